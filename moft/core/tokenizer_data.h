@@ -1,0 +1,26 @@
+// The tokenizer part of a GGUF file as a plain struct, so that the reader of
+// the file (checkpoints) and the tokenizer (tokenizers) need not know each
+// other. Field names follow llama.cpp's `tokenizer.ggml.*` keys.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moft {
+
+struct GgufTokenizerData {
+  std::string model;                     // "gpt2", "llama", "bert", ..
+  std::string pre;                       // "smollm", "llama-bpe", "qwen2", ..
+  std::vector<std::string> tokens;       // by id
+  std::vector<std::string> merges;       // "left right", by rank
+  std::vector<std::int32_t> token_types;  // 1 normal, 3 control, 4 user defined
+  std::optional<std::int32_t> bos;
+  std::optional<std::int32_t> eos;
+  std::optional<std::int32_t> pad;
+  bool add_bos = false;
+  bool add_eos = false;
+};
+
+}  // namespace moft
