@@ -1,0 +1,150 @@
+// What an evaluation found, as plain data: the structs behind report.json.
+//
+// The front of a policy is one point per steering (weighting w, KL strength
+// alpha), measured on the same held-out prompts. Objectives are addressed by
+// name everywhere; Report::objectives gives the order in which they are shown.
+//
+// Units: `rewards` are means in mapped [0, 1] units (affine, never clipped),
+// `raw_rewards` are what the reward function returned, `kl` is in nats per
+// completion, `value` is V = E[(1 - alpha) w.R - alpha KL] (arXiv 2407.15762,
+// eq. 1). Per-prompt vectors hold, for each prompt, the mean over its samples,
+// in the order of the prompts, so that paired tests can be done again.
+//
+// Thread safety: plain data; share it only while nobody writes.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moft {
+
+inline constexpr int kReportFormatVersion = 1;
+
+// One number per objective name.
+using ByObjective = std::map<std::string, double>;
+
+// An estimate with its bootstrap interval over prompts (95% unless said).
+struct Interval {
+  double mean = 0;
+  double low = 0;
+  double high = 0;
+};
+
+using IntervalByObjective = std::map<std::string, Interval>;
+
+// Scores of every held-out prompt under one steering, [prompts] each.
+struct PerPrompt {
+  std::map<std::string, std::vector<double>> rewards;  // mapped units
+  std::vector<double> kl;                              // nats
+};
+
+// One steering, measured.
+struct FrontPoint {
+  ByObjective weights;
+  double alpha = 0;  // KL strength
+  double beta = 0;   // mixing amount of the reference
+  IntervalByObjective rewards;
+  ByObjective raw_rewards;
+  Interval kl;
+  Interval value;              // V of the policy at this steering
+  double reference_value = 0;  // V of the reference at this steering (KL 0)
+  Interval value_gain;         // value - reference_value, paired over prompts
+  double words = 0;            // mean number of words of an answer
+  double distinct = 0;      // share of prompts whose answer no other prompt got
+  double finished = 0;      // share of answers that ended by themselves
+  std::size_t samples = 0;  // answers in all
+  std::optional<double> copied;  // share of answers that copy their source
+  PerPrompt per_prompt;
+};
+
+// The frozen reference policy on the same prompts.
+struct ReferencePolicy {
+  IntervalByObjective rewards;
+  ByObjective raw_rewards;
+  double words = 0;
+  double distinct = 0;
+  double finished = 0;
+  std::size_t samples = 0;
+  std::optional<double> copied;
+  PerPrompt per_prompt;  // kl stays empty: it is 0
+};
+
+// Two neighbouring weightings between which an objective falls although its
+// weight rises, by more than the stated number of standard errors.
+struct StepBack {
+  std::string objective;
+  double from_weight = 0;
+  double to_weight = 0;
+  double difference = 0;      // mean(to) - mean(from), negative
+  double standard_error = 0;  // paired bootstrap over prompts
+};
+
+// Figures of the whole front. Rewards (not values) unless said.
+struct Summary {
+  double moft_value = 0;  // E_w V, eq. 2, by the rule below
+  std::string moft_rule;
+  double mean_utility = 0;  // plain mean of the values over the points
+  double best_utility = 0;  // the same if each weighting took the best point
+  double knob_regret = 0;   // best_utility - mean_utility
+  ByObjective extent;       // max - min over the points
+  ByObjective reach;        // at the highest own weight minus at the lowest one
+  ByObjective spearman;
+  double hypervolume = 0;                  // from Report::reference_point
+  std::optional<double> hull_hypervolume;  // absent above 3 objectives
+  double evenness = 0;
+  double spacing = 0;
+  double sparsity = 0;
+  double front_length = 0;
+  double diagonal_share = 0;  // weightings whose own point serves them best
+  std::vector<StepBack> steps_back;
+  double step_back_standard_errors = 2;  // the bar, fixed beforehand
+};
+
+// One answer under one steering (index = index in Report::points).
+struct SampleAnswer {
+  std::string text;
+  ByObjective rewards;  // mapped units; may be empty
+};
+
+struct SampleText {
+  std::string prompt;                    // what a reader should see
+  std::optional<std::string> reference;  // a person's answer, if there is one
+  std::optional<SampleAnswer> reference_policy;
+  std::vector<SampleAnswer> answers;  // [points]
+};
+
+// One row of metrics.jsonl, as far as the report shows it.
+struct TrainingRow {
+  double step = 0;
+  ByObjective rewards;
+  std::optional<double> kl;
+  std::optional<double> entropy;
+  std::optional<double> mean_length;
+};
+
+// Another policy on the same prompts (--baseline), for comparison.
+struct Baseline {
+  std::string name;
+  std::vector<FrontPoint> points;
+};
+
+struct Report {
+  int format_version = kReportFormatVersion;
+  std::string title;  // shown on the page, e.g. the run's name
+  std::vector<std::string> objectives;
+  ByObjective reference_point;  // of the hypervolume, absolute, mapped units
+  std::vector<FrontPoint> points;
+  ReferencePolicy reference;
+  std::vector<Baseline> baselines;
+  Summary summary;
+  std::map<std::string, double> cost;             // name with unit -> number
+  std::map<std::string, std::string> provenance;  // what, from where, with what
+  std::vector<SampleText> texts;
+  std::vector<TrainingRow> training;
+  std::vector<std::string> notes;  // honest remarks, plain text
+};
+
+}  // namespace moft
