@@ -1,0 +1,102 @@
+#include "moft/kernels/linear_function.h"
+
+#include <mutex>
+
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace moft::kernels {
+
+struct FrozenWeight::Shared {
+  PackedMatrix forward;
+  std::optional<at::Tensor> bias;
+  mutable std::mutex mutex;  // guards backward
+  std::unique_ptr<PackedMatrix> backward;
+};
+
+FrozenWeight::FrozenWeight(
+    const at::Tensor& weight,
+    Storage storage,
+    const std::optional<at::Tensor>& bias)
+    : shared_(new Shared{
+          PackedMatrix(weight, storage), std::nullopt, {}, nullptr}) {
+  if (bias.has_value() && bias->defined()) {
+    shared_->bias = bias->detach().to(at::kFloat).clone();
+  }
+}
+
+std::int64_t FrozenWeight::out() const {
+  return shared_->forward.out();
+}
+
+std::int64_t FrozenWeight::in() const {
+  return shared_->forward.in();
+}
+
+std::int64_t FrozenWeight::bytes() const {
+  const std::lock_guard lock(shared_->mutex);
+  const auto back = shared_->backward ? shared_->backward->bytes() : 0;
+  return shared_->forward.bytes() + back;
+}
+
+at::Tensor FrozenWeight::unpack() const {
+  return shared_->forward.unpack();
+}
+
+const PackedMatrix& FrozenWeight::forward() const {
+  return shared_->forward;
+}
+
+const PackedMatrix& FrozenWeight::backward() const {
+  const std::lock_guard lock(shared_->mutex);
+  if (!shared_->backward) {
+    shared_->backward = std::make_unique<PackedMatrix>(
+        shared_->forward.unpack().t(), shared_->forward.storage());
+  }
+  return *shared_->backward;
+}
+
+const std::optional<at::Tensor>& FrozenWeight::bias() const {
+  return shared_->bias;
+}
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
+  static at::Tensor forward(
+      AutogradContext* context,
+      const at::Tensor& x,
+      const FrozenWeight* weight) {
+    // The handle keeps the panels alive until backward has run.
+    context->saved_data["weight"] =
+        c10::IValue::make_capsule(c10::make_intrusive<Holder>(*weight));
+    return multiply(x, weight->forward(), weight->bias());
+  }
+
+  static variable_list backward(
+      AutogradContext* context, variable_list gradients) {
+    const auto holder = context->saved_data["weight"].toCapsule();
+    const auto& weight = static_cast<Holder*>(holder.get())->weight;
+    auto gradient = gradients[0];
+    if (gradient.stride(-1) != 1) gradient = gradient.contiguous();
+    return {multiply(gradient, weight.backward()), at::Tensor()};
+  }
+
+  struct Holder : torch::CustomClassHolder {
+    explicit Holder(const FrozenWeight& held) : weight(held) {}
+    FrozenWeight weight;
+  };
+};
+
+}  // namespace
+
+at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight) {
+  if (!x.requires_grad()) {
+    return multiply(x, weight.forward(), weight.bias());
+  }
+  return FrozenLinear::apply(x, &weight);
+}
+
+}  // namespace moft::kernels

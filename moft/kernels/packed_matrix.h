@@ -1,0 +1,73 @@
+// A weight matrix laid out once for fast products with few or many rows.
+//
+// GUARANTEE (CPU, float32 input): every output element is one fixed chain of
+// fused multiply-adds over the input features in rising order, started at the
+// bias (or zero). Its bits depend on its own row of x, its own row of the
+// weight and the bias, and on the machine's instruction set: never on the
+// number of rows, the row's place, the batch, or the number of threads.
+//
+// Storage kBFloat16 rounds the weight once (to nearest even) and halves the
+// bytes read; arithmetic stays float32. On other devices the weight is kept as
+// [out, in] in the storage type and at::linear does the work (no guarantee).
+//
+// Layout on CPU: panels of w outputs (w = two vector registers); a panel is
+// [in][w], zero-padded in the last panel; bf16 is stored as its 16 bits.
+// After K. Goto, R. van de Geijn, "Anatomy of high-performance matrix
+// multiplication", ACM TOMS 2008.
+//
+// Thread safety: a PackedMatrix is immutable and may be shared; multiply() may
+// be called from several threads. Work is split by at::get_num_threads().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <ATen/ATen.h>
+
+namespace moft::kernels {
+
+enum class Storage { kFloat32, kBFloat16 };
+
+class PackedMatrix {
+ public:
+  // weight [out, in], any floating type, any strides; copied.
+  // CallerError unless it has two dimensions, both at least 1.
+  explicit PackedMatrix(
+      const at::Tensor& weight, Storage storage = Storage::kFloat32);
+
+  std::int64_t out() const { return out_; }
+  std::int64_t in() const { return in_; }
+  Storage storage() const { return storage_; }
+  at::Device device() const { return data_.device(); }
+  // Bytes held (what one product with few rows has to read).
+  std::int64_t bytes() const;
+  // The weight [out, in] in float32 (after rounding to the storage type).
+  at::Tensor unpack() const;
+
+  // The raw panels (CPU) or the [out, in] weight (elsewhere).
+  const at::Tensor& data() const { return data_; }
+
+ private:
+  std::int64_t out_ = 0;
+  std::int64_t in_ = 0;
+  Storage storage_ = Storage::kFloat32;
+  at::Tensor data_;
+};
+
+// x [.., in] -> x W^T + bias [.., out]; bias [out] float32. The result has the
+// dtype of x. No autograd (linear_function.h has it). x may be a strided view
+// as long as its last dimension is contiguous (a slice of a fused product).
+at::Tensor multiply(
+    const at::Tensor& x,
+    const PackedMatrix& weight,
+    const std::optional<at::Tensor>& bias = std::nullopt);
+
+// The same into out [rows, out] (float32 rows, last dimension contiguous).
+// out must not overlap x.
+void multiply_into(
+    at::Tensor& out,
+    const at::Tensor& x,
+    const PackedMatrix& weight,
+    const std::optional<at::Tensor>& bias = std::nullopt);
+
+}  // namespace moft::kernels
