@@ -1,7 +1,6 @@
 #include "moft/weightings/weighting.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -9,45 +8,14 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
 
 constexpr double kSumTolerance = 1e-6;
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-// Levenshtein distance, one row of the table at a time.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replace, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-const std::string& nearest_name(
-    std::string_view name, const std::vector<std::string>& names) {
-  return *std::min_element(
-      names.begin(), names.end(), [&](const auto& a, const auto& b) {
-        return edit_distance(name, a) < edit_distance(name, b);
-      });
-}
 
 std::optional<std::size_t> index_of(
     std::string_view name, const std::vector<std::string>& names) {
@@ -72,6 +40,19 @@ void check_sum(double sum, std::string_view place) {
     throw_caller_error(
         "{} sum to {}; scale them so that they sum to 1", place, sum);
   }
+}
+
+[[noreturn]] void throw_unknown_name(
+    std::string_view name,
+    const std::vector<std::string>& names,
+    std::string_view place) {
+  const auto nearest = nearest_name(name, names);
+  throw_caller_error(
+      "{}: unknown objective {}{}; the objectives are {}",
+      place,
+      quoted(name),
+      nearest ? fmt::format(" (did you mean '{}'?)", *nearest) : "",
+      names.empty() ? "none" : join(names, ", "));
 }
 
 }  // namespace
@@ -120,19 +101,9 @@ Weighting weighting_from_map(
   std::vector<std::optional<double>> found(names.size());
   for (const auto& [name, value] : weights) {
     const auto index = index_of(name, names);
-    if (!index && names.empty()) {
-      throw_caller_error(
-          "{}: '{}' is given, but there are no objectives", place, name);
-    }
-    if (!index) {
-      throw_caller_error(
-          "{}: unknown objective '{}'; did you mean '{}'? (objectives: {})",
-          place,
-          name,
-          nearest_name(name, names),
-          fmt::join(names, ", "));
-    }
-    check_value(value, fmt::format("{}: the weight of '{}'", place, name));
+    if (!index) throw_unknown_name(name, names, place);
+    check_value(
+        value, fmt::format("{}: the weight of {}", place, quoted(name)));
     found[*index] = value;
   }
   std::vector<double> values;
@@ -142,7 +113,7 @@ Weighting weighting_from_map(
           "{}: no weight for objective '{}'; give one for each of {}",
           place,
           names[i],
-          fmt::join(names, ", "));
+          join(names, ", "));
     }
     values.push_back(*found[i]);
   }
@@ -157,35 +128,29 @@ Weighting parse_weighting(
     const std::vector<std::string>& names,
     std::string_view place) {
   std::map<std::string, double> weights;
-  std::string_view rest = text;
-  for (bool more = true; more;) {
-    const auto comma = rest.find(',');
-    const std::string_view item = trim(rest.substr(0, comma));
-    more = comma != std::string_view::npos;
-    if (more) rest.remove_prefix(comma + 1);
+  for (const std::string& part : split(text, ',')) {
+    const std::string_view item = trimmed(part);
     const auto equals = item.rfind('=');
     if (equals == std::string_view::npos) {
       throw_caller_error(
-          "{}: '{}' is not name=weight; write for example {}=1",
+          "{}: {} is not name=weight; write for example {}=1",
           place,
-          item,
+          quoted(item),
           names.empty() ? "name" : names.front());
     }
-    const std::string name(trim(item.substr(0, equals)));
-    const std::string_view number = trim(item.substr(equals + 1));
-    double value = 0.0;
-    const auto* end = number.data() + number.size();
-    const auto parsed = std::from_chars(number.data(), end, value);
-    if (parsed.ec != std::errc() || parsed.ptr != end) {
+    const std::string name(trimmed(item.substr(0, equals)));
+    const std::string_view number = trimmed(item.substr(equals + 1));
+    const auto value = parse_real(number);
+    if (!value) {
       throw_caller_error(
-          "{}: the weight of '{}' is '{}'; give a number from 0 to 1",
+          "{}: the weight of {} is {}; give a number from 0 to 1",
           place,
-          name,
-          number);
+          quoted(name),
+          quoted(number));
     }
-    if (!weights.emplace(name, value).second) {
+    if (!weights.emplace(name, *value).second) {
       throw_caller_error(
-          "{}: objective '{}' is given twice; give it once", place, name);
+          "{}: objective {} is given twice; give it once", place, quoted(name));
     }
   }
   return weighting_from_map(weights, names, place);
@@ -203,7 +168,8 @@ std::string format_weighting(
     const Weighting& w, const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < w.size(); ++i) {
-    text += fmt::format("{}{}={}", i == 0 ? "" : ",", names.at(i), w[i]);
+    text += fmt::format(
+        "{}{}={}", i == 0 ? "" : ",", names.at(i), shortest_number(w[i]));
   }
   return text;
 }
