@@ -1,0 +1,321 @@
+#include "moft/core/fields.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "moft/core/text.h"
+
+namespace moft::fields_detail {
+
+namespace {
+
+using Kind = SettingsNode::Kind;
+
+// "file:7: " or "file: ".
+std::string opening(const Node& node, const Place& place) {
+  if (node.line == 0) return *place.file + ": ";
+  return fmt::format("{}:{}: ", *place.file, node.line);
+}
+
+std::string describe_found(const Node& node) {
+  switch (node.kind) {
+    case Kind::kNull:
+      return "empty";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a section of keys";
+    case Kind::kString:
+      return quote_text(node.text);
+    default:
+      return parse_real(node.text) ? node.text : quote_text(node.text);
+  }
+}
+
+[[noreturn]] void throw_wrong_value(
+    const Node& node,
+    const Place& place,
+    const std::string& path,
+    const std::string& wanted) {
+  if (path.empty()) {
+    throw_caller_error(
+        "{}the settings are {}; give {}",
+        opening(node, place),
+        describe_found(node),
+        wanted);
+  }
+  throw_caller_error(
+      "{}{} is {}; give {}",
+      opening(node, place),
+      path,
+      describe_found(node),
+      wanted);
+}
+
+bool inside(double value, const Range& range) {
+  if (range.low) {
+    if (value < *range.low || (range.low_open && value == *range.low)) {
+      return false;
+    }
+  }
+  if (range.high) {
+    if (value > *range.high || (range.high_open && value == *range.high)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// "a whole number of at least 1".
+std::string wanted_number(const Declaration& declaration, bool whole) {
+  std::string wanted = whole ? "a whole number" : "a number";
+  if (!declaration.range) return wanted;
+  std::string range = describe_range(*declaration.range);
+  bool of = range.starts_with("at ");
+  return wanted + (of ? " of " : " ") + range;
+}
+
+void flatten(
+    const Node& node,
+    const std::string& path,
+    std::vector<std::pair<std::string, std::string>>& out) {
+  if (node.kind != Kind::kMap) {
+    out.emplace_back(path, emit_inline(node));
+    return;
+  }
+  if (node.members.empty()) out.emplace_back(path, "{}");
+  for (const auto& [key, value] : node.members) {
+    flatten(value, child(path, key), out);
+  }
+}
+
+}  // namespace
+
+std::string describe_range(const Range& range) {
+  std::string low = range.low ? shortest_number(*range.low) : "";
+  std::string high = range.high ? shortest_number(*range.high) : "";
+  if (!range.low && !range.high) return "";
+  if (!range.high) return (range.low_open ? "above " : "at least ") + low;
+  if (!range.low) return (range.high_open ? "below " : "at most ") + high;
+  if (!range.low_open && !range.high_open) return "from " + low + " to " + high;
+  return (range.low_open ? "above " : "at least ") + low + " and " +
+         (range.high_open ? "below " : "at most ") + high;
+}
+
+bool read_bool(const Node& node, const Place& place, const std::string& path) {
+  bool typed = node.kind == Kind::kPlain || node.kind == Kind::kBool;
+  if (typed && node.text == "true") return true;
+  if (typed && node.text == "false") return false;
+  throw_wrong_value(node, place, path, "true or false");
+}
+
+std::int64_t read_integer(
+    const Node& node,
+    const Place& place,
+    const std::string& path,
+    const Declaration& declaration) {
+  std::string wanted = wanted_number(declaration, /*whole=*/true);
+  bool typed = node.kind == Kind::kPlain || node.kind == Kind::kInteger;
+  std::optional<std::int64_t> value;
+  if (typed) value = parse_integer(node.text);
+  if (!value) throw_wrong_value(node, place, path, wanted);
+  if (declaration.range &&
+      !inside(static_cast<double>(*value), *declaration.range)) {
+    throw_wrong_value(node, place, path, wanted);
+  }
+  return *value;
+}
+
+double read_real(
+    const Node& node,
+    const Place& place,
+    const std::string& path,
+    const Declaration& declaration) {
+  std::string wanted = wanted_number(declaration, /*whole=*/false);
+  bool typed = node.kind == Kind::kPlain || node.kind == Kind::kInteger ||
+               node.kind == Kind::kReal;
+  std::optional<double> value;
+  if (typed) value = parse_real(node.text);
+  if (!value) throw_wrong_value(node, place, path, wanted);
+  if (declaration.range && !inside(*value, *declaration.range)) {
+    throw_wrong_value(node, place, path, wanted);
+  }
+  return *value;
+}
+
+std::string read_string(
+    const Node& node, const Place& place, const std::string& path) {
+  if (node.kind != Kind::kPlain && node.kind != Kind::kString) {
+    throw_wrong_value(node, place, path, "a text");
+  }
+  return node.text;
+}
+
+std::size_t read_choice(
+    const Node& node,
+    const Place& place,
+    const std::string& path,
+    const std::vector<std::string>& names) {
+  bool typed = node.kind == Kind::kPlain || node.kind == Kind::kString;
+  for (std::size_t i = 0; typed && i < names.size(); ++i) {
+    if (names[i] == node.text) return i;
+  }
+  std::string wanted =
+      names.size() == 1 ? names[0] : "one of " + join(names, ", ");
+  std::optional<std::string> near;
+  if (typed) near = nearest_name(node.text, names);
+  if (near) wanted += " (did you mean '" + *near + "'?)";
+  throw_wrong_value(node, place, path, wanted);
+}
+
+std::size_t read_index(
+    const std::string& key,
+    std::size_t size,
+    const Node& node,
+    const Place& place,
+    const std::string& path) {
+  std::optional<std::int64_t> index = parse_integer(key);
+  if (!index || *index < 0 || static_cast<std::size_t>(*index) >= size) {
+    throw_caller_error(
+        "{}{} is a list of {}; its elements are numbered from 0, so {} is none "
+        "of them",
+        opening(node, place),
+        path,
+        size,
+        quote_text(key));
+  }
+  return static_cast<std::size_t>(*index);
+}
+
+void expect_map(const Node& node, const Place& place, const std::string& path) {
+  if (node.kind != Kind::kMap) {
+    throw_wrong_value(node, place, path, "a section of the form 'key: value'");
+  }
+}
+
+void expect_list(
+    const Node& node, const Place& place, const std::string& path) {
+  if (node.kind != Kind::kList) {
+    throw_wrong_value(node, place, path, "a list of the form [a, b]");
+  }
+}
+
+// Looks among the keys that could stand here first, then for the same key at
+// another place of the whole, then says what could stand here.
+void throw_unknown_key(
+    const std::string& path,
+    const std::string& key,
+    const Node& node,
+    const Place& place,
+    const std::vector<std::string>& siblings) {
+  std::string shown = quote_text(child(path, key), 120);
+  std::string message =
+      fmt::format("{}key {} is not known", opening(node, place), shown);
+  if (auto near = nearest_name(key, siblings)) {
+    throw_caller_error("{}; did you mean '{}'?", message, child(path, *near));
+  }
+  for (const std::string& other : (*place.all_paths)()) {
+    if (other == key || other.ends_with("." + key)) {
+      throw_caller_error("{}; did you mean '{}'?", message, other);
+    }
+  }
+  throw_caller_error("{}; known here: {}", message, join(siblings, ", "));
+}
+
+void throw_wrong_count(
+    const Node& node,
+    const Place& place,
+    const std::string& path,
+    std::size_t got,
+    std::size_t want) {
+  throw_caller_error(
+      "{}{} has {} elements; give {}", opening(node, place), path, got, want);
+}
+
+void throw_count_in_code(
+    const std::string& path, std::size_t got, std::size_t want) {
+  throw_caller_error("{} has {} elements; give {}", path, got, want);
+}
+
+void check_number(
+    double value,
+    const std::string& text,
+    const std::string& path,
+    const Declaration& declaration,
+    bool whole) {
+  if (std::isfinite(value) &&
+      (!declaration.range || inside(value, *declaration.range))) {
+    return;
+  }
+  throw_caller_error(
+      "{} is {}; give {}", path, text, wanted_number(declaration, whole));
+}
+
+void throw_missing(const std::string& path, const Declaration& declaration) {
+  throw_caller_error(
+      "key '{}' is missing; give {}", path, declaration.help.text);
+}
+
+void check_text(const std::string& value, const std::string& path) {
+  if (is_utf8(value)) return;
+  throw_caller_error("{} is not valid UTF-8", path);
+}
+
+std::vector<std::string> differing_paths(const Node& a, const Node& b) {
+  std::vector<std::pair<std::string, std::string>> left;
+  std::vector<std::pair<std::string, std::string>> right;
+  flatten(a, "", left);
+  flatten(b, "", right);
+  std::map<std::string, std::string> left_by_path(left.begin(), left.end());
+  std::map<std::string, std::string> right_by_path(right.begin(), right.end());
+  std::vector<std::string> paths;
+  for (const auto& [path, value] : left) {
+    auto other = right_by_path.find(path);
+    if (other == right_by_path.end() || other->second != value) {
+      paths.push_back(path);
+    }
+  }
+  for (const auto& [path, value] : right) {
+    if (!left_by_path.count(path)) paths.push_back(path);
+  }
+  return paths;
+}
+
+Node bool_node(bool value) {
+  Node node;
+  node.kind = Kind::kBool;
+  node.text = value ? "true" : "false";
+  return node;
+}
+
+Node integer_node(std::int64_t value) {
+  Node node;
+  node.kind = Kind::kInteger;
+  node.text = std::to_string(value);
+  return node;
+}
+
+// With a point even where none is needed: readers of YAML 1.1 take 1e-05 for
+// text, and a number that is not whole by nature should look so.
+Node real_node(double value) {
+  Node node;
+  node.kind = Kind::kReal;
+  node.text = shortest_number(value);
+  if (node.text.find('.') == std::string::npos && std::isfinite(value)) {
+    std::size_t exponent = node.text.find('e');
+    std::size_t at =
+        exponent == std::string::npos ? node.text.size() : exponent;
+    node.text.insert(at, ".0");
+  }
+  return node;
+}
+
+Node string_node(std::string value) {
+  Node node;
+  node.kind = Kind::kString;
+  node.text = std::move(value);
+  return node;
+}
+
+}  // namespace moft::fields_detail

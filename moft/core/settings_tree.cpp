@@ -1,0 +1,528 @@
+#include "moft/core/settings_tree.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/text.h"
+
+namespace moft {
+
+namespace {
+
+using Kind = SettingsNode::Kind;
+
+// Builds the tree from yaml-cpp's events: unlike its document class, events
+// show duplicate keys, and every limit holds before memory is spent.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(std::string file, bool with_lines)
+      : file_(std::move(file)), with_lines_(with_lines) {}
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(scalar(mark, Kind::kNull, ""), anchor);
+  }
+
+  void OnScalar(
+      const YAML::Mark& mark,
+      const std::string& tag,
+      YAML::anchor_t anchor,
+      const std::string& value) override {
+    bool plain = tag == "?" || tag.empty();
+    refuse_tag(mark, plain ? "" : tag);
+    add(scalar(mark, plain ? Kind::kPlain : Kind::kString, value), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) {
+      fail(mark, "an alias stands inside the value that it repeats");
+    }
+    SettingsNode copy = found->second;
+    count(mark, copy);
+    if (depth(copy) + open_.size() > kMaxSettingsDepth) fail_depth(mark);
+    copy.line = line(mark);
+    add(std::move(copy), 0, /*counted=*/true);
+  }
+
+  void OnSequenceStart(
+      const YAML::Mark& mark,
+      const std::string& tag,
+      YAML::anchor_t anchor,
+      YAML::EmitterStyle::value) override {
+    open(mark, tag, anchor, Kind::kList);
+  }
+  void OnSequenceEnd() override { close(); }
+
+  void OnMapStart(
+      const YAML::Mark& mark,
+      const std::string& tag,
+      YAML::anchor_t anchor,
+      YAML::EmitterStyle::value) override {
+    open(mark, tag, anchor, Kind::kMap);
+  }
+  void OnMapEnd() override { close(); }
+
+  SettingsNode take() { return std::move(root_); }
+
+ private:
+  struct Open {
+    SettingsNode node;
+    YAML::anchor_t anchor;
+    std::optional<std::string> key;
+  };
+
+  int line(const YAML::Mark& mark) const {
+    return with_lines_ ? mark.line + 1 : 0;
+  }
+
+  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& message) {
+    if (with_lines_) {
+      throw_caller_error("{}:{}: {}", file_, mark.line + 1, message);
+    }
+    throw_caller_error("{}: {}", file_, message);
+  }
+
+  [[noreturn]] void fail_depth(const YAML::Mark& mark) {
+    fail(
+        mark,
+        fmt::format("settings are nested over {} levels", kMaxSettingsDepth));
+  }
+
+  SettingsNode scalar(const YAML::Mark& mark, Kind kind, std::string text) {
+    SettingsNode node;
+    node.kind = kind;
+    node.text = std::move(text);
+    node.line = line(mark);
+    last_mark_ = mark;
+    return node;
+  }
+
+  void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    fail(
+        mark,
+        fmt::format(
+            "the tag {} is not supported; leave it out", quote_text(tag)));
+  }
+
+  void open(
+      const YAML::Mark& mark,
+      const std::string& tag,
+      YAML::anchor_t anchor,
+      Kind kind) {
+    refuse_tag(mark, tag);
+    if (open_.size() >= kMaxSettingsDepth) fail_depth(mark);
+    if (!open_.empty() && open_.back().node.kind == Kind::kMap &&
+        !open_.back().key) {
+      fail(
+          mark,
+          "a key is a list or a map, or a bracket is not closed; give a word");
+    }
+    SettingsNode node;
+    node.kind = kind;
+    node.line = line(mark);
+    last_mark_ = mark;
+    open_.push_back({std::move(node), anchor, std::nullopt});
+  }
+
+  void close() {
+    Open finished = std::move(open_.back());
+    open_.pop_back();
+    add(std::move(finished.node), finished.anchor, /*counted=*/false);
+  }
+
+  static std::size_t depth(const SettingsNode& node) {
+    std::size_t deepest = 0;
+    for (const SettingsNode& item : node.items) {
+      deepest = std::max(deepest, depth(item));
+    }
+    for (const auto& [key, item] : node.members) {
+      deepest = std::max(deepest, depth(item));
+    }
+    return deepest + 1;
+  }
+
+  // Copies of aliases count in full: ten lines of YAML can name 10^10 nodes.
+  void count(const YAML::Mark& mark, const SettingsNode& node) {
+    if (++nodes_ > kMaxSettingsNodes) {
+      fail(
+          mark, fmt::format("settings have over {} values", kMaxSettingsNodes));
+    }
+    for (const SettingsNode& item : node.items)
+      count(mark, item);
+    for (const auto& [key, item] : node.members)
+      count(mark, item);
+  }
+
+  void add(SettingsNode node, YAML::anchor_t anchor, bool counted = false) {
+    if (!counted && ++nodes_ > kMaxSettingsNodes) {
+      fail(
+          last_mark_,
+          fmt::format("settings have over {} values", kMaxSettingsNodes));
+    }
+    bool is_key = !open_.empty() && open_.back().node.kind == Kind::kMap &&
+                  !open_.back().key;
+    if (anchor) anchors_[anchor] = node;
+    if (is_key) return add_key(node);
+    if (open_.empty()) {
+      root_ = std::move(node);
+    } else if (open_.back().node.kind == Kind::kList) {
+      open_.back().node.items.push_back(std::move(node));
+    } else {
+      Open& map = open_.back();
+      map.node.members.emplace_back(std::move(*map.key), std::move(node));
+      map.key.reset();
+    }
+  }
+
+  void add_key(const SettingsNode& key) {
+    bool word = key.is_scalar() && key.kind != Kind::kNull && !key.text.empty();
+    if (!word) fail(last_mark_, "a key is empty or not a word; give a word");
+    Open& map = open_.back();
+    if (map.node.find(key.text)) {
+      fail(
+          last_mark_,
+          fmt::format(
+              "key '{}' stands here twice; keep one", path_of_open(key.text)));
+    }
+    map.key = key.text;
+  }
+
+  std::string path_of_open(const std::string& key) const {
+    std::string path;
+    for (std::size_t i = 0; i + 1 < open_.size(); ++i) {
+      path += open_[i].key ? *open_[i].key
+                           : std::to_string(open_[i].node.items.size());
+      path += ".";
+    }
+    return path + key;
+  }
+
+  std::string file_;
+  bool with_lines_;
+  SettingsNode root_;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, SettingsNode> anchors_;
+  std::size_t nodes_ = 0;
+  YAML::Mark last_mark_;
+};
+
+void check_settings_text(std::string_view text, const std::string& file) {
+  if (text.size() > kMaxSettingsBytes) {
+    throw_caller_error(
+        "{}: settings of {} bytes are over the limit of {}",
+        file,
+        text.size(),
+        kMaxSettingsBytes);
+  }
+  if (!is_utf8(text)) {
+    throw_caller_error("{}: not valid UTF-8; save the file as UTF-8", file);
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    throw_caller_error("{}: holds a NUL byte; settings are text", file);
+  }
+}
+
+SettingsNode parse_document(
+    std::string_view text, const std::string& file, bool with_lines) {
+  check_settings_text(text, file);
+  std::istringstream stream{std::string(text)};
+  TreeBuilder builder(file, with_lines);
+  try {
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    SettingsNode tree = builder.take();
+    if (parser.HandleNextDocument(builder)) {
+      throw_caller_error(
+          "{}: holds more than one YAML document; keep one", file);
+    }
+    return tree;
+  } catch (const YAML::ParserException& error) {
+    if (with_lines && error.mark.line >= 0) {
+      throw_caller_error(
+          "{}:{}: not valid YAML: {}", file, error.mark.line + 1, error.msg);
+    }
+    throw_caller_error("{}: not valid YAML: {}", file, error.msg);
+  } catch (const YAML::Exception& error) {
+    throw_caller_error("{}: not valid YAML: {}", file, error.msg);
+  }
+}
+
+// --- JSON ----------------------------------------------------------------
+
+SettingsNode node_from_json(
+    const nlohmann::json& json,
+    const std::string& place,
+    int depth,
+    std::size_t& nodes) {
+  if (depth > kMaxSettingsDepth) {
+    throw_caller_error(
+        "{}: settings are nested over {} levels", place, kMaxSettingsDepth);
+  }
+  if (++nodes > kMaxSettingsNodes) {
+    throw_caller_error(
+        "{}: settings have over {} values", place, kMaxSettingsNodes);
+  }
+  SettingsNode node;
+  if (json.is_object()) {
+    node.kind = Kind::kMap;
+    for (const auto& [key, value] : json.items()) {
+      node.members.emplace_back(
+          key, node_from_json(value, place, depth + 1, nodes));
+    }
+  } else if (json.is_array()) {
+    node.kind = Kind::kList;
+    for (const nlohmann::json& value : json) {
+      node.items.push_back(node_from_json(value, place, depth + 1, nodes));
+    }
+  } else if (json.is_string()) {
+    node.kind = Kind::kString;
+    node.text = json.get<std::string>();
+  } else if (json.is_boolean()) {
+    node.kind = Kind::kBool;
+    node.text = json.get<bool>() ? "true" : "false";
+  } else if (json.is_number_unsigned()) {
+    node.kind = Kind::kInteger;
+    node.text = std::to_string(json.get<std::uint64_t>());
+  } else if (json.is_number_integer()) {
+    node.kind = Kind::kInteger;
+    node.text = std::to_string(json.get<std::int64_t>());
+  } else if (json.is_number_float()) {
+    node.kind = Kind::kReal;
+    node.text = shortest_number(json.get<double>());
+  }
+  return node;
+}
+
+// --- emitting ------------------------------------------------------------
+
+bool is_reserved_word(std::string text) {
+  for (char& c : text)
+    c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
+  static constexpr std::string_view kWords[] = {
+      "null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+  return std::find(std::begin(kWords), std::end(kWords), text) !=
+         std::end(kWords);
+}
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool can_stand_unquoted(const std::string& text) {
+  if (text.empty() || text.size() > 200 || text.back() == ' ') return false;
+  if (!is_letter(text[0]) && text[0] != '/') return false;
+  for (char c : text) {
+    bool digit = c >= '0' && c <= '9';
+    bool sign = c == '.' || c == '/' || c == '-' || c == ' ';
+    if (!is_letter(c) && !digit && !sign) return false;
+  }
+  return !is_reserved_word(text);
+}
+
+// Double-quoted YAML. Line separators of Unicode are escaped because some
+// readers break lines there.
+std::string double_quoted(const std::string& text) {
+  std::string result = "\"";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned char c = static_cast<unsigned char>(text[i]);
+    std::string_view rest = std::string_view(text).substr(i);
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += text[i];
+    } else if (c == '\n') {
+      result += "\\n";
+    } else if (c == '\t') {
+      result += "\\t";
+    } else if (c < 0x20 || c == 0x7F) {
+      result += fmt::format("\\x{:02x}", c);
+    } else if (
+        rest.starts_with("\xC2") && rest.size() > 1 &&
+        static_cast<unsigned char>(rest[1]) < 0xA0) {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(rest[1]));
+      i += 1;
+    } else if (rest.starts_with("\xE2\x80\xA8")) {
+      result += "\\u2028";
+      i += 2;
+    } else if (rest.starts_with("\xE2\x80\xA9")) {
+      result += "\\u2029";
+      i += 2;
+    } else if (rest.starts_with("\xEF\xBB\xBF")) {
+      result += "\\ufeff";
+      i += 2;
+    } else {
+      result += text[i];
+    }
+  }
+  return result + "\"";
+}
+
+std::string emit_text(const std::string& text) {
+  return can_stand_unquoted(text) ? text : double_quoted(text);
+}
+
+std::string emit_scalar(const SettingsNode& node) {
+  if (node.kind == Kind::kNull) return "null";
+  if (node.kind == Kind::kString) return emit_text(node.text);
+  if (node.kind != Kind::kPlain) return node.text;
+  bool typed =
+      parse_real(node.text) || node.text == "true" || node.text == "false";
+  return typed ? node.text : emit_text(node.text);
+}
+
+bool fits_one_line(const SettingsNode& node) {
+  if (node.kind == Kind::kMap) return node.members.empty();
+  return std::all_of(
+      node.items.begin(), node.items.end(), [](const SettingsNode& item) {
+        return item.kind != Kind::kMap && fits_one_line(item);
+      });
+}
+
+void emit_block(const SettingsNode& node, int indent, std::string& out);
+
+void emit_after_key(const SettingsNode& node, int indent, std::string& out) {
+  if (fits_one_line(node)) {
+    out += " " + emit_inline(node) + "\n";
+  } else {
+    out += "\n";
+    emit_block(node, indent + 2, out);
+  }
+}
+
+void emit_block(const SettingsNode& node, int indent, std::string& out) {
+  std::string margin(static_cast<std::size_t>(indent), ' ');
+  for (const auto& [key, value] : node.members) {
+    out += margin + emit_text(key) + ":";
+    emit_after_key(value, indent, out);
+  }
+  for (const SettingsNode& item : node.items) {
+    out += margin + "-";
+    emit_after_key(item, indent, out);
+  }
+}
+
+}  // namespace
+
+const SettingsNode* SettingsNode::find(std::string_view key) const {
+  for (const auto& [name, value] : members) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+bool SettingsNode::is_scalar() const {
+  return kind != Kind::kList && kind != Kind::kMap;
+}
+
+SettingsNode parse_yaml(std::string_view text, const std::string& file) {
+  SettingsNode tree = parse_document(text, file, /*with_lines=*/true);
+  if (tree.kind == Kind::kNull) tree.kind = Kind::kMap;
+  if (tree.kind != Kind::kMap) {
+    throw_caller_error(
+        "{}: holds no settings; give lines of the form 'key: value'", file);
+  }
+  return tree;
+}
+
+std::string assignment_place(const std::string& assignment) {
+  return "override " + quote_text(assignment, 80);
+}
+
+SettingsNode parse_assignment(const std::string& assignment) {
+  std::string place = assignment_place(assignment);
+  std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw_caller_error(
+        "{}: not of the form key=value, for example training.steps=10", place);
+  }
+  std::vector<std::string> keys = split(assignment.substr(0, equals), '.');
+  if (keys.size() > kMaxSettingsDepth) {
+    throw_caller_error(
+        "{}: settings are nested over {} levels", place, kMaxSettingsDepth);
+  }
+  SettingsNode tree = parse_document(
+      std::string_view(assignment).substr(equals + 1),
+      place,
+      /*with_lines=*/false);
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    if (key->empty()) {
+      throw_caller_error("{}: a part of the dotted key is empty", place);
+    }
+    SettingsNode parent;
+    parent.kind = Kind::kMap;
+    parent.partial = true;
+    parent.members.emplace_back(*key, std::move(tree));
+    tree = std::move(parent);
+  }
+  return tree;
+}
+
+SettingsNode tree_from_json(
+    const nlohmann::json& json, const std::string& place) {
+  std::size_t nodes = 0;
+  return node_from_json(json, place, 0, nodes);
+}
+
+std::string emit_yaml(const SettingsNode& tree) {
+  if (tree.kind == Kind::kMap && tree.members.empty()) return "{}\n";
+  std::string out;
+  emit_block(tree, 0, out);
+  return out;
+}
+
+nlohmann::ordered_json emit_json(const SettingsNode& tree) {
+  switch (tree.kind) {
+    case Kind::kNull:
+      return nullptr;
+    case Kind::kBool:
+      return tree.text == "true";
+    case Kind::kInteger:
+      if (auto value = parse_integer(tree.text)) return *value;
+      return tree.text;
+    case Kind::kReal:
+      if (auto value = parse_real(tree.text)) return *value;
+      return tree.text;
+    case Kind::kPlain:
+    case Kind::kString:
+      return tree.text;
+    case Kind::kList: {
+      nlohmann::ordered_json list = nlohmann::ordered_json::array();
+      for (const SettingsNode& item : tree.items) {
+        list.push_back(emit_json(item));
+      }
+      return list;
+    }
+    case Kind::kMap:
+      break;
+  }
+  nlohmann::ordered_json map = nlohmann::ordered_json::object();
+  for (const auto& [key, value] : tree.members)
+    map[key] = emit_json(value);
+  return map;
+}
+
+std::string emit_inline(const SettingsNode& tree) {
+  if (tree.is_scalar()) return emit_scalar(tree);
+  std::vector<std::string> parts;
+  for (const SettingsNode& item : tree.items) {
+    parts.push_back(emit_inline(item));
+  }
+  for (const auto& [key, value] : tree.members) {
+    parts.push_back(emit_text(key) + ": " + emit_inline(value));
+  }
+  std::string inside = join(parts, ", ");
+  return tree.kind == Kind::kList ? "[" + inside + "]" : "{" + inside + "}";
+}
+
+}  // namespace moft

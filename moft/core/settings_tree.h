@@ -1,0 +1,77 @@
+// A settings file as a tree: what YAML, JSON and `key=value` have in common.
+//
+// core/fields.h reads options structs from such a tree and writes them to one,
+// so every source of settings is checked by the same code and complains in the
+// same words. Each node remembers the line it came from.
+//
+// Hostile input is bounded: kMaxSettingsBytes of text, kMaxSettingsDepth
+// levels, kMaxSettingsNodes nodes after aliases are copied out. Everything
+// that breaks a rule is a CallerError that begins with `file:line:`.
+//
+// Thread safety: plain values; the functions are pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace moft {
+
+inline constexpr std::size_t kMaxSettingsBytes = std::size_t{1} << 20;
+inline constexpr int kMaxSettingsDepth = 32;
+inline constexpr std::size_t kMaxSettingsNodes = 100'000;
+
+struct SettingsNode {
+  enum class Kind {
+    kNull,
+    kPlain,  // an unquoted YAML scalar: its type is the reader's to decide
+    kBool,
+    kInteger,
+    kReal,
+    kString,
+    kList,
+    kMap,
+  };
+
+  Kind kind = Kind::kNull;
+  std::string text;                 // of a scalar
+  std::vector<SettingsNode> items;  // of a list
+  // Of a map, in the order of the file. Keys are unique.
+  std::vector<std::pair<std::string, SettingsNode>> members;
+  int line = 0;  // counted from 1; 0: not from a file
+  // Made from the path of an override: what it does not name stays as it is.
+  bool partial = false;
+
+  const SettingsNode* find(std::string_view key) const;
+  bool is_scalar() const;
+};
+
+// One YAML document. An empty one is an empty map. Anchors and aliases are
+// understood; tags, several documents and keys that are not scalars are not.
+// `file` is only used in messages.
+SettingsNode parse_yaml(std::string_view text, const std::string& file);
+
+// "a.b.c=value": maps for a and b that are `partial`, the value as YAML.
+SettingsNode parse_assignment(const std::string& assignment);
+
+// How messages name an override: "override 'a.b.c=value'".
+std::string assignment_place(const std::string& assignment);
+
+SettingsNode tree_from_json(
+    const nlohmann::json& json, const std::string& place);
+
+// Block style with lists of scalars on one line. Text that could be mistaken
+// for something else is quoted, also for readers of YAML 1.1.
+// parse_yaml(emit_yaml(tree)) has the same members, items and texts.
+std::string emit_yaml(const SettingsNode& tree);
+
+nlohmann::ordered_json emit_json(const SettingsNode& tree);
+
+// One line for messages and tables: `0.5`, `[0.9, 0.95]`, `{a: 1}`.
+std::string emit_inline(const SettingsNode& tree);
+
+}  // namespace moft
