@@ -19,8 +19,19 @@
 namespace moft {
 
 enum class TensorType {
-  kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool,
-  kQ8_0, kQ4_0, kQ4_1,  // GGUF blocks of 32 elements along the last dimension
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU8,
+  kBool,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,  // GGUF blocks of 32 elements along the last dimension
 };
 
 struct TensorView {

@@ -1,0 +1,329 @@
+#include "moft/checkpoints/gguf.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "moft/checkpoints/gguf_cursor.h"
+#include "moft/checkpoints/tensor_type.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+constexpr std::string_view kMagic = "GGUF";
+constexpr std::uint32_t kMostDimensions = 4;   // ggml's own limit
+constexpr std::uint64_t kLongestName = 65535;  // of a key, per the format
+// The least room that one entry takes: what a count can truthfully claim.
+constexpr std::uint64_t kLeastValueBytes = 8 + 4 + 1;
+constexpr std::uint64_t kLeastTensorBytes = 8 + 4 + 8 + 4 + 8;
+
+struct TypeInfo {
+  GgufType type;
+  std::string_view name;
+  std::uint64_t bytes;  // of one element; 0 when it varies
+};
+
+constexpr std::array<TypeInfo, 13> kTypes = {{
+    {GgufType::kU8, "u8", 1},
+    {GgufType::kI8, "i8", 1},
+    {GgufType::kU16, "u16", 2},
+    {GgufType::kI16, "i16", 2},
+    {GgufType::kU32, "u32", 4},
+    {GgufType::kI32, "i32", 4},
+    {GgufType::kF32, "f32", 4},
+    {GgufType::kBool, "bool", 1},
+    {GgufType::kString, "string", 0},
+    {GgufType::kArray, "array", 0},
+    {GgufType::kU64, "u64", 8},
+    {GgufType::kI64, "i64", 8},
+    {GgufType::kF64, "f64", 8},
+}};
+
+// Tensor types of ggml that moft does not read, for the message.
+struct ForeignType {
+  std::uint32_t code;
+  std::string_view name;
+};
+constexpr std::array<ForeignType, 24> kForeign = {{
+    {6, "Q5_0"},    {7, "Q5_1"},      {9, "Q8_1"},      {10, "Q2_K"},
+    {11, "Q3_K"},   {12, "Q4_K"},     {13, "Q5_K"},     {14, "Q6_K"},
+    {15, "Q8_K"},   {16, "IQ2_XXS"},  {17, "IQ2_XS"},   {18, "IQ3_XXS"},
+    {19, "IQ1_S"},  {20, "IQ4_NL"},   {21, "IQ3_S"},    {22, "IQ2_S"},
+    {23, "IQ4_XS"}, {29, "IQ1_M"},    {34, "TQ1_0"},    {35, "TQ2_0"},
+    {39, "MXFP4"},  {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"},
+}};
+
+GgufType read_type(GgufCursor& cursor, std::string_view key) {
+  const auto code = cursor.read<std::uint32_t>("a metadata type");
+  if (code >= kTypes.size())
+    throw_caller_error(
+        "{}: key \"{}\" has the unknown metadata type {}",
+        cursor.where(),
+        key,
+        code);
+  return static_cast<GgufType>(code);
+}
+
+void check_booleans(
+    const GgufCursor& cursor,
+    std::string_view key,
+    std::span<const std::byte> bytes) {
+  for (const std::byte byte : bytes)
+    if (byte != std::byte{0} && byte != std::byte{1})
+      throw_caller_error(
+          "{}: key \"{}\" holds a bool that is neither 0 nor 1",
+          cursor.where(),
+          key);
+}
+
+// Moves past `value.count` elements and remembers where they were.
+void skip_elements(GgufCursor& cursor, std::string_view key, GgufValue& value) {
+  const std::uint64_t begin = cursor.offset();
+  const std::uint64_t size = kTypes[static_cast<std::size_t>(value.type)].bytes;
+  // Strings take 8 bytes at least.
+  if (value.count > cursor.remaining() / (size == 0 ? 8 : size))
+    throw_caller_error(
+        "{}: key \"{}\" claims {} elements of {}, more than the rest of the "
+        "file holds",
+        cursor.where(),
+        key,
+        value.count,
+        gguf_type_name(value.type));
+  if (size == 0)
+    for (std::uint64_t i = 0; i < value.count; ++i)
+      cursor.text(key);
+  else
+    cursor.take(value.count * size, key);
+  value.bytes = cursor.since(begin);
+  if (value.type == GgufType::kBool) check_booleans(cursor, key, value.bytes);
+}
+
+GgufValue read_value(GgufCursor& cursor, std::string_view key) {
+  GgufValue value{read_type(cursor, key), false, 1, {}};
+  if (value.type == GgufType::kArray) {
+    value.is_array = true;
+    value.type = read_type(cursor, key);
+    if (value.type == GgufType::kArray)
+      throw_caller_error(
+          "{}: key \"{}\" nests one array in another, which moft does not read",
+          cursor.where(),
+          key);
+    value.count = cursor.read<std::uint64_t>(key);
+  }
+  skip_elements(cursor, key, value);
+  return value;
+}
+
+std::string read_name(GgufCursor& cursor, std::string_view what) {
+  const std::string_view name = cursor.text(what);
+  if (name.empty() || name.size() > kLongestName)
+    throw_caller_error(
+        "{}: {} has {} bytes, where 1 to {} are allowed",
+        cursor.where(),
+        what,
+        name.size(),
+        kLongestName);
+  return std::string(name);
+}
+
+struct Header {
+  std::uint32_t version = 0;
+  std::uint64_t tensors = 0;
+  std::uint64_t values = 0;
+};
+
+Header read_header(GgufCursor& cursor) {
+  const auto magic = cursor.take(kMagic.size(), "the magic number");
+  if (std::memcmp(magic.data(), kMagic.data(), kMagic.size()) != 0)
+    throw_caller_error(
+        "{}: is not a GGUF file (it does not begin with \"GGUF\")",
+        cursor.where());
+  Header header;
+  header.version = cursor.read<std::uint32_t>("the version");
+  if (header.version != 0 && (header.version & 0xffffu) == 0)
+    throw_caller_error(
+        "{}: is a big-endian GGUF file, which moft does not read; convert it "
+        "again on a little-endian machine",
+        cursor.where());
+  if (header.version != 2 && header.version != 3)
+    throw_caller_error(
+        "{}: has GGUF version {}, and moft reads 2 and 3; convert it with a "
+        "current llama.cpp",
+        cursor.where(),
+        header.version);
+  header.tensors = cursor.read<std::uint64_t>("the tensor count");
+  header.values = cursor.read<std::uint64_t>("the metadata count");
+  const std::uint64_t room = cursor.remaining();
+  if (header.values > room / kLeastValueBytes ||
+      header.tensors > room / kLeastTensorBytes)
+    throw_caller_error(
+        "{}: claims {} metadata values and {} tensors, more than its {} bytes "
+        "can hold",
+        cursor.where(),
+        header.values,
+        header.tensors,
+        room);
+  return header;
+}
+
+TensorType read_tensor_type(GgufCursor& cursor, const std::string& name) {
+  const auto code = cursor.read<std::uint32_t>("a tensor type");
+  if (const auto* info = find_gguf_type(code)) return info->type;
+  for (const auto& foreign : kForeign)
+    if (foreign.code == code)
+      throw_caller_error(
+          "{}: tensor \"{}\" is quantised as {}, which moft does not read; use "
+          "the model's F16, BF16, Q8_0, Q4_0 or Q4_1 file, or requantise it "
+          "with llama-quantize",
+          cursor.where(),
+          name,
+          foreign.name);
+  throw_caller_error(
+      "{}: tensor \"{}\" has the unknown type {}", cursor.where(), name, code);
+}
+
+struct TensorInfo {
+  TensorView view;           // bytes still empty
+  std::uint64_t offset = 0;  // in the data
+};
+
+TensorInfo read_tensor_info(GgufCursor& cursor) {
+  TensorInfo info;
+  info.view.name = read_name(cursor, "a tensor name");
+  const auto dimensions = cursor.read<std::uint32_t>("a dimension count");
+  if (dimensions > kMostDimensions)
+    throw_caller_error(
+        "{}: tensor \"{}\" claims {} dimensions, and GGUF allows {}",
+        cursor.where(),
+        info.view.name,
+        dimensions,
+        kMostDimensions);
+  for (std::uint32_t i = 0; i < dimensions; ++i) {
+    const auto size = cursor.read<std::uint64_t>("a dimension");
+    if (size == 0 || size > static_cast<std::uint64_t>(INT64_MAX))
+      throw_caller_error(
+          "{}: tensor \"{}\" has the impossible dimension {}",
+          cursor.where(),
+          info.view.name,
+          size);
+    info.view.shape.push_back(static_cast<std::int64_t>(size));
+  }
+  std::reverse(info.view.shape.begin(), info.view.shape.end());
+  info.view.type = read_tensor_type(cursor, info.view.name);
+  info.offset = cursor.read<std::uint64_t>("a tensor offset");
+  return info;
+}
+
+// Gives the tensor its bytes, or says what is wrong with its claims.
+void locate(
+    TensorInfo& info,
+    const std::string& where,
+    std::span<const std::byte> data,
+    std::uint64_t alignment) {
+  TensorView& view = info.view;
+  const auto& type = tensor_type_info(view.type);
+  if (!element_count(view.shape))
+    throw_caller_error(
+        "{}: the product of the shape of tensor \"{}\" overflows",
+        where,
+        view.name);
+  const auto size = tensor_byte_count(view.type, view.shape);
+  if (!size)
+    throw_caller_error(
+        "{}: the rows of tensor \"{}\" are no whole number of {} blocks of {}, "
+        "or its bytes overflow",
+        where,
+        view.name,
+        type.name,
+        type.block_elements);
+  if (info.offset % alignment != 0)
+    throw_caller_error(
+        "{}: tensor \"{}\" starts at {}, which is not aligned to {}",
+        where,
+        view.name,
+        info.offset,
+        alignment);
+  if (info.offset > data.size() || *size > data.size() - info.offset)
+    throw_caller_error(
+        "{}: tensor \"{}\" ({} bytes at {}) lies outside the file, which holds "
+        "{} bytes of data; the file is truncated",
+        where,
+        view.name,
+        *size,
+        info.offset,
+        data.size());
+  view.bytes = data.subspan(info.offset, *size);
+}
+
+void check_overlaps(
+    const std::string& where, const std::vector<TensorInfo>& infos) {
+  std::vector<const TensorInfo*> order;
+  for (const auto& info : infos)
+    order.push_back(&info);
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return a->offset < b->offset;
+  });
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    const auto& before = *order[i - 1];
+    if (before.offset + before.view.bytes.size() > order[i]->offset)
+      throw_caller_error(
+          "{}: the data of tensor \"{}\" overlaps that of \"{}\"",
+          where,
+          before.view.name,
+          order[i]->view.name);
+  }
+}
+
+}  // namespace
+
+std::string_view gguf_type_name(GgufType type) {
+  return kTypes[static_cast<std::size_t>(type)].name;
+}
+
+GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
+  GgufCursor cursor(file_.bytes(), describe());
+  const Header header = read_header(cursor);
+  version_ = header.version;
+  for (std::uint64_t i = 0; i < header.values; ++i) {
+    std::string key = read_name(cursor, "a metadata key");
+    const GgufValue value = read_value(cursor, key);
+    const auto [place, fresh] = metadata_.emplace(std::move(key), value);
+    if (!fresh)
+      throw_caller_error(
+          "{}: duplicate metadata key \"{}\"", describe(), place->first);
+  }
+  std::vector<TensorInfo> infos;
+  for (std::uint64_t i = 0; i < header.tensors; ++i)
+    infos.push_back(read_tensor_info(cursor));
+
+  const auto alignment =
+      static_cast<std::uint64_t>(integer_or("general.alignment", 32));
+  if (!std::has_single_bit(alignment) || alignment > (1u << 30))
+    throw_caller_error(
+        "{}: general.alignment is {}, which is not a power of two up to 2^30",
+        describe(),
+        static_cast<std::int64_t>(alignment));
+  const std::uint64_t begin =
+      (cursor.offset() + alignment - 1) / alignment * alignment;
+  // A file of metadata alone may end before the padding.
+  const auto data = file_.bytes().subspan(
+      std::min<std::uint64_t>(begin, file_.bytes().size()));
+  for (auto& info : infos)
+    locate(info, describe(), data, alignment);
+  check_overlaps(describe(), infos);
+  for (auto& info : infos) {
+    names_.push_back(info.view.name);
+    if (!tensors_.emplace(info.view.name, std::move(info.view)).second)
+      throw_caller_error(
+          "{}: duplicate tensor name \"{}\"", describe(), names_.back());
+  }
+}
+
+std::optional<TensorView> GgufFile::find(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) return {};
+  return found->second;
+}
+
+}  // namespace moft

@@ -1,0 +1,94 @@
+// GGUF, the file format of llama.cpp (versions 2 and 3, little-endian).
+// Source: github.com/ggml-org/ggml, docs/gguf.md.
+//
+// Tensor names stay llama.cpp's ("blk.0.attn_q.weight"); models/ maps them.
+// Shapes are turned into Hugging Face order (outermost first): the bytes are
+// the same. Quantised blocks lie along the last dimension.
+//
+// Metadata stays in the mapping and is decoded when asked for; the whole
+// structure is checked before the constructor returns, so that accessors only
+// fail on absent keys and wrong types. All failures are CallerErrors that name
+// the file.
+#pragma once
+
+#include <map>
+
+#include "moft/checkpoints/tensor_source.h"
+#include "moft/core/files.h"
+#include "moft/core/tokenizer_data.h"
+
+namespace moft {
+
+// The values are the format's.
+enum class GgufType : std::uint32_t {
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64,
+};
+std::string_view gguf_type_name(GgufType type);
+
+// One metadata value, still encoded. For an array `type` is the elements'.
+struct GgufValue {
+  GgufType type = GgufType::kU8;
+  bool is_array = false;
+  std::uint64_t count = 1;  // elements
+  std::span<const std::byte> bytes;
+};
+
+class GgufFile : public TensorSource {
+ public:
+  // Refuses quantisations other than Q8_0, Q4_0 and Q4_1 by name.
+  explicit GgufFile(const std::filesystem::path& path);
+
+  const std::vector<std::string>& names() const override { return names_; }
+  std::optional<TensorView> find(std::string_view name) const override;
+  std::string describe() const override { return file_.path().string(); }
+
+  std::uint32_t version() const { return version_; }
+  // All metadata, by key.
+  const std::map<std::string, GgufValue, std::less<>>& metadata() const {
+    return metadata_;
+  }
+  bool has(std::string_view key) const;
+
+  // One value. Integers of any width are one kind (range-checked); number()
+  // takes integers and floating point. CallerError when absent or of another
+  // type.
+  std::int64_t integer(std::string_view key) const;
+  double number(std::string_view key) const;
+  bool boolean(std::string_view key) const;
+  std::string text(std::string_view key) const;
+  std::vector<std::string> texts(std::string_view key) const;
+  std::vector<std::int64_t> integers(std::string_view key) const;
+  std::vector<double> numbers(std::string_view key) const;
+
+  // The same, with a value for an absent key. A wrong type still throws.
+  std::int64_t integer_or(std::string_view key, std::int64_t otherwise) const;
+  double number_or(std::string_view key, double otherwise) const;
+  bool boolean_or(std::string_view key, bool otherwise) const;
+  std::string text_or(std::string_view key, std::string_view otherwise) const;
+
+  // The `tokenizer.ggml.*` keys; ids are checked against the token list.
+  GgufTokenizerData tokenizer_data() const;
+
+ private:
+  const GgufValue& value(std::string_view key, bool is_array) const;
+
+  MappedFile file_;
+  std::uint32_t version_ = 0;
+  std::map<std::string, GgufValue, std::less<>> metadata_;
+  std::vector<std::string> names_;
+  std::map<std::string, TensorView, std::less<>> tensors_;
+};
+
+}  // namespace moft

@@ -1,0 +1,221 @@
+// The accessors of gguf.h: metadata from bytes that are already checked.
+#include <algorithm>
+#include <functional>
+
+#include "moft/checkpoints/gguf.h"
+#include "moft/checkpoints/gguf_cursor.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+// Calls visit(number) for every element of an integer or floating type; false
+// for the other types. Checked before, hence no message of its own.
+template <typename Visit>
+bool visit_numbers(const GgufValue& value, Visit visit) {
+  GgufCursor cursor(value.bytes, {});
+  const auto all = [&]<typename T>(T) {
+    for (std::uint64_t i = 0; i < value.count; ++i)
+      visit(cursor.read<T>(""));
+    return true;
+  };
+  switch (value.type) {
+    case GgufType::kU8:
+      return all(std::uint8_t{});
+    case GgufType::kI8:
+      return all(std::int8_t{});
+    case GgufType::kU16:
+      return all(std::uint16_t{});
+    case GgufType::kI16:
+      return all(std::int16_t{});
+    case GgufType::kU32:
+      return all(std::uint32_t{});
+    case GgufType::kI32:
+      return all(std::int32_t{});
+    case GgufType::kU64:
+      return all(std::uint64_t{});
+    case GgufType::kI64:
+      return all(std::int64_t{});
+    case GgufType::kF32:
+      return all(float{});
+    case GgufType::kF64:
+      return all(double{});
+    default:
+      return false;
+  }
+}
+
+bool is_floating(GgufType type) {
+  return type == GgufType::kF32 || type == GgufType::kF64;
+}
+
+[[noreturn]] void throw_type_error(
+    const std::string& where,
+    std::string_view key,
+    const GgufValue& value,
+    std::string_view wanted) {
+  throw_caller_error(
+      "{}: key \"{}\" holds {}{}, where {} is needed",
+      where,
+      key,
+      value.is_array ? "an array of " : "",
+      gguf_type_name(value.type),
+      wanted);
+}
+
+std::vector<std::int64_t> to_integers(
+    const std::string& where, std::string_view key, const GgufValue& value) {
+  std::vector<std::int64_t> integers;
+  if (is_floating(value.type))
+    throw_type_error(where, key, value, "a whole number");
+  const bool known = visit_numbers(value, [&](auto number) {
+    if (std::cmp_greater(static_cast<std::uint64_t>(number), INT64_MAX) &&
+        number > 0)
+      throw_caller_error(
+          "{}: key \"{}\" holds {}, which is above 2^63-1", where, key, number);
+    integers.push_back(static_cast<std::int64_t>(number));
+  });
+  if (!known) throw_type_error(where, key, value, "a whole number");
+  return integers;
+}
+
+std::vector<double> to_numbers(
+    const std::string& where, std::string_view key, const GgufValue& value) {
+  std::vector<double> numbers;
+  const bool known = visit_numbers(value, [&](auto number) {
+    numbers.push_back(static_cast<double>(number));
+  });
+  if (!known) throw_type_error(where, key, value, "a number");
+  return numbers;
+}
+
+std::vector<std::string> to_texts(
+    const std::string& where, std::string_view key, const GgufValue& value) {
+  if (value.type != GgufType::kString)
+    throw_type_error(where, key, value, "text");
+  GgufCursor cursor(value.bytes, {});
+  std::vector<std::string> texts;
+  texts.reserve(value.count);
+  for (std::uint64_t i = 0; i < value.count; ++i)
+    texts.emplace_back(cursor.text(""));
+  return texts;
+}
+
+std::optional<std::int32_t> special_token(
+    const GgufFile& file, const std::string& key, std::size_t tokens) {
+  if (!file.has(key)) return {};
+  const std::int64_t id = file.integer(key);
+  if (id < 0 || std::cmp_greater_equal(id, tokens))
+    throw_caller_error(
+        "{}: {} is {}, outside the {} tokens of the file",
+        file.describe(),
+        key,
+        id,
+        tokens);
+  return static_cast<std::int32_t>(id);
+}
+
+std::vector<std::int32_t> token_types(
+    const GgufFile& file, const std::string& key, std::size_t tokens) {
+  if (!file.has(key)) return std::vector<std::int32_t>(tokens, 1);
+  const auto types = file.integers(key);
+  if (types.size() != tokens)
+    throw_caller_error(
+        "{}: {} has {} entries for {} tokens",
+        file.describe(),
+        key,
+        types.size(),
+        tokens);
+  for (const auto type : types)
+    if (type < 0 || type > 6)
+      throw_caller_error(
+          "{}: {} holds {}, and token types are 0 to 6",
+          file.describe(),
+          key,
+          type);
+  return {types.begin(), types.end()};
+}
+
+}  // namespace
+
+bool GgufFile::has(std::string_view key) const {
+  return metadata_.find(key) != metadata_.end();
+}
+
+const GgufValue& GgufFile::value(std::string_view key, bool is_array) const {
+  const auto found = metadata_.find(key);
+  if (found == metadata_.end())
+    throw_caller_error("{}: lacks the key \"{}\"", describe(), key);
+  if (found->second.is_array != is_array)
+    throw_type_error(
+        describe(), key, found->second, is_array ? "an array" : "one value");
+  return found->second;
+}
+
+std::int64_t GgufFile::integer(std::string_view key) const {
+  return to_integers(describe(), key, value(key, /*is_array=*/false)).front();
+}
+
+double GgufFile::number(std::string_view key) const {
+  return to_numbers(describe(), key, value(key, /*is_array=*/false)).front();
+}
+
+bool GgufFile::boolean(std::string_view key) const {
+  const GgufValue& found = value(key, /*is_array=*/false);
+  if (found.type != GgufType::kBool)
+    throw_type_error(describe(), key, found, "a bool");
+  return found.bytes.front() != std::byte{0};
+}
+
+std::string GgufFile::text(std::string_view key) const {
+  return to_texts(describe(), key, value(key, /*is_array=*/false)).front();
+}
+
+std::vector<std::string> GgufFile::texts(std::string_view key) const {
+  return to_texts(describe(), key, value(key, /*is_array=*/true));
+}
+
+std::vector<std::int64_t> GgufFile::integers(std::string_view key) const {
+  return to_integers(describe(), key, value(key, /*is_array=*/true));
+}
+
+std::vector<double> GgufFile::numbers(std::string_view key) const {
+  return to_numbers(describe(), key, value(key, /*is_array=*/true));
+}
+
+std::int64_t GgufFile::integer_or(
+    std::string_view key, std::int64_t otherwise) const {
+  return has(key) ? integer(key) : otherwise;
+}
+
+double GgufFile::number_or(std::string_view key, double otherwise) const {
+  return has(key) ? number(key) : otherwise;
+}
+
+bool GgufFile::boolean_or(std::string_view key, bool otherwise) const {
+  return has(key) ? boolean(key) : otherwise;
+}
+
+std::string GgufFile::text_or(
+    std::string_view key, std::string_view otherwise) const {
+  return has(key) ? text(key) : std::string(otherwise);
+}
+
+GgufTokenizerData GgufFile::tokenizer_data() const {
+  const std::string prefix = "tokenizer.ggml.";
+  GgufTokenizerData data;
+  data.model = text(prefix + "model");
+  data.pre = text_or(prefix + "pre", "");
+  data.tokens = texts(prefix + "tokens");
+  const std::size_t count = data.tokens.size();
+  if (has(prefix + "merges")) data.merges = texts(prefix + "merges");
+  data.token_types = token_types(*this, prefix + "token_type", count);
+  data.bos = special_token(*this, prefix + "bos_token_id", count);
+  data.eos = special_token(*this, prefix + "eos_token_id", count);
+  data.pad = special_token(*this, prefix + "padding_token_id", count);
+  data.add_bos = boolean_or(prefix + "add_bos_token", false);
+  data.add_eos = boolean_or(prefix + "add_eos_token", false);
+  return data;
+}
+
+}  // namespace moft

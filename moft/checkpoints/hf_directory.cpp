@@ -1,0 +1,128 @@
+#include "moft/checkpoints/hf_directory.h"
+
+#include <map>
+
+#include "moft/checkpoints/json_text.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json read_json(const fs::path& path) {
+  return parse_json_object(read_text(path), path.string());
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+// A plain file name: no folder, no way out of the directory.
+void check_shard_name(const fs::path& index, const std::string& name) {
+  const bool plain =
+      !name.empty() && name != "." && name != ".." &&
+      name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+  if (!plain)
+    throw_caller_error(
+        "{}: the shard \"{}\" is not a plain file name of that directory",
+        index.string(),
+        name);
+}
+
+// Tensor name to shard name, as the index claims.
+std::map<std::string, std::string> read_weight_map(const fs::path& index) {
+  const json content = read_json(index);
+  const auto found = content.find("weight_map");
+  if (found == content.end() || !found->is_object() || found->empty())
+    throw_caller_error(
+        "{}: lacks \"weight_map\", an object that names a shard for every "
+        "tensor",
+        index.string());
+  std::map<std::string, std::string> map;
+  for (const auto& [tensor, shard] : found->items()) {
+    if (!shard.is_string())
+      throw_caller_error(
+          "{}: the shard of tensor \"{}\" is not a text",
+          index.string(),
+          tensor);
+    check_shard_name(index, shard.get<std::string>());
+    map.emplace(tensor, shard.get<std::string>());
+  }
+  return map;
+}
+
+}  // namespace
+
+HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
+  std::error_code ignored;
+  if (!fs::is_directory(path_, ignored))
+    throw_caller_error(
+        "{}: is not a directory; give a model directory with config.json",
+        path_.string());
+  config_ = read_json(path_ / "config.json");
+  if (is_there(path_ / "generation_config.json"))
+    generation_config_ = read_json(path_ / "generation_config.json");
+  const fs::path single = path_ / "model.safetensors";
+  const fs::path index = path_ / "model.safetensors.index.json";
+  if (is_there(single))
+    open_single(single);
+  else if (is_there(index))
+    open_shards(index);
+  else
+    throw_caller_error(
+        "{}: holds neither model.safetensors nor model.safetensors.index.json; "
+        "save the model with safe serialization (save_pretrained)",
+        path_.string());
+}
+
+void HfDirectory::open_single(const fs::path& file) {
+  shards_.push_back(std::make_unique<SafetensorsFile>(file));
+  weight_files_ = {file};
+  names_ = shards_.front()->names();
+  for (const auto& name : names_)
+    owners_[name] = shards_.front().get();
+}
+
+void HfDirectory::open_shards(const fs::path& index) {
+  const auto weight_map = read_weight_map(index);
+  weight_files_ = {index};
+  std::map<std::string, const SafetensorsFile*> by_name;
+  for (const auto& [tensor, shard] : weight_map)
+    by_name[shard] = nullptr;
+  for (auto& [shard, file] : by_name) {
+    const fs::path shard_path = path_ / shard;
+    if (!is_there(shard_path))
+      throw_caller_error(
+          "{}: names the shard \"{}\", which is missing from the directory",
+          index.string(),
+          shard);
+    shards_.push_back(std::make_unique<SafetensorsFile>(shard_path));
+    weight_files_.push_back(shard_path);
+    file = shards_.back().get();
+    // A tensor that a shard holds but the index leaves out stays hidden.
+    for (const auto& name : file->names()) {
+      const auto claim = weight_map.find(name);
+      if (claim == weight_map.end() || claim->second != shard) continue;
+      names_.push_back(name);
+      owners_[name] = file;
+    }
+  }
+  for (const auto& [tensor, shard] : weight_map)
+    if (owners_.find(tensor) == owners_.end())
+      throw_caller_error(
+          "{}: tensor \"{}\" is listed but absent from its shard {}",
+          index.string(),
+          tensor,
+          shard);
+}
+
+std::optional<TensorView> HfDirectory::find(std::string_view name) const {
+  const auto found = owners_.find(std::string(name));
+  if (found == owners_.end()) return {};
+  return found->second->find(name);
+}
+
+}  // namespace moft

@@ -1,0 +1,149 @@
+#include "moft/checkpoints/tensor_source.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "moft/checkpoints/tensor_type.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+static_assert(
+    std::endian::native == std::endian::little,
+    "tensor files are little-endian and are read in place");
+
+// IEEE 754 binary16 to binary32, exactly; NaN payloads are kept.
+float convert_half(std::uint16_t half) {
+  const std::uint32_t sign = std::uint32_t{half & 0x8000u} << 16;
+  const std::uint32_t exponent = (half >> 10) & 0x1fu;
+  const std::uint32_t fraction = half & 0x3ffu;
+  if (exponent == 0) {
+    // Zero or subnormal: fraction * 2^-24 is exact in float.
+    const float size = static_cast<float>(fraction) * 0x1p-24f;
+    return sign == 0 ? size : -size;
+  }
+  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+const float* half_table() {
+  static const auto table = [] {
+    auto values = std::make_unique<std::array<float, 65536>>();
+    for (std::uint32_t i = 0; i < values->size(); ++i)
+      (*values)[i] = convert_half(static_cast<std::uint16_t>(i));
+    return values;
+  }();
+  return table->data();
+}
+
+// The mapping promises no alignment, hence memcpy (one load in machine code).
+template <typename T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+
+void from_f64(const std::byte* in, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<float>(load<double>(in + 8 * i));
+}
+
+void from_f16(const std::byte* in, std::span<float> out) {
+  const float* table = half_table();
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = table[load<std::uint16_t>(in + 2 * i)];
+}
+
+void from_bf16(const std::byte* in, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = std::bit_cast<float>(
+        std::uint32_t{load<std::uint16_t>(in + 2 * i)} << 16);
+}
+
+// fp16 d, 32 int8 q: x = q d.
+void from_q8_0(const std::byte* in, std::span<float> out) {
+  const float* table = half_table();
+  for (float* x = out.data(); x != out.data() + out.size(); x += 32, in += 34) {
+    const float scale = table[load<std::uint16_t>(in)];
+    const auto* quants = reinterpret_cast<const std::int8_t*>(in + 2);
+    for (int i = 0; i < 32; ++i)
+      x[i] = static_cast<float>(quants[i]) * scale;
+  }
+}
+
+// fp16 d, 16 bytes: low nibbles are elements 0..15; x = (q - 8) d.
+void from_q4_0(const std::byte* in, std::span<float> out) {
+  const float* table = half_table();
+  for (float* x = out.data(); x != out.data() + out.size(); x += 32, in += 18) {
+    const float scale = table[load<std::uint16_t>(in)];
+    const auto* quants = reinterpret_cast<const std::uint8_t*>(in + 2);
+    for (int i = 0; i < 16; ++i) {
+      x[i] = static_cast<float>((quants[i] & 15) - 8) * scale;
+      x[i + 16] = static_cast<float>((quants[i] >> 4) - 8) * scale;
+    }
+  }
+}
+
+// fp16 d, fp16 m, 16 bytes: low nibbles are elements 0..15; x = q d + m. The
+// product is exact in float, so a fused multiply-add gives the same bits.
+void from_q4_1(const std::byte* in, std::span<float> out) {
+  const float* table = half_table();
+  for (float* x = out.data(); x != out.data() + out.size(); x += 32, in += 20) {
+    const float scale = table[load<std::uint16_t>(in)];
+    const float least = table[load<std::uint16_t>(in + 2)];
+    const auto* quants = reinterpret_cast<const std::uint8_t*>(in + 4);
+    for (int i = 0; i < 16; ++i) {
+      x[i] = static_cast<float>(quants[i] & 15) * scale + least;
+      x[i + 16] = static_cast<float>(quants[i] >> 4) * scale + least;
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t TensorView::element_count() const {
+  const auto count = moft::element_count(shape);
+  if (!count) throw_caller_error("tensor {}: its shape overflows", name);
+  return *count;
+}
+
+void to_float(const TensorView& view, std::span<float> out) {
+  const auto bytes = tensor_byte_count(view.type, view.shape);
+  if (!bytes || *bytes != view.bytes.size() ||
+      out.size() != static_cast<std::size_t>(view.element_count()))
+    throw_caller_error(
+        "tensor {}: {} bytes of {} do not make the {} floats asked for",
+        view.name,
+        view.bytes.size(),
+        tensor_type_info(view.type).name,
+        out.size());
+  if (out.empty()) return;
+  const std::byte* in = view.bytes.data();
+  switch (view.type) {
+    case TensorType::kF64:
+      return from_f64(in, out);
+    case TensorType::kF32:
+      std::memcpy(out.data(), in, out.size_bytes());
+      return;
+    case TensorType::kF16:
+      return from_f16(in, out);
+    case TensorType::kBF16:
+      return from_bf16(in, out);
+    case TensorType::kQ8_0:
+      return from_q8_0(in, out);
+    case TensorType::kQ4_0:
+      return from_q4_0(in, out);
+    case TensorType::kQ4_1:
+      return from_q4_1(in, out);
+    default:
+      throw_caller_error(
+          "tensor {}: holds {}, where floating-point numbers are needed",
+          view.name,
+          tensor_type_info(view.type).name);
+  }
+}
+
+}  // namespace moft

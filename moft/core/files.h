@@ -1,0 +1,132 @@
+// Files, safely: memory maps to read, and writes that happen whole or not at
+// all. Everything that moft publishes (checkpoints, policies, reports) goes
+// through AtomicFile or AtomicDirectory, so that a crash, a `kill -9` or a full
+// disk never leaves something half-written under a final name.
+//
+// Errors: CallerError for a path that was given wrongly (missing, a directory
+// where a file is needed); WorldError, with path and the system's own words,
+// for what the machine refuses (full disk, permission).
+//
+// Thread safety: free functions may be called from any thread; an object
+// belongs to one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace moft {
+
+// A whole regular file, mapped read-only. The bytes live as long as the object
+// (moving keeps them in place). A file that somebody truncates while it is
+// mapped kills the process (SIGBUS): moft itself only ever replaces files.
+class MappedFile {
+ public:
+  // Throws CallerError when `path` is missing, unreadable or not a regular
+  // file; WorldError when the system cannot map it.
+  explicit MappedFile(std::filesystem::path path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::string_view text() const;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  std::span<const std::byte> bytes_;
+};
+
+// The content of a file or pipe; CallerError above `max_bytes`.
+std::string read_text(
+    const std::filesystem::path& path,
+    std::uint64_t max_bytes = std::uint64_t{1} << 30);
+
+// Writes under `.<name>.tmp-<pid>-<n>` beside `path`; commit() makes it `path`
+// (fsync, rename, fsync of the directory) and replaces what was there. Without
+// commit() the destructor removes the temporary. Temporaries that dead
+// processes left for the same name are removed first; processes on other
+// machines look dead, so only one machine may write a name.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  // REQUIRES not committed yet.
+  void commit();
+
+ private:
+  void discard() noexcept;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int descriptor_ = -1;
+};
+
+void write_atomically(const std::filesystem::path& path, std::string_view text);
+void write_atomically(
+    const std::filesystem::path& path, std::span<const std::byte> bytes);
+
+enum class IfExists { kRefuse, kReplace };
+
+// Builds a directory under a temporary sibling name; commit() fsyncs all that
+// is in it and renames it into place. With kReplace an existing directory is
+// exchanged and then removed (in one step where the file system can, otherwise
+// through `.<name>.replaced`, which the next AtomicDirectory of that name puts
+// back if a crash fell between the two renames).
+class AtomicDirectory {
+ public:
+  // kRefuse: CallerError when `path` exists already.
+  explicit AtomicDirectory(
+      std::filesystem::path path, IfExists if_exists = IfExists::kRefuse);
+  ~AtomicDirectory();
+  AtomicDirectory(const AtomicDirectory&) = delete;
+  AtomicDirectory& operator=(const AtomicDirectory&) = delete;
+
+  // Where to write until commit().
+  const std::filesystem::path& building() const { return temporary_; }
+  // REQUIRES not committed yet.
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  IfExists if_exists_;
+};
+
+// Removes `.*.tmp-<pid>*` entries in `directory` whose process is gone (or
+// which an earlier process with our own id left). A missing directory is fine.
+void remove_stale_temporaries(const std::filesystem::path& directory);
+
+// Flushes a file or a directory's entries to the disk.
+void flush_to_disk(const std::filesystem::path& path);
+
+// WorldError unless the file system that holds (or would hold) `path` has
+// `bytes` free for us.
+void require_free_space(const std::filesystem::path& path, std::uint64_t bytes);
+
+// Creates the directory and its parents where missing and proves that a file
+// can be written there. CallerError when something else stands in the way.
+void ensure_writable_directory(const std::filesystem::path& path);
+
+// True when hard-linked, false when copied (another file system, or one without
+// links). `to` must not exist yet. Symbolic links in `from` are followed.
+bool hard_link_or_copy(
+    const std::filesystem::path& from, const std::filesystem::path& to);
+
+// 32 hexadecimal digits of XXH3-128 (canonical order, as `xxh128sum` prints):
+// equal content, equal hash. Against accidents, not against forgers.
+std::string hash_bytes(std::span<const std::byte> bytes);
+std::string hash_file(const std::filesystem::path& path);
+
+}  // namespace moft
