@@ -1,0 +1,31 @@
+// Gradients of steered parameters without copies of them.
+//
+// The gradient of copy i of a steered parameter is c_i G, with G the gradient
+// of the mixed parameter (CLP, arXiv 2407.15762, appendix A.3). It travels as
+// the pair (G, c_i), so m copies share one G.
+#pragma once
+
+#include <string>
+
+#include <ATen/ATen.h>
+
+namespace moft {
+
+// A trained tensor: the float32 master, written in place by the optimizer.
+// Views (one adapter's rows of a stacked matrix) are welcome.
+struct TrainedTensor {
+  std::string name;  // unique; the key of its optimizer state
+  at::Tensor master;
+  bool decays = true;  // false: no weight decay (norm gains, biases)
+};
+
+// coefficient * tensor. Coefficient 0, or an undefined tensor: this parameter
+// had no part in the step.
+struct ScaledGradient {
+  at::Tensor tensor;
+  double coefficient = 1.0;
+
+  bool takes_part() const { return tensor.defined() && coefficient != 0.0; }
+};
+
+}  // namespace moft

@@ -1,0 +1,35 @@
+// The REINFORCE loss: CLP (arXiv 2407.15762), algorithm 1 line 7.
+//
+//   loss = -(1 / normaliser) sum_b A_b log pi(y_b | x_b),
+//
+// log pi of a sequence being the SUM over its tokens, the end token included
+// (of a truncated answer: the tokens that were emitted). No division by
+// length: equation 1 of the paper is over whole outputs.
+//
+// The normaliser is the number of sequences in the whole step, given by the
+// caller: with gradient accumulation every part divides by the same number,
+// so the summed gradients are those of the whole batch.
+//
+// The gradient flows through log pi alone. Thread safety: pure functions.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace moft {
+
+// sequence_log_probs [B] (see token_sums.h), advantages [B] -> [], double.
+// CallerError when shapes do not fit or the normaliser is not positive.
+at::Tensor reinforce_loss(
+    const at::Tensor& sequence_log_probs,
+    const at::Tensor& advantages,
+    double normaliser);
+
+// One advantage per token (reward to go): token_log_probs [B, T],
+// advantages [B, T], lengths int64 [B] -> [], double.
+at::Tensor reinforce_token_loss(
+    const at::Tensor& token_log_probs,
+    const at::Tensor& advantages,
+    const at::Tensor& lengths,
+    double normaliser);
+
+}  // namespace moft
