@@ -1,0 +1,39 @@
+// Examples: the rows of a JSON-lines file, as the prompt template and the
+// rewards see them.
+//
+// One object per line. Text fields keep their names; anything else a line
+// holds (numbers, lists) is remembered by its JSON type only, so that using it
+// in a prompt or a reward can be refused with the right words.
+//
+// Thread safety: plain data.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace moft {
+
+struct Example {
+  // The field "id" (text or whole number), else the line's number.
+  std::string id = {};
+  std::map<std::string, std::string> fields = {};        // the text fields
+  std::map<std::string, std::string> other_fields = {};  // name -> JSON type
+  std::int64_t line = 0;   // counted from 1; 0: not from a file
+  std::string where = {};  // "posts/train.jsonl:3", for messages
+};
+
+// Reads every line. Ids may repeat. Throws CallerError naming `file:line` for
+// a file that cannot be read or holds no example, and for a line that is
+// empty, is not JSON, is not an object or names a field twice.
+std::vector<Example> read_examples(const std::filesystem::path& path);
+
+// The text of one field. Throws CallerError naming the example's place, the
+// field, what the `user` needed it for ("the prompt", "objective relevance")
+// and the nearest name, when the field is absent or is not text.
+const std::string& text_field(
+    const Example& example, const std::string& name, const std::string& user);
+
+}  // namespace moft

@@ -1,0 +1,123 @@
+#include "moft/data/prompt_template.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "moft/core/errors.h"
+#include "moft/core/text.h"
+
+namespace moft {
+namespace {
+
+bool is_name_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ||
+         c == '.';
+}
+
+bool is_name(std::string_view name) {
+  return !name.empty() &&
+         std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+// Reads a template from left to right into pieces.
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {}
+
+  std::vector<PromptPiece> parse() {
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c != '{' && c != '}') {
+        literal_ += c;
+        ++at_;
+      } else if (at_ + 1 < text_.size() && text_[at_ + 1] == c) {
+        literal_ += c;
+        at_ += 2;
+      } else if (c == '{') {
+        take_field();
+      } else {
+        throw_caller_error(
+            "prompt template: the '}}' at character {} closes nothing; write "
+            "'}}}}' for the brace itself",
+            at_ + 1);
+      }
+    }
+    end_literal();
+    return std::move(pieces_);
+  }
+
+ private:
+  void end_literal() {
+    if (!literal_.empty()) pieces_.push_back({std::move(literal_), false});
+    literal_.clear();
+  }
+
+  void take_field() {
+    const std::size_t end = text_.find('}', at_);
+    if (end == std::string_view::npos) {
+      throw_caller_error(
+          "prompt template: the '{{' at character {} is never closed; close "
+          "the field's name or write '{{{{' for the brace itself",
+          at_ + 1);
+    }
+    const std::string_view name = text_.substr(at_ + 1, end - at_ - 1);
+    if (!is_name(name)) {
+      throw_caller_error(
+          "prompt template: {} at character {} is no field name; use "
+          "letters, digits, '_', '-' and '.', or '{{{{' for the brace itself",
+          quote_text(name),
+          at_ + 1);
+    }
+    end_literal();
+    pieces_.push_back({std::string(name), true});
+    at_ = end + 1;
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::string literal_;
+  std::vector<PromptPiece> pieces_;
+};
+
+}  // namespace
+
+PromptTemplate::PromptTemplate(std::string text)
+    : text_(std::move(text)), pieces_(Parser(text_).parse()) {
+  for (const PromptPiece& piece : pieces_) {
+    if (piece.from_field &&
+        std::find(field_names_.begin(), field_names_.end(), piece.text) ==
+            field_names_.end()) {
+      field_names_.push_back(piece.text);
+    }
+  }
+}
+
+void PromptTemplate::check(const std::vector<Example>& examples) const {
+  for (const Example& example : examples) {
+    for (const std::string& name : field_names_) {
+      text_field(example, name, "the prompt template");
+    }
+  }
+}
+
+std::vector<PromptPiece> PromptTemplate::fill(const Example& example) const {
+  std::vector<PromptPiece> filled;
+  filled.reserve(pieces_.size());
+  for (const PromptPiece& piece : pieces_) {
+    filled.push_back(
+        piece.from_field
+            ? PromptPiece{text_field(example, piece.text, "the prompt template"), true}
+            : piece);
+  }
+  return filled;
+}
+
+std::string PromptTemplate::render(const Example& example) const {
+  std::string rendered;
+  for (const PromptPiece& piece : fill(example))
+    rendered += piece.text;
+  return rendered;
+}
+
+}  // namespace moft

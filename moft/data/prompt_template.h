@@ -1,0 +1,50 @@
+// A prompt with named holes: "<|im_start|>user\n{post}\n\nSummarize ..".
+//
+// `{name}` stands for the example's text field of that name; `{{` and `}}` are
+// the braces themselves. Names are letters, digits, '_', '-' and '.'.
+//
+// Thread safety: immutable after construction.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moft/data/example.h"
+#include "moft/tokenizers/tokenizer.h"
+
+namespace moft {
+
+// A stretch of a prompt and whose words it is: the recipe's author (who may
+// write special tokens) or the example's (who may not).
+struct PromptPiece {
+  std::string text;
+  bool from_field = false;
+};
+
+class PromptTemplate {
+ public:
+  // Throws CallerError for a brace that opens or closes nothing and for a name
+  // that cannot be one.
+  explicit PromptTemplate(std::string text);
+
+  const std::string& text() const { return text_; }
+  // The fields used, each once, in order of first use.
+  const std::vector<std::string>& field_names() const { return field_names_; }
+
+  // Throws CallerError (see text_field) for the first example that lacks a
+  // field: call it once at the start rather than find out at step 40.
+  void check(const std::vector<Example>& examples) const;
+
+  // The pieces in order, holes filled. Throws as text_field does.
+  std::vector<PromptPiece> fill(const Example& example) const;
+  // The same as one string, for people and rewards to read.
+  std::string render(const Example& example) const;
+
+ private:
+  std::string text_;
+  std::vector<PromptPiece> pieces_;  // from_field: `text` is the field's name
+  std::vector<std::string> field_names_;
+};
+
+}  // namespace moft
