@@ -31,7 +31,7 @@
 //   };
 //
 // Types: bool, std::int64_t, double, std::string, enums with enum_names,
-// std::optional<T> (absent by default; null or leaving it out means absent),
+// std::optional<T> (null means absent; a struct is absent by default),
 // std::vector<T>, std::map<std::string, T>, structs with fields(), and any
 // nesting of these. Ranges apply to every number inside a field. A number is
 // always finite.
@@ -381,7 +381,9 @@ class Writer {
   template <class T, class... Attributes>
   void operator()(std::string_view name, T& value, const Attributes&...) {
     if constexpr (IsOptional<T>::value) {
-      if (!value) return;
+      if constexpr (HasFields<typename T::value_type>) {
+        if (!value) return;
+      }
     }
     node_.members.emplace_back(name, write_value(value));
   }
@@ -622,8 +624,8 @@ void options_from_json(
   fields_detail::read_tree(options, tree_from_json(json, place), place);
 }
 
-// Every field as YAML; absent optionals are left out. Reading it back into a
-// default T gives equal options, to the last bit.
+// Every field as YAML; an absent value is null, an absent struct is left out.
+// Reading it back into a default T gives equal options, to the last bit.
 template <class T>
 std::string print_options(const T& options) {
   return emit_yaml(fields_detail::write_value(options));

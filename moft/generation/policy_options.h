@@ -1,0 +1,28 @@
+// Which model to start from, and what belongs to the policy's definition.
+#pragma once
+
+#include <string>
+
+#include "moft/core/fields.h"
+
+namespace moft {
+
+struct PolicyOptions {
+  std::string model;
+  double temperature = 1.0;
+
+  template <class V>
+  void fields(V& v) {
+    v("model",
+      model,
+      Help{"the model to finetune: a Hugging Face directory or a GGUF file"},
+      Required{});
+    v("temperature",
+      temperature,
+      Help{"logits are divided by it in sampling, scoring and KL alike, in the "
+           "policy and in its reference; it is saved with the policy"},
+      above(0));
+  }
+};
+
+}  // namespace moft

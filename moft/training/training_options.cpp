@@ -1,0 +1,34 @@
+#include "moft/training/training_options.h"
+
+#include "moft/core/errors.h"
+
+namespace moft {
+
+void TrainingOptions::check(const std::string& path) const {
+  if (baseline == Baseline::kLeaveOneOut && samples_per_prompt < 2) {
+    throw_caller_error(
+        "{}samples_per_prompt is 1 but {}baseline is leave_one_out; give at "
+        "least 2, or baseline: batch_mean",
+        path,
+        path);
+  }
+  if (schedule.warmup_steps > steps) {
+    throw_caller_error(
+        "{}schedule.warmup_steps is {}; give at most {}steps, which is {}",
+        path,
+        schedule.warmup_steps,
+        path,
+        steps);
+  }
+  if (gradient_accumulation > prompts_per_step) {
+    throw_caller_error(
+        "{}gradient_accumulation is {}; give at most {}prompts_per_step, which "
+        "is {}",
+        path,
+        gradient_accumulation,
+        path,
+        prompts_per_step);
+  }
+}
+
+}  // namespace moft

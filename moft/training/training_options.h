@@ -1,0 +1,246 @@
+// The training loop's settings, in the order of a step.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moft/core/fields.h"
+
+namespace moft {
+
+enum class WeightingPer { kBatch, kPrompt };
+constexpr auto enum_names(WeightingPer) {
+  return EnumNames<WeightingPer, 2>{{
+      {WeightingPer::kBatch, "batch"},
+      {WeightingPer::kPrompt, "prompt"},
+  }};
+}
+
+enum class Baseline { kBatchMean, kLeaveOneOut };
+constexpr auto enum_names(Baseline) {
+  return EnumNames<Baseline, 2>{{
+      {Baseline::kBatchMean, "batch_mean"},
+      {Baseline::kLeaveOneOut, "leave_one_out"},
+  }};
+}
+
+enum class AdvantageNormalisation { kNone, kBatch, kGroup };
+constexpr auto enum_names(AdvantageNormalisation) {
+  return EnumNames<AdvantageNormalisation, 3>{{
+      {AdvantageNormalisation::kNone, "none"},
+      {AdvantageNormalisation::kBatch, "batch"},
+      {AdvantageNormalisation::kGroup, "group"},
+  }};
+}
+
+enum class ZeroCoefficient { kSkip, kDense };
+constexpr auto enum_names(ZeroCoefficient) {
+  return EnumNames<ZeroCoefficient, 2>{{
+      {ZeroCoefficient::kSkip, "skip"},
+      {ZeroCoefficient::kDense, "dense"},
+  }};
+}
+
+struct OptimizerOptions {
+  double learning_rate = 5e-4;
+  std::vector<double> betas = {0.9, 0.95};
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;
+  ZeroCoefficient zero_coefficient = ZeroCoefficient::kSkip;
+
+  template <class V>
+  void fields(V& v) {
+    v("learning_rate", learning_rate, Help{"step size of AdamW"}, above(0));
+    v("betas",
+      betas,
+      Help{"decay rates of AdamW's running mean and mean square"},
+      from_up_to_below(0, 1),
+      Count{2});
+    v("epsilon", epsilon, Help{"added to AdamW's denominator"}, above(0));
+    v("weight_decay",
+      weight_decay,
+      Help{"decoupled weight decay; 0: none", "1 / (learning rate * step)"},
+      at_least(0));
+    v("zero_coefficient",
+      zero_coefficient,
+      Help{"a copy whose coefficient is 0 in a step; skip: keeps its moments "
+           "and its own step count, dense: gets a zero gradient"});
+  }
+};
+
+enum class ScheduleKind { kConstant, kLinear, kCosine };
+constexpr auto enum_names(ScheduleKind) {
+  return EnumNames<ScheduleKind, 3>{{
+      {ScheduleKind::kConstant, "constant"},
+      {ScheduleKind::kLinear, "linear"},
+      {ScheduleKind::kCosine, "cosine"},
+  }};
+}
+
+struct ScheduleOptions {
+  ScheduleKind kind = ScheduleKind::kConstant;
+  std::int64_t warmup_steps = 0;
+  double final_fraction = 0.0;
+
+  template <class V>
+  void fields(V& v) {
+    v("kind", kind, Help{"how the learning rate goes on after the warm-up"});
+    v("warmup_steps",
+      warmup_steps,
+      Help{"the learning rate rises linearly over so many; 0: none", "steps"},
+      at_least(0));
+    v("final_fraction",
+      final_fraction,
+      Help{"linear and cosine end at this part of the learning rate"},
+      between(0, 1));
+  }
+};
+
+// A non-finite loss, gradient or reward always stops the run.
+struct GuardOptions {
+  std::optional<double> kl_ceiling = 200.0;
+  std::optional<double> distinct_floor = 0.1;
+  std::int64_t patience = 3;
+
+  template <class V>
+  void fields(V& v) {
+    v("kl_ceiling",
+      kl_ceiling,
+      Help{
+          "stop when the mean KL of a step's completions stays above; null: "
+          "never",
+          "nats per completion"},
+      above(0));
+    v("distinct_floor",
+      distinct_floor,
+      Help{"stop when the share of different completions in a step stays below "
+           "(collapse); null: never"},
+      between(0, 1));
+    v("patience",
+      patience,
+      Help{"how many steps in a row a guard must be broken", "steps"},
+      at_least(1));
+  }
+};
+
+struct TrainingEvaluationOptions {
+  std::optional<std::int64_t> every;
+  std::int64_t weightings = 3;
+  std::int64_t prompts = 16;
+
+  template <class V>
+  void fields(V& v) {
+    v("every",
+      every,
+      Help{"evaluate after every so many; null: not while training", "steps"},
+      at_least(1));
+    v("weightings",
+      weightings,
+      Help{"points of the front, spread evenly over the simplex", "weightings"},
+      at_least(1));
+    v("prompts",
+      prompts,
+      Help{"held-out prompts used, from the first", "prompts"},
+      at_least(1));
+  }
+};
+
+struct CheckpointOptions {
+  std::optional<std::int64_t> every = 10;
+  std::int64_t keep = 2;
+
+  template <class V>
+  void fields(V& v) {
+    v("every",
+      every,
+      Help{"save after every so many; null: only when stopped", "steps"},
+      at_least(1));
+    v("keep", keep, Help{"older ones are removed", "checkpoints"}, at_least(1));
+  }
+};
+
+struct TrainingOptions {
+  std::int64_t seed = 1;
+  std::int64_t steps = 40;
+  std::int64_t prompts_per_step = 6;
+  std::int64_t samples_per_prompt = 4;
+  WeightingPer weighting_per = WeightingPer::kPrompt;
+  double kl_strength = 0.01;
+  std::int64_t max_new_tokens = 32;
+  Baseline baseline = Baseline::kLeaveOneOut;
+  AdvantageNormalisation advantage_normalisation =
+      AdvantageNormalisation::kBatch;
+  std::int64_t gradient_accumulation = 1;
+  std::optional<double> gradient_clip = 1.0;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  GuardOptions guards;
+  TrainingEvaluationOptions evaluation;
+  CheckpointOptions checkpoint;
+  std::optional<std::int64_t> log_samples;
+
+  template <class V>
+  void fields(V& v) {
+    v("seed", seed, Help{"of every random draw"}, at_least(0));
+    v("steps", steps, Help{"updates of the policy", "steps"}, between(1, 1e9));
+    v("prompts_per_step",
+      prompts_per_step,
+      Help{"different prompts in a step", "prompts"},
+      between(1, 1e6));
+    v("samples_per_prompt",
+      samples_per_prompt,
+      Help{"completions sampled of each prompt", "completions"},
+      between(1, 1e6));
+    v("weighting_per",
+      weighting_per,
+      Help{"how many weightings a step draws; batch: one, as in the paper, "
+           "prompt: one for each prompt"});
+    v("kl_strength",
+      kl_strength,
+      Help{"alpha of the value (1 - alpha) w.R - alpha KL"},
+      between(0, 1));
+    v("max_new_tokens",
+      max_new_tokens,
+      Help{"a completion that has not stopped by then is cut off", "tokens"},
+      between(1, 1e6));
+    v("baseline",
+      baseline,
+      Help{"what is subtracted from a completion's reward; leave_one_out: the "
+           "mean of the other completions of its prompt"});
+    v("advantage_normalisation",
+      advantage_normalisation,
+      Help{"advantages are divided by the standard deviation of the batch, of "
+           "their prompt's group, or not at all"});
+    v("gradient_accumulation",
+      gradient_accumulation,
+      Help{
+          "parts that a step is computed in; more need less memory and give "
+          "the same update",
+          "parts"},
+      between(1, 1e6));
+    v("gradient_clip",
+      gradient_clip,
+      Help{"largest norm of the gradient over all trained parameters; null: "
+           "not clipped"},
+      above(0));
+    v("optimizer",
+      optimizer,
+      Help{"AdamW, with moments of their own per copy"});
+    v("schedule", schedule, Help{"the learning rate over the steps"});
+    v("guards", guards, Help{"when to stop a run that has gone wrong"});
+    v("evaluation", evaluation, Help{"the front while training"});
+    v("checkpoint", checkpoint, Help{"saved states to resume from"});
+    v("log_samples",
+      log_samples,
+      Help{
+          "completions of a step written to samples.jsonl; null: all",
+          "completions"},
+      at_least(0));
+  }
+
+  void check(const std::string& path) const;
+};
+
+}  // namespace moft
