@@ -1,0 +1,398 @@
+#include "moft/evaluation/report_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+std::string at(const std::string& path, std::size_t k) {
+  return fmt::format("{}[{}]", path, k);
+}
+
+}  // namespace
+
+void ReportReader::fail(const std::string& path, const char* cure) const {
+  throw_caller_error("{}: {} {}", place_, path, cure);
+}
+
+void ReportReader::keys(
+    const Json& json,
+    const std::string& path,
+    const std::vector<const char*>& needed,
+    const std::vector<const char*>& allowed) const {
+  if (!json.is_object()) fail(path, "is not an object; write one");
+  for (const char* key : needed) {
+    if (!json.contains(key)) {
+      fail(path + "." + key, "is missing; write the report again");
+    }
+  }
+  for (const auto& [key, value] : json.items()) {
+    const auto same = [&](const char* known) { return key == known; };
+    if (std::none_of(needed.begin(), needed.end(), same) &&
+        std::none_of(allowed.begin(), allowed.end(), same)) {
+      fail(path + "." + key, "is unknown; remove it or use a newer moft");
+    }
+  }
+}
+
+double ReportReader::number(const Json& json, const std::string& path) const {
+  if (!json.is_number() || !std::isfinite(json.get<double>())) {
+    fail(path, "is not a finite number; write one");
+  }
+  return json.get<double>();
+}
+
+std::size_t ReportReader::count(
+    const Json& json, const std::string& path) const {
+  if (!json.is_number_unsigned()) {
+    fail(path, "is not a whole number of at least 0; write one");
+  }
+  return json.get<std::size_t>();
+}
+
+std::string ReportReader::text(
+    const Json& json, const std::string& path) const {
+  if (!json.is_string()) fail(path, "is not a string; write one");
+  return json.get<std::string>();
+}
+
+const nlohmann::json& ReportReader::array(
+    const Json& json, const std::string& path) const {
+  if (!json.is_array()) fail(path, "is not a list; write one");
+  return json;
+}
+
+std::vector<double> ReportReader::numbers(
+    const Json& json, const std::string& path) const {
+  std::vector<double> out;
+  for (const Json& x : array(json, path)) {
+    out.push_back(number(x, at(path, out.size())));
+  }
+  return out;
+}
+
+std::vector<std::string> ReportReader::strings(
+    const Json& json, const std::string& path) const {
+  std::vector<std::string> out;
+  for (const Json& x : array(json, path)) {
+    out.push_back(text(x, at(path, out.size())));
+  }
+  return out;
+}
+
+Interval ReportReader::interval(
+    const Json& json, const std::string& path) const {
+  keys(json, path, {"mean", "low", "high"});
+  return {
+      number(json["mean"], path + ".mean"),
+      number(json["low"], path + ".low"),
+      number(json["high"], path + ".high")};
+}
+
+ByObjective ReportReader::named(
+    const Json& json, const std::string& path) const {
+  if (!json.is_object()) fail(path, "is not an object; write one");
+  ByObjective out;
+  for (const auto& [name, x] : json.items()) {
+    if (std::find(objectives_.begin(), objectives_.end(), name) ==
+        objectives_.end()) {
+      fail(path + "." + name, "is no objective of this report; remove it");
+    }
+    out[name] = number(x, path + "." + name);
+  }
+  return out;
+}
+
+ByObjective ReportReader::complete(
+    const Json& json, const std::string& path) const {
+  ByObjective out = named(json, path);
+  for (const std::string& name : objectives_) {
+    if (!out.contains(name)) {
+      fail(path + "." + name, "is missing; write one number per objective");
+    }
+  }
+  return out;
+}
+
+IntervalByObjective ReportReader::intervals(
+    const Json& json, const std::string& path) const {
+  std::vector<const char*> names;
+  for (const std::string& name : objectives_)
+    names.push_back(name.c_str());
+  keys(json, path, names);
+  IntervalByObjective out;
+  for (const std::string& name : objectives_) {
+    out[name] = interval(json[name], path + "." + name);
+  }
+  return out;
+}
+
+PerPrompt ReportReader::per_prompt(
+    const Json& json, const std::string& path) const {
+  keys(json, path, {"rewards", "kl"});
+  PerPrompt out;
+  out.kl = numbers(json["kl"], path + ".kl");
+  if (!json["rewards"].is_object()) {
+    fail(path + ".rewards", "is not an object; write one");
+  }
+  for (const auto& [name, x] : json["rewards"].items()) {
+    out.rewards[name] = numbers(x, path + ".rewards." + name);
+  }
+  return out;
+}
+
+std::vector<FrontPoint> ReportReader::points(
+    const Json& json, const std::string& path) const {
+  std::vector<FrontPoint> out;
+  for (const Json& row : array(json, path)) {
+    const std::string here = at(path, out.size());
+    keys(
+        row,
+        here,
+        {"weights",
+         "alpha",
+         "beta",
+         "rewards",
+         "raw_rewards",
+         "kl",
+         "value",
+         "reference_value",
+         "value_gain",
+         "words",
+         "distinct",
+         "finished",
+         "samples",
+         "per_prompt"},
+        {"copied"});
+    FrontPoint& p = out.emplace_back();
+    p.weights = complete(row["weights"], here + ".weights");
+    p.alpha = number(row["alpha"], here + ".alpha");
+    p.beta = number(row["beta"], here + ".beta");
+    p.rewards = intervals(row["rewards"], here + ".rewards");
+    p.raw_rewards = named(row["raw_rewards"], here + ".raw_rewards");
+    p.kl = interval(row["kl"], here + ".kl");
+    p.value = interval(row["value"], here + ".value");
+    p.reference_value =
+        number(row["reference_value"], here + ".reference_value");
+    p.value_gain = interval(row["value_gain"], here + ".value_gain");
+    p.words = number(row["words"], here + ".words");
+    p.distinct = number(row["distinct"], here + ".distinct");
+    p.finished = number(row["finished"], here + ".finished");
+    p.samples = count(row["samples"], here + ".samples");
+    if (row.contains("copied")) {
+      p.copied = number(row["copied"], here + ".copied");
+    }
+    p.per_prompt = per_prompt(row["per_prompt"], here + ".per_prompt");
+  }
+  return out;
+}
+
+ReferencePolicy ReportReader::reference(const Json& json) const {
+  const std::string path = "reference";
+  keys(
+      json,
+      path,
+      {"rewards",
+       "raw_rewards",
+       "words",
+       "distinct",
+       "finished",
+       "samples",
+       "per_prompt"},
+      {"copied"});
+  ReferencePolicy p;
+  if (!json["rewards"].empty()) {
+    p.rewards = intervals(json["rewards"], path + ".rewards");
+  }
+  p.raw_rewards = named(json["raw_rewards"], path + ".raw_rewards");
+  p.words = number(json["words"], path + ".words");
+  p.distinct = number(json["distinct"], path + ".distinct");
+  p.finished = number(json["finished"], path + ".finished");
+  p.samples = count(json["samples"], path + ".samples");
+  if (json.contains("copied")) {
+    p.copied = number(json["copied"], path + ".copied");
+  }
+  p.per_prompt = per_prompt(json["per_prompt"], path + ".per_prompt");
+  return p;
+}
+
+Summary ReportReader::summary(const Json& json) const {
+  const std::string path = "summary";
+  keys(
+      json,
+      path,
+      {"moft_value",
+       "moft_rule",
+       "mean_utility",
+       "best_utility",
+       "knob_regret",
+       "extent",
+       "reach",
+       "spearman",
+       "hypervolume",
+       "evenness",
+       "spacing",
+       "sparsity",
+       "front_length",
+       "steps_back",
+       "step_back_standard_errors",
+       "diagonal_share"},
+      {"hull_hypervolume"});
+  const auto get = [&](const char* key) {
+    return number(json[key], path + "." + key);
+  };
+  Summary s;
+  s.moft_value = get("moft_value");
+  s.moft_rule = text(json["moft_rule"], "summary.moft_rule");
+  s.mean_utility = get("mean_utility");
+  s.best_utility = get("best_utility");
+  s.knob_regret = get("knob_regret");
+  s.extent = complete(json["extent"], "summary.extent");
+  s.reach = complete(json["reach"], "summary.reach");
+  s.spearman = complete(json["spearman"], "summary.spearman");
+  s.hypervolume = get("hypervolume");
+  if (json.contains("hull_hypervolume")) {
+    s.hull_hypervolume = get("hull_hypervolume");
+  }
+  s.evenness = get("evenness");
+  s.spacing = get("spacing");
+  s.sparsity = get("sparsity");
+  s.front_length = get("front_length");
+  s.diagonal_share = get("diagonal_share");
+  s.step_back_standard_errors = get("step_back_standard_errors");
+  for (const Json& row : array(json["steps_back"], "summary.steps_back")) {
+    const std::string here = at("summary.steps_back", s.steps_back.size());
+    keys(
+        row,
+        here,
+        {"objective",
+         "from_weight",
+         "to_weight",
+         "difference",
+         "standard_error"});
+    StepBack& step = s.steps_back.emplace_back();
+    step.objective = text(row["objective"], here + ".objective");
+    step.from_weight = number(row["from_weight"], here + ".from_weight");
+    step.to_weight = number(row["to_weight"], here + ".to_weight");
+    step.difference = number(row["difference"], here + ".difference");
+    step.standard_error =
+        number(row["standard_error"], here + ".standard_error");
+  }
+  return s;
+}
+
+SampleAnswer ReportReader::answer(
+    const Json& json, const std::string& path) const {
+  keys(json, path, {"text", "rewards"});
+  return {
+      text(json["text"], path + ".text"),
+      named(json["rewards"], path + ".rewards")};
+}
+
+std::vector<SampleText> ReportReader::texts(
+    const Json& json, std::size_t points) const {
+  std::vector<SampleText> out;
+  for (const Json& row : array(json, "texts")) {
+    const std::string here = at("texts", out.size());
+    keys(row, here, {"prompt", "answers"}, {"reference", "reference_policy"});
+    SampleText& sample = out.emplace_back();
+    sample.prompt = text(row["prompt"], here + ".prompt");
+    if (row.contains("reference")) {
+      sample.reference = text(row["reference"], here + ".reference");
+    }
+    if (row.contains("reference_policy")) {
+      sample.reference_policy =
+          answer(row["reference_policy"], here + ".reference_policy");
+    }
+    for (const Json& x : array(row["answers"], here + ".answers")) {
+      sample.answers.push_back(
+          answer(x, at(here + ".answers", sample.answers.size())));
+    }
+    if (sample.answers.size() != points) {
+      fail(here + ".answers", "does not hold one answer per point; add them");
+    }
+  }
+  return out;
+}
+
+std::vector<TrainingRow> ReportReader::training(const Json& json) const {
+  std::vector<TrainingRow> out;
+  for (const Json& row : array(json, "training")) {
+    const std::string here = at("training", out.size());
+    keys(row, here, {"step", "rewards"}, {"kl", "entropy", "mean_length"});
+    const auto optional = [&](const char* key) {
+      return row.contains(key)
+                 ? std::optional<double>(number(row[key], here + "." + key))
+                 : std::nullopt;
+    };
+    TrainingRow& line = out.emplace_back();
+    line.step = number(row["step"], here + ".step");
+    line.rewards = named(row["rewards"], here + ".rewards");
+    line.kl = optional("kl");
+    line.entropy = optional("entropy");
+    line.mean_length = optional("mean_length");
+  }
+  return out;
+}
+
+Report ReportReader::report(const Json& json) {
+  if (!json.is_object() || !json.contains("format_version") ||
+      json["format_version"] != kReportFormatVersion) {
+    fail("format_version", "is not 1; this moft reads reports of version 1");
+  }
+  keys(
+      json,
+      "report",
+      {"format_version",
+       "title",
+       "objectives",
+       "reference_point",
+       "points",
+       "reference",
+       "baselines",
+       "summary",
+       "cost",
+       "provenance",
+       "texts",
+       "training",
+       "notes"});
+  Report out;
+  out.title = text(json["title"], "title");
+  out.objectives = strings(json["objectives"], "objectives");
+  const std::set<std::string> unique(
+      out.objectives.begin(), out.objectives.end());
+  if (unique.empty() || unique.size() != out.objectives.size()) {
+    fail("objectives", "is empty or names one twice; name each once");
+  }
+  objectives_ = out.objectives;
+  out.reference_point = complete(json["reference_point"], "reference_point");
+  out.points = points(json["points"], "points");
+  out.reference = reference(json["reference"]);
+  for (const Json& row : array(json["baselines"], "baselines")) {
+    const std::string here = at("baselines", out.baselines.size());
+    keys(row, here, {"name", "points"});
+    out.baselines.push_back(
+        {text(row["name"], here + ".name"),
+         points(row["points"], here + ".points")});
+  }
+  out.summary = summary(json["summary"]);
+  for (const char* key : {"cost", "provenance"}) {
+    if (!json[key].is_object()) fail(key, "is not an object; write one");
+  }
+  for (const auto& [name, x] : json["cost"].items()) {
+    out.cost[name] = number(x, "cost." + name);
+  }
+  for (const auto& [name, x] : json["provenance"].items()) {
+    out.provenance[name] = text(x, "provenance." + name);
+  }
+  out.texts = texts(json["texts"], out.points.size());
+  out.training = training(json["training"]);
+  out.notes = strings(json["notes"], "notes");
+  return out;
+}
+
+}  // namespace moft

@@ -1,0 +1,274 @@
+#include "moft/evaluation/summarise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <string>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+// The front's figures follow the knob: by alpha, then by falling weight of
+// the first objective, then of the next.
+std::vector<std::size_t> knob_order(const Report& report) {
+  std::vector<std::size_t> order(report.points.size());
+  std::iota(order.begin(), order.end(), 0);
+  const Rows weightings = weighting_rows(report);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    const double left = report.points[a].alpha;
+    const double right = report.points[b].alpha;
+    return left != right ? left < right : weightings[a] > weightings[b];
+  });
+  return order;
+}
+
+void check_point(
+    const Report& report,
+    const FrontPoint& point,
+    const std::string& place,
+    std::size_t prompts) {
+  double sum = 0;
+  for (const std::string& name : report.objectives) {
+    const auto weight = point.weights.find(name);
+    if (weight == point.weights.end() || !(weight->second >= 0)) {
+      throw_caller_error(
+          "[report] {} has no weight of at least 0 for '{}'; give one per "
+          "objective",
+          place,
+          name);
+    }
+    sum += weight->second;
+    const auto scores = point.per_prompt.rewards.find(name);
+    if (scores == point.per_prompt.rewards.end() ||
+        scores->second.size() != prompts) {
+      throw_caller_error(
+          "[report] {} has no '{}' for each of the {} prompts; score every "
+          "prompt",
+          place,
+          name,
+          prompts);
+    }
+  }
+  if (point.weights.size() != report.objectives.size() ||
+      !(std::abs(sum - 1) <= 1e-6)) {
+    throw_caller_error(
+        "[report] the {} weights of {} sum to {}; give one per objective, "
+        "summing to 1",
+        point.weights.size(),
+        place,
+        sum);
+  }
+  if (point.per_prompt.kl.size() != prompts) {
+    throw_caller_error(
+        "[report] {} has a KL for {} of {} prompts; measure every prompt",
+        place,
+        point.per_prompt.kl.size(),
+        prompts);
+  }
+}
+
+std::size_t count_prompts(const Report& report) {
+  if (report.objectives.empty() || report.points.empty()) {
+    throw_caller_error(
+        "[report] {} objectives and {} points; give at least one of each",
+        report.objectives.size(),
+        report.points.size());
+  }
+  const auto& scores = report.points.front().per_prompt.rewards;
+  const auto found = scores.find(report.objectives.front());
+  return found == scores.end() ? 0 : found->second.size();
+}
+
+void complete_point(
+    FrontPoint& point, const Report& report, const Bootstrap& bootstrap) {
+  for (const std::string& name : report.objectives) {
+    point.rewards[name] = bootstrap.mean(point.per_prompt.rewards.at(name));
+  }
+  point.kl = bootstrap.mean(point.per_prompt.kl);
+  const auto values =
+      values_per_prompt(point.per_prompt, point.weights, point.alpha);
+  point.value = bootstrap.mean(values);
+  if (report.reference.per_prompt.rewards.empty()) return;
+  const auto reference = values_per_prompt(
+      report.reference.per_prompt, point.weights, point.alpha);
+  point.reference_value = bootstrap.mean(reference).mean;
+  point.value_gain = bootstrap.difference(values, reference);
+}
+
+// Mean over the points whose weight of the objective is extreme.
+double mean_at(const Report& report, const std::string& name, double weight) {
+  double sum = 0;
+  double count = 0;
+  for (const FrontPoint& point : report.points) {
+    if (std::abs(point.weights.at(name) - weight) > 1e-9) continue;
+    sum += point.rewards.at(name).mean;
+    count += 1;
+  }
+  return sum / count;
+}
+
+void summarise_objective(
+    Report& report, const std::string& name, const Bootstrap& bootstrap) {
+  Row weights, rewards;
+  for (const FrontPoint& point : report.points) {
+    weights.push_back(point.weights.at(name));
+    rewards.push_back(point.rewards.at(name).mean);
+  }
+  Summary& summary = report.summary;
+  const auto [low, high] = std::minmax_element(weights.begin(), weights.end());
+  summary.reach[name] =
+      mean_at(report, name, *high) - mean_at(report, name, *low);
+  summary.spearman[name] = spearman(weights, rewards);
+  for (const StepBack& step : front_steps_back(
+           report.points, name, bootstrap, summary.step_back_standard_errors)) {
+    summary.steps_back.push_back(step);
+  }
+}
+
+void summarise_values(Report& report) {
+  Row kl, alphas, values;
+  for (const FrontPoint& point : report.points) {
+    kl.push_back(point.kl.mean);
+    alphas.push_back(point.alpha);
+    values.push_back(point.value.mean);
+  }
+  const Rows weightings = weighting_rows(report);
+  const Rows scores = cross_values(reward_rows(report), kl, weightings, alphas);
+  Summary& summary = report.summary;
+  summary.mean_utility = mean_utility(scores);
+  summary.best_utility = best_utility(scores);
+  summary.knob_regret = knob_regret(scores);
+  summary.diagonal_share = diagonal_share(scores);
+  const bool line = report.objectives.size() == 2 &&
+                    std::set<double>(alphas.begin(), alphas.end()).size() == 1;
+  const Row shares =
+      line ? trapezoid_shares(weightings) : equal_shares(values.size());
+  summary.moft_value =
+      std::inner_product(values.begin(), values.end(), shares.begin(), 0.0);
+  summary.moft_rule = line ? "trapezoid rule for a uniform weighting"
+                           : "equal shares of the evaluated steerings";
+}
+
+void summarise_front(Report& report) {
+  Rows rewards;
+  const Rows unordered = reward_rows(report);
+  for (const std::size_t k : knob_order(report)) {
+    rewards.push_back(unordered[k]);
+  }
+  Row origin;
+  for (const std::string& name : report.objectives) {
+    origin.push_back(report.reference_point.at(name));
+  }
+  Summary& summary = report.summary;
+  summary.hypervolume = hypervolume(rewards, origin);
+  if (origin.size() <= 3) {
+    summary.hull_hypervolume = hull_hypervolume(rewards, origin);
+  }
+  summary.evenness = evenness(rewards);
+  summary.spacing = spacing(rewards);
+  summary.sparsity = sparsity(rewards);
+  summary.front_length = front_length(rewards);
+  const Row range = extent(rewards);
+  for (std::size_t i = 0; i < range.size(); ++i) {
+    summary.extent[report.objectives[i]] = range[i];
+  }
+}
+
+void check_report(const Report& report, std::size_t prompts) {
+  for (std::size_t k = 0; k < report.points.size(); ++k) {
+    check_point(
+        report, report.points[k], fmt::format("points[{}]", k), prompts);
+  }
+  for (const Baseline& baseline : report.baselines) {
+    for (std::size_t k = 0; k < baseline.points.size(); ++k) {
+      check_point(
+          report,
+          baseline.points[k],
+          fmt::format("baseline '{}' points[{}]", baseline.name, k),
+          prompts);
+    }
+  }
+  const auto& reference = report.reference.per_prompt.rewards;
+  for (const std::string& name : report.objectives) {
+    if (reference.empty()) break;
+    if (!reference.contains(name) || reference.at(name).size() != prompts) {
+      throw_caller_error(
+          "[report] the reference has no '{}' for each of the {} prompts; "
+          "score every prompt",
+          name,
+          prompts);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<double> values_per_prompt(
+    const PerPrompt& scores, const ByObjective& weights, double alpha) {
+  std::vector<double> values;
+  for (const auto& [name, weight] : weights) {
+    const std::vector<double>& rewards = scores.rewards.at(name);
+    values.resize(rewards.size(), 0.0);
+    for (std::size_t n = 0; n < rewards.size(); ++n) {
+      values[n] += (1 - alpha) * weight * rewards[n];
+    }
+  }
+  for (std::size_t n = 0; n < scores.kl.size(); ++n) {
+    values.at(n) -= alpha * scores.kl[n];
+  }
+  return values;
+}
+
+Rows reward_rows(const Report& report) {
+  Rows rows;
+  for (const FrontPoint& point : report.points) {
+    Row& row = rows.emplace_back();
+    for (const std::string& name : report.objectives) {
+      row.push_back(point.rewards.at(name).mean);
+    }
+  }
+  return rows;
+}
+
+Rows weighting_rows(const Report& report) {
+  Rows rows;
+  for (const FrontPoint& point : report.points) {
+    Row& row = rows.emplace_back();
+    for (const std::string& name : report.objectives) {
+      row.push_back(point.weights.at(name));
+    }
+  }
+  return rows;
+}
+
+void complete_report(Report& report, const BootstrapOptions& options) {
+  const std::size_t prompts = count_prompts(report);
+  check_report(report, prompts);
+  const Bootstrap bootstrap(prompts, options);
+  for (const std::string& name : report.objectives) {
+    report.reference_point.try_emplace(name, 0.0);
+    const auto& reference = report.reference.per_prompt.rewards;
+    if (!reference.empty()) {
+      report.reference.rewards[name] = bootstrap.mean(reference.at(name));
+    }
+  }
+  for (FrontPoint& point : report.points) {
+    complete_point(point, report, bootstrap);
+  }
+  for (Baseline& baseline : report.baselines) {
+    for (FrontPoint& point : baseline.points) {
+      complete_point(point, report, bootstrap);
+    }
+  }
+  report.summary.steps_back.clear();
+  for (const std::string& name : report.objectives) {
+    summarise_objective(report, name, bootstrap);
+  }
+  summarise_values(report);
+  summarise_front(report);
+}
+
+}  // namespace moft

@@ -1,0 +1,35 @@
+// From per-prompt scores to means, intervals and the summary of a front.
+//
+// Thread safety: works on its argument only.
+#pragma once
+
+#include "moft/evaluation/bootstrap.h"
+#include "moft/evaluation/front.h"
+#include "moft/evaluation/metrics.h"
+
+namespace moft {
+
+// Fills everything that follows from the per-prompt scores: the intervals of
+// rewards, KL, value and value gain of every point and baseline point, the
+// reference value, the reference's intervals, and the summary.
+//
+// REQUIRES objectives, points (weights, alpha, per_prompt), and, if there is a
+// reference, reference.per_prompt.rewards. An empty reference_point becomes 0
+// for every objective. Throws CallerError naming the point when a weighting is
+// off the simplex, an objective is missing, or the prompts disagree.
+//
+// The summary's rules: extent, reach, Spearman, hypervolumes, evenness,
+// spacing, sparsity and length are of the mean rewards; moft_value, utilities
+// and regret of the values (KL included), each weighting at its own alpha.
+void complete_report(Report& report, const BootstrapOptions& options = {});
+
+// Value of every prompt: (1 - alpha) w.R - alpha KL (eq. 1), [prompts]. An
+// empty `kl` counts as 0.
+std::vector<double> values_per_prompt(
+    const PerPrompt& scores, const ByObjective& weights, double alpha);
+
+// Mean rewards [points][objectives] and weightings in the objectives' order.
+Rows reward_rows(const Report& report);
+Rows weighting_rows(const Report& report);
+
+}  // namespace moft

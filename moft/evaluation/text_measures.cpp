@@ -1,0 +1,134 @@
+#include "moft/evaluation/text_measures.h"
+
+#include <map>
+#include <set>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool is_punctuation(char c) {
+  return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') ||
+         (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (std::size_t k = 0; k < text.size();) {
+    while (k < text.size() && is_space(text[k]))
+      ++k;
+    const std::size_t start = k;
+    while (k < text.size() && !is_space(text[k]))
+      ++k;
+    if (k > start) words.push_back(text.substr(start, k - start));
+  }
+  return words;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front()))
+    text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back()))
+    text.remove_suffix(1);
+  return text;
+}
+
+std::vector<std::string> comparable_words(std::string_view text) {
+  std::vector<std::string> words;
+  for (std::string_view word : split(text)) {
+    while (!word.empty() && is_punctuation(word.front()))
+      word.remove_prefix(1);
+    while (!word.empty() && is_punctuation(word.back()))
+      word.remove_suffix(1);
+    if (word.empty()) continue;
+    std::string& lower = words.emplace_back(word);
+    for (char& c : lower) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return words;
+}
+
+// Word n-grams in order, joined by a character no word contains.
+std::vector<std::string> grams(std::string_view text, std::size_t n) {
+  const std::vector<std::string> words = comparable_words(text);
+  std::vector<std::string> result;
+  for (std::size_t k = 0; k + n <= words.size(); ++k) {
+    std::string gram;
+    for (std::size_t i = 0; i < n; ++i)
+      gram += words[k + i] + "\n";
+    result.push_back(std::move(gram));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::size_t count_words(std::string_view text) {
+  return split(text).size();
+}
+
+double distinct_share(
+    const std::vector<std::string>& answers,
+    const std::vector<std::size_t>& prompts) {
+  if (answers.size() != prompts.size()) {
+    throw_caller_error(
+        "[distinct_share] {} answers for {} prompts; give one number per "
+        "answer",
+        answers.size(),
+        prompts.size());
+  }
+  std::map<std::string_view, std::set<std::size_t>> owners;
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    owners[trimmed(answers[k])].insert(prompts[k]);
+  }
+  std::map<std::size_t, std::pair<double, double>> tally;  // own, all
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    auto& [own, all] = tally[prompts[k]];
+    own += owners[trimmed(answers[k])].size() == 1 ? 1 : 0;
+    all += 1;
+  }
+  double sum = 0;
+  for (const auto& [prompt, counts] : tally) {
+    sum += counts.first / counts.second;
+  }
+  return tally.empty() ? 0 : sum / static_cast<double>(tally.size());
+}
+
+double copied_fraction(
+    std::string_view source, std::string_view answer, std::size_t n) {
+  const std::vector<std::string> wanted = grams(answer, n);
+  if (wanted.empty()) return 0;
+  const std::vector<std::string> given = grams(source, n);
+  const std::set<std::string> known(given.begin(), given.end());
+  std::size_t hits = 0;
+  for (const std::string& gram : wanted)
+    hits += known.count(gram);
+  return static_cast<double>(hits) / static_cast<double>(wanted.size());
+}
+
+double copied_share(
+    const std::vector<std::string>& sources,
+    const std::vector<std::string>& answers,
+    double threshold) {
+  if (sources.size() != answers.size()) {
+    throw_caller_error(
+        "[copied_share] {} sources for {} answers; give one per answer",
+        sources.size(),
+        answers.size());
+  }
+  std::size_t copies = 0;
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    if (copied_fraction(sources[k], answers[k]) >= threshold) ++copies;
+  }
+  return answers.empty() ? 0
+                         : static_cast<double>(copies) /
+                               static_cast<double>(answers.size());
+}
+
+}  // namespace moft

@@ -1,0 +1,39 @@
+// What can be counted about answers without a model.
+//
+// A word is a run of characters between white space; for comparisons words are
+// lower-cased (ASCII) and stripped of ASCII punctuation at both ends. Texts
+// are bytes; invalid UTF-8 is counted like any other byte.
+//
+// Thread safety: pure.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace moft {
+
+std::size_t count_words(std::string_view text);
+
+// Share of prompts whose answer no other prompt got; with several answers per
+// prompt, the mean over prompts of the share of its answers that no other
+// prompt got. Surrounding white space does not count. `prompts[k]` numbers the
+// prompt of answers[k]; sizes must agree (CallerError). 0 for no answers.
+double distinct_share(
+    const std::vector<std::string>& answers,
+    const std::vector<std::size_t>& prompts);
+
+// Share of the answer's word n-grams that stand in the source; 0 for an answer
+// of fewer than n words.
+double copied_fraction(
+    std::string_view source, std::string_view answer, std::size_t n = 5);
+
+// Share of answers of which at least `threshold` of the 5-grams stand in their
+// source (same order and size; CallerError otherwise). 0 for no answers.
+double copied_share(
+    const std::vector<std::string>& sources,
+    const std::vector<std::string>& answers,
+    double threshold = 0.6);
+
+}  // namespace moft
