@@ -1,0 +1,37 @@
+// A tokenizer put together from its parts, in the order of Hugging Face's
+// pipeline: added tokens, normaliser, added tokens again (those to be found in
+// normalised text), model, template.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "moft/tokenizers/added_tokens.h"
+#include "moft/tokenizers/token_model.h"
+#include "moft/tokenizers/tokenizer.h"
+#include "moft/tokenizers/unicode.h"
+#include "moft/tokenizers/vocabulary.h"
+#include "moft/tokenizers/word_piece.h"
+
+namespace moft {
+
+using NormalizerStep = std::variant<NormalForm, BertNormalizer>;
+
+struct Pipeline {
+  std::shared_ptr<const Vocabulary> vocabulary;
+  std::vector<AddedToken> added;
+  std::vector<NormalizerStep> normalizer;  // none: text as it is
+  std::unique_ptr<const TokenModel> model;
+  // The template's ids before and after the text.
+  std::vector<TokenId> prefix;
+  std::vector<TokenId> suffix;
+  std::optional<TokenId> bos;
+  std::optional<TokenId> eos;
+};
+
+std::unique_ptr<Tokenizer> make_tokenizer(Pipeline pipeline);
+
+}  // namespace moft

@@ -1,0 +1,86 @@
+#include "moft/tokenizers/pre_tokenizer.h"
+
+#include "moft/tokenizers/unicode.h"
+
+namespace moft {
+
+PreTokenizerStep regex_step(std::string_view pattern, std::string_view place) {
+  PreTokenizerStep step;
+  step.regex = std::make_shared<const Regex>(pattern, place);
+  return step;
+}
+
+PreTokenizerRun::PreTokenizerRun(const PreTokenizer& steps, PieceSink& sink)
+    : steps_(steps), sink_(sink) {
+  for (const auto& step : steps_) {
+    matchers_.push_back(
+        step.regex ? std::make_unique<RegexMatcher>(*step.regex) : nullptr);
+  }
+}
+
+void PreTokenizerRun::apply(std::size_t step, std::string_view text) {
+  if (text.empty()) return;
+  if (step == steps_.size()) {
+    sink_.piece(text);
+    return;
+  }
+  switch (steps_[step].kind) {
+    case PreTokenizerStep::Kind::kRegex:
+      apply_regex(step, text);
+      break;
+    case PreTokenizerStep::Kind::kDigits:
+      apply_digits(step, text, /*runs=*/false);
+      break;
+    case PreTokenizerStep::Kind::kDigitRuns:
+      apply_digits(step, text, /*runs=*/true);
+      break;
+    case PreTokenizerStep::Kind::kPrefixSpace:
+      if (text.front() == ' ') {
+        apply(step + 1, text);
+      } else {
+        apply(step + 1, ' ' + std::string(text));
+      }
+      break;
+  }
+}
+
+void PreTokenizerRun::apply_regex(std::size_t step, std::string_view text) {
+  const PreTokenizerStep& rule = steps_[step];
+  RegexMatcher& matcher = *matchers_[step];
+  std::size_t done = 0;
+  for (std::size_t from = 0; from < text.size();) {
+    const auto match = matcher.find(text, from);
+    if (!match) break;
+    if (rule.keep_gaps && match->begin > done) {
+      apply(step + 1, text.substr(done, match->begin - done));
+    }
+    if (rule.keep_matches) {
+      apply(step + 1, text.substr(match->begin, match->end - match->begin));
+    }
+    done = match->end;
+    from = match->end;
+    if (match->end == match->begin && from < text.size()) {
+      from += code_point_at(text, from).length;  // an empty match
+    }
+  }
+  if (rule.keep_gaps) apply(step + 1, text.substr(done));
+}
+
+void PreTokenizerRun::apply_digits(
+    std::size_t step, std::string_view text, bool runs) {
+  std::size_t begin = 0;
+  bool in_digits = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = code_point_at(text, at);
+    const bool digit = is_number(point.value);
+    if (digit != in_digits || (digit && !runs)) {
+      apply(step + 1, text.substr(begin, at - begin));
+      begin = at;
+      in_digits = digit;
+    }
+    at += point.length;
+  }
+  apply(step + 1, text.substr(begin));
+}
+
+}  // namespace moft

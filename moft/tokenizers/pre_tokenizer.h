@@ -1,0 +1,71 @@
+// Cutting text into the pieces that byte-pair encoding works on.
+//
+// Thread safety: a PreTokenizer is immutable; a PreTokenizerRun belongs to one
+// thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moft/tokenizers/regex.h"
+
+namespace moft {
+
+// The regular expressions of the model families, as their files write them.
+inline constexpr std::string_view kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+)"
+    R"(|\s+(?!\S)|\s+)";
+inline constexpr std::string_view kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})"
+    R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+inline constexpr std::string_view kQwen2Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})"
+    R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+struct PreTokenizerStep {
+  enum class Kind {
+    kRegex,        // cut at the matches of `regex`
+    kDigits,       // every numeric character is a piece
+    kDigitRuns,    // every run of numeric characters is a piece
+    kPrefixSpace,  // a piece that does not begin with a space gets one
+  };
+  Kind kind = Kind::kRegex;
+  std::shared_ptr<const Regex> regex;
+  bool keep_matches = true;
+  bool keep_gaps = true;
+};
+
+using PreTokenizer = std::vector<PreTokenizerStep>;
+
+// Throws CallerError, naming `place`, when the pattern is not supported.
+PreTokenizerStep regex_step(std::string_view pattern, std::string_view place);
+
+class PieceSink {
+ public:
+  virtual ~PieceSink() = default;
+  // `piece` lives until the call returns.
+  virtual void piece(std::string_view piece) = 0;
+};
+
+class PreTokenizerRun {
+ public:
+  // Both must outlive this.
+  PreTokenizerRun(const PreTokenizer& steps, PieceSink& sink);
+
+  // REQUIRES valid UTF-8. Hands the pieces to the sink, in order; none is
+  // empty.
+  void split(std::string_view text) { apply(0, text); }
+
+ private:
+  void apply(std::size_t step, std::string_view text);
+  void apply_regex(std::size_t step, std::string_view text);
+  void apply_digits(std::size_t step, std::string_view text, bool runs);
+
+  const PreTokenizer& steps_;
+  PieceSink& sink_;
+  std::vector<std::unique_ptr<RegexMatcher>> matchers_;  // by step
+};
+
+}  // namespace moft
