@@ -11,20 +11,6 @@
 namespace moft {
 namespace {
 
-// The front's figures follow the knob: by alpha, then by falling weight of
-// the first objective, then of the next.
-std::vector<std::size_t> knob_order(const Report& report) {
-  std::vector<std::size_t> order(report.points.size());
-  std::iota(order.begin(), order.end(), 0);
-  const Rows weightings = weighting_rows(report);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
-    const double left = report.points[a].alpha;
-    const double right = report.points[b].alpha;
-    return left != right ? left < right : weightings[a] > weightings[b];
-  });
-  return order;
-}
-
 void check_point(
     const Report& report,
     const FrontPoint& point,
@@ -220,6 +206,18 @@ std::vector<double> values_per_prompt(
     values.at(n) -= alpha * scores.kl[n];
   }
   return values;
+}
+
+std::vector<std::size_t> knob_order(const Report& report) {
+  std::vector<std::size_t> order(report.points.size());
+  std::iota(order.begin(), order.end(), 0);
+  const Rows weightings = weighting_rows(report);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    const double left = report.points[a].alpha;
+    const double right = report.points[b].alpha;
+    return left != right ? left < right : weightings[a] < weightings[b];
+  });
+  return order;
 }
 
 Rows reward_rows(const Report& report) {

@@ -32,4 +32,8 @@ std::vector<double> values_per_prompt(
 Rows reward_rows(const Report& report);
 Rows weighting_rows(const Report& report);
 
+// Indices of the points as the knob turns: by alpha, then by rising weight of
+// the first objective, then of the next.
+std::vector<std::size_t> knob_order(const Report& report);
+
 }  // namespace moft

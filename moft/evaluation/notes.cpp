@@ -1,0 +1,226 @@
+#include "moft/evaluation/notes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "moft/evaluation/bootstrap.h"
+#include "moft/evaluation/svg.h"
+
+namespace moft {
+namespace {
+
+std::size_t prompt_count(const Report& report) {
+  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
+}
+
+std::string percent(double share) {
+  return fmt::format("{:.0f}%", 100 * share);
+}
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string out;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    if (k > 0) out += k + 1 == parts.size() ? " and " : ", ";
+    out += parts[k];
+  }
+  return out;
+}
+
+// "relevance 0.25" for two objectives, all weights otherwise.
+std::string place(const Report& report, const FrontPoint& point) {
+  std::vector<std::string> parts;
+  for (const std::string& name : report.objectives) {
+    parts.push_back(name + " " + plain_number(point.weights.at(name)));
+    if (report.objectives.size() == 2) break;
+  }
+  std::string out = parts.front();
+  for (std::size_t k = 1; k < parts.size(); ++k)
+    out += " / " + parts[k];
+  return out;
+}
+
+// Mean per prompt over the points with this weight of the objective.
+std::vector<double> scores_at(
+    const Report& report, const std::string& name, double weight) {
+  std::vector<double> sum(prompt_count(report), 0.0);
+  double count = 0;
+  for (const FrontPoint& point : report.points) {
+    if (std::abs(point.weights.at(name) - weight) > 1e-9) continue;
+    const std::vector<double>& scores = point.per_prompt.rewards.at(name);
+    for (std::size_t n = 0; n < sum.size(); ++n)
+      sum[n] += scores.at(n);
+    count += 1;
+  }
+  for (double& x : sum)
+    x /= count;
+  return sum;
+}
+
+void note_steering(
+    const Report& report,
+    const NoteOptions& options,
+    std::vector<std::string>& notes) {
+  const std::vector<std::string> still =
+      objectives_not_moved(report, options.standard_errors);
+  if (still.empty()) return;
+  if (still.size() == report.objectives.size()) {
+    notes.push_back(
+        "Warning: this policy does not steer. No objective rises with its own "
+        "weight by more than noise; do not publish it as a steerable policy.");
+    return;
+  }
+  notes.push_back(fmt::format(
+      "Warning: turning the knob does not raise {} by more than noise.",
+      join(still)));
+}
+
+void note_steps_back(const Report& report, std::vector<std::string>& notes) {
+  const Summary& summary = report.summary;
+  for (const StepBack& step : summary.steps_back) {
+    notes.push_back(fmt::format(
+        "The front steps back: {} falls by {:.3f} (standard error {:.3f}) when "
+        "its weight rises from {} to {}.",
+        step.objective,
+        -step.difference,
+        step.standard_error,
+        plain_number(step.from_weight),
+        plain_number(step.to_weight)));
+  }
+  if (!summary.steps_back.empty()) return;
+  notes.push_back(fmt::format(
+      "No objective falls between neighbouring weights by more than {} paired "
+      "standard errors.",
+      plain_number(summary.step_back_standard_errors)));
+}
+
+void note_value(const Report& report, std::vector<std::string>& notes) {
+  if (report.reference.per_prompt.rewards.empty()) return;
+  std::vector<std::string> below, unclear;
+  for (const FrontPoint& point : report.points) {
+    if (point.value_gain.high < 0) {
+      below.push_back(place(report, point));
+    } else if (point.value_gain.low <= 0) {
+      unclear.push_back(place(report, point));
+    }
+  }
+  if (!below.empty()) {
+    notes.push_back(fmt::format(
+        "Warning: the reference has the higher value (KL included) at {}.",
+        join(below)));
+  }
+  if (!unclear.empty()) {
+    notes.push_back(fmt::format(
+        "Policy and reference cannot be told apart in value at {}.",
+        join(unclear)));
+  }
+  if (below.empty() && unclear.empty()) {
+    notes.push_back(
+        "The policy's value, KL included, is above the reference's at every "
+        "weighting.");
+  }
+}
+
+// "At a, b and c, 37% to 52% of ..": one remark for all points that qualify.
+void note_share(
+    const Report& report,
+    const std::function<std::optional<double>(const FrontPoint&)>& share,
+    const std::function<bool(double)>& qualifies,
+    const std::string& of_what,
+    std::vector<std::string>& notes) {
+  std::vector<std::string> places;
+  double low = std::numeric_limits<double>::infinity();
+  double high = 0;
+  for (const FrontPoint& point : report.points) {
+    const std::optional<double> x = share(point);
+    if (!x || !qualifies(*x)) continue;
+    places.push_back(place(report, point));
+    low = std::min(low, *x);
+    high = std::max(high, *x);
+  }
+  if (places.empty()) return;
+  const std::string range = percent(low) == percent(high)
+                                ? percent(low)
+                                : percent(low) + " to " + percent(high);
+  notes.push_back(fmt::format("At {}, {} {}.", join(places), range, of_what));
+}
+
+void note_texts(
+    const Report& report,
+    const NoteOptions& options,
+    std::vector<std::string>& notes) {
+  note_share(
+      report,
+      [](const FrontPoint& p) { return p.copied; },
+      [&](double x) { return x >= options.copied; },
+      "of the answers copy their source almost word for word (at least 60% of "
+      "their five-word runs stand in it)",
+      notes);
+  note_share(
+      report,
+      [](const FrontPoint& p) { return std::optional(p.distinct); },
+      [&](double x) { return x < options.distinct; },
+      "of the prompts get an answer that no other prompt gets; the others "
+      "share theirs",
+      notes);
+  note_share(
+      report,
+      [](const FrontPoint& p) { return std::optional(p.finished); },
+      [&](double x) { return x < options.finished; },
+      "of the answers finish; the others are cut at the length limit",
+      notes);
+}
+
+}  // namespace
+
+std::vector<std::string> objectives_not_moved(
+    const Report& report, double standard_errors) {
+  const std::size_t prompts = prompt_count(report);
+  if (prompts == 0) return {};
+  const Bootstrap bootstrap(prompts, {.resamples = 1000});
+  std::vector<std::string> still;
+  for (const std::string& name : report.objectives) {
+    double low = std::numeric_limits<double>::infinity();
+    double high = -low;
+    for (const FrontPoint& point : report.points) {
+      low = std::min(low, point.weights.at(name));
+      high = std::max(high, point.weights.at(name));
+    }
+    const auto last = scores_at(report, name, high);
+    const auto first = scores_at(report, name, low);
+    const double reach = bootstrap.difference(last, first).mean;
+    const double error = bootstrap.paired_standard_error(last, first);
+    if (!(reach > standard_errors * error + 1e-12)) still.push_back(name);
+  }
+  return still;
+}
+
+std::vector<std::string> automatic_notes(
+    const Report& report, const NoteOptions& options) {
+  std::vector<std::string> notes;
+  if (report.points.size() > 1) {
+    note_steering(report, options, notes);
+    note_steps_back(report, notes);
+  }
+  note_value(report, notes);
+  if (report.summary.diagonal_share < options.diagonal) {
+    notes.push_back(fmt::format(
+        "Only {} of the weightings are served best by their own setting of the "
+        "knob; for the others another setting has the higher value (knob "
+        "regret {:.3f}).",
+        percent(report.summary.diagonal_share),
+        report.summary.knob_regret));
+  }
+  note_texts(report, options, notes);
+  const std::size_t prompts = prompt_count(report);
+  if (prompts < options.prompts) {
+    notes.push_back(fmt::format(
+        "The intervals rest on {} prompts only; take them as rough.", prompts));
+  }
+  return notes;
+}
+
+}  // namespace moft

@@ -1,0 +1,443 @@
+#include "moft/evaluation/page.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "moft/evaluation/plots.h"
+#include "moft/evaluation/summarise.h"
+#include "moft/evaluation/svg.h"
+
+namespace moft {
+namespace {
+
+constexpr std::size_t kShownTexts = 3;
+constexpr std::size_t kShownAnswers = 7;
+
+std::string element(std::string_view tag, const std::string& inner) {
+  return fmt::format("<{0}>{1}</{0}>\n", tag, inner);
+}
+
+std::string safe(std::string_view text) {
+  return escape_markup(text);
+}
+
+std::string measured(const Interval& x, int digits = 3) {
+  return fmt::format(
+      "{:.{}f}<small>[{:.{}f}, {:.{}f}]</small>",
+      x.mean,
+      digits,
+      x.low,
+      digits,
+      x.high,
+      digits);
+}
+
+std::vector<double> shares(const Report& report, const FrontPoint& point) {
+  std::vector<double> result;
+  for (const std::string& name : report.objectives) {
+    result.push_back(point.weights.at(name));
+  }
+  return result;
+}
+
+// The weighting as a small stacked bar.
+std::string chip(const Report& report, const FrontPoint& point) {
+  std::string out = "<span class=\"chip\" aria-hidden=\"true\">";
+  for (std::size_t i = 0; i < report.objectives.size(); ++i) {
+    const double share = point.weights.at(report.objectives[i]);
+    if (share <= 0) continue;
+    out += fmt::format(
+        "<i style=\"width:{}%;background:{}\"></i>",
+        plain_number(100 * share),
+        objective_colour(i));
+  }
+  return out + "</span>";
+}
+
+bool several_alphas(const Report& report) {
+  return std::any_of(
+      report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
+        return p.alpha != report.points.front().alpha;
+      });
+}
+
+std::size_t prompt_count(const Report& report) {
+  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
+}
+
+std::string figure(
+    const std::string& svg,
+    const std::string& caption = {},
+    std::string_view kind = {}) {
+  if (svg.empty()) return {};
+  std::string out = kind.empty() ? "<figure>\n"
+                                 : fmt::format("<figure class=\"{}\">\n", kind);
+  out += svg;
+  if (!caption.empty()) out += element("figcaption", caption);
+  return out + "</figure>\n";
+}
+
+std::string panels(const std::vector<std::string>& pictures) {
+  std::string out = "<div class=\"panels\">\n";
+  for (const std::string& picture : pictures)
+    out += figure(picture);
+  return out + "</div>\n";
+}
+
+std::string tile(
+    const std::string& name, double value, const std::string& remark) {
+  return fmt::format(
+      "<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>\n",
+      safe(name),
+      plain_number(value, 3),
+      safe(remark));
+}
+
+std::string head(const Report& report) {
+  std::string names;
+  for (std::size_t i = 0; i < report.objectives.size(); ++i) {
+    const bool last = i + 1 == report.objectives.size();
+    names += i == 0 ? "" : last ? " and " : ", ";
+    names += fmt::format(
+        "<span class=\"key\" style=\"background:{}\"></span>{}",
+        objective_colour(i),
+        safe(report.objectives[i]));
+  }
+  std::string out =
+      element("h1", safe(report.title.empty() ? "Front" : report.title));
+  out += fmt::format(
+      "<p class=\"lead\">One policy, {} settings of its knob, the same {} "
+      "held-out prompts. Objectives: {}.</p>\n",
+      report.points.size(),
+      prompt_count(report),
+      names);
+  const Summary& s = report.summary;
+  out += "<dl class=\"tiles\">\n";
+  for (const std::string& name : report.objectives) {
+    out += tile(
+        "Reach of " + shorten(name, 40),
+        s.reach.at(name),
+        fmt::format("rank correlation {:.2f}", s.spearman.at(name)));
+  }
+  out += tile("Value over weightings", s.moft_value, "KL included");
+  out += tile("Knob regret", s.knob_regret, "0 is best");
+  out += tile("Hypervolume", s.hypervolume, "of the mean rewards");
+  return out + "</dl>\n";
+}
+
+std::string notes(const Report& report) {
+  if (report.notes.empty()) return {};
+  std::string out = element("h2", "What to know before trusting this");
+  out += "<ul class=\"notes\">\n";
+  constexpr std::string_view kLoud = "Warning:";
+  for (const std::string& note : report.notes) {
+    if (note.starts_with(kLoud)) {
+      out += fmt::format(
+          "<li class=\"loud\"><b>{}</b>{}</li>\n",
+          kLoud,
+          safe(std::string_view(note).substr(kLoud.size())));
+    } else {
+      out += element("li", safe(note));
+    }
+  }
+  return out + "</ul>\n";
+}
+
+std::string front(const Report& report) {
+  const std::size_t m = report.objectives.size();
+  std::string out = element("h2", "The front");
+  const std::string caption =
+      "Mean rewards in their [0, 1] units; up and right is better. Bars are "
+      "intervals over prompts, the hollow diamond is the reference policy.";
+  if (m == 2) {
+    return out + figure(
+                     front_svg(report),
+                     caption + " The colour runs with the weighting.",
+                     "wide");
+  }
+  std::vector<std::string> pictures;
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = i + 1; j < m; ++j) {
+      pictures.push_back(front_svg(report, i, j));
+    }
+  }
+  if (!pictures.empty()) {
+    out += panels(pictures) +
+           fmt::format("<p class=\"caption\">{}</p>\n", caption);
+  }
+  return out;
+}
+
+std::string knob(const Report& report) {
+  std::string out = element("h2", "What the knob does");
+  if (report.objectives.size() == 2) {
+    out += panels(knob_svgs(report));
+    return out +
+           "<p class=\"caption\">Bands are intervals over prompts; dashed "
+           "lines are the reference policy.</p>\n";
+  }
+  std::vector<std::string> pictures;
+  for (std::size_t i = 0; i < report.objectives.size(); ++i) {
+    pictures.push_back(own_weight_svg(report, i));
+  }
+  out += panels(pictures);
+  return out + figure(
+                   rows_svg(report),
+                   "Every weighting as a row; each column has its own scale.");
+}
+
+std::string table_head(const Report& report, bool alphas, bool copied) {
+  std::string out = "<thead><tr>";
+  std::string names;
+  for (const std::string& name : report.objectives) {
+    names += (names.empty() ? "" : " / ") + safe(shorten(name, 24));
+  }
+  out += "<th scope=\"col\">" + names + "</th>";
+  const auto column = [&](const std::string& name) {
+    out += "<th scope=\"col\">" + name + "</th>";
+  };
+  if (alphas) column("\u03b1");
+  for (const std::string& name : report.objectives) {
+    column(safe(shorten(name, 24)));
+  }
+  for (const char* name :
+       {"KL", "value", "reference<br>value", "words", "distinct", "finished"}) {
+    column(name);
+  }
+  if (copied) column("copied");
+  return out + "</tr></thead>\n";
+}
+
+std::string cell(const std::string& inner) {
+  return "<td>" + inner + "</td>";
+}
+
+std::string percent(double share) {
+  return fmt::format("{:.0f}%", 100 * share);
+}
+
+std::string table_row(
+    const Report& report, const FrontPoint& p, bool alphas, bool copied) {
+  std::string out = "<tr><th scope=\"row\">" + chip(report, p) +
+                    safe(weighting_label(p, report.objectives)) + "</th>";
+  if (alphas) out += cell(plain_number(p.alpha, 4));
+  for (const std::string& name : report.objectives) {
+    out += cell(measured(p.rewards.at(name)));
+  }
+  out += cell(measured(p.kl, 2)) + cell(measured(p.value));
+  out += cell(fmt::format("{:.3f}", p.reference_value));
+  out += cell(fmt::format("{:.1f}", p.words));
+  out += cell(percent(p.distinct)) + cell(percent(p.finished));
+  if (copied) out += cell(p.copied ? percent(*p.copied) : "");
+  return out + "</tr>\n";
+}
+
+std::string reference_row(const Report& report, bool alphas, bool copied) {
+  const ReferencePolicy& p = report.reference;
+  if (p.rewards.empty()) return {};
+  std::string out = "<tr class=\"reference\"><th scope=\"row\">reference</th>";
+  if (alphas) out += cell("");
+  for (const std::string& name : report.objectives) {
+    out += cell(measured(p.rewards.at(name)));
+  }
+  out += cell("0") + cell("") + cell("");
+  out += cell(fmt::format("{:.1f}", p.words));
+  out += cell(percent(p.distinct)) + cell(percent(p.finished));
+  if (copied) out += cell(p.copied ? percent(*p.copied) : "");
+  return out + "</tr>\n";
+}
+
+std::string numbers(const Report& report) {
+  const bool alphas = several_alphas(report);
+  const bool copied = std::any_of(
+      report.points.begin(), report.points.end(), [](const FrontPoint& p) {
+        return p.copied.has_value();
+      });
+  std::string out = element("h2", "The numbers");
+  out +=
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+      "aria-label=\"Results by weighting\"><table>\n";
+  out += table_head(report, alphas, copied) + "<tbody>\n";
+  for (const std::size_t k : knob_order(report)) {
+    out += table_row(report, report.points[k], alphas, copied);
+  }
+  out += reference_row(report, alphas, copied) + "</tbody></table></div>\n";
+  return out +
+         "<p class=\"caption\">Rewards, KL (nats per answer) and value with "
+         "bootstrap intervals over prompts. Value is (1 \u2212 \u03b1) times "
+         "the weighted reward minus \u03b1 times the KL. Distinct: prompts "
+         "whose answer no other prompt got.</p>\n";
+}
+
+struct Fact {
+  std::string name;
+  double value;
+  std::string meaning;
+};
+
+std::vector<Fact> facts(const Report& report) {
+  const Summary& s = report.summary;
+  std::vector<Fact> result{
+      {"Value over weightings", s.moft_value, s.moft_rule},
+      {"Mean utility", s.mean_utility, "plain mean of the values above"},
+      {"Best-of-set utility",
+       s.best_utility,
+       "if every weighting could take any setting of the knob"},
+      {"Knob regret", s.knob_regret, "the difference of these two"},
+      {"Share on the diagonal",
+       s.diagonal_share,
+       "weightings served best by their own setting"}};
+  for (const std::string& name : report.objectives) {
+    result.push_back(
+        {"Extent of " + name, s.extent.at(name), "largest minus smallest"});
+    result.push_back(
+        {"Rank correlation of " + name,
+         s.spearman.at(name),
+         "weight against reward (Spearman)"});
+  }
+  std::string origin;
+  for (const std::string& name : report.objectives) {
+    origin += (origin.empty() ? "from (" : ", ") +
+              plain_number(report.reference_point.at(name), 3);
+  }
+  result.push_back({"Hypervolume", s.hypervolume, origin + ")"});
+  if (s.hull_hypervolume) {
+    result.push_back(
+        {"Hull hypervolume",
+         *s.hull_hypervolume,
+         "with randomised choices between settings, same origin"});
+  }
+  result.push_back({"Evenness", s.evenness, "1: equal steps along the front"});
+  result.push_back(
+      {"Spacing", s.spacing, "0 also for a collapsed front: not alone"});
+  return result;
+}
+
+std::string figures(const Report& report) {
+  std::string out = element("h2", "Figures of the whole front");
+  out +=
+      "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">figure</th>"
+      "<th scope=\"col\">value</th><th scope=\"col\" class=\"prose\">"
+      "meaning</th></tr></thead><tbody>\n";
+  for (const Fact& fact : facts(report)) {
+    out += fmt::format(
+        "<tr><td>{}</td><td>{:.4f}</td><td class=\"prose\">{}</td></tr>\n",
+        safe(fact.name),
+        fact.value,
+        safe(fact.meaning));
+  }
+  return out + "</tbody></table></div>\n";
+}
+
+// At most kShownAnswers points, evenly along the knob, both ends included.
+std::vector<std::size_t> shown_points(const Report& report) {
+  const std::vector<std::size_t> order = knob_order(report);
+  if (order.size() <= kShownAnswers) return order;
+  std::vector<std::size_t> result;
+  for (std::size_t k = 0; k < kShownAnswers; ++k) {
+    result.push_back(order[k * (order.size() - 1) / (kShownAnswers - 1)]);
+  }
+  return result;
+}
+
+std::string answer_card(
+    const Report& report,
+    const std::string& colour,
+    const std::string& title,
+    const SampleAnswer& answer) {
+  std::string scores;
+  for (const std::string& name : report.objectives) {
+    const auto found = answer.rewards.find(name);
+    if (found == answer.rewards.end()) continue;
+    scores += (scores.empty() ? "" : " \u00b7 ") +
+              fmt::format("{} {:.2f}", safe(shorten(name, 20)), found->second);
+  }
+  const std::string text =
+      answer.text.empty() ? "<em>(empty)</em>" : safe(answer.text);
+  return fmt::format(
+      "<li style=\"border-top-color:{}\"><p class=\"who\">{}</p><p>{}</p>"
+      "<span class=\"scores\">{}</span></li>\n",
+      colour,
+      title,
+      text,
+      scores);
+}
+
+std::string sample(const Report& report, const SampleText& sample) {
+  std::string out = "<div class=\"sample\">\n<p class=\"who\">Prompt</p>\n";
+  out += "<p class=\"prompt\">" + safe(sample.prompt) + "</p>\n";
+  if (sample.reference) {
+    out += "<p class=\"who\" style=\"margin-top:.8rem\">A person's answer</p>";
+    out += "<p class=\"prompt\">" + safe(*sample.reference) + "</p>\n";
+  }
+  out += "<ul class=\"answers\">\n";
+  for (const std::size_t k : shown_points(report)) {
+    const FrontPoint& point = report.points[k];
+    const std::string title =
+        report.objectives.size() == 2
+            ? safe(shorten(report.objectives.front(), 20)) + " " +
+                  plain_number(point.weights.at(report.objectives.front()))
+            : safe(weighting_label(point, report.objectives));
+    out += answer_card(
+        report,
+        weighting_colour(shares(report, point)),
+        title,
+        sample.answers.at(k));
+  }
+  if (sample.reference_policy) {
+    out += answer_card(
+        report, "var(--axis)", "reference", *sample.reference_policy);
+  }
+  return out + "</ul></div>\n";
+}
+
+std::string texts(const Report& report) {
+  if (report.texts.empty()) return {};
+  std::string out = element("h2", "The same prompts under every weighting");
+  const std::size_t count = std::min(report.texts.size(), kShownTexts);
+  for (std::size_t k = 0; k < count; ++k) {
+    out += sample(report, report.texts[k]);
+  }
+  return out;
+}
+
+std::string training(const Report& report) {
+  const std::vector<std::string> pictures = training_svgs(report);
+  if (pictures.empty()) return {};
+  return element("h2", "Training") + panels(pictures) +
+         "<p class=\"caption\">Faint: every step, at the weightings drawn in "
+         "it. Strong: a running mean.</p>\n";
+}
+
+std::string origin(const Report& report) {
+  if (report.cost.empty() && report.provenance.empty()) return {};
+  std::string out = element("h2", "Cost and origin") + "<dl class=\"facts\">\n";
+  for (const auto& [name, value] : report.cost) {
+    out += fmt::format(
+        "<dt>{}</dt><dd>{}</dd>\n", safe(name), plain_number(value, 3));
+  }
+  for (const auto& [name, text] : report.provenance) {
+    out += fmt::format("<dt>{}</dt><dd>{}</dd>\n", safe(name), safe(text));
+  }
+  return out + "</dl>\n";
+}
+
+}  // namespace
+
+std::string report_page(const Report& report) {
+  std::string out =
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
+      "dark\">\n";
+  out += element("title", safe(report.title.empty() ? "Front" : report.title));
+  out += "<style>\n" + page_style() + svg_style() + "</style>\n</head>\n";
+  out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
+         knob(report) + numbers(report) + texts(report) + training(report) +
+         figures(report) + origin(report);
+  return out + "</main>\n</body>\n</html>\n";
+}
+
+}  // namespace moft

@@ -1,0 +1,179 @@
+#include "moft/evaluation/report.h"
+
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/evaluation/page.h"
+#include "moft/evaluation/plots.h"
+
+namespace moft {
+namespace {
+
+using Cells = std::vector<std::string>;
+
+std::string csv_cell(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  out += '"';
+  return text.find_first_of(",\"\r\n ") == std::string::npos ? text : out;
+}
+
+std::string csv_line(const Cells& cells) {
+  std::string out;
+  for (std::size_t k = 0; k < cells.size(); ++k) {
+    if (k > 0) out += ',';
+    out += cells[k];
+  }
+  return out + "\n";
+}
+
+std::string number(double x) {
+  return fmt::format("{}", x);
+}
+
+Cells csv_header(const Report& report) {
+  Cells cells{"policy"};
+  for (const std::string& name : report.objectives) {
+    cells.push_back(csv_cell("weight " + name));
+  }
+  cells.insert(cells.end(), {"alpha", "beta"});
+  for (const std::string& name : report.objectives) {
+    for (const char* what : {"", " low", " high", " raw", " value"}) {
+      cells.push_back(csv_cell(name + what));
+    }
+  }
+  for (const char* name :
+       {"kl",
+        "kl low",
+        "kl high",
+        "value",
+        "value low",
+        "value high",
+        "reference value",
+        "words",
+        "distinct",
+        "finished",
+        "samples"}) {
+    cells.push_back(csv_cell(name));
+  }
+  return cells;
+}
+
+void push_interval(Cells& cells, const Interval& x) {
+  for (const double v : {x.mean, x.low, x.high})
+    cells.push_back(number(v));
+}
+
+Cells csv_point(
+    const Report& report, const std::string& policy, const FrontPoint& p) {
+  Cells cells{csv_cell(policy)};
+  for (const std::string& name : report.objectives) {
+    cells.push_back(number(p.weights.at(name)));
+  }
+  cells.push_back(number(p.alpha));
+  cells.push_back(number(p.beta));
+  for (const std::string& name : report.objectives) {
+    const Interval& reward = p.rewards.at(name);
+    push_interval(cells, reward);
+    const auto raw = p.raw_rewards.find(name);
+    cells.push_back(raw == p.raw_rewards.end() ? "" : number(raw->second));
+    cells.push_back(number((1 - p.alpha) * reward.mean - p.alpha * p.kl.mean));
+  }
+  push_interval(cells, p.kl);
+  push_interval(cells, p.value);
+  for (const double x : {p.reference_value, p.words, p.distinct, p.finished}) {
+    cells.push_back(number(x));
+  }
+  cells.push_back(fmt::format("{}", p.samples));
+  return cells;
+}
+
+Cells csv_reference(const Report& report) {
+  const ReferencePolicy& p = report.reference;
+  Cells cells{"reference"};
+  cells.resize(1 + report.objectives.size() + 2);
+  for (const std::string& name : report.objectives) {
+    push_interval(cells, p.rewards.at(name));
+    const auto raw = p.raw_rewards.find(name);
+    cells.push_back(raw == p.raw_rewards.end() ? "" : number(raw->second));
+    cells.push_back("");
+  }
+  cells.insert(cells.end(), {"0", "0", "0", "", "", "", ""});
+  for (const double x : {p.words, p.distinct, p.finished}) {
+    cells.push_back(number(x));
+  }
+  cells.push_back(fmt::format("{}", p.samples));
+  return cells;
+}
+
+void write_whole(const std::filesystem::path& file, const std::string& text) {
+  std::filesystem::path part = file;
+  part += ".part";
+  std::error_code error;
+  {
+    std::ofstream out(part, std::ios::binary | std::ios::trunc);
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    out.close();
+    if (!out) {
+      std::filesystem::remove(part, error);
+      throw_world_error(
+          "{}: cannot be written; check that the directory is writable and "
+          "the disk has room",
+          file.string());
+    }
+  }
+  std::filesystem::rename(part, file, error);
+  if (error) {
+    throw_world_error(
+        "{}: cannot be put in place ({}); check the directory",
+        file.string(),
+        error.message());
+  }
+}
+
+}  // namespace
+
+std::string front_csv(const Report& report) {
+  std::string out = csv_line(csv_header(report));
+  for (const FrontPoint& point : report.points) {
+    out += csv_line(csv_point(report, "policy", point));
+  }
+  for (const Baseline& baseline : report.baselines) {
+    for (const FrontPoint& point : baseline.points) {
+      out += csv_line(csv_point(report, baseline.name, point));
+    }
+  }
+  if (!report.reference.rewards.empty()) {
+    out += csv_line(csv_reference(report));
+  }
+  return out;
+}
+
+void write_report(
+    const std::filesystem::path& directory, const Report& report) {
+  const std::string json = report_to_json(report);  // refuses first
+  const std::string page = report_page(report);
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw_world_error(
+        "{}: cannot be created ({}); choose a directory you may write to",
+        directory.string(),
+        error.message());
+  }
+  write_whole(directory / "report.json", json);
+  write_whole(directory / "front.csv", front_csv(report));
+  if (report.objectives.size() >= 2) {
+    write_whole(directory / "front.svg", front_svg(report, 0, 1, true));
+  }
+  write_whole(directory / "index.html", page);
+}
+
+}  // namespace moft

@@ -1,0 +1,272 @@
+#include "moft/evaluation/table.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/evaluation/plots.h"
+#include "moft/evaluation/summarise.h"
+#include "moft/evaluation/svg.h"
+
+namespace moft {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+struct Character {
+  std::string bytes;
+  std::size_t columns = 1;
+};
+
+bool between(std::uint32_t c, std::uint32_t low, std::uint32_t high) {
+  return c >= low && c <= high;
+}
+
+std::size_t columns_of(std::uint32_t c) {
+  if (between(c, 0x300, 0x36F) || between(c, 0x200B, 0x200D) ||
+      between(c, 0xFE00, 0xFE0F)) {
+    return 0;
+  }
+  const bool wide = between(c, 0x1100, 0x115F) || between(c, 0x2E80, 0xA4CF) ||
+                    between(c, 0xAC00, 0xD7A3) || between(c, 0xF900, 0xFAFF) ||
+                    between(c, 0xFE30, 0xFE6F) || between(c, 0xFF00, 0xFF60) ||
+                    between(c, 0x1F300, 0x1FAFF) ||
+                    between(c, 0x20000, 0x3FFFD);
+  return wide ? 2 : 1;
+}
+
+// Well-formed characters only; everything else becomes the replacement.
+std::vector<Character> characters(std::string_view text) {
+  std::vector<Character> result;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    std::uint32_t code = static_cast<unsigned char>(text.front());
+    if (length > 1) {
+      code &= 0xFFu >> (length + 1);
+      for (std::size_t k = 1; k < length; ++k) {
+        code = code << 6 | (static_cast<unsigned char>(text[k]) & 0x3Fu);
+      }
+    }
+    const bool control = code < 0x20 || between(code, 0x7F, 0x9F) ||
+                         between(code, 0x202A, 0x202E) ||
+                         between(code, 0x2066, 0x2069);
+    if (length == 0 || control) {
+      result.push_back({std::string(kReplacement), 1});
+    } else {
+      result.push_back({std::string(text.substr(0, length)), columns_of(code)});
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return result;
+}
+
+std::size_t display_width(std::string_view text) {
+  std::size_t width = 0;
+  for (const Character& c : characters(text))
+    width += c.columns;
+  return width;
+}
+
+std::string pad(const std::string& text, std::size_t width, bool right) {
+  const std::size_t used = display_width(text);
+  const std::string air(width > used ? width - used : 0, ' ');
+  return right ? air + text : text + air;
+}
+
+// One word, cut into pieces no wider than `width`.
+std::vector<std::string> pieces(std::string_view word, std::size_t width) {
+  std::vector<std::string> result(1);
+  std::size_t used = 0;
+  for (const Character& c : characters(word)) {
+    if (used + c.columns > width && used > 0) {
+      result.emplace_back();
+      used = 0;
+    }
+    result.back() += c.bytes;
+    used += c.columns;
+  }
+  return result;
+}
+
+std::vector<std::string> wrap(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines(1);
+  const auto is_space = [](char c) { return c == ' ' || (c >= 9 && c <= 13); };
+  for (std::size_t k = 0; k < text.size();) {
+    while (k < text.size() && is_space(text[k]))
+      ++k;
+    const std::size_t start = k;
+    while (k < text.size() && !is_space(text[k]))
+      ++k;
+    if (k == start) break;
+    for (const auto& piece : pieces(text.substr(start, k - start), width)) {
+      std::string& line = lines.back();
+      const std::size_t used = display_width(line);
+      if (used == 0) {
+        line = piece;
+      } else if (used + 1 + display_width(piece) <= width) {
+        line += " " + piece;
+      } else {
+        lines.push_back(piece);
+      }
+    }
+  }
+  return lines;
+}
+
+using Cells = std::vector<std::string>;
+
+std::string aligned(const std::vector<Cells>& rows) {
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const Cells& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      widths[c] = std::max(widths[c], display_width(row[c]));
+    }
+  }
+  std::string out;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::string line;
+    for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      if (c > 0) line += "  ";
+      line += pad(rows[r][c], widths[c], /*right=*/c > 0);
+    }
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    if (r > 0) continue;
+    std::size_t total = 2 * (widths.size() - 1);
+    for (const std::size_t w : widths)
+      total += w;
+    for (std::size_t k = 0; k < total; ++k)
+      out += "\u2500";
+    out += "\n";
+  }
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const Character& c : characters(text))
+    out += c.bytes;
+  return out;
+}
+
+std::string measured(const Interval& x) {
+  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", x.mean, x.low, x.high);
+}
+
+Cells header(const Report& report, bool several_alphas) {
+  Cells cells{""};
+  for (const std::string& name : report.objectives) {
+    cells[0] += (cells[0].empty() ? "" : " / ") + printable(name);
+  }
+  if (several_alphas) cells.push_back("alpha");
+  for (const std::string& name : report.objectives) {
+    cells.push_back(printable(name));
+  }
+  for (const char* name :
+       {"KL", "value", "ref. value", "words", "distinct", "finished"}) {
+    cells.push_back(name);
+  }
+  return cells;
+}
+
+Cells point_cells(
+    const Report& report, const FrontPoint& point, bool several_alphas) {
+  Cells cells{weighting_label(point, report.objectives)};
+  if (several_alphas) cells.push_back(plain_number(point.alpha, 4));
+  for (const std::string& name : report.objectives) {
+    cells.push_back(measured(point.rewards.at(name)));
+  }
+  cells.push_back(fmt::format("{:.2f}", point.kl.mean));
+  cells.push_back(fmt::format("{:.3f}", point.value.mean));
+  cells.push_back(fmt::format("{:.3f}", point.reference_value));
+  cells.push_back(fmt::format("{:.1f}", point.words));
+  cells.push_back(fmt::format("{:.0f}%", 100 * point.distinct));
+  cells.push_back(fmt::format("{:.0f}%", 100 * point.finished));
+  return cells;
+}
+
+Cells reference_cells(const Report& report, bool several_alphas) {
+  Cells cells{"reference"};
+  if (several_alphas) cells.push_back("");
+  for (const std::string& name : report.objectives) {
+    cells.push_back(measured(report.reference.rewards.at(name)));
+  }
+  cells.insert(cells.end(), {"0", "", ""});
+  cells.push_back(fmt::format("{:.1f}", report.reference.words));
+  cells.push_back(fmt::format("{:.0f}%", 100 * report.reference.distinct));
+  cells.push_back(fmt::format("{:.0f}%", 100 * report.reference.finished));
+  return cells;
+}
+
+// Blocks of lines beside each other, each `width` columns wide.
+std::string beside(
+    const std::vector<std::vector<std::string>>& blocks, std::size_t width) {
+  std::size_t height = 0;
+  for (const auto& block : blocks)
+    height = std::max(height, block.size());
+  std::string out;
+  for (std::size_t r = 0; r < height; ++r) {
+    std::string line;
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
+      if (b > 0) line += "  ";
+      line += pad(r < blocks[b].size() ? blocks[b][r] : "", width, false);
+    }
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string results_table(const Report& report) {
+  if (report.points.empty()) return "(no points)\n";
+  const bool several = std::any_of(
+      report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
+        return p.alpha != report.points.front().alpha;
+      });
+  std::vector<Cells> rows{header(report, several)};
+  for (const std::size_t k : knob_order(report)) {
+    rows.push_back(point_cells(report, report.points[k], several));
+  }
+  if (!report.reference.rewards.empty()) {
+    rows.push_back(reference_cells(report, several));
+  }
+  return aligned(rows);
+}
+
+std::string sample_block(
+    const Report& report, const SampleText& sample, std::size_t width) {
+  width = std::max<std::size_t>(width, 20);
+  std::string out;
+  for (const std::string& line : wrap(sample.prompt, width - 2)) {
+    out += "> " + line + "\n";
+  }
+  out += "\n";
+  const std::vector<std::size_t> order = knob_order(report);
+  const std::size_t fits = std::max<std::size_t>((width + 2) / 22, 1);
+  const std::size_t rounds = (order.size() + fits - 1) / fits;
+  const std::size_t columns =
+      rounds == 0 ? 1 : (order.size() + rounds - 1) / rounds;
+  const std::size_t each = (width + 2) / columns - 2;
+  for (std::size_t start = 0; start < order.size(); start += columns) {
+    std::vector<std::vector<std::string>> blocks;
+    for (std::size_t k = start; k < std::min(order.size(), start + columns);
+         ++k) {
+      const FrontPoint& point = report.points[order[k]];
+      std::vector<std::string> block{weighting_label(point, report.objectives)};
+      std::string rule;
+      for (std::size_t n = 0; n < each; ++n)
+        rule += "\u2500";
+      block.push_back(rule);
+      for (auto& line : wrap(sample.answers.at(order[k]).text, each)) {
+        block.push_back(std::move(line));
+      }
+      blocks.push_back(std::move(block));
+    }
+    out += beside(blocks, each) + "\n";
+  }
+  return out;
+}
+
+}  // namespace moft
