@@ -22,7 +22,7 @@ enum class ScheduleShape { kConstant, kLinear, kCosine };
 ScheduleShape parse_schedule_shape(std::string_view name);
 std::string schedule_shape_name(ScheduleShape shape);
 
-struct ScheduleOptions {
+struct LearningRateSchedule {
   ScheduleShape shape = ScheduleShape::kConstant;
   double learning_rate = 1e-3;    // the highest, >= 0
   std::int64_t warmup_steps = 0;  // 0 turns warm-up off
@@ -31,6 +31,6 @@ struct ScheduleOptions {
 };
 
 // CallerError for options out of range or a negative step.
-double learning_rate_at(const ScheduleOptions& options, std::int64_t step);
+double learning_rate_at(const LearningRateSchedule& options, std::int64_t step);
 
 }  // namespace moft

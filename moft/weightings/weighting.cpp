@@ -50,7 +50,7 @@ void check_sum(double sum, std::string_view place) {
   throw_caller_error(
       "{}: unknown objective {}{}; the objectives are {}",
       place,
-      quoted(name),
+      quote_text(name),
       nearest ? fmt::format(" (did you mean '{}'?)", *nearest) : "",
       names.empty() ? "none" : join(names, ", "));
 }
@@ -103,7 +103,7 @@ Weighting weighting_from_map(
     const auto index = index_of(name, names);
     if (!index) throw_unknown_name(name, names, place);
     check_value(
-        value, fmt::format("{}: the weight of {}", place, quoted(name)));
+        value, fmt::format("{}: the weight of {}", place, quote_text(name)));
     found[*index] = value;
   }
   std::vector<double> values;
@@ -135,7 +135,7 @@ Weighting parse_weighting(
       throw_caller_error(
           "{}: {} is not name=weight; write for example {}=1",
           place,
-          quoted(item),
+          quote_text(item),
           names.empty() ? "name" : names.front());
     }
     const std::string name(trimmed(item.substr(0, equals)));
@@ -145,12 +145,12 @@ Weighting parse_weighting(
       throw_caller_error(
           "{}: the weight of {} is {}; give a number from 0 to 1",
           place,
-          quoted(name),
-          quoted(number));
+          quote_text(name),
+          quote_text(number));
     }
     if (!weights.emplace(name, *value).second) {
       throw_caller_error(
-          "{}: objective {} is given twice; give it once", place, quoted(name));
+          "{}: objective {} is given twice; give it once", place, quote_text(name));
     }
   }
   return weighting_from_map(weights, names, place);

@@ -1,0 +1,332 @@
+#include "moft/algorithms/adamw.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "moft/algorithms/adamw_update.h"
+#include "moft/core/errors.h"
+#include "moft/kernels/parallel.h"
+
+namespace moft {
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 14;
+// Elements per call of the ATen way, so that its temporaries stay small.
+constexpr std::int64_t kForeachElements = 1 << 26;
+
+void check_options(const AdamWOptions& options) {
+  for (const double beta : {options.beta1, options.beta2}) {
+    if (!(beta >= 0.0 && beta < 1.0)) {
+      throw_caller_error(
+          "adamw: a beta is {}; give a number of at least 0 and below 1", beta);
+    }
+  }
+  if (!(options.epsilon > 0.0) || !std::isfinite(options.epsilon)) {
+    throw_caller_error(
+        "adamw: epsilon is {}; give a number above 0", options.epsilon);
+  }
+  if (!(options.weight_decay >= 0.0) || !std::isfinite(options.weight_decay)) {
+    throw_caller_error(
+        "adamw: weight decay is {}; give a number of at least 0",
+        options.weight_decay);
+  }
+}
+
+void check_parameters(const std::vector<TrainedTensor>& parameters) {
+  std::set<std::string> names;
+  for (const TrainedTensor& parameter : parameters) {
+    if (!names.insert(parameter.name).second) {
+      throw_caller_error(
+          "adamw: two parameters are named '{}'; names must be distinct",
+          parameter.name);
+    }
+    if (!parameter.master.defined() ||
+        parameter.master.scalar_type() != at::kFloat) {
+      throw_caller_error(
+          "adamw: the master of '{}' is not float32; keep masters in float32",
+          parameter.name);
+    }
+  }
+}
+
+// One parameter's part in a step.
+struct Update {
+  at::Tensor master;
+  AdamWState* state;
+  at::Tensor gradient;  // undefined: zero
+  AdamWScalars scalars;
+
+  bool is_direct() const {
+    const auto direct = [](const at::Tensor& tensor) {
+      return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat &&
+             tensor.is_contiguous();
+    };
+    return direct(master) && (!gradient.defined() || direct(gradient));
+  }
+};
+
+struct Chunk {
+  float* theta;
+  float* m;
+  float* v;
+  const float* g;
+  std::int64_t count;
+  const AdamWScalars* scalars;
+};
+
+const float* zero_chunk() {
+  static const std::array<float, kChunk> zeros{};
+  return zeros.data();
+}
+
+void append_chunks(const Update& update, std::vector<Chunk>& chunks) {
+  auto* theta = update.master.mutable_data_ptr<float>();
+  auto* m = update.state->first_moment.mutable_data_ptr<float>();
+  auto* v = update.state->second_moment.mutable_data_ptr<float>();
+  const bool zero = !update.gradient.defined();
+  const float* g = zero ? nullptr : update.gradient.const_data_ptr<float>();
+  const std::int64_t count = update.master.numel();
+  for (std::int64_t at = 0; at < count; at += kChunk) {
+    chunks.push_back(
+        {theta + at,
+         m + at,
+         v + at,
+         zero ? zero_chunk() : g + at,
+         std::min(kChunk, count - at),
+         &update.scalars});
+  }
+}
+
+void run_direct(const std::vector<const Update*>& updates) {
+  std::vector<Chunk> chunks;
+  for (const Update* update : updates)
+    append_chunks(*update, chunks);
+  kernels::parallel_ranges(
+      static_cast<std::int64_t>(chunks.size()),
+      4,
+      [&](std::int64_t begin, std::int64_t end) {
+        for (auto i = begin; i < end; ++i) {
+          const Chunk& c = chunks[i];
+          adamw_update(c.theta, c.m, c.v, c.g, c.count, *c.scalars);
+        }
+      });
+}
+
+// The same arithmetic by ATen's list operations.
+void run_foreach(const std::vector<const Update*>& updates) {
+  std::vector<at::Tensor> theta, m, v, g;
+  std::vector<at::Scalar> scale, decay, step, correction;
+  for (const Update* update : updates) {
+    const AdamWScalars& s = update->scalars;
+    theta.push_back(update->master);
+    m.push_back(update->state->first_moment);
+    v.push_back(update->state->second_moment);
+    g.push_back(
+        update->gradient.defined()
+            ? update->gradient.to(update->master.device(), at::kFloat)
+            : at::zeros_like(update->master));
+    scale.emplace_back(s.gradient_scale);
+    decay.emplace_back(s.decay);
+    step.emplace_back(s.negative_step_size);
+    correction.emplace_back(s.second_correction);
+  }
+  const AdamWScalars& common = updates.front()->scalars;
+  const auto gradient = at::_foreach_mul(g, scale);
+  at::_foreach_lerp_(m, gradient, common.one_minus_beta1);
+  at::_foreach_mul_(v, common.beta2);
+  at::_foreach_addcmul_(v, gradient, gradient, common.one_minus_beta2);
+  auto denominator = at::_foreach_sqrt(v);
+  at::_foreach_div_(denominator, correction);
+  at::_foreach_add_(denominator, common.epsilon);
+  at::_foreach_mul_(theta, decay);
+  at::_foreach_addcdiv_(theta, m, denominator, step);
+}
+
+void run(const std::vector<Update>& updates) {
+  std::vector<const Update*> direct, listed;
+  std::int64_t elements = 0;
+  for (const Update& update : updates) {
+    if (update.is_direct()) {
+      direct.push_back(&update);
+      continue;
+    }
+    listed.push_back(&update);
+    elements += update.master.numel();
+    if (elements >= kForeachElements) {
+      run_foreach(listed);
+      listed.clear();
+      elements = 0;
+    }
+  }
+  run_direct(direct);
+  if (!listed.empty()) run_foreach(listed);
+}
+
+AdamWScalars scalars_for(
+    const AdamWOptions& options,
+    std::int64_t steps,
+    double gradient_scale,
+    double learning_rate,
+    bool decays) {
+  const auto t = static_cast<double>(steps);
+  const double decay = decays ? options.weight_decay : 0.0;
+  const double first = 1.0 - std::pow(options.beta1, t);
+  const double second = 1.0 - std::pow(options.beta2, t);
+  return {
+      .gradient_scale = static_cast<float>(gradient_scale),
+      .decay = static_cast<float>(1.0 - learning_rate * decay),
+      .one_minus_beta1 = static_cast<float>(1.0 - options.beta1),
+      .beta2 = static_cast<float>(options.beta2),
+      .one_minus_beta2 = static_cast<float>(1.0 - options.beta2),
+      .negative_step_size = static_cast<float>(-learning_rate / first),
+      .second_correction = static_cast<float>(std::sqrt(second)),
+      .epsilon = static_cast<float>(options.epsilon)};
+}
+
+void check_step(
+    const std::vector<TrainedTensor>& parameters,
+    const std::vector<ScaledGradient>& gradients,
+    double learning_rate,
+    double gradient_factor) {
+  if (gradients.size() != parameters.size()) {
+    throw_caller_error(
+        "adamw: {} gradients meet {} parameters; give one each",
+        gradients.size(),
+        parameters.size());
+  }
+  if (!(std::isfinite(learning_rate) && learning_rate >= 0.0) ||
+      !std::isfinite(gradient_factor)) {
+    throw_caller_error(
+        "adamw: learning rate {} with gradient factor {}; give finite numbers",
+        learning_rate,
+        gradient_factor);
+  }
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const at::Tensor& gradient = gradients[i].tensor;
+    if (gradient.defined() &&
+        gradient.sizes() != parameters[i].master.sizes()) {
+      throw_caller_error(
+          "adamw: the gradient of '{}' has another shape than the parameter",
+          parameters[i].name);
+    }
+  }
+}
+
+// The tensor of that name; CallerError unless it is there and fits.
+const at::Tensor& stored(
+    const std::map<std::string, at::Tensor>& tensors,
+    const std::string& name,
+    at::IntArrayRef shape,
+    at::ScalarType type) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) {
+    throw_caller_error(
+        "optimizer state '{}' is missing; resume from a complete checkpoint",
+        name);
+  }
+  if (found->second.sizes() != shape || found->second.scalar_type() != type) {
+    throw_caller_error(
+        "optimizer state '{}' has another shape or type than its parameter; "
+        "resume with the recipe that wrote it",
+        name);
+  }
+  return found->second;
+}
+
+}  // namespace
+
+AdamW::AdamW(std::vector<TrainedTensor> parameters, AdamWOptions options)
+    : parameters_(std::move(parameters)), options_(options) {
+  check_options(options_);
+  check_parameters(parameters_);
+  states_.reserve(parameters_.size());
+  for (const TrainedTensor& parameter : parameters_) {
+    const at::Tensor zeros =
+        at::zeros(parameter.master.sizes(), parameter.master.options());
+    states_.push_back({zeros, zeros.clone(), 0});
+  }
+}
+
+void AdamW::step(
+    const std::vector<ScaledGradient>& gradients,
+    double learning_rate,
+    double gradient_factor) {
+  check_step(parameters_, gradients, learning_rate, gradient_factor);
+  const at::NoGradGuard no_gradient;
+  std::vector<Update> updates;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const ScaledGradient& gradient = gradients[i];
+    if (!gradient.takes_part() && !options_.dense) continue;
+    const TrainedTensor& parameter = parameters_[i];
+    ++states_[i].steps;
+    updates.push_back(
+        {parameter.master,
+         &states_[i],
+         gradient.takes_part() ? gradient.tensor.detach() : at::Tensor(),
+         scalars_for(
+             options_,
+             states_[i].steps,
+             gradient.coefficient * gradient_factor,
+             learning_rate,
+             parameter.decays)});
+  }
+  run(updates);
+}
+
+std::map<std::string, at::Tensor> AdamW::export_state() const {
+  std::map<std::string, at::Tensor> tensors;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].name;
+    tensors[name + ".first_moment"] = states_[i].first_moment;
+    tensors[name + ".second_moment"] = states_[i].second_moment;
+    tensors[name + ".steps"] =
+        at::scalar_tensor(states_[i].steps, at::TensorOptions(at::kLong));
+  }
+  return tensors;
+}
+
+void AdamW::import_state(const std::map<std::string, at::Tensor>& tensors) {
+  struct Found {
+    at::Tensor first_moment, second_moment;
+    std::int64_t steps;
+  };
+  std::vector<Found> found;
+  for (const TrainedTensor& parameter : parameters_) {
+    const std::string& name = parameter.name;
+    const at::IntArrayRef shape = parameter.master.sizes();
+    const at::Tensor& m =
+        stored(tensors, name + ".first_moment", shape, at::kFloat);
+    const at::Tensor& v =
+        stored(tensors, name + ".second_moment", shape, at::kFloat);
+    const auto steps =
+        stored(tensors, name + ".steps", {}, at::kLong).item<std::int64_t>();
+    if (steps < 0) {
+      throw_caller_error(
+          "optimizer state '{}.steps' is {}; a counter is at least 0",
+          name,
+          steps);
+    }
+    found.push_back({m, v, steps});
+  }
+  if (tensors.size() != 3 * parameters_.size()) {
+    throw_caller_error(
+        "the optimizer state has {} tensors, but {} parameters need {}; "
+        "resume with the recipe that wrote it",
+        tensors.size(),
+        parameters_.size(),
+        3 * parameters_.size());
+  }
+  const at::NoGradGuard no_gradient;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    states_[i].first_moment.copy_(found[i].first_moment);
+    states_[i].second_moment.copy_(found[i].second_moment);
+    states_[i].steps = found[i].steps;
+  }
+}
+
+}  // namespace moft

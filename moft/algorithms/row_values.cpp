@@ -1,0 +1,40 @@
+#include "moft/algorithms/row_values.h"
+
+#include "moft/core/errors.h"
+
+namespace moft {
+
+std::vector<double> row_values(const at::Tensor& values, const char* what) {
+  if (!values.defined() || values.dim() != 1 || values.numel() == 0) {
+    throw_caller_error("{} are not one number per row; give shape [B]", what);
+  }
+  const at::Tensor host =
+      values.detach().to(at::kCPU, at::kDouble).contiguous();
+  const auto* first = host.const_data_ptr<double>();
+  return {first, first + host.numel()};
+}
+
+at::Tensor row_tensor(
+    const std::vector<double>& values, const at::Tensor& like) {
+  return at::tensor(values, at::TensorOptions().dtype(at::kDouble))
+      .to(like.device());
+}
+
+std::map<std::int64_t, std::vector<std::size_t>> rows_by_group(
+    const at::Tensor& groups, std::size_t rows) {
+  if (!groups.defined() || groups.dim() != 1 ||
+      groups.scalar_type() != at::kLong ||
+      static_cast<std::size_t>(groups.numel()) != rows) {
+    throw_caller_error(
+        "group labels do not fit {} rows; give one int64 per row", rows);
+  }
+  const at::Tensor host = groups.to(at::kCPU).contiguous();
+  const auto* labels = host.const_data_ptr<std::int64_t>();
+  std::map<std::int64_t, std::vector<std::size_t>> found;
+  for (std::size_t row = 0; row < rows; ++row) {
+    found[labels[row]].push_back(row);
+  }
+  return found;
+}
+
+}  // namespace moft

@@ -1,0 +1,83 @@
+#include "moft/algorithms/token_sums.h"
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+// Lengths on the CPU as int64, each in [0, limit].
+at::Tensor checked_lengths(const at::Tensor& lengths, std::int64_t limit) {
+  if (lengths.dim() != 1 || lengths.scalar_type() != at::kLong) {
+    throw_caller_error(
+        "lengths have {} dimensions; give one int64 per row", lengths.dim());
+  }
+  const at::Tensor host = lengths.to(at::kCPU).contiguous();
+  const auto* values = host.const_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < host.numel(); ++row) {
+    if (values[row] < 0 || values[row] > limit) {
+      throw_caller_error(
+          "row {} has length {}; give a number from 0 to {}",
+          row,
+          values[row],
+          limit);
+    }
+  }
+  return host;
+}
+
+at::Tensor padded_mask(const at::Tensor& values, const at::Tensor& lengths) {
+  if (values.dim() != 2 || lengths.dim() != 1 ||
+      values.size(0) != lengths.size(0)) {
+    throw_caller_error(
+        "padded values have {} dimensions and lengths {} rows; give [B, T] "
+        "and [B]",
+        values.dim(),
+        lengths.numel());
+  }
+  return length_mask(lengths, values.size(1)).to(values.device());
+}
+
+}  // namespace
+
+at::Tensor length_mask(const at::Tensor& lengths, std::int64_t columns) {
+  const at::Tensor host = checked_lengths(lengths, columns);
+  const at::Tensor column = at::arange(columns, host.options());
+  return column.unsqueeze(0).lt(host.unsqueeze(1)).to(lengths.device());
+}
+
+at::Tensor sum_padded(const at::Tensor& values, const at::Tensor& lengths) {
+  const at::Tensor mask = padded_mask(values, lengths);
+  const at::Tensor wide = values.to(at::kDouble);
+  return at::where(mask, wide, at::zeros({}, wide.options())).sum(1);
+}
+
+at::Tensor sum_packed(const at::Tensor& values, const at::Tensor& lengths) {
+  if (values.dim() != 1) {
+    throw_caller_error(
+        "packed values have {} dimensions; give one", values.dim());
+  }
+  const at::Tensor host = checked_lengths(lengths, values.numel());
+  const auto total = host.sum().item<std::int64_t>();
+  if (total != values.numel()) {
+    throw_caller_error(
+        "lengths sum to {} but there are {} packed values; give equal numbers",
+        total,
+        values.numel());
+  }
+  const at::Tensor row_of_value =
+      at::repeat_interleave(host).to(values.device());
+  const at::Tensor wide = values.to(at::kDouble);
+  return at::zeros({host.numel()}, wide.options())
+      .index_add(0, row_of_value, wide);
+}
+
+at::Tensor suffix_sums(const at::Tensor& values, const at::Tensor& lengths) {
+  const at::Tensor mask = padded_mask(values, lengths);
+  const at::Tensor wide = values.detach().to(at::kDouble);
+  const at::Tensor own = at::where(mask, wide, at::zeros({}, wide.options()));
+  return own.flip(1).cumsum(1).flip(1);
+}
+
+}  // namespace moft

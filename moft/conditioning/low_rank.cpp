@@ -1,0 +1,68 @@
+#include "moft/conditioning/low_rank.h"
+
+#include <cmath>
+
+#include "moft/core/random.h"
+
+namespace moft {
+
+LowRankAdapters::LowRankAdapters(
+    std::int64_t in,
+    std::int64_t out,
+    std::int64_t objectives,
+    std::int64_t rank,
+    double scale,
+    at::Device device)
+    : rank_(rank),
+      objectives_(objectives),
+      scale_(scale),
+      down_(at::zeros({objectives * rank, in}, at::device(device))),
+      up_(at::zeros({objectives * rank, out}, at::device(device))) {}
+
+void LowRankAdapters::initialise(std::uint64_t seed, std::uint32_t stream_row) {
+  RandomStream stream(seed, Purpose::kInitialise, 0, stream_row);
+  const std::int64_t in = down_.size(1);
+  const double bound = std::sqrt(1.0 / static_cast<double>(in));
+  at::Tensor first = at::empty({rank_, in}, at::kFloat);
+  for (std::int64_t i = 0; i < first.numel(); ++i) {
+    first.data_ptr<float>()[i] =
+        static_cast<float>((2.0 * stream.uniform() - 1.0) * bound);
+  }
+  at::NoGradGuard no_gradient;
+  for (std::int64_t i = 0; i < objectives_; ++i)
+    down(i).copy_(first);
+  up_.zero_();
+}
+
+at::Tensor LowRankAdapters::add_to(
+    const at::Tensor& y,
+    const at::Tensor& x,
+    const RowSteering& steering) const {
+  const at::Tensor& row_coefficients =
+      steering.copy_coefficients(rank_, x.device());
+  const at::Tensor low = at::mm(x, down_.t()) * row_coefficients;
+  return at::addmm(y, low, up_, /*beta=*/1, /*alpha=*/scale_);
+}
+
+at::Tensor LowRankAdapters::delta(const Coefficients& coefficients) const {
+  at::NoGradGuard no_gradient;
+  const auto options = at::device(down_.device()).dtype(at::kDouble);
+  at::Tensor sum = at::zeros({up_.size(1), down_.size(1)}, options);
+  for (std::int64_t i = 0; i < objectives_; ++i) {
+    const double c = coefficients.copy(static_cast<std::size_t>(i));
+    if (c == 0.0) continue;
+    sum.addmm_(
+        up(i).to(at::kDouble).t(), down(i).to(at::kDouble), 1, c * scale_);
+  }
+  return sum;
+}
+
+at::Tensor LowRankAdapters::down(std::int64_t i) const {
+  return down_.detach().narrow(0, i * rank_, rank_);
+}
+
+at::Tensor LowRankAdapters::up(std::int64_t i) const {
+  return up_.detach().narrow(0, i * rank_, rank_);
+}
+
+}  // namespace moft

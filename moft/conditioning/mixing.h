@@ -1,0 +1,24 @@
+// theta_S = c_0 theta_ref[S] + sum_i c_i theta^(i)   (CLP, equation 3)
+//
+// The sum runs in double and is rounded once, so that equal copies give back
+// exactly the reference (a float sum does not, in one element of eight). A
+// source whose coefficient is 0 is not read at all: a one-hot coefficient
+// vector copies its source bit for bit.
+//
+// Thread safety: pure functions, parallel inside.
+#pragma once
+
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "moft/weightings/steering.h"
+
+namespace moft {
+
+// sources: theta_ref, theta^(1), .., theta^(m), all of one shape and dtype.
+// REQUIRES sources.size() == coefficients.values().size().
+at::Tensor mix(
+    const std::vector<at::Tensor>& sources, const Coefficients& coefficients);
+
+}  // namespace moft

@@ -1,0 +1,130 @@
+#include "moft/conditioning/steered_linear.h"
+
+#include <ATen/core/grad_mode.h>
+
+namespace moft {
+namespace {
+
+bool steered(const SteeredParameter& parameter) {
+  return parameter.role() == ParameterRole::kSteered;
+}
+
+// theta_ref, theta^(1), .., theta^(m) stacked along dimension 0.
+at::Tensor stack_sources(const SteeredParameter& parameter) {
+  std::vector<at::Tensor> sources{parameter.reference()};
+  const auto& copies = parameter.copies();
+  sources.insert(sources.end(), copies.begin(), copies.end());
+  return at::stack(sources);
+}
+
+bool differentiate(const SteeredParameter& parameter) {
+  return at::GradMode::is_enabled() && parameter.leaf().defined();
+}
+
+}  // namespace
+
+SteeredLinear::SteeredLinear(
+    std::shared_ptr<SteeredParameter> weight,
+    std::shared_ptr<SteeredParameter> bias)
+    : weight_(std::move(weight)), bias_(std::move(bias)) {}
+
+void SteeredLinear::add_adapters(LowRankAdapters adapters) {
+  adapters_ = std::make_shared<LowRankAdapters>(std::move(adapters));
+}
+
+bool SteeredLinear::steered() const {
+  return adapters_ != nullptr || moft::steered(*weight_) ||
+         (bias_ != nullptr && moft::steered(*bias_));
+}
+
+at::Tensor SteeredLinear::forward(
+    const at::Tensor& x, const RowSteering& steering) const {
+  at::Tensor y = base(x, steering);
+  if (adapters_ != nullptr && !steering.is_reference()) {
+    y = adapters_->add_to(y, x, steering);
+  }
+  return y;
+}
+
+at::Tensor SteeredLinear::base(
+    const at::Tensor& x, const RowSteering& steering) const {
+  if (differentiate(*weight_)) {
+    const at::Tensor bias =
+        bias_ == nullptr ? at::Tensor() : steered_gain(*bias_, steering);
+    return at::linear(x, weight_->leaf(), bias);
+  }
+  if (!moft::steered(*weight_) || steering.is_uniform()) {
+    const Coefficients& c = steering.uniform_coefficients();
+    at::Tensor y = kernels::frozen_linear(x, weight_->packed(c));
+    return bias_ == nullptr ? y : y + steered_gain(*bias_, steering);
+  }
+  const auto few = weight_->copies().size() + 1;
+  const bool group =
+      ways_ == ManyWays::kGrouped ||
+      (ways_ == ManyWays::kAuto && steering.distinct().size() <= few);
+  at::Tensor y = group ? grouped(x, steering) : wide(x, steering);
+  return bias_ == nullptr ? y : y.add_(steered_gain(*bias_, steering));
+}
+
+at::Tensor SteeredLinear::grouped(
+    const at::Tensor& x, const RowSteering& steering) const {
+  at::Tensor y = at::empty({x.size(0), out()}, x.options());
+  for (std::size_t k = 0; k < steering.distinct().size(); ++k) {
+    const at::Tensor rows =
+        steering.index().eq(static_cast<std::int64_t>(k)).nonzero().view(-1);
+    if (rows.numel() == 0) continue;
+    const auto& weight = weight_->packed(steering.distinct()[k]);
+    y.index_copy_(
+        0, rows, kernels::frozen_linear(x.index_select(0, rows), weight));
+  }
+  return y;
+}
+
+// The wide product, source by source, so that each source is packed once:
+// [c_0 x | c_1 x | ..] [W_0 | W_1 | ..]^T = sum_i c_i (x W_i^T).
+at::Tensor SteeredLinear::wide(
+    const at::Tensor& x, const RowSteering& steering) const {
+  const at::Tensor c = steering.coefficients(x.device());  // [rows, m + 1]
+  const auto objectives = weight_->copies().size();
+  const auto reference =
+      reference_coefficients(static_cast<std::int64_t>(objectives));
+  at::Tensor y = kernels::frozen_linear(x, weight_->packed(reference))
+                     .mul_(c.narrow(1, 0, 1));
+  for (std::size_t i = 0; i < objectives; ++i) {
+    const Coefficients copy(0.0, Weighting::corner(objectives, i));
+    y.addcmul_(
+        kernels::frozen_linear(x, weight_->packed(copy)),
+        c.narrow(1, static_cast<std::int64_t>(i) + 1, 1));
+  }
+  return y;
+}
+
+at::Tensor steered_gain(
+    const SteeredParameter& gain, const RowSteering& steering) {
+  if (differentiate(gain)) return gain.leaf();
+  if (!steered(gain) || steering.is_uniform()) {
+    return gain.value(steering.uniform_coefficients());
+  }
+  const at::Tensor c = steering.coefficients(gain.reference().device());
+  return at::mm(c, stack_sources(gain));
+}
+
+at::Tensor steered_embedding(
+    const SteeredParameter& table,
+    const at::Tensor& ids,
+    const RowSteering& steering) {
+  if (differentiate(table)) return at::embedding(table.leaf(), ids);
+  if (!steered(table) || steering.is_uniform()) {
+    return table.value(steering.uniform_coefficients()).index_select(0, ids);
+  }
+  const at::Tensor c = steering.coefficients(ids.device());
+  at::Tensor sum =
+      table.reference().index_select(0, ids) * c.select(1, 0).unsqueeze(1);
+  for (std::size_t i = 0; i < table.copies().size(); ++i) {
+    const at::Tensor part = table.copies()[i].index_select(0, ids);
+    sum.add_(part * c.select(1, static_cast<std::int64_t>(i) + 1).unsqueeze(1));
+  }
+  return sum;
+}
+
+}  // namespace moft

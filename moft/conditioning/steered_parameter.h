@@ -1,0 +1,82 @@
+// One named parameter of a model and what conditioning makes of it.
+//
+//   frozen  the reference tensor alone;
+//   shared  trained, but the same for every steering (S^c);
+//   steered m trained copies beside the frozen reference (S).
+//
+// All tensors are float32 masters on one device. `value(c)` is what a forward
+// pass under coefficients c multiplies with; mixed values are cached until the
+// copies change.
+//
+// Thread safety: const members may run in one thread at a time (caches).
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "moft/kernels/linear_function.h"
+#include "moft/weightings/steering.h"
+
+namespace moft {
+
+enum class ParameterRole { kFrozen, kShared, kSteered };
+
+class SteeredParameter {
+ public:
+  SteeredParameter(std::string name, at::Tensor reference);
+
+  const std::string& name() const { return name_; }
+  ParameterRole role() const { return role_; }
+  const at::Tensor& reference() const { return reference_; }
+  // Masters theta^(1..m) of a steered parameter; one of a shared parameter.
+  const std::vector<at::Tensor>& copies() const { return copies_; }
+
+  // Puts the parameter into S: m copies of the reference.
+  void make_steered(std::int64_t objectives);
+  // Trained and common to all steerings: one copy of the reference.
+  void make_shared();
+  // Overwrites copy i. REQUIRES equal shape.
+  void set_copy(std::size_t i, const at::Tensor& value);
+  // To be called after the copies were written through `copies()`.
+  void copies_changed();
+
+  // The tensor of a forward pass without gradient.
+  at::Tensor value(const Coefficients& coefficients) const;
+  // The same, packed for row products; 2-D parameters only.
+  const kernels::FrozenWeight& packed(const Coefficients& coefficients) const;
+
+  // How packed() stores numbers; float32 unless told.
+  void set_storage(kernels::Storage storage) { storage_ = storage; }
+
+  // Training: value(c) as a leaf that collects the gradient G; while a leaf
+  // exists every differentiable forward pass uses it. The gradient of copy i
+  // is c_i G (CLP, appendix A.3).
+  void begin_gradient(const Coefficients& coefficients);
+  void end_gradient();
+  // Undefined outside begin_gradient .. end_gradient.
+  const at::Tensor& leaf() const { return leaf_; }
+
+ private:
+  struct Mixed {
+    Coefficients coefficients;
+    at::Tensor value;
+    std::optional<kernels::FrozenWeight> packed;
+  };
+  Mixed& mixed(const Coefficients& coefficients) const;
+  Coefficients cache_key(const Coefficients& coefficients) const;
+
+  std::string name_;
+  kernels::Storage storage_ = kernels::Storage::kFloat32;
+  ParameterRole role_ = ParameterRole::kFrozen;
+  at::Tensor reference_;
+  std::vector<at::Tensor> copies_;
+  at::Tensor leaf_;
+  mutable std::list<Mixed> cache_;  // most recently used first
+};
+
+}  // namespace moft

@@ -1,0 +1,104 @@
+// The one interface behind which every model family stands. Nothing above
+// models/ asks which family it talks to.
+//
+// A model scores given completions (differentiably) and decodes new ones, both
+// under one steering per prompt or row. Both share the work on a prompt among
+// its completions, and the work of the layers below the first steered one
+// among all steerings of a prompt.
+//
+// Letters: P prompts, B rows (completions), V vocabulary.
+// Errors: CallerError for token ids outside the vocabulary and for sequences
+// longer than the context.
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "moft/conditioning/steerable.h"
+#include "moft/weightings/steering.h"
+
+namespace moft {
+
+using TokenIds = std::vector<std::int32_t>;
+
+// What the frozen lower layers computed for a batch, kept by a rollout so that
+// scoring need not compute it again. Opaque above models/.
+struct Features {
+  std::int64_t first_layer = 0;         // the layer these states enter
+  std::vector<at::Tensor> prompts;      // P x [prompt tokens, width]
+  std::vector<at::Tensor> completions;  // B x [completion tokens - 1, width]
+};
+
+struct ScoreBatch {
+  std::vector<TokenIds> prompts;             // [P]
+  std::vector<TokenIds> completions;         // [B], none empty
+  std::vector<std::int64_t> prompt_of_row;   // [B]
+  std::shared_ptr<const Features> features;  // or null
+};
+
+struct DecodeRow {
+  std::int64_t prompt = 0;    // index into DecodeBatch::prompts
+  std::int64_t steering = 0;  // index into DecodeBatch::steerings
+};
+
+struct DecodeBatch {
+  std::vector<TokenIds> prompts;
+  std::vector<Coefficients> steerings;  // distinct ones
+  std::vector<DecodeRow> rows;          // [B]
+  std::int64_t max_new_tokens = 1;
+  bool record_features = false;  // needs one steering per prompt
+};
+
+// A batch being decoded. Rows are addressed by their place in DecodeBatch.
+class DecodeSession {
+ public:
+  virtual ~DecodeSession() = default;
+
+  // Rows still in the batch, in rising order.
+  const std::vector<std::int64_t>& rows() const { return rows_; }
+  // Logits of the next token of each row in rows(): [rows, V].
+  const at::Tensor& logits() const { return logits_; }
+  // Feeds one token per row of rows(); new logits follow.
+  virtual void advance(const std::vector<std::int32_t>& tokens) = 0;
+  // Drops all rows but those at these places of rows() (rising).
+  virtual void keep(const std::vector<std::int64_t>& places) = 0;
+  // With record_features: complete once every row was dropped or advanced.
+  virtual std::shared_ptr<const Features> features() const = 0;
+
+ protected:
+  std::vector<std::int64_t> rows_;
+  at::Tensor logits_;
+};
+
+struct ModelInfo {
+  std::string family;  // "llama"
+  std::int64_t vocabulary = 0;
+  std::int64_t context = 0;  // longest sequence in tokens
+  std::vector<std::int32_t> end_tokens;
+  std::int64_t parameters = 0;
+};
+
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  // What conditioning may steer.
+  virtual Steerable& steerable() = 0;
+  virtual const Steerable& steerable() const = 0;
+
+  // Logits that predict each completion token, rows one after the other:
+  // [sum of completion lengths, V]. steering has one row per prompt or is
+  // uniform. Differentiable when gradient mode is on.
+  virtual at::Tensor completion_logits(
+      const ScoreBatch& batch, const RowSteering& steering) = 0;
+
+  virtual std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) = 0;
+};
+
+}  // namespace moft

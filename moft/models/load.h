@@ -1,0 +1,50 @@
+// A language model from a Hugging Face directory, a directory that holds
+// `model.gguf`, or a GGUF file. Weights become float32 masters.
+//
+// Errors: CallerError naming file and tensor for what is missing, misshapen
+// or not supported.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "moft/core/tokenizer_data.h"
+#include "moft/kernels/packed_matrix.h"
+#include "moft/models/language_model.h"
+
+namespace moft {
+
+class TensorSource;
+
+struct LoadOptions {
+  at::Device device = at::kCPU;
+  // How frozen matrices are stored for products.
+  kernels::Storage storage = kernels::Storage::kFloat32;
+};
+
+struct LoadedModel {
+  std::unique_ptr<LanguageModel> model;
+  // The config.json that transformers would read for this model.
+  nlohmann::json config;
+  // What is needed to build the tokenizer when the file carries it (GGUF).
+  std::optional<GgufTokenizerData> gguf_tokenizer;
+  // The files that hold the base weights, for hashing and linking.
+  std::vector<std::filesystem::path> weight_files;
+};
+
+LoadedModel load_language_model(
+    const std::filesystem::path& path, const LoadOptions& options = {});
+
+// A parameter as float32 on the CPU, after checking its shape against `shape`.
+// `what` names the source in messages.
+at::Tensor read_tensor(
+    const TensorSource& source,
+    const std::string& name,
+    const std::vector<std::int64_t>& shape);
+
+}  // namespace moft
