@@ -1,0 +1,166 @@
+#include "moft/algorithms/advantages.h"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "moft/algorithms/baselines.h"
+#include "moft/algorithms/rewards.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+at::Tensor row(const std::vector<double>& values) {
+  return at::tensor(values, at::kDouble);
+}
+
+at::Tensor labels(const std::vector<std::int64_t>& values) {
+  return at::tensor(values, at::kLong);
+}
+
+void expect_near(const at::Tensor& a, const at::Tensor& b, double tolerance) {
+  ASSERT_EQ(a.sizes(), b.sizes());
+  EXPECT_LE((a - b).abs().max().item<double>(), tolerance) << a << b;
+}
+
+// A random batch with a value network's baseline, worked out beside the paper.
+TEST(Advantages, EqualTheReferenceBatch) {
+  std::ifstream file(
+      std::string(MOFT_SOURCE_DIR) +
+      "/tests/reference/algorithms/advantages.json");
+  const auto json = nlohmann::json::parse(file);
+  const auto matrix = [&](const char* name) {
+    std::vector<at::Tensor> rows;
+    for (const auto& item : json.at(name)) {
+      rows.push_back(row(item.get<std::vector<double>>()));
+    }
+    return at::stack(rows);
+  };
+  const auto vector = [&](const char* name) {
+    return row(json.at(name).get<std::vector<double>>());
+  };
+  const double alpha = json.at("alpha").get<double>();
+  const at::Tensor rewards = scalarise(matrix("R"), vector("w"));
+  const at::Tensor values = scalarise(matrix("V"), vector("w"));
+  const at::Tensor l = vector("logratio");
+  const at::Tensor literal = regularised_reward(rewards, l, alpha) - values;
+  const at::Tensor scaled = regularised_reward(rewards - values, l, alpha);
+  const auto batch = Normalisation::kBatch;
+  expect_near(literal, vector("A_literal"), 1e-15);
+  expect_near(scaled, vector("A_scaled"), 1e-15);
+  expect_near(
+      normalise_advantages(literal, batch), vector("A_literal_norm"), 1e-13);
+  expect_near(
+      normalise_advantages(scaled, batch), vector("A_scaled_norm"), 1e-13);
+  // One weighting and strength per row gives the same when all rows agree.
+  const at::Tensor by_row = vector("w").expand({rewards.numel(), 2});
+  const at::Tensor strengths = at::full({rewards.numel()}, alpha, at::kDouble);
+  expect_near(scalarise(matrix("R"), by_row), rewards, 0.0);
+  expect_near(
+      regularised_reward(rewards, l, strengths),
+      regularised_reward(rewards, l, alpha),
+      0.0);
+}
+
+TEST(Scalarise, UsesEachRowsOwnWeighting) {
+  const at::Tensor rewards = at::stack({row({1, 2}), row({3, 4})});
+  const at::Tensor weights = at::stack({row({1, 0}), row({0.25, 0.75})});
+  expect_near(scalarise(rewards, weights), row({1, 3.75}), 0.0);
+  EXPECT_THROW(scalarise(rewards, row({1, 0, 0})), CallerError);
+  EXPECT_THROW(scalarise(row({1, 2}), row({1, 0})), CallerError);
+  EXPECT_THROW(
+      regularised_reward(row({1, 2}), row({1, 2, 3}), 0.1), CallerError);
+}
+
+TEST(RegularisedReward, EndsOfTheKlStrength) {
+  const at::Tensor reward = row({0.5, 2}), l = row({3, -1});
+  expect_near(regularised_reward(reward, l, 0.0), reward, 0.0);
+  expect_near(regularised_reward(reward, l, 1.0), -l, 0.0);
+  expect_near(regularised_reward(reward, l, row({0, 1})), row({0.5, 1}), 0.0);
+}
+
+TEST(Normalise, MeanZeroDeviationOnePerBatchAndPerGroup) {
+  const at::Tensor a = row({1, 5, -2, 0.5, 30, 10});
+  const at::Tensor groups = labels({7, -1, 7, -1, 7, -1});
+  const at::Tensor batch = normalise_advantages(a, Normalisation::kBatch);
+  EXPECT_NEAR(batch.mean().item<double>(), 0.0, 1e-15);
+  EXPECT_NEAR(batch.square().mean().item<double>(), 1.0, 1e-8);
+  const at::Tensor by_group =
+      normalise_advantages(a, Normalisation::kGroup, groups);
+  for (const std::int64_t label : {7, -1}) {
+    const at::Tensor own = by_group.masked_select(groups.eq(label));
+    EXPECT_NEAR(own.mean().item<double>(), 0.0, 1e-15);
+    EXPECT_NEAR(own.square().mean().item<double>(), 1.0, 1e-8);
+  }
+  expect_near(normalise_advantages(a, Normalisation::kNone), a, 0.0);
+  // Two rows are -1 and 1 whatever they were.
+  expect_near(
+      normalise_advantages(row({3, 9}), Normalisation::kBatch),
+      row({-1, 1}),
+      1e-8);
+}
+
+TEST(Normalise, ConstantBatchesAreExactlyZero) {
+  for (const double value : {0.0, 0.1, 1.0 / 3.0, -1e9, 1e-12}) {
+    const at::Tensor same = at::full({7}, value, at::kDouble);
+    expect_near(
+        normalise_advantages(same, Normalisation::kBatch),
+        at::zeros({7}, at::kDouble),
+        0.0);
+  }
+  const at::Tensor groups = labels({1, 1, 1, 2, 2, 3});
+  const at::Tensor mixed = normalise_advantages(
+      row({0.1, 0.1, 0.1, 4, 6, 5}), Normalisation::kGroup, groups);
+  expect_near(mixed, row({0, 0, 0, -1, 1, 0}), 1e-8);
+  EXPECT_EQ(mixed[0].item<double>(), 0.0);
+  EXPECT_EQ(mixed[5].item<double>(), 0.0);
+}
+
+TEST(Normalise, RefusesUnfitInput) {
+  const auto group = Normalisation::kGroup;
+  EXPECT_THROW(normalise_advantages(row({}), group), CallerError);
+  EXPECT_THROW(normalise_advantages(row({1, 2}), group), CallerError);
+  EXPECT_THROW(
+      normalise_advantages(row({1, 2}), group, labels({1})), CallerError);
+  EXPECT_THROW(parse_normalisation("row"), CallerError);
+  for (const char* name : {"none", "batch", "group"}) {
+    EXPECT_EQ(normalisation_name(parse_normalisation(name)), name);
+  }
+}
+
+TEST(LeaveOneOut, HandWorkedGroups) {
+  const at::Tensor rewards = row({1, 10, 2, 20, 6});
+  const at::Tensor groups = labels({0, 5, 0, 5, 0});
+  const at::Tensor baseline = leave_one_out_baseline(rewards, groups);
+  expect_near(baseline, row({4, 20, 3.5, 10, 1.5}), 0.0);
+  // Advantages of a group sum to zero; exactly so in these dyadic numbers.
+  const at::Tensor advantages = rewards - baseline;
+  for (const std::int64_t label : {0, 5}) {
+    const at::Tensor own = advantages.masked_select(groups.eq(label));
+    EXPECT_EQ(own.sum().item<double>(), 0.0);
+  }
+}
+
+// n / (n - 1) times the advantage over the group's mean.
+TEST(LeaveOneOut, IsTheMeanBaselineStretched) {
+  const at::Tensor rewards = at::arange(8, at::kDouble).square() / 7;
+  const at::Tensor groups = at::zeros({8}, at::kLong);
+  expect_near(
+      rewards - leave_one_out_baseline(rewards, groups),
+      (rewards - batch_mean_baseline(rewards)) * (8.0 / 7.0),
+      1e-14);
+}
+
+TEST(LeaveOneOut, NamesTheLonelySample) {
+  try {
+    leave_one_out_baseline(row({1, 2, 3}), labels({4, 4, 9}));
+    FAIL();
+  } catch (const CallerError& error) {
+    EXPECT_NE(std::string(error.what()).find("group 9"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace moft
