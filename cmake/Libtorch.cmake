@@ -41,3 +41,27 @@ if(EXISTS "${_lib}/libtorch_cuda.so")
     "-Wl,--as-needed")
 endif()
 message(STATUS "libtorch: ${MOFT_TORCH_DIR} (CUDA: ${MOFT_TORCH_HAS_CUDA})")
+
+# The wheel brings its own fmt headers, found before the system's and of
+# another version (another inline namespace); this is their compiled half.
+if(EXISTS "${MOFT_TORCH_DIR}/include/fmt/format-inl.h")
+  file(WRITE "${PROJECT_BINARY_DIR}/torch_fmt.cpp.new" [[
+#include <fmt/format-inl.h>
+FMT_BEGIN_NAMESPACE
+namespace detail {
+template auto dragonbox::to_decimal(float) -> dragonbox::decimal_fp<float>;
+template auto dragonbox::to_decimal(double) -> dragonbox::decimal_fp<double>;
+template auto thousands_sep_impl(locale_ref) -> thousands_sep_result<char>;
+template auto thousands_sep_impl(locale_ref) -> thousands_sep_result<wchar_t>;
+template auto decimal_point_impl(locale_ref) -> char;
+template auto decimal_point_impl(locale_ref) -> wchar_t;
+}  // namespace detail
+FMT_END_NAMESPACE
+]])
+  configure_file("${PROJECT_BINARY_DIR}/torch_fmt.cpp.new"
+                 "${PROJECT_BINARY_DIR}/torch_fmt.cpp" COPYONLY)
+  add_library(moft_torch_fmt STATIC "${PROJECT_BINARY_DIR}/torch_fmt.cpp")
+  target_include_directories(moft_torch_fmt SYSTEM PRIVATE
+    "${MOFT_TORCH_DIR}/include")
+  target_link_libraries(moft_libtorch INTERFACE moft_torch_fmt)
+endif()
