@@ -14,8 +14,8 @@
 namespace moft {
 
 struct SteerableLinear {
-  std::string name;   // module name, without ".weight"
-  std::string kind;   // q, k, v, o, gate, up, down, head
+  std::string name;        // module name, without ".weight"
+  std::string kind;        // q, k, v, o, gate, up, down, head
   std::int64_t layer = 0;  // the head counts as layer `layers`
   SteeredLinear* linear = nullptr;
 };

@@ -1,0 +1,192 @@
+#include "moft/generation/generate.h"
+
+#include <algorithm>
+#include <map>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+// Looks for stop strings in the bytes of a completion as it grows.
+class StopWatch {
+ public:
+  StopWatch(const std::vector<std::string>& stops, const Tokenizer* tokenizer)
+      : stops_(stops), tokenizer_(tokenizer) {
+    TORCH_CHECK(
+        stops_.empty() || tokenizer_ != nullptr,
+        "[generate] stop strings need a tokenizer");
+  }
+
+  // Where the first stop string begins, once the new token completes one.
+  std::optional<std::size_t> feed(std::int32_t token) {
+    if (stops_.empty()) return std::nullopt;
+    const std::size_t before = text_.size();
+    text_ += tokenizer_->token_bytes(token);
+    std::optional<std::size_t> first;
+    for (const std::string& stop : stops_) {
+      const std::size_t from =
+          before + 1 > stop.size() ? before + 1 - stop.size() : 0;
+      const std::size_t at = text_.find(stop, from);
+      if (at != std::string::npos && (!first || at < *first)) first = at;
+    }
+    return first;
+  }
+
+ private:
+  const std::vector<std::string>& stops_;
+  const Tokenizer* tokenizer_;
+  std::string text_;
+};
+
+// One part of a batch from prefill to the last row's end.
+class PartDecoder {
+ public:
+  PartDecoder(
+      LanguageModel& model,
+      const GenerateBatch& batch,
+      std::size_t begin,
+      std::size_t end,
+      const GenerateOptions& options,
+      const Tokenizer* tokenizer,
+      const OnToken& on_token)
+      : options_(options), on_token_(on_token), begin_(begin) {
+    for (std::size_t r = begin; r < end; ++r) {
+      const RowKey& key = batch.keys.at(r);
+      streams_.emplace_back(key.seed, key.purpose, key.step, key.row);
+      watches_.emplace_back(options.stop_strings, tokenizer);
+    }
+    session_ = model.decode(part(batch, begin, end, options));
+  }
+
+  std::vector<Generation> run() {
+    std::vector<Generation> results(streams_.size());
+    while (!session_->rows().empty()) {
+      const auto drawn = draw();
+      std::vector<std::int64_t> alive;
+      std::vector<std::int32_t> fed;
+      for (std::size_t i = 0; i < drawn.size(); ++i) {
+        const auto row = static_cast<std::size_t>(session_->rows()[i]);
+        if (append(results[row], row, drawn[i])) {
+          alive.push_back(static_cast<std::int64_t>(i));
+          fed.push_back(drawn[i].token);
+        }
+      }
+      session_->keep(alive);
+      if (!alive.empty()) session_->advance(fed);
+    }
+    return results;
+  }
+
+  std::shared_ptr<const Features> features() const {
+    return session_->features();
+  }
+
+ private:
+  struct Drawn {
+    std::int32_t token;
+    float log_prob;
+  };
+
+  // The rows of a part, with only the prompts and steerings that it uses.
+  static DecodeBatch part(
+      const GenerateBatch& batch,
+      std::size_t begin,
+      std::size_t end,
+      const GenerateOptions& options) {
+    DecodeBatch decode;
+    decode.steerings = batch.steerings;
+    decode.max_new_tokens = options.max_new_tokens;
+    decode.record_features = batch.record_features;
+    std::map<std::int64_t, std::int64_t> places;
+    for (std::size_t r = begin; r < end; ++r) {
+      DecodeRow row = batch.rows[r];
+      const auto next = static_cast<std::int64_t>(decode.prompts.size());
+      const auto [entry, added] = places.try_emplace(row.prompt, next);
+      if (added) {
+        decode.prompts.push_back(
+            batch.prompts.at(static_cast<std::size_t>(row.prompt)));
+      }
+      row.prompt = entry->second;
+      decode.rows.push_back(row);
+    }
+    return decode;
+  }
+
+  std::vector<Drawn> draw() {
+    const auto& rows = session_->rows();
+    std::vector<double> uniforms;
+    for (const std::int64_t row : rows) {
+      uniforms.push_back(streams_[static_cast<std::size_t>(row)].uniform());
+    }
+    const kernels::Samples samples =
+        kernels::sample_rows(session_->logits(), options_.sampling, uniforms);
+    std::vector<Drawn> drawn;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      drawn.push_back(
+          {static_cast<std::int32_t>(
+               samples.ids.const_data_ptr<std::int64_t>()[i]),
+           samples.log_probs.const_data_ptr<float>()[i]});
+    }
+    return drawn;
+  }
+
+  // Adds a token to a row; false when the row is over.
+  bool append(Generation& result, std::size_t row, const Drawn& drawn) {
+    result.tokens.push_back(drawn.token);
+    result.log_probs.push_back(drawn.log_prob);
+    const bool wanted =
+        !on_token_ || on_token_(begin_ + row, drawn.token, drawn.log_prob);
+    const auto& ends = options_.end_tokens;
+    if (std::find(ends.begin(), ends.end(), drawn.token) != ends.end()) {
+      result.finished = true;
+      return false;
+    }
+    result.stop_at = watches_[row].feed(drawn.token);
+    if (result.stop_at) {
+      result.finished = true;
+      return false;
+    }
+    const auto length = static_cast<std::int64_t>(result.tokens.size());
+    return wanted && length < options_.max_new_tokens;
+  }
+
+  const GenerateOptions& options_;
+  const OnToken& on_token_;
+  std::size_t begin_;
+  std::vector<RandomStream> streams_;
+  std::vector<StopWatch> watches_;
+  std::unique_ptr<DecodeSession> session_;
+};
+
+}  // namespace
+
+Generations generate(
+    LanguageModel& model,
+    const GenerateBatch& batch,
+    const GenerateOptions& options,
+    const Tokenizer* tokenizer,
+    const OnToken& on_token) {
+  TORCH_CHECK(
+      batch.rows.size() == batch.keys.size(),
+      "[generate] needs one key per row");
+  const auto rows = batch.rows.size();
+  const auto step = static_cast<std::size_t>(options.rows_at_once);
+  TORCH_CHECK(
+      !batch.record_features || rows <= step,
+      "[generate] features can be recorded for ",
+      step,
+      " rows at once, got ",
+      rows);
+  Generations result;
+  for (std::size_t begin = 0; begin < rows; begin += step) {
+    const std::size_t end = std::min(rows, begin + step);
+    PartDecoder decoder(model, batch, begin, end, options, tokenizer, on_token);
+    for (Generation& row : decoder.run())
+      result.rows.push_back(std::move(row));
+    if (batch.record_features) result.features = decoder.features();
+  }
+  return result;
+}
+
+}  // namespace moft

@@ -1,0 +1,200 @@
+#include "moft/generation/steered_policy.h"
+
+#include <algorithm>
+
+#include "moft/core/errors.h"
+#include "moft/data/encode_prompt.h"
+#include "moft/kernels/token_log_probs.h"
+
+namespace moft {
+namespace {
+
+// Distinct values of a sequence and where each element went.
+template <typename Value>
+std::int64_t place_of(std::vector<Value>& distinct, const Value& value) {
+  const auto found = std::find(distinct.begin(), distinct.end(), value);
+  const auto place = found - distinct.begin();
+  if (found == distinct.end()) distinct.push_back(value);
+  return place;
+}
+
+std::vector<float> to_vector(const at::Tensor& values) {
+  const at::Tensor flat = values.to(at::kCPU).to(at::kFloat).contiguous();
+  const float* data = flat.const_data_ptr<float>();
+  return {data, data + flat.numel()};
+}
+
+// Scoring works through groups of requests that share one steering each.
+constexpr std::size_t kScoredTokensAtOnce = 1024;
+
+}  // namespace
+
+KlRange PolicyDefinition::kl_range() const {
+  if (objectives.empty()) return KlRange::fixed(kl_strength);
+  return KlRange(
+      conditioning.alpha_min.value_or(kl_strength), conditioning.f_mix);
+}
+
+SteeredPolicy::SteeredPolicy(
+    LoadedModel base,
+    std::shared_ptr<const Tokenizer> tokenizer,
+    PolicyDefinition definition,
+    std::uint64_t seed)
+    : base_(std::move(base)),
+      tokenizer_(std::move(tokenizer)),
+      definition_(std::move(definition)),
+      range_(definition_.kl_range()) {
+  if (!definition_.objectives.empty()) {
+    conditioning_ = std::make_unique<Conditioning>(
+        base_.model->steerable(), definition_.conditioning, names(), seed);
+  }
+}
+
+std::vector<std::string> SteeredPolicy::names() const {
+  std::vector<std::string> names;
+  for (const auto& objective : definition_.objectives) {
+    names.push_back(objective.name);
+  }
+  return names;
+}
+
+Coefficients SteeredPolicy::coefficients_of(
+    const std::optional<Steering>& steering) const {
+  if (!steering || definition_.objectives.empty()) {
+    return reference_coefficients(
+        static_cast<std::int64_t>(definition_.objectives.size()));
+  }
+  return coefficients(*steering, range_);
+}
+
+std::string SteeredPolicy::text_of(const Generation& generation) const {
+  std::span<const TokenId> tokens = generation.tokens;
+  const auto& ends = base_.model->info().end_tokens;
+  if (!tokens.empty() &&
+      std::find(ends.begin(), ends.end(), tokens.back()) != ends.end()) {
+    tokens = tokens.first(tokens.size() - 1);
+  }
+  if (!generation.stop_at) return tokenizer_->decode(tokens);
+  std::string bytes;
+  for (const TokenId token : tokens)
+    bytes += tokenizer_->token_bytes(token);
+  return bytes.substr(0, *generation.stop_at);
+}
+
+TokenIds SteeredPolicy::encode_prompt_text(const std::string& text) const {
+  const PromptTemplate prompt(definition_.prompt_template);
+  const auto& fields = prompt.field_names();
+  if (fields.size() != 1) {
+    throw_caller_error(
+        "this policy's prompt is made of {} fields ({}); give them as JSON "
+        "lines with --input",
+        fields.size(),
+        definition_.prompt_template);
+  }
+  Example example;
+  example.where = "--prompt";
+  example.fields[fields[0]] = text;
+  return moft::encode_prompt(prompt, example, *tokenizer_);
+}
+
+std::vector<Completion> SteeredPolicy::complete(
+    const std::vector<CompletionRequest>& requests,
+    const GenerateOptions& options,
+    const OnToken& on_token) {
+  GenerateOptions tempered = options;
+  tempered.sampling.temperature *= definition_.temperature;
+  const auto& own = base_.model->info().end_tokens;
+  tempered.end_tokens.insert(tempered.end_tokens.end(), own.begin(), own.end());
+  GenerateBatch batch;
+  for (const CompletionRequest& request : requests) {
+    DecodeRow row;
+    row.prompt = place_of(batch.prompts, request.prompt);
+    row.steering = place_of(batch.steerings, coefficients_of(request.steering));
+    batch.rows.push_back(row);
+    batch.keys.push_back(request.key);
+  }
+  const Generations generations =
+      generate(*base_.model, batch, tempered, tokenizer_.get(), on_token);
+  std::vector<Completion> completions;
+  for (const Generation& row : generations.rows) {
+    completions.push_back(
+        {row.tokens, row.log_probs, text_of(row), row.finished});
+  }
+  return completions;
+}
+
+std::vector<Score> SteeredPolicy::score(
+    const std::vector<ScoreRequest>& requests, const ScoreOptions& options) {
+  at::NoGradGuard no_gradient;
+  const double inverse_temperature = 1.0 / definition_.temperature;
+  std::vector<Score> scores(requests.size());
+  std::size_t begin = 0;
+  while (begin < requests.size()) {
+    ScoreBatch batch;
+    std::vector<Coefficients> steerings;
+    std::vector<std::int64_t> steering_of_prompt;
+    std::vector<std::int64_t> targets;
+    std::size_t end = begin;
+    // One tree per run of requests with equal prompt and steering.
+    for (; end < requests.size(); ++end) {
+      const ScoreRequest& request = requests[end];
+      if (end > begin && targets.size() > kScoredTokensAtOnce) break;
+      const auto place = place_of(steerings, coefficients_of(request.steering));
+      if (batch.prompts.empty() || batch.prompts.back() != request.prompt ||
+          steering_of_prompt.back() != place) {
+        batch.prompts.push_back(request.prompt);
+        steering_of_prompt.push_back(place);
+      }
+      batch.prompt_of_row.push_back(
+          static_cast<std::int64_t>(batch.prompts.size()) - 1);
+      batch.completions.push_back(request.completion);
+      targets.insert(
+          targets.end(), request.completion.begin(), request.completion.end());
+    }
+    LanguageModel& language_model = *base_.model;
+    const at::Device device =
+        language_model.steerable().parameters.at(0)->reference().device();
+    const auto steering =
+        RowSteering::per_row(steerings, steering_of_prompt, device);
+    const at::Tensor target = at::tensor(targets, at::kLong).to(device);
+    const at::Tensor logits = language_model.completion_logits(batch, steering);
+    const kernels::LogProbOptions log_prob_options{
+        .inverse_temperature = inverse_temperature};
+    const auto log_probs = to_vector(
+        kernels::selected_log_probs(logits, target, log_prob_options));
+    std::vector<float> reference_log_probs;
+    std::vector<float> exact_kl;
+    if (options.with_reference || options.with_exact_kl) {
+      const auto objectives =
+          static_cast<std::int64_t>(definition_.objectives.size());
+      const at::Tensor reference = language_model.completion_logits(
+          batch, RowSteering::reference(objectives));
+      reference_log_probs = to_vector(
+          kernels::selected_log_probs(reference, target, log_prob_options));
+      if (options.with_exact_kl) {
+        exact_kl = to_vector(
+            kernels::exact_kl(logits, reference, inverse_temperature));
+      }
+    }
+    std::size_t place = 0;
+    for (std::size_t r = begin; r < end; ++r) {
+      const std::size_t length = requests[r].completion.size();
+      const auto take = [&](const std::vector<float>& all) {
+        if (all.empty()) return std::vector<float>();
+        const auto first = all.begin() + static_cast<std::ptrdiff_t>(place);
+        return std::vector<float>(
+            first, first + static_cast<std::ptrdiff_t>(length));
+      };
+      scores[r].log_probs = take(log_probs);
+      if (options.with_reference) {
+        scores[r].reference_log_probs = take(reference_log_probs);
+      }
+      scores[r].exact_kl = take(exact_kl);
+      place += length;
+    }
+    begin = end;
+  }
+  return scores;
+}
+
+}  // namespace moft
