@@ -7,6 +7,7 @@
 #include "moft/checkpoints/gguf_cursor.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -54,64 +55,60 @@ constexpr std::array<ForeignType, 24> kForeign = {{
     {39, "MXFP4"},  {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"},
 }};
 
-GgufType read_type(GgufCursor& cursor, std::string_view key) {
+GgufType read_type(GgufCursor& cursor, std::string_view what) {
   const auto code = cursor.read<std::uint32_t>("a metadata type");
   if (code >= kTypes.size())
     throw_caller_error(
-        "{}: key \"{}\" has the unknown metadata type {}",
-        cursor.where(),
-        key,
-        code);
+        "{}: {} has the unknown metadata type {}", cursor.where(), what, code);
   return static_cast<GgufType>(code);
 }
 
 void check_booleans(
     const GgufCursor& cursor,
-    std::string_view key,
+    std::string_view what,
     std::span<const std::byte> bytes) {
   for (const std::byte byte : bytes)
     if (byte != std::byte{0} && byte != std::byte{1})
       throw_caller_error(
-          "{}: key \"{}\" holds a bool that is neither 0 nor 1",
-          cursor.where(),
-          key);
+          "{}: {} holds a bool that is neither 0 nor 1", cursor.where(), what);
 }
 
 // Moves past `value.count` elements and remembers where they were.
-void skip_elements(GgufCursor& cursor, std::string_view key, GgufValue& value) {
+void skip_elements(
+    GgufCursor& cursor, std::string_view what, GgufValue& value) {
   const std::uint64_t begin = cursor.offset();
   const std::uint64_t size = kTypes[static_cast<std::size_t>(value.type)].bytes;
   // Strings take 8 bytes at least.
   if (value.count > cursor.remaining() / (size == 0 ? 8 : size))
     throw_caller_error(
-        "{}: key \"{}\" claims {} elements of {}, more than the rest of the "
-        "file holds",
+        "{}: {} claims {} elements of {}, more than the rest of the file holds",
         cursor.where(),
-        key,
+        what,
         value.count,
         gguf_type_name(value.type));
   if (size == 0)
     for (std::uint64_t i = 0; i < value.count; ++i)
-      cursor.text(key);
+      cursor.text(what);
   else
-    cursor.take(value.count * size, key);
+    cursor.take(value.count * size, what);
   value.bytes = cursor.since(begin);
-  if (value.type == GgufType::kBool) check_booleans(cursor, key, value.bytes);
+  if (value.type == GgufType::kBool) check_booleans(cursor, what, value.bytes);
 }
 
-GgufValue read_value(GgufCursor& cursor, std::string_view key) {
-  GgufValue value{read_type(cursor, key), false, 1, {}};
+// `what` names the key in messages.
+GgufValue read_value(GgufCursor& cursor, std::string_view what) {
+  GgufValue value{read_type(cursor, what), false, 1, {}};
   if (value.type == GgufType::kArray) {
     value.is_array = true;
-    value.type = read_type(cursor, key);
+    value.type = read_type(cursor, what);
     if (value.type == GgufType::kArray)
       throw_caller_error(
-          "{}: key \"{}\" nests one array in another, which moft does not read",
+          "{}: {} nests one array in another, which moft does not read",
           cursor.where(),
-          key);
-    value.count = cursor.read<std::uint64_t>(key);
+          what);
+    value.count = cursor.read<std::uint64_t>(what);
   }
-  skip_elements(cursor, key, value);
+  skip_elements(cursor, what, value);
   return value;
 }
 
@@ -173,14 +170,17 @@ TensorType read_tensor_type(GgufCursor& cursor, const std::string& name) {
   for (const auto& foreign : kForeign)
     if (foreign.code == code)
       throw_caller_error(
-          "{}: tensor \"{}\" is quantised as {}, which moft does not read; use "
+          "{}: tensor {} is quantised as {}, which moft does not read; use "
           "the model's F16, BF16, Q8_0, Q4_0 or Q4_1 file, or requantise it "
           "with llama-quantize",
           cursor.where(),
-          name,
+          quote_text(name),
           foreign.name);
   throw_caller_error(
-      "{}: tensor \"{}\" has the unknown type {}", cursor.where(), name, code);
+      "{}: tensor {} has the unknown type {}",
+      cursor.where(),
+      quote_text(name),
+      code);
 }
 
 struct TensorInfo {
@@ -194,18 +194,18 @@ TensorInfo read_tensor_info(GgufCursor& cursor) {
   const auto dimensions = cursor.read<std::uint32_t>("a dimension count");
   if (dimensions > kMostDimensions)
     throw_caller_error(
-        "{}: tensor \"{}\" claims {} dimensions, and GGUF allows {}",
+        "{}: tensor {} claims {} dimensions, and GGUF allows {}",
         cursor.where(),
-        info.view.name,
+        quote_text(info.view.name),
         dimensions,
         kMostDimensions);
   for (std::uint32_t i = 0; i < dimensions; ++i) {
     const auto size = cursor.read<std::uint64_t>("a dimension");
     if (size == 0 || size > static_cast<std::uint64_t>(INT64_MAX))
       throw_caller_error(
-          "{}: tensor \"{}\" has the impossible dimension {}",
+          "{}: tensor {} has the impossible dimension {}",
           cursor.where(),
-          info.view.name,
+          quote_text(info.view.name),
           size);
     info.view.shape.push_back(static_cast<std::int64_t>(size));
   }
@@ -225,31 +225,31 @@ void locate(
   const auto& type = tensor_type_info(view.type);
   if (!element_count(view.shape))
     throw_caller_error(
-        "{}: the product of the shape of tensor \"{}\" overflows",
+        "{}: the product of the shape of tensor {} overflows",
         where,
-        view.name);
+        quote_text(view.name));
   const auto size = tensor_byte_count(view.type, view.shape);
   if (!size)
     throw_caller_error(
-        "{}: the rows of tensor \"{}\" are no whole number of {} blocks of {}, "
+        "{}: the rows of tensor {} are no whole number of {} blocks of {}, "
         "or its bytes overflow",
         where,
-        view.name,
+        quote_text(view.name),
         type.name,
         type.block_elements);
   if (info.offset % alignment != 0)
     throw_caller_error(
-        "{}: tensor \"{}\" starts at {}, which is not aligned to {}",
+        "{}: tensor {} starts at {}, which is not aligned to {}",
         where,
-        view.name,
+        quote_text(view.name),
         info.offset,
         alignment);
   if (info.offset > data.size() || *size > data.size() - info.offset)
     throw_caller_error(
-        "{}: tensor \"{}\" ({} bytes at {}) lies outside the file, which holds "
+        "{}: tensor {} ({} bytes at {}) lies outside the file, which holds "
         "{} bytes of data; the file is truncated",
         where,
-        view.name,
+        quote_text(view.name),
         *size,
         info.offset,
         data.size());
@@ -268,10 +268,10 @@ void check_overlaps(
     const auto& before = *order[i - 1];
     if (before.offset + before.view.bytes.size() > order[i]->offset)
       throw_caller_error(
-          "{}: the data of tensor \"{}\" overlaps that of \"{}\"",
+          "{}: the data of tensor {} overlaps that of {}",
           where,
-          before.view.name,
-          order[i]->view.name);
+          quote_text(before.view.name),
+          quote_text(order[i]->view.name));
   }
 }
 
@@ -287,11 +287,13 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
   version_ = header.version;
   for (std::uint64_t i = 0; i < header.values; ++i) {
     std::string key = read_name(cursor, "a metadata key");
-    const GgufValue value = read_value(cursor, key);
+    const GgufValue value = read_value(cursor, "key " + quote_text(key));
     const auto [place, fresh] = metadata_.emplace(std::move(key), value);
     if (!fresh)
       throw_caller_error(
-          "{}: duplicate metadata key \"{}\"", describe(), place->first);
+          "{}: duplicate metadata key {}",
+          describe(),
+          quote_text(place->first));
   }
   std::vector<TensorInfo> infos;
   for (std::uint64_t i = 0; i < header.tensors; ++i)
@@ -316,7 +318,9 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
     names_.push_back(info.view.name);
     if (!tensors_.emplace(info.view.name, std::move(info.view)).second)
       throw_caller_error(
-          "{}: duplicate tensor name \"{}\"", describe(), names_.back());
+          "{}: duplicate tensor name {}",
+          describe(),
+          quote_text(names_.back()));
   }
 }
 

@@ -5,6 +5,7 @@
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/gguf_cursor.h"
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -55,9 +56,9 @@ bool is_floating(GgufType type) {
     const GgufValue& value,
     std::string_view wanted) {
   throw_caller_error(
-      "{}: key \"{}\" holds {}{}, where {} is needed",
+      "{}: key {} holds {}{}, where {} is needed",
       where,
-      key,
+      quote_text(key),
       value.is_array ? "an array of " : "",
       gguf_type_name(value.type),
       wanted);
@@ -72,7 +73,10 @@ std::vector<std::int64_t> to_integers(
     if (std::cmp_greater(static_cast<std::uint64_t>(number), INT64_MAX) &&
         number > 0)
       throw_caller_error(
-          "{}: key \"{}\" holds {}, which is above 2^63-1", where, key, number);
+          "{}: key {} holds {}, which is above 2^63-1",
+          where,
+          quote_text(key),
+          number);
     integers.push_back(static_cast<std::int64_t>(number));
   });
   if (!known) throw_type_error(where, key, value, "a whole number");
@@ -145,7 +149,7 @@ bool GgufFile::has(std::string_view key) const {
 const GgufValue& GgufFile::value(std::string_view key, bool is_array) const {
   const auto found = metadata_.find(key);
   if (found == metadata_.end())
-    throw_caller_error("{}: lacks the key \"{}\"", describe(), key);
+    throw_caller_error("{}: lacks the key {}", describe(), quote_text(key));
   if (found->second.is_array != is_array)
     throw_type_error(
         describe(), key, found->second, is_array ? "an array" : "one value");

@@ -4,6 +4,7 @@
 
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -27,9 +28,9 @@ void check_shard_name(const fs::path& index, const std::string& name) {
       name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
   if (!plain)
     throw_caller_error(
-        "{}: the shard \"{}\" is not a plain file name of that directory",
+        "{}: the shard {} is not a plain file name of that directory",
         index.string(),
-        name);
+        quote_text(name));
 }
 
 // Tensor name to shard name, as the index claims.
@@ -45,9 +46,9 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
   for (const auto& [tensor, shard] : found->items()) {
     if (!shard.is_string())
       throw_caller_error(
-          "{}: the shard of tensor \"{}\" is not a text",
+          "{}: the shard of tensor {} is not a text",
           index.string(),
-          tensor);
+          quote_text(tensor));
     check_shard_name(index, shard.get<std::string>());
     map.emplace(tensor, shard.get<std::string>());
   }
@@ -96,9 +97,9 @@ void HfDirectory::open_shards(const fs::path& index) {
     const fs::path shard_path = path_ / shard;
     if (!is_there(shard_path))
       throw_caller_error(
-          "{}: names the shard \"{}\", which is missing from the directory",
+          "{}: names the shard {}, which is missing from the directory",
           index.string(),
-          shard);
+          quote_text(shard));
     shards_.push_back(std::make_unique<SafetensorsFile>(shard_path));
     weight_files_.push_back(shard_path);
     file = shards_.back().get();
@@ -113,9 +114,9 @@ void HfDirectory::open_shards(const fs::path& index) {
   for (const auto& [tensor, shard] : weight_map)
     if (owners_.find(tensor) == owners_.end())
       throw_caller_error(
-          "{}: tensor \"{}\" is listed but absent from its shard {}",
+          "{}: tensor {} is listed but absent from its shard {}",
           index.string(),
-          tensor,
+          quote_text(tensor),
           shard);
 }
 

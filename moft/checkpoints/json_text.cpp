@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -31,7 +32,7 @@ class Strict {
       const auto& key = value.get_ref<const std::string&>();
       if (!keys_.back().insert(key).second)
         throw_caller_error(
-            "{}: duplicate name \"{}\" in the JSON", where_, key);
+            "{}: duplicate name {} in the JSON", where_, quote_text(key));
     }
     return true;
   }
@@ -46,10 +47,16 @@ class Strict {
 json parse_json_object(std::string_view text, std::string_view where) {
   json value;
   try {
-    // Without exceptions of its own the parser cannot say where it stopped.
     value = json::parse(text.begin(), text.end(), Strict(where));
+  } catch (const json::parse_error& error) {
+    // Its own text quotes the file, control characters and all.
+    throw_caller_error(
+        "{}: is not valid JSON (error {} at byte {})",
+        where,
+        error.id,
+        error.byte);
   } catch (const json::exception& error) {
-    throw_caller_error("{}: is not valid JSON ({})", where, error.what());
+    throw_caller_error("{}: is not valid JSON (error {})", where, error.id);
   }
   if (!value.is_object())
     throw_caller_error("{}: the JSON is not an object", where);

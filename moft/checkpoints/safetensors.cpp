@@ -7,6 +7,7 @@
 #include "moft/checkpoints/json_text.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -54,12 +55,14 @@ std::string_view header_text(const MappedFile& file) {
 class Entry {
  public:
   Entry(const std::string& where, const std::string& name, const json& claims)
-      : what_(fmt::format("{}: tensor \"{}\"", where, name)), claims_(claims) {
+      : what_(fmt::format("{}: tensor {}", where, quote_text(name))),
+        claims_(claims) {
     if (!claims.is_object())
       throw_caller_error("{} is not described by an object", what_);
     for (const auto& [key, value] : claims.items())
       if (key != "dtype" && key != "shape" && key != "data_offsets")
-        throw_caller_error("{} has an unknown field \"{}\"", what_, key);
+        throw_caller_error(
+            "{} has an unknown field {}", what_, quote_text(key));
   }
 
   TensorType type() const {
@@ -72,7 +75,7 @@ class Entry {
           "{} has dtype {}, which moft does not read; convert it to F32, F16 "
           "or BF16",
           what_,
-          text);
+          quote_text(text));
     return info->type;
   }
 
@@ -116,7 +119,7 @@ class Entry {
   const json& field(const char* key) const {
     const auto found = claims_.find(key);
     if (found == claims_.end())
-      throw_caller_error("{} lacks \"{}\"", what_, key);
+      throw_caller_error("{} lacks {}", what_, quote_text(key));
     return *found;
   }
 
@@ -134,7 +137,7 @@ class Entry {
           "bits",
           what_,
           key,
-          value.dump(-1, ' ', true, json::error_handler_t::replace));
+          quote_text(value.dump()));
     return value.get<std::uint64_t>();
   }
 
@@ -148,7 +151,11 @@ Metadata read_metadata(const std::string& where, const json& value) {
   Metadata metadata;
   for (const auto& [key, text] : value.items()) {
     if (!text.is_string())
-      throw_caller_error("{}: {}.{} is not a text", where, kMetadataKey, key);
+      throw_caller_error(
+          "{}: entry {} of {} is not a text",
+          where,
+          quote_text(key),
+          kMetadataKey);
     metadata.emplace(key, text.get<std::string>());
   }
   return metadata;
@@ -163,15 +170,15 @@ void check_tiling(
   for (const auto& [range, name] : order) {
     if (range.begin < reached)
       throw_caller_error(
-          "{}: the data of tensor \"{}\" overlaps another tensor's",
+          "{}: the data of tensor {} overlaps another tensor's",
           where,
-          name);
+          quote_text(name));
     if (range.begin > reached)
       throw_caller_error(
-          "{}: there is a hole of {} bytes before tensor \"{}\"",
+          "{}: there is a hole of {} bytes before tensor {}",
           where,
           range.begin - reached,
-          name);
+          quote_text(name));
     reached = range.end;
   }
   if (reached != available)

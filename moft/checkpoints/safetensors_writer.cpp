@@ -1,17 +1,18 @@
 // The writing half of safetensors.h.
 #include <algorithm>
-#include <tuple>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
 
-// A sorted map would spoil the order of the data.
+// Keeps dtype, shape, data_offsets in this order.
 using Json = nlohmann::ordered_json;
 
 // Later in the table of types comes first in the file.
@@ -21,8 +22,8 @@ std::ptrdiff_t rank(TensorType type) {
 
 void sort_for_file(std::vector<SafetensorsEntry>& entries) {
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-    return std::tuple(-rank(a.type), std::cref(a.name).get()) <
-           std::tuple(-rank(b.type), std::cref(b.name).get());
+    if (a.type != b.type) return rank(a.type) > rank(b.type);
+    return a.name < b.name;
   });
 }
 
@@ -31,16 +32,25 @@ std::uint64_t checked_byte_count(
   const auto& info = tensor_type_info(entry.type);
   if (!info.in_safetensors)
     throw_caller_error(
-        "{}: tensor \"{}\" is {}, which safetensors cannot hold; convert it "
+        "{}: tensor {} is {}, which safetensors cannot hold; convert it "
         "first",
         where,
-        entry.name,
+        quote_text(entry.name),
         info.name);
   const auto bytes = tensor_byte_count(entry.type, entry.shape);
   if (!bytes)
     throw_caller_error(
-        "{}: tensor \"{}\" has an impossible shape", where, entry.name);
+        "{}: tensor {} has an impossible shape", where, quote_text(entry.name));
   return *bytes;
+}
+
+// As JSON; `where` is for the message.
+std::string dump(const Json& value, const std::string& where) {
+  try {
+    return value.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw_caller_error("{}: a name or metadata text is not UTF-8", where);
+  }
 }
 
 // Fills `sizes` (bytes per entry) and returns the padded header.
@@ -49,27 +59,27 @@ std::string make_header(
     const std::vector<SafetensorsEntry>& entries,
     const Metadata& metadata,
     std::vector<std::uint64_t>& sizes) {
-  Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<std::string> parts;
+  if (!metadata.empty())
+    parts.push_back(fmt::format("\"__metadata__\":{}", dump(metadata, where)));
+  std::set<std::string_view> names = {"__metadata__"};
   std::uint64_t offset = 0;
   for (const auto& entry : entries) {
-    if (entry.name == "__metadata__" || header.contains(entry.name))
+    if (!names.insert(entry.name).second)
       throw_caller_error(
-          "{}: duplicate or reserved tensor name \"{}\"", where, entry.name);
+          "{}: duplicate or reserved tensor name {}",
+          where,
+          quote_text(entry.name));
     sizes.push_back(checked_byte_count(where, entry));
-    Json& claims = header[entry.name];
-    claims["dtype"] = tensor_type_info(entry.type).name;
-    claims["shape"] = entry.shape;
-    claims["data_offsets"] = {offset, offset + sizes.back()};
+    const Json claims = {
+        {"dtype", tensor_type_info(entry.type).name},
+        {"shape", entry.shape},
+        {"data_offsets", {offset, offset + sizes.back()}}};
+    parts.push_back(
+        fmt::format("{}:{}", dump(entry.name, where), dump(claims, where)));
     offset += sizes.back();
   }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const nlohmann::json::exception& error) {
-    throw_caller_error(
-        "{}: a name or metadata text is not UTF-8 ({})", where, error.what());
-  }
+  std::string text = fmt::format("{{{}}}", join(parts, ","));
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
 }
@@ -97,9 +107,9 @@ void write_safetensors(
     const auto bytes = entries[i].bytes();
     if (bytes.size() != sizes[i])
       throw_caller_error(
-          "{}: tensor \"{}\" needs {} bytes and was given {}",
+          "{}: tensor {} needs {} bytes and was given {}",
           where,
-          entries[i].name,
+          quote_text(entries[i].name),
           sizes[i],
           bytes.size());
     file.write(bytes);

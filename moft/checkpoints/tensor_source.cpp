@@ -6,6 +6,7 @@
 
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -106,7 +107,8 @@ void from_q4_1(const std::byte* in, std::span<float> out) {
 
 std::int64_t TensorView::element_count() const {
   const auto count = moft::element_count(shape);
-  if (!count) throw_caller_error("tensor {}: its shape overflows", name);
+  if (!count)
+    throw_caller_error("tensor {}: its shape overflows", quote_text(name));
   return *count;
 }
 
@@ -116,7 +118,7 @@ void to_float(const TensorView& view, std::span<float> out) {
       out.size() != static_cast<std::size_t>(view.element_count()))
     throw_caller_error(
         "tensor {}: {} bytes of {} do not make the {} floats asked for",
-        view.name,
+        quote_text(view.name),
         view.bytes.size(),
         tensor_type_info(view.type).name,
         out.size());
@@ -141,7 +143,7 @@ void to_float(const TensorView& view, std::span<float> out) {
     default:
       throw_caller_error(
           "tensor {}: holds {}, where floating-point numbers are needed",
-          view.name,
+          quote_text(view.name),
           tensor_type_info(view.type).name);
   }
 }

@@ -1,0 +1,116 @@
+#include "moft/checkpoints/hf_directory.h"
+
+#include "support.h"
+
+namespace moft {
+namespace {
+
+using test::fixture;
+using test::put;
+using test::TemporaryFolder;
+
+namespace fs = std::filesystem;
+
+void put_tensor(
+    const fs::path& path, const std::string& name, const float& value) {
+  write_safetensors(path, {{name, TensorType::kF32, {1}, [&] {
+                              return std::as_bytes(std::span(&value, 1));
+                            }}});
+}
+
+// A tiny Llama that transformers saved in three shards.
+TEST(HfDirectory, ReadsShardsOfTransformers) {
+  const HfDirectory directory(fixture("sharded"));
+  EXPECT_EQ(directory.config()["model_type"], "llama");
+  EXPECT_EQ(directory.config()["hidden_size"], 16);
+  ASSERT_TRUE(directory.generation_config().has_value());
+  EXPECT_EQ(directory.weight_files().size(), 4u);
+  const auto sums =
+      nlohmann::json::parse(read_text(fixture("sharded_sums.json")));
+  EXPECT_EQ(directory.names().size(), sums.size());
+  for (const auto& [name, sum] : sums.items()) {
+    const auto view = directory.find(name);
+    ASSERT_TRUE(view.has_value()) << name;
+    EXPECT_EQ(view->type, TensorType::kBF16);
+    EXPECT_EQ(
+        fmt::format("{:016x}", test::checksum(test::floats_of(*view))), sum)
+        << name;
+  }
+  EXPECT_FALSE(directory.find("absent").has_value());
+}
+
+TEST(HfDirectory, ReadsASingleFile) {
+  const TemporaryFolder folder;
+  put(folder / "config.json", R"({"model_type": "llama"})");
+  put_tensor(folder / "model.safetensors", "x", 3.0f);
+  const HfDirectory directory(folder.path());
+  EXPECT_EQ(directory.names(), std::vector<std::string>{"x"});
+  EXPECT_EQ(test::floats_of(*directory.find("x")), std::vector<float>{3.0f});
+  EXPECT_FALSE(directory.generation_config().has_value());
+}
+
+void expect_refused(
+    const TemporaryFolder& folder, const std::vector<std::string>& words) {
+  test::expect_refusal([&] { HfDirectory directory(folder.path()); }, words);
+}
+
+TEST(HfDirectory, NamesWhatIsMissingOrBroken) {
+  const TemporaryFolder folder;
+  test::expect_refusal(
+      [&] { HfDirectory directory(folder / "absent"); },
+      {"absent", "not a directory"});
+  expect_refused(folder, {"config.json", "no such file"});
+  put(folder / "config.json", "{");
+  expect_refused(folder, {"config.json", "not valid JSON"});
+  put(folder / "config.json", "[]");
+  expect_refused(folder, {"config.json", "not an object"});
+  put(folder / "config.json", R"({"a": 1, "b": {"c": 1, "c": 2}})");
+  expect_refused(folder, {"config.json", "duplicate name 'c'"});
+  put(folder / "config.json", R"({"a": {"c": 1}, "b": {"c": 2}})");
+  expect_refused(folder, {"neither model.safetensors", "save_pretrained"});
+  put(folder / "generation_config.json", "nan");
+  expect_refused(folder, {"generation_config.json", "not valid JSON"});
+  fs::remove(folder / "generation_config.json");
+  put(folder / "model.safetensors", "not one");
+  expect_refused(folder, {"model.safetensors", "too short"});
+}
+
+TEST(HfDirectory, ChecksTheIndexAgainstTheShards) {
+  const TemporaryFolder folder;
+  const auto index = [&](const std::string& map) {
+    put(folder / "model.safetensors.index.json",
+        R"({"weight_map":)" + map + "}");
+  };
+  put(folder / "config.json", "{}");
+  put_tensor(folder / "one.safetensors", "x", 1.0f);
+  put_tensor(folder / "two.safetensors", "y", 2.0f);
+  index("{}");
+  expect_refused(folder, {"index.json", "weight_map"});
+  index(R"({"x": 1})");
+  expect_refused(folder, {"'x'", "not a text"});
+  index(R"({"x": "three.safetensors"})");
+  expect_refused(folder, {"'three.safetensors'", "missing"});
+  index(R"({"x": "one.safetensors", "z": "one.safetensors"})");
+  expect_refused(folder, {"'z'", "listed but absent", "one.safetensors"});
+  index(R"({"x": "two.safetensors"})");
+  expect_refused(folder, {"'x'", "listed but absent", "two.safetensors"});
+  index(R"({"x": "one.safetensors", "x": "two.safetensors"})");
+  expect_refused(folder, {"duplicate name 'x'"});
+  for (const std::string name :
+       {"../one.safetensors",
+        "/etc/passwd",
+        "",
+        "..",
+        ".",
+        "a\\\\b",
+        "one.safetensors\\u0000"}) {
+    index(R"({"x": ")" + name + "\"}");
+    expect_refused(folder, {"not a plain file name"});
+  }
+  index(R"({"x": "one.safetensors", "y": "two.safetensors"})");
+  const HfDirectory directory(folder.path());
+  EXPECT_EQ(test::floats_of(*directory.find("y")), std::vector<float>{2.0f});
+}
+
+}  // namespace
+}  // namespace moft

@@ -1,0 +1,137 @@
+#include <bit>
+#include <cmath>
+
+#include "moft/checkpoints/gguf.h"
+#include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/tensor_type.h"
+
+#include "support.h"
+
+namespace moft {
+namespace {
+
+using test::fixture;
+
+TensorView view_of(
+    TensorType type,
+    std::vector<std::int64_t> shape,
+    const std::string& bytes) {
+  return {
+      "x",
+      type,
+      std::move(shape),
+      std::as_bytes(std::span(bytes.data(), bytes.size()))};
+}
+
+// Every half-precision number against its definition,
+// (-1)^s 2^(e-15) (1 + f/1024), or (-1)^s 2^-14 f/1024 when e is 0.
+TEST(ToFloat, AllHalfPrecisionNumbers) {
+  std::string bytes;
+  for (int i = 0; i < 65536; ++i)
+    bytes += test::raw(static_cast<std::uint16_t>(i));
+  const auto floats =
+      test::floats_of(view_of(TensorType::kF16, {65536}, bytes));
+  for (int i = 0; i < 65536; ++i) {
+    const int exponent = (i >> 10) & 31;
+    const int fraction = i & 1023;
+    const bool negative = i >= 32768;
+    ASSERT_EQ(std::signbit(floats[i]), negative) << i;
+    const double size = std::abs(static_cast<double>(floats[i]));
+    if (exponent == 31) {
+      ASSERT_TRUE(fraction == 0 ? std::isinf(size) : std::isnan(size)) << i;
+    } else if (exponent == 0) {
+      ASSERT_EQ(size, std::ldexp(fraction, -24)) << i;
+    } else {
+      ASSERT_EQ(size, std::ldexp(1024 + fraction, exponent - 25)) << i;
+    }
+  }
+}
+
+TEST(ToFloat, BrainNumbersAreTheUpperHalves) {
+  const std::string bytes = test::raw<std::uint16_t>(0x3fc0) +
+                            test::raw<std::uint16_t>(0xc000) +
+                            test::raw<std::uint16_t>(0x7f80);
+  const auto floats = test::floats_of(view_of(TensorType::kBF16, {3}, bytes));
+  EXPECT_EQ(floats[0], 1.5f);
+  EXPECT_EQ(floats[1], -2.0f);
+  EXPECT_TRUE(std::isinf(floats[2]));
+}
+
+// A block worked by hand: d = 0.5, m = -1, low nibbles are elements 0..15.
+TEST(ToFloat, OneQ41BlockByHand) {
+  std::string bytes =
+      test::raw<std::uint16_t>(0x3800) + test::raw<std::uint16_t>(0xbc00);
+  for (int i = 0; i < 16; ++i)
+    bytes += static_cast<char>(i | (15 - i) << 4);
+  const auto floats = test::floats_of(view_of(TensorType::kQ4_1, {32}, bytes));
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(floats[i], 0.5f * static_cast<float>(i) - 1.0f);
+    EXPECT_EQ(floats[i + 16], 0.5f * static_cast<float>(15 - i) - 1.0f);
+  }
+}
+
+// Random blocks, against the values that python's gguf package computes.
+TEST(ToFloat, AgreesWithTheGgufPackageBitForBit) {
+  const GgufFile blocks(fixture("blocks.gguf"));
+  const SafetensorsFile expected(fixture("blocks_as_float.safetensors"));
+  ASSERT_EQ(expected.names().size(), 7u);
+  for (const auto& name : expected.names()) {
+    const auto view = blocks.find(name);
+    ASSERT_TRUE(view.has_value()) << name;
+    const auto reference = expected.find(name);
+    EXPECT_EQ(view->shape, reference->shape) << name;
+    EXPECT_TRUE(
+        test::same_bits(test::floats_of(*view), test::floats_of(*reference)))
+        << name;
+  }
+}
+
+TEST(ToFloat, AgreesWithTorchBitForBit) {
+  const SafetensorsFile types(fixture("types.safetensors"));
+  const SafetensorsFile expected(fixture("types_as_float.safetensors"));
+  ASSERT_EQ(expected.names().size(), 7u);
+  for (const auto& name : expected.names())
+    EXPECT_TRUE(test::same_bits(
+        test::floats_of(*types.find(name)),
+        test::floats_of(*expected.find(name))))
+        << name;
+}
+
+TEST(ToFloat, RefusesIntegersAndWrongSizes) {
+  const SafetensorsFile types(fixture("types.safetensors"));
+  test::expect_refusal(
+      [&] { test::floats_of(*types.find("long")); }, {"long", "I64"});
+  std::vector<float> too_few(14);
+  test::expect_refusal(
+      [&] { to_float(*types.find("float"), too_few); }, {"float", "14"});
+}
+
+TEST(TensorType, ByteCountsAndTheirLimits) {
+  using Shape = std::vector<std::int64_t>;
+  EXPECT_EQ(tensor_byte_count(TensorType::kF32, Shape{}), 4u);
+  EXPECT_EQ(tensor_byte_count(TensorType::kI64, Shape{3, 0, 5}), 0u);
+  EXPECT_EQ(tensor_byte_count(TensorType::kQ4_1, Shape{5, 64}), 5u * 2 * 20);
+  EXPECT_EQ(tensor_byte_count(TensorType::kQ4_0, Shape{5, 48}), std::nullopt);
+  EXPECT_EQ(tensor_byte_count(TensorType::kQ8_0, Shape{}), std::nullopt);
+  EXPECT_EQ(
+      tensor_byte_count(TensorType::kU8, Shape{1l << 32, 1l << 32}),
+      std::nullopt);
+  EXPECT_EQ(tensor_byte_count(TensorType::kF64, Shape{1l << 61}), std::nullopt);
+  EXPECT_EQ(tensor_byte_count(TensorType::kF32, Shape{-1}), std::nullopt);
+}
+
+// One table, both directions.
+TEST(TensorType, NamesAndCodesLeadBack) {
+  for (const auto& info : tensor_types()) {
+    EXPECT_EQ(tensor_type_info(info.type).name, info.name);
+    const auto* by_name = find_safetensors_type(info.name);
+    EXPECT_EQ(by_name, info.in_safetensors ? &info : nullptr);
+    if (info.gguf_code) {
+      EXPECT_EQ(find_gguf_type(*info.gguf_code), &info);
+    }
+  }
+  EXPECT_EQ(find_safetensors_type("F8_E4M3"), nullptr);
+}
+
+}  // namespace
+}  // namespace moft

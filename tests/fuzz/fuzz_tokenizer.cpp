@@ -1,0 +1,28 @@
+// A tokenizer.json: load it, encode nasty text and decode it again.
+#include "moft/tokenizers/tokenizer.h"
+
+#include "fuzz_target.h"
+
+namespace {
+
+void parse(std::span<const std::uint8_t> bytes) {
+  const auto& folder = moft::fuzz::scratch_folder();
+  moft::fuzz::put(folder / "tokenizer.json", bytes);
+  const auto tokenizer = moft::load_tokenizer(folder);
+  for (const char* text :
+       {"",
+        "Hello, world's 1234 <s>[MASK]\n\t",
+        "e\xcc\x81 \xe4\xbd\xa0 \xf0\x9f\x98\x80\xff\xc0 "}) {
+    const auto ids = tokenizer->encode(text);
+    tokenizer->decode(ids, /*skip_special=*/false);
+    for (const auto id : ids)
+      tokenizer->token_bytes(id);
+  }
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  moft::fuzz::refusals_are_fine(parse, {data, size});
+  return 0;
+}
