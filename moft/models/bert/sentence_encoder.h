@@ -1,0 +1,59 @@
+// Texts to unit vectors, as sentence-transformers does with a BERT-shaped
+// model: truncate, encode, pool over the tokens, scale to length one.
+// Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, arXiv 1908.10084.
+//
+// Knows token ids, not text: tokenising is the caller's.
+//
+// Thread safety: immutable after construction; calls may run at once.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "moft/models/bert/model.h"
+
+namespace moft::bert {
+
+enum class Pooling { kMean, kFirst };  // over all tokens, or [CLS] alone
+
+struct SentenceOptions {
+  Pooling pooling = Pooling::kMean;
+  // Longer texts keep their first max_tokens - 1 ids and their last ([SEP]).
+  std::int64_t max_tokens = 256;
+  // Tokens encoded at once: bounds the memory of one call.
+  std::int64_t tokens_per_pass = 4096;
+};
+
+class SentenceEncoder {
+ public:
+  // Throws CallerError when max_tokens is below 2 or above what the model has
+  // positions for.
+  SentenceEncoder(BertModel model, SentenceOptions options);
+
+  std::int64_t dimension() const { return model_.config().hidden_size; }
+  const SentenceOptions& options() const { return options_; }
+  const BertModel& model() const { return model_; }
+
+  // texts: ids with [CLS] and [SEP]. Returns [texts, dimension] float32 on the
+  // CPU, each row of Euclidean length 1. Throws as hidden_states does.
+  at::Tensor embed(std::span<const std::vector<std::int32_t>> texts) const;
+
+ private:
+  at::Tensor embed_pass(std::span<const std::vector<std::int32_t>> texts) const;
+
+  BertModel model_;
+  SentenceOptions options_;
+};
+
+// Reads config.json, model.safetensors and, where they exist,
+// sentence_bert_config.json (max_seq_length), modules.json and
+// 1_Pooling/config.json. Throws CallerError for a pooling we do not compute or
+// a module chain other than Transformer, Pooling[, Normalize].
+SentenceEncoder load_sentence_encoder(
+    const std::filesystem::path& directory, at::Device device = at::kCPU);
+
+}  // namespace moft::bert

@@ -1,0 +1,288 @@
+// Reference values: tests/reference/models/bert.py (transformers 4.57.6).
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "moft/checkpoints/hf_directory.h"
+#include "moft/core/errors.h"
+#include "moft/models/bert/sentence_encoder.h"
+#include "moft/tokenizers/tokenizer.h"
+
+namespace moft::bert {
+namespace {
+
+namespace fs = std::filesystem;
+using Text = std::vector<std::int32_t>;
+
+const fs::path kReference =
+    fs::path(MOFT_SOURCE_DIR) / "tests/reference/models";
+const fs::path kMiniLm = fs::path(MOFT_SOURCE_DIR) / "models/all-minilm-l6-v2";
+
+at::Tensor floats(const TensorSource& source, const std::string& name) {
+  const TensorView view = source.find(name).value();
+  const at::Tensor tensor = at::empty(view.shape, at::kFloat);
+  to_float(
+      view,
+      {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())});
+  return tensor;
+}
+
+std::vector<std::int32_t> integers(
+    const TensorSource& source, const std::string& name) {
+  const TensorView view = source.find(name).value();
+  std::vector<std::int32_t> values(view.bytes.size() / sizeof(std::int32_t));
+  std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
+  return values;
+}
+
+double largest(const at::Tensor& x) {
+  return x.abs().max().item<double>();
+}
+
+BertModel load_model(const fs::path& directory) {
+  const HfDirectory files(directory);
+  const BertConfig config = parse_config(files.config(), "config.json");
+  return {config, load_weights(files, config), at::kCPU};
+}
+
+class TinyBert : public testing::TestWithParam<const char*> {
+ protected:
+  TinyBert()
+      : directory_(kReference / GetParam()),
+        expected_(directory_ / "expected.safetensors") {
+    const std::vector<std::int32_t> ids = integers(expected_, "ids");
+    auto at = ids.begin();
+    for (const std::int32_t length : integers(expected_, "lengths")) {
+      texts_.emplace_back(at, at + length);
+      at += length;
+    }
+  }
+
+  fs::path directory_;
+  SafetensorsFile expected_;
+  std::vector<Text> texts_;
+};
+
+TEST_P(TinyBert, HiddenStatesEqualTransformers) {
+  const at::Tensor expected = floats(expected_, "hidden");
+  const at::Tensor hidden = load_model(directory_).hidden_states(texts_);
+  ASSERT_EQ(hidden.sizes(), expected.sizes());
+  EXPECT_LT(largest(hidden - expected), 1e-5 * largest(expected));
+}
+
+// A text alone, and among others that the encoder sorts and groups.
+TEST_P(TinyBert, AnEmbeddingDoesNotDependOnItsNeighbours) {
+  SentenceOptions options;
+  options.max_tokens = 13;
+  options.tokens_per_pass = 9;
+  const SentenceEncoder encoder(load_model(directory_), options);
+  const at::Tensor together = encoder.embed(texts_);
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    const at::Tensor alone = encoder.embed(std::vector<Text>{texts_[i]});
+    const auto row = static_cast<std::int64_t>(i);
+    EXPECT_LT(largest(together[row] - alone[0]), 1e-6);
+    EXPECT_NEAR(together[row].norm().item<double>(), 1, 1e-6);
+  }
+}
+
+TEST_P(TinyBert, PoolsOverTheTokensOfATextAlone) {
+  const BertModel model = load_model(directory_);
+  SentenceOptions options;
+  options.max_tokens = model.config().max_positions;
+  const at::Tensor mean = SentenceEncoder(model, options).embed(texts_);
+  options.pooling = Pooling::kFirst;
+  const at::Tensor first = SentenceEncoder(model, options).embed(texts_);
+  const at::Tensor hidden = floats(expected_, "hidden").to(at::kDouble);
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    const auto length = static_cast<std::int64_t>(texts_[i].size());
+    const auto index = static_cast<std::int64_t>(i);
+    const at::Tensor pooled = hidden.narrow(0, row, length).mean(0);
+    EXPECT_LT(largest(mean[index] - pooled / pooled.norm()), 1e-5);
+    EXPECT_LT(largest(first[index] - hidden[row] / hidden[row].norm()), 1e-5);
+    row += length;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes,
+    TinyBert,
+    testing::Values("bert_tiny_gelu", "bert_tiny_prefixed", "bert_tiny_relu"),
+    [](const auto& shape) { return std::string(shape.param); });
+
+TEST(SentenceEncoder, TruncationKeepsTheLastToken) {
+  const BertModel model = load_model(kReference / "bert_tiny_gelu");
+  SentenceOptions options;
+  options.max_tokens = 4;
+  const SentenceEncoder encoder(model, options);
+  const at::Tensor both =
+      encoder.embed(std::vector<Text>{{1, 2, 3, 4, 5, 6, 7}, {1, 2, 3, 7}});
+  EXPECT_LT(largest(both[0] - both[1]), 1e-6);
+}
+
+TEST(BertModel, RefusesIdsAndLengthsItHasNoWeightsFor) {
+  const BertModel model = load_model(kReference / "bert_tiny_gelu");
+  using Texts = std::vector<Text>;
+  EXPECT_THROW(model.hidden_states(Texts{{40}}), CallerError);
+  EXPECT_THROW(model.hidden_states(Texts{{-1}}), CallerError);
+  EXPECT_THROW(model.hidden_states(Texts{{}}), CallerError);
+  EXPECT_THROW(model.hidden_states(Texts{Text(21, 1)}), CallerError);
+}
+
+// Another source with one tensor left out, renamed or cut.
+class Tampered : public TensorSource {
+ public:
+  explicit Tampered(const TensorSource& source)
+      : source_(source), names_(source.names()) {}
+
+  void remove(const std::string& name) { std::erase(names_, name); }
+  void add(const std::string& name) {
+    names_.push_back(name);
+    views_[name] = {.name = name, .shape = {0}, .bytes = {}};
+  }
+  void reshape(const std::string& name, std::vector<std::int64_t> shape) {
+    views_[name] = source_.find(name).value();
+    views_[name].shape = std::move(shape);
+  }
+
+  const std::vector<std::string>& names() const override { return names_; }
+  std::optional<TensorView> find(std::string_view name) const override {
+    const std::string key(name);
+    if (std::find(names_.begin(), names_.end(), key) == names_.end()) {
+      return std::nullopt;
+    }
+    const auto changed = views_.find(key);
+    return changed != views_.end() ? changed->second : source_.find(name);
+  }
+  std::string describe() const override { return "M"; }
+
+ private:
+  const TensorSource& source_;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, TensorView> views_;
+};
+
+class BertWeightsFile : public testing::Test {
+ protected:
+  std::string refusal() {
+    try {
+      load_weights(tampered_, parse_config(files_.config(), "config.json"));
+    } catch (const CallerError& error) {
+      return error.what();
+    }
+    return "loaded";
+  }
+
+  HfDirectory files_{kReference / "bert_tiny_gelu"};
+  Tampered tampered_{files_};
+};
+
+TEST_F(BertWeightsFile, AMissingTensorIsNamed) {
+  tampered_.remove("encoder.layer.1.attention.self.key.bias");
+  EXPECT_EQ(
+      refusal(),
+      "M: the tensor encoder.layer.1.attention.self.key.bias is missing");
+}
+
+TEST_F(BertWeightsFile, AWrongShapeIsNamedWithBothShapes) {
+  tampered_.reshape("encoder.layer.0.intermediate.dense.weight", {16, 24});
+  EXPECT_EQ(
+      refusal(),
+      "M: the tensor encoder.layer.0.intermediate.dense.weight has shape "
+      "[16, 24]; config.json asks for [24, 16]");
+}
+
+TEST_F(BertWeightsFile, AnUnknownTensorIsNamedAndThePoolerIsNot) {
+  tampered_.add("encoder.layer.2.output.dense.bias");
+  EXPECT_EQ(
+      refusal(),
+      "M: holds 1 tensors that config.json does not account for: "
+      "encoder.layer.2.output.dense.bias");
+}
+
+std::string config_refusal(const std::string& field, nlohmann::json value) {
+  nlohmann::json json = {
+      {"model_type", "bert"},
+      {"vocab_size", 10},
+      {"hidden_size", 8},
+      {"num_hidden_layers", 1},
+      {"num_attention_heads", 2},
+      {"intermediate_size", 4},
+      {"max_position_embeddings", 4},
+      {"type_vocab_size", 2},
+  };
+  if (value.is_null()) {
+    json.erase(field);
+  } else {
+    json[field] = std::move(value);
+  }
+  try {
+    parse_config(json, "C");
+  } catch (const CallerError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(BertConfig, RefusesWhatItDoesNotRun) {
+  EXPECT_EQ(config_refusal("hidden_act", "gelu"), "accepted");
+  EXPECT_EQ(
+      config_refusal("hidden_size", 9),
+      "C: hidden_size 9 is no multiple of num_attention_heads 2");
+  EXPECT_EQ(
+      config_refusal("vocab_size", -1),
+      "C: vocab_size is -1; it must be a whole number from 1 to 16777216");
+  EXPECT_EQ(config_refusal("vocab_size", nullptr), "C: vocab_size is missing");
+  EXPECT_NE(config_refusal("vocab_size", 1e30), "accepted");
+  EXPECT_NE(config_refusal("vocab_size", "10"), "accepted");
+  EXPECT_EQ(
+      config_refusal("model_type", "roberta"),
+      "C: model_type is \"roberta\"; only \"bert\" is supported");
+  EXPECT_NE(
+      config_refusal("position_embedding_type", "relative_key"), "accepted");
+  EXPECT_NE(config_refusal("hidden_act", "silu"), "accepted");
+  EXPECT_NE(config_refusal("is_decoder", true), "accepted");
+}
+
+class MiniLm : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(kMiniLm / "model.safetensors")) {
+      GTEST_SKIP() << "models/all-minilm-l6-v2 is absent: run scripts/setup";
+    }
+    std::ifstream file(kReference / "bert_minilm.json");
+    fixture_ = nlohmann::json::parse(file);
+  }
+
+  nlohmann::json fixture_;
+};
+
+TEST_F(MiniLm, EmbeddingsEqualTransformers) {
+  const at::Tensor expected = floats(
+      SafetensorsFile(kReference / "bert_minilm.safetensors"), "embeddings");
+  const SentenceEncoder encoder = load_sentence_encoder(kMiniLm);
+  EXPECT_EQ(encoder.options().max_tokens, 256);
+  const at::Tensor embeddings =
+      encoder.embed(fixture_["ids"].get<std::vector<Text>>());
+  EXPECT_LT(largest(embeddings - expected), 1e-5 * largest(expected));
+}
+
+TEST_F(MiniLm, TokenizerGivesTheIdsOfTheFixture) {
+  const auto tokenizer = load_tokenizer(kMiniLm);
+  const auto ids = fixture_["ids"].get<std::vector<Text>>();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto text = fixture_["sentences"][i].get<std::string>();
+    EXPECT_EQ(tokenizer->encode(text, {.parse_special = true}), ids[i]) << text;
+  }
+}
+
+}  // namespace
+}  // namespace moft::bert
