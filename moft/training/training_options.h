@@ -200,7 +200,7 @@ struct TrainingOptions {
     v("kl_strength",
       kl_strength,
       Help{"alpha of the value (1 - alpha) w.R - alpha KL"},
-      between(0, 1));
+      from_up_to_below(0, 1));
     v("max_new_tokens",
       max_new_tokens,
       Help{"a completion that has not stopped by then is cut off", "tokens"},

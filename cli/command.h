@@ -1,0 +1,43 @@
+// A sub-command of `moft`, and how to add one.
+//
+// 1. Write cli/<name>.cpp with a class derived from Command and a function
+//    `std::unique_ptr<Command> make_<name>_command()`.
+// 2. Declare that function below and add one line to the table in
+//    cli/commands.cpp.
+//
+// Errors: throw CallerError (exit 2) or WorldError (exit 1) with one sentence;
+// main prints it as "moft: <sentence>". Results go to standard output,
+// progress through moft/core/log.h to standard error.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+namespace moft {
+
+class Command {
+ public:
+  virtual ~Command() = default;
+  // Adds options to the sub-command's own parser. Each option's help says its
+  // unit; its default is printed by itself.
+  virtual void declare(CLI::App& app) = 0;
+  // Called once the command line has been read. Returns the exit code.
+  virtual int run() = 0;
+};
+
+struct CommandEntry {
+  const char* name;
+  const char* summary;
+  std::unique_ptr<Command> (*make)();
+};
+
+// In the order in which help lists them.
+std::span<const CommandEntry> commands();
+
+std::unique_ptr<Command> make_recipe_command();
+std::unique_ptr<Command> make_version_command();
+
+}  // namespace moft

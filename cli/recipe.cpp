@@ -1,0 +1,108 @@
+#include "cli/recipe.h"
+
+#include <algorithm>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/text.h"
+#include "moft/data/prompt_template.h"
+
+namespace moft {
+
+namespace fs = std::filesystem;
+
+void Recipe::check(const std::string& path) const {
+  check_objectives(objectives, path + "objectives");
+  make_weighting_sampler(weightings, objective_names(), path + "weightings");
+  try {
+    PromptTemplate prompt(data.prompt_template);
+  } catch (const CallerError& error) {
+    throw_caller_error("{}data.prompt_template: {}", path, error.what());
+  }
+  if (conditioning.alpha_min &&
+      *conditioning.alpha_min > training.kl_strength) {
+    throw_caller_error(
+        "{}conditioning.alpha_min is {}; give at most {}training.kl_strength, "
+        "which is {}",
+        path,
+        shortest_number(*conditioning.alpha_min),
+        path,
+        shortest_number(training.kl_strength));
+  }
+}
+
+std::vector<std::string> Recipe::objective_names() const {
+  std::vector<std::string> names;
+  for (const auto& entry : objectives)
+    names.push_back(entry.first);
+  return names;
+}
+
+RecipeSource find_recipe(const std::string& path_or_name) {
+  std::error_code error;
+  if (fs::exists(path_or_name, error)) {
+    fs::path file(path_or_name);
+    return {
+        path_or_name, file.parent_path(), read_text(file, kMaxSettingsBytes)};
+  }
+  std::vector<std::string> names;
+  for (const ShippedRecipe& recipe : shipped_recipes()) {
+    if (recipe.name == path_or_name) {
+      return {path_or_name, {}, std::string(recipe.text)};
+    }
+    names.emplace_back(recipe.name);
+  }
+  auto near = nearest_name(path_or_name, names);
+  throw_caller_error(
+      "recipe {} is neither a file nor a shipped recipe; {}",
+      quote_text(path_or_name, 200),
+      near ? "did you mean '" + *near + "'?"
+           : "the shipped ones are " + join(names, ", "));
+}
+
+Recipe load_recipe(
+    const RecipeSource& source, const std::vector<std::string>& overrides) {
+  Recipe recipe;
+  read_options(recipe, source.text, source.place);
+  for (const std::string& assignment : overrides) {
+    override_option(recipe, assignment);
+  }
+  check_options(recipe, source.place);
+  return recipe;
+}
+
+namespace {
+
+void resolve_path(
+    std::string& path, const std::string& key, const RecipeSource& source) {
+  std::error_code error;
+  if (fs::exists(path, error)) return;
+  fs::path beside = source.folder / path;
+  if (!source.folder.empty() && fs::exists(beside, error)) {
+    path = beside.string();
+    return;
+  }
+  throw_caller_error(
+      "{}: {} is {}, which does not exist, neither from the current directory "
+      "nor from the recipe's",
+      source.place,
+      key,
+      quote_text(path, 200));
+}
+
+}  // namespace
+
+void resolve_paths(Recipe& recipe, const RecipeSource& source) {
+  resolve_path(recipe.policy.model, "policy.model", source);
+  resolve_path(recipe.data.train, "data.train", source);
+  resolve_path(recipe.data.evaluation, "data.evaluation", source);
+  for (auto& [name, objective] : recipe.objectives) {
+    if (!objective.similarity) continue;
+    resolve_path(
+        objective.similarity->model,
+        "objectives." + name + ".similarity.model",
+        source);
+  }
+}
+
+}  // namespace moft

@@ -1,0 +1,102 @@
+// The recipe: everything that a run is made from, in one YAML file.
+//
+// The parts own their options structs; this struct only puts them together.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moft/conditioning/conditioning_options.h"
+#include "moft/core/compute_options.h"
+#include "moft/core/fields.h"
+#include "moft/data/data_options.h"
+#include "moft/generation/policy_options.h"
+#include "moft/rewards/reward_options.h"
+#include "moft/training/training_options.h"
+#include "moft/weightings/weighting_options.h"
+
+namespace moft {
+
+inline constexpr std::int64_t kRecipeFormatVersion = 1;
+
+struct Recipe {
+  std::int64_t format_version = kRecipeFormatVersion;
+  std::string name;
+  std::string description;
+  std::string output;
+  ComputeOptions compute;  // its fields stand at the top level
+  PolicyOptions policy;
+  DataOptions data;
+  Objectives objectives;
+  WeightingOptions weightings;
+  ConditioningOptions conditioning;
+  TrainingOptions training;
+
+  template <class V>
+  void fields(V& v) {
+    v("format_version",
+      format_version,
+      Help{"version of the recipe's format"},
+      between(1, static_cast<double>(kRecipeFormatVersion)));
+    v("name", name, Help{"the name of the run, in reports"}, Required{});
+    v("description", description, Help{"one line on what the recipe is for"});
+    v("output",
+      output,
+      Help{"the run directory; made when it does not exist"},
+      Required{});
+    compute.fields(v);
+    v("policy", policy, Help{"the model to start from"});
+    v("data", data, Help{"examples and how they become prompts"});
+    v("objectives", objectives, Help{"the rewards by name"});
+    v("weightings", weightings, Help{"how weightings are drawn in training"});
+    v("conditioning", conditioning, Help{"what a steering acts on"});
+    v("training", training, Help{"the training loop"});
+  }
+
+  // What concerns several sections at once.
+  void check(const std::string& path) const;
+
+  // The names of the objectives in their order.
+  std::vector<std::string> objective_names() const;
+};
+
+// Where a recipe came from.
+struct RecipeSource {
+  std::string place;  // opens messages: the file as given, or the shipped name
+  std::filesystem::path folder;  // of the file; empty for a shipped recipe
+  std::string text;
+};
+
+// A file, or the name of a shipped recipe when there is no such file.
+RecipeSource find_recipe(const std::string& path_or_name);
+
+// Reads, applies the overrides "a.b=value" in order, and checks. Paths stay as
+// they are written. Throws CallerError.
+Recipe load_recipe(
+    const RecipeSource& source, const std::vector<std::string>& overrides);
+
+// Rewrites every path that is read (model, data, encoders): as it stands when
+// it exists from the current directory, else below the recipe's folder. Throws
+// CallerError naming the key when it is in neither place. `output` is always
+// meant from the current directory.
+void resolve_paths(Recipe& recipe, const RecipeSource& source);
+
+// Recipes that are part of the program (recipes/*.yaml when it was built).
+struct ShippedRecipe {
+  std::string_view name;
+  std::string_view text;
+};
+std::span<const ShippedRecipe> shipped_recipes();
+
+// docs/recipe-reference.md, from the declared fields.
+std::string recipe_reference();
+
+// The fields at or below a dotted key as lines of text, for `moft help KEY`;
+// empty when there is no such key.
+std::string describe_recipe_key(const std::string& key);
+
+}  // namespace moft

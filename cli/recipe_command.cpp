@@ -1,0 +1,120 @@
+// `moft recipe show|check|list|reference`.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/data/example.h"
+#include "moft/data/prompt_template.h"
+
+#include "cli/command.h"
+#include "cli/recipe.h"
+
+namespace moft {
+
+namespace {
+
+// Reads what the recipe names as far as that is cheap: the examples, and that
+// each has the fields that the prompt and the rewards use.
+std::string check_files(Recipe recipe, const RecipeSource& source) {
+  resolve_paths(recipe, source);
+  PromptTemplate prompt(recipe.data.prompt_template);
+  std::string counts;
+  for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
+    std::vector<Example> examples = read_examples(file);
+    prompt.check(examples);
+    for (const auto& [name, objective] : recipe.objectives) {
+      if (!objective.similarity) continue;
+      for (const Example& example : examples) {
+        text_field(
+            example, objective.similarity->field, "objective '" + name + "'");
+      }
+    }
+    if (recipe.data.reference_field) {
+      for (const Example& example : examples) {
+        text_field(example, *recipe.data.reference_field, "the reference");
+      }
+    }
+    counts += counts.empty() ? "" : " and ";
+    counts += std::to_string(examples.size());
+  }
+  return counts;
+}
+
+class RecipeCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.require_subcommand(1);
+    show_ = app.add_subcommand(
+        "show", "Print the effective recipe: all keys, overrides applied");
+    check_ = app.add_subcommand(
+        "check", "Check a recipe, the files it names and their fields");
+    list_ = app.add_subcommand("list", "List the shipped recipes");
+    reference_ = app.add_subcommand(
+        "reference", "Print the Markdown page of all recipe keys");
+    for (CLI::App* sub : {show_, check_}) {
+      sub->add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
+          ->required();
+      sub->add_option(
+          "OVERRIDES",
+          overrides_,
+          "Keys to set, as dotted.key=value; the value is YAML");
+    }
+  }
+
+  int run() override {
+    if (show_->parsed()) return show();
+    if (check_->parsed()) return check();
+    if (list_->parsed()) return list();
+    fmt::print("{}", recipe_reference());
+    return 0;
+  }
+
+ private:
+  int show() {
+    fmt::print(
+        "{}", print_options(load_recipe(find_recipe(recipe_), overrides_)));
+    return 0;
+  }
+
+  int check() {
+    RecipeSource source = find_recipe(recipe_);
+    Recipe recipe = load_recipe(source, overrides_);
+    std::string counts = check_files(recipe, source);
+    fmt::print(
+        "{}: good; {} objectives, {} examples\n",
+        source.place,
+        recipe.objectives.size(),
+        counts);
+    return 0;
+  }
+
+  int list() {
+    for (const ShippedRecipe& shipped : shipped_recipes()) {
+      std::string name(shipped.name);
+      Recipe recipe = load_recipe(find_shipped(shipped), {});
+      fmt::print("{:<16} {}\n", name, recipe.description);
+    }
+    return 0;
+  }
+
+  static RecipeSource find_shipped(const ShippedRecipe& shipped) {
+    return {std::string(shipped.name), {}, std::string(shipped.text)};
+  }
+
+  CLI::App* show_ = nullptr;
+  CLI::App* check_ = nullptr;
+  CLI::App* list_ = nullptr;
+  CLI::App* reference_ = nullptr;
+  std::string recipe_;
+  std::vector<std::string> overrides_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_recipe_command() {
+  return std::make_unique<RecipeCommand>();
+}
+
+}  // namespace moft
