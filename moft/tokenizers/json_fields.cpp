@@ -94,12 +94,12 @@ void JsonField::refuse(std::string_view what) const {
   std::string shown;  // lists and objects may be huge or nested without end
   if (value_->is_structured()) {
     shown = has("type") && value_->at("type").is_string()
-                ? "'" + value_->at("type").get<std::string>() + "'"
+                ? fmt::format("'{}'", type().substr(0, 100))
                 : fmt::format("the {}", value_->type_name());
   } else {
     shown = value_->dump(-1, ' ', false, Json::error_handler_t::replace);
   }
-  if (shown.size() > 120) shown = shown.substr(0, 120) + "..";
+  if (shown.size() > 120) shown.replace(120, shown.npos, "..");
   throw_caller_error(
       "{}: {} {}; mend the file or take a model with the "
       "tokenizer of GPT-2, SmolLM, Llama 3, Qwen or BERT",
