@@ -91,8 +91,8 @@ class FrontPlot {
         first_(report.objectives.at(i)),
         second_(report.objectives.at(j)),
         pair_(report.objectives.size() == 2),
-        width_(pair_ ? 620 : 480),
-        height_(pair_ ? 430 : 380),
+        width_(pair_ ? 580 : 480),
+        height_(pair_ ? 420 : 380),
         svg_(options(i, j, alone)),
         placer_({kLeft, kTop, width_ - kRight, height_ - kBottom}) {
     set_scales();
@@ -157,6 +157,8 @@ class FrontPlot {
     y_ = {y_low, y_high, height_ - kBottom, kTop};
   }
 
+  bool crowded() const { return report_.points.size() > 24; }
+
   std::vector<std::size_t> order() const { return knob_order(report_); }
 
   SvgPoint at(const IntervalByObjective& rewards) const {
@@ -205,7 +207,9 @@ class FrontPlot {
     const auto [x, y] = at(rewards);
     const Interval& across = rewards.at(first_);
     const Interval& upwards = rewards.at(second_);
-    const char* kind = colour.empty() ? "whisker neutral" : "whisker";
+    const char* kind = colour.empty() ? "whisker neutral"
+                       : crowded()    ? "whisker faint"
+                                      : "whisker";
     svg_.line({x_(across.low), y}, {x_(across.high), y}, kind, colour);
     svg_.line({x, y_(upwards.low)}, {x, y_(upwards.high)}, kind, colour);
     placer_.block_line({x_(across.low), y}, {x_(across.high), y});
@@ -228,7 +232,7 @@ class FrontPlot {
     const Interval& y = point.rewards.at(second_);
     svg_.disc(
         at(point.rewards),
-        report_.points.size() > 24 ? 3.5 : 5.5,
+        crowded() ? 3.5 : 5.5,
         "dot",
         colour(point),
         fmt::format(
@@ -247,7 +251,7 @@ class FrontPlot {
 
   void label(const FrontPoint& point) {
     std::string text;
-    if (pair_ && report_.points.size() <= 24) {
+    if (pair_ && !crowded()) {
       text = plain_number(point.weights.at(first_));
     } else if (!pair_) {
       for (const auto& [name, weight] : point.weights) {

@@ -43,6 +43,15 @@ std::string place(const Report& report, const FrontPoint& point) {
   return out;
 }
 
+// The places themselves when few, otherwise how many of them.
+std::string join_places(
+    const Report& report, const std::vector<std::string>& places) {
+  if (places.size() <= 4) return join(places);
+  if (places.size() == report.points.size()) return "every weighting";
+  return fmt::format(
+      "{} of the {} weightings", places.size(), report.points.size());
+}
+
 // Mean per prompt over the points with this weight of the objective.
 std::vector<double> scores_at(
     const Report& report, const std::string& name, double weight) {
@@ -110,12 +119,12 @@ void note_value(const Report& report, std::vector<std::string>& notes) {
   if (!below.empty()) {
     notes.push_back(fmt::format(
         "Warning: the reference has the higher value (KL included) at {}.",
-        join(below)));
+        join_places(report, below)));
   }
   if (!unclear.empty()) {
     notes.push_back(fmt::format(
         "Policy and reference cannot be told apart in value at {}.",
-        join(unclear)));
+        join_places(report, unclear)));
   }
   if (below.empty() && unclear.empty()) {
     notes.push_back(
@@ -145,7 +154,8 @@ void note_share(
   const std::string range = percent(low) == percent(high)
                                 ? percent(low)
                                 : percent(low) + " to " + percent(high);
-  notes.push_back(fmt::format("At {}, {} {}.", join(places), range, of_what));
+  notes.push_back(fmt::format(
+      "At {}, {} {}.", join_places(report, places), range, of_what));
 }
 
 void note_texts(
@@ -206,7 +216,8 @@ std::vector<std::string> automatic_notes(
     note_steps_back(report, notes);
   }
   note_value(report, notes);
-  if (report.summary.diagonal_share < options.diagonal) {
+  if (report.summary.diagonal_share < options.diagonal &&
+      report.summary.knob_regret > options.regret) {
     notes.push_back(fmt::format(
         "Only {} of the weightings are served best by their own setting of the "
         "knob; for the others another setting has the higher value (knob "

@@ -17,6 +17,7 @@ struct NoteOptions {
   double distinct = 0.80;  // remark below this share
   double finished = 0.80;
   double diagonal = 0.80;  // weightings served best by their own point
+  double regret = 0.005;   // and only above this knob regret
   std::size_t prompts = 30;
   // An objective moves when its reach exceeds this many paired standard errors.
   double standard_errors = 2;

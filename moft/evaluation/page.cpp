@@ -89,9 +89,9 @@ std::string panels(const std::vector<std::string>& pictures) {
 std::string tile(
     const std::string& name, double value, const std::string& remark) {
   return fmt::format(
-      "<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>\n",
+      "<div><dt>{}</dt><dd>{:.3f}<small>{}</small></dd></div>\n",
       safe(name),
-      plain_number(value, 3),
+      value,
       safe(remark));
 }
 
@@ -101,7 +101,8 @@ std::string head(const Report& report) {
     const bool last = i + 1 == report.objectives.size();
     names += i == 0 ? "" : last ? " and " : ", ";
     names += fmt::format(
-        "<span class=\"key\" style=\"background:{}\"></span>{}",
+        "<span class=\"objective\"><span class=\"key\" "
+        "style=\"background:{}\"></span>{}</span>",
         objective_colour(i),
         safe(report.objectives[i]));
   }
@@ -183,9 +184,12 @@ std::string knob(const Report& report) {
     pictures.push_back(own_weight_svg(report, i));
   }
   out += panels(pictures);
-  return out + figure(
-                   rows_svg(report),
-                   "Every weighting as a row; each column has its own scale.");
+  return out + "<div class=\"scroll\">" +
+         figure(
+             rows_svg(report),
+             "Every weighting as a row; each column has its own scale.",
+             "rows") +
+         "</div>\n";
 }
 
 std::string table_head(const Report& report, bool alphas, bool copied) {
@@ -318,7 +322,8 @@ std::vector<Fact> facts(const Report& report) {
 std::string figures(const Report& report) {
   std::string out = element("h2", "Figures of the whole front");
   out +=
-      "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">figure</th>"
+      "<div class=\"scroll\"><table class=\"figures\"><thead><tr>"
+      "<th scope=\"col\">figure</th>"
       "<th scope=\"col\">value</th><th scope=\"col\" class=\"prose\">"
       "meaning</th></tr></thead><tbody>\n";
   for (const Fact& fact : facts(report)) {
@@ -351,14 +356,14 @@ std::string answer_card(
   for (const std::string& name : report.objectives) {
     const auto found = answer.rewards.find(name);
     if (found == answer.rewards.end()) continue;
-    scores += (scores.empty() ? "" : " \u00b7 ") +
-              fmt::format("{} {:.2f}", safe(shorten(name, 20)), found->second);
+    scores += fmt::format(
+        "<span>{} {:.2f}</span> ", safe(shorten(name, 20)), found->second);
   }
   const std::string text =
       answer.text.empty() ? "<em>(empty)</em>" : safe(answer.text);
   return fmt::format(
       "<li style=\"border-top-color:{}\"><p class=\"who\">{}</p><p>{}</p>"
-      "<span class=\"scores\">{}</span></li>\n",
+      "<div class=\"scores\">{}</div></li>\n",
       colour,
       title,
       text,
@@ -433,7 +438,7 @@ std::string report_page(const Report& report) {
       "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
       "dark\">\n";
   out += element("title", safe(report.title.empty() ? "Front" : report.title));
-  out += "<style>\n" + page_style() + svg_style() + "</style>\n</head>\n";
+  out += "<style>\n" + svg_style() + page_style() + "</style>\n</head>\n";
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
          knob(report) + numbers(report) + texts(report) + training(report) +
          figures(report) + origin(report);

@@ -195,6 +195,7 @@ stroke:var(--halo);stroke-width:3px;stroke-linejoin:round}
 svg .grid{stroke:var(--grid);stroke-width:1}
 svg .axis{stroke:var(--axis);stroke-width:1}
 svg .whisker{stroke-width:1.4;opacity:.75}
+svg .faint{stroke-width:1;opacity:.35}
 svg .curve{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
 svg .thin{fill:none;stroke-width:1;opacity:.4}
 svg .dashed{fill:none;stroke-width:1.5;stroke-dasharray:5 4}

@@ -1,8 +1,8 @@
 #include "tests/evaluation/support.h"
 
-#include <unistd.h>
-
 #include <cmath>
+
+#include <unistd.h>
 
 #include "moft/core/random.h"
 

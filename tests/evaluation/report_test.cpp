@@ -1,0 +1,385 @@
+#include "moft/evaluation/report.h"
+
+#include <cmath>
+#include <fstream>
+#include <regex>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "moft/core/errors.h"
+#include "moft/evaluation/notes.h"
+#include "moft/evaluation/page.h"
+#include "moft/evaluation/plots.h"
+#include "moft/evaluation/summarise.h"
+#include "moft/evaluation/svg.h"
+
+#include "tests/evaluation/support.h"
+
+namespace moft {
+namespace {
+
+using testing::fresh_folder;
+using testing::made_up_report;
+using testing::read_text;
+
+const std::vector<std::vector<double>> kFive{
+    {0, 1}, {.25, .75}, {.5, .5}, {.75, .25}, {1, 0}};
+
+Report complete_pair() {
+  Report report = made_up_report({"zeal", "brevity"}, kFive, 40);
+  report.title = "A test";
+  report.cost = {{"seconds", 12.5}};
+  report.provenance = {{"seed", "3"}};
+  complete_report(report);
+  SampleText text{"A prompt.", "An answer.", SampleAnswer{"Ref.", {}}, {}};
+  for (int k = 0; k < 5; ++k) {
+    text.answers.push_back({"Answer " + std::to_string(k), {{"zeal", .5}}});
+  }
+  report.texts = {text};
+  report.training = {{1, {{"zeal", .1}}, .5, {}, 12.0}, {2, {}, .6, 1.0, {}}};
+  report.notes = automatic_notes(report);
+  return report;
+}
+
+TEST(Summarise, ValuesAreTheWeightedAxesOnEveryPoint) {
+  // V = sum_i w_i V_i with V_i = (1 - alpha) R_i - alpha KL (section 2).
+  const Report report = complete_pair();
+  for (const FrontPoint& p : report.points) {
+    double sum = 0;
+    for (const auto& [name, w] : p.weights) {
+      sum +=
+          w * ((1 - p.alpha) * p.rewards.at(name).mean - p.alpha * p.kl.mean);
+    }
+    EXPECT_NEAR(p.value.mean, sum, 1e-12);
+    EXPECT_NEAR(p.reference_value, 0.99 * 0.3, 1e-12);
+    EXPECT_NEAR(p.value_gain.mean, sum - 0.99 * 0.3, 1e-12);
+    EXPECT_LE(p.value.low, p.value.mean);
+    EXPECT_GE(p.value.high, p.value.mean);
+  }
+}
+
+TEST(Summarise, FiguresComeFromTheMeanRewards) {
+  // Scores share their noise, so reach and extent are exact: .65 (1 - 0).
+  const Report report = complete_pair();
+  EXPECT_NEAR(report.summary.reach.at("zeal"), 0.65, 1e-12);
+  EXPECT_NEAR(report.summary.extent.at("brevity"), 0.65, 1e-12);
+  EXPECT_EQ(report.summary.spearman.at("zeal"), 1);
+  EXPECT_TRUE(report.summary.steps_back.empty());
+  const Rows rows = reward_rows(report);
+  EXPECT_NEAR(report.summary.hypervolume, hypervolume(rows, {0, 0}), 1e-15);
+  EXPECT_EQ(report.summary.moft_rule, "trapezoid rule for a uniform weighting");
+  double trapezoid = 0;
+  for (int k = 0; k < 5; ++k) {
+    trapezoid += report.points[k].value.mean * (k == 0 || k == 4 ? .125 : .25);
+  }
+  EXPECT_NEAR(report.summary.moft_value, trapezoid, 1e-12);
+  EXPECT_NEAR(report.summary.knob_regret, 0, 1e-12);
+}
+
+TEST(Summarise, RefusesWhatDoesNotFit) {
+  Report off = made_up_report({"a", "b"}, {{.5, .6}}, 4);
+  EXPECT_THROW(complete_report(off), CallerError);
+  Report missing = made_up_report({"a", "b"}, kFive, 4);
+  missing.points[2].per_prompt.rewards.erase("b");
+  EXPECT_THROW(complete_report(missing), CallerError);
+  Report uneven = made_up_report({"a", "b"}, kFive, 4);
+  uneven.points[1].per_prompt.kl.pop_back();
+  EXPECT_THROW(complete_report(uneven), CallerError);
+  Report empty;
+  EXPECT_THROW(complete_report(empty), CallerError);
+}
+
+TEST(ReportJson, ReadsBackToTheSameText) {
+  const Report report = complete_pair();
+  const std::string text = report_to_json(report);
+  const Report again = report_from_json(text, "report.json");
+  EXPECT_EQ(report_to_json(again), text);
+  EXPECT_EQ(
+      again.points[3].per_prompt.rewards, report.points[3].per_prompt.rewards);
+  EXPECT_EQ(again.summary.hypervolume, report.summary.hypervolume);
+  EXPECT_EQ(again.training[0].mean_length, 12.0);
+  EXPECT_FALSE(again.training[0].entropy.has_value());
+}
+
+TEST(ReportJson, HasTheFieldsOthersReadInTheObjectivesOrder) {
+  const auto json =
+      nlohmann::ordered_json::parse(report_to_json(complete_pair()));
+  for (const char* key :
+       {"objectives",
+        "reference_point",
+        "points",
+        "reference",
+        "summary",
+        "cost",
+        "provenance",
+        "format_version"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
+  for (const char* key :
+       {"weights",
+        "alpha",
+        "beta",
+        "rewards",
+        "raw_rewards",
+        "kl",
+        "value",
+        "reference_value",
+        "words",
+        "distinct",
+        "finished",
+        "samples"}) {
+    EXPECT_TRUE(json["points"][0].contains(key)) << key;
+  }
+  // zeal before brevity, although maps sort the other way.
+  EXPECT_EQ(json["points"][0]["rewards"].begin().key(), "zeal");
+  EXPECT_EQ(json["points"][0]["rewards"]["zeal"].size(), 3u);
+}
+
+TEST(ReportJson, RefusesDamagedFiles) {
+  const auto good = nlohmann::json::parse(report_to_json(complete_pair()));
+  const auto refused = [&](const char* pointer, const nlohmann::json& value) {
+    auto bad = good;
+    bad[nlohmann::json::json_pointer(pointer)] = value;
+    try {
+      report_from_json(bad.dump(), "r.json");
+    } catch (const CallerError& error) {
+      return std::string(error.what()).starts_with("r.json: ");
+    }
+    return false;
+  };
+  EXPECT_TRUE(refused("/format_version", 2));
+  EXPECT_TRUE(refused("/points/0/weights/zeal", "much"));
+  EXPECT_TRUE(refused("/points/0/weights/other", 0.5));
+  EXPECT_TRUE(refused("/points/0/rewards/zeal/mean", nullptr));
+  EXPECT_TRUE(refused("/points/0/samples", -3));
+  EXPECT_TRUE(refused("/points", 7));
+  EXPECT_TRUE(refused("/surprise", 7));
+  EXPECT_TRUE(refused("/objectives", {"zeal", "zeal"}));
+  EXPECT_TRUE(refused("/texts/0/answers", nlohmann::json::array()));
+  EXPECT_TRUE(refused("/summary/steps_back", {1}));
+  auto missing = good;
+  missing["points"][1].erase("kl");
+  EXPECT_THROW(report_from_json(missing.dump(), "r"), CallerError);
+  EXPECT_THROW(report_from_json("{\"format_version\"", "r"), CallerError);
+  EXPECT_THROW(report_from_json("[]", "r"), CallerError);
+  EXPECT_THROW(read_report("/nowhere/report.json"), CallerError);
+}
+
+TEST(ReportJson, NeverWritesNonFiniteNumbers) {
+  Report report = complete_pair();
+  report.points[1].raw_rewards["zeal"] = std::nan("");
+  try {
+    report_to_json(report);
+    FAIL();
+  } catch (const WorldError& error) {
+    EXPECT_NE(
+        std::string(error.what()).find("points.1.raw_rewards.zeal"),
+        std::string::npos);
+  }
+}
+
+TEST(TrainingRows, ReadsTheKeysOfMetricsJsonl) {
+  const auto file = fresh_folder("rows") / "metrics.jsonl";
+  std::ofstream(file)
+      << "{\"step\": 1, \"rewards/a/mean\": 0.5, \"kl\": 0.25, \"x\": \"y\"}\n"
+      << "\n{\"step\": 2, \"entropy\": 1.5, \"completions/mean_length\": 9}\n"
+      << "{\"note\": 1}\n{\"step\": 3, \"kl\": 1";
+  const auto rows = read_training_rows(file, {"a", "b"});
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].rewards, (ByObjective{{"a", 0.5}}));
+  EXPECT_EQ(rows[0].kl, 0.25);
+  EXPECT_EQ(rows[1].mean_length, 9);
+  EXPECT_TRUE(read_training_rows(file.parent_path() / "none", {"a"}).empty());
+  std::ofstream(file) << "{\"step\": 1}\nnonsense\n";
+  try {
+    read_training_rows(file, {"a"});
+    FAIL();
+  } catch (const CallerError& error) {
+    EXPECT_NE(
+        std::string(error.what()).find("metrics.jsonl:2:"), std::string::npos);
+  }
+}
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, at);)
+    parts.push_back(part);
+  return parts;
+}
+
+TEST(FrontCsv, EveryLineHoldsTheIdentityOfTheAxes) {
+  const Report report = complete_pair();
+  const auto lines = split(front_csv(report), '\n');
+  ASSERT_EQ(lines.size(), 7u);  // header, five points, reference
+  const auto names = split(lines[0], ',');
+  std::map<std::string, std::size_t> column;
+  for (std::size_t c = 0; c < names.size(); ++c)
+    column[names[c]] = c;
+  for (std::size_t k = 1; k <= 5; ++k) {
+    const auto cells = split(lines[k], ',');
+    ASSERT_EQ(cells.size(), names.size());
+    const auto get = [&](const std::string& name) {
+      return std::stod(cells.at(column.at(name)));
+    };
+    EXPECT_NEAR(
+        get("value"),
+        get("\"weight zeal\"") * get("\"zeal value\"") +
+            get("\"weight brevity\"") * get("\"brevity value\""),
+        1e-12);
+    EXPECT_EQ(get("zeal"), report.points[k - 1].rewards.at("zeal").mean);
+  }
+}
+
+TEST(WriteReport, WritesWholeFilesAndNoOthers) {
+  const auto folder = fresh_folder("write") / "report";
+  const Report report = complete_pair();
+  write_report(folder, report);
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename());
+  }
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(
+      names,
+      (std::vector<std::string>{
+          "front.csv", "front.svg", "index.html", "report.json"}));
+  EXPECT_EQ(
+      report_to_json(read_report(folder / "report.json")),
+      report_to_json(report));
+  // A file where the directory should be.
+  const auto blocked = folder.parent_path() / "blocked";
+  std::ofstream(blocked) << "x";
+  EXPECT_THROW(write_report(blocked / "report", report), WorldError);
+}
+
+// Every tag opened is closed in order; the page's void elements aside.
+bool balanced(const std::string& html) {
+  static const std::regex tag("<(/?)([a-zA-Z0-9]+)[^>]*?(/?)>");
+  std::vector<std::string> open;
+  for (std::sregex_iterator it(html.begin(), html.end(), tag), end; it != end;
+       ++it) {
+    const std::string name = (*it)[2];
+    if ((*it)[3] == "/" || name == "meta" || name == "br") continue;
+    if ((*it)[1] != "/") {
+      open.push_back(name);
+    } else if (open.empty() || open.back() != name) {
+      return false;
+    } else {
+      open.pop_back();
+    }
+  }
+  return open.empty();
+}
+
+TEST(Page, HostileTextStaysText) {
+  const std::string hostile =
+      "</script><svg onload=alert(1)>\"'><img src=x onerror=1>&lt;\x01\xff";
+  Report report = made_up_report({hostile, "b"}, kFive, 12);
+  report.title = hostile;
+  report.cost = {{hostile, 1}};
+  report.provenance = {{hostile, hostile}};
+  report.baselines = {{hostile, report.points}};
+  complete_report(report);
+  report.notes = automatic_notes(report);
+  report.notes.push_back("Warning:" + hostile);
+  SampleText text{hostile, hostile, SampleAnswer{hostile, {}}, {}};
+  for (int k = 0; k < 5; ++k)
+    text.answers.push_back({hostile, {{hostile, 1}}});
+  report.texts = {text};
+  report.training = {{1, {{hostile, .1}}, .5, 1.0, 2.0}, {2, {}, .6, {}, {}}};
+  const std::string page = report_page(report);
+  EXPECT_EQ(page.find("<img"), std::string::npos);
+  EXPECT_EQ(page.find("<svg onload"), std::string::npos);
+  EXPECT_EQ(page.find("script>"), std::string::npos);
+  EXPECT_EQ(page.find('\x01'), std::string::npos);
+  EXPECT_EQ(page.find('\xff'), std::string::npos);
+  EXPECT_NE(
+      page.find("&lt;/script&gt;&lt;svg onload=alert(1)&gt;"),
+      std::string::npos);
+  EXPECT_NE(page.find("&amp;lt;"), std::string::npos);
+  EXPECT_TRUE(balanced(page));
+  const std::string svg = front_svg(report, 0, 1, true);
+  EXPECT_EQ(svg.find("<svg onload"), std::string::npos);
+  EXPECT_TRUE(balanced(svg));
+}
+
+TEST(Page, NeedsNothingFromOutside) {
+  const std::string page = report_page(complete_pair());
+  for (const char* word :
+       {"src=", "href=", "url(", "@import", "<script", "<link", "<iframe"}) {
+    EXPECT_EQ(page.find(word), std::string::npos) << word;
+  }
+  // The only address is the name of the SVG language.
+  std::string rest = page;
+  const std::string language = "http://www.w3.org/2000/svg";
+  for (std::size_t at; (at = rest.find(language)) != std::string::npos;) {
+    rest.erase(at, language.size());
+  }
+  EXPECT_EQ(rest.find("://"), std::string::npos);
+  EXPECT_TRUE(balanced(page));
+}
+
+TEST(Page, ShowsEveryNumberOfTheTableAndDescribesEveryPicture) {
+  const Report report = complete_pair();
+  const std::string page = report_page(report);
+  for (const FrontPoint& p : report.points) {
+    const Interval& reward = p.rewards.at("zeal");
+    EXPECT_NE(
+        page.find(fmt::format(
+            "{:.3f}<small>[{:.3f}, {:.3f}]</small>",
+            reward.mean,
+            reward.low,
+            reward.high)),
+        std::string::npos);
+  }
+  const std::regex picture("<svg [^>]*aria-labelledby=\"([^ ]+) ([^\"]+)\"");
+  std::set<std::string> ids;
+  std::size_t pictures = 0;
+  for (std::sregex_iterator it(page.begin(), page.end(), picture), end;
+       it != end;
+       ++it, ++pictures) {
+    ids.insert((*it)[1]);
+    EXPECT_NE(
+        page.find("<title id=\"" + (*it)[1].str() + "\">"), std::string::npos);
+    EXPECT_NE(
+        page.find("<desc id=\"" + (*it)[2].str() + "\">"), std::string::npos);
+  }
+  EXPECT_EQ(pictures, 9u);  // front, four of the knob, four of training
+  EXPECT_EQ(ids.size(), pictures);
+}
+
+TEST(Page, ThreeObjectivesAndSixtySixWeightings) {
+  std::vector<std::vector<double>> weightings;
+  for (int a = 0; a <= 10; ++a) {
+    for (int b = 0; a + b <= 10; ++b) {
+      weightings.push_back({a / 10., b / 10., (10 - a - b) / 10.});
+    }
+  }
+  Report report = made_up_report({"a", "b", "c"}, weightings, 10);
+  complete_report(report);
+  EXPECT_TRUE(report.summary.hull_hypervolume.has_value());
+  const std::string page = report_page(report);
+  for (const char* id : {"front-0-1", "front-0-2", "front-1-2", "rows-title"}) {
+    EXPECT_NE(page.find(id), std::string::npos) << id;
+  }
+  EXPECT_TRUE(balanced(page));
+}
+
+TEST(Page, OneObjectiveAndOnePointWork) {
+  Report one = made_up_report({"a"}, {{1}}, 3);
+  complete_report(one);
+  EXPECT_TRUE(balanced(report_page(one)));
+  EXPECT_NEAR(
+      one.summary.hypervolume, one.points[0].rewards.at("a").mean, 1e-12);
+  Report pair = made_up_report({"a", "b"}, {{.5, .5}}, 3);
+  complete_report(pair);
+  const std::string page = report_page(pair);
+  EXPECT_TRUE(balanced(page));
+  EXPECT_EQ(page.find("nan"), std::string::npos);
+  EXPECT_EQ(page.find("inf,"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace moft
