@@ -9,8 +9,8 @@
 
 namespace moft {
 
-Shuffler::Shuffler(std::uint64_t seed, std::size_t count)
-    : seed_(seed), order_(count) {
+Shuffler::Shuffler(std::uint64_t seed, std::size_t count, ExampleOrder order)
+    : seed_(seed), kind_(order), order_(count) {
   if (count == 0) {
     throw_caller_error("data: no examples to draw from; give at least one");
   }
@@ -20,6 +20,7 @@ Shuffler::Shuffler(std::uint64_t seed, std::size_t count)
 // Fisher-Yates from the identity, so that an epoch's order needs no history.
 void Shuffler::shuffle() {
   std::iota(order_.begin(), order_.end(), std::size_t{0});
+  if (kind_ == ExampleOrder::kFile) return;
   RandomStream random(seed_, Purpose::kShuffle, cursor_.epoch);
   for (std::size_t i = order_.size(); i > 1; --i) {
     std::swap(order_[i - 1], order_[random.below(i)]);

@@ -19,10 +19,18 @@ struct ShuffleCursor {
   bool operator==(const ShuffleCursor&) const = default;
 };
 
+enum class ExampleOrder {
+  kShuffled,  // a fresh permutation in every epoch
+  kFile,      // 0, 1, .. in every epoch
+};
+
 class Shuffler {
  public:
   // Throws CallerError when there is nothing to shuffle.
-  Shuffler(std::uint64_t seed, std::size_t count);
+  Shuffler(
+      std::uint64_t seed,
+      std::size_t count,
+      ExampleOrder order = ExampleOrder::kShuffled);
 
   // The next example's index in [0, count).
   std::size_t next();
@@ -38,6 +46,7 @@ class Shuffler {
   void shuffle();
 
   std::uint64_t seed_;
+  ExampleOrder kind_;
   ShuffleCursor cursor_;
   std::vector<std::size_t> order_;  // of epoch cursor_.epoch
 };

@@ -58,6 +58,11 @@ TEST(Shuffler, ContinuesFromEveryCursor) {
   EXPECT_EQ(walker.cursor(), (ShuffleCursor{2, kCount}));
 }
 
+TEST(Shuffler, KeepsTheFilesOrderWhenAsked) {
+  Shuffler shuffler(7, 3, ExampleOrder::kFile);
+  EXPECT_EQ(shuffler.next(7), (std::vector<std::size_t>{0, 1, 2, 0, 1, 2, 0}));
+}
+
 TEST(Shuffler, SeedsAreIndependent) {
   EXPECT_NE(Shuffler(1, 50).next(50), Shuffler(2, 50).next(50));
 }

@@ -1,0 +1,62 @@
+// The objectives of a run: named rewards, each with the fixed affine range
+// that is its [0, 1].
+//
+// Thread safety: as Reward's.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "moft/rewards/reward.h"
+#include "moft/rewards/reward_options.h"
+
+namespace moft {
+
+struct Objective {
+  std::string name;
+  std::shared_ptr<const Reward> reward;
+  double low = 0.0;   // raw reward that counts as 0
+  double high = 1.0;  // raw reward that counts as 1
+};
+
+// Both [rows][objectives], objectives in the set's order.
+struct Scores {
+  std::vector<std::vector<double>> raw;
+  std::vector<std::vector<double>> mapped;  // (raw - low) / (high - low)
+};
+
+class ObjectiveSet {
+ public:
+  // Throws CallerError for no objectives, a name that is no identifier
+  // (letters, digits, '_', '-', at most 64) or appears twice, an objective
+  // without reward, and a range that is not finite or not low < high.
+  explicit ObjectiveSet(std::vector<Objective> objectives);
+
+  std::size_t size() const { return objectives_.size(); }
+  const std::vector<Objective>& objectives() const { return objectives_; }
+  const std::vector<std::string>& names() const { return names_; }
+
+  // Every reward once per batch, however many objectives and gates use it.
+  // The map is affine and never clips: a reward that saturates does so in its
+  // raw value. Throws as Reward::score does.
+  Scores score(const RewardBatch& batch) const;
+
+ private:
+  std::vector<Objective> objectives_;
+  std::vector<std::string> names_;
+};
+
+// Builds what a recipe's `objectives` say, in their (alphabetical) order.
+// Relative model paths count from `base`; encoders are loaded once per
+// directory and run on `device` with ATen's threads. Throws CallerError as
+// check_objectives and the rewards' constructors do.
+ObjectiveSet make_objectives(
+    const Objectives& options,
+    const std::filesystem::path& base,
+    at::Device device = at::kCPU);
+
+}  // namespace moft

@@ -1,0 +1,86 @@
+#include "moft/rewards/similarity.h"
+
+#include "moft/core/errors.h"
+
+namespace moft {
+
+TextEmbedder::TextEmbedder(
+    const std::filesystem::path& directory, at::Device device)
+    : tokenizer_(load_tokenizer(directory)),
+      encoder_(bert::load_sentence_encoder(directory, device)) {
+  const std::int64_t rows = encoder_.model().config().vocab_size;
+  if (tokenizer_->vocab_size() > rows) {
+    throw_caller_error(
+        "{}: the tokenizer has {} tokens but the model embeds {}; the files "
+        "do not belong together",
+        directory.string(),
+        tokenizer_->vocab_size(),
+        rows);
+  }
+}
+
+at::Tensor TextEmbedder::embed(const std::vector<std::string>& texts) const {
+  std::vector<std::vector<std::int32_t>> ids;
+  ids.reserve(texts.size());
+  for (const std::string& text : texts) {
+    ids.push_back(tokenizer_->encode(text, {.parse_special = false}));
+  }
+  return encoder_.embed(ids);
+}
+
+SimilarityReward::SimilarityReward(
+    std::string name,
+    std::shared_ptr<const TextEmbedder> embedder,
+    SimilarityTarget target)
+    : Reward(std::move(name)),
+      embedder_(std::move(embedder)),
+      target_(std::move(target)) {
+  if (target_.field.has_value() == target_.literal.has_value()) {
+    throw_caller_error(
+        "{}.similarity: give either a field or a fixed text to compare with",
+        this->name());
+  }
+}
+
+const std::string& SimilarityReward::target_text(const Example& example) const {
+  if (target_.literal) return *target_.literal;
+  return text_field(example, *target_.field, "objective " + name());
+}
+
+at::Tensor SimilarityReward::target_embedding(const std::string& text) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = cache_.find(text);
+    if (found != cache_.end()) return found->second;
+  }
+  const at::Tensor embedding = embedder_->embed({text})[0];
+  const std::lock_guard lock(mutex_);
+  if (cache_.size() >= kMaxCached) cache_.clear();
+  cache_.emplace(text, embedding);
+  return embedding;
+}
+
+std::vector<double> SimilarityReward::compute(
+    const RewardBatch& batch, RewardMemo&) const {
+  std::vector<double> values(batch.rows(), 0.0);
+  std::vector<std::size_t> rows;
+  std::vector<std::string> answers;
+  std::vector<at::Tensor> targets;
+  for (std::size_t row = 0; row < batch.rows(); ++row) {
+    const std::string& target = target_text(*batch.examples[row]);
+    if (is_empty_answer(batch.completions[row])) continue;
+    rows.push_back(row);
+    answers.push_back(batch.completions[row]);
+    targets.push_back(target_embedding(target));
+  }
+  if (rows.empty()) return values;
+  const at::Tensor cosines = (embedder_->embed(answers).to(at::kDouble) *
+                              at::stack(targets).to(at::kDouble))
+                                 .sum(1);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    values[rows[i]] = cosines.data_ptr<double>()[i];
+  }
+  return values;
+}
+
+}  // namespace moft
