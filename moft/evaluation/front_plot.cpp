@@ -278,7 +278,7 @@ class FrontPlot {
   }
 
   void baseline(std::size_t b) {
-    const auto& [name, points] = report_.baselines[b];
+    const std::vector<FrontPoint>& points = report_.baselines[b].points;
     if (points.empty()) return;
     Report turned;
     turned.objectives = report_.objectives;
@@ -289,7 +289,6 @@ class FrontPlot {
       bars(point.rewards, {});
       svg_.rectangle({x - 4, y - 4}, 8, 8, "hollow neutral");
     }
-    write_label(at(points.back().rewards), shorten(name, 20));
   }
 
   const Report& report_;

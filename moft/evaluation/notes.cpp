@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moft/evaluation/bootstrap.h"
+#include "moft/evaluation/summarise.h"
 #include "moft/evaluation/svg.h"
 
 namespace moft {
@@ -133,6 +134,36 @@ void note_value(const Report& report, std::vector<std::string>& notes) {
   }
 }
 
+// The paper's dominance, tested weighting by weighting on the same prompts.
+void note_baselines(const Report& report, std::vector<std::string>& notes) {
+  const Bootstrap bootstrap(prompt_count(report), {.resamples = 4000});
+  for (const Baseline& baseline : report.baselines) {
+    std::vector<std::vector<double>> own, other;
+    for (const FrontPoint& point : report.points) {
+      for (const FrontPoint& rival : baseline.points) {
+        if (rival.weights != point.weights || rival.alpha != point.alpha) {
+          continue;
+        }
+        own.push_back(
+            values_per_prompt(point.per_prompt, point.weights, point.alpha));
+        other.push_back(
+            values_per_prompt(rival.per_prompt, rival.weights, rival.alpha));
+      }
+    }
+    if (own.empty()) continue;
+    const DominanceTest test = dominance_test(own, other, bootstrap);
+    notes.push_back(fmt::format(
+        "Against {}: higher value at {} of {} weightings, no difference shown "
+        "at {}, lower at {} (paired bootstrap over prompts, 5% each side){}.",
+        baseline.name,
+        test.won,
+        own.size(),
+        test.tied,
+        test.lost,
+        test.dominates ? "; it is dominated" : ""));
+  }
+}
+
 // "At a, b and c, 37% to 52% of ..": one remark for all points that qualify.
 void note_share(
     const Report& report,
@@ -211,11 +242,13 @@ std::vector<std::string> objectives_not_moved(
 std::vector<std::string> automatic_notes(
     const Report& report, const NoteOptions& options) {
   std::vector<std::string> notes;
+  if (prompt_count(report) == 0) return notes;
   if (report.points.size() > 1) {
     note_steering(report, options, notes);
     note_steps_back(report, notes);
   }
   note_value(report, notes);
+  note_baselines(report, notes);
   if (report.summary.diagonal_share < options.diagonal &&
       report.summary.knob_regret > options.regret) {
     notes.push_back(fmt::format(

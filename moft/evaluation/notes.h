@@ -24,7 +24,8 @@ struct NoteOptions {
 };
 
 // In this order: does it steer; steps back; value against the reference;
-// misplaced knob; copying; repeated answers; unfinished answers; few prompts.
+// against each baseline; misplaced knob; copying; repeated answers; unfinished
+// answers; few prompts.
 std::vector<std::string> automatic_notes(
     const Report& report, const NoteOptions& options = {});
 

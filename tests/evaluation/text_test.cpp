@@ -106,6 +106,26 @@ TEST(Notes, AReferenceThatIsBetterIsAWarning) {
       automatic_notes(report), "Warning: the reference has the higher value"));
 }
 
+TEST(Notes, BaselinesAreComparedWeightingByWeighting) {
+  Report report = made_up_report({"a", "b"}, kThree, 40);
+  report.baselines = {{"soup", report.points}, {"self", report.points}};
+  auto& soup = report.baselines[0].points;
+  for (double& x : soup[0].per_prompt.rewards["b"])
+    x -= 0.1;
+  for (double& x : soup[1].per_prompt.rewards["a"])
+    x -= 0.1;
+  for (double& x : soup[2].per_prompt.rewards["a"])
+    x += 0.1;
+  complete_report(report);
+  const auto notes = automatic_notes(report);
+  EXPECT_TRUE(some_note(
+      notes,
+      "Against soup: higher value at 2 of 3 weightings, no difference "
+      "shown at 0, lower at 1"));
+  EXPECT_TRUE(some_note(notes, "Against self: higher value at 0 of 3"));
+  EXPECT_FALSE(some_note(notes, "dominated"));
+}
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream in(text);

@@ -1,0 +1,277 @@
+#include "moft/evaluation/evaluate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "moft/core/errors.h"
+#include "moft/data/encode_prompt.h"
+#include "moft/evaluation/notes.h"
+#include "moft/evaluation/summarise.h"
+#include "moft/evaluation/text_measures.h"
+#include "moft/weightings/grid.h"
+
+namespace moft {
+namespace {
+
+// Prompts are worked through in slices, all steerings of a prompt together,
+// so that what they share of a prompt is computed once.
+constexpr std::size_t kPromptsAtOnce = 8;
+
+// All completions of one steering, sample-major within a prompt.
+struct Answers {
+  std::vector<std::string> texts;
+  std::vector<double> kl;
+  std::vector<bool> finished;
+  std::vector<std::int64_t> tokens;
+  std::vector<std::size_t> prompts;
+};
+
+class Evaluator {
+ public:
+  Evaluator(
+      Policy& policy,
+      const ObjectiveSet& objectives,
+      const std::vector<Example>& examples,
+      const PromptTemplate& prompt,
+      const EvaluateOptions& options,
+      const OnProgress& on_progress)
+      : policy_(policy),
+        objectives_(objectives),
+        examples_(examples),
+        prompt_(prompt),
+        options_(options),
+        on_progress_(on_progress) {
+    prompt_.check(examples_);
+    for (const Example& example : examples_) {
+      prompts_.push_back(encode_prompt(prompt_, example, policy_.tokenizer()));
+    }
+    const double alpha = options_.alpha.value_or(policy_.default_alpha());
+    for (const Weighting& w : simplex_cover(
+             objectives_.size(),
+             static_cast<std::size_t>(options_.weightings))) {
+      steerings_.push_back({w, alpha});
+    }
+    generate_.max_new_tokens = options_.max_new_tokens;
+    generate_.rows_at_once = 32;
+    answers_.resize(steerings_.size() + 1);  // the reference is the last
+  }
+
+  Report run() {
+    for (std::size_t p = 0; p < examples_.size(); p += kPromptsAtOnce) {
+      answer(p, std::min(examples_.size(), p + kPromptsAtOnce));
+    }
+    Report report;
+    report.objectives = objectives_.names();
+    for (std::size_t k = 0; k < steerings_.size(); ++k) {
+      report.points.push_back(point(k));
+    }
+    set_reference(report);
+    add_texts(report);
+    complete_report(report);
+    report.notes = automatic_notes(report);
+    return report;
+  }
+
+ private:
+  RowKey key(std::size_t prompt, std::int64_t sample) const {
+    // The same draws for every steering: common random numbers.
+    return {
+        options_.seed,
+        Purpose::kEvaluate,
+        static_cast<std::uint32_t>(sample),
+        static_cast<std::uint32_t>(prompt)};
+  }
+
+  void answer(std::size_t begin, std::size_t end) {
+    std::vector<CompletionRequest> steered;
+    std::vector<std::size_t> steering_of;
+    std::vector<CompletionRequest> plain;
+    for (std::size_t p = begin; p < end; ++p) {
+      for (std::size_t k = 0; k < steerings_.size(); ++k) {
+        for (std::int64_t s = 0; s < options_.samples_per_prompt; ++s) {
+          steered.push_back({prompts_[p], steerings_[k], key(p, s)});
+          steering_of.push_back(k);
+          prompt_of_steered_.push_back(p);
+        }
+      }
+      for (std::int64_t s = 0; s < options_.samples_per_prompt; ++s) {
+        plain.push_back({prompts_[p], std::nullopt, key(p, s)});
+        prompt_of_plain_.push_back(p);
+      }
+    }
+    const auto completions = policy_.complete_with_kl(steered, generate_);
+    for (std::size_t i = 0; i < completions.size(); ++i) {
+      add(answers_[steering_of[i]], completions[i], prompt_of_steered_[i]);
+    }
+    const auto reference = policy_.complete(plain, generate_);
+    for (std::size_t i = 0; i < reference.size(); ++i) {
+      add(answers_.back(), reference[i], prompt_of_plain_[i]);
+    }
+    prompt_of_steered_.clear();
+    prompt_of_plain_.clear();
+    if (on_progress_) {
+      const auto each = static_cast<std::int64_t>(answers_.size()) *
+                        options_.samples_per_prompt;
+      on_progress_(
+          static_cast<std::int64_t>(end) * each,
+          static_cast<std::int64_t>(examples_.size()) * each);
+    }
+  }
+
+  static void add(
+      Answers& answers, const Completion& completion, std::size_t prompt) {
+    answers.texts.push_back(completion.text);
+    answers.finished.push_back(completion.finished);
+    answers.tokens.push_back(
+        static_cast<std::int64_t>(completion.tokens.size()) -
+        (completion.finished ? 1 : 0));
+    answers.prompts.push_back(prompt);
+    double kl = 0.0;
+    for (const float at_token : completion.exact_kl)
+      kl += at_token;
+    answers.kl.push_back(kl);
+  }
+
+  Scores score(const Answers& answers) const {
+    RewardBatch batch;
+    batch.completions = answers.texts;
+    batch.token_counts = answers.tokens;
+    for (const std::size_t p : answers.prompts) {
+      batch.prompts.push_back(prompt_.render(examples_[p]));
+      batch.examples.push_back(&examples_[p]);
+    }
+    return objectives_.score(batch);
+  }
+
+  // Mean over each prompt's samples, in the order of the prompts.
+  std::vector<double> per_prompt(
+      const std::vector<double>& values, const Answers& answers) const {
+    std::vector<double> means(examples_.size(), 0.0);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      means[answers.prompts[i]] +=
+          values[i] / static_cast<double>(options_.samples_per_prompt);
+    }
+    return means;
+  }
+
+  static double mean(const std::vector<double>& values) {
+    const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+    return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
+  }
+
+  std::vector<double> column(
+      const std::vector<std::vector<double>>& rows, std::size_t i) const {
+    std::vector<double> values;
+    for (const auto& row : rows)
+      values.push_back(row[i]);
+    return values;
+  }
+
+  // What a point and the reference have in common.
+  template <class Measured>
+  void measure(Measured& measured, const Answers& answers) const {
+    const Scores scores = score(answers);
+    for (std::size_t i = 0; i < objectives_.size(); ++i) {
+      const std::string& name = objectives_.names()[i];
+      measured.per_prompt.rewards[name] =
+          per_prompt(column(scores.mapped, i), answers);
+      measured.raw_rewards[name] = mean(column(scores.raw, i));
+    }
+    std::vector<double> words;
+    std::vector<double> finished;
+    std::vector<std::string> sources;
+    for (std::size_t a = 0; a < answers.texts.size(); ++a) {
+      words.push_back(static_cast<double>(count_words(answers.texts[a])));
+      finished.push_back(answers.finished[a] ? 1.0 : 0.0);
+      sources.push_back(shown(answers.prompts[a]));
+    }
+    measured.words = mean(words);
+    measured.finished = mean(finished);
+    measured.distinct = distinct_share(answers.texts, answers.prompts);
+    measured.copied = copied_share(sources, answers.texts);
+    measured.samples = answers.texts.size();
+  }
+
+  FrontPoint point(std::size_t k) const {
+    FrontPoint result;
+    result.weights = weighting_to_map(steerings_[k].w, objectives_.names());
+    result.alpha = steerings_[k].alpha;
+    result.beta = policy_.kl_range().mixing_amount(result.alpha);
+    measure(result, answers_[k]);
+    result.per_prompt.kl = per_prompt(answers_[k].kl, answers_[k]);
+    return result;
+  }
+
+  void set_reference(Report& report) const {
+    measure(report.reference, answers_.back());
+  }
+
+  std::string shown(std::size_t p) const {
+    return options_.shown_field
+               ? text_field(examples_[p], *options_.shown_field, "evaluation")
+               : prompt_.render(examples_[p]);
+  }
+
+  SampleAnswer sample(const Answers& answers, std::size_t prompt) const {
+    const auto found =
+        std::find(answers.prompts.begin(), answers.prompts.end(), prompt);
+    const auto place =
+        static_cast<std::size_t>(found - answers.prompts.begin());
+    return {answers.texts.at(place), {}};
+  }
+
+  void add_texts(Report& report) const {
+    const std::size_t count = std::min(options_.texts, examples_.size());
+    for (std::size_t p = 0; p < count; ++p) {
+      SampleText text;
+      text.prompt = shown(p);
+      if (options_.reference_field) {
+        text.reference =
+            text_field(examples_[p], *options_.reference_field, "evaluation");
+      }
+      text.reference_policy = sample(answers_.back(), p);
+      for (std::size_t k = 0; k < steerings_.size(); ++k) {
+        text.answers.push_back(sample(answers_[k], p));
+      }
+      report.texts.push_back(std::move(text));
+    }
+  }
+
+  Policy& policy_;
+  const ObjectiveSet& objectives_;
+  const std::vector<Example>& examples_;
+  const PromptTemplate& prompt_;
+  const EvaluateOptions& options_;
+  const OnProgress& on_progress_;
+  std::vector<TokenIds> prompts_;
+  std::vector<Steering> steerings_;
+  GenerateOptions generate_;
+  std::vector<Answers> answers_;
+  std::vector<std::size_t> prompt_of_steered_;
+  std::vector<std::size_t> prompt_of_plain_;
+};
+
+}  // namespace
+
+Report evaluate_policy(
+    Policy& policy,
+    const ObjectiveSet& objectives,
+    const std::vector<Example>& examples,
+    const PromptTemplate& prompt,
+    const EvaluateOptions& options,
+    const OnProgress& on_progress) {
+  std::vector<std::string> names;
+  for (const auto& objective : policy.objectives()) {
+    names.push_back(objective.name);
+  }
+  if (names != objectives.names()) {
+    throw_caller_error(
+        "the policy's objectives are not those of the evaluation; use the "
+        "recipe that the policy was trained with");
+  }
+  return Evaluator(policy, objectives, examples, prompt, options, on_progress)
+      .run();
+}
+
+}  // namespace moft

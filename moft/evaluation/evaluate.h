@@ -1,0 +1,50 @@
+// Measures a policy's front on held-out prompts: every weighting on the same
+// prompts, and the frozen reference beside them.
+//
+// KL is the sum over a completion's tokens of the exact per-token KL (over the
+// whole vocabulary) along the sample: an unbiased estimate of the sequence KL
+// with less noise than the log-ratio. Completions are drawn at the policy's
+// temperature without truncation.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "moft/data/prompt_template.h"
+#include "moft/evaluation/front.h"
+#include "moft/generation/policy.h"
+#include "moft/rewards/objectives.h"
+
+namespace moft {
+
+struct EvaluateOptions {
+  std::int64_t weightings = 5;  // points, spread over the simplex
+  std::int64_t samples_per_prompt = 1;
+  std::int64_t max_new_tokens = 32;
+  std::optional<double> alpha;  // none: the policy's own
+  std::uint64_t seed = 0;
+  std::size_t texts = 3;  // prompts shown with all their answers
+  // The example's field that readers should see as the prompt; the whole
+  // prompt when absent.
+  std::optional<std::string> shown_field;
+  std::optional<std::string> reference_field;
+};
+
+// done of all completions.
+using OnProgress = std::function<void(std::int64_t done, std::int64_t all)>;
+
+// A complete report (summarise.h has run) without title, provenance, cost and
+// training curves. `names` of the policy and of `objectives` must agree.
+Report evaluate_policy(
+    Policy& policy,
+    const ObjectiveSet& objectives,
+    const std::vector<Example>& examples,
+    const PromptTemplate& prompt,
+    const EvaluateOptions& options,
+    const OnProgress& on_progress = nullptr);
+
+}  // namespace moft
