@@ -37,6 +37,7 @@ struct CommandEntry {
 // In the order in which help lists them.
 std::span<const CommandEntry> commands();
 
+std::unique_ptr<Command> make_train_command();
 std::unique_ptr<Command> make_recipe_command();
 std::unique_ptr<Command> make_version_command();
 

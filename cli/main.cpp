@@ -75,6 +75,11 @@ std::string full_name(const CLI::App* app) {
   return full_name(parent) + " " + app->get_name();
 }
 
+void print_help(const CLI::App* app) {
+  const CLI::App* parent = app->get_parent();
+  fmt::print("{}", app->help(parent ? full_name(parent) : ""));
+}
+
 std::vector<std::string> names_in(const CLI::App* app, bool options) {
   std::vector<std::string> names;
   if (options) {
@@ -154,7 +159,7 @@ int help(Program& program, const std::vector<std::string>& words) {
     if (!sub) throw_unknown_word(app, words[i]);
     app = sub;
   }
-  fmt::print("{}", app->help());
+  print_help(app);
   return 0;
 }
 
@@ -176,7 +181,7 @@ int run(int argc, char** argv) {
     std::vector<std::string> reversed(words.rbegin(), words.rend());
     program.app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", deepest(&program.app)->help());
+    print_help(deepest(&program.app));
     return 0;
   } catch (const CLI::ParseError& error) {
     throw_for_parse_error(program.app, error);

@@ -55,11 +55,14 @@ class RecipeCommand : public Command {
         "reference", "Print the Markdown page of all recipe keys");
     for (CLI::App* sub : {show_, check_}) {
       sub->add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
-          ->required();
+          ->required()
+          ->type_name("");
       sub->add_option(
-          "OVERRIDES",
-          overrides_,
-          "Keys to set, as dotted.key=value; the value is YAML");
+             "OVERRIDES",
+             overrides_,
+             "Keys to set, as dotted.key=value; the value is YAML")
+          ->type_name("")
+          ->default_str("");
     }
   }
 

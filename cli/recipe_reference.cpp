@@ -29,6 +29,7 @@ std::string parent_of(const std::string& path) {
 
 std::string shown_default(const FieldDescription& field) {
   if (field.required) return "required";
+  if (field.default_value.empty()) return "null";
   bool empty = field.default_value == "\"\"" || field.default_value == "{}" ||
                field.default_value == "[]";
   return empty ? "empty" : field.default_value;

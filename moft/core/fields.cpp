@@ -93,8 +93,8 @@ void flatten(
 }  // namespace
 
 std::string describe_range(const Range& range) {
-  std::string low = range.low ? shortest_number(*range.low) : "";
-  std::string high = range.high ? shortest_number(*range.high) : "";
+  std::string low = range.low ? fmt::format("{:.15g}", *range.low) : "";
+  std::string high = range.high ? fmt::format("{:.15g}", *range.high) : "";
   if (!range.low && !range.high) return "";
   if (!range.high) return (range.low_open ? "above " : "at least ") + low;
   if (!range.low) return (range.high_open ? "below " : "at most ") + high;

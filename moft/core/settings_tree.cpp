@@ -289,18 +289,11 @@ SettingsNode node_from_json(
   } else if (json.is_string()) {
     node.kind = Kind::kString;
     node.text = json.get<std::string>();
-  } else if (json.is_boolean()) {
-    node.kind = Kind::kBool;
-    node.text = json.get<bool>() ? "true" : "false";
-  } else if (json.is_number_unsigned()) {
-    node.kind = Kind::kInteger;
-    node.text = std::to_string(json.get<std::uint64_t>());
-  } else if (json.is_number_integer()) {
-    node.kind = Kind::kInteger;
-    node.text = std::to_string(json.get<std::int64_t>());
-  } else if (json.is_number_float()) {
-    node.kind = Kind::kReal;
-    node.text = shortest_number(json.get<double>());
+  } else if (!json.is_null()) {
+    node.kind = json.is_boolean()        ? Kind::kBool
+                : json.is_number_float() ? Kind::kReal
+                                         : Kind::kInteger;
+    node.text = json.dump();
   }
   return node;
 }

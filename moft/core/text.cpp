@@ -87,7 +87,8 @@ std::optional<std::string> nearest_name(
 
 std::string shortest_number(double value) {
   char buffer[32];
-  auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  auto result = std::to_chars(
+      buffer, buffer + sizeof(buffer), value, std::chars_format::general);
   return std::string(buffer, result.ptr);
 }
 

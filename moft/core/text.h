@@ -24,7 +24,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 std::optional<std::string> nearest_name(
     std::string_view name, std::span<const std::string> candidates);
 
-// The shortest text that reads back as the same double: "0.1", "1e-05", "3".
+// The fewest digits that read back as the same double: "0.1", "0.0005",
+// "1e-05", "3".
 std::string shortest_number(double value);
 
 // A number written with nothing after it, or nothing: "3", "-2.5e3", ".5".

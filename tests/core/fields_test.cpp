@@ -438,7 +438,7 @@ TEST(Fields, JsonIsReadStrictly) {
       "'training.steps'?");
   EXPECT_EQ(
       complaint_of_json(R"({"training": {"steps": 3.0}})"),
-      "body: training.steps is 3; give a whole number of at least 1");
+      "body: training.steps is 3.0; give a whole number of at least 1");
   EXPECT_EQ(
       complaint_of_json(R"({"text": 3})"), "body: text is 3; give a text");
   EXPECT_EQ(

@@ -48,6 +48,7 @@ TEST(NearestName, TakesTheFirstOfEquals) {
 TEST(Numbers, AreShortestAndReadBack) {
   EXPECT_EQ(shortest_number(0.1), "0.1");
   EXPECT_EQ(shortest_number(3.0), "3");
+  EXPECT_EQ(shortest_number(5e-4), "0.0005");
   EXPECT_EQ(shortest_number(1e-5), "1e-05");
   EXPECT_EQ(shortest_number(1.0 / 3), "0.3333333333333333");
   EXPECT_EQ(shortest_number(5e-324), "5e-324");
