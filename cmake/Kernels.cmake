@@ -12,3 +12,24 @@ target_link_libraries(moft_kernels PUBLIC "${_gomp}")
 set_source_files_properties(
   "${PROJECT_SOURCE_DIR}/moft/kernels/parallel.cpp" PROPERTIES
   COMPILE_OPTIONS "-fopenmp" SKIP_PRECOMPILE_HEADERS ON)
+
+# The same kernels for three instruction sets; the choice falls at run time.
+# Without contraction only the fma() calls fuse, the same way everywhere.
+set(_simd "${PROJECT_SOURCE_DIR}/moft/kernels/simd")
+set(_portable -ffp-contract=off -Wno-psabi)
+set(_avx2 "")
+set(_avx512 "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(_avx2 -mavx2 -mfma)
+  # GCC 12 takes its own _mm512_undefined_ps() for an uninitialised variable.
+  set(_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+      -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+set_source_files_properties("${_simd}/generic.cpp" PROPERTIES
+  COMPILE_OPTIONS "${_portable}" SKIP_PRECOMPILE_HEADERS ON)
+set_source_files_properties("${_simd}/avx2.cpp" PROPERTIES
+  COMPILE_OPTIONS "${_portable};${_avx2}" SKIP_PRECOMPILE_HEADERS ON)
+set_source_files_properties("${_simd}/avx512.cpp" PROPERTIES
+  COMPILE_OPTIONS "${_portable};${_avx512}" SKIP_PRECOMPILE_HEADERS ON)
+set_source_files_properties("${_simd}/table.cpp" PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON)

@@ -1,12 +1,126 @@
 #include "moft/kernels/packed_matrix.h"
 
+#include <algorithm>
+#include <cstring>
+
+#include <ATen/core/grad_mode.h>
+
 #include "moft/core/errors.h"
+#include "moft/kernels/parallel.h"
+#include "moft/kernels/simd/table.h"
 
 namespace moft::kernels {
 namespace {
 
 at::ScalarType scalar_type(Storage storage) {
   return storage == Storage::kBFloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+std::int64_t panel_count(std::int64_t out) {
+  const std::int64_t width = simd::table().panel;
+  return (out + width - 1) / width;
+}
+
+// source [out, in] -> panels [panels][in][width], padded with zeros.
+template <typename Number>
+void pack_panels(
+    const Number* source, std::int64_t out, std::int64_t in, Number* panels) {
+  const std::int64_t width = simd::table().panel;
+  parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
+    for (auto panel = begin; panel < end; ++panel) {
+      auto* target = panels + panel * in * width;
+      const auto columns = std::min(width, out - panel * width);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const auto* row = source + (panel * width + c) * in;
+        for (std::int64_t k = 0; k < in; ++k)
+          target[k * width + c] = row[k];
+      }
+    }
+  });
+}
+
+template <typename Number>
+void unpack_panels(
+    const Number* panels, std::int64_t out, std::int64_t in, Number* target) {
+  const std::int64_t width = simd::table().panel;
+  for (std::int64_t o = 0; o < out; ++o) {
+    const auto* column = panels + (o / width) * in * width + o % width;
+    for (std::int64_t k = 0; k < in; ++k) {
+      target[o * in + k] = column[k * width];
+    }
+  }
+}
+
+const std::uint16_t* bits(const at::Tensor& t) {
+  return reinterpret_cast<const std::uint16_t*>(t.const_data_ptr());
+}
+
+void check_input(const at::Tensor& x, const PackedMatrix& weight) {
+  if (x.dim() >= 1 && x.size(-1) == weight.in()) return;
+  throw_caller_error(
+      "multiply: x has {} features, the weight takes {}",
+      x.dim() == 0 ? 0 : x.size(-1),
+      weight.in());
+}
+
+bool packed_path(const at::Tensor& x, const PackedMatrix& weight) {
+  return x.device().is_cpu() && weight.device().is_cpu() &&
+         x.scalar_type() == at::kFloat;
+}
+
+// Splits (row chunk, panel) pairs over the threads; the split moves no bit.
+void run_product(simd::Product product) {
+  constexpr std::int64_t kRows = 96;
+  constexpr std::int64_t kWork = 1 << 16;  // multiply-adds worth a thread
+  const auto panels = panel_count(product.out);
+  const auto chunks = std::max<std::int64_t>(1, product.rows / kRows);
+  const auto rows = (product.rows + chunks - 1) / chunks;
+  const auto unit = rows * product.in * simd::table().panel;
+  const auto grain = std::max<std::int64_t>(1, kWork / unit);
+  parallel_ranges(chunks * panels, grain, [&](auto begin, auto end) {
+    while (begin < end) {
+      const auto chunk = begin / panels;
+      const auto stop = std::min(end, (chunk + 1) * panels);
+      const auto row = product.rows * chunk / chunks;
+      auto part = product;
+      part.rows = product.rows * (chunk + 1) / chunks - row;
+      part.x += row * product.x_stride;
+      part.result += row * product.result_stride;
+      part.first_panel = begin - chunk * panels;
+      part.last_panel = stop - chunk * panels;
+      simd::table().product(part);
+      begin = stop;
+    }
+  });
+}
+
+// x [rows, in] with stride 1 inside, result likewise.
+void run_packed(
+    const at::Tensor& x,
+    const PackedMatrix& weight,
+    const std::optional<at::Tensor>& bias,
+    at::Tensor& result) {
+  std::optional<at::Tensor> local;
+  if (bias && bias->defined()) local = bias->to(at::kFloat).contiguous();
+  if (local && local->numel() != weight.out()) {
+    throw_caller_error(
+        "multiply: bias has {} elements, the weight has {} outputs",
+        local->numel(),
+        weight.out());
+  }
+  run_product(
+      {.x = x.const_data_ptr<float>(),
+       .x_stride = x.stride(0),
+       .rows = x.size(0),
+       .panels = weight.data().const_data_ptr(),
+       .bfloat16 = weight.storage() == Storage::kBFloat16,
+       .in = weight.in(),
+       .out = weight.out(),
+       .bias = local ? local->const_data_ptr<float>() : nullptr,
+       .result = result.mutable_data_ptr<float>(),
+       .result_stride = result.stride(0),
+       .first_panel = 0,
+       .last_panel = panel_count(weight.out())});
 }
 
 }  // namespace
@@ -22,23 +136,60 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
   }
   out_ = weight.size(0);
   in_ = weight.size(1);
-  data_ = weight.detach().to(scalar_type(storage)).contiguous().clone();
+  const at::NoGradGuard no_grad;
+  const auto plain = weight.detach().to(scalar_type(storage)).contiguous();
+  if (!plain.device().is_cpu()) {
+    data_ = plain.is_same(weight) ? plain.clone() : plain;
+    return;
+  }
+  const auto width = simd::table().panel;
+  data_ = at::zeros({panel_count(out_), in_, width}, plain.options());
+  if (storage == Storage::kBFloat16) {
+    auto* target = static_cast<std::uint16_t*>(data_.mutable_data_ptr());
+    pack_panels(bits(plain), out_, in_, target);
+  } else {
+    pack_panels(
+        plain.const_data_ptr<float>(),
+        out_,
+        in_,
+        data_.mutable_data_ptr<float>());
+  }
 }
 
 std::int64_t PackedMatrix::bytes() const {
-  return data_.nbytes();
+  return static_cast<std::int64_t>(data_.nbytes());
 }
 
 at::Tensor PackedMatrix::unpack() const {
-  return data_.to(at::kFloat);
+  if (!data_.device().is_cpu()) return data_.to(at::kFloat);
+  auto plain = at::empty({out_, in_}, data_.options());
+  if (storage_ == Storage::kBFloat16) {
+    auto* target = static_cast<std::uint16_t*>(plain.mutable_data_ptr());
+    unpack_panels(bits(data_), out_, in_, target);
+  } else {
+    unpack_panels(
+        data_.const_data_ptr<float>(),
+        out_,
+        in_,
+        plain.mutable_data_ptr<float>());
+  }
+  return plain.to(at::kFloat);
 }
 
 at::Tensor multiply(
     const at::Tensor& x,
     const PackedMatrix& weight,
     const std::optional<at::Tensor>& bias) {
-  at::NoGradGuard no_grad;
-  return at::linear(x, weight.data().to(x.scalar_type()), bias);
+  const at::NoGradGuard no_grad;
+  check_input(x, weight);
+  auto shape = x.sizes().vec();
+  shape.back() = weight.out();
+  auto out = at::empty(shape, x.options());
+  auto rows = out.view({-1, weight.out()});
+  if (x.numel() > 0) {
+    multiply_into(rows, x.reshape({-1, weight.in()}), weight, bias);
+  }
+  return out;
 }
 
 void multiply_into(
@@ -46,7 +197,32 @@ void multiply_into(
     const at::Tensor& x,
     const PackedMatrix& weight,
     const std::optional<at::Tensor>& bias) {
-  out.copy_(multiply(x, weight, bias));
+  const at::NoGradGuard no_grad;
+  check_input(x, weight);
+  if (x.dim() != 2 || out.dim() != 2 || out.size(0) != x.size(0) ||
+      out.size(1) != weight.out()) {
+    throw_caller_error(
+        "multiply_into: give x [rows, {}] and out [rows, {}]",
+        weight.in(),
+        weight.out());
+  }
+  if (x.size(0) == 0) return;
+  if (!packed_path(x, weight)) {
+    const auto plain =
+        weight.device().is_cpu() ? weight.unpack() : weight.data();
+    std::optional<at::Tensor> local;
+    if (bias && bias->defined()) local = bias->to(x.scalar_type());
+    out.copy_(at::linear(x, plain.to(x.scalar_type()), local));
+    return;
+  }
+  const auto rows = x.stride(1) == 1 ? x : x.contiguous();
+  if (out.scalar_type() == at::kFloat && out.stride(1) == 1) {
+    run_packed(rows, weight, bias, out);
+    return;
+  }
+  auto buffer = at::empty({x.size(0), weight.out()}, x.options());
+  run_packed(rows, weight, bias, buffer);
+  out.copy_(buffer);
 }
 
 }  // namespace moft::kernels

@@ -1,0 +1,30 @@
+// The kernels for AVX-512 (F, BW, DQ, VL); flags in cmake/Kernels.cmake.
+#if defined(__x86_64__)
+
+#include "moft/kernels/simd/attention-inl.h"
+#include "moft/kernels/simd/elementwise-inl.h"
+#include "moft/kernels/simd/product-inl.h"
+#include "moft/kernels/simd/table.h"
+#include "moft/kernels/simd/vocabulary-inl.h"
+
+namespace moft::kernels::simd {
+
+const Table kAvx512 = {
+    .name = "avx512",
+    .panel = kPanel,
+    .product = product,
+    .attention = attention,
+    .rms_norm = rms_norm,
+    .add_rms_norm = add_rms_norm,
+    .rotary = rotary,
+    .swiglu = swiglu,
+    .largest = largest,
+    .exponentials = exponentials,
+    .scaled_exponentials = scaled_exponentials,
+    .difference_moments = difference_moments,
+    .own_moments = own_moments,
+};
+
+}  // namespace moft::kernels::simd
+
+#endif  // __x86_64__

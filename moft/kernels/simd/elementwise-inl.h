@@ -1,0 +1,94 @@
+// Norms, rotary embedding, gated activation: one row at a time.
+#pragma once
+
+#include "moft/kernels/simd/table.h"
+#include "moft/kernels/simd/vector-inl.h"
+
+namespace moft::kernels::simd {
+namespace {
+
+float inverse_root(float squares, float eps, std::int64_t width) {
+  return 1.0f / __builtin_sqrtf(squares / static_cast<float>(width) + eps);
+}
+
+void apply_gain(
+    const float* x,
+    const float* gain,
+    float scale,
+    std::int64_t width,
+    float* result) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    store(result + i, load(x + i) * splat(scale) * load(gain + i));
+  }
+  for (; i < width; ++i)
+    result[i] = x[i] * scale * gain[i];
+}
+
+void rms_norm(
+    const float* x,
+    const float* gain,
+    float eps,
+    std::int64_t width,
+    float* result) {
+  Vec squares[2] = {};
+  std::int64_t i = 0;
+  for (; i + 2 * kLanes <= width; i += 2 * kLanes) {
+    const Vec a = load(x + i), b = load(x + i + kLanes);
+    squares[0] = fma(a, a, squares[0]);
+    squares[1] = fma(b, b, squares[1]);
+  }
+  float rest = 0;
+  for (; i < width; ++i)
+    rest = fma(x[i], x[i], rest);
+  const float total = sum(squares[0] + squares[1]) + rest;
+  apply_gain(x, gain, inverse_root(total, eps, width), width, result);
+}
+
+void add_rms_norm(
+    float* residual,
+    const float* delta,
+    const float* gain,
+    float eps,
+    std::int64_t width,
+    float* result) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    store(residual + i, load(residual + i) + load(delta + i));
+  }
+  for (; i < width; ++i)
+    residual[i] += delta[i];
+  rms_norm(residual, gain, eps, width, result);
+}
+
+void rotary(
+    float* x, const float* cosine, const float* sine, std::int64_t half) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const Vec a = load(x + i), b = load(x + half + i);
+    const Vec c = load(cosine + i), s = load(sine + i);
+    store(x + i, fma(a, c, -(b * s)));
+    store(x + half + i, fma(b, c, a * s));
+  }
+  for (; i < half; ++i) {
+    const float a = x[i], b = x[half + i];
+    x[i] = fma(a, cosine[i], -(b * sine[i]));
+    x[half + i] = fma(b, cosine[i], a * sine[i]);
+  }
+}
+
+void swiglu(
+    const float* gate, const float* up, std::int64_t width, float* result) {
+  const Vec one = splat(1.0f);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    const Vec g = load(gate + i);
+    store(result + i, g / (one + exp(-g)) * load(up + i));
+  }
+  for (; i < width; ++i) {
+    result[i] = gate[i] / (1.0f + exp(-gate[i])) * up[i];
+  }
+}
+
+}  // namespace
+}  // namespace moft::kernels::simd

@@ -1,0 +1,118 @@
+// The kernels as plain functions on pointers, one table per instruction set.
+//
+// The same source (the *-inl.h files) is compiled for portable C++, AVX2+FMA
+// and AVX-512; table() picks once, by what the processor can do. The variants
+// may differ in last bits; one machine always uses one variant. Setting the
+// environment variable MOFT_SIMD to generic, avx2 or avx512 lowers the choice
+// (for tests); it never raises it.
+//
+// All strides and counts are in elements. Thread safety: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace moft::kernels::simd {
+
+// out[r, o] = bias[o] + sum over k of x[r, k] w[o, k], a single chain in k.
+struct Product {
+  const float* x;
+  std::int64_t x_stride;
+  std::int64_t rows;
+  const void* panels;  // [panels][in][width], float or bf16 bits
+  bool bfloat16;
+  std::int64_t in;
+  std::int64_t out;
+  const float* bias;  // [out] or null
+  float* result;
+  std::int64_t result_stride;
+  std::int64_t first_panel;  // the part of the panels to compute
+  std::int64_t last_panel;   // exclusive
+};
+
+// A run of keys and values of one head: entry j at keys + j * stride.
+struct Entries {
+  const float* keys;
+  const float* values;
+  std::int64_t key_stride;
+  std::int64_t value_stride;
+  std::int64_t count;
+};
+
+// One query head over two runs, the older one first; scratch holds the sum of
+// both counts plus 16 floats.
+struct Attention {
+  const float* q;
+  Entries runs[2];
+  std::int64_t width;
+  float scale;
+  float* scratch;
+  float* result;
+};
+
+struct Moments {
+  double weights;   // sum of w_i = exp(scale * x_i - shift)
+  double weighted;  // sum of w_i times something
+};
+
+struct Table {
+  const char* name;
+  int panel;  // outputs per panel
+  void (*product)(const Product& p);
+  void (*attention)(const Attention& a);
+  // result = x / sqrt(mean(x^2) + eps) * gain; x may be result.
+  void (*rms_norm)(
+      const float* x,
+      const float* gain,
+      float eps,
+      std::int64_t width,
+      float* result);
+  // residual += delta, then the same.
+  void (*add_rms_norm)(
+      float* residual,
+      const float* delta,
+      const float* gain,
+      float eps,
+      std::int64_t width,
+      float* result);
+  void (*rotary)(
+      float* x, const float* cosine, const float* sine, std::int64_t half);
+  void (*swiglu)(
+      const float* gate, const float* up, std::int64_t width, float* result);
+  // The largest element; -inf when count is 0; NaN when any element is NaN.
+  float (*largest)(const float* x, std::int64_t count);
+  // result[i] = exp(scale * (x[i] - shift)); returns their sum. result may be
+  // null (sum only).
+  double (*exponentials)(
+      const float* x,
+      std::int64_t count,
+      float scale,
+      float shift,
+      float* result);
+  // result[i] = factor * exp(scale * (x[i] - shift)); x may be result.
+  void (*scaled_exponentials)(
+      const float* x,
+      std::int64_t count,
+      float scale,
+      float shift,
+      float factor,
+      float* result);
+  // w_i = exp(scale * (p[i] - shift)); weighted by scale * (p[i] - q[i]).
+  Moments (*difference_moments)(
+      const float* p,
+      const float* q,
+      std::int64_t count,
+      float scale,
+      float shift);
+  // Weighted by scale * (p[i] - shift).
+  Moments (*own_moments)(
+      const float* p, std::int64_t count, float scale, float shift);
+};
+
+const Table& table();
+
+extern const Table kGeneric;
+extern const Table kAvx2;    // only on x86-64
+extern const Table kAvx512;  // only on x86-64
+
+}  // namespace moft::kernels::simd

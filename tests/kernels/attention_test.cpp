@@ -1,0 +1,150 @@
+#include "moft/kernels/attention.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "moft/core/errors.h"
+
+#include "tests/kernels/support.h"
+
+namespace moft::kernels {
+namespace {
+
+at::Tensor indices(std::vector<std::int64_t> values) {
+  return at::tensor(values, at::kLong);
+}
+
+// One query row in double: q [heads, d], keys and values [kv_heads, L, d].
+at::Tensor attend(
+    const at::Tensor& q,
+    const at::Tensor& keys,
+    const at::Tensor& values,
+    double scale) {
+  const auto group = q.size(0) / keys.size(0);
+  std::vector<at::Tensor> heads;
+  for (std::int64_t h = 0; h < q.size(0); ++h) {
+    const auto k = keys[h / group].to(at::kDouble);
+    const auto v = values[h / group].to(at::kDouble);
+    const auto p = at::softmax(at::mv(k, q[h].to(at::kDouble)) * scale, 0);
+    heads.push_back(at::mv(v.t(), p));
+  }
+  return at::stack(heads);
+}
+
+struct Case {
+  std::int64_t heads;
+  std::int64_t kv_heads;
+  std::int64_t d;
+};
+
+const Case kCases[] = {{9, 3, 64}, {4, 4, 32}, {2, 1, 20}, {2, 2, 128}};
+
+TEST(DecodeAttention, MatchesDouble) {
+  for (const auto [heads, kv_heads, d] : kCases) {
+    const auto keys = numbers({3, kv_heads, 50, d}, 1) * 3;
+    const auto values = numbers({3, kv_heads, 50, d}, 2);
+    const auto q = numbers({4, heads, d}, 3) * 3;
+    const auto slots = indices({2, 0, 2, 1});
+    const auto lengths = indices({1, 50, 17, 33});
+    const double scale = 1 / std::sqrt(d);
+    const auto out = decode_attention(q, keys, values, slots, lengths, scale);
+    for (std::int64_t row = 0; row < 4; ++row) {
+      const auto slot = slots[row].item<std::int64_t>();
+      const auto n = lengths[row].item<std::int64_t>();
+      const auto truth = attend(
+          q[row],
+          keys[slot].narrow(1, 0, n),
+          values[slot].narrow(1, 0, n),
+          scale);
+      EXPECT_LE(distance(out[row], truth), 4e-6) << row << " d " << d;
+    }
+  }
+}
+
+TEST(DecodeAttention, BitsDependOnTheRowAlone) {
+  const auto keys = numbers({5, 3, 200, 64}, 4);
+  const auto values = numbers({5, 3, 200, 64}, 5);
+  const auto q = numbers({5, 9, 64}, 6);
+  const auto slots = indices({0, 1, 2, 3, 4});
+  const auto lengths = indices({200, 1, 77, 128, 9});
+  const auto all = decode_attention(q, keys, values, slots, lengths, 0.125);
+  for (const int threads : {1, 2, 3}) {
+    const Threads set(threads);
+    for (std::int64_t row = 0; row < 5; ++row) {
+      EXPECT_TRUE(at::equal(
+          decode_attention(
+              q.narrow(0, row, 1),
+              keys,
+              values,
+              slots.narrow(0, row, 1),
+              lengths.narrow(0, row, 1),
+              0.125),
+          all.narrow(0, row, 1)));
+    }
+  }
+}
+
+// Three sequences (one empty), with and without a prefix in static buffers,
+// against the decode of the same tokens: the same bits, by contract.
+TEST(PrefillAttention, HasTheBitsOfDecode) {
+  for (const auto [heads, kv_heads, d] : kCases) {
+    const auto fused = numbers({16, (heads + 2 * kv_heads) * d}, 7);
+    const auto part = [&, h = heads, kv = kv_heads, w = d](
+                          std::int64_t first, std::int64_t count) {
+      (void)h, (void)kv;
+      return fused.narrow(1, first * w, count * w).view({16, count, w});
+    };
+    const auto q = part(0, heads), k = part(heads, kv_heads),
+               v = part(heads + kv_heads, kv_heads);
+    auto keys = numbers({3, kv_heads, 40, d}, 8);
+    auto values = numbers({3, kv_heads, 40, d}, 9);
+    const auto offsets = indices({0, 9, 9, 16});
+    for (const bool with_prefix : {false, true}) {
+      std::optional<Prefix> prefix;
+      const std::vector<std::int64_t> before =
+          with_prefix ? std::vector<std::int64_t>{13, 4, 0}
+                      : std::vector<std::int64_t>{0, 0, 0};
+      if (with_prefix) {
+        prefix = Prefix{
+            keys.clone(), values.clone(), indices({0, 1, 2}), indices(before)};
+      }
+      const auto out = prefill_attention(q, k, v, offsets, 0.2, prefix);
+      std::vector<std::int64_t> slots, positions, lengths;
+      for (std::int64_t t = 0; t < 16; ++t) {
+        const std::int64_t s = t < 9 ? 0 : 2;
+        slots.push_back(s);
+        positions.push_back(before[s] + t - (s == 0 ? 0 : 9));
+        lengths.push_back(positions.back() + 1);
+      }
+      store_tokens(keys, k, indices(slots), indices(positions));
+      store_tokens(values, v, indices(slots), indices(positions));
+      EXPECT_TRUE(at::equal(
+          out,
+          decode_attention(
+              q, keys, values, indices(slots), indices(lengths), 0.2)))
+          << "d " << d << " prefix " << with_prefix;
+    }
+  }
+}
+
+TEST(Attention, RefusesWhatIsOutOfRange) {
+  const auto keys = numbers({2, 1, 5, 8}, 10);
+  const auto q = numbers({1, 2, 8}, 11);
+  const auto attend_at = [&](std::int64_t slot, std::int64_t length) {
+    return decode_attention(
+        q, keys, keys, indices({slot}), indices({length}), 1.0);
+  };
+  EXPECT_NO_THROW(attend_at(1, 5));
+  EXPECT_THROW(attend_at(2, 5), CallerError);
+  EXPECT_THROW(attend_at(-1, 5), CallerError);
+  EXPECT_THROW(attend_at(0, 6), CallerError);
+  EXPECT_THROW(attend_at(0, 0), CallerError);
+  const auto kv = numbers({1, 1, 8}, 12);
+  EXPECT_THROW(prefill_attention(q, kv, kv, indices({0, 2}), 1.0), CallerError);
+  EXPECT_THROW(
+      prefill_attention(q, kv, kv, indices({0, 2, 1}), 1.0), CallerError);
+}
+
+}  // namespace
+}  // namespace moft::kernels
