@@ -71,9 +71,9 @@ std::string world_error(const Reward& reward, const RewardBatch& batch) {
 
 TEST(Reward, NonFiniteNumbersNameRewardPromptAndCompletion) {
   EXPECT_EQ(
-      world_error(Scripted({1, kNan}), batch_of({"fine", "bad\nanswer"})),
+      world_error(Scripted({1, kNan}), batch_of({"fine", "bad answer"})),
       "reward 'scripted': is nan; prompt 'prompt 1', completion "
-      "'bad\\x0aanswer'");
+      "'bad answer'");
 }
 
 TEST(Reward, AWrongNumberOfNumbersIsNoReward) {
