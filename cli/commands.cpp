@@ -5,6 +5,23 @@ namespace moft {
 std::span<const CommandEntry> commands() {
   static constexpr CommandEntry kCommands[] = {
       {"train", "Train a steerable policy from a recipe", make_train_command},
+      {"evaluate",
+       "Measure a run's front; write its report",
+       make_evaluate_command},
+      {"generate",
+       "Complete prompts under one weighting",
+       make_generate_command},
+      {"sweep",
+       "Complete one prompt under many weightings",
+       make_sweep_command},
+      {"score", "Log-probabilities of given completions", make_score_command},
+      {"tokenize", "Token ids of lines of text", make_tokenize_command},
+      {"export",
+       "Freeze one weighting as a Hugging Face directory",
+       make_export_command},
+      {"calibrate",
+       "How the reference scores; propose ranges",
+       make_calibrate_command},
       {"recipe", "Show, check and list recipes", make_recipe_command},
       {"version", "Print what a bug report needs", make_version_command},
   };

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/token_log_probs.h"
 
 namespace moft {
 namespace {
@@ -50,7 +51,10 @@ class PartDecoder {
       const GenerateOptions& options,
       const Tokenizer* tokenizer,
       const OnToken& on_token)
-      : options_(options), on_token_(on_token), begin_(begin) {
+      : options_(options),
+        on_token_(on_token),
+        begin_(begin),
+        twins_(batch.reference.has_value()) {
     for (std::size_t r = begin; r < end; ++r) {
       const RowKey& key = batch.keys.at(r);
       streams_.emplace_back(key.seed, key.purpose, key.step, key.row);
@@ -63,6 +67,7 @@ class PartDecoder {
     std::vector<Generation> results(streams_.size());
     while (!session_->rows().empty()) {
       const auto drawn = draw();
+      if (twins_) compare(results);
       std::vector<std::int64_t> alive;
       std::vector<std::int32_t> fed;
       for (std::size_t i = 0; i < drawn.size(); ++i) {
@@ -71,6 +76,10 @@ class PartDecoder {
           alive.push_back(static_cast<std::int64_t>(i));
           fed.push_back(drawn[i].token);
         }
+      }
+      if (twins_) {
+        add_twins(alive, static_cast<std::int64_t>(drawn.size()));
+        fed.insert(fed.end(), fed.begin(), fed.end());
       }
       session_->keep(alive);
       if (!alive.empty()) session_->advance(fed);
@@ -110,19 +119,58 @@ class PartDecoder {
       row.prompt = entry->second;
       decode.rows.push_back(row);
     }
+    if (batch.reference) {
+      const auto reference = static_cast<std::int64_t>(decode.steerings.size());
+      decode.steerings.push_back(*batch.reference);
+      const std::size_t count = decode.rows.size();
+      for (std::size_t r = 0; r < count; ++r) {
+        decode.rows.push_back({decode.rows[r].prompt, reference});
+      }
+    }
     return decode;
   }
 
-  std::vector<Drawn> draw() {
-    const auto& rows = session_->rows();
-    std::vector<double> uniforms;
-    for (const std::int64_t row : rows) {
-      uniforms.push_back(streams_[static_cast<std::size_t>(row)].uniform());
+  // Rows of the session that belong to the policy; their twins follow.
+  std::int64_t policy_rows() const {
+    const auto rows = static_cast<std::int64_t>(session_->rows().size());
+    return twins_ ? rows / 2 : rows;
+  }
+
+  static void add_twins(std::vector<std::int64_t>& alive, std::int64_t offset) {
+    const std::size_t count = alive.size();
+    for (std::size_t i = 0; i < count; ++i)
+      alive.push_back(alive[i] + offset);
+  }
+
+  void compare(std::vector<Generation>& results) const {
+    const std::int64_t rows = policy_rows();
+    const at::Tensor& logits = session_->logits();
+    const at::Tensor kl = kernels::exact_kl(
+                              logits.narrow(0, 0, rows),
+                              logits.narrow(0, rows, rows),
+                              1.0 / options_.sampling.temperature)
+                              .to(at::kCPU)
+                              .contiguous();
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const auto row = static_cast<std::size_t>(
+          session_->rows()[static_cast<std::size_t>(i)]);
+      results[row].exact_kl.push_back(kl.const_data_ptr<float>()[i]);
     }
-    const kernels::Samples samples =
-        kernels::sample_rows(session_->logits(), options_.sampling, uniforms);
+  }
+
+  std::vector<Drawn> draw() {
+    const auto count = static_cast<std::size_t>(policy_rows());
+    std::vector<double> uniforms;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto row = static_cast<std::size_t>(session_->rows()[i]);
+      uniforms.push_back(streams_[row].uniform());
+    }
+    const kernels::Samples samples = kernels::sample_rows(
+        session_->logits().narrow(0, 0, policy_rows()),
+        options_.sampling,
+        uniforms);
     std::vector<Drawn> drawn;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       drawn.push_back(
           {static_cast<std::int32_t>(
                samples.ids.const_data_ptr<std::int64_t>()[i]),
@@ -154,6 +202,7 @@ class PartDecoder {
   const GenerateOptions& options_;
   const OnToken& on_token_;
   std::size_t begin_;
+  bool twins_;
   std::vector<RandomStream> streams_;
   std::vector<StopWatch> watches_;
   std::unique_ptr<DecodeSession> session_;
@@ -172,6 +221,9 @@ Generations generate(
       "[generate] needs one key per row");
   const auto rows = batch.rows.size();
   const auto step = static_cast<std::size_t>(options.rows_at_once);
+  TORCH_CHECK(
+      !batch.record_features || !batch.reference,
+      "[generate] features and a reference are not recorded together");
   TORCH_CHECK(
       !batch.record_features || rows <= step,
       "[generate] features can be recorded for ",

@@ -50,6 +50,9 @@ struct Generation {
   TokenIds tokens;  // the end token included, when there is one
   // Under the tempered policy, truncation (top-k, top-p) not counted.
   std::vector<float> log_probs;
+  // With a reference: the KL of the next-token distribution at each token,
+  // policy to reference, summed over the whole vocabulary; nats.
+  std::vector<float> exact_kl;
   // Ended by an end token or a stop string, not by max_new_tokens.
   bool finished = false;
   // Where a stop string begins in the completion's bytes.
@@ -66,6 +69,10 @@ struct GenerateBatch {
   std::vector<Coefficients> steerings;
   std::vector<DecodeRow> rows;  // [B]
   std::vector<RowKey> keys;     // [B]
+  // Each row's twin under this steering reads the same tokens beside it, and
+  // exact_kl compares the two. The same arithmetic on both: equal parameters
+  // give exactly 0.
+  std::optional<Coefficients> reference;
   bool record_features = false;
 };
 

@@ -36,6 +36,7 @@ struct CompletionRequest {
 struct Completion {
   TokenIds tokens;  // the end token included
   std::vector<float> log_probs;
+  std::vector<float> exact_kl;  // per token, when asked for; nats
   std::string text;  // without the end token and what follows a stop string
   bool finished = false;
 };
@@ -73,6 +74,10 @@ class Policy {
       const std::vector<CompletionRequest>& requests,
       const GenerateOptions& options,
       const OnToken& on_token = nullptr) = 0;
+  // The same with exact_kl to the frozen reference at every token.
+  virtual std::vector<Completion> complete_with_kl(
+      const std::vector<CompletionRequest>& requests,
+      const GenerateOptions& options) = 0;
 
   virtual std::vector<Score> score(
       const std::vector<ScoreRequest>& requests,

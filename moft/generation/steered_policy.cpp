@@ -101,11 +101,26 @@ std::vector<Completion> SteeredPolicy::complete(
     const std::vector<CompletionRequest>& requests,
     const GenerateOptions& options,
     const OnToken& on_token) {
+  return run(requests, options, std::nullopt, on_token);
+}
+
+std::vector<Completion> SteeredPolicy::complete_with_kl(
+    const std::vector<CompletionRequest>& requests,
+    const GenerateOptions& options) {
+  return run(requests, options, coefficients_of(std::nullopt), nullptr);
+}
+
+std::vector<Completion> SteeredPolicy::run(
+    const std::vector<CompletionRequest>& requests,
+    const GenerateOptions& options,
+    const std::optional<Coefficients>& reference,
+    const OnToken& on_token) {
   GenerateOptions tempered = options;
   tempered.sampling.temperature *= definition_.temperature;
   const auto& own = base_.model->info().end_tokens;
   tempered.end_tokens.insert(tempered.end_tokens.end(), own.begin(), own.end());
   GenerateBatch batch;
+  batch.reference = reference;
   for (const CompletionRequest& request : requests) {
     DecodeRow row;
     row.prompt = place_of(batch.prompts, request.prompt);
@@ -118,7 +133,7 @@ std::vector<Completion> SteeredPolicy::complete(
   std::vector<Completion> completions;
   for (const Generation& row : generations.rows) {
     completions.push_back(
-        {row.tokens, row.log_probs, text_of(row), row.finished});
+        {row.tokens, row.log_probs, row.exact_kl, text_of(row), row.finished});
   }
   return completions;
 }

@@ -53,6 +53,9 @@ class SteeredPolicy : public Policy {
       const std::vector<CompletionRequest>& requests,
       const GenerateOptions& options,
       const OnToken& on_token = nullptr) override;
+  std::vector<Completion> complete_with_kl(
+      const std::vector<CompletionRequest>& requests,
+      const GenerateOptions& options) override;
   std::vector<Score> score(
       const std::vector<ScoreRequest>& requests,
       const ScoreOptions& options) override;
@@ -73,6 +76,12 @@ class SteeredPolicy : public Policy {
   TokenIds encode_prompt_text(const std::string& text) const;
 
  private:
+  std::vector<Completion> run(
+      const std::vector<CompletionRequest>& requests,
+      const GenerateOptions& options,
+      const std::optional<Coefficients>& reference,
+      const OnToken& on_token);
+
   LoadedModel base_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   PolicyDefinition definition_;

@@ -169,6 +169,7 @@ struct TrainingOptions {
   WeightingPer weighting_per = WeightingPer::kPrompt;
   double kl_strength = 0.01;
   std::int64_t max_new_tokens = 32;
+  double missing_eos_penalty = 0.0;
   Baseline baseline = Baseline::kLeaveOneOut;
   AdvantageNormalisation advantage_normalisation =
       AdvantageNormalisation::kBatch;
@@ -205,6 +206,13 @@ struct TrainingOptions {
       max_new_tokens,
       Help{"a completion that has not stopped by then is cut off", "tokens"},
       between(1, 1e6));
+    v("missing_eos_penalty",
+      missing_eos_penalty,
+      Help{"taken off the training reward of a completion that was cut off "
+           "(TRL's option of this name); rewards in logs and reports do not "
+           "contain it; 0: none",
+           "reward"},
+      at_least(0));
     v("baseline",
       baseline,
       Help{"what is subtracted from a completion's reward; leave_one_out: the "

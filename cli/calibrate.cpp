@@ -1,0 +1,188 @@
+// `moft calibrate`: how the reference policy scores on each objective, how the
+// objectives correlate, and ranges that would map its spread to [0, 1].
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/log.h"
+#include "moft/data/encode_prompt.h"
+#include "moft/evaluation/bootstrap.h"
+#include "moft/generation/steered_policy.h"
+#include "moft/rewards/objectives.h"
+
+#include "cli/command.h"
+#include "cli/compute.h"
+#include "cli/recipe.h"
+
+namespace moft {
+
+namespace {
+
+using Column = std::vector<double>;
+
+double mean(const Column& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) /
+         static_cast<double>(values.size());
+}
+
+// Pearson's r; nothing when a column is constant.
+std::optional<double> correlation(const Column& a, const Column& b) {
+  const double mean_a = mean(a);
+  const double mean_b = mean(b);
+  double ab = 0.0;
+  double aa = 0.0;
+  double bb = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += (a[i] - mean_a) * (b[i] - mean_b);
+    aa += (a[i] - mean_a) * (a[i] - mean_a);
+    bb += (b[i] - mean_b) * (b[i] - mean_b);
+  }
+  if (aa == 0.0 || bb == 0.0) return std::nullopt;
+  return ab / std::sqrt(aa * bb);
+}
+
+class CalibrateCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
+        ->required();
+    app.add_option("OVERRIDES", overrides_, "Keys to set, as dotted.key=value");
+    app.add_option(
+           "--prompts", prompts_, "Training prompts used, from the first")
+        ->check(CLI::Range(1, 1000000))
+        ->capture_default_str();
+    app.add_option("--samples", samples_, "Completions of each prompt")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+  }
+
+  int run() override {
+    const RecipeSource source = find_recipe(recipe_);
+    Recipe recipe = load_recipe(source, overrides_);
+    resolve_paths(recipe, source);
+    const Compute compute = use_compute(recipe.compute);
+    const auto objectives =
+        make_objectives(recipe.objectives, ".", compute.load.device);
+    const Scores scores = sample_reference(recipe, compute, objectives);
+    print_distributions(objectives, scores);
+    print_correlations(objectives, scores);
+    return 0;
+  }
+
+ private:
+  Scores sample_reference(
+      const Recipe& recipe,
+      const Compute& compute,
+      const ObjectiveSet& objectives) const {
+    auto examples = read_examples(recipe.data.train);
+    examples.resize(std::min(examples.size(), prompts_));
+    LoadedModel base = load_language_model(recipe.policy.model, compute.load);
+    auto tokenizer = load_base_tokenizer(recipe.policy.model, base);
+    PolicyDefinition definition;
+    definition.temperature = recipe.policy.temperature;
+    definition.prompt_template = recipe.data.prompt_template;
+    SteeredPolicy policy(std::move(base), tokenizer, definition);
+    const PromptTemplate format(definition.prompt_template);
+    format.check(examples);
+    std::vector<CompletionRequest> requests;
+    RewardBatch batch;
+    for (const Example& example : examples) {
+      const TokenIds prompt = encode_prompt(format, example, *tokenizer);
+      for (std::size_t s = 0; s < samples_; ++s) {
+        const auto row = static_cast<std::uint32_t>(requests.size());
+        const auto seed = static_cast<std::uint64_t>(recipe.training.seed);
+        requests.push_back(
+            {prompt, std::nullopt, {seed, Purpose::kCalibrate, 0, row}});
+        batch.prompts.push_back(format.render(example));
+        batch.examples.push_back(&example);
+      }
+    }
+    log_info(
+        "sampling {} completions of the reference ({})",
+        requests.size(),
+        compute.describe());
+    GenerateOptions options;
+    options.max_new_tokens = recipe.training.max_new_tokens;
+    for (const Completion& answer : policy.complete(requests, options)) {
+      batch.completions.push_back(answer.text);
+      batch.token_counts.push_back(
+          static_cast<std::int64_t>(answer.tokens.size()) -
+          (answer.finished ? 1 : 0));
+    }
+    return objectives.score(batch);
+  }
+
+  static Column raw_column(const Scores& scores, std::size_t i) {
+    Column column;
+    for (const auto& row : scores.raw)
+      column.push_back(row[i]);
+    return column;
+  }
+
+  static void print_distributions(
+      const ObjectiveSet& objectives, const Scores& scores) {
+    fmt::print(
+        "{:<20}{:>9}{:>9}{:>9}{:>9}{:>9}  {:<18}{}\n",
+        "objective",
+        "mean",
+        "5%",
+        "50%",
+        "95%",
+        "max",
+        "range now",
+        "proposed (5%..95% of the reference, widened by half)");
+    for (std::size_t i = 0; i < objectives.size(); ++i) {
+      const Column raw = raw_column(scores, i);
+      const double low = quantile(raw, 0.05);
+      const double high = quantile(raw, 0.95);
+      const double margin = (high - low) / 4.0;
+      const Objective& objective = objectives.objectives()[i];
+      const std::string proposed =
+          high > low
+              ? fmt::format("[{:.3g}, {:.3g}]", low - margin, high + margin)
+              : "none: the reference always gets the same";
+      fmt::print(
+          "{:<20}{:>9.3f}{:>9.3f}{:>9.3f}{:>9.3f}{:>9.3f}  {:<18}{}\n",
+          objective.name,
+          mean(raw),
+          low,
+          quantile(raw, 0.5),
+          high,
+          *std::max_element(raw.begin(), raw.end()),
+          fmt::format("[{:g}, {:g}]", objective.low, objective.high),
+          proposed);
+    }
+  }
+
+  static void print_correlations(
+      const ObjectiveSet& objectives, const Scores& scores) {
+    for (std::size_t i = 0; i < objectives.size(); ++i) {
+      for (std::size_t j = i + 1; j < objectives.size(); ++j) {
+        const auto r =
+            correlation(raw_column(scores, i), raw_column(scores, j));
+        const std::string text = r ? fmt::format("{:+.2f}", *r) : "undefined";
+        fmt::print(
+            "correlation of {} and {}: {}\n",
+            objectives.names()[i],
+            objectives.names()[j],
+            text);
+      }
+    }
+  }
+
+  std::string recipe_;
+  std::vector<std::string> overrides_;
+  std::size_t prompts_ = 24;
+  std::size_t samples_ = 4;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_calibrate_command() {
+  return std::make_unique<CalibrateCommand>();
+}
+
+}  // namespace moft

@@ -1,0 +1,27 @@
+// From the recipe's or the flags' device, precision and threads to what the
+// library needs: used by every command that runs a model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "moft/core/compute_options.h"
+#include "moft/models/load.h"
+
+namespace moft {
+
+struct Compute {
+  LoadOptions load;
+  std::int64_t threads = 1;  // on the CPU
+  Precision precision = Precision::kFp32;
+
+  // "cpu, bf16, 2 threads"
+  std::string describe() const;
+};
+
+// Chooses the device and sets the number of threads of this process. With
+// bf16, frozen weights are stored as bfloat16; products accumulate in float32.
+// WorldError when CUDA is asked for and there is none.
+Compute use_compute(const ComputeOptions& options);
+
+}  // namespace moft

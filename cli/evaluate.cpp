@@ -1,0 +1,216 @@
+// `moft evaluate`: the front of a trained run, as table, report and page.
+#include "moft/evaluation/evaluate.h"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/json.h"
+#include "moft/core/log.h"
+#include "moft/evaluation/report.h"
+#include "moft/evaluation/table.h"
+#include "moft/generation/steered_policy.h"
+
+#include "cli/build_info.h"
+#include "cli/command.h"
+#include "cli/compute.h"
+#include "cli/recipe.h"
+
+namespace moft {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<TrainingRow> read_training(
+    const fs::path& file, const std::vector<std::string>& objectives) {
+  std::vector<TrainingRow> rows;
+  if (!fs::exists(file)) return rows;
+  const std::string text = read_text(file);
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const auto json =
+        parse_json(text.substr(begin, end - begin), file.string());
+    begin = end + 1;
+    if (!json.contains("kl")) continue;
+    const auto number = [&](const std::string& key) -> std::optional<double> {
+      const auto found = json.find(key);
+      if (found == json.end() || !found->is_number()) return std::nullopt;
+      return found->get<double>();
+    };
+    TrainingRow row;
+    row.step = number("step").value_or(0);
+    row.kl = number("kl");
+    row.entropy = number("entropy");
+    row.mean_length = number("completions/mean_length");
+    for (const std::string& name : objectives) {
+      if (const auto mean = number("rewards/" + name + "/mean")) {
+        row.rewards[name] = *mean;
+      }
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+class EvaluateCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("RUN", run_, "The run directory that `moft train` wrote")
+        ->required();
+    app.add_option(
+           "--weightings",
+           options_.weightings,
+           "Points of the front, spread evenly over the simplex")
+        ->check(CLI::Range(2, 10000))
+        ->capture_default_str();
+    app.add_option(
+        "--prompts",
+        prompts_,
+        "Held-out prompts used, from the first; "
+        "default: all");
+    app.add_option(
+           "--samples",
+           options_.samples_per_prompt,
+           "Completions of each prompt under each weighting")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app.add_option(
+        "--alpha",
+        options_.alpha,
+        "KL strength; default: that of the training");
+    app.add_option("--seed", options_.seed, "Of the completions drawn")
+        ->capture_default_str();
+    app.add_option(
+        "--output", output_, "Where the report goes; default: RUN/report");
+    app.add_option(
+        "--baseline",
+        baselines_,
+        "Other runs, evaluated on the same prompts and shown beside");
+  }
+
+  int run() override {
+    const auto start = std::chrono::steady_clock::now();
+    const fs::path run(run_);
+    const Recipe recipe = read_recipe(run);
+    const Compute compute = use_compute(recipe.compute);
+    auto objectives =
+        make_objectives(recipe.objectives, ".", compute.load.device);
+    auto examples = read_examples(recipe.data.evaluation);
+    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
+    set_options(recipe);
+    Report report =
+        evaluate(run, recipe, compute, objectives, examples, "policy");
+    for (const std::string& other : baselines_) {
+      const fs::path path(other);
+      const Recipe theirs = read_recipe(path);
+      Report second =
+          evaluate(path, theirs, compute, objectives, examples, other);
+      report.baselines.push_back({other, std::move(second.points)});
+    }
+    finish(report, recipe, run, examples.size());
+    report.cost["evaluation_seconds"] =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count();
+    const fs::path target =
+        output_.empty() ? run / "report" : fs::path(output_);
+    write_report(target, report);
+    print(report, target);
+    return 0;
+  }
+
+ private:
+  static Recipe read_recipe(const fs::path& run) {
+    const fs::path file = run / "recipe.yaml";
+    if (!fs::exists(file) || !fs::exists(run / "policy" / "moft.json")) {
+      throw_caller_error(
+          "{} is not a finished run (it has no {}); give the output directory "
+          "of `moft train`",
+          run.string(),
+          fs::exists(file) ? "policy" : "recipe.yaml");
+    }
+    const RecipeSource source = find_recipe(file.string());
+    Recipe recipe = load_recipe(source, {});
+    resolve_paths(recipe, source);
+    return recipe;
+  }
+
+  void set_options(const Recipe& recipe) {
+    options_.max_new_tokens = recipe.training.max_new_tokens;
+    options_.reference_field = recipe.data.reference_field;
+    const PromptTemplate prompt(recipe.data.prompt_template);
+    if (prompt.field_names().size() == 1) {
+      options_.shown_field = prompt.field_names()[0];
+    }
+  }
+
+  Report evaluate(
+      const fs::path& run,
+      const Recipe& recipe,
+      const Compute& compute,
+      const ObjectiveSet& objectives,
+      const std::vector<Example>& examples,
+      const std::string& what) const {
+    auto policy = load_policy(run / "policy", compute.load);
+    log_info(
+        "evaluating {} on {} prompts at {} weightings ({})",
+        what,
+        examples.size(),
+        options_.weightings,
+        compute.describe());
+    const PromptTemplate prompt(recipe.data.prompt_template);
+    return evaluate_policy(
+        *policy,
+        objectives,
+        examples,
+        prompt,
+        options_,
+        [](std::int64_t done, std::int64_t all) {
+          log_info("evaluated {} of {} completions", done, all);
+        });
+  }
+
+  static void finish(
+      Report& report,
+      const Recipe& recipe,
+      const fs::path& run,
+      std::size_t prompts) {
+    report.title = recipe.name;
+    report.training = read_training(run / "metrics.jsonl", report.objectives);
+    report.provenance = {
+        {"moft", std::string(kMoftVersion) + " " + kGitRevision},
+        {"recipe", recipe.name},
+        {"base model", fs::path(recipe.policy.model).filename().string()},
+        {"held-out prompts", std::to_string(prompts)},
+        {"training seed", std::to_string(recipe.training.seed)},
+        {"training steps", std::to_string(recipe.training.steps)}};
+  }
+
+  static void print(const Report& report, const fs::path& target) {
+    fmt::print("\n{}\n", results_table(report));
+    for (const SampleText& text : report.texts) {
+      fmt::print("{}\n", sample_block(report, text));
+    }
+    for (const std::string& note : report.notes)
+      fmt::print("* {}\n", note);
+    fmt::print(
+        "\nreport: {}\n", (target / "index.html").lexically_normal().string());
+  }
+
+  std::string run_;
+  std::string output_;
+  std::optional<std::size_t> prompts_;
+  std::vector<std::string> baselines_;
+  EvaluateOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_evaluate_command() {
+  return std::make_unique<EvaluateCommand>();
+}
+
+}  // namespace moft

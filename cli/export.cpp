@@ -1,0 +1,41 @@
+// `moft export`: one steering as an ordinary Hugging Face directory.
+#include "moft/generation/export.h"
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/policy_flags.h"
+
+namespace moft {
+
+namespace {
+
+class ExportCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    policy_.declare(app);
+    steering_.declare(app);
+    app.add_option("--to", to_, "The directory to make")->required();
+  }
+
+  int run() override {
+    const auto policy = policy_.open();
+    export_policy(
+        *policy, policy_.policy_path(), steering_.steering(*policy), to_);
+    fmt::print("{}\n", to_);
+    return 0;
+  }
+
+ private:
+  PolicyFlags policy_;
+  SteeringFlags steering_;
+  std::string to_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_export_command() {
+  return std::make_unique<ExportCommand>();
+}
+
+}  // namespace moft

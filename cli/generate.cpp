@@ -1,0 +1,121 @@
+// `moft generate`: completions under one weighting.
+#include <cstdio>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/json.h"
+#include "moft/data/encode_prompt.h"
+
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/policy_flags.h"
+
+namespace moft {
+
+namespace {
+
+class GenerateCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    policy_.declare(app);
+    steering_.declare(app);
+    auto* prompt = app.add_option(
+        "--prompt",
+        prompt_,
+        "Text that fills the policy's prompt template; for a plain model the "
+        "whole prompt");
+    app.add_option(
+           "--input",
+           input_,
+           "JSON lines with the template's fields; one JSON line comes out per "
+           "line and sample")
+        ->excludes(prompt);
+    app.add_option("--samples", samples_, "Completions of each prompt")
+        ->check(CLI::Range(1, 1000000))
+        ->capture_default_str();
+    add_flags(app, sampling_);
+  }
+
+  int run() override {
+    check_options(sampling_, "command line");
+    if (prompt_.empty() == input_.empty()) {
+      throw_caller_error(
+          "give the prompt: --prompt TEXT, or --input FILE.jsonl for many");
+    }
+    auto policy = policy_.open();
+    const auto steering = steering_.steering(*policy);
+    if (input_.empty()) {
+      stream_one(*policy, steering);
+    } else {
+      answer_file(*policy, steering);
+    }
+    return 0;
+  }
+
+ private:
+  RowKey key(std::size_t row) const {
+    return {
+        static_cast<std::uint64_t>(sampling_.seed),
+        Purpose::kGenerate,
+        0,
+        static_cast<std::uint32_t>(row)};
+  }
+
+  void stream_one(
+      SteeredPolicy& policy, const std::optional<Steering>& steering) const {
+    const TokenIds prompt = policy.encode_prompt_text(prompt_);
+    std::vector<CompletionRequest> requests;
+    for (std::int64_t s = 0; s < samples_; ++s) {
+      requests.push_back({prompt, steering, key(static_cast<std::size_t>(s))});
+    }
+    for (const auto& answer : policy.complete(requests, sampling_.options())) {
+      fmt::print("{}\n", answer.text);
+    }
+  }
+
+  void answer_file(
+      SteeredPolicy& policy, const std::optional<Steering>& steering) const {
+    const auto examples = read_examples(input_);
+    const PromptTemplate format(policy.definition().prompt_template);
+    format.check(examples);
+    std::vector<CompletionRequest> requests;
+    for (const Example& example : examples) {
+      const TokenIds prompt =
+          encode_prompt(format, example, policy.tokenizer());
+      for (std::int64_t s = 0; s < samples_; ++s) {
+        requests.push_back({prompt, steering, key(requests.size())});
+      }
+    }
+    const auto answers = policy.complete(requests, sampling_.options());
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const auto example = i / static_cast<std::size_t>(samples_);
+      double log_prob = 0.0;
+      for (const float at_token : answers[i].log_probs)
+        log_prob += at_token;
+      nlohmann::ordered_json line;
+      line["id"] = examples[example].id;
+      line["completion"] = answers[i].text;
+      line["log_prob"] = log_prob;
+      line["tokens"] = answers[i].tokens.size();
+      line["finished"] = answers[i].finished;
+      fmt::print("{}\n", dump_json(line));
+    }
+  }
+
+  PolicyFlags policy_;
+  SteeringFlags steering_;
+  SamplingFlags sampling_;
+  std::string prompt_;
+  std::string input_;
+  std::int64_t samples_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_generate_command() {
+  return std::make_unique<GenerateCommand>();
+}
+
+}  // namespace moft

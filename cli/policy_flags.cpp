@@ -1,0 +1,84 @@
+#include "cli/policy_flags.h"
+
+#include <filesystem>
+
+#include "moft/core/errors.h"
+#include "moft/core/text.h"
+
+#include "cli/flags.h"
+
+namespace moft {
+
+namespace fs = std::filesystem;
+
+void PolicyFlags::declare(CLI::App& app) {
+  app.add_option(
+         "POLICY",
+         path_,
+         "A policy or run directory, a Hugging Face directory or a GGUF file")
+      ->required();
+  add_flags(app, compute_);
+}
+
+std::string PolicyFlags::policy_path() const {
+  const fs::path inner = fs::path(path_) / "policy";
+  const bool is_run = !fs::exists(fs::path(path_) / "moft.json") &&
+                      fs::exists(inner / "moft.json");
+  return is_run ? inner.string() : path_;
+}
+
+std::unique_ptr<SteeredPolicy> PolicyFlags::open() const {
+  check_options(compute_, "command line");
+  return load_policy(policy_path(), use_compute(compute_).load);
+}
+
+void SteeringFlags::declare(CLI::App& app) {
+  app.add_option(
+      "--weights",
+      weights_,
+      "How much each objective counts, by name: a=0.3,b=0.7 (sums to 1)");
+  app.add_option(
+      "--alpha",
+      alpha_,
+      "KL strength, from the policy's alpha_min to 1; default: that of its "
+      "training");
+}
+
+double SteeringFlags::alpha(const SteeredPolicy& policy) const {
+  const double alpha = alpha_.value_or(policy.default_alpha());
+  policy.kl_range().check(alpha, "--alpha");
+  return alpha;
+}
+
+std::optional<Steering> SteeringFlags::steering(
+    const SteeredPolicy& policy, bool optional) const {
+  const auto names = policy.names();
+  if (names.empty()) {
+    if (weights_.empty() && !alpha_) return std::nullopt;
+    throw_caller_error(
+        "{} has no knobs (it is a plain model); leave out --weights and "
+        "--alpha",
+        weights_.empty() ? "--alpha: the model" : "--weights: the model");
+  }
+  if (weights_.empty()) {
+    if (optional && !alpha_) return std::nullopt;
+    throw_caller_error(
+        "--weights is missing; give a weight to each of {}, e.g. --weights {}",
+        join(names, ", "),
+        format_weighting(Weighting::uniform(names.size()), names));
+  }
+  return Steering{parse_weighting(weights_, names, "--weights"), alpha(policy)};
+}
+
+GenerateOptions SamplingFlags::options() const {
+  GenerateOptions options;
+  options.max_new_tokens = max_new_tokens;
+  options.sampling.temperature = temperature;
+  options.sampling.top_k = top_k;
+  options.sampling.top_p = top_p;
+  options.sampling.greedy = greedy;
+  options.stop_strings = stop;
+  return options;
+}
+
+}  // namespace moft

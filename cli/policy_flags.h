@@ -1,0 +1,84 @@
+// What every command that opens a policy has in common: the POLICY argument,
+// the device flags, and a steering from --weights and --alpha.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "moft/core/compute_options.h"
+#include "moft/generation/steered_policy.h"
+
+#include "cli/compute.h"
+
+namespace moft {
+
+class PolicyFlags {
+ public:
+  // POLICY: a policy directory, a run directory, a Hugging Face directory or a
+  // GGUF file.
+  void declare(CLI::App& app);
+  std::unique_ptr<SteeredPolicy> open() const;
+  const std::string& path() const { return path_; }
+  // The policy directory that POLICY means (RUN/policy for a run).
+  std::string policy_path() const;
+
+ private:
+  std::string path_;
+  ComputeOptions compute_;
+};
+
+class SteeringFlags {
+ public:
+  void declare(CLI::App& app);
+  // CallerError when weights are given to a policy without knobs or missing
+  // for one that has them (unless `optional`).
+  std::optional<Steering> steering(
+      const SteeredPolicy& policy, bool optional = false) const;
+  double alpha(const SteeredPolicy& policy) const;
+
+ private:
+  std::string weights_;
+  std::optional<double> alpha_;
+};
+
+// How completions are drawn, as flags.
+struct SamplingFlags {
+  std::int64_t max_new_tokens = 64;
+  double temperature = 1.0;
+  std::optional<std::int64_t> top_k;
+  std::optional<double> top_p;
+  bool greedy = false;
+  std::vector<std::string> stop;
+  std::int64_t seed = 0;
+
+  template <class V>
+  void fields(V& v) {
+    v("max_new_tokens",
+      max_new_tokens,
+      Help{"a completion that has not stopped by then is cut off", "tokens"},
+      between(1, 1e6));
+    v("temperature",
+      temperature,
+      Help{"multiplies the policy's own temperature"},
+      above(0));
+    v("top_k",
+      top_k,
+      Help{"draw from so many most probable tokens; null: all", "tokens"},
+      at_least(1));
+    v("top_p",
+      top_p,
+      Help{"draw from the most probable tokens that reach this probability; "
+           "null: all"},
+      above_up_to(0, 1));
+    v("greedy", greedy, Help{"always the most probable token"});
+    v("stop", stop, Help{"texts that end a completion, as a YAML list"});
+    v("seed", seed, Help{"of every random draw"}, at_least(0));
+  }
+
+  GenerateOptions options() const;
+};
+
+}  // namespace moft

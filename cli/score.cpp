@@ -1,0 +1,92 @@
+// `moft score`: log-probabilities of given completions.
+//
+// Prompts are taken verbatim (no template): prompt ids followed by the
+// separately tokenised completion; special tokens written in either count.
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/json.h"
+#include "moft/data/example.h"
+
+#include "cli/command.h"
+#include "cli/policy_flags.h"
+
+namespace moft {
+
+namespace {
+
+class ScoreCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    policy_.declare(app);
+    steering_.declare(app);
+    app.add_option(
+           "--input",
+           input_,
+           "JSON lines {\"prompt\": .., \"completion\": ..}; out comes one "
+           "line "
+           "each with log_prob and token_log_probs (nats)")
+        ->required();
+    app.add_flag(
+        "--with-reference",
+        with_reference_,
+        "Also the frozen reference's log-probabilities");
+  }
+
+  int run() override {
+    auto policy = policy_.open();
+    const auto steering = steering_.steering(*policy, /*optional=*/true);
+    std::vector<ScoreRequest> requests;
+    for (const Example& pair : read_examples(input_)) {
+      ScoreRequest request;
+      request.prompt =
+          policy->tokenizer().encode(text_field(pair, "prompt", "moft score"));
+      request.completion = policy->tokenizer().encode(
+          text_field(pair, "completion", "moft score"),
+          {.parse_special = true, .add_special = false});
+      request.steering = steering;
+      if (request.prompt.empty() || request.completion.empty()) {
+        throw_caller_error(
+            "{}: prompt and completion need at least one token each",
+            pair.where);
+      }
+      requests.push_back(std::move(request));
+    }
+    const ScoreOptions options{
+        .with_reference = with_reference_, .with_exact_kl = false};
+    for (const Score& score : policy->score(requests, options))
+      print(score);
+    return 0;
+  }
+
+ private:
+  static double sum(const std::vector<float>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0);
+  }
+
+  void print(const Score& score) const {
+    nlohmann::ordered_json line;
+    line["log_prob"] = sum(score.log_probs);
+    line["token_log_probs"] = score.log_probs;
+    if (with_reference_) {
+      line["reference_log_prob"] = sum(score.reference_log_probs);
+      line["reference_token_log_probs"] = score.reference_log_probs;
+    }
+    fmt::print("{}\n", dump_json(line));
+  }
+
+  PolicyFlags policy_;
+  SteeringFlags steering_;
+  std::string input_;
+  bool with_reference_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_score_command() {
+  return std::make_unique<ScoreCommand>();
+}
+
+}  // namespace moft

@@ -1,0 +1,394 @@
+// `moft train`: a recipe becomes a steerable policy.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/core/text.h"
+#include "moft/training/run.h"
+#include "moft/training/run_directory.h"
+
+#include "cli/build_info.h"
+#include "cli/command.h"
+#include "cli/compute.h"
+#include "cli/recipe.h"
+#include "cli/signals.h"
+
+namespace moft {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainFlags {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  std::string resume;  // empty: not given
+  std::string output;  // empty: the recipe's
+  bool overwrite = false;
+};
+
+// What a resumed run may differ in: it changes no update. Paths are free to
+// move, since the contents are compared by their hashes; `steps` may grow.
+constexpr std::array kFreeKeys = {
+    "name",
+    "description",
+    "output",
+    "device",
+    "threads",
+    "policy.model",
+    "data.train",
+    "data.evaluation",
+    "training.steps",
+    "training.guards",
+    "training.evaluation",
+    "training.checkpoint",
+    "training.log_samples"};
+
+bool is_free(const std::string& key) {
+  for (const std::string free : kFreeKeys) {
+    if (key == free || key.starts_with(free + ".")) return true;
+  }
+  return key.ends_with(".similarity.model");
+}
+
+void make_absolute(std::string& path) {
+  path = fs::absolute(path).lexically_normal().string();
+}
+
+// Paths as the run directory keeps them, readable from anywhere.
+void make_paths_absolute(Recipe& recipe) {
+  make_absolute(recipe.policy.model);
+  make_absolute(recipe.data.train);
+  make_absolute(recipe.data.evaluation);
+  make_absolute(recipe.output);
+  for (auto& [name, objective] : recipe.objectives) {
+    if (objective.similarity) make_absolute(objective.similarity->model);
+  }
+}
+
+// Of everything that training reads.
+std::map<std::string, std::string> hash_inputs(
+    const Recipe& recipe, const LoadedModel& base) {
+  std::map<std::string, std::string> hashes;
+  for (const fs::path& file : base.weight_files)
+    hashes["base weights " + file.filename().string()] = hash_file(file);
+  hashes["data.train"] = hash_file(recipe.data.train);
+  for (const auto& [name, objective] : recipe.objectives) {
+    if (!objective.similarity) continue;
+    const fs::path weights =
+        fs::path(objective.similarity->model) / "model.safetensors";
+    if (!fs::exists(weights)) continue;
+    hashes["objectives." + name + ".similarity.model"] = hash_file(weights);
+  }
+  return hashes;
+}
+
+// The run directory and checkpoint that --resume DIR means.
+struct ResumePoint {
+  fs::path run;
+  fs::path checkpoint;
+};
+
+ResumePoint find_resume_point(const std::string& given) {
+  fs::path path = fs::path(given).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  if (fs::exists(path / "state.json")) {
+    return {fs::absolute(path).parent_path().parent_path(), path};
+  }
+  const auto found = list_checkpoints(path);
+  if (found.empty()) {
+    throw_caller_error(
+        "--resume {}: there is no checkpoint; give a run directory or one of "
+        "its checkpoints",
+        quote_text(given, 200));
+  }
+  return {path, found.back()};
+}
+
+void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
+  Recipe before;
+  const std::string place = (checkpoint.directory / "recipe.yaml").string();
+  read_options(before, checkpoint.recipe, place);
+  for (const std::string& key : differing_options(before, now)) {
+    if (is_free(key)) continue;
+    throw_caller_error(
+        "the recipe differs from {} in {}, which changes the result; resume "
+        "with the same value, or train into another output",
+        place,
+        key);
+  }
+  const std::int64_t steps = now.training.steps;
+  const bool fixed_end = now.training.schedule.kind != ScheduleKind::kConstant;
+  if (fixed_end && steps != before.training.steps) {
+    throw_caller_error(
+        "training.steps is {} but was {}; with training.schedule.kind {} the "
+        "learning rate depends on it: resume with the same value",
+        steps,
+        before.training.steps,
+        enum_name(now.training.schedule.kind));
+  }
+  if (steps < checkpoint.state.step) {
+    throw_caller_error(
+        "training.steps is {}, but {} has {} finished steps; give at least as "
+        "many",
+        steps,
+        checkpoint.directory.string(),
+        checkpoint.state.step);
+  }
+}
+
+void check_same_inputs(
+    const Checkpoint& checkpoint,
+    const std::map<std::string, std::string>& now) {
+  const auto& before = checkpoint.state.input_hashes;
+  for (const auto& [name, hash] : now) {
+    const auto found = before.find(name);
+    if (found != before.end() && found->second == hash) continue;
+    throw_caller_error(
+        "{} is not what {} was trained with (its hash differs); put the old "
+        "file back, or train into another output",
+        name,
+        checkpoint.directory.string());
+  }
+}
+
+void warn_of_other_machine(const CheckpointState& before, const Compute& now) {
+  if (before.device == now.load.device.str() && before.threads == now.threads) {
+    return;
+  }
+  log_warning(
+      "the checkpoint was computed on {} with {} threads, this is {} with {}; "
+      "results will differ in the last bits from an undisturbed run",
+      before.device,
+      before.threads,
+      now.load.device.str(),
+      now.threads);
+}
+
+PolicyDefinition make_definition(
+    const Recipe& recipe, const std::map<std::string, std::string>& hashes) {
+  PolicyDefinition definition;
+  for (const auto& [name, objective] : recipe.objectives) {
+    definition.objectives.push_back(
+        {name, objective.range[0], objective.range[1]});
+  }
+  definition.conditioning = recipe.conditioning;
+  definition.kl_strength = recipe.training.kl_strength;
+  definition.temperature = recipe.policy.temperature;
+  definition.prompt_template = recipe.data.prompt_template;
+  definition.provenance = {
+      {"recipe", recipe.name},
+      {"base", fs::path(recipe.policy.model).filename().string()},
+      {"moft", kMoftVersion}};
+  for (const auto& [name, hash] : hashes)
+    definition.provenance["xxh3 " + name] = hash;
+  return definition;
+}
+
+class TrainCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("RECIPE", flags_.recipe, "A YAML file or a shipped recipe")
+        ->required();
+    app.add_option(
+        "OVERRIDES",
+        flags_.overrides,
+        "Keys to set, as dotted.key=value; the value is YAML");
+    app.add_option(
+        "--resume",
+        flags_.resume,
+        "auto: from the newest checkpoint of the output, from the start when "
+        "there is none; or a run directory or checkpoint to go on from");
+    app.add_option(
+        "--output",
+        flags_.output,
+        "The run directory, instead of the recipe's `output`");
+    app.add_flag(
+        "--overwrite",
+        flags_.overwrite,
+        "Remove the run that the output holds and start afresh");
+  }
+
+  int run() override {
+    catch_interrupts();
+    prepare();
+    const RunLock lock(recipe_.output);
+    const std::optional<Checkpoint> resume = settle_output();
+    const Compute compute = use_compute(recipe_.compute);
+    return train(compute, resume);
+  }
+
+ private:
+  // The effective recipe, with absolute paths and the output decided.
+  void prepare() {
+    if (!flags_.resume.empty() && flags_.overwrite) {
+      throw_caller_error(
+          "--resume and --overwrite contradict each other; give one of them");
+    }
+    const RecipeSource source = find_recipe(flags_.recipe);
+    recipe_ = load_recipe(source, flags_.overrides);
+    resolve_paths(recipe_, source);
+    if (!flags_.output.empty()) recipe_.output = flags_.output;
+    if (!flags_.resume.empty() && flags_.resume != "auto") {
+      point_ = find_resume_point(flags_.resume);
+      recipe_.output = point_->run.string();
+    }
+    make_paths_absolute(recipe_);
+  }
+
+  // Where to go on from; an output that is ready to be written to.
+  std::optional<Checkpoint> settle_output() {
+    const fs::path output = recipe_.output;
+    if (flags_.resume == "auto") {
+      const auto found = list_checkpoints(output);
+      if (!found.empty()) point_ = {output, found.back()};
+      const bool only_policy = found.empty() && fs::exists(output / "policy");
+      if (only_policy) {
+        throw_caller_error(
+            "{}: holds a finished policy but no checkpoint to resume from; "
+            "choose another --output, or --overwrite",
+            output.string());
+      }
+    } else if (
+        flags_.resume.empty() && !flags_.overwrite && holds_run(output)) {
+      throw_caller_error(
+          "{}: holds a run already; go on with it (--resume auto), choose "
+          "another --output, or replace it (--overwrite)",
+          output.string());
+    }
+    if (!point_) {
+      remove_run(output);
+      return std::nullopt;
+    }
+    Checkpoint checkpoint = read_checkpoint(point_->checkpoint);
+    check_same_recipe(checkpoint, recipe_);
+    return checkpoint;
+  }
+
+  int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
+    LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
+    auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
+    const auto hashes = hash_inputs(recipe_, base);
+    if (resume) {
+      check_same_inputs(*resume, hashes);
+      warn_of_other_machine(resume->state, compute);
+    }
+    const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
+    SteeredPolicy policy(
+        std::move(base),
+        std::move(tokenizer),
+        make_definition(recipe_, hashes),
+        seed);
+    const ObjectiveSet objectives =
+        make_objectives(recipe_.objectives, {}, compute.load.device);
+    const auto examples = read_examples(recipe_.data.train);
+    OnlineTrainer trainer(
+        {&policy,
+         &objectives,
+         &examples,
+         recipe_.data.max_prompt_tokens,
+         recipe_.data.shuffle},
+        recipe_.training,
+        make_weighting_sampler(
+            recipe_.weightings, objectives.names(), "weightings"));
+    print_start(policy, examples.size(), compute, resume);
+    TrainingRun run(make_setup(hashes, compute), policy, trainer, resume);
+    return print_end(run.run(), policy);
+  }
+
+  RunSetup make_setup(
+      const std::map<std::string, std::string>& hashes,
+      const Compute& compute) const {
+    RunSetup setup;
+    setup.directory = recipe_.output;
+    setup.recipe = print_options(recipe_);
+    setup.input_hashes = hashes;
+    setup.device = compute.load.device.str();
+    setup.threads = compute.threads;
+    setup.base_path = recipe_.policy.model;
+    setup.card.name = recipe_.name;
+    setup.card.description = recipe_.description;
+    setup.card.base_model = recipe_.policy.model;
+    setup.stop_requested = [] { return interrupted_by() != 0; };
+    return setup;
+  }
+
+  void print_start(
+      const SteeredPolicy& policy,
+      std::size_t examples,
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) const {
+    const ParameterCounts counts = policy.conditioning()->counts();
+    log_info("run         {}", recipe_.output);
+    log_info("objectives  {}", join(policy.names(), ", "));
+    log_info(
+        "steered     {}: {} of {} parameters, {} trained",
+        enum_name(recipe_.conditioning.steered_set),
+        counts.steered,
+        counts.model,
+        counts.trained);
+    log_info("examples    {}", examples);
+    log_info("compute     {}", compute.describe());
+    if (resume) {
+      log_info(
+          "resumed     after step {}, from {}",
+          resume->state.step,
+          resume->directory.string());
+    }
+  }
+
+  int print_end(const RunOutcome& outcome, const SteeredPolicy& policy) const {
+    if (!outcome.finished) {
+      const int signal = interrupted_by();
+      if (outcome.checkpoint) {
+        write_log_line(fmt::format(
+            "stopped after step {}; go on with: {}",
+            outcome.step,
+            command_line(" --resume auto")));
+      } else {
+        write_log_line("stopped before the first step; nothing to resume");
+      }
+      return 128 + signal;
+    }
+    const auto names = policy.names();
+    const fs::path directory = outcome.policy;
+    const std::string weights =
+        format_weighting(Weighting::uniform(names.size()), names);
+    fmt::print("policy   {}\n", directory.string());
+    fmt::print(
+        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
+    fmt::print("next:\n  moft evaluate {}\n", recipe_.output);
+    fmt::print("  moft sweep {} --prompt TEXT\n", directory.string());
+    fmt::print(
+        "  moft generate {} --weights {} --prompt TEXT\n",
+        directory.string(),
+        weights);
+    return 0;
+  }
+
+  std::string command_line(const std::string& ending) const {
+    std::string line = "moft train " + flags_.recipe;
+    for (const std::string& word : flags_.overrides)
+      line += " '" + word + "'";
+    return line + " --output " + recipe_.output + ending;
+  }
+
+  TrainFlags flags_;
+  Recipe recipe_;
+  std::optional<ResumePoint> point_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_train_command() {
+  return std::make_unique<TrainCommand>();
+}
+
+}  // namespace moft

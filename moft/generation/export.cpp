@@ -1,0 +1,112 @@
+#include "moft/generation/export.h"
+
+#include <algorithm>
+#include <array>
+
+#include "moft/checkpoints/safetensors.h"
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/tokenizers/tokenizer_json.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+std::vector<SafetensorsEntry> weights_of(
+    const SteeredPolicy& policy, const Coefficients& c) {
+  const LanguageModel& model = *policy.base().model;
+  std::map<std::string, at::Tensor> merged;
+  if (policy.conditioning() != nullptr) {
+    merged = policy.conditioning()->merged(c);
+  }
+  std::vector<SafetensorsEntry> entries;
+  for (const auto& parameter : model.steerable().parameters) {
+    const auto found = merged.find(parameter->name());
+    const at::Tensor value =
+        (found == merged.end() ? parameter->reference() : found->second)
+            .to(at::kCPU)
+            .contiguous();
+    entries.push_back(
+        {parameter->name(), TensorType::kF32, value.sizes().vec(), [value] {
+           return std::as_bytes(std::span<const float>(
+               value.const_data_ptr<float>(),
+               static_cast<std::size_t>(value.numel())));
+         }});
+  }
+  return entries;
+}
+
+ordered_json generation_config(const SteeredPolicy& policy) {
+  ordered_json config;
+  config["do_sample"] = true;
+  config["temperature"] = policy.temperature();
+  config["top_k"] = 0;
+  config["top_p"] = 1.0;
+  const auto& ends = policy.base().model->info().end_tokens;
+  if (!ends.empty()) {
+    config["eos_token_id"] = ends;
+    config["pad_token_id"] = ends.front();
+  }
+  return config;
+}
+
+ordered_json steering_note(
+    const SteeredPolicy& policy, const std::optional<Steering>& steering) {
+  ordered_json note;
+  note["format_version"] = 1;
+  note["prompt_template"] = policy.definition().prompt_template;
+  if (steering) {
+    note["weights"] = weighting_to_map(steering->w, policy.names());
+    note["alpha"] = steering->alpha;
+  }
+  note["provenance"] = policy.definition().provenance;
+  return note;
+}
+
+void write_tokenizer(
+    const SteeredPolicy& policy, const fs::path& base, const fs::path& to) {
+  if (policy.base().gguf_tokenizer) {
+    const auto files = tokenizer_files(*policy.base().gguf_tokenizer);
+    for (const auto& [name, text] : files)
+      write_atomically(to / name, text);
+    return;
+  }
+  constexpr std::array kFiles = {
+      "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
+  for (const char* name : kFiles) {
+    if (fs::exists(base / name)) hard_link_or_copy(base / name, to / name);
+  }
+}
+
+}  // namespace
+
+void export_policy(
+    const SteeredPolicy& policy,
+    const fs::path& policy_path,
+    const std::optional<Steering>& steering,
+    const fs::path& directory) {
+  const std::int64_t parameters = policy.base().model->info().parameters;
+  require_free_space(
+      directory, static_cast<std::uint64_t>(parameters) * 4 + (1 << 22));
+  AtomicDirectory target(directory, IfExists::kRefuse);
+  const fs::path& building = target.building();
+  write_safetensors(
+      building / "model.safetensors",
+      weights_of(policy, policy.coefficients_of(steering)),
+      {{"format", "pt"}});
+  nlohmann::json config = policy.base().config;
+  config["torch_dtype"] = "float32";
+  write_atomically(building / "config.json", config.dump(2) + "\n");
+  write_atomically(
+      building / "generation_config.json",
+      generation_config(policy).dump(2) + "\n");
+  write_atomically(
+      building / "moft_export.json",
+      steering_note(policy, steering).dump(2) + "\n");
+  write_tokenizer(policy, policy_path, building);
+  target.commit();
+}
+
+}  // namespace moft

@@ -1,0 +1,24 @@
+// Freezes one steering of a policy as an ordinary Hugging Face directory that
+// transformers, vLLM or llama.cpp's converter read.
+//
+// The policy's temperature goes into generation_config.json (`temperature`,
+// `do_sample`), its prompt template into moft_export.json, since the format
+// has no place for it.
+#pragma once
+
+#include <filesystem>
+
+#include "moft/generation/steered_policy.h"
+
+namespace moft {
+
+// Written whole or not at all. CallerError when `directory` exists.
+// Tokenizer files are linked when the base has them; for a base that came as
+// GGUF a tokenizer.json is written from the file's vocabulary.
+void export_policy(
+    const SteeredPolicy& policy,
+    const std::filesystem::path& policy_path,
+    const std::optional<Steering>& steering,
+    const std::filesystem::path& directory);
+
+}  // namespace moft

@@ -1,0 +1,17 @@
+// A GGUF file's byte-level BPE tokenizer as Hugging Face files, for `export`.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "moft/core/tokenizer_data.h"
+
+namespace moft {
+
+// File name -> content: tokenizer.json and tokenizer_config.json. Reading them
+// back gives a tokenizer equal to make_tokenizer(data).
+// Throws CallerError for families other than smollm, gpt-2, llama-bpe, qwen2.
+std::map<std::string, std::string> tokenizer_files(
+    const GgufTokenizerData& data);
+
+}  // namespace moft

@@ -1,0 +1,136 @@
+// One step of REINFORCE for all weightings at once (CLP, algorithm 1).
+//
+//   draw steerings and prompts         one steering per batch (the paper) or
+//                                      one per prompt
+//   roll out                           y ~ pi(.|x; w), exact sampling at the
+//                                      policy's temperature, no truncation
+//   rewards per objective              R_i(x, y), mapped, never clipped
+//   r = (1-alpha) w.R - alpha (log pi(y|x) - log ref(y|x))
+//   baseline, advantage, normalise
+//   loss = -mean(A log pi(y|x))        gradient through log pi alone
+//   clip, AdamW
+//
+// log pi and log ref come from two identical scoring passes, so their ratio is
+// exactly 0 while the policy equals its reference; the rollout's own
+// log-probabilities serve the `rollout_gap` metric only.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "moft/algorithms/adamw.h"
+#include "moft/data/encode_prompt.h"
+#include "moft/data/shuffler.h"
+#include "moft/generation/steered_policy.h"
+#include "moft/rewards/objectives.h"
+#include "moft/training/step_batch.h"
+#include "moft/training/training_options.h"
+#include "moft/weightings/sampling.h"
+
+namespace moft {
+
+// One completion of a step, for samples.jsonl and for looking at.
+struct TrainingSample {
+  const Example* example = nullptr;
+  std::string prompt;
+  std::string completion;
+  Steering steering;
+  std::vector<double> raw_rewards;  // [m]
+  std::vector<double> rewards;      // [m], mapped
+  double kl = 0.0;                  // log pi(y) - log ref(y), nats
+  double reward = 0.0;              // r, KL included
+  double advantage = 0.0;
+  std::int64_t tokens = 0;
+  bool finished = false;
+};
+
+// Seconds of each part of a step.
+struct StepTimes {
+  double rollout = 0.0;
+  double rewards = 0.0;
+  double reference = 0.0;
+  double policy = 0.0;  // forward and backward
+  double optimizer = 0.0;
+  double total() const {
+    return rollout + rewards + reference + policy + optimizer;
+  }
+};
+
+struct StepResult {
+  std::int64_t step = 0;  // counted from 1
+  // Stable keys, TRL's where TRL has them; docs/metrics.md explains each.
+  std::map<std::string, double> metrics;
+  StepTimes times;
+  std::vector<TrainingSample> samples;
+};
+
+// Everything beside the masters that decides how training goes on.
+struct TrainerState {
+  std::int64_t step = 0;  // finished steps
+  ShuffleCursor cursor;
+  std::map<std::string, at::Tensor> optimizer;
+};
+
+struct TrainerInputs {
+  SteeredPolicy* policy = nullptr;           // with conditioning
+  const ObjectiveSet* objectives = nullptr;  // the policy's, same order
+  const std::vector<Example>* examples = nullptr;
+  std::int64_t max_prompt_tokens = 512;
+  bool shuffle = true;
+};
+
+class OnlineTrainer {
+ public:
+  // What `inputs` points to must outlive the trainer. CallerError for a prompt
+  // that is too long, a template that does not fit the examples, or a baseline
+  // that needs more samples per prompt.
+  OnlineTrainer(
+      TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler);
+
+  StepResult step();
+
+  std::int64_t finished_steps() const { return step_; }
+  const TrainingOptions& options() const { return options_; }
+  // Token ids of every example's prompt.
+  const std::vector<TokenIds>& prompts() const { return prompts_; }
+  TrainerState state() const;
+  // The masters are restored through the policy's conditioning.
+  void restore(const TrainerState& state);
+
+ private:
+  StepBatch draw();
+  void roll_out(StepBatch& batch, StepTimes& times);
+  void score_rewards(StepBatch& batch, StepTimes& times) const;
+  void set_advantages(StepBatch& batch) const;
+  void update(StepBatch& batch, StepResult& result);
+  at::Tensor policy_log_probs(
+      const StepPart& part, StepBatch& batch, bool last_use) const;
+  at::Tensor reference_log_probs(const StepPart& part) const;
+  void set_log_ratios(
+      const StepPart& part,
+      const at::Tensor& policy,
+      const at::Tensor& reference,
+      StepBatch& batch) const;
+  void backward(
+      const StepPart& part,
+      const at::Tensor& log_probs,
+      const StepBatch& batch);
+  void optimize(StepResult& result);
+  void report(const StepBatch& batch, StepResult& result) const;
+
+  TrainerInputs inputs_;
+  TrainingOptions options_;
+  WeightingSampler sampler_;
+  Shuffler shuffler_;
+  PromptTemplate template_;
+  std::vector<TokenIds> prompts_;  // of every example
+  std::unique_ptr<AdamW> optimizer_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace moft

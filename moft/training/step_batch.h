@@ -1,0 +1,60 @@
+// The data of one training step: prompts, their steerings and completions.
+//
+// Rows are prompt-major: row = prompt * samples_per_prompt + sample.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "moft/generation/generate.h"
+#include "moft/rewards/objectives.h"
+#include "moft/weightings/steering.h"
+
+namespace moft {
+
+struct StepBatch {
+  std::int64_t samples_per_prompt = 1;
+  std::vector<const Example*> examples;    // [P]
+  std::vector<TokenIds> prompts;           // [P]
+  std::vector<std::string> prompt_texts;   // [P]
+  std::vector<Steering> steerings;         // [P]
+  std::vector<Coefficients> coefficients;  // [P]
+  std::vector<Generation> rows;            // [B]
+  std::vector<std::string> texts;          // [B]
+  std::shared_ptr<const Features> features;
+  Scores scores;  // [B][m]
+  // Set once the completions are scored; all [B], double, on the CPU.
+  std::vector<double> log_ratio;  // log pi(y) - log ref(y)
+  std::vector<double> reward;     // r, KL included
+  std::vector<double> advantage;
+  std::vector<double> entropy;      // nats per token, mean over the row
+  std::vector<double> rollout_gap;  // |sampled - scored| log-prob, summed
+
+  std::size_t rows_of_prompt(std::size_t prompt) const {
+    return prompt * static_cast<std::size_t>(samples_per_prompt);
+  }
+};
+
+// The prompts of a step that are computed together: their rows, targets and
+// steering. `prompts` are indices into the batch, rising.
+struct StepPart {
+  std::vector<std::size_t> prompts;
+  std::vector<std::size_t> rows;  // indices into the batch's rows
+  ScoreBatch score;
+  std::vector<Coefficients> coefficients;     // distinct
+  std::vector<std::int64_t> coefficients_of;  // [prompts of this part]
+  std::vector<std::int64_t> targets;          // completion tokens, packed
+  std::vector<std::int64_t> lengths;          // [rows of this part]
+};
+
+StepPart make_part(
+    const StepBatch& batch, const std::vector<std::size_t>& prompts);
+
+// Splits a step into `parts` parts of about equal size. With `mixes_rows`
+// false a part holds prompts of one steering only, so there are more parts
+// when there are more steerings.
+std::vector<StepPart> split_step(
+    const StepBatch& batch, std::int64_t parts, bool mixes_rows);
+
+}  // namespace moft
