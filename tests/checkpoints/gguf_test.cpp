@@ -215,7 +215,7 @@ TEST(GgufFile, EveryLieIsNamed) {
       {Builder().value("general.alignment", 8, text("32")), {"holds string"}},
       {Builder().tensor("a", {8}).tensor("a", {8}, 0, 32),
        {"duplicate tensor name 'a'"}},
-      {Builder().tensor("\x1b[2J\n", {0}), {"\\x1b[2J\\x0a"}},
+      {Builder().tensor("\x1b[2J\n", {0}), {"'\\x1b[2J\\n'"}},
       {Builder().tensor("", {8}), {"tensor name has 0 bytes"}},
       {Builder().tensor("a", {1, 1, 1, 1, 1}), {"'a'", "5 dimensions"}},
       {Builder().tensor("a", {0}), {"'a'", "impossible dimension 0"}},
