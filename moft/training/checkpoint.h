@@ -1,0 +1,107 @@
+// Checkpoints: all that a run needs to go on to the same bits.
+//
+//   checkpoints/step-12/
+//     steering.safetensors   the masters, as a policy directory has them
+//     optimizer.safetensors  moments and step counters of every master
+//     recipe.yaml            the effective recipe that wrote it
+//     state.json             CheckpointState
+//
+// Random numbers need no state: every stream is named by (seed, purpose, step,
+// row). Base weights are not copied, only their hash is kept. A checkpoint is
+// made under a temporary name, flushed to the disk and renamed, so one that
+// has its name is complete.
+//
+// Errors: CallerError for files that do not fit or are damaged; WorldError for
+// the disk, whose room is checked first.
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moft/core/fields.h"
+#include "moft/training/guards.h"
+#include "moft/training/metrics_writer.h"
+#include "moft/training/online.h"
+
+namespace moft {
+
+inline constexpr std::int64_t kCheckpointFormatVersion = 1;
+
+// state.json.
+struct CheckpointState {
+  std::int64_t format_version = kCheckpointFormatVersion;
+  std::int64_t step = 0;      // finished steps
+  std::int64_t epoch = 0;     // of the shuffler
+  std::int64_t position = 0;  // examples of the epoch handed out
+  LogLengths logs;
+  GuardState guards;
+  std::string device;
+  std::int64_t threads = 1;
+  std::string recipe_hash;
+  std::map<std::string, std::string> input_hashes;
+
+  template <class V>
+  void fields(V& v) {
+    v("format_version",
+      format_version,
+      Help{"version of the checkpoint's format"},
+      between(1, kCheckpointFormatVersion));
+    v("step", step, Help{"finished steps"}, at_least(1));
+    v("epoch", epoch, Help{"of the shuffler"}, between(0, 4e9));
+    v("position", position, Help{"examples handed out"}, at_least(0));
+    v("metrics_bytes", logs.metrics, Help{"metrics.jsonl"}, at_least(0));
+    v("samples_bytes", logs.samples, Help{"samples.jsonl"}, at_least(0));
+    v("events_bytes", logs.events, Help{"TensorBoard's file"}, at_least(0));
+    v("kl_steps", guards.kl_steps, Help{"KL above its ceiling"}, at_least(0));
+    v("collapse_steps",
+      guards.collapse_steps,
+      Help{"completions too much alike"},
+      at_least(0));
+    v("device", device, Help{"where it was computed"});
+    v("threads", threads, Help{"on the CPU"}, at_least(1));
+    v("recipe_hash", recipe_hash, Help{"of recipe.yaml beside it"});
+    v("input_hashes", input_hashes, Help{"base weights, examples, encoders"});
+  }
+};
+
+struct Checkpoint {
+  std::filesystem::path directory;
+  CheckpointState state;
+  std::string recipe;  // YAML
+};
+
+// <run>/checkpoints.
+std::filesystem::path checkpoints_of(const std::filesystem::path& run);
+
+// By rising step; what is not called step-<number> is not one.
+std::vector<std::filesystem::path> list_checkpoints(
+    const std::filesystem::path& run);
+
+// Reads state and recipe and checks them against each other.
+Checkpoint read_checkpoint(const std::filesystem::path& directory);
+
+// Writes <run>/checkpoints/step-<state.step>, replacing one of that step.
+// Fills in step, cursor and recipe_hash. Returns its path.
+std::filesystem::path save_checkpoint(
+    const std::filesystem::path& run,
+    const SteeredPolicy& policy,
+    const TrainerState& trainer,
+    CheckpointState state,
+    const std::string& recipe);
+
+// Reads the masters into the policy's conditioning and the rest into trainer.
+void restore_checkpoint(
+    const Checkpoint& checkpoint,
+    SteeredPolicy& policy,
+    OnlineTrainer& trainer);
+
+// Removes all but the newest `keep`.
+void remove_old_checkpoints(
+    const std::filesystem::path& run, std::int64_t keep);
+
+}  // namespace moft

@@ -1,0 +1,45 @@
+// Stops a run that has gone wrong: a KL above the ceiling, or completions that
+// have become all alike, for `patience` steps in a row. Non-finite losses,
+// gradients and rewards stop a run where they arise (algorithms/clip.h,
+// rewards/reward.h).
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "moft/training/training_options.h"
+
+namespace moft {
+
+// Steps in a row, up to now, in which each guard was broken.
+struct GuardState {
+  std::int64_t kl_steps = 0;
+  std::int64_t collapse_steps = 0;
+};
+
+class Guards {
+ public:
+  explicit Guards(const GuardOptions& options, const GuardState& state = {})
+      : options_(options), state_(state) {}
+
+  // Looks at a step's `kl` and `completions/distinct_ratio`. Returns what is
+  // wrong, with the figure, once a guard has been broken for long enough.
+  std::optional<std::string> check(
+      const std::map<std::string, double>& metrics);
+
+  const GuardState& state() const { return state_; }
+  // A guard was broken in the last step.
+  bool alarmed() const {
+    return state_.kl_steps > 0 || state_.collapse_steps > 0;
+  }
+
+ private:
+  GuardOptions options_;
+  GuardState state_;
+};
+
+}  // namespace moft

@@ -1,0 +1,170 @@
+#include "moft/training/run.h"
+
+#include <chrono>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/json.h"
+#include "moft/core/log.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPolicyDirectory = "policy";
+constexpr const char* kRecipeFile = "recipe.yaml";
+
+std::map<std::string, double> metrics_of(std::string_view line) {
+  std::map<std::string, double> metrics;
+  const auto json = parse_json(line, kMetricsFile);
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_number()) metrics[key] = value.get<double>();
+  }
+  return metrics;
+}
+
+// The figures of the first and the last step logged.
+void read_figures(const fs::path& run, ModelCard& card) {
+  const MappedFile file(run / kMetricsFile);
+  std::string_view text = file.text();
+  text.remove_suffix(1);  // the last line end
+  card.first_metrics = metrics_of(text.substr(0, text.find('\n')));
+  card.last_metrics = metrics_of(text.substr(text.rfind('\n') + 1));
+}
+
+LogLengths start_of(const std::optional<Checkpoint>& resume) {
+  return resume ? resume->state.logs : LogLengths{};
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(
+    RunSetup setup,
+    SteeredPolicy& policy,
+    OnlineTrainer& trainer,
+    const std::optional<Checkpoint>& resume)
+    : setup_(std::move(setup)),
+      policy_(policy),
+      trainer_(trainer),
+      guards_(
+          trainer.options().guards,
+          resume ? resume->state.guards : GuardState{}),
+      logs_(
+          setup_.directory,
+          start_of(resume),
+          policy.names(),
+          trainer.options().log_samples),
+      progress_(
+          trainer.options().steps,
+          resume ? resume->state.step : 0,
+          policy.names()) {
+  remove_stale_temporaries(setup_.directory);
+  remove_stale_temporaries(checkpoints_of(setup_.directory));
+  write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
+  if (!resume) return;
+  restore_checkpoint(*resume, policy_, trainer_);
+  newest_ = resume->directory;
+  saved_step_ = resume->state.step;
+}
+
+RunOutcome TrainingRun::run() {
+  RunOutcome outcome;
+  while (trainer_.finished_steps() < trainer_.options().steps) {
+    if (stop_requested()) {
+      if (trainer_.finished_steps() > saved_step_) save();
+      outcome.step = trainer_.finished_steps();
+      outcome.checkpoint = newest_;
+      return outcome;
+    }
+    one_step();
+  }
+  publish();
+  outcome.finished = true;
+  outcome.step = trainer_.finished_steps();
+  outcome.checkpoint = newest_;
+  outcome.policy = setup_.directory / kPolicyDirectory;
+  return outcome;
+}
+
+bool TrainingRun::stop_requested() const {
+  return setup_.stop_requested && setup_.stop_requested();
+}
+
+void TrainingRun::one_step() {
+  StepResult result = trainer_.step();
+  evaluate(result);
+  logs_.write(result);
+  progress_.print(result);
+  if (const auto reason = guards_.check(result.metrics))
+    throw_guarded(result.step, *reason);
+  save_when_due();
+}
+
+void TrainingRun::evaluate(StepResult& result) const {
+  const auto every = trainer_.options().evaluation.every;
+  if (!every || !setup_.on_evaluate || result.step % *every != 0) return;
+  const auto start = std::chrono::steady_clock::now();
+  result.metrics.merge(setup_.on_evaluate(result.step));
+  result.metrics["time/evaluation"] =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+}
+
+// While a guard is alarmed nothing is saved: good checkpoints must not be
+// pushed out by bad ones.
+void TrainingRun::save_when_due() {
+  const auto& options = trainer_.options();
+  const auto every = options.checkpoint.every;
+  const std::int64_t step = trainer_.finished_steps();
+  if (!every || guards_.alarmed()) return;
+  if (step % *every != 0 && step != options.steps) return;
+  save();
+  remove_old_checkpoints(setup_.directory, options.checkpoint.keep);
+}
+
+void TrainingRun::save() {
+  CheckpointState state;
+  state.logs = logs_.flush();
+  state.guards = guards_.state();
+  state.device = setup_.device;
+  state.threads = setup_.threads;
+  state.input_hashes = setup_.input_hashes;
+  newest_ = save_checkpoint(
+      setup_.directory,
+      policy_,
+      trainer_.state(),
+      std::move(state),
+      setup_.recipe);
+  saved_step_ = trainer_.finished_steps();
+}
+
+void TrainingRun::throw_guarded(
+    std::int64_t step, const std::string& reason) const {
+  throw_world_error(
+      "stopped at step {}: {}; {}",
+      step,
+      reason,
+      newest_ ? "the last good checkpoint is " + newest_->string()
+              : std::string("no checkpoint had been saved yet"));
+}
+
+void TrainingRun::publish() {
+  setup_.card.steps = trainer_.finished_steps();
+  read_figures(setup_.directory, setup_.card);
+  const double effect = steering_effect(policy_, trainer_.prompts().front());
+  if (effect < kLeastSteeringEffect) {
+    log_warning(
+        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
+        "equal; train for more steps, raise "
+        "training.optimizer.learning_rate, or check that the rewards differ "
+        "between completions");
+  }
+  save_policy(
+      policy_,
+      setup_.base_path,
+      setup_.directory / kPolicyDirectory,
+      model_card_text(setup_.card, policy_));
+}
+
+}  // namespace moft

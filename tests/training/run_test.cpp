@@ -1,0 +1,287 @@
+// A run around the trainer: stopping, resuming, guards, full disks.
+#include "moft/training/run.h"
+
+#include <csignal>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/json.h"
+#include "moft/training/run_directory.h"
+
+#include "support.h"
+
+namespace moft::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+TinyRun six_steps() {
+  TinyRun run = tiny_run();
+  run.training.steps = 6;
+  run.training.checkpoint.every = 2;
+  run.training.checkpoint.keep = 2;
+  return run;
+}
+
+RunSetup setup_of(const fs::path& directory, const TinyTraining& tiny) {
+  fs::create_directories(directory);
+  RunSetup setup;
+  setup.directory = directory;
+  setup.recipe = "name: tiny\n";
+  setup.base_path = tiny.base;
+  setup.card.name = "tiny";
+  setup.card.base_model = "tiny-base";
+  return setup;
+}
+
+// Runs until done, or until `stop_after` steps; from the newest checkpoint
+// when there is one.
+RunOutcome run_in(
+    const fs::path& directory,
+    const fs::path& scratch,
+    const TinyRun& options,
+    std::int64_t stop_after = 1000) {
+  TinyTraining tiny(scratch, options);
+  RunSetup setup = setup_of(directory, tiny);
+  setup.stop_requested = [&] {
+    return tiny.trainer->finished_steps() >= stop_after;
+  };
+  std::optional<Checkpoint> resume;
+  const auto found = list_checkpoints(directory);
+  if (!found.empty()) resume = read_checkpoint(found.back());
+  return TrainingRun(setup, *tiny.policy, *tiny.trainer, resume).run();
+}
+
+// metrics.jsonl without the figures that are times.
+std::vector<nlohmann::json> timeless_metrics(const fs::path& run) {
+  std::istringstream text(read_all(run / kMetricsFile));
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json kept;
+    for (const auto& [key, value] : nlohmann::json::parse(line).items()) {
+      const bool time = key.starts_with("time/") || key == "step_time" ||
+                        key == "tokens_per_second";
+      if (!time) kept[key] = value;
+    }
+    lines.push_back(std::move(kept));
+  }
+  return lines;
+}
+
+TEST(TrainingRun, StoppedAndResumedEqualsUndisturbed) {
+  for (const SteeredSet kind : {SteeredSet::kLora, SteeredSet::kFull}) {
+    const Scratch scratch;
+    TinyRun options = six_steps();
+    options.steered_set = kind;
+    const fs::path straight = scratch.path() / "straight";
+    const fs::path broken = scratch.path() / "broken";
+    EXPECT_TRUE(run_in(straight, scratch.path(), options).finished);
+
+    const RunOutcome stopped = run_in(broken, scratch.path(), options, 3);
+    EXPECT_FALSE(stopped.finished);
+    EXPECT_EQ(stopped.step, 3);
+    ASSERT_TRUE(stopped.checkpoint);
+    EXPECT_EQ(stopped.checkpoint->filename(), "step-3");
+    EXPECT_FALSE(fs::exists(broken / "policy"));
+    EXPECT_TRUE(run_in(broken, scratch.path(), options).finished);
+
+    const char* steering = "policy/steering.safetensors";
+    EXPECT_EQ(read_all(straight / steering), read_all(broken / steering));
+    EXPECT_FALSE(read_all(straight / steering).empty());
+    EXPECT_EQ(
+        read_all(straight / "checkpoints/step-6/optimizer.safetensors"),
+        read_all(broken / "checkpoints/step-6/optimizer.safetensors"));
+    EXPECT_EQ(timeless_metrics(straight), timeless_metrics(broken));
+    EXPECT_EQ(timeless_metrics(straight).size(), 6U);
+    EXPECT_EQ(
+        read_all(straight / kSamplesFile), read_all(broken / kSamplesFile));
+  }
+}
+
+TEST(TrainingRun, KeepsTheLastCheckpointsAndPublishesThePolicy) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  const RunOutcome outcome = run_in(run, scratch.path(), six_steps());
+  std::vector<std::string> names;
+  for (const fs::path& path : list_checkpoints(run))
+    names.push_back(path.filename());
+  EXPECT_EQ(names, (std::vector<std::string>{"step-4", "step-6"}));
+  const auto reloaded = load_policy(outcome.policy);
+  EXPECT_EQ(reloaded->names(), (std::vector<std::string>{"a", "b"}));
+  // Linked, not copied: one more name for the same bytes.
+  EXPECT_TRUE(fs::equivalent(
+      outcome.policy / "model.safetensors",
+      scratch.path() / "base/model.safetensors"));
+  const std::string card = read_all(outcome.policy / "README.md");
+  for (const char* words :
+       {"# tiny",
+        "tiny-base",
+        "| a |",
+        "| b |",
+        "{word} is ",
+        "moft generate",
+        "licence",
+        "| reward |",
+        "step 6"}) {
+    EXPECT_NE(card.find(words), std::string::npos) << words;
+  }
+}
+
+TEST(TrainingRun, AFinishedRunCanGrow) {
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  const fs::path straight = scratch.path() / "straight";
+  const fs::path grown = scratch.path() / "grown";
+  run_in(straight, scratch.path(), options);
+  options.training.steps = 4;
+  run_in(grown, scratch.path(), options);
+  options.training.steps = 6;
+  run_in(grown, scratch.path(), options);
+  const char* steering = "policy/steering.safetensors";
+  EXPECT_EQ(read_all(straight / steering), read_all(grown / steering));
+}
+
+TEST(TrainingRun, AGuardStopsItAndNamesTheLastGoodCheckpoint) {
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  options.training.checkpoint.every = 1;
+  options.training.guards.kl_ceiling = 1e-9;
+  options.training.guards.patience = 2;
+  const fs::path run = scratch.path() / "run";
+  try {
+    run_in(run, scratch.path(), options);
+    ADD_FAILURE() << "the KL passed a ceiling of 1e-9";
+  } catch (const WorldError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("kl_ceiling"), std::string::npos) << message;
+    EXPECT_NE(
+        message.find((run / "checkpoints/step-1").string()), std::string::npos)
+        << message;
+  }
+  // Nothing was saved while the guard was alarmed; the KL of step 1 is 0.
+  EXPECT_EQ(list_checkpoints(run).size(), 1U);
+  EXPECT_FALSE(fs::exists(run / "policy"));
+}
+
+TEST(TrainingRun, EvaluationJoinsTheMetricsOfItsSteps) {
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  options.training.evaluation.every = 3;
+  TinyTraining tiny(scratch.path(), options);
+  RunSetup setup = setup_of(scratch.path() / "run", tiny);
+  setup.on_evaluate = [](std::int64_t step) {
+    return std::map<std::string, double>{
+        {"evaluation/a", static_cast<double>(step)}};
+  };
+  TrainingRun(setup, *tiny.policy, *tiny.trainer, {}).run();
+  const auto lines = timeless_metrics(scratch.path() / "run");
+  for (const nlohmann::json& line : lines) {
+    const std::int64_t step = line.at("step");
+    EXPECT_EQ(line.contains("evaluation/a"), step % 3 == 0) << step;
+  }
+  EXPECT_EQ(lines.at(5).at("evaluation/a"), 6.0);
+}
+
+// The largest file a process may write stands in for the full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    handler_ = ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limited = before_;
+    limited.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limited);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  sighandler_t handler_;
+};
+
+TEST(TrainingRun, AFullDiskLeavesOlderCheckpointsAndNothingHalfWritten) {
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  const fs::path run = scratch.path() / "run";
+  run_in(run, scratch.path(), options, 2);
+  const fs::path good = run / "checkpoints/step-2";
+  const std::string masters = read_all(good / "steering.safetensors");
+  const auto size = fs::file_size(good / "optimizer.safetensors");
+  ASSERT_GT(size, 2 * fs::file_size(run / kSamplesFile));
+  {
+    const FileSizeLimit limit(size - 1);
+    EXPECT_THROW(run_in(run, scratch.path(), options), WorldError);
+  }
+  EXPECT_EQ(read_all(good / "steering.safetensors"), masters);
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints"))
+    left.push_back(entry.path().filename());
+  EXPECT_EQ(left, std::vector<std::string>{"step-2"});
+  // With room again it goes on to the end.
+  EXPECT_TRUE(run_in(run, scratch.path(), options).finished);
+}
+
+TEST(TrainingRun, DamagedCheckpointsAreRefused) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  const RunOutcome outcome = run_in(run, scratch.path(), six_steps(), 2);
+  const fs::path directory = *outcome.checkpoint;
+  const auto spoil = [&](const char* name, const std::string& text) {
+    const std::string before = read_all(directory / name);
+    std::ofstream(directory / name) << text;
+    EXPECT_THROW(run_in(run, scratch.path(), six_steps()), CallerError) << name;
+    std::ofstream(directory / name, std::ios::binary) << before;
+  };
+  spoil("recipe.yaml", "name: other\n");
+  spoil("state.json", "{}");
+  spoil("state.json", "{\"step\": 2");
+  spoil("optimizer.safetensors", "short");
+  const std::string masters = read_all(directory / "steering.safetensors");
+  spoil("steering.safetensors", masters.substr(0, masters.size() - 4));
+  EXPECT_TRUE(run_in(run, scratch.path(), six_steps()).finished);
+}
+
+TEST(Publish, SteeringEffectIsNoneAtFirstAndThereAfterTraining) {
+  const Scratch scratch;
+  for (const SteeredSet kind : {SteeredSet::kLora, SteeredSet::kFull}) {
+    TinyRun options = tiny_run();
+    options.steered_set = kind;
+    TinyTraining tiny(scratch.path(), options);
+    const TokenIds& prompt = tiny.trainer->prompts().front();
+    EXPECT_EQ(steering_effect(*tiny.policy, prompt), 0.0);
+    for (int step = 0; step < 3; ++step)
+      tiny.trainer->step();
+    EXPECT_GT(steering_effect(*tiny.policy, prompt), 1e-3);
+  }
+}
+
+TEST(RunDirectory, OneProcessAtATime) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  {
+    const RunLock lock(run);
+    EXPECT_THROW(RunLock second(run), CallerError);
+  }
+  const RunLock again(run);
+}
+
+TEST(RunDirectory, RemovingARunLeavesForeignFiles) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  EXPECT_FALSE(holds_run(run));
+  run_in(run, scratch.path(), six_steps());
+  std::ofstream(run / "notes.txt") << "mine";
+  EXPECT_TRUE(holds_run(run));
+  remove_run(run);
+  EXPECT_FALSE(holds_run(run));
+  EXPECT_EQ(read_all(run / "notes.txt"), "mine");
+}
+
+}  // namespace
+}  // namespace moft::test

@@ -1,0 +1,82 @@
+#include "support.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/tiny_model.h"
+
+namespace moft::test {
+
+namespace fs = std::filesystem;
+
+Scratch::Scratch() {
+  std::string pattern =
+      (fs::temp_directory_path() / "moft-training-XXXXXX").string();
+  path_ = ::mkdtemp(pattern.data());
+}
+
+Scratch::~Scratch() {
+  fs::remove_all(path_);
+}
+
+TinyRun tiny_run() {
+  TinyRun run;
+  run.training.steps = 4;
+  run.training.max_new_tokens = 6;
+  run.training.optimizer.learning_rate = 0.02;
+  run.training.guards.kl_ceiling.reset();
+  run.training.guards.distinct_floor.reset();
+  return run;
+}
+
+TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
+    : base(folder / "base") {
+  if (!fs::exists(base)) write_tiny_model(base);
+  LoadedModel loaded = load_language_model(base);
+  auto tokenizer = load_base_tokenizer(base, loaded);
+  PolicyDefinition definition;
+  definition.objectives = {{"a", 0.0, 1.0}, {"b", 0.0, 1.0}};
+  definition.conditioning.steered_set = run.steered_set;
+  definition.conditioning.lora.rank = 2;
+  definition.kl_strength = run.training.kl_strength;
+  definition.prompt_template = "{word} is ";
+  policy = std::make_unique<SteeredPolicy>(
+      std::move(loaded), std::move(tokenizer), definition, 1);
+  Objectives options;
+  for (const std::string name : {"a", "b"}) {
+    options[name].regex = RegexOptions{.pattern = name};
+  }
+  objectives = std::make_unique<ObjectiveSet>(make_objectives(options, {}));
+  for (const std::string word :
+       {"one", "two", "three", "four", "five", "six", "seven", "eight"}) {
+    Example example;
+    example.id = word;
+    example.fields["word"] = word;
+    example.where = word;
+    examples.push_back(std::move(example));
+  }
+  TrainerInputs inputs;
+  inputs.policy = policy.get();
+  inputs.objectives = objectives.get();
+  inputs.examples = &examples;
+  trainer = std::make_unique<OnlineTrainer>(
+      inputs,
+      run.training,
+      make_weighting_sampler(run.weightings, {"a", "b"}, "weightings"));
+}
+
+std::string read_all(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+std::map<std::string, at::Tensor> masters_of(const SteeredPolicy& policy) {
+  std::map<std::string, at::Tensor> masters;
+  for (const auto& [name, tensor] : policy.conditioning()->tensors())
+    masters[name] = tensor.clone();
+  return masters;
+}
+
+}  // namespace moft::test

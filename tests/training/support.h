@@ -1,0 +1,52 @@
+// A policy of a tiny model, its rewards and its trainer, ready to step.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "moft/training/online.h"
+#include "moft/weightings/weighting_options.h"
+
+namespace moft::test {
+
+// A fresh folder that disappears with the object.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct TinyRun {
+  SteeredSet steered_set = SteeredSet::kLora;
+  WeightingOptions weightings;
+  TrainingOptions training;
+};
+
+// Six prompts of four completions of at most 6 tokens; learning rate 0.02.
+TinyRun tiny_run();
+
+// Objectives `a` (is there an "a"?) and `b` (is there a "b"?), so that
+// weightings conflict. `folder` must hold the files as long as it lives.
+struct TinyTraining {
+  TinyTraining(const std::filesystem::path& folder, const TinyRun& run);
+
+  std::filesystem::path base;
+  std::unique_ptr<SteeredPolicy> policy;
+  std::unique_ptr<ObjectiveSet> objectives;
+  std::vector<Example> examples;
+  std::unique_ptr<OnlineTrainer> trainer;
+};
+
+std::string read_all(const std::filesystem::path& path);
+
+// Copies of the masters by name.
+std::map<std::string, at::Tensor> masters_of(const SteeredPolicy& policy);
+
+}  // namespace moft::test
