@@ -1,5 +1,6 @@
 // REINFORCE on a model whose every output can be listed: expected gradients
 // are exact sums, compared with the objective's own gradient.
+#include <algorithm>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -236,8 +237,8 @@ INSTANTIATE_TEST_SUITE_P(
     Beta,
     EnumeratedModel,
     testing::Values("beta_0", "beta_0.789"),
-    [](const auto& info) {
-      return std::string(info.param) == "beta_0" ? "Zero" : "Mixed";
+    [](const auto& chosen) {
+      return std::string(chosen.param) == "beta_0" ? "Zero" : "Mixed";
     });
 
 }  // namespace

@@ -14,7 +14,7 @@ TEST(Schedule, WarmUpRisesInAStraightLineAndLearnsFromTheFirstStep) {
        {ScheduleShape::kConstant,
         ScheduleShape::kLinear,
         ScheduleShape::kCosine}) {
-    const ScheduleOptions options{
+    const LearningRateSchedule options{
         .shape = shape,
         .learning_rate = 0.8,
         .warmup_steps = 4,
@@ -27,7 +27,7 @@ TEST(Schedule, WarmUpRisesInAStraightLineAndLearnsFromTheFirstStep) {
 }
 
 TEST(Schedule, ShapesAreTheClosedForms) {
-  ScheduleOptions options{
+  LearningRateSchedule options{
       .shape = ScheduleShape::kConstant,
       .learning_rate = 2.0,
       .warmup_steps = 2,
@@ -51,7 +51,7 @@ TEST(Schedule, ShapesAreTheClosedForms) {
 }
 
 TEST(Schedule, WarmUpAsLongAsTheRun) {
-  const ScheduleOptions options{
+  const LearningRateSchedule options{
       .shape = ScheduleShape::kLinear,
       .learning_rate = 1.0,
       .warmup_steps = 5,
