@@ -17,9 +17,9 @@
 namespace moft::kernels {
 
 struct SampleOptions {
-  double temperature = 1.0;           // > 0; logits are divided by it
-  std::optional<std::int64_t> top_k;  // none = all tokens
-  std::optional<double> top_p;        // in (0, 1]; none or 1 = all tokens
+  double temperature = 1.0;                // > 0; logits are divided by it
+  std::optional<std::int64_t> top_k = {};  // none = all tokens
+  std::optional<double> top_p = {};        // in (0, 1]; none or 1 = all tokens
   bool greedy = false;  // the most probable token, lowest id first
 };
 

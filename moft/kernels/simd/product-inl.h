@@ -8,10 +8,10 @@ namespace moft::kernels::simd {
 namespace {
 
 constexpr int kPanel = 2 * kLanes;
-// A slab of this many inputs of one panel stays in the nearest cache while
+// A slab of at most this many inputs of one panel stays in a near cache while
 // all rows pass. Partial sums wait in the result as floats, which changes no
 // bit of the chain.
-constexpr std::int64_t kSlab = 512;
+constexpr std::int64_t kSlab = 768;
 // Rows that pass over all panels together.
 constexpr std::int64_t kChunk = 16 * kTileRows;
 
@@ -187,8 +187,10 @@ void run_chunk(const Product& p, std::int64_t first, std::int64_t last) {
   alignas(64) float widened[kSlab * kPanel];
   const auto* weights = static_cast<const Weight*>(p.panels);
   const auto tiles = (last - first + kTileRows - 1) / kTileRows;
-  for (std::int64_t slab = 0; slab < p.in; slab += kSlab) {
-    const auto count = p.in - slab < kSlab ? p.in - slab : kSlab;
+  const auto slabs = (p.in + kSlab - 1) / kSlab;
+  for (std::int64_t index = 0; index < slabs; ++index) {
+    const auto slab = p.in * index / slabs;
+    const auto count = p.in * (index + 1) / slabs - slab;
     for (auto panel = p.first_panel; panel < p.last_panel; ++panel) {
       const auto* w = as_floats(
           weights + (panel * p.in + slab) * kPanel, count * kPanel, widened);
