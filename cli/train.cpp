@@ -19,6 +19,7 @@
 #include "cli/compute.h"
 #include "cli/recipe.h"
 #include "cli/signals.h"
+#include "cli/train_evaluation.h"
 
 namespace moft {
 
@@ -299,7 +300,9 @@ class TrainCommand : public Command {
         make_weighting_sampler(
             recipe_.weightings, objectives.names(), "weightings"));
     print_start(policy, examples.size(), compute, resume);
-    TrainingRun run(make_setup(hashes, compute), policy, trainer, resume);
+    RunSetup setup = make_setup(hashes, compute);
+    setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
+    TrainingRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run(), policy);
   }
 

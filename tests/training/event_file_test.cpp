@@ -2,10 +2,11 @@
 // TensorBoard's own code: tests/reference/training/make_events.py.
 #include "moft/training/event_file.h"
 
+#include <fstream>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-
-#include "support.h"
 
 namespace moft {
 namespace {
@@ -26,8 +27,8 @@ TEST(EventFile, Crc32cHasItsKnownValues) {
 }
 
 TEST(EventFile, BytesAreThoseThatTensorBoardWrites) {
-  const auto fixture = nlohmann::json::parse(
-      test::read_all(MOFT_SOURCE_DIR "/tests/reference/training/events.json"));
+  std::ifstream file(MOFT_SOURCE_DIR "/tests/reference/training/events.json");
+  const auto fixture = nlohmann::json::parse(file);
   std::string bytes = version_record(fixture.at("version_time"));
   for (const auto& event : fixture.at("events")) {
     bytes += scalars_record(

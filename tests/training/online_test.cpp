@@ -173,7 +173,9 @@ TEST_P(Kinds, CopiesWithoutWeightStayAsTheyAre) {
   for (const auto& [name, tensor] : after) {
     const double distance =
         (tensor - before.at(name)).abs().max().item<double>();
-    if (name.starts_with("b/")) EXPECT_EQ(distance, 0.0) << name;
+    if (name.starts_with("b/")) {
+      EXPECT_EQ(distance, 0.0) << name;
+    }
     if (name.starts_with("a/")) moved = std::max(moved, distance);
   }
   EXPECT_GT(moved, 0.01);
