@@ -16,7 +16,7 @@ set_source_files_properties(
 # The same kernels for three instruction sets; the choice falls at run time.
 # Without contraction only the fma() calls fuse, the same way everywhere.
 set(_simd "${PROJECT_SOURCE_DIR}/moft/kernels/simd")
-set(_portable -ffp-contract=off -Wno-psabi)
+set(_portable -O3;-ffp-contract=off -Wno-psabi)
 set(_avx2 "")
 set(_avx512 "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

@@ -126,7 +126,7 @@ struct TrainingRow {
 };
 
 // Another policy on the same prompts (--baseline), for comparison.
-struct Baseline {
+struct BaselinePolicy {
   std::string name;
   std::vector<FrontPoint> points;
 };
@@ -138,7 +138,7 @@ struct Report {
   ByObjective reference_point;  // of the hypervolume, absolute, mapped units
   std::vector<FrontPoint> points;
   ReferencePolicy reference;
-  std::vector<Baseline> baselines;
+  std::vector<BaselinePolicy> baselines;
   Summary summary;
   std::map<std::string, double> cost;             // name with unit -> number
   std::map<std::string, std::string> provenance;  // what, from where, with what

@@ -40,7 +40,7 @@ class LabelPlacer {
     }
   }
 
-  // Baseline start of the label's text, given its width.
+  // BaselinePolicy start of the label's text, given its width.
   SvgPoint place(SvgPoint mark, double width) {
     static constexpr std::array<std::array<double, 2>, 8> kPlaces{
         {{1, -1}, {-1, -1}, {1, 1}, {-1, 1}, {1, 0}, {-1, 0}, {0, -1}, {0, 1}}};
@@ -147,7 +147,7 @@ class FrontPlot {
     for (const FrontPoint& point : report_.points)
       add(point.rewards);
     add(report_.reference.rewards);
-    for (const Baseline& b : report_.baselines) {
+    for (const BaselinePolicy& b : report_.baselines) {
       for (const FrontPoint& point : b.points)
         add(point.rewards);
     }

@@ -137,7 +137,7 @@ void note_value(const Report& report, std::vector<std::string>& notes) {
 // The paper's dominance, tested weighting by weighting on the same prompts.
 void note_baselines(const Report& report, std::vector<std::string>& notes) {
   const Bootstrap bootstrap(prompt_count(report), {.resamples = 4000});
-  for (const Baseline& baseline : report.baselines) {
+  for (const BaselinePolicy& baseline : report.baselines) {
     std::vector<std::vector<double>> own, other;
     for (const FrontPoint& point : report.points) {
       for (const FrontPoint& rival : baseline.points) {

@@ -145,7 +145,7 @@ std::string front_csv(const Report& report) {
   for (const FrontPoint& point : report.points) {
     out += csv_line(csv_point(report, "policy", point));
   }
-  for (const Baseline& baseline : report.baselines) {
+  for (const BaselinePolicy& baseline : report.baselines) {
     for (const FrontPoint& point : baseline.points) {
       out += csv_line(csv_point(report, baseline.name, point));
     }

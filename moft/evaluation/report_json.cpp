@@ -47,7 +47,7 @@ class Writer {
     out["points"] = points(report_.points);
     out["reference"] = reference();
     out["baselines"] = Json::array();
-    for (const Baseline& baseline : report_.baselines) {
+    for (const BaselinePolicy& baseline : report_.baselines) {
       out["baselines"].push_back(
           {{"name", baseline.name}, {"points", points(baseline.points)}});
     }

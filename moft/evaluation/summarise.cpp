@@ -168,7 +168,7 @@ void check_report(const Report& report, std::size_t prompts) {
     check_point(
         report, report.points[k], fmt::format("points[{}]", k), prompts);
   }
-  for (const Baseline& baseline : report.baselines) {
+  for (const BaselinePolicy& baseline : report.baselines) {
     for (std::size_t k = 0; k < baseline.points.size(); ++k) {
       check_point(
           report,
@@ -256,7 +256,7 @@ void complete_report(Report& report, const BootstrapOptions& options) {
   for (FrontPoint& point : report.points) {
     complete_point(point, report, bootstrap);
   }
-  for (Baseline& baseline : report.baselines) {
+  for (BaselinePolicy& baseline : report.baselines) {
     for (FrontPoint& point : baseline.points) {
       complete_point(point, report, bootstrap);
     }

@@ -30,14 +30,6 @@ std::vector<std::string_view> split(std::string_view text) {
   return words;
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front()))
-    text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back()))
-    text.remove_suffix(1);
-  return text;
-}
-
 std::vector<std::string> comparable_words(std::string_view text) {
   std::vector<std::string> words;
   for (std::string_view word : split(text)) {
@@ -68,10 +60,6 @@ std::vector<std::string> grams(std::string_view text, std::size_t n) {
 }
 
 }  // namespace
-
-std::size_t count_words(std::string_view text) {
-  return split(text).size();
-}
 
 double distinct_share(
     const std::vector<std::string>& answers,

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace moft {
+#include "moft/core/text.h"  // count_words
 
-std::size_t count_words(std::string_view text);
+namespace moft {
 
 // Share of prompts whose answer no other prompt got; with several answers per
 // prompt, the mean over prompts of the share of its answers that no other

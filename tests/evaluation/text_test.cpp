@@ -33,8 +33,8 @@ bool some_note(const std::vector<std::string>& notes, const char* part) {
 }
 
 TEST(TextMeasures, WordsAndDistinctAnswers) {
-  EXPECT_EQ(count_words("  one\ttwo \n three "), 3u);
-  EXPECT_EQ(count_words(" "), 0u);
+  EXPECT_EQ(count_words("  one\ttwo \n three "), 3);
+  EXPECT_EQ(count_words(" "), 0);
   EXPECT_NEAR(distinct_share({"x", " x\n", "y", "z"}, {0, 1, 2, 3}), .5, 1e-15);
   // Two samples of one prompt may agree; half of prompt 1's are shared.
   EXPECT_NEAR(
