@@ -23,14 +23,17 @@ using Kind = SettingsNode::Kind;
 // show duplicate keys, and every limit holds before memory is spent.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string file, bool with_lines)
-      : file_(std::move(file)), with_lines_(with_lines) {}
+  TreeBuilder(std::string_view text, std::string file, bool with_lines)
+      : text_(text), file_(std::move(file)), with_lines_(with_lines) {}
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    add(scalar(mark, Kind::kNull, ""), anchor);
+    SettingsNode node = scalar(mark, Kind::kNull, "");
+    // yaml-cpp reports nothing at the place of what comes next.
+    if (!open_.empty() && open_.back().key) node.line = open_.back().key_line;
+    add(std::move(node), anchor);
   }
 
   void OnScalar(
@@ -40,6 +43,7 @@ class TreeBuilder : public YAML::EventHandler {
       const std::string& value) override {
     bool plain = tag == "?" || tag.empty();
     refuse_tag(mark, plain ? "" : tag);
+    if (!plain) refuse_open_quote(mark);
     add(scalar(mark, plain ? Kind::kPlain : Kind::kString, value), anchor);
   }
 
@@ -79,7 +83,8 @@ class TreeBuilder : public YAML::EventHandler {
   struct Open {
     SettingsNode node;
     YAML::anchor_t anchor;
-    std::optional<std::string> key;
+    std::optional<std::string> key = std::nullopt;
+    int key_line = 0;
   };
 
   int line(const YAML::Mark& mark) const {
@@ -116,6 +121,28 @@ class TreeBuilder : public YAML::EventHandler {
             "the tag {} is not supported; leave it out", quote_text(tag)));
   }
 
+  // yaml-cpp lets the end of the text close a quote.
+  void refuse_open_quote(const YAML::Mark& mark) {
+    std::size_t at = static_cast<std::size_t>(std::max(mark.pos, 0));
+    // The mark may stand before an anchor or a tag.
+    while (at < text_.size() && (text_[at] == '&' || text_[at] == '!')) {
+      at = text_.find_first_of(" \t\n", at);
+      at = text_.find_first_not_of(" \t\r\n", at);
+    }
+    if (at >= text_.size()) return;
+    char quote = text_[at];
+    if (quote != '"' && quote != '\'') return;
+    for (++at; at < text_.size(); ++at) {
+      bool twice = quote == '\'' && text_.substr(at, 2) == "''";
+      if ((quote == '"' && text_[at] == '\\') || twice) {
+        ++at;
+      } else if (text_[at] == quote) {
+        return;
+      }
+    }
+    fail(mark, "a quote is opened here and never closed");
+  }
+
   void open(
       const YAML::Mark& mark,
       const std::string& tag,
@@ -133,7 +160,7 @@ class TreeBuilder : public YAML::EventHandler {
     node.kind = kind;
     node.line = line(mark);
     last_mark_ = mark;
-    open_.push_back({std::move(node), anchor, std::nullopt});
+    open_.push_back({std::move(node), anchor});
   }
 
   void close() {
@@ -197,6 +224,7 @@ class TreeBuilder : public YAML::EventHandler {
               "key '{}' stands here twice; keep one", path_of_open(key.text)));
     }
     map.key = key.text;
+    map.key_line = key.line;
   }
 
   std::string path_of_open(const std::string& key) const {
@@ -209,6 +237,7 @@ class TreeBuilder : public YAML::EventHandler {
     return path + key;
   }
 
+  std::string_view text_;
   std::string file_;
   bool with_lines_;
   SettingsNode root_;
@@ -237,8 +266,10 @@ void check_settings_text(std::string_view text, const std::string& file) {
 SettingsNode parse_document(
     std::string_view text, const std::string& file, bool with_lines) {
   check_settings_text(text, file);
+  // A byte order mark would shift yaml-cpp's positions.
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::istringstream stream{std::string(text)};
-  TreeBuilder builder(file, with_lines);
+  TreeBuilder builder(text, file, with_lines);
   try {
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);

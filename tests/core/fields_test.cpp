@@ -318,7 +318,12 @@ TEST(Fields, RefusesBrokenAndHostileYaml) {
       "r.yaml:3: key 'training.steps' stands here twice; keep one");
   EXPECT_EQ(
       complaint_of("text: \"open\nflag: true\n"),
-      "r.yaml:3: not valid YAML: illegal EOF in scalar");
+      "r.yaml:1: a quote is opened here and never closed");
+  EXPECT_EQ(
+      complaint_of("flag: true\ntext: &a 'it''s\n"),
+      "r.yaml:2: a quote is opened here and never closed");
+  EXPECT_EQ(complaint_of("\xEF\xBB\xBFtext: 'it''s'\n"), "(no complaint)");
+  EXPECT_EQ(complaint_of("text: |\n  \"open\n"), "(no complaint)");
   EXPECT_EQ(
       complaint_of("- a\n"),
       "r.yaml: holds no settings; give lines of the form 'key: value'");
@@ -339,10 +344,11 @@ TEST(Fields, RefusesBrokenAndHostileYaml) {
       complaint_of(std::string(kMaxSettingsBytes + 1, '#')),
       "r.yaml: settings of 1048577 bytes are over the limit of 1048576");
   EXPECT_EQ(
-      complaint_of("text: " + std::string(33, '[')),
+      complaint_of("text: " + std::string(33, '[') + std::string(33, ']')),
       "r.yaml:1: settings are nested over 32 levels");
   EXPECT_EQ(
-      complaint_of("text: " + std::string(100000, '[')),
+      complaint_of(
+          "text: " + std::string(100000, '[') + std::string(100000, ']')),
       "r.yaml:1: settings are nested over 32 levels");
 }
 
