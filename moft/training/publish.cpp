@@ -11,11 +11,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string base_name(const ModelCard& card) {
+  return fs::path(card.base_model).filename().string();
+}
+
 std::string front_matter(const ModelCard& card) {
   return fmt::format(
       "---\nlibrary_name: moft\nbase_model: {}\ntags: [reinforcement-learning, "
       "multi-objective, steerable]\n---\n\n",
-      fs::path(card.base_model).filename().string());
+      base_name(card));
 }
 
 std::string objective_table(const SteeredPolicy& policy) {
@@ -66,7 +70,7 @@ std::string model_card_text(
       "weighting is chosen with each request.\n\n## Objectives\n\n{}\n"
       "Ranges are affine and never clip. KL strength alpha of training: "
       "{}.\n\n",
-      card.base_model,
+      base_name(card),
       objective_table(policy),
       shortest_number(definition.kl_strength));
   text += fmt::format(

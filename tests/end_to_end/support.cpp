@@ -121,7 +121,7 @@ bool Program::running() {
 
 bool Program::wait_until(const std::function<bool()>& condition) {
   using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::minutes(1);
+  const auto deadline = Clock::now() + std::chrono::minutes(4);
   while (!condition()) {
     if (!running() || Clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::microseconds(200));

@@ -39,7 +39,7 @@ class Program {
   void send(int signal) const;
   bool running();
   // Waits until `condition` holds or the program ends; false in the latter
-  // case and after a minute.
+  // case and after four minutes.
   bool wait_until(const std::function<bool()>& condition);
   // Waits for the end. 128 + signal when a signal ended it.
   int exit_code();

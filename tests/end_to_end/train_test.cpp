@@ -48,7 +48,8 @@ std::vector<nlohmann::json> timeless_metrics(const fs::path& run) {
   std::vector<nlohmann::json> lines;
   for (std::string line; std::getline(text, line);) {
     nlohmann::json kept;
-    for (const auto& [key, value] : nlohmann::json::parse(line).items()) {
+    const auto parsed = nlohmann::json::parse(line);
+    for (const auto& [key, value] : parsed.items()) {
       const bool time = key.starts_with("time/") || key == "step_time" ||
                         key == "tokens_per_second";
       if (!time) kept[key] = value;
