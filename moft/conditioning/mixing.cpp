@@ -2,9 +2,7 @@
 
 #include <vector>
 
-#include <ATen/Parallel.h>
-
-#include "moft/core/errors.h"
+#include "moft/kernels/parallel.h"
 
 namespace moft {
 namespace {
@@ -20,8 +18,8 @@ void mix_floats(const std::vector<Term>& terms, at::Tensor& result) {
     sources.push_back(term.source.const_data_ptr<float>());
   }
   float* out = result.data_ptr<float>();
-  at::parallel_for(
-      0, result.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+  kernels::parallel_ranges(
+      result.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           double sum = terms[0].coefficient * sources[0][i];
           for (std::size_t t = 1; t < terms.size(); ++t) {
