@@ -274,19 +274,19 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
     penalties.push_back(row.finished ? 0.0 : options_.missing_eos_penalty);
   }
   const at::Tensor reward = regularised_reward(
-                                scalarise(rewards, weights),
-                                doubles(batch.log_ratio),
-                                options_.kl_strength) -
-                            doubles(penalties);
+      scalarise(rewards, weights),
+      doubles(batch.log_ratio),
+      options_.kl_strength);
+  const at::Tensor penalised = reward - doubles(penalties);
   const at::Tensor groups = prompt_labels(batch);
   const at::Tensor baseline = options_.baseline == Baseline::kLeaveOneOut
-                                  ? leave_one_out_baseline(reward, groups)
-                                  : batch_mean_baseline(reward);
+                                  ? leave_one_out_baseline(penalised, groups)
+                                  : batch_mean_baseline(penalised);
   const auto kind =
       parse_normalisation(enum_name(options_.advantage_normalisation));
   batch.reward = to_doubles(reward);
   batch.advantage =
-      to_doubles(normalise_advantages(reward - baseline, kind, groups));
+      to_doubles(normalise_advantages(penalised - baseline, kind, groups));
 }
 
 void OnlineTrainer::backward(

@@ -91,12 +91,16 @@ TEST(Online, WeightingPerBatchIsOneAndPerPromptIsOneEach) {
     std::set<Steering> of_steps;
     for (int step = 0; step < 3; ++step) {
       const StepResult result = tiny.trainer->step();
-      std::map<std::string, std::set<Steering>> of_prompt;
+      // Rows are prompt-major; an example may come twice in a step that runs
+      // over the end of an epoch.
+      std::map<std::int64_t, std::set<Steering>> of_prompt;
       std::set<Steering> of_step;
-      for (const TrainingSample& sample : result.samples) {
-        of_prompt[sample.example->id].insert(sample.steering);
-        of_step.insert(sample.steering);
-        of_steps.insert(sample.steering);
+      for (std::size_t row = 0; row < result.samples.size(); ++row) {
+        const Steering& steering = result.samples[row].steering;
+        const auto sample = static_cast<std::int64_t>(row);
+        of_prompt[sample / run.training.samples_per_prompt].insert(steering);
+        of_step.insert(steering);
+        of_steps.insert(steering);
       }
       for (const auto& [prompt, steerings] : of_prompt)
         EXPECT_EQ(steerings.size(), 1U);
