@@ -101,7 +101,10 @@ ResumePoint find_resume_point(const std::string& given) {
   fs::path path = fs::path(given).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   if (fs::exists(path / "state.json")) {
-    return {fs::absolute(path).parent_path().parent_path(), path};
+    path = fs::absolute(path);
+    const fs::path checkpoints = path.parent_path();
+    if (checkpoints == checkpoints_of(checkpoints.parent_path()))
+      return {checkpoints.parent_path(), path};
   }
   const auto found = list_checkpoints(path);
   if (found.empty()) {

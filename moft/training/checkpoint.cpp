@@ -111,6 +111,16 @@ void read_masters(const fs::path& path, Conditioning& conditioning) {
   }
 }
 
+// Under its own name a checkpoint is complete or not there at all; the next
+// run cleans up what a crash leaves of the other name.
+void remove_checkpoint(const fs::path& path) {
+  const fs::path doomed =
+      path.parent_path() /
+      fmt::format(".{}.tmp-{}-removed", path.filename().string(), ::getpid());
+  fs::rename(path, doomed);
+  fs::remove_all(doomed);
+}
+
 }  // namespace
 
 fs::path checkpoints_of(const fs::path& run) {
@@ -192,19 +202,17 @@ void restore_checkpoint(
   trainer.restore(state);
 }
 
+void remove_later_checkpoints(const fs::path& run, std::int64_t step) {
+  for (const fs::path& path : list_checkpoints(run)) {
+    if (*step_of(path) > step) remove_checkpoint(path);
+  }
+}
+
 void remove_old_checkpoints(const fs::path& run, std::int64_t keep) {
   const auto paths = list_checkpoints(run);
   const auto count = static_cast<std::int64_t>(paths.size());
-  for (std::int64_t i = 0; i + keep < count; ++i) {
-    const fs::path& path = paths[static_cast<std::size_t>(i)];
-    // Under its own name a checkpoint is complete or not there at all; the
-    // next run cleans up what a crash leaves of the other name.
-    const fs::path doomed =
-        path.parent_path() /
-        fmt::format(".{}.tmp-{}-removed", path.filename().string(), ::getpid());
-    fs::rename(path, doomed);
-    fs::remove_all(doomed);
-  }
+  for (std::int64_t i = 0; i + keep < count; ++i)
+    remove_checkpoint(paths[static_cast<std::size_t>(i)]);
 }
 
 }  // namespace moft

@@ -100,6 +100,11 @@ void restore_checkpoint(
     SteeredPolicy& policy,
     OnlineTrainer& trainer);
 
+// Removes those of later steps than `step`: a run that goes on from an older
+// checkpoint starts its later story anew.
+void remove_later_checkpoints(
+    const std::filesystem::path& run, std::int64_t step);
+
 // Removes all but the newest `keep`.
 void remove_old_checkpoints(
     const std::filesystem::path& run, std::int64_t keep);

@@ -64,6 +64,7 @@ TrainingRun::TrainingRun(
   write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
   if (!resume) return;
   restore_checkpoint(*resume, policy_, trainer_);
+  remove_later_checkpoints(setup_.directory, resume->state.step);
   newest_ = resume->directory;
   saved_step_ = resume->state.step;
 }

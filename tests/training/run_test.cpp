@@ -145,6 +145,27 @@ TEST(TrainingRun, AFinishedRunCanGrow) {
   EXPECT_EQ(read_all(straight / steering), read_all(grown / steering));
 }
 
+TEST(TrainingRun, GoingOnFromAnOlderCheckpointForgetsTheLaterOnes) {
+  const Scratch scratch;
+  const TinyRun options = six_steps();
+  const fs::path run = scratch.path() / "run";
+  run_in(run, scratch.path(), options);
+  const std::string masters = read_all(run / "policy/steering.safetensors");
+  {
+    TinyTraining tiny(scratch.path(), options);
+    RunSetup setup = setup_of(run, tiny);
+    setup.stop_requested = [&] { return tiny.trainer->finished_steps() >= 5; };
+    const auto older = read_checkpoint(run / "checkpoints/step-4");
+    TrainingRun(setup, *tiny.policy, *tiny.trainer, older).run();
+  }
+  std::vector<std::string> names;
+  for (const fs::path& path : list_checkpoints(run))
+    names.push_back(path.filename());
+  EXPECT_EQ(names, (std::vector<std::string>{"step-4", "step-5"}));
+  EXPECT_TRUE(run_in(run, scratch.path(), options).finished);
+  EXPECT_EQ(read_all(run / "policy/steering.safetensors"), masters);
+}
+
 TEST(TrainingRun, AGuardStopsItAndNamesTheLastGoodCheckpoint) {
   const Scratch scratch;
   TinyRun options = six_steps();
