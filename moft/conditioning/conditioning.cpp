@@ -166,8 +166,10 @@ std::vector<TrainedParameter> Conditioning::trained() const {
       entry.decays = is_matrix(entry.master);
       entry.copy = i;
       if (sum.coefficients) {
-        entry.gradient = sum.single;
-        entry.coefficient = sum.coefficients->copy(i);
+        if (sum.coefficients->copy(i) != 0.0) {
+          entry.gradient = sum.single;
+          entry.coefficient = sum.coefficients->copy(i);
+        }
       } else if (!sum.per_copy.empty()) {
         entry.gradient = sum.per_copy[i];
       }
@@ -200,6 +202,8 @@ std::vector<TrainedParameter> Conditioning::trained() const {
 }
 
 void Conditioning::masters_changed() {
+  for (const SteerableLinear& entry : adapted_)
+    entry.linear->adapters()->masters_changed();
   if (options_.steered_set != SteeredSet::kFull) return;
   for (const auto& parameter : model_.parameters)
     parameter->copies_changed();

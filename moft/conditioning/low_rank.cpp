@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <ATen/core/grad_mode.h>
+
 #include "moft/core/random.h"
 
 namespace moft {
@@ -40,8 +42,28 @@ at::Tensor LowRankAdapters::add_to(
     const RowSteering& steering) const {
   const at::Tensor& row_coefficients =
       steering.copy_coefficients(rank_, x.device());
+  if (!at::GradMode::is_enabled()) {
+    const Packed& weights = packed();
+    const at::Tensor scaled =
+        kernels::frozen_linear(x, weights.down) * row_coefficients;
+    return y + kernels::frozen_linear(scaled, weights.up);
+  }
   const at::Tensor low = at::mm(x, down_.t()) * row_coefficients;
   return at::addmm(y, low, up_, /*beta=*/1, /*alpha=*/scale_);
+}
+
+const LowRankAdapters::Packed& LowRankAdapters::packed() const {
+  const auto down_version = static_cast<std::int64_t>(down_._version());
+  const auto up_version = static_cast<std::int64_t>(up_._version());
+  if (!packed_ || packed_->down_version != down_version ||
+      packed_->up_version != up_version) {
+    packed_.emplace(Packed{
+        kernels::FrozenWeight(down_.detach()),
+        kernels::FrozenWeight(up_.detach().t() * scale_),
+        down_version,
+        up_version});
+  }
+  return *packed_;
 }
 
 at::Tensor LowRankAdapters::delta(const Coefficients& coefficients) const {

@@ -13,15 +13,20 @@
 // objectives start from the same A, so at the start swapping two objectives
 // changes nothing.
 //
-// Thread safety: const members from any number of threads.
+// Without gradient the products run on packed panels, so that a row's bits do
+// not depend on the other rows (the kernels' guarantee).
+//
+// Thread safety: one thread (the panels are cached).
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <ATen/ATen.h>
 
 #include "moft/conditioning/row_steering.h"
+#include "moft/kernels/linear_function.h"
 
 namespace moft {
 
@@ -56,13 +61,25 @@ class LowRankAdapters {
   // The masters, leaves of autograd: A [m * rank, in], B^T [m * rank, out].
   at::Tensor& down_all() { return down_; }
   at::Tensor& up_all() { return up_; }
+  // To be called after the masters were written through their memory; writes
+  // by ATen operations are noticed.
+  void masters_changed() { packed_.reset(); }
 
  private:
+  struct Packed {
+    kernels::FrozenWeight down;  // A
+    kernels::FrozenWeight up;    // s B
+    std::int64_t down_version;
+    std::int64_t up_version;
+  };
+  const Packed& packed() const;
+
   std::int64_t rank_;
   std::int64_t objectives_;
   double scale_;
   at::Tensor down_;  // A
   at::Tensor up_;    // B^T
+  mutable std::optional<Packed> packed_;
 };
 
 }  // namespace moft

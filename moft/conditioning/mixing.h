@@ -21,4 +21,10 @@ namespace moft {
 at::Tensor mix(
     const std::vector<at::Tensor>& sources, const Coefficients& coefficients);
 
+// mix() under each of K coefficient vectors, bit for bit: [K, shape..]. For
+// small parameters (gains, biases) of a batch with several steerings.
+at::Tensor mix_each(
+    const std::vector<at::Tensor>& sources,
+    const std::vector<Coefficients>& coefficients);
+
 }  // namespace moft

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "moft/conditioning/mixing.h"
+
 namespace moft {
 namespace {
 
@@ -9,12 +11,12 @@ bool steered(const SteeredParameter& parameter) {
   return parameter.role() == ParameterRole::kSteered;
 }
 
-// theta_ref, theta^(1), .., theta^(m) stacked along dimension 0.
-at::Tensor stack_sources(const SteeredParameter& parameter) {
+// theta_ref, theta^(1), .., theta^(m).
+std::vector<at::Tensor> sources_of(const SteeredParameter& parameter) {
   std::vector<at::Tensor> sources{parameter.reference()};
   const auto& copies = parameter.copies();
   sources.insert(sources.end(), copies.begin(), copies.end());
-  return at::stack(sources);
+  return sources;
 }
 
 bool differentiate(const SteeredParameter& parameter) {
@@ -92,9 +94,9 @@ at::Tensor SteeredLinear::wide(
                      .mul_(c.narrow(1, 0, 1));
   for (std::size_t i = 0; i < objectives; ++i) {
     const Coefficients copy(0.0, Weighting::corner(objectives, i));
-    y.addcmul_(
-        kernels::frozen_linear(x, weight_->packed(copy)),
-        c.narrow(1, static_cast<std::int64_t>(i) + 1, 1));
+    // Not fused: a fused sum's bits depend on the row's place in memory.
+    y.add_(kernels::frozen_linear(x, weight_->packed(copy))
+               .mul_(c.narrow(1, static_cast<std::int64_t>(i) + 1, 1)));
   }
   return y;
 }
@@ -105,8 +107,8 @@ at::Tensor steered_gain(
   if (!steered(gain) || steering.is_uniform()) {
     return gain.value(steering.uniform_coefficients());
   }
-  const at::Tensor c = steering.coefficients(gain.reference().device());
-  return at::mm(c, stack_sources(gain));
+  return mix_each(sources_of(gain), steering.distinct())
+      .index_select(0, steering.index());
 }
 
 at::Tensor steered_embedding(
@@ -117,14 +119,20 @@ at::Tensor steered_embedding(
   if (!steered(table) || steering.is_uniform()) {
     return table.value(steering.uniform_coefficients()).index_select(0, ids);
   }
-  const at::Tensor c = steering.coefficients(ids.device());
-  at::Tensor sum =
-      table.reference().index_select(0, ids) * c.select(1, 0).unsqueeze(1);
-  for (std::size_t i = 0; i < table.copies().size(); ++i) {
-    const at::Tensor part = table.copies()[i].index_select(0, ids);
-    sum.add_(part * c.select(1, static_cast<std::int64_t>(i) + 1).unsqueeze(1));
+  const at::Tensor& reference = table.reference();
+  at::Tensor rows =
+      at::empty({ids.size(0), reference.size(1)}, reference.options());
+  for (std::size_t k = 0; k < steering.distinct().size(); ++k) {
+    const at::Tensor places =
+        steering.index().eq(static_cast<std::int64_t>(k)).nonzero().view(-1);
+    if (places.numel() == 0) continue;
+    const at::Tensor wanted = ids.index_select(0, places);
+    std::vector<at::Tensor> sources = sources_of(table);
+    for (at::Tensor& source : sources)
+      source = source.index_select(0, wanted);
+    rows.index_copy_(0, places, mix(sources, steering.distinct()[k]));
   }
-  return sum;
+  return rows;
 }
 
 }  // namespace moft

@@ -107,6 +107,12 @@ class PartDecoder {
     decode.steerings = batch.steerings;
     decode.max_new_tokens = options.max_new_tokens;
     decode.record_features = batch.record_features;
+    if (batch.record_features) {
+      // Features are addressed by the batch's own prompts.
+      decode.prompts = batch.prompts;
+      decode.rows = batch.rows;
+      return decode;
+    }
     std::map<std::int64_t, std::int64_t> places;
     for (std::size_t r = begin; r < end; ++r) {
       DecodeRow row = batch.rows[r];

@@ -1,4 +1,6 @@
 // The policy directory: reading and writing.
+#include <set>
+
 #include <ATen/ATen.h>
 
 #include "moft/checkpoints/safetensors.h"
@@ -92,8 +94,23 @@ void link_base(
 }
 
 PolicyDefinition read_definition(const fs::path& file) {
-  return definition_from_json(
+  PolicyDefinition definition = definition_from_json(
       parse_json(read_text(file.string()), file.string()), file.string());
+  if (definition.objectives.empty()) {
+    throw_caller_error(
+        "{}: lists no objectives; a policy without any is an ordinary model "
+        "directory, which has no {}",
+        file.string(),
+        kDefinitionFile);
+  }
+  std::set<std::string> names;
+  for (const PolicyObjective& objective : definition.objectives) {
+    if (!names.insert(objective.name).second) {
+      throw_caller_error(
+          "{}: objective '{}' is listed twice", file.string(), objective.name);
+    }
+  }
+  return definition;
 }
 
 void load_steering(SteeredPolicy& policy, const fs::path& file) {

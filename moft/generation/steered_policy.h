@@ -99,7 +99,7 @@ std::shared_ptr<const Tokenizer> load_base_tokenizer(
     const std::filesystem::path& path, const LoadedModel& base);
 
 // Writes a policy directory atomically. The base's weights are hard-linked
-// where the file system can, else copied. CallerError when `directory` exists.
+// where the file system can, else copied. A `directory` that exists is replaced.
 void save_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& base_path,

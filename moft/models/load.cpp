@@ -62,7 +62,8 @@ LoadedModel load_hugging_face(
   const std::string place = (path / "config.json").string();
   LlamaConfig config = llama_config_from_json(directory.config(), place);
   if (const auto& generation = directory.generation_config()) {
-    if (generation->contains("eos_token_id")) {
+    const auto end = generation->find("eos_token_id");
+    if (end != generation->end() && !end->is_null()) {
       nlohmann::json merged = directory.config();
       merged["eos_token_id"] = generation->at("eos_token_id");
       config.end_tokens = llama_config_from_json(merged, place).end_tokens;

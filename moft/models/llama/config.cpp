@@ -128,6 +128,13 @@ std::vector<std::int32_t> end_tokens(const Keys& keys) {
 }
 
 void check_shape(const LlamaConfig& c, const std::string& place) {
+  if (c.head_size < 1) {
+    throw_caller_error(
+        "{}: {} attention heads are too many for a width of {}",
+        place,
+        c.heads,
+        c.width);
+  }
   if (c.heads % c.kv_heads != 0) {
     throw_caller_error(
         "{}: {} attention heads cannot share {} key/value heads evenly",
@@ -165,14 +172,23 @@ LlamaConfig llama_config_from_json(
   c.heads = keys.size("num_attention_heads");
   c.kv_heads = keys.size_or("num_key_value_heads", c.heads);
   const bool qwen3 = c.architecture == "qwen3";
+  if (!keys.has("head_dim") && !qwen3 && c.width % c.heads != 0) {
+    throw_caller_error(
+        "{}: hidden_size {} cannot be divided among {} attention heads; give "
+        "head_dim",
+        place,
+        c.width,
+        c.heads);
+  }
   c.head_size = keys.size_or("head_dim", qwen3 ? 128 : c.width / c.heads);
   c.feed_forward = keys.size("intermediate_size");
   c.context = keys.size_or("max_position_embeddings", 2048);
   c.rope_theta = rope_theta(keys);
   c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
   c.tied_head = keys.flag_or("tie_word_embeddings", false);
-  c.output_bias = keys.flag_or("attention_bias", false);
-  c.qkv_bias = c.output_bias || c.architecture == "qwen2";
+  const bool qwen2 = c.architecture == "qwen2";
+  c.output_bias = !qwen2 && keys.flag_or("attention_bias", false);
+  c.qkv_bias = c.output_bias || qwen2;
   c.feed_forward_bias = keys.flag_or("mlp_bias", false);
   c.query_key_norm = qwen3;
   c.end_tokens = end_tokens(keys);
@@ -221,6 +237,7 @@ LlamaConfig llama_config_from_gguf(const GgufFile& file) {
   c.tied_head = !file.find("output.weight").has_value();
   c.qkv_bias = file.find("blk.0.attn_q.bias").has_value();
   c.output_bias = file.find("blk.0.attn_output.bias").has_value();
+  c.feed_forward_bias = file.find("blk.0.ffn_gate.bias").has_value();
   c.query_key_norm = file.find("blk.0.attn_q_norm.weight").has_value();
   const auto embedding = file.find("token_embd.weight");
   if (!embedding || embedding->shape.size() != 2) {

@@ -155,6 +155,11 @@ at::Tensor LlamaModel::norm(
     return kernels::rms_norm(x, value, config_.norm_epsilon);
   }
   if (value.dim() == 2 && x.dim() == 3) value = value.unsqueeze(1);
+  if (!pass.differentiable) {
+    // The same bits as with one gain for all rows.
+    const at::Tensor ones = at::ones({x.size(-1)}, value.options());
+    return kernels::rms_norm(x, ones, config_.norm_epsilon).mul_(value);
+  }
   return differentiable_norm(x, value, config_.norm_epsilon);
 }
 

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Checks an exported directory against transformers.
+
+  moft export POLICY --weights a=0.3,b=0.7 --to DIR
+  moft score POLICY --weights a=0.3,b=0.7 --input PAIRS.jsonl > SCORES.jsonl
+  scripts/check_export.py DIR PAIRS.jsonl SCORES.jsonl
+
+PAIRS.jsonl holds {"prompt": .., "completion": ..} lines; SCORES.jsonl what
+`moft score` printed for them. transformers (any 4.5x) and torch score the same
+tokens with the exported model, divided by the temperature of
+generation_config.json; the largest difference of a token's log-probability is
+printed. Exits with 1 when it exceeds --tolerance (default 1e-4 nats).
+
+The prompt is put into the template of moft_export.json, whose one field it
+fills. Not part of the test suite: it needs Python packages that moft does not.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+
+def read_lines(path):
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def token_log_probs(model, torch, prompt, completion, temperature):
+    ids = torch.tensor([prompt + completion])
+    with torch.no_grad():
+        logits = model(ids).logits[0].double() / temperature
+    log_probs = logits.log_softmax(-1)
+    first = len(prompt) - 1
+    return [
+        log_probs[first + place, token].item()
+        for place, token in enumerate(completion)
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("pairs")
+    parser.add_argument("scores")
+    parser.add_argument("--tolerance", type=float, default=1e-4)
+    arguments = parser.parse_args()
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    directory = arguments.directory
+    note = json.loads((directory / "moft_export.json").read_text())
+    generation = json.loads((directory / "generation_config.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForCausalLM.from_pretrained(
+        directory, torch_dtype=torch.float32
+    ).eval()
+
+    pairs, scores = read_lines(arguments.pairs), read_lines(arguments.scores)
+    if len(pairs) != len(scores):
+        sys.exit(f"{len(pairs)} pairs but {len(scores)} scores")
+    encode = lambda text: tokenizer.encode(text, add_special_tokens=False)
+    ends = generation.get("eos_token_id", [])
+    worst = 0.0
+    for number, (pair, score) in enumerate(zip(pairs, scores), 1):
+        text = re.sub(
+            r"\{\w+\}", lambda _: pair["prompt"], note["prompt_template"]
+        )
+        prompt, completion = encode(text), encode(pair["completion"])
+        ours = score["token_log_probs"]
+        if len(ours) == len(completion) + 1 and ends:
+            completion.append(ends[0])  # moft scored the end token as well
+        if len(ours) != len(completion):
+            sys.exit(
+                f"line {number}: moft scored {len(ours)} tokens, "
+                f"transformers' tokenizer gives {len(completion)}"
+            )
+        theirs = token_log_probs(
+            model, torch, prompt, completion, generation["temperature"]
+        )
+        gap = max(abs(a - b) for a, b in zip(ours, theirs))
+        worst = max(worst, gap)
+    print(f"{len(pairs)} pairs, largest difference {worst:.2e} nats")
+    sys.exit(0 if worst <= arguments.tolerance else 1)
+
+
+if __name__ == "__main__":
+    main()
