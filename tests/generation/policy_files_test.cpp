@@ -1,0 +1,177 @@
+// Policy directories: round trips and damage.
+#include <fstream>
+
+#include "moft/checkpoints/safetensors.h"
+
+#include "tests/generation/support.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+using test::same_bits;
+using test::tiny_batch;
+
+class PolicyFilesTest : public test::TinyPolicyTest,
+                        public testing::WithParamInterface<SteeredSet> {
+ protected:
+  fs::path publish(SteeredSet set) {
+    policy_ = make_trained(set);
+    const fs::path directory = folder_ / "policy";
+    save_policy(*policy_, base(), directory, "the card\n");
+    return directory;
+  }
+  std::unique_ptr<SteeredPolicy> policy_;
+};
+
+std::string refusal(const fs::path& path) {
+  try {
+    load_policy(path);
+  } catch (const CallerError& error) {
+    return error.what();
+  }
+  return "loaded";
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void expect_words(
+    const std::string& message, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    EXPECT_NE(message.find(word), std::string::npos) << message;
+  }
+}
+
+TEST_P(PolicyFilesTest, APolicyComesBackBitForBit) {
+  const fs::path directory = publish(GetParam());
+  const auto loaded = load_policy(directory);
+  const auto wanted = policy_->conditioning()->tensors();
+  const auto tensors = loaded->conditioning()->tensors();
+  ASSERT_EQ(tensors.size(), wanted.size());
+  for (const auto& [name, value] : wanted) {
+    EXPECT_TRUE(same_bits(tensors.at(name), value)) << name;
+  }
+  const Steering steering{Weighting({0.3, 0.7}), 0.3};
+  const auto c = RowSteering::uniform(policy_->coefficients_of(steering));
+  EXPECT_TRUE(same_bits(
+      logits(loaded->model(), tiny_batch(), c),
+      logits(policy_->model(), tiny_batch(), c)));
+  EXPECT_EQ(
+      definition_to_json(loaded->definition()),
+      definition_to_json(policy_->definition()));
+  EXPECT_EQ(loaded->temperature(), 0.8);
+  EXPECT_EQ(loaded->kl_range().alpha_min(), 0.1);
+  EXPECT_EQ(loaded->objectives()[1].name, "kind");
+  EXPECT_EQ(loaded->objectives()[1].low, -1.0);
+  EXPECT_EQ(read_file(directory / "README.md"), "the card\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sets,
+    PolicyFilesTest,
+    testing::Values(SteeredSet::kFull, SteeredSet::kLora),
+    [](const auto& set) { return std::string(enum_name(set.param)); });
+
+class DamagedPolicyTest : public test::TinyPolicyTest {
+ protected:
+  DamagedPolicyTest() {
+    policy_ = make_trained(SteeredSet::kLora);
+    directory_ = folder_ / "policy";
+    save_policy(*policy_, base(), directory_, "card\n");
+  }
+  void write_steering(const std::map<std::string, at::Tensor>& tensors) {
+    std::vector<SafetensorsEntry> entries;
+    for (const auto& [name, tensor] : tensors) {
+      const at::Tensor value = tensor.contiguous();
+      entries.push_back({name, TensorType::kF32, value.sizes().vec(), [value] {
+                           return std::as_bytes(std::span<const float>(
+                               value.const_data_ptr<float>(),
+                               static_cast<std::size_t>(value.numel())));
+                         }});
+    }
+    write_safetensors(directory_ / "steering.safetensors", std::move(entries));
+  }
+  void change_definition(
+      const std::function<void(nlohmann::ordered_json&)>& change) {
+    auto json = definition_to_json(policy_->definition());
+    change(json);
+    test::write_tiny_text(directory_ / "moft.json", json.dump());
+  }
+
+  std::unique_ptr<SteeredPolicy> policy_;
+  fs::path directory_;
+};
+
+TEST_F(DamagedPolicyTest, ADefinitionThatIsNoJsonIsNamed) {
+  test::write_tiny_text(directory_ / "moft.json", "{\"objectives\": [");
+  expect_words(refusal(directory_), {"moft.json"});
+}
+
+TEST_F(DamagedPolicyTest, AnUnknownKeyIsNamed) {
+  change_definition([](auto& json) { json["temprature"] = 1; });
+  expect_words(refusal(directory_), {"moft.json", "temprature"});
+}
+
+TEST_F(DamagedPolicyTest, NoObjectivesOrOneTwiceAreRefused) {
+  change_definition(
+      [](auto& json) { json["objectives"] = nlohmann::json::array(); });
+  expect_words(refusal(directory_), {"moft.json", "objectives"});
+  change_definition(
+      [](auto& json) { json["objectives"][1]["name"] = "short"; });
+  expect_words(refusal(directory_), {"moft.json", "'short'", "twice"});
+}
+
+TEST_F(DamagedPolicyTest, AMissingSteeringFileIsNamed) {
+  fs::remove(directory_ / "steering.safetensors");
+  expect_words(refusal(directory_), {"steering.safetensors"});
+}
+
+TEST_F(DamagedPolicyTest, TensorsMustBeExactlyTheDefinitions) {
+  auto tensors = policy_->conditioning()->tensors();
+  tensors["short/extra"] = at::zeros({1});
+  write_steering(tensors);
+  expect_words(refusal(directory_), {"steering.safetensors", "moft.json"});
+  tensors.erase("short/extra");
+  const auto first = *tensors.begin();
+  tensors.erase(first.first);
+  write_steering(tensors);
+  expect_words(refusal(directory_), {first.first, "missing"});
+  tensors[first.first] = at::zeros({2, 2});
+  write_steering(tensors);
+  expect_words(refusal(directory_), {first.first, "[2, 2]"});
+}
+
+class PlainModelTest : public test::TinyPolicyTest {};
+
+TEST_F(PlainModelTest, AHuggingFaceDirectoryHasNoKnobs) {
+  const auto plain = load_policy(base());
+  EXPECT_EQ(plain->conditioning(), nullptr);
+  EXPECT_TRUE(plain->objectives().empty());
+  EXPECT_EQ(plain->temperature(), 1.0);
+  EXPECT_EQ(plain->definition().prompt_template, "{prompt}");
+  EXPECT_EQ(
+      plain->encode_prompt_text("a b."), plain->tokenizer().encode("a b."));
+}
+
+TEST_F(PlainModelTest, AGgufFileIsTheModelOfItsDirectory) {
+  const fs::path file =
+      fs::path(MOFT_SOURCE_DIR) / "tests/reference/models/llama_gguf_f32.gguf";
+  LoadedModel loaded = load_language_model(file);
+  const LoadedModel directory = load_language_model(
+      fs::path(MOFT_SOURCE_DIR) / "tests/reference/models/llama_gguf");
+  const ScoreBatch batch = tiny_batch();
+  const auto reference = RowSteering::reference(0);
+  const at::Tensor logits_of_file = logits(*loaded.model, batch, reference);
+  EXPECT_TRUE(
+      same_bits(logits_of_file, logits(*directory.model, batch, reference)));
+  EXPECT_EQ(loaded.config.at("rope_theta"), 5000.0);
+  EXPECT_EQ(loaded.config.at("model_type"), "llama");
+  EXPECT_TRUE(loaded.gguf_tokenizer.has_value());
+}
+
+}  // namespace
+}  // namespace moft
