@@ -73,7 +73,9 @@ TEST_P(GenerateTest, SomeRowsFinishAndSomeAreCut) {
     EXPECT_EQ(row.finished, ended);
     finished += ended ? 1 : 0;
     EXPECT_EQ(row.log_probs.size(), row.tokens.size());
-    if (!ended) EXPECT_EQ(row.tokens.size(), kNewTokens);
+    if (!ended) {
+      EXPECT_EQ(row.tokens.size(), kNewTokens);
+    }
   }
   EXPECT_GT(finished, 0U);
   EXPECT_LT(finished, rows.size());

@@ -4,6 +4,8 @@
 namespace moft {
 namespace {
 
+namespace fs = std::filesystem;
+
 using test::distance;
 using test::mixed;
 using test::normal_tensor;
