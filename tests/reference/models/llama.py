@@ -289,6 +289,8 @@ def write_smollm2(path):
     rotary = type(model.model.rotary_emb)(config)
     model.model.rotary_emb = rotary
     for name, parameter in model.named_parameters():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
         array = tensors[gguf_name(name)]
         if "q_proj" in name:
             array = unpermute(array, config.num_attention_heads)
