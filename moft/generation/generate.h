@@ -5,9 +5,9 @@
 // logits depend on its own tokens and steering alone (see the kernels'
 // guarantee), so on one machine a row's completion is the same, bit for bit,
 // in any batch, at any thread count. One exception: full copies under more than
-// m + 1 distinct steerings in a batch take the wide product, whose rows agree to
-// rounding only. On other devices log-probabilities agree
-// to rounding and a draw that falls within it may differ.
+// m + 1 distinct steerings in a batch take the wide product, whose rows agree
+// to rounding only. On other devices log-probabilities agree to rounding and a
+// draw that falls within it may differ.
 //
 // Rows whose completion is finished leave the batch. Large batches are worked
 // through in parts of `rows_at_once`.
