@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
-#include "moft/core/json.h"
 #include "moft/core/log.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
@@ -23,38 +21,6 @@ namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<TrainingRow> read_training(
-    const fs::path& file, const std::vector<std::string>& objectives) {
-  std::vector<TrainingRow> rows;
-  if (!fs::exists(file)) return rows;
-  const std::string text = read_text(file);
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const auto json =
-        parse_json(text.substr(begin, end - begin), file.string());
-    begin = end + 1;
-    if (!json.contains("kl")) continue;
-    const auto number = [&](const std::string& key) -> std::optional<double> {
-      const auto found = json.find(key);
-      if (found == json.end() || !found->is_number()) return std::nullopt;
-      return found->get<double>();
-    };
-    TrainingRow row;
-    row.step = number("step").value_or(0);
-    row.kl = number("kl");
-    row.entropy = number("entropy");
-    row.mean_length = number("completions/mean_length");
-    for (const std::string& name : objectives) {
-      if (const auto mean = number("rewards/" + name + "/mean")) {
-        row.rewards[name] = *mean;
-      }
-    }
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
 
 class EvaluateCommand : public Command {
  public:
@@ -179,7 +145,8 @@ class EvaluateCommand : public Command {
       const fs::path& run,
       std::size_t prompts) {
     report.title = recipe.name;
-    report.training = read_training(run / "metrics.jsonl", report.objectives);
+    report.training =
+        read_training_rows(run / "metrics.jsonl", report.objectives);
     report.provenance = {
         {"moft", std::string(kMoftVersion) + " " + kGitRevision},
         {"recipe", recipe.name},
