@@ -1,5 +1,6 @@
 // `moft sweep`: one prompt under a cover of the weightings, side by side.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"

@@ -1,7 +1,11 @@
-# moft_part(name [TORCH] [DEPENDS targets...] [SIMD])
+# moft_part and moft_test: one folder becomes one library or test program.
 #
-# One folder moft/<name>/ becomes the static library moft_<name>. Parts marked
-# TORCH share one precompiled header; the others never see a torch header.
+# Most of a build's time goes into parsing foreign headers, so every source
+# starts from a precompiled one: moft_torch_pch for a source that includes
+# libtorch, directly or through our own headers, and moft_plain_pch (in tests
+# moft_test_pch) for all others. A source of the second kind is compiled
+# without libtorch's headers in reach.
+#
 # GCC 12 reports impossible copies inside inlined std::string code (its bugs
 # 105329, 105651), hence the four exceptions.
 set(MOFT_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
@@ -10,49 +14,119 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
        -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 
+# moft_precompiled(name HEADERS <..> DEPENDS targets...)
+function(moft_precompiled name)
+  cmake_parse_arguments(PCH "" "" "HEADERS;DEPENDS" ${ARGN})
+  if(NOT EXISTS "${PROJECT_BINARY_DIR}/${name}.cpp")
+    file(WRITE "${PROJECT_BINARY_DIR}/${name}.cpp" "")
+  endif()
+  add_library(${name} STATIC "${PROJECT_BINARY_DIR}/${name}.cpp")
+  target_link_libraries(${name} PUBLIC ${PCH_DEPENDS})
+  target_precompile_headers(${name} PRIVATE ${PCH_HEADERS})
+endfunction()
+
+# Sets `result` to whether `file` includes libtorch, directly or through
+# headers of this project.
+function(moft_includes_torch file result)
+  get_property(_known GLOBAL PROPERTY "moft_includes_torch ${file}")
+  if(NOT "${_known}" STREQUAL "")
+    set(${result} ${_known} PARENT_SCOPE)
+    return()
+  endif()
+  set_property(GLOBAL PROPERTY "moft_includes_torch ${file}" FALSE)
+  set_property(DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND
+    PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  file(STRINGS "${file}" _lines REGEX "^#include ")
+  set(_found FALSE)
+  foreach(_line IN LISTS _lines)
+    if(_line MATCHES "^#include <(ATen|torch|c10)/")
+      set(_found TRUE)
+    elseif(_line MATCHES "^#include \"(.*)\"")
+      set(_header "${PROJECT_SOURCE_DIR}/${CMAKE_MATCH_1}")
+      if(EXISTS "${_header}")
+        moft_includes_torch("${_header}" _found)
+      endif()
+    endif()
+    if(_found)
+      break()
+    endif()
+  endforeach()
+  set_property(GLOBAL PROPERTY "moft_includes_torch ${file}" ${_found})
+  set(${result} ${_found} PARENT_SCOPE)
+endfunction()
+
+# Adds `sources` to the program or library `target`; those without libtorch
+# become the object library <target>_plain.
+function(moft_sources target plain_pch)
+  cmake_parse_arguments(LIST "" "" "SOURCES;DEPENDS" ${ARGN})
+  set(_torch "")
+  set(_plain "")
+  foreach(_source IN LISTS LIST_SOURCES)
+    moft_includes_torch("${_source}" _needs_torch)
+    if(_needs_torch)
+      list(APPEND _torch "${_source}")
+    else()
+      list(APPEND _plain "${_source}")
+    endif()
+  endforeach()
+  target_compile_options(${target} PRIVATE ${MOFT_WARNINGS})
+  if(_torch)
+    target_sources(${target} PRIVATE ${_torch})
+    target_precompile_headers(${target} REUSE_FROM moft_torch_pch)
+  endif()
+  if(_plain)
+    add_library(${target}_plain OBJECT ${_plain})
+    target_compile_options(${target}_plain PRIVATE ${MOFT_WARNINGS})
+    target_include_directories(${target}_plain PRIVATE "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${target}_plain PRIVATE ${plain_pch} ${LIST_DEPENDS})
+    target_precompile_headers(${target}_plain REUSE_FROM ${plain_pch})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_plain>)
+  endif()
+endfunction()
+
+# moft_part(name [TORCH] DEPENDS targets...): moft/<name>/ becomes the static
+# library moft_<name>. A part that is not TORCH may not include libtorch.
 function(moft_part name)
   cmake_parse_arguments(PART "TORCH" "" "DEPENDS" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS
        "${PROJECT_SOURCE_DIR}/moft/${name}/*.cpp"
        "${PROJECT_SOURCE_DIR}/moft/${name}/*/*.cpp")
-  if(_sources)
-    add_library(moft_${name} STATIC ${_sources})
-    set(_scope PUBLIC)
-    target_compile_options(moft_${name} PRIVATE ${MOFT_WARNINGS})
-    if(PART_TORCH)
-      target_precompile_headers(moft_${name} REUSE_FROM moft_torch_pch)
-    endif()
-  else()
-    add_library(moft_${name} INTERFACE)
-    set(_scope INTERFACE)
-  endif()
-  target_include_directories(moft_${name} ${_scope} "${PROJECT_SOURCE_DIR}")
-  target_link_libraries(moft_${name} ${_scope} ${PART_DEPENDS})
+  add_library(moft_${name} STATIC)
+  target_include_directories(moft_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(moft_${name} PUBLIC ${PART_DEPENDS})
   if(PART_TORCH)
-    target_link_libraries(moft_${name} ${_scope} moft::torch)
+    target_link_libraries(moft_${name} PUBLIC moft::torch)
   endif()
+  set(_libraries ${PART_DEPENDS})
+  list(FILTER _libraries INCLUDE REGEX "::")
+  moft_sources(moft_${name} moft_plain_pch
+    SOURCES ${_sources} DEPENDS ${_libraries})
 endfunction()
 
-# moft_test(name [TORCH] [DEPENDS targets...]): tests/<name>/*_test.cpp become
-# one program, <name>_test, whose cases ctest sees one by one.
+# moft_test(name DEPENDS targets...): tests/<name>/*_test.cpp become one
+# program, <name>_test, whose cases ctest sees one by one.
 function(moft_test name)
-  cmake_parse_arguments(PART "TORCH" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(PART "" "" "DEPENDS" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS
        "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cpp"
        "${PROJECT_SOURCE_DIR}/tests/${name}/support*.cpp")
   if(NOT _sources)
     return()
   endif()
-  add_executable(${name}_test ${_sources})
-  target_compile_options(${name}_test PRIVATE ${MOFT_WARNINGS})
-  target_compile_definitions(${name}_test PRIVATE
-    MOFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    MOFT_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  add_executable(${name}_test)
   target_link_libraries(${name}_test PRIVATE
     ${PART_DEPENDS} GTest::gtest GTest::gtest_main)
-  if(PART_TORCH)
-    target_precompile_headers(${name}_test REUSE_FROM moft_torch_pch)
-  endif()
+  moft_sources(${name}_test moft_test_pch SOURCES ${_sources})
+  foreach(_target IN ITEMS ${name}_test ${name}_test_plain)
+    if(TARGET ${_target})
+      target_compile_definitions(${_target} PRIVATE
+        MOFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+        MOFT_BINARY_DIR="${PROJECT_BINARY_DIR}")
+      # A test's own code need not be fast to run, but to compile.
+      target_compile_options(${_target} PRIVATE
+        $<$<CONFIG:Release>:-O1>)
+    endif()
+  endforeach()
   gtest_discover_tests(${name}_test
     TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 600)

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include "moft/algorithms/adamw_update.h"

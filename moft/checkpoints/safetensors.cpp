@@ -4,6 +4,9 @@
 #include <bit>
 #include <cstring>
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include "moft/checkpoints/json_text.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"

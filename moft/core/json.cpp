@@ -4,6 +4,8 @@
 #include <set>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <nlohmann/json.hpp>
+
 #include "moft/checkpoints/safetensors.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"

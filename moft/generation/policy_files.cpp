@@ -2,6 +2,7 @@
 #include <set>
 
 #include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/core/errors.h"

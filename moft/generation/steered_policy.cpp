@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <ATen/core/grad_mode.h>
+
 #include "moft/core/errors.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/kernels/token_log_probs.h"

@@ -1,5 +1,6 @@
 #include "moft/models/load.h"
 
+#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "moft/checkpoints/gguf.h"

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <thread>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 

@@ -3,6 +3,8 @@
 #include <fstream>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 
 namespace moft {

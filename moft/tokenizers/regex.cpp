@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include <fmt/format.h>
 #include <pcre2.h>
 
 #include "moft/core/errors.h"

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "moft/checkpoints/safetensors.h"

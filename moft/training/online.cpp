@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include <ATen/core/grad_mode.h>
+
 #include "moft/algorithms/advantages.h"
 #include "moft/algorithms/baselines.h"
 #include "moft/algorithms/clip.h"
@@ -269,9 +271,10 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
       weights.data_ptr<double>()[r * objectives + i] = steering.w[place];
     }
   }
+  const double penalty = missing_eos_penalty_at(options_, step_);
   std::vector<double> penalties;
   for (const Generation& row : batch.rows) {
-    penalties.push_back(row.finished ? 0.0 : options_.missing_eos_penalty);
+    penalties.push_back(row.finished ? 0.0 : penalty);
   }
   const at::Tensor reward = regularised_reward(
       scalarise(rewards, weights),

@@ -31,4 +31,12 @@ void TrainingOptions::check(const std::string& path) const {
   }
 }
 
+double missing_eos_penalty_at(
+    const TrainingOptions& options, std::int64_t step) {
+  const auto rise = options.missing_eos_penalty_warmup_steps;
+  if (step >= rise) return options.missing_eos_penalty;
+  return options.missing_eos_penalty * static_cast<double>(step + 1) /
+         static_cast<double>(rise);
+}
+
 }  // namespace moft

@@ -170,6 +170,7 @@ struct TrainingOptions {
   double kl_strength = 0.01;
   std::int64_t max_new_tokens = 32;
   double missing_eos_penalty = 0.0;
+  std::int64_t missing_eos_penalty_warmup_steps = 0;
   Baseline baseline = Baseline::kLeaveOneOut;
   AdvantageNormalisation advantage_normalisation =
       AdvantageNormalisation::kBatch;
@@ -208,10 +209,18 @@ struct TrainingOptions {
       between(1, 1e6));
     v("missing_eos_penalty",
       missing_eos_penalty,
-      Help{"taken off the training reward of a completion that was cut off "
-           "(TRL's option of this name); rewards in logs and reports do not "
-           "contain it; 0: none",
-           "reward"},
+      Help{
+          "taken off the training reward of a completion that was cut off "
+          "(TRL's option of this name); rewards in logs and reports do not "
+          "contain it; 0: none",
+          "reward"},
+      at_least(0));
+    v("missing_eos_penalty_warmup_steps",
+      missing_eos_penalty_warmup_steps,
+      Help{
+          "the penalty rises in a straight line over so many steps; 0: it "
+          "stands from the first step",
+          "steps"},
       at_least(0));
     v("baseline",
       baseline,
@@ -250,5 +259,10 @@ struct TrainingOptions {
 
   void check(const std::string& path) const;
 };
+
+// The penalty at a step, which counts from 0:
+// missing_eos_penalty min(1, (step + 1) / warm-up steps).
+double missing_eos_penalty_at(
+    const TrainingOptions& options, std::int64_t step);
 
 }  // namespace moft

@@ -3,9 +3,10 @@
 #include <chrono>
 #include <cstdlib>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "support.h"
+#include "tests/checkpoints/support.h"
 
 namespace moft {
 namespace {

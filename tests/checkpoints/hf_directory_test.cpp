@@ -1,6 +1,9 @@
 #include "moft/checkpoints/hf_directory.h"
 
-#include "support.h"
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/checkpoints/support.h"
 
 namespace moft {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "support.h"
+#include "tests/checkpoints/support.h"
 
 namespace moft {
 namespace {

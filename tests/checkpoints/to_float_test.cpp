@@ -5,7 +5,7 @@
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/tensor_type.h"
 
-#include "support.h"
+#include "tests/checkpoints/support.h"
 
 namespace moft {
 namespace {

@@ -1,6 +1,7 @@
 // Gradients are compared with autograd in double on the written-out formula.
 #include "moft/conditioning/conditioning.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"

@@ -1,5 +1,6 @@
 #include "moft/conditioning/steered_linear.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "moft/conditioning/low_rank.h"

@@ -1,4 +1,4 @@
-#include "support.h"
+#include "tests/end_to_end/support.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -10,7 +10,7 @@
 
 #include "moft/core/random.h"
 
-#include "support.h"
+#include "tests/end_to_end/support.h"
 
 namespace moft::test {
 namespace {

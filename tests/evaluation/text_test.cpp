@@ -1,6 +1,7 @@
 // Terminal table, notes, text measures and the words of SVG.
 #include <sstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"

@@ -2,6 +2,8 @@
 // config.json, as generation_config.json and as the index of shards.
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/core/errors.h"
 #include "moft/models/bert/config.h"

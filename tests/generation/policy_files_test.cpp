@@ -1,6 +1,8 @@
 // Policy directories: round trips and damage.
 #include <fstream>
 
+#include <nlohmann/json.hpp>
+
 #include "moft/checkpoints/safetensors.h"
 
 #include "tests/generation/support.h"

@@ -1,4 +1,6 @@
 // What steering promises of a whole model (design: conditioning).
+#include <ATen/core/grad_mode.h>
+
 #include "tests/generation/support.h"
 
 namespace moft {

@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/core/errors.h"

@@ -1,10 +1,11 @@
 #include "moft/training/metrics_writer.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
 
-#include "support.h"
+#include "tests/training/support.h"
 
 namespace moft::test {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "moft/core/errors.h"
 
-#include "support.h"
+#include "tests/training/support.h"
 
 namespace moft::test {
 namespace {

@@ -5,13 +5,14 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
 #include "moft/training/run_directory.h"
 
-#include "support.h"
+#include "tests/training/support.h"
 
 namespace moft::test {
 namespace {

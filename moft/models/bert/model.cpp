@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <ATen/core/grad_mode.h>
+
 #include "moft/core/errors.h"
 
 namespace moft::bert {
@@ -14,9 +16,7 @@ at::Tensor BertModel::PackedLinear::operator()(const at::Tensor& x) const {
 }
 
 BertModel::Norm::Norm(const LayerNorm& norm, double epsilon, at::Device device)
-    : gain(norm.gain.to(device)),
-      bias(norm.bias.to(device)),
-      eps(epsilon) {}
+    : gain(norm.gain.to(device)), bias(norm.bias.to(device)), eps(epsilon) {}
 
 at::Tensor BertModel::Norm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, gain.sizes(), gain, bias, eps);

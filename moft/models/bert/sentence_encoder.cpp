@@ -6,6 +6,9 @@
 #include <string>
 #include <utility>
 
+#include <ATen/core/grad_mode.h>
+#include <nlohmann/json.hpp>
+
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"

@@ -5,6 +5,8 @@
 #include <map>
 #include <numeric>
 
+#include <ATen/core/grad_mode.h>
+
 #include "moft/core/errors.h"
 #include "moft/kernels/attention.h"
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 #include "moft/kernels/elementwise.h"
 

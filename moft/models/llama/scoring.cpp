@@ -7,6 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include <ATen/core/grad_mode.h>
+
 #include "moft/core/errors.h"
 #include "moft/models/llama/model.h"
 
