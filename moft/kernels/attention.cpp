@@ -14,16 +14,19 @@
 namespace moft::kernels {
 namespace {
 
-// q [heads, d], keys and values [kv_heads, L, d] -> [heads, d].
+// q [heads, d], keys and values [kv_heads, L, d], bias [heads, L] or
+// undefined -> [heads, d].
 at::Tensor attend_aten(
     const at::Tensor& q,
     const at::Tensor& keys,
     const at::Tensor& values,
-    double scale) {
+    double scale,
+    const at::Tensor& bias = {}) {
   const auto kv_heads = keys.size(0);
   const auto grouped = q.reshape({kv_heads, -1, q.size(-1)});
-  const auto scores =
+  auto scores =
       at::matmul(grouped, keys.transpose(1, 2)).to(at::kFloat) * scale;
+  if (bias.defined()) scores = scores + bias.reshape(scores.sizes());
   const auto weights = at::softmax(scores, -1).to(values.scalar_type());
   return at::matmul(weights, values).reshape(q.sizes());
 }
@@ -89,11 +92,61 @@ simd::Entries buffer_entries(
 using FindRuns = std::function<void(
     std::int64_t row, std::int64_t head, simd::Entries (&runs)[2])>;
 
+// A bias with its table numbers on the CPU, or none.
+struct LocalBias {
+  at::Tensor values;
+  at::Tensor tables;
+
+  std::int64_t table(std::int64_t row) const {
+    return tables.defined() ? tables.const_data_ptr<std::int64_t>()[row] : 0;
+  }
+  // Of one query head; null without a bias. REQUIRES float32 rows.
+  const float* of(std::int64_t row, std::int64_t head) const {
+    if (!values.defined()) return nullptr;
+    return values.const_data_ptr<float>() + table(row) * values.stride(0) +
+           head * values.stride(1);
+  }
+};
+
+LocalBias local_bias(
+    const at::Tensor& q,
+    const std::optional<ScoreBias>& bias,
+    std::int64_t longest) {
+  LocalBias local;
+  if (!bias) return local;
+  local.values = with_rows(bias->values);
+  const bool fits = local.values.dim() == 3 && local.values.size(0) > 0 &&
+                    local.values.size(1) == q.size(1) &&
+                    local.values.size(2) >= longest;
+  if (bias->tables.defined()) {
+    local.tables = local_indices(bias->tables, "bias tables");
+  }
+  if (!fits || (local.tables.defined() && local.tables.size(0) != q.size(0))) {
+    throw_caller_error(
+        "attention: the bias must be [tables, {} heads, {} entries or more] "
+        "with one table per row",
+        q.size(1),
+        longest);
+  }
+  for (std::int64_t row = 0; row < q.size(0); ++row) {
+    if (local.table(row) >= 0 && local.table(row) < local.values.size(0)) {
+      continue;
+    }
+    throw_caller_error(
+        "attention: row {} reads bias table {} of {}",
+        row,
+        local.table(row),
+        local.values.size(0));
+  }
+  return local;
+}
+
 // Every (row, head) on its own; `longest` bounds the entries of any row.
 at::Tensor attend_rows(
     const at::Tensor& q,
     std::int64_t kv_heads,
     double scale,
+    const LocalBias& bias,
     std::int64_t longest,
     std::int64_t average,
     const FindRuns& find_runs) {
@@ -115,6 +168,7 @@ at::Tensor attend_rows(
       task.scratch = scratch.data();
       for (std::int64_t g = 0; g < group; ++g) {
         const auto index = row * heads + head * group + g;
+        task.bias = bias.of(row, head * group + g);
         task.q = queries[index];
         task.result = results[index];
         simd::table().attention(task);
@@ -130,14 +184,20 @@ at::Tensor decode_aten(
     const at::Tensor& values,
     const std::int64_t* slot,
     const std::int64_t* length,
-    double scale) {
+    double scale,
+    const LocalBias& bias) {
   auto out = at::empty(q.sizes(), q.options());
   for (std::int64_t row = 0; row < q.size(0); ++row) {
+    at::Tensor row_bias;
+    if (bias.values.defined()) {
+      row_bias = bias.values[bias.table(row)].narrow(1, 0, length[row]);
+    }
     out[row].copy_(attend_aten(
         q[row],
         keys[slot[row]].narrow(1, 0, length[row]),
         values[slot[row]].narrow(1, 0, length[row]),
-        scale));
+        scale,
+        row_bias));
   }
   return out;
 }
@@ -233,7 +293,8 @@ at::Tensor decode_attention(
     const at::Tensor& values,
     const at::Tensor& slots,
     const at::Tensor& lengths,
-    double scale) {
+    double scale,
+    const std::optional<ScoreBias>& bias) {
   const at::NoGradGuard no_grad;
   check_heads(q, keys, 1);
   const auto slot_rows = local_indices(slots, "slots");
@@ -255,14 +316,17 @@ at::Tensor decode_attention(
     longest = std::max(longest, length[row]);
     total += length[row];
   }
-  if (!has_float_rows(q) || !has_float_rows(keys) || !has_float_rows(values)) {
-    return decode_aten(q, keys, values, slot, length, scale);
-  }
+  const auto own_bias = local_bias(q, bias, longest);
+  const bool fast = has_float_rows(q) && has_float_rows(keys) &&
+                    has_float_rows(values) &&
+                    (!bias || has_float_rows(own_bias.values));
+  if (!fast) return decode_aten(q, keys, values, slot, length, scale, own_bias);
   const auto average = total / std::max<std::int64_t>(1, q.size(0));
   return attend_rows(
       q,
       keys.size(1),
       scale,
+      own_bias,
       longest,
       average,
       [&](auto row, auto head, auto& runs) {
@@ -304,6 +368,7 @@ at::Tensor prefill_attention(
       q,
       k.size(1),
       scale,
+      LocalBias(),
       longest,
       longest / 2,
       [&](auto row, auto head, auto& runs) {

@@ -16,6 +16,13 @@
 
 namespace moft::kernels {
 
+// What is added to the scores before the softmax (relative positions):
+//   s_j = scale q.k_j + values[tables[row], head, j]
+struct ScoreBias {
+  at::Tensor values;  // float32 [tables, heads, >= longest row], on q's device
+  at::Tensor tables;  // int64 [rows]; undefined: every row reads table 0
+};
+
 // q       [rows, heads, d]
 // keys    [slots, kv_heads, max_len, d], values the same: static buffers
 // slots   int64 [rows]: which sequence buffer a row reads
@@ -28,7 +35,8 @@ at::Tensor decode_attention(
     const at::Tensor& values,
     const at::Tensor& slots,
     const at::Tensor& lengths,
-    double scale);
+    double scale,
+    const std::optional<ScoreBias>& bias = std::nullopt);
 
 // Entries that stand before the new tokens of each sequence, in the buffers of
 // decode_attention. Two sequences may name the same slot (a shared prompt).

@@ -1,6 +1,7 @@
 #include "moft/kernels/elementwise.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <ATen/core/grad_mode.h>
 
@@ -165,17 +166,27 @@ void rotary_(
       });
 }
 
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  const at::NoGradGuard no_grad;
+namespace {
+
+using GatedUnit = void (*)(
+    const float* gate, const float* up, std::int64_t width, float* result);
+
+// Nothing when the inputs are not rows of float32 on the CPU.
+std::optional<at::Tensor> gated_rows(
+    const at::Tensor& gate,
+    const at::Tensor& up,
+    const char* name,
+    GatedUnit unit) {
   if (gate.sizes() != up.sizes()) {
     throw_caller_error(
-        "swiglu: gate has {} elements, up has {}; give equal shapes",
+        "{}: gate has {} elements, up has {}; give equal shapes",
+        name,
         gate.numel(),
         up.numel());
   }
   const bool fast =
       gate.dim() <= 3 && has_float_rows(gate) && has_float_rows(up);
-  if (!fast) return at::silu(gate) * up;
+  if (!fast) return std::nullopt;
   auto result = at::empty(gate.sizes(), gate.options());
   const auto left = read_rows(gate), right = read_rows(up);
   const auto to = write_rows(result);
@@ -183,10 +194,24 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   parallel_ranges(
       row_count(gate), rows_per_thread(width), [&](auto begin, auto end) {
         for (auto row = begin; row < end; ++row) {
-          simd::table().swiglu(left[row], right[row], width, to[row]);
+          unit(left[row], right[row], width, to[row]);
         }
       });
   return result;
+}
+
+}  // namespace
+
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  const at::NoGradGuard no_grad;
+  const auto fast = gated_rows(gate, up, "swiglu", simd::table().swiglu);
+  return fast ? *fast : at::silu(gate) * up;
+}
+
+at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up) {
+  const at::NoGradGuard no_grad;
+  const auto fast = gated_rows(gate, up, "geglu", simd::table().geglu);
+  return fast ? *fast : at::gelu(gate, "tanh") * up;
 }
 
 }  // namespace moft::kernels

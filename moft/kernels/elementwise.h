@@ -35,4 +35,7 @@ void rotary_(
 // silu(gate) * up = gate / (1 + exp(-gate)) * up; both [N, ffn].
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
+// gelu(gate) * up in gelu's tanh form ("gelu_new"); both [N, ffn].
+at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up);
+
 }  // namespace moft::kernels

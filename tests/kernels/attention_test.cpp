@@ -40,6 +40,73 @@ struct Case {
 
 const Case kCases[] = {{9, 3, 64}, {4, 4, 32}, {2, 1, 20}, {2, 2, 128}};
 
+// Relative positions: a bias per head, one table of them per row.
+TEST(DecodeAttention, AddsTheBiasOfTheRowsTable) {
+  for (const auto [heads, kv_heads, d] : kCases) {
+    const auto keys = numbers({2, kv_heads, 20, d}, 21);
+    const auto values = numbers({2, kv_heads, 20, d}, 22);
+    const auto q = numbers({3, heads, d}, 23);
+    // A view that begins in the middle, as decoding hands over.
+    const auto bias = numbers({2, heads, 50}, 24).narrow(2, 13, 20) * 3;
+    const auto slots = indices({1, 0, 1});
+    const auto lengths = indices({20, 7, 1});
+    const auto tables = indices({1, 0, 1});
+    const auto out = decode_attention(
+        q, keys, values, slots, lengths, 0.5, ScoreBias{bias, tables});
+    const auto first = decode_attention(
+        q, keys, values, slots, lengths, 0.5, ScoreBias{bias, {}});
+    const auto zero = decode_attention(
+        q,
+        keys,
+        values,
+        slots,
+        lengths,
+        0.5,
+        ScoreBias{at::zeros_like(bias), tables});
+    EXPECT_TRUE(at::equal(
+        zero, decode_attention(q, keys, values, slots, lengths, 0.5)));
+    for (std::int64_t row = 0; row < 3; ++row) {
+      const auto slot = slots[row].item<std::int64_t>();
+      const auto n = lengths[row].item<std::int64_t>();
+      const auto truth = [&](std::int64_t table) {
+        std::vector<at::Tensor> result;
+        for (std::int64_t h = 0; h < heads; ++h) {
+          const auto g = h / (heads / kv_heads);
+          const auto k = keys[slot][g].narrow(0, 0, n).to(at::kDouble);
+          const auto v = values[slot][g].narrow(0, 0, n).to(at::kDouble);
+          const auto b = bias[table][h].narrow(0, 0, n).to(at::kDouble);
+          const auto scores = at::mv(k, q[row][h].to(at::kDouble)) * 0.5 + b;
+          result.push_back(at::mv(v.t(), at::softmax(scores, 0)));
+        }
+        return at::stack(result);
+      };
+      const auto table = tables[row].item<std::int64_t>();
+      EXPECT_LE(distance(out[row], truth(table)), 4e-6) << row;
+      EXPECT_LE(distance(first[row], truth(0)), 4e-6) << row;
+    }
+    EXPECT_THROW(
+        decode_attention(
+            q,
+            keys,
+            values,
+            slots,
+            lengths,
+            0.5,
+            ScoreBias{bias.narrow(2, 0, 19), tables}),
+        CallerError);
+    EXPECT_THROW(
+        decode_attention(
+            q,
+            keys,
+            values,
+            slots,
+            lengths,
+            0.5,
+            ScoreBias{bias, indices({0, 2, 0})}),
+        CallerError);
+  }
+}
+
 TEST(DecodeAttention, MatchesDouble) {
   for (const auto [heads, kv_heads, d] : kCases) {
     const auto keys = numbers({3, kv_heads, 50, d}, 1) * 3;

@@ -97,13 +97,32 @@ TEST(Swiglu, MatchesDouble) {
   EXPECT_EQ(result[0][1].item<float>(), 0);
 }
 
+TEST(Geglu, MatchesDouble) {
+  for (const std::int64_t width : {1, 7, 64, 1001}) {
+    const auto gate = numbers({5, width}, 31) * 6;
+    const auto up = numbers({5, width}, 32);
+    const auto x = gate.to(at::kDouble);
+    const auto inner = 0.7978845608028654 * (x + 0.044715 * x * x * x);
+    const auto truth = 0.5 * x * (1 + at::tanh(inner)) * up.to(at::kDouble);
+    const double largest = truth.abs().max().item<double>();
+    EXPECT_LE(distance(geglu(gate, up), truth), 1e-6 * (1 + largest)) << width;
+  }
+  const float big = 1e20f;
+  const auto extreme = at::tensor({big, -big}, at::kFloat).view({1, 2});
+  const auto result = geglu(extreme, at::ones({1, 2}));
+  EXPECT_EQ(result[0][0].item<float>(), big);
+  EXPECT_EQ(result[0][1].item<float>(), 0);
+}
+
 TEST(Elementwise, BitsDependOnTheRowAlone) {
   const auto x = numbers({300, 576}, 14), y = numbers({300, 576}, 15);
   const auto gain = numbers({576}, 16);
   const auto normed = rms_norm(x, gain, 1e-5), gated = swiglu(x, y);
+  const auto gelu_gated = geglu(x, y);
   const Threads set(3);
   EXPECT_TRUE(at::equal(rms_norm(x, gain, 1e-5), normed));
   EXPECT_TRUE(at::equal(swiglu(x, y), gated));
+  EXPECT_TRUE(at::equal(geglu(x, y), gelu_gated));
   EXPECT_TRUE(at::equal(
       rms_norm(x.narrow(0, 123, 1), gain, 1e-5), normed.narrow(0, 123, 1)));
 }

@@ -57,6 +57,10 @@ std::int64_t scores(const Attention& a) {
       a.scratch[count++] = dot(a.q, key, a.width) * a.scale;
     }
   }
+  if (a.bias != nullptr) {
+    for (std::int64_t j = 0; j < count; ++j)
+      a.scratch[j] += a.bias[j];
+  }
   return count;
 }
 

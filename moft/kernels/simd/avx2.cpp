@@ -18,6 +18,7 @@ const Table kAvx2 = {
     .add_rms_norm = add_rms_norm,
     .rotary = rotary,
     .swiglu = swiglu,
+    .geglu = geglu,
     .largest = largest,
     .exponentials = exponentials,
     .scaled_exponentials = scaled_exponentials,

@@ -90,5 +90,24 @@ void swiglu(
   }
 }
 
+// gelu's tanh form is x / (1 + exp(-2 u)), u = sqrt(2 / pi) (x + c x^3).
+void geglu(
+    const float* gate, const float* up, std::int64_t width, float* result) {
+  constexpr float kLinear = -1.5957691216057308f;  // -2 sqrt(2 / pi)
+  constexpr float kCubic = kLinear * 0.044715f;
+  const Vec one = splat(1.0f);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    const Vec g = load(gate + i);
+    const Vec slope = fma(g * g, splat(kCubic), splat(kLinear));
+    store(result + i, g / (one + exp(g * slope)) * load(up + i));
+  }
+  for (; i < width; ++i) {
+    const float g = gate[i];
+    const float slope = fma(g * g, kCubic, kLinear);
+    result[i] = g / (1.0f + exp(g * slope)) * up[i];
+  }
+}
+
 }  // namespace
 }  // namespace moft::kernels::simd

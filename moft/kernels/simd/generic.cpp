@@ -16,6 +16,7 @@ const Table kGeneric = {
     .add_rms_norm = add_rms_norm,
     .rotary = rotary,
     .swiglu = swiglu,
+    .geglu = geglu,
     .largest = largest,
     .exponentials = exponentials,
     .scaled_exponentials = scaled_exponentials,

@@ -46,6 +46,7 @@ struct Attention {
   Entries runs[2];
   std::int64_t width;
   float scale;
+  const float* bias;  // one number per entry, added to the scores, or null
   float* scratch;
   float* result;
 };
@@ -78,6 +79,8 @@ struct Table {
   void (*rotary)(
       float* x, const float* cosine, const float* sine, std::int64_t half);
   void (*swiglu)(
+      const float* gate, const float* up, std::int64_t width, float* result);
+  void (*geglu)(
       const float* gate, const float* up, std::int64_t width, float* result);
   // The largest element; -inf when count is 0; NaN when any element is NaN.
   float (*largest)(const float* x, std::int64_t count);
