@@ -11,6 +11,7 @@
 #include "moft/rewards/gated.h"
 #include "moft/rewards/length.h"
 #include "moft/rewards/regex_reward.h"
+#include "moft/rewards/rouge.h"
 #include "moft/rewards/similarity.h"
 
 namespace moft {
@@ -107,6 +108,8 @@ class Factory {
     if (options.similarity) return similarity(name, *options.similarity);
     if (options.regex)
       return std::make_shared<RegexReward>(name, *options.regex);
+    if (options.rouge)
+      return std::make_shared<RougeReward>(name, *options.rouge);
     auto length = std::make_shared<LengthReward>(name, *options.length);
     if (!options.length->gate) return length;
     const GateOptions& gate = *options.length->gate;

@@ -66,10 +66,12 @@ void LengthOptions::check(const std::string& path) const {
 }
 
 void ObjectiveOptions::check(const std::string& path) const {
-  int kinds = (similarity ? 1 : 0) + (length ? 1 : 0) + (regex ? 1 : 0);
+  int kinds = (similarity ? 1 : 0) + (length ? 1 : 0) + (regex ? 1 : 0) +
+              (rouge ? 1 : 0);
   if (kinds != 1) {
     throw_caller_error(
-        "{} names {} rewards; give exactly one of similarity, length, regex",
+        "{} names {} rewards; give exactly one of similarity, length, regex, "
+        "rouge",
         path.substr(0, path.empty() ? 0 : path.size() - 1),
         kinds);
   }

@@ -104,11 +104,49 @@ struct RegexOptions {
   }
 };
 
+// The ROUGE variants: unigrams, bigrams, longest common subsequence of the
+// whole texts, and of their sentences.
+enum class RougeVariant { kOne, kTwo, kL, kLsum };
+constexpr auto enum_names(RougeVariant) {
+  return EnumNames<RougeVariant, 4>{{
+      {RougeVariant::kOne, "rouge1"},
+      {RougeVariant::kTwo, "rouge2"},
+      {RougeVariant::kL, "rougeL"},
+      {RougeVariant::kLsum, "rougeLsum"},
+  }};
+}
+
+// 100 F1 of the completion against a reference text, as Google's rouge-score.
+struct RougeOptions {
+  RougeVariant variant = RougeVariant::kLsum;
+  std::string field;
+  bool stem = false;
+  bool t5_newlines = false;
+
+  template <class V>
+  void fields(V& v) {
+    v("variant",
+      variant,
+      Help{"rouge1, rouge2: words, pairs of words; rougeL: the longest common "
+           "subsequence; rougeLsum: that of every sentence, sentences being "
+           "lines"});
+    v("field",
+      field,
+      Help{"the example's field that holds the reference text"},
+      Required{});
+    v("stem", stem, Help{"words of over three letters are stemmed (Porter)"});
+    v("t5_newlines",
+      t5_newlines,
+      Help{"rougeLsum: ' . ' ends a sentence too, as in T5's metrics"});
+  }
+};
+
 // Exactly one of the kinds is given.
 struct ObjectiveOptions {
   std::optional<SimilarityOptions> similarity;
   std::optional<LengthOptions> length;
   std::optional<RegexOptions> regex;
+  std::optional<RougeOptions> rouge;
   std::vector<double> range = {0.0, 1.0};
 
   template <class V>
@@ -120,6 +158,9 @@ struct ObjectiveOptions {
       length,
       Help{"piecewise linear in the completion's length; empty answers get 0"});
     v("regex", regex, Help{"whether a regular expression is found"});
+    v("rouge",
+      rouge,
+      Help{"100 times ROUGE F1 of the completion against a field"});
     v("range",
       range,
       Help{
