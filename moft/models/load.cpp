@@ -1,13 +1,18 @@
 #include "moft/models/load.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/hf_directory.h"
+#include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
 #include "moft/models/llama/model.h"
 #include "moft/models/llama/names.h"
+#include "moft/models/t5/model.h"
+#include "moft/models/t5/names.h"
 
 namespace moft {
 namespace {
@@ -16,16 +21,71 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+bool holds_whole_numbers(TensorType type) {
+  switch (type) {
+    case TensorType::kI64:
+    case TensorType::kI32:
+    case TensorType::kI16:
+    case TensorType::kI8:
+    case TensorType::kU8:
+    case TensorType::kBool:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // llama.cpp stores q and k of the llama architecture with each head's rotary
-// pairs interleaved; Hugging Face keeps the two halves apart.
-at::Tensor undo_rotary_permutation(
-    const at::Tensor& weight, std::int64_t heads) {
-  const std::int64_t rows = weight.size(0);
-  const std::int64_t half = rows / heads / 2;
-  return weight.reshape({heads, half, 2, -1})
-      .transpose(1, 2)
-      .reshape(weight.sizes())
-      .contiguous();
+// pairs interleaved; Hugging Face keeps the two halves apart. The row of the
+// file that is row `row` of the model.
+std::int64_t unpermuted_row(std::int64_t row, std::int64_t head_size) {
+  const std::int64_t inside = row % head_size, half = head_size / 2;
+  return row - inside + inside % half * 2 + inside / half;
+}
+
+// Rows of a view; `source` keeps the mapping alive.
+kernels::ReadRows rows_of(
+    std::shared_ptr<const TensorSource> source, const TensorView& view) {
+  const std::int64_t rows = view.shape.size() < 2 ? 1 : view.shape[0];
+  const std::int64_t width = view.element_count() / rows;
+  const std::size_t bytes = view.bytes.size() / static_cast<std::size_t>(rows);
+  return [source = std::move(source), view, width, bytes](
+             std::int64_t begin, std::int64_t end, float* target) {
+    TensorView part = view;
+    part.shape = {end - begin, width};
+    part.bytes = view.bytes.subspan(
+        static_cast<std::size_t>(begin) * bytes,
+        static_cast<std::size_t>(end - begin) * bytes);
+    to_float(
+        part,
+        std::span<float>(
+            target, static_cast<std::size_t>((end - begin) * width)));
+  };
+}
+
+// The same with the rotary permutation undone.
+kernels::ReadRows unpermuted(
+    kernels::ReadRows read,
+    const std::vector<std::int64_t>& shape,
+    std::int64_t heads) {
+  const std::int64_t head_size = shape[0] / heads;
+  if (shape.size() == 1) {  // a bias: its elements are the rows
+    return [read, head_size, count = shape[0]](
+               std::int64_t, std::int64_t, float* target) {
+      std::vector<float> stored(static_cast<std::size_t>(count));
+      read(0, 1, stored.data());
+      for (std::int64_t i = 0; i < count; ++i)
+        target[i] =
+            stored.at(static_cast<std::size_t>(unpermuted_row(i, head_size)));
+    };
+  }
+  return [read, head_size, width = shape[1]](
+             std::int64_t begin, std::int64_t end, float* target) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t stored = unpermuted_row(row, head_size);
+      read(stored, stored + 1, target + (row - begin) * width);
+    }
+  };
 }
 
 std::optional<std::int64_t> permuted_heads(
@@ -38,53 +98,102 @@ std::optional<std::int64_t> permuted_heads(
 
 LoadedModel load_gguf(
     const std::filesystem::path& path, const LoadOptions& options) {
-  const GgufFile file(path);
-  const LlamaConfig config = llama_config_from_gguf(file);
+  // The mapping lives as long as parameters may be read from it.
+  const auto file = std::make_shared<const GgufFile>(path);
+  const LlamaConfig config = llama_config_from_gguf(*file);
   const LoadTensor load = [&](const std::string& name,
                               std::vector<std::int64_t> shape) {
     const auto theirs = llama_gguf_name(name);
     TORCH_CHECK(theirs, "[load] no GGUF name for ", name);
-    at::Tensor value = read_tensor(file, *theirs, shape);
     const auto heads = permuted_heads(config, name);
-    return heads ? undo_rotary_permutation(value, *heads) : value;
+    auto read = rows_of(file, find_tensor(*file, *theirs, shape));
+    return heads ? unpermuted(std::move(read), shape, *heads) : read;
   };
   LoadedModel loaded;
   loaded.model = std::make_unique<LlamaModel>(
       config, load, options.storage, options.device);
   loaded.config = llama_config_to_json(config);
-  loaded.gguf_tokenizer = file.tokenizer_data();
+  loaded.gguf_tokenizer = file->tokenizer_data();
   loaded.weight_files = {path};
   return loaded;
 }
 
-LoadedModel load_hugging_face(
-    const std::filesystem::path& path, const LoadOptions& options) {
-  const HfDirectory directory(path);
-  const std::string place = (path / "config.json").string();
-  LlamaConfig config = llama_config_from_json(directory.config(), place);
+// config.json, with the end tokens of generation_config.json where it has any.
+nlohmann::json merged_config(const HfDirectory& directory) {
+  nlohmann::json config = directory.config();
   if (const auto& generation = directory.generation_config()) {
     const auto end = generation->find("eos_token_id");
     if (end != generation->end() && !end->is_null()) {
-      nlohmann::json merged = directory.config();
-      merged["eos_token_id"] = generation->at("eos_token_id");
-      config.end_tokens = llama_config_from_json(merged, place).end_tokens;
+      config["eos_token_id"] = *end;
     }
   }
+  return config;
+}
+
+// The embedding table under any of its names; two that differ are an error.
+TensorView find_t5_embedding(
+    const TensorSource& source, const std::vector<std::int64_t>& shape) {
+  std::vector<TensorView> found;
+  for (const char* name : kT5EmbeddingNames) {
+    if (const auto view = source.find(name)) found.push_back(*view);
+  }
+  if (found.empty()) return find_tensor(source, kT5EmbeddingNames[0], shape);
+  for (const TensorView& other : found) {
+    if (other.shape == found[0].shape && other.type == found[0].type &&
+        std::ranges::equal(other.bytes, found[0].bytes)) {
+      continue;
+    }
+    throw_caller_error(
+        "{}: tensors '{}' and '{}' differ, but a T5 model has one embedding "
+        "table; the file does not hold one",
+        source.describe(),
+        found[0].name,
+        other.name);
+  }
+  return find_tensor(source, found[0].name, shape);
+}
+
+std::unique_ptr<LanguageModel> make_hugging_face_model(
+    const std::shared_ptr<const HfDirectory>& directory,
+    const LoadOptions& options) {
+  const std::string place = (directory->path() / "config.json").string();
+  const nlohmann::json config = merged_config(*directory);
+  const bool t5 = config.value("model_type", nlohmann::json()) == "t5";
   const LoadTensor load = [&](const std::string& name,
                               std::vector<std::int64_t> shape) {
-    return read_tensor(directory, name, shape);
+    return rows_of(
+        directory,
+        t5 && name == kT5EmbeddingNames[0]
+            ? find_t5_embedding(*directory, shape)
+            : find_tensor(*directory, name, shape));
   };
+  if (t5) {
+    return std::make_unique<T5Model>(
+        t5_config_from_json(config, place),
+        load,
+        options.storage,
+        options.device);
+  }
+  return std::make_unique<LlamaModel>(
+      llama_config_from_json(config, place),
+      load,
+      options.storage,
+      options.device);
+}
+
+LoadedModel load_hugging_face(
+    const std::filesystem::path& path, const LoadOptions& options) {
+  const auto directory = std::make_shared<const HfDirectory>(path);
   LoadedModel loaded;
-  loaded.model = std::make_unique<LlamaModel>(
-      config, load, options.storage, options.device);
-  loaded.config = directory.config();
-  loaded.weight_files = directory.weight_files();
+  loaded.model = make_hugging_face_model(directory, options);
+  loaded.config = directory->config();
+  loaded.weight_files = directory->weight_files();
   return loaded;
 }
 
 }  // namespace
 
-at::Tensor read_tensor(
+TensorView find_tensor(
     const TensorSource& source,
     const std::string& name,
     const std::vector<std::int64_t>& shape) {
@@ -103,12 +212,30 @@ at::Tensor read_tensor(
         shape_text(view->shape),
         shape_text(shape));
   }
-  at::Tensor value = at::empty(shape, at::kFloat);
+  if (holds_whole_numbers(view->type)) {
+    throw_caller_error(
+        "{}: tensor '{}' holds {}, where floating-point numbers are needed",
+        source.describe(),
+        name,
+        tensor_type_info(view->type).name);
+  }
+  return *view;
+}
+
+at::Tensor to_tensor(const TensorView& view) {
+  at::Tensor value = at::empty(view.shape, at::kFloat);
   to_float(
-      *view,
+      view,
       std::span<float>(
           value.data_ptr<float>(), static_cast<std::size_t>(value.numel())));
   return value;
+}
+
+at::Tensor read_tensor(
+    const TensorSource& source,
+    const std::string& name,
+    const std::vector<std::int64_t>& shape) {
+  return to_tensor(find_tensor(source, name, shape));
 }
 
 LoadedModel load_language_model(

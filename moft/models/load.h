@@ -13,13 +13,12 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#include "moft/checkpoints/tensor_source.h"
 #include "moft/core/tokenizer_data.h"
 #include "moft/kernels/packed_matrix.h"
 #include "moft/models/language_model.h"
 
 namespace moft {
-
-class TensorSource;
 
 struct LoadOptions {
   at::Device device = at::kCPU;
@@ -40,8 +39,14 @@ struct LoadedModel {
 LoadedModel load_language_model(
     const std::filesystem::path& path, const LoadOptions& options = {});
 
-// A parameter as float32 on the CPU, after checking its shape against `shape`.
-// `what` names the source in messages.
+// A parameter's place in its file, after checking its shape.
+TensorView find_tensor(
+    const TensorSource& source,
+    const std::string& name,
+    const std::vector<std::int64_t>& shape);
+// float32 on the CPU.
+at::Tensor to_tensor(const TensorView& view);
+// Both at once.
 at::Tensor read_tensor(
     const TensorSource& source,
     const std::string& name,

@@ -160,8 +160,8 @@ LlamaConfig llama_config_from_json(
   if (c.architecture != "llama" && c.architecture != "qwen2" &&
       c.architecture != "qwen3") {
     throw_caller_error(
-        "{}: model_type '{}' is not supported; moft runs llama, qwen2 and "
-        "qwen3",
+        "{}: model_type '{}' is not supported; moft runs llama, qwen2, qwen3 "
+        "and t5",
         place,
         c.architecture);
   }

@@ -7,8 +7,8 @@
 //
 // Guarantee (CPU float32): a row's logits depend on its own tokens and
 // steering alone, bit for bit: not on its neighbours, the batch size, or the
-// number of threads. (Full copies under more than m + 1 distinct steerings agree
-// to rounding only: SteeredLinear's wide product.)
+// number of threads. (Full copies under more than m + 1 distinct steerings
+// agree to rounding only: SteeredLinear's wide product.)
 //
 // Memory: rows * (longest prompt + max_new_tokens) * 2 * kv_heads * head_size
 // floats per layer.

@@ -6,17 +6,9 @@
 
 #include "moft/core/errors.h"
 #include "moft/kernels/elementwise.h"
+#include "moft/models/steered_norm.h"
 
 namespace moft {
-namespace {
-
-at::Tensor differentiable_norm(
-    const at::Tensor& x, const at::Tensor& gain, double epsilon) {
-  const at::Tensor scale = (x * x).mean(-1, /*keepdim=*/true).add(epsilon);
-  return x * scale.rsqrt() * gain;
-}
-
-}  // namespace
 
 LlamaModel::LlamaModel(
     LlamaConfig config,
@@ -32,15 +24,16 @@ LlamaModel::LlamaModel(
   info_.context = config_.context;
   info_.end_tokens = config_.end_tokens;
   for (const auto& parameter : steerable_.parameters) {
-    info_.parameters += parameter->reference().numel();
+    info_.parameters += parameter->numel();
   }
 }
 
 void LlamaModel::build(const LoadTensor& load, kernels::Storage storage) {
   const auto parameter = [&](const std::string& name,
                              std::vector<std::int64_t> shape) {
-    at::Tensor value = load(name, std::move(shape)).to(device_);
-    auto made = std::make_shared<SteeredParameter>(name, std::move(value));
+    auto read = load(name, shape);
+    auto made = std::make_shared<SteeredParameter>(
+        name, std::move(shape), device_, std::move(read));
     made->set_storage(storage);
     steerable_.parameters.push_back(made);
     return made;
@@ -80,6 +73,7 @@ void LlamaModel::build(const LoadTensor& load, kernels::Storage storage) {
     layer.down = linear(mlp + "down_proj", c.width, c.feed_forward, bias);
   }
   final_norm_ = parameter("model.norm.weight", {c.width});
+  if (c.tied_head) embedding_->set_tied_head();
   head_ = c.tied_head ? SteeredLinear(embedding_)
                       : linear("lm_head", c.vocabulary, c.width, false);
 }
@@ -152,17 +146,8 @@ at::Tensor LlamaModel::norm(
     const at::Tensor& x,
     const SteeredParameter& gain,
     const LlamaPass& pass) const {
-  at::Tensor value = steered_gain(gain, pass.steering);
-  if (!pass.differentiable && value.dim() == 1) {
-    return kernels::rms_norm(x, value, config_.norm_epsilon);
-  }
-  if (value.dim() == 2 && x.dim() == 3) value = value.unsqueeze(1);
-  if (!pass.differentiable) {
-    // The same bits as with one gain for all rows.
-    const at::Tensor ones = at::ones({x.size(-1)}, value.options());
-    return kernels::rms_norm(x, ones, config_.norm_epsilon).mul_(value);
-  }
-  return differentiable_norm(x, value, config_.norm_epsilon);
+  return steered_rms_norm(
+      x, gain, pass.steering, config_.norm_epsilon, pass.differentiable);
 }
 
 at::Tensor LlamaModel::rotate(

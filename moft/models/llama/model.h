@@ -15,6 +15,7 @@
 
 #include "moft/models/language_model.h"
 #include "moft/models/llama/config.h"
+#include "moft/models/load_tensor.h"
 
 namespace moft {
 
@@ -42,10 +43,6 @@ struct LlamaPass {
   bool differentiable = false;  // plain ATen operations instead of kernels
   Attend attend;
 };
-
-// Gives a parameter's float32 tensor by its Hugging Face name.
-using LoadTensor = std::function<at::Tensor(
-    const std::string& name, std::vector<std::int64_t> shape)>;
 
 class LlamaModel : public LanguageModel {
  public:

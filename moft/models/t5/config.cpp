@@ -1,0 +1,179 @@
+#include "moft/models/t5/config.h"
+
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+using nlohmann::json;
+
+class Keys {
+ public:
+  Keys(const json& config, const std::string& place)
+      : config_(config), place_(place) {}
+
+  bool has(const char* key) const {
+    return config_.contains(key) && !config_.at(key).is_null();
+  }
+  const json& at(const char* key) const { return config_.at(key); }
+  const std::string& place() const { return place_; }
+
+  std::int64_t size(const char* key) const {
+    if (!has(key) || !at(key).is_number_integer()) {
+      throw_caller_error(
+          "{}: key '{}' must be a whole number; is this the config.json of a "
+          "T5 model?",
+          place_,
+          key);
+    }
+    const auto value = at(key).get<std::int64_t>();
+    if (value < 1 || value > (std::int64_t{1} << 31)) {
+      throw_caller_error(
+          "{}: key '{}' is {}; give a value from 1 to 2^31",
+          place_,
+          key,
+          at(key).dump());
+    }
+    return value;
+  }
+  std::int64_t size_or(const char* key, std::int64_t otherwise) const {
+    return has(key) ? size(key) : otherwise;
+  }
+  double positive_or(const char* key, double otherwise) const {
+    if (!has(key)) return otherwise;
+    const double value = at(key).is_number() ? at(key).get<double>() : 0.0;
+    if (!(value > 0)) {
+      throw_caller_error(
+          "{}: key '{}' is {}; give a number above 0",
+          place_,
+          key,
+          at(key).dump());
+    }
+    return value;
+  }
+  bool flag_or(const char* key, bool otherwise) const {
+    if (!has(key)) return otherwise;
+    if (!at(key).is_boolean()) {
+      throw_caller_error("{}: key '{}' must be true or false", place_, key);
+    }
+    return at(key).get<bool>();
+  }
+  std::string text_or(const char* key, const std::string& otherwise) const {
+    if (!has(key)) return otherwise;
+    if (!at(key).is_string()) {
+      throw_caller_error("{}: key '{}' must be a text", place_, key);
+    }
+    return at(key).get<std::string>();
+  }
+  std::int32_t token(const json& id, const char* key, std::int64_t size) const {
+    const auto value =
+        id.is_number_integer() ? id.get<std::int64_t>() : std::int64_t{-1};
+    if (value < 0 || value >= size) {
+      throw_caller_error(
+          "{}: {} is {}; give a token id below the vocabulary's {}",
+          place_,
+          key,
+          id.dump(),
+          size);
+    }
+    return static_cast<std::int32_t>(value);
+  }
+
+ private:
+  const json& config_;
+  const std::string& place_;
+};
+
+T5Activation activation_named(const std::string& name, const Keys& keys) {
+  if (name == "relu") return T5Activation::kRelu;
+  if (name == "gelu_new") return T5Activation::kGelu;
+  if (name == "silu") return T5Activation::kSilu;
+  throw_caller_error(
+      "{}: the activation '{}' is not supported; moft computes relu, gelu_new "
+      "and silu, plain or gated",
+      keys.place(),
+      name);
+}
+
+// feed_forward_proj says "relu" or "gated-gelu", where gelu means its tanh
+// form; the older dense_act_fn and is_gated_act have the last word.
+void read_feed_forward(const Keys& keys, T5Config& c) {
+  std::string name = keys.text_or("feed_forward_proj", "relu");
+  constexpr std::string_view kGated = "gated-";
+  c.gated = name.starts_with(kGated);
+  if (c.gated) name = name.substr(kGated.size());
+  if (c.gated && name == "gelu") name = "gelu_new";
+  c.gated = keys.flag_or("is_gated_act", c.gated);
+  c.activation = activation_named(keys.text_or("dense_act_fn", name), keys);
+}
+
+std::vector<std::int32_t> end_tokens(const Keys& keys, std::int64_t size) {
+  std::vector<std::int32_t> ids;
+  constexpr const char* kKey = "eos_token_id";
+  if (!keys.has(kKey)) return {1};
+  const json& value = keys.at(kKey);
+  if (!value.is_array()) return {keys.token(value, kKey, size)};
+  for (const json& id : value)
+    ids.push_back(keys.token(id, kKey, size));
+  return ids;
+}
+
+void check_buckets(const T5Config& c, const std::string& place) {
+  // The encoder halves them by direction, then by near and far.
+  if (c.buckets < 4 || c.buckets % 2 != 0 || c.buckets > 65536) {
+    throw_caller_error(
+        "{}: relative_attention_num_buckets is {}; give an even number from 4 "
+        "to 65536",
+        place,
+        c.buckets);
+  }
+  if (c.max_distance <= c.buckets / 2) {
+    throw_caller_error(
+        "{}: relative_attention_max_distance is {}; it must be above half of "
+        "the {} buckets",
+        place,
+        c.max_distance,
+        c.buckets);
+  }
+}
+
+}  // namespace
+
+T5Config t5_config_from_json(const json& config, const std::string& place) {
+  const Keys keys(config, place);
+  const std::string type = keys.text_or("model_type", "");
+  if (type != "t5") {
+    throw_caller_error(
+        "{}: model_type '{}' is not supported; moft runs t5 (v1.0, v1.1, FLAN)",
+        place,
+        type);
+  }
+  T5Config c;
+  c.vocabulary = keys.size("vocab_size");
+  c.width = keys.size("d_model");
+  c.encoder_layers = keys.size("num_layers");
+  c.decoder_layers = keys.size_or("num_decoder_layers", c.encoder_layers);
+  c.heads = keys.size("num_heads");
+  c.head_size = keys.size("d_kv");
+  c.feed_forward = keys.size("d_ff");
+  c.buckets = keys.size_or("relative_attention_num_buckets", 32);
+  c.max_distance = keys.size_or("relative_attention_max_distance", 128);
+  c.norm_epsilon = keys.positive_or("layer_norm_epsilon", 1e-6);
+  c.tied_head = keys.flag_or("tie_word_embeddings", true);
+  read_feed_forward(keys, c);
+  constexpr const char* kStart = "decoder_start_token_id";
+  const char* start = keys.has(kStart) ? kStart : "pad_token_id";
+  if (keys.has(start)) {
+    c.start_token = keys.token(keys.at(start), start, c.vocabulary);
+  }
+  c.end_tokens = end_tokens(keys, c.vocabulary);
+  check_buckets(c, place);
+  return c;
+}
+
+}  // namespace moft

@@ -1,0 +1,172 @@
+// A T5 encoder-decoder on packed tokens.
+//
+// The prompt is what the encoder reads; the completion is what the decoder
+// writes after its start token. A forward pass walks blocks over `hidden`
+// [tokens, width]; how tokens attend to each other is the business of the
+// pass's functions: padded batches (scoring, differentiable) or key/value
+// buffers (decoding). The reference computation is Hugging Face's
+// T5ForConditionalGeneration without dropout.
+//
+// Layers are numbered from the bottom: the encoder's 0 .. E - 1, then the
+// decoder's E .. E + D - 1, then the head.
+//
+// bf16 storage leaves the feed-forward output matrices (`wo`) in float32, as
+// transformers does: their inputs have outliers.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "moft/models/language_model.h"
+#include "moft/models/load_tensor.h"
+#include "moft/models/t5/config.h"
+
+namespace moft {
+
+// q, k, v [tokens, heads, head_size] of a block (numbered within its stack) ->
+// [tokens, heads * head_size].
+using T5SelfAttend = std::function<at::Tensor(
+    std::int64_t block,
+    const at::Tensor& q,
+    const at::Tensor& k,
+    const at::Tensor& v)>;
+// The same against the keys and values of the encoded prompts.
+using T5CrossAttend =
+    std::function<at::Tensor(std::int64_t block, const at::Tensor& q)>;
+
+struct T5Attention {
+  std::shared_ptr<SteeredParameter> norm;
+  SteeredLinear q, k, v, o;
+};
+
+struct T5FeedForward {
+  std::shared_ptr<SteeredParameter> norm;
+  SteeredLinear gate;  // gated only
+  SteeredLinear up, down;
+};
+
+struct T5Block {
+  T5Attention self;
+  T5Attention cross;  // decoder only
+  T5FeedForward feed_forward;
+};
+
+struct T5Stack {
+  std::vector<T5Block> blocks;
+  std::shared_ptr<SteeredParameter> relative_bias;  // [buckets, heads]
+  std::shared_ptr<SteeredParameter> final_norm;
+};
+
+// Packed tokens on their way through a stack.
+struct T5Pass {
+  RowSteering steering;         // one row per token, or uniform
+  bool differentiable = false;  // plain ATen operations instead of kernels
+  T5SelfAttend attend;
+  T5CrossAttend cross;  // decoder only
+};
+
+class T5Model : public LanguageModel {
+ public:
+  T5Model(
+      T5Config config,
+      const LoadTensor& load,
+      kernels::Storage storage,
+      at::Device device);
+
+  const ModelInfo& info() const override { return info_; }
+  Steerable& steerable() override { return steerable_; }
+  const Steerable& steerable() const override { return steerable_; }
+  at::Tensor completion_logits(
+      const ScoreBatch& batch, const RowSteering& steering) override;
+  std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
+
+  const T5Config& config() const { return config_; }
+  at::Device device() const { return device_; }
+
+  // ids int64 [tokens] -> hidden [tokens, width].
+  at::Tensor embed(const at::Tensor& ids, const RowSteering& steering) const;
+  // hidden entering block `begin` -> hidden leaving block `end` - 1.
+  at::Tensor run_encoder(
+      at::Tensor hidden,
+      std::int64_t begin,
+      std::int64_t end,
+      const T5Pass& pass) const;
+  at::Tensor run_decoder(
+      at::Tensor hidden,
+      std::int64_t begin,
+      std::int64_t end,
+      const T5Pass& pass) const;
+  // The encoder's last norm: what the decoder looks at.
+  at::Tensor finish_encoder(
+      const at::Tensor& hidden,
+      const RowSteering& steering,
+      bool differentiable) const;
+  // Keys and values of a decoder block over encoded tokens:
+  // [tokens, heads, head_size] each.
+  std::pair<at::Tensor, at::Tensor> cross_keys_values(
+      std::int64_t block,
+      const at::Tensor& encoded,
+      const RowSteering& steering) const;
+  // Biases [sequences or 1, heads, n, n] of encoder self-attention over n
+  // tokens, and [.., heads, n] of a decoder's last token over the n tokens up
+  // to itself (distances 1 - n .. 0). A row of `steering` per sequence.
+  at::Tensor encoder_bias(
+      std::int64_t n,
+      std::int64_t sequences,
+      const RowSteering& steering) const;
+  at::Tensor decoder_bias(
+      std::int64_t n,
+      std::int64_t sequences,
+      const RowSteering& steering) const;
+  // The decoder's last norm and the output head: [rows, width] -> [rows, V].
+  at::Tensor head(
+      const at::Tensor& hidden,
+      const RowSteering& steering,
+      bool differentiable) const;
+  // CallerError unless every id is in the vocabulary.
+  void check_tokens(const TokenIds& ids) const;
+
+ private:
+  using MakeParameter = std::function<std::shared_ptr<SteeredParameter>(
+      const std::string& name, std::vector<std::int64_t> shape)>;
+
+  void build(const LoadTensor& load, kernels::Storage storage);
+  void build_stack(
+      T5Stack& stack, bool decoder, const MakeParameter& parameter);
+  void describe_steerable();
+  at::Tensor norm(
+      const at::Tensor& x,
+      const SteeredParameter& gain,
+      const T5Pass& pass) const;
+  at::Tensor self_attention(
+      const at::Tensor& x,
+      const T5Attention& attention,
+      std::int64_t block,
+      const T5Pass& pass) const;
+  at::Tensor cross_attention(
+      const at::Tensor& x,
+      const T5Attention& attention,
+      std::int64_t block,
+      const T5Pass& pass) const;
+  at::Tensor feed_forward(
+      const at::Tensor& x,
+      const T5FeedForward& layer,
+      const T5Pass& pass) const;
+  at::Tensor by_head(const at::Tensor& x) const;
+
+  T5Config config_;
+  at::Device device_;
+  ModelInfo info_;
+  Steerable steerable_;
+  std::shared_ptr<SteeredParameter> embedding_;
+  T5Stack encoder_;
+  T5Stack decoder_;
+  SteeredLinear head_;
+};
+
+}  // namespace moft
