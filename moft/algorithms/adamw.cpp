@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include "moft/algorithms/adamw_update.h"
+#include "moft/algorithms/optimizer_checks.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/parallel.h"
 
@@ -35,23 +35,6 @@ void check_options(const AdamWOptions& options) {
     throw_caller_error(
         "adamw: weight decay is {}; give a number of at least 0",
         options.weight_decay);
-  }
-}
-
-void check_parameters(const std::vector<TrainedTensor>& parameters) {
-  std::set<std::string> names;
-  for (const TrainedTensor& parameter : parameters) {
-    if (!names.insert(parameter.name).second) {
-      throw_caller_error(
-          "adamw: two parameters are named '{}'; names must be distinct",
-          parameter.name);
-    }
-    if (!parameter.master.defined() ||
-        parameter.master.scalar_type() != at::kFloat) {
-      throw_caller_error(
-          "adamw: the master of '{}' is not float32; keep masters in float32",
-          parameter.name);
-    }
   }
 }
 
@@ -189,62 +172,12 @@ AdamWScalars scalars_for(
       .epsilon = static_cast<float>(options.epsilon)};
 }
 
-void check_step(
-    const std::vector<TrainedTensor>& parameters,
-    const std::vector<ScaledGradient>& gradients,
-    double learning_rate,
-    double gradient_factor) {
-  if (gradients.size() != parameters.size()) {
-    throw_caller_error(
-        "adamw: {} gradients meet {} parameters; give one each",
-        gradients.size(),
-        parameters.size());
-  }
-  if (!(std::isfinite(learning_rate) && learning_rate >= 0.0) ||
-      !std::isfinite(gradient_factor)) {
-    throw_caller_error(
-        "adamw: learning rate {} with gradient factor {}; give finite numbers",
-        learning_rate,
-        gradient_factor);
-  }
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const at::Tensor& gradient = gradients[i].tensor;
-    if (gradient.defined() &&
-        gradient.sizes() != parameters[i].master.sizes()) {
-      throw_caller_error(
-          "adamw: the gradient of '{}' has another shape than the parameter",
-          parameters[i].name);
-    }
-  }
-}
-
-// The tensor of that name; CallerError unless it is there and fits.
-const at::Tensor& stored(
-    const std::map<std::string, at::Tensor>& tensors,
-    const std::string& name,
-    at::IntArrayRef shape,
-    at::ScalarType type) {
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) {
-    throw_caller_error(
-        "optimizer state '{}' is missing; resume from a complete checkpoint",
-        name);
-  }
-  if (found->second.sizes() != shape || found->second.scalar_type() != type) {
-    throw_caller_error(
-        "optimizer state '{}' has another shape or type than its parameter; "
-        "resume with the recipe that wrote it",
-        name);
-  }
-  return found->second;
-}
-
 }  // namespace
 
 AdamW::AdamW(std::vector<TrainedTensor> parameters, AdamWOptions options)
     : parameters_(std::move(parameters)), options_(options) {
   check_options(options_);
-  check_parameters(parameters_);
+  check_trained("adamw", parameters_);
   states_.reserve(parameters_.size());
   for (const TrainedTensor& parameter : parameters_) {
     const at::Tensor zeros =
@@ -257,7 +190,7 @@ void AdamW::step(
     const std::vector<ScaledGradient>& gradients,
     double learning_rate,
     double gradient_factor) {
-  check_step(parameters_, gradients, learning_rate, gradient_factor);
+  check_step("adamw", parameters_, gradients, learning_rate, gradient_factor);
   const at::NoGradGuard no_gradient;
   std::vector<Update> updates;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -301,27 +234,12 @@ void AdamW::import_state(const std::map<std::string, at::Tensor>& tensors) {
     const std::string& name = parameter.name;
     const at::IntArrayRef shape = parameter.master.sizes();
     const at::Tensor& m =
-        stored(tensors, name + ".first_moment", shape, at::kFloat);
+        stored_state(tensors, name + ".first_moment", shape, at::kFloat);
     const at::Tensor& v =
-        stored(tensors, name + ".second_moment", shape, at::kFloat);
-    const auto steps =
-        stored(tensors, name + ".steps", {}, at::kLong).item<std::int64_t>();
-    if (steps < 0) {
-      throw_caller_error(
-          "optimizer state '{}.steps' is {}; a counter is at least 0",
-          name,
-          steps);
-    }
-    found.push_back({m, v, steps});
+        stored_state(tensors, name + ".second_moment", shape, at::kFloat);
+    found.push_back({m, v, stored_steps(tensors, name)});
   }
-  if (tensors.size() != 3 * parameters_.size()) {
-    throw_caller_error(
-        "the optimizer state has {} tensors, but {} parameters need {}; "
-        "resume with the recipe that wrote it",
-        tensors.size(),
-        parameters_.size(),
-        3 * parameters_.size());
-  }
+  check_state_count(tensors, 3 * parameters_.size());
   const at::NoGradGuard no_gradient;
   for (std::size_t i = 0; i < found.size(); ++i) {
     states_[i].first_moment.copy_(found[i].first_moment);

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "moft/algorithms/gradient.h"
+#include "moft/algorithms/optimizer.h"
 
 namespace moft {
 
@@ -42,7 +43,7 @@ struct AdamWState {
   std::int64_t steps = 0;    // t: updates that this parameter has received
 };
 
-class AdamW {
+class AdamW : public Optimizer {
  public:
   // The masters are shared with the caller, float32, distinct names.
   // CallerError for options out of range or unfit masters.
@@ -53,18 +54,20 @@ class AdamW {
   void step(
       const std::vector<ScaledGradient>& gradients,
       double learning_rate,
-      double gradient_factor = 1.0);
+      double gradient_factor = 1.0) override;
 
-  const std::vector<TrainedTensor>& parameters() const { return parameters_; }
+  const std::vector<TrainedTensor>& parameters() const override {
+    return parameters_;
+  }
   const std::vector<AdamWState>& states() const { return states_; }
   const AdamWOptions& options() const { return options_; }
 
   // "<name>.first_moment", "<name>.second_moment" (the live tensors, not
   // copies: write them before the next step) and "<name>.steps" (int64 []).
-  std::map<std::string, at::Tensor> export_state() const;
+  std::map<std::string, at::Tensor> export_state() const override;
   // Copies the values in. CallerError names what is missing, unknown, of
   // another shape or type, or negative; nothing is changed then.
-  void import_state(const std::map<std::string, at::Tensor>& tensors);
+  void import_state(const std::map<std::string, at::Tensor>& tensors) override;
 
  private:
   std::vector<TrainedTensor> parameters_;

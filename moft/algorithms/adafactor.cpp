@@ -1,0 +1,193 @@
+#include "moft/algorithms/adafactor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "moft/algorithms/optimizer_checks.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+void check_positive(const char* what, double value) {
+  if (value > 0.0 && std::isfinite(value)) return;
+  throw_caller_error("adafactor: {} is {}; give a number above 0", what, value);
+}
+
+void check_options(const AdafactorOptions& options) {
+  check_positive("decay_rate", options.decay_rate);
+  check_positive("epsilon1", options.epsilon1);
+  check_positive("epsilon2", options.epsilon2);
+  if (options.clipping_threshold)
+    check_positive("clipping_threshold", *options.clipping_threshold);
+  if (options.min_dim_size_to_factor < 1) {
+    throw_caller_error(
+        "adafactor: min_dim_size_to_factor is {}; give a number of at least 1",
+        options.min_dim_size_to_factor);
+  }
+}
+
+// The two dimensions that are averaged away; of equal ones the later counts
+// as the larger.
+struct Factors {
+  std::int64_t largest;
+  std::int64_t second;
+};
+
+std::optional<Factors> factors(
+    at::IntArrayRef shape, const AdafactorOptions& options) {
+  if (!options.factored || shape.size() < 2) return std::nullopt;
+  std::vector<std::int64_t> order(shape.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    return shape[a] < shape[b];
+  });
+  const Factors result{order[order.size() - 1], order[order.size() - 2]};
+  if (shape[result.second] < options.min_dim_size_to_factor)
+    return std::nullopt;
+  return result;
+}
+
+double root_mean_square(const at::Tensor& x) {
+  return std::sqrt(x.square().mean().item<double>());
+}
+
+// moment <- beta moment + (1 - beta) square, and the same value.
+const at::Tensor& decayed(
+    at::Tensor& moment, const at::Tensor& square, double beta) {
+  return moment.mul_(beta).add_(square, 1.0 - beta);
+}
+
+// g / sqrt(v), with v brought up to date.
+at::Tensor preconditioned(
+    const at::Tensor& gradient,
+    AdafactorState& state,
+    const std::optional<Factors>& dims,
+    const AdafactorOptions& options) {
+  const double beta =
+      1.0 -
+      std::pow(static_cast<double>(state.steps) + 1.0, -options.decay_rate);
+  const at::Tensor square = gradient.square().add_(options.epsilon1);
+  if (!dims)
+    return gradient * decayed(state.second_moment, square, beta).rsqrt();
+  const at::Tensor& row =
+      decayed(state.row_moment, square.mean({dims->largest}), beta);
+  const at::Tensor& column =
+      decayed(state.column_moment, square.mean({dims->second}), beta);
+  // The second dimension, counted without the largest.
+  const std::int64_t left =
+      dims->second > dims->largest ? dims->second - 1 : dims->second;
+  const at::Tensor row_factor =
+      (row / row.mean({left}, /*keepdim=*/true)).rsqrt_();
+  return gradient * row_factor.unsqueeze(dims->largest) *
+         column.rsqrt().unsqueeze(dims->second);
+}
+
+void update(
+    at::Tensor master,
+    const at::Tensor& gradient,
+    AdafactorState& state,
+    double learning_rate,
+    const AdafactorOptions& options) {
+  at::Tensor y = preconditioned(
+      gradient, state, factors(master.sizes(), options), options);
+  double scale = learning_rate;
+  if (options.multiply_by_parameter_scale)
+    scale *= std::max(root_mean_square(master), options.epsilon2);
+  if (options.clipping_threshold) {
+    scale /= std::max(1.0, root_mean_square(y) / *options.clipping_threshold);
+  }
+  master.sub_(y, scale);
+  ++state.steps;
+}
+
+}  // namespace
+
+Adafactor::Adafactor(
+    std::vector<TrainedTensor> parameters, AdafactorOptions options)
+    : parameters_(std::move(parameters)), options_(options) {
+  check_options(options_);
+  check_trained("adafactor", parameters_);
+  for (const TrainedTensor& parameter : parameters_) {
+    AdafactorState state;
+    const at::Tensor& master = parameter.master;
+    const auto zeros = [&](std::int64_t left_out) {
+      auto shape = master.sizes().vec();
+      shape.erase(shape.begin() + left_out);
+      return at::zeros(shape, master.options());
+    };
+    if (const auto dims = factors(master.sizes(), options_)) {
+      state.row_moment = zeros(dims->largest);
+      state.column_moment = zeros(dims->second);
+    } else {
+      state.second_moment = at::zeros(master.sizes(), master.options());
+    }
+    states_.push_back(std::move(state));
+  }
+}
+
+void Adafactor::step(
+    const std::vector<ScaledGradient>& gradients,
+    double learning_rate,
+    double gradient_factor) {
+  check_step(
+      "adafactor", parameters_, gradients, learning_rate, gradient_factor);
+  const at::NoGradGuard no_gradient;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const ScaledGradient& gradient = gradients[i];
+    const at::Tensor& master = parameters_[i].master;
+    if (!gradient.takes_part() && !options_.dense) continue;
+    const at::Tensor scaled =
+        gradient.takes_part()
+            ? gradient.tensor.detach().to(master.device(), at::kFloat) *
+                  (gradient.coefficient * gradient_factor)
+            : at::zeros_like(master);
+    update(master, scaled, states_[i], learning_rate, options_);
+  }
+}
+
+std::map<std::string, at::Tensor> Adafactor::export_state() const {
+  std::map<std::string, at::Tensor> tensors;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].name;
+    const AdafactorState& state = states_[i];
+    if (state.second_moment.defined()) {
+      tensors[name + ".second_moment"] = state.second_moment;
+    } else {
+      tensors[name + ".row_moment"] = state.row_moment;
+      tensors[name + ".column_moment"] = state.column_moment;
+    }
+    tensors[name + ".steps"] =
+        at::scalar_tensor(state.steps, at::TensorOptions(at::kLong));
+  }
+  return tensors;
+}
+
+void Adafactor::import_state(const std::map<std::string, at::Tensor>& tensors) {
+  const auto own = export_state();
+  check_state_count(tensors, own.size());
+  for (const auto& [name, tensor] : own)
+    stored_state(tensors, name, tensor.sizes(), tensor.scalar_type());
+  std::vector<std::int64_t> steps;
+  for (const TrainedTensor& parameter : parameters_)
+    steps.push_back(stored_steps(tensors, parameter.name));
+  const at::NoGradGuard no_gradient;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    AdafactorState& state = states_[i];
+    const std::string& name = parameters_[i].name;
+    state.steps = steps[i];
+    if (state.second_moment.defined()) {
+      state.second_moment.copy_(tensors.at(name + ".second_moment"));
+    } else {
+      state.row_moment.copy_(tensors.at(name + ".row_moment"));
+      state.column_moment.copy_(tensors.at(name + ".column_moment"));
+    }
+  }
+}
+
+}  // namespace moft
