@@ -56,7 +56,7 @@ void Conditioning::install_lora(std::uint64_t seed) {
         static_cast<std::int64_t>(objectives_.size()),
         lora.rank,
         lora.scale,
-        entry.linear->weight().reference().device());
+        entry.linear->weight().device());
     adapters.initialise(seed, static_cast<std::uint32_t>(adapted_.size()));
     adapters.down_all().set_requires_grad(true);
     adapters.up_all().set_requires_grad(true);
@@ -75,7 +75,7 @@ void Conditioning::install_lora(std::uint64_t seed) {
 ParameterCounts Conditioning::counts() const {
   ParameterCounts counts;
   for (const auto& parameter : model_.parameters) {
-    counts.model += parameter->reference().numel();
+    counts.model += parameter->numel();
   }
   if (options_.steered_set == SteeredSet::kFull) counts.steered = counts.model;
   for (const SteerableLinear& entry : adapted_) {

@@ -117,7 +117,7 @@ at::Tensor steered_embedding(
     const RowSteering& steering) {
   if (differentiate(table)) return at::embedding(table.leaf(), ids);
   if (!steered(table) || steering.is_uniform()) {
-    return table.value(steering.uniform_coefficients()).index_select(0, ids);
+    return table.rows(ids, steering.uniform_coefficients());
   }
   const at::Tensor& reference = table.reference();
   at::Tensor rows =

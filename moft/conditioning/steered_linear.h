@@ -50,8 +50,8 @@ class SteeredLinear {
 
   SteeredParameter& weight() const { return *weight_; }
   const std::shared_ptr<SteeredParameter>& bias() const { return bias_; }
-  std::int64_t in() const { return weight_->reference().size(1); }
-  std::int64_t out() const { return weight_->reference().size(0); }
+  std::int64_t in() const { return weight_->size(1); }
+  std::int64_t out() const { return weight_->size(0); }
   void set_many_ways(ManyWays ways) { ways_ = ways; }
 
  private:

@@ -1,46 +1,81 @@
 #include "moft/conditioning/steered_parameter.h"
 
+#include <functional>
+#include <numeric>
+
 #include "moft/conditioning/mixing.h"
 #include "moft/conditioning/row_steering.h"
+#include "moft/kernels/parallel.h"
 
 namespace moft {
 
 SteeredParameter::SteeredParameter(std::string name, at::Tensor reference)
-    : name_(std::move(name)), reference_(std::move(reference)) {}
+    : name_(std::move(name)),
+      shape_(reference.sizes().vec()),
+      device_(reference.device()),
+      reference_(std::move(reference)) {}
+
+SteeredParameter::SteeredParameter(
+    std::string name,
+    std::vector<std::int64_t> shape,
+    at::Device device,
+    kernels::ReadRows read)
+    : name_(std::move(name)),
+      shape_(std::move(shape)),
+      device_(device),
+      read_(std::move(read)) {}
+
+std::int64_t SteeredParameter::numel() const {
+  return std::accumulate(
+      shape_.begin(), shape_.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+const at::Tensor& SteeredParameter::reference() const {
+  if (!reference_.defined()) {
+    at::Tensor value = at::empty(shape_, at::kFloat);
+    const bool vector = shape_.size() < 2;
+    const std::int64_t width = vector ? numel() : numel() / shape_[0];
+    float* target = value.mutable_data_ptr<float>();
+    kernels::parallel_ranges(
+        vector ? 1 : shape_[0], 64, [&](auto begin, auto end) {
+          read_(begin, end, target + begin * width);
+        });
+    reference_ = value.to(device_);
+  }
+  return reference_;
+}
 
 void SteeredParameter::make_steered(std::int64_t objectives) {
   role_ = ParameterRole::kSteered;
   copies_.clear();
   for (std::int64_t i = 0; i < objectives; ++i) {
-    copies_.push_back(reference_.clone());
+    copies_.push_back(reference().clone());
   }
   copies_changed();
 }
 
 void SteeredParameter::make_shared() {
   role_ = ParameterRole::kShared;
-  copies_ = {reference_.clone()};
+  copies_ = {reference().clone()};
   copies_changed();
 }
 
 void SteeredParameter::set_copy(std::size_t i, const at::Tensor& value) {
   TORCH_CHECK(
-      value.sizes() == reference_.sizes(),
+      value.sizes() == at::IntArrayRef(shape_),
       "[steered_parameter] copy of ",
       name_,
       " has shape ",
       value.sizes(),
       ", expected ",
-      reference_.sizes());
+      at::IntArrayRef(shape_));
   copies_.at(i).copy_(value);
   copies_changed();
 }
 
 void SteeredParameter::copies_changed() {
   // What reads the reference stays valid.
-  std::erase_if(cache_, [this](const Mixed& entry) {
-    return !entry.value.is_same(reference_);
-  });
+  std::erase_if(cache_, [](const Mixed& entry) { return !entry.is_reference; });
 }
 
 // All coefficients of a frozen or shared parameter mean the same tensor.
@@ -62,27 +97,50 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
   // At most m+1 mixed values live beside the copies.
   while (cache_.size() > copies_.size())
     cache_.pop_back();
-  at::Tensor value = reference_;
-  if (role_ == ParameterRole::kShared) {
-    value = copies_[0];
-  } else if (role_ == ParameterRole::kSteered && key.reference() != 1.0) {
-    std::vector<at::Tensor> sources{reference_};
-    sources.insert(sources.end(), copies_.begin(), copies_.end());
-    value = mix(sources, key);
-  }
-  cache_.push_front(Mixed{key, value, std::nullopt});
+  const bool is_reference =
+      role_ == ParameterRole::kFrozen ||
+      (role_ == ParameterRole::kSteered && key.reference() == 1.0);
+  cache_.push_front(Mixed{key, is_reference, {}, std::nullopt});
   return cache_.front();
 }
 
+at::Tensor SteeredParameter::mix_value(const Mixed& entry) const {
+  if (entry.is_reference) return reference();
+  if (role_ == ParameterRole::kShared) return copies_[0];
+  std::vector<at::Tensor> sources{reference()};
+  sources.insert(sources.end(), copies_.begin(), copies_.end());
+  return mix(sources, entry.coefficients);
+}
+
 at::Tensor SteeredParameter::value(const Coefficients& coefficients) const {
-  return mixed(coefficients).value;
+  Mixed& entry = mixed(coefficients);
+  if (!entry.value.defined()) entry.value = mix_value(entry);
+  return entry.value;
 }
 
 const kernels::FrozenWeight& SteeredParameter::packed(
     const Coefficients& coefficients) const {
   Mixed& entry = mixed(coefficients);
-  if (!entry.packed) entry.packed.emplace(entry.value, storage_);
+  if (!entry.packed) entry.packed = pack(entry);
   return *entry.packed;
+}
+
+kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
+  const bool unread = role_ == ParameterRole::kFrozen && !reference_.defined();
+  if (unread && device_.is_cpu() && shape_.size() == 2) {
+    return kernels::FrozenWeight(
+        kernels::PackedMatrix(shape_[0], shape_[1], read_, storage_));
+  }
+  if (!entry.value.defined()) entry.value = mix_value(entry);
+  return kernels::FrozenWeight(entry.value, storage_);
+}
+
+at::Tensor SteeredParameter::rows(
+    const at::Tensor& ids, const Coefficients& coefficients) const {
+  const bool from_panels = role_ == ParameterRole::kFrozen && tied_head_ &&
+                           storage_ == kernels::Storage::kFloat32;
+  if (!from_panels) return value(coefficients).index_select(0, ids);
+  return packed(coefficients).forward().rows(ids);
 }
 
 void SteeredParameter::begin_gradient(const Coefficients& coefficients) {

@@ -6,7 +6,8 @@
 //
 // All tensors are float32 masters on one device. `value(c)` is what a forward
 // pass under coefficients c multiplies with; mixed values are cached until the
-// copies change.
+// copies change. The reference may be read from its file when it is first
+// needed; packing a frozen one does not keep it.
 //
 // Thread safety: const members may run in one thread at a time (caches).
 #pragma once
@@ -29,10 +30,22 @@ enum class ParameterRole { kFrozen, kShared, kSteered };
 class SteeredParameter {
  public:
   SteeredParameter(std::string name, at::Tensor reference);
+  // `read` gives rows of the reference, of this shape, when they are needed.
+  SteeredParameter(
+      std::string name,
+      std::vector<std::int64_t> shape,
+      at::Device device,
+      kernels::ReadRows read);
 
   const std::string& name() const { return name_; }
   ParameterRole role() const { return role_; }
-  const at::Tensor& reference() const { return reference_; }
+  const std::vector<std::int64_t>& shape() const { return shape_; }
+  std::int64_t size(std::size_t dimension) const {
+    return shape_.at(dimension);
+  }
+  std::int64_t numel() const;
+  at::Device device() const { return device_; }
+  const at::Tensor& reference() const;
   // Masters theta^(1..m) of a steered parameter; one of a shared parameter.
   const std::vector<at::Tensor>& copies() const { return copies_; }
 
@@ -49,9 +62,16 @@ class SteeredParameter {
   at::Tensor value(const Coefficients& coefficients) const;
   // The same, packed for row products; 2-D parameters only.
   const kernels::FrozenWeight& packed(const Coefficients& coefficients) const;
+  // Rows of value(c) by index, [ids, columns]; of a frozen table that is a
+  // tied head too, from its packed form. 2-D parameters only.
+  at::Tensor rows(
+      const at::Tensor& ids, const Coefficients& coefficients) const;
 
   // How packed() stores numbers; float32 unless told.
   void set_storage(kernels::Storage storage) { storage_ = storage; }
+  // Says that the embedding table is the output head too, so that rows() need
+  // not keep a second form of it.
+  void set_tied_head() { tied_head_ = true; }
 
   // Training: value(c) as a leaf that collects the gradient G; while a leaf
   // exists every differentiable forward pass uses it. The gradient of copy i
@@ -64,16 +84,23 @@ class SteeredParameter {
  private:
   struct Mixed {
     Coefficients coefficients;
-    at::Tensor value;
+    bool is_reference = false;
+    at::Tensor value;  // undefined until asked for
     std::optional<kernels::FrozenWeight> packed;
   };
   Mixed& mixed(const Coefficients& coefficients) const;
+  at::Tensor mix_value(const Mixed& entry) const;
+  kernels::FrozenWeight pack(Mixed& entry) const;
   Coefficients cache_key(const Coefficients& coefficients) const;
 
   std::string name_;
   kernels::Storage storage_ = kernels::Storage::kFloat32;
+  bool tied_head_ = false;
   ParameterRole role_ = ParameterRole::kFrozen;
-  at::Tensor reference_;
+  std::vector<std::int64_t> shape_;
+  at::Device device_;
+  kernels::ReadRows read_;
+  mutable at::Tensor reference_;  // undefined until asked for
   std::vector<at::Tensor> copies_;
   at::Tensor leaf_;
   mutable std::list<Mixed> cache_;  // most recently used first

@@ -170,7 +170,7 @@ std::vector<Score> SteeredPolicy::score(
     }
     LanguageModel& language_model = *base_.model;
     const at::Device device =
-        language_model.steerable().parameters.at(0)->reference().device();
+        language_model.steerable().parameters.at(0)->device();
     const auto steering =
         RowSteering::per_row(steerings, steering_of_prompt, device);
     const at::Tensor target = at::tensor(targets, at::kLong).to(device);

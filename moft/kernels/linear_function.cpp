@@ -24,6 +24,9 @@ FrozenWeight::FrozenWeight(
   }
 }
 
+FrozenWeight::FrozenWeight(PackedMatrix packed)
+    : shared_(new Shared{std::move(packed), std::nullopt, {}, nullptr}) {}
+
 std::int64_t FrozenWeight::out() const {
   return shared_->forward.out();
 }

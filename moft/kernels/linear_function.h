@@ -25,6 +25,9 @@ class FrozenWeight {
       Storage storage = Storage::kFloat32,
       const std::optional<at::Tensor>& bias = std::nullopt);
 
+  // Without a bias, from a matrix packed already.
+  explicit FrozenWeight(PackedMatrix packed);
+
   std::int64_t out() const;
   std::int64_t in() const;
   // Bytes held now; grows when the first gradient passes.

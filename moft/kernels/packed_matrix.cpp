@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <vector>
 
 #include <ATen/core/grad_mode.h>
 
@@ -28,7 +29,7 @@ std::int64_t panel_count(std::int64_t out) {
 
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
-// Zeros for the panels, on huge pages where the system grants them: a quarter
+// Memory for the panels, on huge pages where the system grants them: a quarter
 // more bandwidth was measured for 2 to 8 rows, which stream through one or two
 // panels at a time and would wait for page walks.
 at::Tensor panel_storage(at::IntArrayRef shape, at::TensorOptions options) {
@@ -40,10 +41,22 @@ at::Tensor panel_storage(at::IntArrayRef shape, at::TensorOptions options) {
     void* memory = nullptr;
     if (posix_memalign(&memory, kHugePage, bytes) != 0) throw std::bad_alloc();
     madvise(memory, bytes, MADV_HUGEPAGE);  // a wish; failure costs nothing
-    return at::from_blob(memory, shape, std::free, options).zero_();
+    return at::from_blob(memory, shape, std::free, options);
   }
 #endif
-  return at::zeros(shape, options);
+  return at::empty(shape, options);
+}
+
+// rows [count, in] -> one panel [in][width], padded with zeros.
+template <typename From, typename To>
+void pack_panel(
+    const From* rows, std::int64_t count, std::int64_t in, To* panel) {
+  const std::int64_t width = simd::table().panel;
+  if (count < width) std::fill_n(panel, in * width, To{});
+  for (std::int64_t k = 0; k < in; ++k) {
+    for (std::int64_t c = 0; c < count; ++c)
+      panel[k * width + c] = static_cast<To>(rows[c * in + k]);
+  }
 }
 
 // source [out, in] -> panels [panels][in][width], padded with zeros.
@@ -53,13 +66,11 @@ void pack_panels(
   const std::int64_t width = simd::table().panel;
   parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
     for (auto panel = begin; panel < end; ++panel) {
-      auto* target = panels + panel * in * width;
-      const auto columns = std::min(width, out - panel * width);
-      for (std::int64_t c = 0; c < columns; ++c) {
-        const auto* row = source + (panel * width + c) * in;
-        for (std::int64_t k = 0; k < in; ++k)
-          target[k * width + c] = row[k];
-      }
+      pack_panel(
+          source + panel * width * in,
+          std::min(width, out - panel * width),
+          in,
+          panels + panel * in * width);
     }
   });
 }
@@ -179,6 +190,40 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
         in_,
         data_.mutable_data_ptr<float>());
   }
+}
+
+at::Tensor PackedMatrix::rows(const at::Tensor& ids) const {
+  if (!data_.device().is_cpu())
+    return data_.index_select(0, ids).to(at::kFloat);
+  // [n, in] out of [panels][in][width].
+  const auto width = data_.size(2);
+  const at::Tensor panel = ids.div(width, "floor");
+  const at::Tensor column = ids.remainder(width);
+  const at::Tensor found = data_.index({panel, at::indexing::Slice(), column});
+  return found.to(at::kFloat);
+}
+
+PackedMatrix::PackedMatrix(
+    std::int64_t out, std::int64_t in, const ReadRows& read, Storage storage)
+    : out_(out), in_(in), storage_(storage) {
+  const std::int64_t width = simd::table().panel;
+  data_ = panel_storage(
+      {panel_count(out), in, width}, at::dtype(scalar_type(storage)));
+  void* data = data_.mutable_data_ptr();
+  parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
+    std::vector<float> rows(static_cast<std::size_t>(width * in));
+    for (auto panel = begin; panel < end; ++panel) {
+      const auto count = std::min(width, out - panel * width);
+      read(panel * width, panel * width + count, rows.data());
+      if (storage == Storage::kBFloat16) {
+        auto* target = static_cast<at::BFloat16*>(data) + panel * in * width;
+        pack_panel(rows.data(), count, in, target);
+      } else {
+        auto* target = static_cast<float*>(data) + panel * in * width;
+        pack_panel(rows.data(), count, in, target);
+      }
+    }
+  });
 }
 
 std::int64_t PackedMatrix::bytes() const {

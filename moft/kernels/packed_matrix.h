@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -28,12 +29,24 @@ namespace moft::kernels {
 
 enum class Storage { kFloat32, kBFloat16 };
 
+// Writes rows begin..end of a matrix, float32, one after the other, to
+// `target`. Called from several threads at once. A vector counts as one row.
+using ReadRows =
+    std::function<void(std::int64_t begin, std::int64_t end, float* target)>;
+
 class PackedMatrix {
  public:
   // weight [out, in], any floating type, any strides; copied.
   // CallerError unless it has two dimensions, both at least 1.
   explicit PackedMatrix(
       const at::Tensor& weight, Storage storage = Storage::kFloat32);
+
+  // Packs [out, in] as it is read, on the CPU, without a plain copy beside it.
+  PackedMatrix(
+      std::int64_t out,
+      std::int64_t in,
+      const ReadRows& read,
+      Storage storage = Storage::kFloat32);
 
   std::int64_t out() const { return out_; }
   std::int64_t in() const { return in_; }
@@ -43,6 +56,9 @@ class PackedMatrix {
   std::int64_t bytes() const;
   // The weight [out, in] in float32 (after rounding to the storage type).
   at::Tensor unpack() const;
+
+  // Rows of the weight by index: ids int64 [n] -> [n, in] float32.
+  at::Tensor rows(const at::Tensor& ids) const;
 
   // The raw panels (CPU) or the [out, in] weight (elsewhere).
   const at::Tensor& data() const { return data_; }

@@ -97,7 +97,7 @@ double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
   at::NoGradGuard no_gradient;
   const auto& model = policy.model();
   const at::Device device =
-      model.steerable().parameters.at(0)->reference().device();
+      model.steerable().parameters.at(0)->device();
   // One prediction after the prompt for each corner.
   const std::vector<std::int32_t> token = {prompt.back()};
   std::vector<at::Tensor> logits;

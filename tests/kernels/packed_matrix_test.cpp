@@ -35,6 +35,32 @@ TEST(PackedMatrix, UnpackGivesTheWeightBack) {
   }
 }
 
+TEST(PackedMatrix, PackedWhileReadIsPackedFromATensor) {
+  for (const auto [out, in] : kShapes) {
+    const auto weight = numbers({out, in}, 1);
+    const auto read = [&, columns = in](
+                          std::int64_t begin, std::int64_t end, float* rows) {
+      const auto* source = weight.const_data_ptr<float>();
+      std::copy(source + begin * columns, source + end * columns, rows);
+    };
+    for (const auto storage : {Storage::kFloat32, Storage::kBFloat16}) {
+      const PackedMatrix packed(out, in, read, storage);
+      EXPECT_TRUE(
+          at::equal(packed.data(), PackedMatrix(weight, storage).data()))
+          << out << " x " << in;
+    }
+  }
+}
+
+TEST(PackedMatrix, RowsAreTheRowsOfTheWeight) {
+  for (const auto [out, in] : kShapes) {
+    const PackedMatrix packed(numbers({out, in}, 1));
+    const auto ids = at::tensor({out - 1, std::int64_t{0}, out / 2});
+    EXPECT_TRUE(
+        at::equal(packed.rows(ids), packed.unpack().index_select(0, ids)));
+  }
+}
+
 TEST(PackedMatrix, MultiplyMatchesDouble) {
   for (const auto [out, in] : kShapes) {
     for (const std::int64_t rows : {1, 2, 3, 5, 7, 13, 40}) {

@@ -1,0 +1,393 @@
+// The named workloads of the project, one line of JSON each. compare runs them
+// beside the peers' scripts.
+//
+//   workloads --model FILE [--encoder DIR] [--threads N] [--reps N]
+//             [--only generate,steer,rl-step,tokenizer,minilm,load]
+//             [--lines FILE]
+//
+//   generate   prompt 96, 32 and 128 new tokens, batch 1, 8, 32, plain model
+//   steer      16 rows under 1 and under 16 weightings, LoRA on all layers
+//   rl-step    one REINFORCE update, batch 16, prompt 96, 32 new tokens
+//   tokenizer  the lines of --lines, one thread
+//   minilm     256 of those lines, cut to 64 tokens, batch 64
+//   load       model file to a model that can answer
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <set>
+#include <sstream>
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "moft/core/random.h"
+#include "moft/models/bert/sentence_encoder.h"
+#include "moft/training/online.h"
+#include "moft/weightings/weighting_options.h"
+
+#include "benchmarks/measure.h"
+
+namespace moft::benchmarks {
+
+namespace {
+
+constexpr std::size_t kPrompt = 96;
+
+struct Flags {
+  std::string model;
+  std::string encoder;
+  std::string lines;
+  int threads = 0;
+  int repetitions = 3;
+  std::vector<std::string> only = {
+      "generate", "steer", "rl-step", "tokenizer", "minilm", "load"};
+  std::vector<int> batches = {1, 8, 32};
+  std::vector<int> lengths = {32, 128};
+};
+
+// Work of one token in the layers and in the output head.
+struct ModelCost {
+  double layer_parameters = 0.0;
+  double head_parameters = 0.0;
+
+  double layer_flops(double tokens) const {
+    return 2.0 * layer_parameters * tokens;
+  }
+  double head_flops(double tokens) const {
+    return 2.0 * head_parameters * tokens;
+  }
+  double bytes() const { return 4.0 * (layer_parameters + head_parameters); }
+};
+
+ModelCost cost_of(const LoadedModel& model) {
+  const auto vocabulary = model.config.at("vocab_size").get<double>();
+  const auto width = model.config.at("hidden_size").get<double>();
+  ModelCost cost;
+  cost.head_parameters = vocabulary * width;
+  cost.layer_parameters = static_cast<double>(model.model->info().parameters) -
+                          cost.head_parameters;
+  return cost;
+}
+
+// The prompt's own pass, then one pass over all weights per new token.
+double generation_seconds(
+    const Roofline& roof, const ModelCost& cost, double rows, double fresh) {
+  const double prefill = cost.layer_flops(rows * kPrompt);
+  const double token = cost.layer_flops(rows) + cost.head_flops(rows);
+  return roof.seconds(prefill + cost.head_flops(rows), cost.bytes()) +
+         (fresh - 1) * roof.seconds(token, cost.bytes());
+}
+
+std::vector<RowKey> keys_of(std::size_t rows) {
+  std::vector<RowKey> keys(rows);
+  for (std::size_t r = 0; r < rows; ++r)
+    keys[r] = {1, Purpose::kGenerate, 0, static_cast<std::uint32_t>(r)};
+  return keys;
+}
+
+GenerateBatch generation_batch(
+    std::size_t rows,
+    std::int64_t vocabulary,
+    const std::vector<Coefficients>& steerings) {
+  GenerateBatch batch;
+  batch.prompts =
+      random_ids(rows, kPrompt, vocabulary, static_cast<std::uint32_t>(rows));
+  batch.steerings = steerings;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const auto place = static_cast<std::int64_t>(r);
+    batch.rows.push_back(
+        {place, place % static_cast<std::int64_t>(steerings.size())});
+  }
+  batch.keys = keys_of(rows);
+  return batch;
+}
+
+// No end tokens: every row runs to its full length, as the peers' do.
+GenerateOptions generate_options(std::int64_t fresh) {
+  GenerateOptions options;
+  options.max_new_tokens = fresh;
+  return options;
+}
+
+void run_generation(const Flags& flags, const Roofline& roof) {
+  const auto policy = load_policy(flags.model);
+  LanguageModel& model = policy->model();
+  const auto cost = cost_of(policy->base());
+  const auto plain = policy->coefficients_of(std::nullopt);
+  for (const int rows : flags.batches) {
+    const auto batch = generation_batch(
+        static_cast<std::size_t>(rows), model.info().vocabulary, {plain});
+    for (const int fresh : flags.lengths) {
+      const auto timings = measure(flags.repetitions, [&] {
+        (void)generate(model, batch, generate_options(fresh));
+      });
+      report(
+          fmt::format(
+              "smol moft float32 b{} prompt{} new{}", rows, kPrompt, fresh),
+          rows * fresh,
+          "tokens",
+          timings,
+          generation_seconds(roof, cost, rows, fresh));
+    }
+  }
+}
+
+std::unique_ptr<SteeredPolicy> conditioned_policy(
+    const Flags& flags, SteeredSet set, const std::string& layers) {
+  LoadedModel base = load_language_model(flags.model);
+  auto tokenizer = load_base_tokenizer(flags.model, base);
+  PolicyDefinition definition;
+  definition.objectives = {{"long", 0.0, 1.0}, {"the", 0.0, 1.0}};
+  definition.conditioning.steered_set = set;
+  definition.conditioning.lora.layers = layers;
+  definition.kl_strength = 0.01;
+  definition.prompt_template = "{prompt}";
+  return std::make_unique<SteeredPolicy>(
+      std::move(base), std::move(tokenizer), definition, 1);
+}
+
+void run_steering(const Flags& flags) {
+  constexpr std::size_t kRows = 16;
+  const auto policy = conditioned_policy(flags, SteeredSet::kLora, "all");
+  for (const std::size_t distinct : {std::size_t{1}, kRows}) {
+    std::vector<Coefficients> steerings;
+    for (std::size_t i = 0; i < distinct; ++i) {
+      const double w =
+          (static_cast<double>(i) + 0.5) / static_cast<double>(distinct);
+      steerings.emplace_back(0.0, Weighting({w, 1.0 - w}));
+    }
+    const auto batch =
+        generation_batch(kRows, policy->model().info().vocabulary, steerings);
+    const auto timings = measure(flags.repetitions, [&] {
+      (void)generate(policy->model(), batch, generate_options(32));
+    });
+    report(
+        fmt::format(
+            "steer moft lora b{} prompt{} new32 weightings{}",
+            kRows,
+            kPrompt,
+            distinct),
+        kRows * 32,
+        "tokens",
+        timings,
+        0.0);
+  }
+}
+
+// Texts of exactly `length` tokens: words that are one token each.
+std::vector<Example> prompts_of(
+    const Tokenizer& tokenizer, std::size_t count, std::size_t length) {
+  std::vector<std::string> words;
+  for (TokenId id = 300; id < 12000 && words.size() < 2000; ++id) {
+    const std::string word = tokenizer.token_bytes(id);
+    const bool letters =
+        word.size() > 3 && word[0] == ' ' &&
+        std::all_of(word.begin() + 1, word.end(), [](unsigned char c) {
+          return c >= 'a' && c <= 'z';
+        });
+    if (letters && tokenizer.encode(word).size() == 1) words.push_back(word);
+  }
+  std::vector<Example> examples(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    RandomStream stream(1, Purpose::kTest, 0, static_cast<std::uint32_t>(i));
+    std::string& text = examples[i].fields["prompt"];
+    for (std::size_t t = 0; t < length; ++t)
+      text += words[stream.below(words.size())];
+    examples[i].id = std::to_string(i);
+  }
+  return examples;
+}
+
+struct StepKind {
+  const char* name;
+  SteeredSet set;
+  const char* layers;
+  WeightingPer weighting_per;
+  double backward;  // work of the backward pass in forward passes
+};
+
+void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
+  constexpr std::size_t kRows = 16;
+  constexpr double kFresh = 32;
+  const auto policy = conditioned_policy(flags, kind.set, kind.layers);
+  Objectives options;
+  options["long"].length = LengthOptions{
+      .unit = LengthUnit::kWords,
+      .full_at = 30,
+      .zero_at = 0,
+      .gate = std::nullopt};
+  options["the"].regex = RegexOptions{.pattern = "the"};
+  const ObjectiveSet objectives = make_objectives(options, {});
+  const auto examples = prompts_of(policy->tokenizer(), kRows, kPrompt);
+  TrainingOptions training;
+  training.prompts_per_step = kRows;
+  training.samples_per_prompt = 1;
+  training.baseline = Baseline::kBatchMean;
+  training.weighting_per = kind.weighting_per;
+  training.max_new_tokens = static_cast<std::int64_t>(kFresh);
+  training.optimizer.learning_rate = 1e-6;
+  OnlineTrainer trainer(
+      {policy.get(), &objectives, &examples, 512, true},
+      training,
+      make_weighting_sampler({}, {"long", "the"}, "weightings"));
+  std::vector<StepTimes> times;
+  double tokens = 0.0;
+  const auto timings = measure(flags.repetitions, [&] {
+    const StepResult result = trainer.step();
+    times.push_back(result.times);
+    tokens = result.metrics.at("completions/mean_length") * kRows;
+  });
+  const auto phase = [&](double StepTimes::*part) {
+    std::vector<double> values;
+    for (std::size_t i = 1; i < times.size(); ++i)
+      values.push_back(times[i].*part);
+    return median(values);
+  };
+  const auto cost = cost_of(policy->base());
+  const double pass = cost.layer_flops(kRows * (kPrompt + kFresh - 1)) +
+                      cost.head_flops(kRows * kFresh);
+  report(
+      fmt::format("rl-step smol moft {} b16 src96 new32", kind.name),
+      kRows,
+      "samples",
+      timings,
+      generation_seconds(roof, cost, kRows, kFresh) +
+          roof.seconds((2 + kind.backward) * pass, 0.0),
+      {{"phases",
+        {{"rollout", phase(&StepTimes::rollout)},
+         {"rewards", phase(&StepTimes::rewards)},
+         {"reference", phase(&StepTimes::reference)},
+         {"policy", phase(&StepTimes::policy)},
+         {"optimizer", phase(&StepTimes::optimizer)}}},
+       {"tokens", tokens},
+       {"peak_gb", static_cast<double>(peak_memory()) / 1e9}});
+}
+
+std::vector<std::string> read_lines(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+void run_tokenizer(const Flags& flags) {
+  const LoadedModel base = load_language_model(flags.model);
+  const auto tokenizer = load_base_tokenizer(flags.model, base);
+  const auto lines = read_lines(flags.lines);
+  double tokens = 0.0;
+  const auto timings = measure(flags.repetitions, [&] {
+    tokens = 0.0;
+    for (const std::string& line : lines)
+      tokens += static_cast<double>(tokenizer->encode(line).size());
+  });
+  report(
+      fmt::format("tokenizer moft byte-bpe {} lines", lines.size()),
+      tokens,
+      "tokens",
+      timings,
+      0.0);
+}
+
+void run_encoder(const Flags& flags, const Roofline& roof) {
+  const auto encoder = bert::load_sentence_encoder(flags.encoder);
+  const auto tokenizer = load_tokenizer(flags.encoder);
+  std::vector<std::vector<std::int32_t>> texts;
+  for (const std::string& line : read_lines(flags.lines)) {
+    auto ids = tokenizer->encode(line);
+    if (ids.size() < 64) continue;
+    ids[63] = ids.back();
+    ids.resize(64);
+    texts.push_back(std::move(ids));
+    if (texts.size() == 256) break;
+  }
+  const auto timings = measure(flags.repetitions, [&] {
+    for (std::size_t i = 0; i < texts.size(); i += 64) {
+      const std::size_t count = std::min<std::size_t>(64, texts.size() - i);
+      (void)encoder.embed(std::span(texts).subspan(i, count));
+    }
+  });
+  // 6 layers of 12 width^2 parameters.
+  const double width = static_cast<double>(encoder.dimension());
+  const double flops =
+      2.0 * 6 * 12 * width * width * 64 * static_cast<double>(texts.size());
+  report(
+      fmt::format("minilm moft float32 {} texts of 64 tokens", texts.size()),
+      static_cast<double>(texts.size()),
+      "texts",
+      timings,
+      roof.seconds(flops, 0.0));
+}
+
+void run_load(const Flags& flags) {
+  const auto timings =
+      measure(flags.repetitions, [&] { (void)load_policy(flags.model); });
+  report("load moft", 1, "loads", timings, 0.0);
+}
+
+void run(const Flags& flags) {
+  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  const at::AutoGradMode gradients(false);
+  const std::set<std::string> only(flags.only.begin(), flags.only.end());
+  const Roofline roof = measure_roofline();
+  fmt::print(
+      "{}\n",
+      nlohmann::json{
+          {"name", "roofline"},
+          {"gb_per_s", roof.bytes_per_second / 1e9},
+          {"gflop_per_s", roof.flops_per_second / 1e9},
+          {"threads", at::get_num_threads()}}
+          .dump());
+  if (only.contains("generate")) run_generation(flags, roof);
+  if (only.contains("steer")) run_steering(flags);
+  if (only.contains("rl-step")) {
+    run_step(
+        flags,
+        roof,
+        {"lora-upper-half",
+         SteeredSet::kLora,
+         "upper_half",
+         WeightingPer::kPrompt,
+         1});
+    run_step(
+        flags,
+        roof,
+        {"lora", SteeredSet::kLora, "all", WeightingPer::kPrompt, 1});
+    run_step(
+        flags,
+        roof,
+        {"full", SteeredSet::kFull, "all", WeightingPer::kBatch, 2});
+  }
+  if (only.contains("tokenizer") && !flags.lines.empty()) run_tokenizer(flags);
+  if (only.contains("minilm") && !flags.encoder.empty() && !flags.lines.empty())
+    run_encoder(flags, roof);
+  if (only.contains("load")) run_load(flags);
+}
+
+}  // namespace
+
+}  // namespace moft::benchmarks
+
+int main(int argc, char** argv) {
+  moft::benchmarks::Flags flags;
+  CLI::App app("The named workloads of moft's benchmarks");
+  app.add_option("--model", flags.model, "language model")->required();
+  app.add_option("--encoder", flags.encoder, "sentence encoder");
+  app.add_option("--lines", flags.lines, "text, one document per line");
+  app.add_option("--threads", flags.threads, "0: libtorch's choice");
+  app.add_option("--reps", flags.repetitions, "timed repetitions");
+  app.add_option("--only", flags.only, "which workloads")->delimiter(',');
+  app.add_option("--batches", flags.batches, "of generate")->delimiter(',');
+  app.add_option("--new", flags.lengths, "of generate")->delimiter(',');
+  CLI11_PARSE(app, argc, argv);
+  try {
+    moft::benchmarks::run(flags);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "workloads: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
