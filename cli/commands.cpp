@@ -23,6 +23,9 @@ std::span<const CommandEntry> commands() {
        "How the reference scores; propose ranges",
        make_calibrate_command},
       {"recipe", "Show, check and list recipes", make_recipe_command},
+      {"verify",
+       "Check the program against known answers",
+       make_verify_command},
       {"version", "Print what a bug report needs", make_version_command},
   };
   return kCommands;

@@ -6,6 +6,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "moft/algorithms/adafactor.h"
+#include "moft/algorithms/adamw.h"
 #include "moft/algorithms/advantages.h"
 #include "moft/algorithms/baselines.h"
 #include "moft/algorithms/clip.h"
@@ -74,6 +76,26 @@ AdamWOptions adamw_of(const OptimizerOptions& options) {
   return adamw;
 }
 
+AdafactorOptions adafactor_of(const OptimizerOptions& options) {
+  const AdafactorSettings& settings = options.adafactor;
+  AdafactorOptions adafactor;
+  adafactor.decay_rate = settings.decay_rate;
+  adafactor.clipping_threshold = settings.clipping_threshold;
+  adafactor.multiply_by_parameter_scale = settings.multiply_by_parameter_scale;
+  adafactor.min_dim_size_to_factor = settings.min_dim_size_to_factor;
+  adafactor.dense = options.zero_coefficient == ZeroCoefficient::kDense;
+  return adafactor;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(
+    std::vector<TrainedTensor> parameters, const OptimizerOptions& options) {
+  if (options.kind == OptimizerKind::kAdafactor) {
+    return std::make_unique<Adafactor>(
+        std::move(parameters), adafactor_of(options));
+  }
+  return std::make_unique<AdamW>(std::move(parameters), adamw_of(options));
+}
+
 }  // namespace
 
 OnlineTrainer::OnlineTrainer(
@@ -102,8 +124,7 @@ OnlineTrainer::OnlineTrainer(
   for (const auto& entry : inputs_.policy->conditioning()->trained()) {
     parameters.push_back({entry.name, entry.master, entry.decays});
   }
-  optimizer_ = std::make_unique<AdamW>(
-      std::move(parameters), adamw_of(options_.optimizer));
+  optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
 }
 
 StepResult OnlineTrainer::step() {

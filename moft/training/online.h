@@ -23,7 +23,7 @@
 #include <string>
 #include <vector>
 
-#include "moft/algorithms/adamw.h"
+#include "moft/algorithms/optimizer.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/data/shuffler.h"
 #include "moft/generation/steered_policy.h"
@@ -129,7 +129,7 @@ class OnlineTrainer {
   Shuffler shuffler_;
   PromptTemplate template_;
   std::vector<TokenIds> prompts_;  // of every example
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::int64_t step_ = 0;
 };
 

@@ -12,6 +12,14 @@ void TrainingOptions::check(const std::string& path) const {
         path,
         path);
   }
+  if (optimizer.kind == OptimizerKind::kAdafactor &&
+      optimizer.weight_decay > 0.0) {
+    throw_caller_error(
+        "{}optimizer.weight_decay is {}, but adafactor has none; give 0, or "
+        "kind: adamw",
+        path,
+        optimizer.weight_decay);
+  }
   if (schedule.warmup_steps > steps) {
     throw_caller_error(
         "{}schedule.warmup_steps is {}; give at most {}steps, which is {}",

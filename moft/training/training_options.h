@@ -43,16 +43,61 @@ constexpr auto enum_names(ZeroCoefficient) {
   }};
 }
 
+enum class OptimizerKind { kAdamW, kAdafactor };
+constexpr auto enum_names(OptimizerKind) {
+  return EnumNames<OptimizerKind, 2>{{
+      {OptimizerKind::kAdamW, "adamw"},
+      {OptimizerKind::kAdafactor, "adafactor"},
+  }};
+}
+
+// T5X's defaults.
+struct AdafactorSettings {
+  double decay_rate = 0.8;
+  std::optional<double> clipping_threshold = 1.0;
+  bool multiply_by_parameter_scale = true;
+  std::int64_t min_dim_size_to_factor = 128;
+
+  template <class V>
+  void fields(V& v) {
+    v("decay_rate",
+      decay_rate,
+      Help{"step t keeps 1 - t^-decay_rate of the running mean square"},
+      above(0));
+    v("clipping_threshold",
+      clipping_threshold,
+      Help{"largest root mean square of a parameter's update before the "
+           "learning rate; null: not clipped"},
+      above(0));
+    v("multiply_by_parameter_scale",
+      multiply_by_parameter_scale,
+      Help{"the step is in units of the parameter's root mean square"});
+    v("min_dim_size_to_factor",
+      min_dim_size_to_factor,
+      Help{"matrices at least so large both ways keep their mean squares per "
+           "row and column only"},
+      at_least(1));
+  }
+};
+
 struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kAdamW;
   double learning_rate = 5e-4;
   std::vector<double> betas = {0.9, 0.95};
   double epsilon = 1e-8;
   double weight_decay = 0.0;
   ZeroCoefficient zero_coefficient = ZeroCoefficient::kSkip;
+  AdafactorSettings adafactor;
 
   template <class V>
   void fields(V& v) {
-    v("learning_rate", learning_rate, Help{"step size of AdamW"}, above(0));
+    v("kind",
+      kind,
+      Help{"adafactor: as T5X runs it, without momentum and weight decay"});
+    v("learning_rate",
+      learning_rate,
+      Help{"step size; of adafactor relative to the parameter"},
+      above(0));
     v("betas",
       betas,
       Help{"decay rates of AdamW's running mean and mean square"},
@@ -67,6 +112,7 @@ struct OptimizerOptions {
       zero_coefficient,
       Help{"a copy whose coefficient is 0 in a step; skip: keeps its moments "
            "and its own step count, dense: gets a zero gradient"});
+    v("adafactor", adafactor, Help{"adafactor's own settings"});
   }
 };
 
@@ -244,7 +290,7 @@ struct TrainingOptions {
       above(0));
     v("optimizer",
       optimizer,
-      Help{"AdamW, with moments of their own per copy"});
+      Help{"with moments of their own per copy"});
     v("schedule", schedule, Help{"the learning rate over the steps"});
     v("guards", guards, Help{"when to stop a run that has gone wrong"});
     v("evaluation", evaluation, Help{"the front while training"});

@@ -1,0 +1,66 @@
+// `moft verify`: known answers, computed by the production code.
+#include <cstdio>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/exact/counterexample_plot.h"
+#include "moft/exact/oracle.h"
+
+#include "cli/command.h"
+
+namespace moft {
+
+namespace {
+
+class VerifyCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_flag(
+        "--trained",
+        trained_,
+        "also train on the counterexample, from samples and with small "
+        "networks (some ten seconds more)");
+    app.add_option(
+        "--picture",
+        picture_,
+        "also write the counterexample's fronts (figure 19) as SVG to this "
+        "file");
+    app.footer(
+        "One line per oracle: name, expected, obtained, error, and ok or MISS "
+        "at the end.");
+  }
+
+  int run() override {
+    exact::OracleBook book([](const exact::OracleLine& line) {
+      fmt::print("{}\n", exact::format_oracle(line));
+      std::fflush(stdout);
+    });
+    exact::verify_exact(book);
+    if (trained_) exact::verify_trained(book);
+    if (!picture_.empty())
+      write_atomically(picture_, exact::counterexample_svg());
+    if (book.misses() > 0) {
+      throw_world_error(
+          "verify: {} of {} oracles were missed; look for MISS above",
+          book.misses(),
+          book.lines());
+    }
+    fmt::print("{} oracles: ok\n", book.lines());
+    return 0;
+  }
+
+ private:
+  bool trained_ = false;
+  std::string picture_;  // empty: none
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_verify_command() {
+  return std::make_unique<VerifyCommand>();
+}
+
+}  // namespace moft
