@@ -73,10 +73,10 @@ std::optional<Steering> SteeringFlags::steering(
 GenerateOptions SamplingFlags::options() const {
   GenerateOptions options;
   options.max_new_tokens = max_new_tokens;
-  options.sampling.temperature = temperature;
+  options.sampling.temperature = temperature > 0.0 ? temperature : 1.0;
   options.sampling.top_k = top_k;
   options.sampling.top_p = top_p;
-  options.sampling.greedy = greedy;
+  options.sampling.greedy = greedy || temperature == 0.0;
   options.stop_strings = stop;
   return options;
 }

@@ -62,8 +62,8 @@ struct SamplingFlags {
       between(1, 1e6));
     v("temperature",
       temperature,
-      Help{"multiplies the policy's own temperature"},
-      above(0));
+      Help{"multiplies the policy's own temperature; 0: as --greedy"},
+      at_least(0));
     v("top_k",
       top_k,
       Help{"draw from so many most probable tokens; null: all", "tokens"},
