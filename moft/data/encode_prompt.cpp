@@ -77,6 +77,8 @@ std::vector<TokenId> encode_pieces(
       (ids.empty() || ids.front() != *tokenizer.bos())) {
     ids.insert(ids.begin(), *tokenizer.bos());
   }
+  const auto end = tokenizer.prompt_end();
+  if (end && (ids.empty() || ids.back() != *end)) ids.push_back(*end);
   return ids;
 }
 

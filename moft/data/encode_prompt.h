@@ -19,8 +19,9 @@
 namespace moft {
 
 // Ids of a filled template. A beginning-of-sequence token that the tokenizer
-// itself puts first is put first, unless the template already wrote it; an end
-// token is never added, since a completion follows.
+// itself puts first is put first, unless the template already wrote it. An end
+// token is added only where the tokenizer says that every prompt has one
+// (prompt_end); elsewhere the completion follows the prompt's last word.
 std::vector<TokenId> encode_pieces(
     std::span<const PromptPiece> pieces, const Tokenizer& tokenizer);
 

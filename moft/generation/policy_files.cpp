@@ -87,6 +87,7 @@ void link_base(
   for (const char* name :
        {"config.json",
         "generation_config.json",
+        "spiece.model",
         "tokenizer.json",
         "tokenizer_config.json",
         "special_tokens_map.json"}) {

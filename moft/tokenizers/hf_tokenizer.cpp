@@ -4,6 +4,7 @@
 #include "moft/tokenizers/bpe_model.h"
 #include "moft/tokenizers/json_fields.h"
 #include "moft/tokenizers/pipeline.h"
+#include "moft/tokenizers/sentence_piece.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
@@ -382,6 +383,7 @@ void read_named_tokens(
 
 std::unique_ptr<Tokenizer> load_tokenizer(
     const std::filesystem::path& directory) {
+  if (prefers_sentence_piece(directory)) return load_sentence_piece(directory);
   const auto path = directory / "tokenizer.json";
   const Json json = read_json_file(path);
   const JsonField root(json, path.string());
@@ -389,6 +391,13 @@ std::unique_ptr<Tokenizer> load_tokenizer(
   // Old files leave the type out; merges tell BPE from WordPiece.
   const std::string type =
       model.text("type", model.has("merges") ? "BPE" : "WordPiece");
+  if (type == "Unigram") {
+    throw_caller_error(
+        "{}: the tokenizer model 'Unigram' is read from {} alone; put the "
+        "model's own beside it",
+        path.string(),
+        kSpieceFile);
+  }
   if (type != "BPE" && type != "WordPiece") {
     throw_caller_error(
         "{}: the tokenizer model '{}' is not supported; moft reads BPE "

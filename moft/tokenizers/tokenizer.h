@@ -46,10 +46,14 @@ class Tokenizer {
   virtual std::int64_t vocab_size() const = 0;
   virtual std::optional<TokenId> bos() const = 0;
   virtual std::optional<TokenId> eos() const = 0;
+  // The token that ends every prompt of the model (an encoder-decoder's);
+  // none: completions go on where the prompt stops.
+  virtual std::optional<TokenId> prompt_end() const { return std::nullopt; }
 };
 
-// Reads tokenizer.json (and special_tokens_map.json / tokenizer_config.json)
-// of a Hugging Face directory. Throws CallerError for what is not supported.
+// Reads the tokenizer of a Hugging Face directory: T5's spiece.model where
+// there is one, else tokenizer.json (and special_tokens_map.json /
+// tokenizer_config.json). Throws CallerError for what is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(
     const std::filesystem::path& directory);
 std::unique_ptr<Tokenizer> make_tokenizer(const GgufTokenizerData& data);

@@ -1,5 +1,5 @@
 // Ids and texts equal those of Hugging Face `tokenizers`. Expected values:
-// tests/reference/tokenizers/make_fixtures.py and compare_lines.py.
+// tests/reference/tokenizers/make_fixtures.py, make_t5.py and compare_lines.py.
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -32,7 +32,15 @@ INSTANTIATE_TEST_SUITE_P(
     EveryKind,
     TinyTokenizer,
     ::testing::Values(
-        "gpt2", "smollm", "llama3", "qwen", "default", "odd", "bert"),
+        "gpt2",
+        "smollm",
+        "llama3",
+        "qwen",
+        "default",
+        "odd",
+        "bert",
+        "t5",
+        "t5_config"),
     [](const auto& each) { return std::string(each.param); });
 
 struct GgufKind {
@@ -98,13 +106,14 @@ std::unique_ptr<Tokenizer> load_real(const std::string& name) {
   const char* folder = std::getenv("MOFT_TOKENIZER_DIR");
   if (folder == nullptr) return nullptr;
   if (name == "real_gpt2") return load_gpt2(fs::path(folder) / "gpt2");
+  if (name == "real_t5") return load_tokenizer(fs::path(folder) / "t5");
   return load_tokenizer(fs::path(folder) / "qwen3");
 }
 
 constexpr const char* kHowToGetReal =
     "no such tokenizer here: smollm2 and minilm come with scripts/test under "
-    "models/, real_gpt2 (encoder.json, vocab.bpe) and real_qwen3 from the "
-    "folders gpt2 and qwen3 of $MOFT_TOKENIZER_DIR";
+    "models/, real_gpt2 (encoder.json, vocab.bpe), real_qwen3 and real_t5 "
+    "from the folders gpt2, qwen3 and t5 of $MOFT_TOKENIZER_DIR";
 
 class RealTokenizer : public ::testing::TestWithParam<const char*> {};
 
@@ -156,7 +165,8 @@ TEST_P(RealTokenizer, EqualsHuggingFaceOnRealLines) {
 INSTANTIATE_TEST_SUITE_P(
     Every,
     RealTokenizer,
-    ::testing::Values("smollm2", "minilm", "real_gpt2", "real_qwen3"),
+    ::testing::Values(
+        "smollm2", "minilm", "real_gpt2", "real_qwen3", "real_t5"),
     [](const auto& each) { return std::string(each.param); });
 
 TEST(Smollm2, SaysWhatItsFileSays) {

@@ -20,6 +20,7 @@ os.environ["RAYON_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import make_fixtures  # noqa: E402  (the variables above come first)
+import make_t5  # noqa: E402
 
 
 def texts_of(path):
@@ -55,6 +56,7 @@ def main():
         real["real_gpt2"] = make_fixtures.gpt2(options.tokenizers / "gpt2")
         real["real_qwen3"] = make_fixtures.load(
             options.tokenizers / "qwen3/tokenizer.json")
+        real["real_t5"] = make_t5.real(options.tokenizers / "t5")
     if options.minilm:
         real["minilm"] = make_fixtures.load(options.minilm / "tokenizer.json")
     for name, tokenizer in real.items():
