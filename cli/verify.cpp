@@ -21,8 +21,8 @@ class VerifyCommand : public Command {
     app.add_flag(
         "--trained",
         trained_,
-        "also train on the counterexample, from samples and with small "
-        "networks (some ten seconds more)");
+        "also train: the counterexample from samples and with small "
+        "networks, toy fronts (under a minute more)");
     app.add_option(
         "--picture",
         picture_,

@@ -81,7 +81,7 @@ void verify_theory(OracleBook& book);
 void verify_exact(OracleBook& book);
 
 // What training must reach: REINFORCE and small networks on the
-// counterexample. About ten seconds.
+// counterexample, toy fronts. Under a minute.
 void verify_trained(OracleBook& book);
 
 }  // namespace moft::exact

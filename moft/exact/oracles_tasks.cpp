@@ -208,6 +208,19 @@ void verify_bandits(OracleBook& book) {
       score_policy(small, optimum(small, {1, 0}, 1).log_probs, {1, 0}, 1).value,
       0);
 
+  // Row 82: one reward, many KL strengths.
+  Vector divergences;
+  for (const double alpha : {.01, .02, .05, .1, .2, .5, .9, 1.0}) {
+    const Vector w = {.9, .1};
+    const Vector best = optimum(small, w, alpha).log_probs;
+    divergences.push_back(score_policy(small, best, w, alpha).kl);
+  }
+  book.equal_all(
+      "bandit 11: KL of the optimum from alpha .01 to 1",
+      {.492796, .337675, .270265, .254812, .195457, .035039, .000572, 0},
+      divergences,
+      5e-7);
+
   double lemma = 0, linear = 0;
   SplitMix64 random(4242);
   for (int i = 0; i < 1000; ++i) {
