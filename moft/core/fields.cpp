@@ -90,6 +90,12 @@ void flatten(
   }
 }
 
+// Why a choice that others offer is not among ours; empty for all others.
+std::string reason_against(const std::string& choice) {
+  if (choice != "fp16") return {};
+  return "fp16 is refused: T5's activations leave its range, which bf16 covers";
+}
+
 }  // namespace
 
 std::string describe_range(const Range& range) {
@@ -165,7 +171,12 @@ std::size_t read_choice(
       names.size() == 1 ? names[0] : "one of " + join(names, ", ");
   std::optional<std::string> near;
   if (typed) near = nearest_name(node.text, names);
-  if (near) wanted += " (did you mean '" + *near + "'?)";
+  const std::string reason = typed ? reason_against(node.text) : "";
+  if (!reason.empty()) {
+    wanted += " (" + reason + ")";
+  } else if (near) {
+    wanted += " (did you mean '" + *near + "'?)";
+  }
   throw_wrong_value(node, place, path, wanted);
 }
 
