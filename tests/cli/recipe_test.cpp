@@ -143,7 +143,8 @@ TEST(Recipe, RefusesUnknownKeysAndWrongTypes) {
   expect_override_refusal(
       "precision=fp16",
       "override 'precision=fp16': precision is 'fp16'; give one of fp32, "
-      "bf16");
+      "bf16 (fp16 is refused: T5's activations leave its range, which bf16 "
+      "covers)");
   expect_override_refusal(
       "conditioning.steered_set=attention",
       "override 'conditioning.steered_set=attention': conditioning.steered_set "

@@ -39,6 +39,10 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   definition.objectives = {{"a", 0.0, 1.0}, {"b", 0.0, 1.0}};
   definition.conditioning.steered_set = run.steered_set;
   definition.conditioning.lora.rank = 2;
+  definition.conditioning.lora.layers = run.lora_layers;
+  if (run.change_conditioning) {
+    run.change_conditioning(definition.conditioning);
+  }
   definition.kl_strength = run.training.kl_strength;
   definition.prompt_template = "{word} is ";
   policy = std::make_unique<SteeredPolicy>(

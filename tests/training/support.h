@@ -1,6 +1,7 @@
 // A policy of a tiny model, its rewards and its trainer, ready to step.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ class Scratch {
 
 struct TinyRun {
   SteeredSet steered_set = SteeredSet::kLora;
+  std::string lora_layers = "all";
+  std::function<void(ConditioningOptions&)> change_conditioning;  // or null
   WeightingOptions weightings;
   TrainingOptions training;
 };
