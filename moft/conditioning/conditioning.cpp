@@ -4,10 +4,13 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "moft/conditioning/steered_set.h"
 #include "moft/core/errors.h"
 
 namespace moft {
 namespace {
+
+const std::string kShared = "shared";
 
 bool is_matrix(const at::Tensor& tensor) {
   return tensor.dim() == 2;
@@ -23,20 +26,28 @@ Conditioning::Conditioning(
     : model_(model), options_(options), objectives_(std::move(objectives)) {
   TORCH_CHECK(!objectives_.empty(), "[conditioning] needs an objective");
   weighted_.assign(objectives_.size(), false);
-  if (options_.steered_set == SteeredSet::kFull) {
-    install_full();
-  } else {
+  for (const auto& parameter : model_.parameters)
+    plain_parameters_ += parameter->numel();
+  if (options_.steered_set == SteeredSet::kLora) {
     install_lora(seed);
+  } else {
+    install_copies();
   }
 }
 
-void Conditioning::install_full() {
+void Conditioning::install_copies() {
   const auto count = static_cast<std::int64_t>(objectives_.size());
-  for (const auto& parameter : model_.parameters) {
-    parameter->make_steered(count);
+  std::vector<bool> differs = choose_steered(model_, options_);
+  for (std::size_t p = 0; p < differs.size(); ++p) {
+    if (differs[p]) {
+      model_.parameters[p]->make_steered(count);
+    } else if (!options_.freeze_shared) {
+      model_.parameters[p]->make_shared();
+      differs[p] = true;  // from the reference
+    }
   }
   accumulated_.resize(model_.parameters.size());
-  model_.first_steered_layer = 0;
+  model_.first_steered_layer = first_layer_of(model_, differs);
 }
 
 void Conditioning::install_lora(std::uint64_t seed) {
@@ -73,17 +84,23 @@ void Conditioning::install_lora(std::uint64_t seed) {
 }
 
 ParameterCounts Conditioning::counts() const {
+  const auto objectives = static_cast<std::int64_t>(objectives_.size());
   ParameterCounts counts;
+  counts.model = plain_parameters_;
+  std::int64_t trained_shared = 0;
   for (const auto& parameter : model_.parameters) {
-    counts.model += parameter->numel();
+    const bool steered = parameter->role() == ParameterRole::kSteered;
+    (steered ? counts.steered : counts.shared) += parameter->numel();
+    if (parameter->role() == ParameterRole::kShared) {
+      trained_shared += parameter->numel();
+    }
   }
-  if (options_.steered_set == SteeredSet::kFull) counts.steered = counts.model;
   for (const SteerableLinear& entry : adapted_) {
     counts.steered += entry.linear->adapters()->down(0).numel() +
                       entry.linear->adapters()->up(0).numel();
   }
-  counts.trained =
-      counts.steered * static_cast<std::int64_t>(objectives_.size());
+  counts.trained = counts.steered * objectives + trained_shared;
+  counts.policy = counts.steered * objectives + counts.shared;
   return counts;
 }
 
@@ -98,17 +115,19 @@ void Conditioning::zero_gradient() {
 }
 
 void Conditioning::begin_gradient(const Coefficients& coefficients) {
-  if (options_.steered_set != SteeredSet::kFull) return;
-  for (const auto& parameter : model_.parameters) {
-    parameter->begin_gradient(coefficients);
+  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
+    SteeredParameter& parameter = *model_.parameters[p];
+    if (parameter.role() == ParameterRole::kFrozen) continue;
+    parameter.begin_gradient(coefficients);
   }
 }
 
 void Conditioning::end_gradient(const Coefficients& coefficients) {
-  if (options_.steered_set != SteeredSet::kFull) return;
-  for (std::size_t i = 0; i < model_.parameters.size(); ++i) {
-    accumulate(i, coefficients);
-    model_.parameters[i]->end_gradient();
+  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
+    SteeredParameter& parameter = *model_.parameters[p];
+    if (parameter.role() == ParameterRole::kFrozen) continue;
+    accumulate(p, coefficients);
+    parameter.end_gradient();
   }
 }
 
@@ -116,6 +135,10 @@ void Conditioning::accumulate(std::size_t index, const Coefficients& c) {
   const at::Tensor gradient = model_.parameters[index]->leaf().grad();
   if (!gradient.defined()) return;
   Accumulated& sum = accumulated_[index];
+  if (model_.parameters[index]->role() == ParameterRole::kShared) {
+    sum.single = sum.single.defined() ? sum.single.add_(gradient) : gradient;
+    return;
+  }
   if (!sum.coefficients && sum.per_copy.empty()) {
     sum.coefficients = c;
     sum.single = gradient;
@@ -156,28 +179,35 @@ void Conditioning::note_steerings(const std::vector<Coefficients>& steerings) {
   }
 }
 
-std::vector<TrainedParameter> Conditioning::trained() const {
-  std::vector<TrainedParameter> result;
-  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
-    const SteeredParameter& parameter = *model_.parameters[p];
-    const Accumulated& sum = accumulated_[p];
-    for (std::size_t i = 0; i < objectives_.size(); ++i) {
-      TrainedParameter entry;
-      entry.name = objectives_[i] + "/" + parameter.name();
-      entry.master = parameter.copies()[i];
-      entry.decays = is_matrix(entry.master);
+void Conditioning::add_trained_copies(
+    std::size_t index, std::vector<TrainedParameter>& result) const {
+  const SteeredParameter& parameter = *model_.parameters[index];
+  const Accumulated& sum = accumulated_[index];
+  const bool shared = parameter.role() == ParameterRole::kShared;
+  for (std::size_t i = 0; i < parameter.copies().size(); ++i) {
+    TrainedParameter entry;
+    entry.name = (shared ? kShared : objectives_[i]) + "/" + parameter.name();
+    entry.master = parameter.copies()[i];
+    entry.decays = is_matrix(entry.master);
+    if (shared) {
+      entry.gradient = sum.single;
+    } else {
       entry.copy = i;
-      if (sum.coefficients) {
-        if (sum.coefficients->copy(i) != 0.0) {
-          entry.gradient = sum.single;
-          entry.coefficient = sum.coefficients->copy(i);
-        }
-      } else if (!sum.per_copy.empty()) {
-        entry.gradient = sum.per_copy[i];
-      }
-      result.push_back(std::move(entry));
     }
+    if (sum.coefficients) {
+      if (sum.coefficients->copy(i) != 0.0) {
+        entry.gradient = sum.single;
+        entry.coefficient = sum.coefficients->copy(i);
+      }
+    } else if (!sum.per_copy.empty()) {
+      entry.gradient = sum.per_copy[i];
+    }
+    result.push_back(std::move(entry));
   }
+}
+
+void Conditioning::add_trained_adapters(
+    std::vector<TrainedParameter>& result) const {
   for (const SteerableLinear& linear : adapted_) {
     LowRankAdapters& adapters = *linear.linear->adapters();
     const auto add = [&](std::size_t i,
@@ -200,15 +230,24 @@ std::vector<TrainedParameter> Conditioning::trained() const {
       add(i, ".lora_B.weight", adapters.up(copy), adapters.up_all());
     }
   }
+}
+
+std::vector<TrainedParameter> Conditioning::trained() const {
+  std::vector<TrainedParameter> result;
+  for (std::size_t p = 0; p < accumulated_.size(); ++p)
+    add_trained_copies(p, result);
+  add_trained_adapters(result);
   return result;
 }
 
 void Conditioning::masters_changed() {
   for (const SteerableLinear& entry : adapted_)
     entry.linear->adapters()->masters_changed();
-  if (options_.steered_set != SteeredSet::kFull) return;
-  for (const auto& parameter : model_.parameters)
-    parameter->copies_changed();
+  for (const auto& parameter : model_.parameters) {
+    if (parameter->role() != ParameterRole::kFrozen) {
+      parameter->copies_changed();
+    }
+  }
 }
 
 std::map<std::string, at::Tensor> Conditioning::tensors() const {
@@ -243,10 +282,9 @@ std::map<std::string, at::Tensor> Conditioning::merged(
     const Coefficients& c) const {
   at::NoGradGuard no_gradient;
   std::map<std::string, at::Tensor> result;
-  if (options_.steered_set == SteeredSet::kFull) {
-    for (const auto& parameter : model_.parameters) {
-      result[parameter->name()] = parameter->value(c);
-    }
+  for (const auto& parameter : model_.parameters) {
+    if (parameter->role() == ParameterRole::kFrozen) continue;
+    result[parameter->name()] = parameter->value(c);
   }
   for (const SteerableLinear& entry : adapted_) {
     const SteeredParameter& weight = entry.linear->weight();

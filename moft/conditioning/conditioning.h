@@ -1,17 +1,25 @@
 // Conditioning installed on a model: which parameters are steered, their
 // gradients, and their tensors by name.
 //
-//   full   every parameter of the model is in S (m copies each);
+//   full, attention, logits, pattern, none (steered_set.h)
+//          the parameters in S exist in m copies; all others (S^c) are
+//          trained and common to all steerings, or stay frozen;
 //   lora   S is one low-rank adapter per objective on frozen weights.
 //
-// A training step under `full` works on one steering at a time:
+// A training step under copies works on one steering at a time:
 //   begin_gradient(c) -> forward, backward -> end_gradient(c)
-// and the gradient of copy i is c_i G (CLP, appendix A.3). When a step has one
-// steering only, G is handed to the optimizer with its coefficients; several
-// are accumulated per copy. Under `lora` the rows of one batch may carry any
-// steerings: the row-wise scaling applies the c_i.
+// and the gradient of copy i is c_i G, that of a shared parameter G (CLP,
+// appendix A.3). When a step has one steering only, G is handed to the
+// optimizer with its coefficients; several are accumulated per copy. Under
+// `lora` the rows of one batch may carry any steerings: the row-wise scaling
+// applies the c_i.
 //
-// Names in files: "<objective>/<parameter>" for copies, and
+// The reference is the model as it came: its shared parameters are not the
+// trained ones. At beta = 1 a policy with trained shared parameters is
+// therefore not its reference; under full, lora and freeze_shared it is.
+//
+// Names in files: "<objective>/<parameter>" for copies, "shared/<parameter>"
+// for trained shared parameters (no parameter is both), and
 // "<objective>/<module>.lora_A.weight" / ".lora_B.weight" (PEFT's shapes,
 // [rank, in] and [out, rank]) for adapters.
 //
@@ -37,7 +45,7 @@ struct TrainedParameter {
   std::string name;
   at::Tensor master;
   bool decays = true;
-  std::size_t copy = 0;  // objective i
+  std::optional<std::size_t> copy;  // objective i; none: shared
   // Undefined when the copy takes no part in the step.
   at::Tensor gradient;
   double coefficient = 1.0;  // the gradient of the master is this times it
@@ -46,7 +54,9 @@ struct TrainedParameter {
 struct ParameterCounts {
   std::int64_t model = 0;    // the plain model
   std::int64_t steered = 0;  // |S|, of one copy
-  std::int64_t trained = 0;  // m |S| + trained part of S^c
+  std::int64_t shared = 0;   // |S^c|, trained or not
+  std::int64_t trained = 0;  // m |S| + the trained part of S^c
+  std::int64_t policy = 0;   // m |S| + |S^c|: what a policy consists of
 };
 
 class Conditioning {
@@ -62,7 +72,10 @@ class Conditioning {
   const std::vector<std::string>& objectives() const { return objectives_; }
   const ConditioningOptions& options() const { return options_; }
   // True when a batch with gradient may hold rows of several steerings.
-  bool mixes_rows() const { return options_.steered_set == SteeredSet::kLora; }
+  bool mixes_rows() const {
+    return options_.steered_set == SteeredSet::kLora ||
+           options_.steered_set == SteeredSet::kNone;
+  }
   ParameterCounts counts() const;
 
   // --- a training step
@@ -92,21 +105,25 @@ class Conditioning {
  private:
   struct Accumulated {
     std::vector<at::Tensor> per_copy;  // [m], undefined: no part
-    at::Tensor single;                 // G of a step's only steering
+    at::Tensor single;  // G of a step's only steering, or of a shared one
     std::optional<Coefficients> coefficients;
   };
-  void install_full();
+  void install_copies();
   void install_lora(std::uint64_t seed);
   void accumulate(std::size_t parameter, const Coefficients& c);
   void make_per_copy(Accumulated& accumulated);
+  void add_trained_copies(
+      std::size_t parameter, std::vector<TrainedParameter>& result) const;
+  void add_trained_adapters(std::vector<TrainedParameter>& result) const;
   bool takes_part(std::size_t copy) const;
 
   Steerable& model_;
   ConditioningOptions options_;
   std::vector<std::string> objectives_;
   std::vector<SteerableLinear> adapted_;  // lora
-  std::vector<Accumulated> accumulated_;  // full: per model parameter
+  std::vector<Accumulated> accumulated_;  // copies: per model parameter
   std::vector<bool> weighted_;            // lora: copies with weight
+  std::int64_t plain_parameters_ = 0;     // of the model as it came
 };
 
 }  // namespace moft

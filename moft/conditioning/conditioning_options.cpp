@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "moft/core/errors.h"
+#include "moft/core/pattern.h"
 #include "moft/core/text.h"
 
 namespace moft {
@@ -44,6 +45,28 @@ void LoraOptions::check(const std::string& path) const {
       throw_caller_error(
           "{}modules names {} twice; name it once", path, enum_name(*kind));
     }
+  }
+}
+
+void ConditioningOptions::check(const std::string& path) const {
+  const bool by_name = steered_set == SteeredSet::kPattern;
+  if (by_name == pattern.empty()) {
+    throw_caller_error(
+        "{}pattern is {} but {}steered_set is {}; {}",
+        path,
+        by_name ? "empty" : quote_text(pattern),
+        path,
+        enum_name(steered_set),
+        by_name ? "give a regular expression over parameter names"
+                : "leave it out, or give steered_set: pattern");
+  }
+  if (by_name) Pattern(pattern, path + "pattern");
+  if (steered_set == SteeredSet::kNone && freeze_shared) {
+    throw_caller_error(
+        "{}freeze_shared is true and {}steered_set is none, which leaves "
+        "nothing to train; give another steered_set or freeze_shared: false",
+        path,
+        path);
   }
 }
 

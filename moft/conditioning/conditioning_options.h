@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,10 +12,14 @@
 
 namespace moft {
 
-enum class SteeredSet { kFull, kLora };
+enum class SteeredSet { kFull, kAttention, kLogits, kPattern, kNone, kLora };
 constexpr auto enum_names(SteeredSet) {
-  return EnumNames<SteeredSet, 2>{{
+  return EnumNames<SteeredSet, 6>{{
       {SteeredSet::kFull, "full"},
+      {SteeredSet::kAttention, "attention"},
+      {SteeredSet::kLogits, "logits"},
+      {SteeredSet::kPattern, "pattern"},
+      {SteeredSet::kNone, "none"},
       {SteeredSet::kLora, "lora"},
   }};
 }
@@ -90,9 +95,45 @@ struct LoraOptions {
   void check(const std::string& path) const;
 };
 
+struct AttentionOptions {
+  std::optional<std::int64_t> layers;
+
+  template <class V>
+  void fields(V& v) {
+    v("layers",
+      layers,
+      Help{
+          "only the first so many of each stack (of the encoder and of the "
+          "decoder); null: all",
+          "layers"},
+      between(1, 65536));
+  }
+};
+
+struct PromptConditioningOptions {
+  std::int64_t repetitions = 5;
+  std::map<std::string, std::string> names;
+
+  template <class V>
+  void fields(V& v) {
+    v("repetitions",
+      repetitions,
+      Help{"how often each weight is written"},
+      between(1, 1000));
+    v("names",
+      names,
+      Help{"by objective name, what the prompt calls it; without one its own "
+           "name"});
+  }
+};
+
 struct ConditioningOptions {
   SteeredSet steered_set = SteeredSet::kLora;
+  AttentionOptions attention;
+  std::string pattern;
+  bool freeze_shared = false;
   LoraOptions lora;
+  std::optional<PromptConditioningOptions> prompt;
   FMix f_mix = FMix::kSoftmdp;
   std::optional<double> alpha_min;
 
@@ -101,8 +142,29 @@ struct ConditioningOptions {
     v("steered_set",
       steered_set,
       Help{"which parameters exist once per objective; full: all of them, "
-           "lora: low-rank adapters on frozen weights"});
+           "attention: the q, k, v and o of every attention, logits: the "
+           "output head, pattern: those that `pattern` names, none: none of "
+           "them (the prompt alone steers), lora: low-rank adapters on frozen "
+           "weights"});
+    v("attention",
+      attention,
+      Help{"the attentions, with steered_set: attention"});
+    v("pattern",
+      pattern,
+      Help{"with steered_set: pattern, a regular expression that is found in "
+           "the names of the steered parameters (Hugging Face's names, with "
+           ".weight or .bias)"});
+    v("freeze_shared",
+      freeze_shared,
+      Help{"parameters outside the steered set; true: they stay as in the "
+           "reference, false: they are trained, common to all weightings. "
+           "Under lora they are always frozen"});
     v("lora", lora, Help{"the adapters, with steered_set: lora"});
+    v("prompt",
+      prompt,
+      Help{"the weighting stands in words before every prompt, with any "
+           "steered set; the reference reads the plain prompt; null: it does "
+           "not. {} takes the defaults"});
     v("f_mix",
       f_mix,
       Help{"how a KL strength becomes the amount of reference mixed in"});
@@ -112,6 +174,8 @@ struct ConditioningOptions {
            "training.kl_strength, so that no reference is mixed in there"},
       from_up_to_below(0, 1));
   }
+
+  void check(const std::string& path) const;
 };
 
 }  // namespace moft

@@ -1,13 +1,14 @@
 #include "moft/conditioning/row_steering.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace moft {
 
 Coefficients reference_coefficients(std::int64_t objectives) {
   const auto count =
       static_cast<std::size_t>(std::max<std::int64_t>(1, objectives));
-  return Coefficients(1.0, Weighting::uniform(count));
+  return Coefficients::frozen_reference(count);
 }
 
 RowSteering RowSteering::uniform(Coefficients coefficients) {
@@ -47,6 +48,14 @@ RowSteering RowSteering::per_row(
 
 bool RowSteering::is_reference() const {
   return is_uniform() && distinct_[0].reference() == 1.0;
+}
+
+bool RowSteering::some_read_the_reference() const {
+  const auto frozen = std::count_if(
+      distinct_.begin(), distinct_.end(), [](const Coefficients& c) {
+        return c.is_frozen_reference();
+      });
+  return frozen > 0 && frozen < std::ssize(distinct_);
 }
 
 RowSteering RowSteering::select(const at::Tensor& rows) const {

@@ -17,7 +17,7 @@
 
 namespace moft {
 
-// c = (1, 0, .., 0): the frozen reference.
+// The frozen reference: c = (1, 0, .., 0), shared parameters not trained.
 Coefficients reference_coefficients(std::int64_t objectives);
 
 class RowSteering {
@@ -34,6 +34,8 @@ class RowSteering {
 
   bool is_uniform() const { return distinct_.size() == 1; }
   bool is_reference() const;
+  // Some rows, but not all, are under the frozen reference.
+  bool some_read_the_reference() const;
   const Coefficients& uniform_coefficients() const { return distinct_.at(0); }
   const std::vector<Coefficients>& distinct() const { return distinct_; }
   // int64 [rows], on the batch's device; undefined when uniform.

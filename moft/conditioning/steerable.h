@@ -22,6 +22,13 @@ struct SteerableLinear {
 
 struct Steerable {
   std::int64_t layers = 0;
+  // Layers of each stack, from the bottom (encoder, decoder); they sum to
+  // `layers`.
+  std::vector<std::int64_t> stacks;
+  // What a tied head multiplies its input with (T5 v1.0: width^-1/2).
+  double tied_head_scale = 1.0;
+  // A head that was tied has its own matrix now; it keeps the scale.
+  bool head_untied = false;
   std::vector<SteerableLinear> linears;
   // Every parameter once (a tied head is the embedding), in the model's order.
   std::vector<std::shared_ptr<SteeredParameter>> parameters;

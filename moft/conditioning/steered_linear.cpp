@@ -19,16 +19,67 @@ std::vector<at::Tensor> sources_of(const SteeredParameter& parameter) {
   return sources;
 }
 
+// Rows that multiply with the same value of a parameter.
+struct Group {
+  Coefficients coefficients;
+  at::Tensor rows;  // int64
+};
+
+std::vector<Group> groups_of(
+    const SteeredParameter& parameter, const RowSteering& steering) {
+  const auto& distinct = steering.distinct();
+  const auto rows_where = [](const at::Tensor& chosen) {
+    return chosen.nonzero().view(-1);
+  };
+  std::vector<Group> groups;
+  if (steered(parameter)) {
+    for (std::size_t k = 0; k < distinct.size(); ++k) {
+      const auto place = static_cast<std::int64_t>(k);
+      groups.push_back({distinct[k], rows_where(steering.index().eq(place))});
+    }
+  } else {
+    // Shared: the policy's value or the reference's.
+    at::Tensor frozen = at::zeros_like(steering.index(), at::kBool);
+    std::size_t trained = 0;
+    std::size_t reference = 0;
+    for (std::size_t k = 0; k < distinct.size(); ++k) {
+      (distinct[k].is_frozen_reference() ? reference : trained) = k;
+      if (!distinct[k].is_frozen_reference()) continue;
+      frozen |= steering.index().eq(static_cast<std::int64_t>(k));
+    }
+    groups.push_back({distinct[reference], rows_where(frozen)});
+    groups.push_back({distinct[trained], rows_where(frozen.logical_not())});
+  }
+  std::erase_if(groups, [](const Group& g) { return g.rows.numel() == 0; });
+  return groups;
+}
+
 bool differentiate(const SteeredParameter& parameter) {
   return at::GradMode::is_enabled() && parameter.leaf().defined();
 }
 
 }  // namespace
 
+bool differs_by_row(
+    const SteeredParameter& parameter, const RowSteering& steering) {
+  if (steering.is_uniform()) return false;
+  if (parameter.role() == ParameterRole::kShared) {
+    return steering.some_read_the_reference();
+  }
+  return steered(parameter);
+}
+
 SteeredLinear::SteeredLinear(
     std::shared_ptr<SteeredParameter> weight,
     std::shared_ptr<SteeredParameter> bias)
     : weight_(std::move(weight)), bias_(std::move(bias)) {}
+
+void SteeredLinear::replace_weight(std::shared_ptr<SteeredParameter> weight) {
+  TORCH_CHECK(
+      weight->shape() == weight_->shape(),
+      "[steered_linear] a weight of another shape");
+  weight_ = std::move(weight);
+}
 
 void SteeredLinear::add_adapters(LowRankAdapters adapters) {
   adapters_ = std::make_shared<LowRankAdapters>(std::move(adapters));
@@ -51,18 +102,18 @@ at::Tensor SteeredLinear::forward(
 at::Tensor SteeredLinear::base(
     const at::Tensor& x, const RowSteering& steering) const {
   if (differentiate(*weight_)) {
-    const at::Tensor bias =
-        bias_ == nullptr ? at::Tensor() : steered_gain(*bias_, steering);
-    return at::linear(x, weight_->leaf(), bias);
+    const at::Tensor y = kernels::trained_linear(
+        x, weight_->leaf(), weight_->packed(steering.uniform_coefficients()));
+    return bias_ == nullptr ? y : y + steered_gain(*bias_, steering);
   }
-  if (!moft::steered(*weight_) || steering.is_uniform()) {
+  if (!differs_by_row(*weight_, steering)) {
     const Coefficients& c = steering.uniform_coefficients();
     at::Tensor y = kernels::frozen_linear(x, weight_->packed(c));
     return bias_ == nullptr ? y : y + steered_gain(*bias_, steering);
   }
   const auto few = weight_->copies().size() + 1;
   const bool group =
-      ways_ == ManyWays::kGrouped ||
+      !moft::steered(*weight_) || ways_ == ManyWays::kGrouped ||
       (ways_ == ManyWays::kAuto && steering.distinct().size() <= few);
   at::Tensor y = group ? grouped(x, steering) : wide(x, steering);
   return bias_ == nullptr ? y : y.add_(steered_gain(*bias_, steering));
@@ -71,13 +122,10 @@ at::Tensor SteeredLinear::base(
 at::Tensor SteeredLinear::grouped(
     const at::Tensor& x, const RowSteering& steering) const {
   at::Tensor y = at::empty({x.size(0), out()}, x.options());
-  for (std::size_t k = 0; k < steering.distinct().size(); ++k) {
-    const at::Tensor rows =
-        steering.index().eq(static_cast<std::int64_t>(k)).nonzero().view(-1);
-    if (rows.numel() == 0) continue;
-    const auto& weight = weight_->packed(steering.distinct()[k]);
-    y.index_copy_(
-        0, rows, kernels::frozen_linear(x.index_select(0, rows), weight));
+  for (const Group& group : groups_of(*weight_, steering)) {
+    const auto& weight = weight_->packed(group.coefficients);
+    const at::Tensor some = x.index_select(0, group.rows);
+    y.index_copy_(0, group.rows, kernels::frozen_linear(some, weight));
   }
   return y;
 }
@@ -104,8 +152,14 @@ at::Tensor SteeredLinear::wide(
 at::Tensor steered_gain(
     const SteeredParameter& gain, const RowSteering& steering) {
   if (differentiate(gain)) return gain.leaf();
-  if (!steered(gain) || steering.is_uniform()) {
+  if (!differs_by_row(gain, steering)) {
     return gain.value(steering.uniform_coefficients());
+  }
+  if (!steered(gain)) {
+    std::vector<at::Tensor> values;
+    for (const Coefficients& c : steering.distinct())
+      values.push_back(gain.value(c));
+    return at::stack(values).index_select(0, steering.index());
   }
   return mix_each(sources_of(gain), steering.distinct())
       .index_select(0, steering.index());
@@ -116,21 +170,22 @@ at::Tensor steered_embedding(
     const at::Tensor& ids,
     const RowSteering& steering) {
   if (differentiate(table)) return at::embedding(table.leaf(), ids);
-  if (!steered(table) || steering.is_uniform()) {
+  if (!differs_by_row(table, steering)) {
     return table.rows(ids, steering.uniform_coefficients());
   }
   const at::Tensor& reference = table.reference();
   at::Tensor rows =
       at::empty({ids.size(0), reference.size(1)}, reference.options());
-  for (std::size_t k = 0; k < steering.distinct().size(); ++k) {
-    const at::Tensor places =
-        steering.index().eq(static_cast<std::int64_t>(k)).nonzero().view(-1);
-    if (places.numel() == 0) continue;
-    const at::Tensor wanted = ids.index_select(0, places);
+  for (const Group& group : groups_of(table, steering)) {
+    const at::Tensor wanted = ids.index_select(0, group.rows);
+    if (!steered(table)) {
+      rows.index_copy_(0, group.rows, table.rows(wanted, group.coefficients));
+      continue;
+    }
     std::vector<at::Tensor> sources = sources_of(table);
     for (at::Tensor& source : sources)
       source = source.index_select(0, wanted);
-    rows.index_copy_(0, places, mix(sources, steering.distinct()[k]));
+    rows.index_copy_(0, group.rows, mix(sources, group.coefficients));
   }
   return rows;
 }

@@ -38,7 +38,7 @@ class SteeredLinear {
       std::shared_ptr<SteeredParameter> bias = nullptr);  // [out]
 
   // x [rows, in] -> [rows, out]. Differentiable in x and in what is trained
-  // when gradient mode is on; then a steered weight must have a leaf, which
+  // when gradient mode is on; then a trained weight must have a leaf, which
   // stands for the one steering of the batch.
   at::Tensor forward(const at::Tensor& x, const RowSteering& steering) const;
 
@@ -49,6 +49,11 @@ class SteeredLinear {
   bool steered() const;
 
   SteeredParameter& weight() const { return *weight_; }
+  const std::shared_ptr<SteeredParameter>& weight_handle() const {
+    return weight_;
+  }
+  // Another matrix of the same shape takes the weight's place.
+  void replace_weight(std::shared_ptr<SteeredParameter> weight);
   const std::shared_ptr<SteeredParameter>& bias() const { return bias_; }
   std::int64_t in() const { return weight_->size(1); }
   std::int64_t out() const { return weight_->size(0); }
@@ -64,6 +69,12 @@ class SteeredLinear {
   std::shared_ptr<LowRankAdapters> adapters_;
   ManyWays ways_ = ManyWays::kAuto;
 };
+
+// Whether the rows of a batch multiply with different values of a parameter:
+// a steered one under several steerings, or a shared one where some rows are
+// the frozen reference's.
+bool differs_by_row(
+    const SteeredParameter& parameter, const RowSteering& steering);
 
 // Row gains (the scale of a norm): values [width] per steering.
 // Returns [width] for one steering, [rows, width] for several.

@@ -78,11 +78,15 @@ void SteeredParameter::copies_changed() {
   std::erase_if(cache_, [](const Mixed& entry) { return !entry.is_reference; });
 }
 
-// All coefficients of a frozen or shared parameter mean the same tensor.
+// Coefficients that mean the same tensor have the same key.
 Coefficients SteeredParameter::cache_key(
     const Coefficients& coefficients) const {
+  const bool reference =
+      role_ == ParameterRole::kFrozen || coefficients.is_frozen_reference() ||
+      (role_ == ParameterRole::kSteered && coefficients.reference() == 1.0);
+  if (reference) return reference_coefficients(1);
   if (role_ == ParameterRole::kSteered) return coefficients;
-  return reference_coefficients(1);
+  return Coefficients(0.0, Weighting::uniform(1));
 }
 
 SteeredParameter::Mixed& SteeredParameter::mixed(
@@ -97,10 +101,7 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
   // At most m+1 mixed values live beside the copies.
   while (cache_.size() > copies_.size())
     cache_.pop_back();
-  const bool is_reference =
-      role_ == ParameterRole::kFrozen ||
-      (role_ == ParameterRole::kSteered && key.reference() == 1.0);
-  cache_.push_front(Mixed{key, is_reference, {}, std::nullopt});
+  cache_.push_front(Mixed{key, key.is_frozen_reference(), {}, std::nullopt});
   return cache_.front();
 }
 

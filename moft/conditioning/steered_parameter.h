@@ -1,7 +1,8 @@
 // One named parameter of a model and what conditioning makes of it.
 //
 //   frozen  the reference tensor alone;
-//   shared  trained, but the same for every steering (S^c);
+//   shared  trained, but the same for every steering (S^c); the reference
+//           keeps its own value;
 //   steered m trained copies beside the frozen reference (S).
 //
 // All tensors are float32 masters on one device. `value(c)` is what a forward
@@ -69,9 +70,9 @@ class SteeredParameter {
 
   // How packed() stores numbers; float32 unless told.
   void set_storage(kernels::Storage storage) { storage_ = storage; }
-  // Says that the embedding table is the output head too, so that rows() need
-  // not keep a second form of it.
-  void set_tied_head() { tied_head_ = true; }
+  // Says whether the embedding table is the output head too, so that rows()
+  // need not keep a second form of it.
+  void set_tied_head(bool tied = true) { tied_head_ = tied; }
 
   // Training: value(c) as a leaf that collects the gradient G; while a leaf
   // exists every differentiable forward pass uses it. The gradient of copy i

@@ -16,6 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
+constexpr const char* kHeadWeight = "lm_head.weight";
+
 std::vector<SafetensorsEntry> weights_of(
     const SteeredPolicy& policy, const Coefficients& c) {
   const LanguageModel& model = *policy.base().model;
@@ -26,10 +28,13 @@ std::vector<SafetensorsEntry> weights_of(
   std::vector<SafetensorsEntry> entries;
   for (const auto& parameter : model.steerable().parameters) {
     const auto found = merged.find(parameter->name());
-    const at::Tensor value =
-        (found == merged.end() ? parameter->reference() : found->second)
-            .to(at::kCPU)
-            .contiguous();
+    at::Tensor value =
+        found == merged.end() ? parameter->reference() : found->second;
+    if (model.steerable().head_untied && parameter->name() == kHeadWeight) {
+      // A plain model scales the input of tied heads only.
+      value = value * model.steerable().tied_head_scale;
+    }
+    value = value.to(at::kCPU).contiguous();
     entries.push_back(
         {parameter->name(), TensorType::kF32, value.sizes().vec(), [value] {
            return std::as_bytes(std::span<const float>(
@@ -51,14 +56,34 @@ ordered_json generation_config(const SteeredPolicy& policy) {
     config["eos_token_id"] = ends;
     config["pad_token_id"] = ends.front();
   }
+  // What an encoder-decoder's decoder reads first, and its own padding.
+  const nlohmann::json& base = policy.base().config;
+  if (base.contains("decoder_start_token_id")) {
+    config["decoder_start_token_id"] = base["decoder_start_token_id"];
+    if (base.contains("pad_token_id")) {
+      config["pad_token_id"] = base["pad_token_id"];
+    }
+  }
   return config;
+}
+
+// As words of a prompt template.
+std::string escaped(const std::string& words) {
+  std::string text;
+  for (const char letter : words) {
+    text += letter;
+    if (letter == '{' || letter == '}') text += letter;
+  }
+  return text;
 }
 
 ordered_json steering_note(
     const SteeredPolicy& policy, const std::optional<Steering>& steering) {
   ordered_json note;
   note["format_version"] = 1;
-  note["prompt_template"] = policy.definition().prompt_template;
+  note["prompt_template"] =
+      (steering ? escaped(policy.prompt_words(steering->w)) : std::string()) +
+      policy.definition().prompt_template;
   if (steering) {
     note["weights"] = weighting_to_map(steering->w, policy.names());
     note["alpha"] = steering->alpha;
@@ -76,7 +101,10 @@ void write_tokenizer(
     return;
   }
   constexpr std::array kFiles = {
-      "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
+      "spiece.model",
+      "tokenizer.json",
+      "tokenizer_config.json",
+      "special_tokens_map.json"};
   for (const char* name : kFiles) {
     if (fs::exists(base / name)) hard_link_or_copy(base / name, to / name);
   }
@@ -100,6 +128,9 @@ void export_policy(
       {{"format", "pt"}});
   nlohmann::json config = policy.base().config;
   config["torch_dtype"] = "float32";
+  if (policy.base().model->steerable().head_untied) {
+    config["tie_word_embeddings"] = false;
+  }
   write_atomically(building / "config.json", config.dump(2) + "\n");
   write_atomically(
       building / "generation_config.json",

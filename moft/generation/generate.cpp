@@ -114,23 +114,27 @@ class PartDecoder {
       return decode;
     }
     std::map<std::int64_t, std::int64_t> places;
-    for (std::size_t r = begin; r < end; ++r) {
-      DecodeRow row = batch.rows[r];
+    const auto place_of = [&](std::int64_t prompt) {
       const auto next = static_cast<std::int64_t>(decode.prompts.size());
-      const auto [entry, added] = places.try_emplace(row.prompt, next);
+      const auto [entry, added] = places.try_emplace(prompt, next);
       if (added) {
         decode.prompts.push_back(
-            batch.prompts.at(static_cast<std::size_t>(row.prompt)));
+            batch.prompts.at(static_cast<std::size_t>(prompt)));
       }
-      row.prompt = entry->second;
-      decode.rows.push_back(row);
+      return entry->second;
+    };
+    for (std::size_t r = begin; r < end; ++r) {
+      const DecodeRow& row = batch.rows[r];
+      decode.rows.push_back({place_of(row.prompt), row.steering});
     }
     if (batch.reference) {
       const auto reference = static_cast<std::int64_t>(decode.steerings.size());
       decode.steerings.push_back(*batch.reference);
-      const std::size_t count = decode.rows.size();
-      for (std::size_t r = 0; r < count; ++r) {
-        decode.rows.push_back({decode.rows[r].prompt, reference});
+      const bool own = batch.reference_prompts.empty();
+      for (std::size_t r = begin; r < end; ++r) {
+        const std::int64_t prompt =
+            own ? batch.rows[r].prompt : batch.reference_prompts.at(r);
+        decode.rows.push_back({place_of(prompt), reference});
       }
     }
     return decode;

@@ -75,6 +75,9 @@ struct GenerateBatch {
   // exact_kl compares the two. The same arithmetic on both: equal parameters
   // give exactly 0.
   std::optional<Coefficients> reference;
+  // The prompt that each row's twin reads, an index into `prompts`; empty: the
+  // row's own.
+  std::vector<std::int64_t> reference_prompts;
   bool record_features = false;
 };
 

@@ -27,6 +27,9 @@ struct PolicyObjective {
   double high = 1.0;
 };
 
+// Prompts are plain ones everywhere here: a policy that is told its weighting
+// in words puts them before the prompt itself, and its reference reads the
+// plain prompt.
 struct CompletionRequest {
   TokenIds prompt;
   std::optional<Steering> steering;  // none: the frozen reference

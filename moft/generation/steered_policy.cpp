@@ -4,6 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/kernels/token_log_probs.h"
@@ -49,6 +50,10 @@ SteeredPolicy::SteeredPolicy(
   if (!definition_.objectives.empty()) {
     conditioning_ = std::make_unique<Conditioning>(
         base_.model->steerable(), definition_.conditioning, names(), seed);
+    const auto& prompt = definition_.conditioning.prompt;
+    if (prompt) {
+      prompt_names_ = prompt_names(*prompt, names(), "conditioning.prompt");
+    }
   }
 }
 
@@ -81,6 +86,25 @@ std::string SteeredPolicy::text_of(const Generation& generation) const {
   for (const TokenId token : tokens)
     bytes += tokenizer_->token_bytes(token);
   return bytes.substr(0, *generation.stop_at);
+}
+
+std::string SteeredPolicy::prompt_words(const Weighting& w) const {
+  if (!conditions_prompts()) return {};
+  const auto& options = *definition_.conditioning.prompt;
+  return prompt_prefix(prompt_names_, w, options.repetitions) + " ";
+}
+
+TokenIds SteeredPolicy::conditioned_prompt(
+    const TokenIds& prompt, const std::optional<Steering>& steering) const {
+  if (!steering || !conditions_prompts()) return prompt;
+  const TokenIds words = tokenizer_->encode(
+      prompt_words(steering->w),
+      EncodeOptions{.parse_special = false, .add_special = false});
+  const auto first = tokenizer_->bos();
+  const bool begins = first && !prompt.empty() && prompt.front() == *first;
+  TokenIds ids = prompt;
+  ids.insert(ids.begin() + (begins ? 1 : 0), words.begin(), words.end());
+  return ids;
 }
 
 TokenIds SteeredPolicy::encode_prompt_text(const std::string& text) const {
@@ -125,7 +149,12 @@ std::vector<Completion> SteeredPolicy::run(
   batch.reference = reference;
   for (const CompletionRequest& request : requests) {
     DecodeRow row;
-    row.prompt = place_of(batch.prompts, request.prompt);
+    row.prompt = place_of(
+        batch.prompts, conditioned_prompt(request.prompt, request.steering));
+    if (reference && conditions_prompts()) {
+      batch.reference_prompts.push_back(
+          place_of(batch.prompts, request.prompt));
+    }
     row.steering = place_of(batch.steerings, coefficients_of(request.steering));
     batch.rows.push_back(row);
     batch.keys.push_back(request.key);
@@ -148,6 +177,7 @@ std::vector<Score> SteeredPolicy::score(
   std::size_t begin = 0;
   while (begin < requests.size()) {
     ScoreBatch batch;
+    std::vector<TokenIds> plain_prompts;
     std::vector<Coefficients> steerings;
     std::vector<std::int64_t> steering_of_prompt;
     std::vector<std::int64_t> targets;
@@ -157,9 +187,13 @@ std::vector<Score> SteeredPolicy::score(
       const ScoreRequest& request = requests[end];
       if (end > begin && targets.size() > kScoredTokensAtOnce) break;
       const auto place = place_of(steerings, coefficients_of(request.steering));
-      if (batch.prompts.empty() || batch.prompts.back() != request.prompt ||
+      const TokenIds prompt =
+          conditioned_prompt(request.prompt, request.steering);
+      // Equal plain prompts under other words differ here too.
+      if (batch.prompts.empty() || batch.prompts.back() != prompt ||
           steering_of_prompt.back() != place) {
-        batch.prompts.push_back(request.prompt);
+        batch.prompts.push_back(prompt);
+        plain_prompts.push_back(request.prompt);
         steering_of_prompt.push_back(place);
       }
       batch.prompt_of_row.push_back(
@@ -184,6 +218,7 @@ std::vector<Score> SteeredPolicy::score(
     if (options.with_reference || options.with_exact_kl) {
       const auto objectives =
           static_cast<std::int64_t>(definition_.objectives.size());
+      batch.prompts = plain_prompts;
       const at::Tensor reference = language_model.completion_logits(
           batch, RowSteering::reference(objectives));
       reference_log_probs = to_vector(

@@ -72,6 +72,15 @@ class SteeredPolicy : public Policy {
   Coefficients coefficients_of(const std::optional<Steering>& steering) const;
   // Text without the end token; cut at a stop string.
   std::string text_of(const Generation& generation) const;
+  // What the policy reads: the prompt itself, or, with conditioning.prompt,
+  // "<weights in words> " and then the prompt (behind a beginning-of-sequence
+  // token). The words are encoded on their own, so the prompt's own ids never
+  // change and are never cut. No steering: the plain prompt.
+  TokenIds conditioned_prompt(
+      const TokenIds& prompt, const std::optional<Steering>& steering) const;
+  bool conditions_prompts() const { return !prompt_names_.empty(); }
+  // The words, with the space that follows; empty without conditioning.prompt.
+  std::string prompt_words(const Weighting& w) const;
   // Prompt ids of a text under the policy's prompt template (its one field).
   TokenIds encode_prompt_text(const std::string& text) const;
 
@@ -87,6 +96,7 @@ class SteeredPolicy : public Policy {
   PolicyDefinition definition_;
   KlRange range_;
   std::unique_ptr<Conditioning> conditioning_;
+  std::vector<std::string> prompt_names_;  // conditioning.prompt
 };
 
 // A policy directory, a plain Hugging Face directory or a GGUF file (the last
@@ -99,7 +109,8 @@ std::shared_ptr<const Tokenizer> load_base_tokenizer(
     const std::filesystem::path& path, const LoadedModel& base);
 
 // Writes a policy directory atomically. The base's weights are hard-linked
-// where the file system can, else copied. A `directory` that exists is replaced.
+// where the file system can, else copied. A `directory` that exists is
+// replaced.
 void save_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& base_path,

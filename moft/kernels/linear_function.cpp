@@ -93,7 +93,33 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
   };
 };
 
+struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
+  static at::Tensor forward(
+      AutogradContext* context,
+      const at::Tensor& x,
+      const at::Tensor& leaf,
+      const FrozenWeight* packed) {
+    context->save_for_backward({x, leaf});
+    context->saved_data["x"] = x.requires_grad();
+    return multiply(x, packed->forward(), packed->bias());
+  }
+
+  static variable_list backward(
+      AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& gradient = gradients[0];
+    at::Tensor of_x;
+    if (context->saved_data["x"].toBool()) of_x = at::mm(gradient, saved[1]);
+    return {of_x, at::mm(gradient.t(), saved[0]), at::Tensor()};
+  }
+};
+
 }  // namespace
+
+at::Tensor trained_linear(
+    const at::Tensor& x, const at::Tensor& leaf, const FrozenWeight& packed) {
+  return TrainedLinear::apply(x, leaf, &packed);
+}
 
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight) {
   if (!x.requires_grad()) {

@@ -1,4 +1,4 @@
-// A frozen linear layer inside a differentiable computation.
+// A linear layer inside a differentiable computation, frozen or trained.
 //
 // forward  Y = X W^T + b  by PackedMatrix (row-independent bits on CPU)
 // backward dX = dY W       by a second packing of W^T, made the first time a
@@ -46,5 +46,11 @@ class FrozenWeight {
 
 // x [.., in] -> [.., out]; differentiable in x only.
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight);
+
+// The same forward product, bit for bit, with a gradient for the weight too:
+// x [rows, in], `leaf` [out, in] the tensor that was packed.
+// backward dX = dY leaf, d leaf = dY^T X.
+at::Tensor trained_linear(
+    const at::Tensor& x, const at::Tensor& leaf, const FrozenWeight& packed);
 
 }  // namespace moft::kernels

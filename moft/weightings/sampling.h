@@ -55,6 +55,7 @@ Weighting sample_dirichlet(
 //   kInverse: f_mix(alpha) uniform on [0, 1] for the softmdp f_mix, whatever
 //             f_mix the range has; density alpha_min / ((1-alpha_min) alpha^2).
 //   kUniform: uniform on [alpha_min, 1].
+// A range that begins at 0 has nothing to draw from.
 enum class AlphaDistribution { kFixed, kInverse, kUniform };
 
 class AlphaSampler {

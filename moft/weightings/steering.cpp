@@ -72,6 +72,12 @@ Coefficients::Coefficients(double beta, const Weighting& w) {
   }
 }
 
+Coefficients Coefficients::frozen_reference(std::size_t copies) {
+  Coefficients coefficients(1.0, Weighting::uniform(copies));
+  coefficients.frozen_reference_ = true;
+  return coefficients;
+}
+
 Coefficients coefficients(const Steering& steering, const KlRange& range) {
   return Coefficients(range.mixing_amount(steering.alpha), steering.w);
 }

@@ -72,7 +72,11 @@ class Coefficients {
  public:
   Coefficients() = default;
   Coefficients(double beta, const Weighting& w);
+  // c = (1, 0, .., 0), and parameters outside S as the reference has them. (A
+  // steering with beta 1 has the same c, but the policy's shared parameters.)
+  static Coefficients frozen_reference(std::size_t copies);
 
+  bool is_frozen_reference() const { return frozen_reference_; }
   std::size_t copies() const { return values_.size() - 1; }
   double reference() const { return values_[0]; }
   double copy(std::size_t i) const { return values_[i + 1]; }
@@ -84,6 +88,7 @@ class Coefficients {
 
  private:
   std::vector<double> values_;
+  bool frozen_reference_ = false;
 };
 
 // Checks steering.alpha against the range.

@@ -20,6 +20,14 @@ constexpr auto enum_names(WeightingDistribution) {
   }};
 }
 
+constexpr auto enum_names(AlphaDistribution) {
+  return EnumNames<AlphaDistribution, 3>{{
+      {AlphaDistribution::kFixed, "fixed"},
+      {AlphaDistribution::kInverse, "inverse"},
+      {AlphaDistribution::kUniform, "uniform"},
+  }};
+}
+
 struct WeightingOptions {
   WeightingDistribution sampler = WeightingDistribution::kDirichlet;
   double concentration = 1.0;

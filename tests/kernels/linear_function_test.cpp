@@ -47,5 +47,25 @@ TEST(FrozenLinear, WithoutGradientBuildsNoGraph) {
   EXPECT_FALSE(frozen_linear(numbers({4, 3}, 8), weight).requires_grad());
 }
 
+TEST(TrainedLinear, IsTheFrozenProductWithAGradientForTheWeight) {
+  const auto plain = numbers({37, 20}, 9);
+  const FrozenWeight packed(plain);
+  auto leaf = plain.clone().requires_grad_();
+  const auto values = numbers({11, 20}, 10);
+  const auto dy = numbers({11, 37}, 11);
+  auto x = values.clone().requires_grad_();
+  const auto y = trained_linear(x, leaf, packed);
+  EXPECT_TRUE(at::equal(y.detach(), frozen_linear(values, packed)));
+  const auto gradients = torch::autograd::grad({y}, {x, leaf}, {dy});
+  const auto exact = dy.to(at::kDouble);
+  EXPECT_LE(distance(gradients[0], at::mm(exact, plain.to(at::kDouble))), 1e-5);
+  EXPECT_LE(
+      distance(gradients[1], at::mm(exact.t(), values.to(at::kDouble))), 1e-5);
+  // Inputs that need no gradient get none; the weight still does.
+  const auto z = trained_linear(values, leaf, packed);
+  EXPECT_TRUE(
+      at::equal(torch::autograd::grad({z}, {leaf}, {dy})[0], gradients[1]));
+}
+
 }  // namespace
 }  // namespace moft::kernels

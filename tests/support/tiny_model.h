@@ -23,17 +23,23 @@ struct TinyModel {
   std::int64_t heads = 2;
   std::int64_t kv_heads = 1;
   std::int64_t feed_forward = 24;
+  bool tied = false;
+  bool numbers = false;  // a vocabulary with digits, ':' and ';'
   std::uint64_t seed = 1;
 };
 
 inline constexpr const char* kTinyEnd = "<end>";
 
 // Space, a to z, '.', and the end token, which is the last id.
-inline std::vector<std::string> tiny_vocabulary() {
+inline std::vector<std::string> tiny_vocabulary(bool numbers = false) {
   std::vector<std::string> pieces = {"\u0120"};
   for (char letter = 'a'; letter <= 'z'; ++letter)
     pieces.emplace_back(1, letter);
   pieces.emplace_back(".");
+  if (numbers) {
+    for (const char sign : std::string("0123456789:;"))
+      pieces.emplace_back(1, sign);
+  }
   pieces.emplace_back(kTinyEnd);
   return pieces;
 }
@@ -43,8 +49,9 @@ inline void write_tiny_text(
   std::ofstream(path, std::ios::binary) << text;
 }
 
-inline void write_tiny_tokenizer(const std::filesystem::path& directory) {
-  const auto pieces = tiny_vocabulary();
+inline void write_tiny_tokenizer(
+    const std::filesystem::path& directory, bool numbers = false) {
+  const auto pieces = tiny_vocabulary(numbers);
   nlohmann::json vocabulary = nlohmann::json::object();
   for (std::size_t id = 0; id < pieces.size(); ++id)
     vocabulary[pieces[id]] = id;
@@ -78,7 +85,8 @@ inline void write_tiny_tokenizer(const std::filesystem::path& directory) {
 inline void write_tiny_model(
     const std::filesystem::path& directory, const TinyModel& shape = {}) {
   std::filesystem::create_directories(directory);
-  const auto vocabulary = static_cast<std::int64_t>(tiny_vocabulary().size());
+  const auto vocabulary =
+      static_cast<std::int64_t>(tiny_vocabulary(shape.numbers).size());
   const nlohmann::json config = {
       {"model_type", "llama"},
       {"architectures", {"LlamaForCausalLM"}},
@@ -88,11 +96,11 @@ inline void write_tiny_model(
       {"num_attention_heads", shape.heads},
       {"num_key_value_heads", shape.kv_heads},
       {"intermediate_size", shape.feed_forward},
-      {"max_position_embeddings", 64},
-      {"tie_word_embeddings", false},
+      {"max_position_embeddings", shape.numbers ? 256 : 64},
+      {"tie_word_embeddings", shape.tied},
       {"eos_token_id", vocabulary - 1}};
   write_tiny_text(directory / "config.json", config.dump());
-  write_tiny_tokenizer(directory);
+  write_tiny_tokenizer(directory, shape.numbers);
 
   std::vector<SafetensorsEntry> entries;
   const auto add = [&](const std::string& name,
@@ -136,7 +144,7 @@ inline void write_tiny_model(
     linear(at + "mlp.down_proj", shape.width, shape.feed_forward);
   }
   add("model.norm.weight", {shape.width}, 0.0);
-  linear("lm_head", vocabulary, shape.width);
+  if (!shape.tied) linear("lm_head", vocabulary, shape.width);
   write_safetensors(directory / "model.safetensors", std::move(entries));
 }
 

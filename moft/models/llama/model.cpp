@@ -80,6 +80,7 @@ void LlamaModel::build(const LoadTensor& load, kernels::Storage storage) {
 
 void LlamaModel::describe_steerable() {
   steerable_.layers = config_.layers;
+  steerable_.stacks = {config_.layers};
   steerable_.first_steered_layer = config_.layers;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     LlamaLayer& layer = layers_[i];

@@ -17,6 +17,10 @@ namespace {
 // Relative positions never run out; this only keeps sums of lengths small.
 constexpr std::int64_t kContext = std::numeric_limits<std::int32_t>::max();
 
+double head_scale(const T5Config& config) {
+  return 1.0 / std::sqrt(static_cast<double>(config.width));
+}
+
 std::string module_of(const SteeredLinear& linear) {
   std::string name = linear.weight().name();
   name.resize(name.size() - std::string_view(".weight").size());
@@ -109,6 +113,8 @@ void T5Model::build_stack(
 
 void T5Model::describe_steerable() {
   steerable_.layers = config_.encoder_layers + config_.decoder_layers;
+  steerable_.stacks = {config_.encoder_layers, config_.decoder_layers};
+  if (config_.tied_head) steerable_.tied_head_scale = head_scale(config_);
   steerable_.first_steered_layer = steerable_.layers;
   std::int64_t number = 0;
   const auto add = [&](const char* kind, SteeredLinear& linear) {
@@ -295,7 +301,7 @@ at::Tensor T5Model::head(
       config_.norm_epsilon,
       differentiable);
   if (config_.tied_head) {
-    states = states * (1.0 / std::sqrt(static_cast<double>(config_.width)));
+    states = states * head_scale(config_);
   }
   return head_.forward(states, steering);
 }

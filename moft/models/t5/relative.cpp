@@ -34,8 +34,7 @@ at::Tensor relative_bias(
     const at::Tensor& buckets,
     std::int64_t sequences,
     const RowSteering& steering) {
-  const bool one =
-      steering.is_uniform() || table.role() != ParameterRole::kSteered;
+  const bool one = !differs_by_row(table, steering);
   const std::int64_t tables = one ? 1 : sequences;
   const std::int64_t rows = table.reference().size(0);
   const at::Device device = table.reference().device();

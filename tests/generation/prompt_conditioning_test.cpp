@@ -1,0 +1,181 @@
+// The weighting in words before the prompt; the reference reads the plain one.
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/generation/support.h"
+#include "tests/support/tiny_t5.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+using test::same_bits;
+
+class PromptConditioning : public test::TinyPolicyTest,
+                           public testing::WithParamInterface<bool> {
+ protected:
+  PromptConditioning() {
+    fs::remove_all(base());
+    if (GetParam()) {
+      test::write_tiny_t5(base());
+    } else {
+      test::TinyModel shape;
+      shape.numbers = true;
+      test::write_tiny_model(base(), shape);
+    }
+  }
+
+  std::unique_ptr<SteeredPolicy> make_prompted(SteeredSet set) const {
+    PolicyDefinition made = definition(set);
+    made.objectives = {{"nli", 0, 1}, {"rouge", 0, 1}};
+    made.conditioning.prompt.emplace();
+    made.conditioning.prompt->names = {{"nli", "factuality"}};
+    LoadedModel loaded = load_language_model(base());
+    auto tokenizer = load_base_tokenizer(base(), loaded);
+    return std::make_unique<SteeredPolicy>(
+        std::move(loaded), std::move(tokenizer), made, 7);
+  }
+
+  static Steering steering(double w) { return {Weighting({w, 1 - w}), 0.1}; }
+
+  static std::vector<float> log_probs(
+      SteeredPolicy& policy,
+      const TokenIds& prompt,
+      const std::optional<Steering>& wanted) {
+    return policy.score({{prompt, {5, 9, 1}, wanted}}, {})[0].log_probs;
+  }
+};
+
+constexpr const char* kWords =
+    "factuality: 0.4 0.4 0.4 0.4 0.4; rouge: 0.6 0.6 0.6 0.6 0.6. ";
+
+TEST_P(PromptConditioning, ThePolicyReadsThePapersStringAndThenThePrompt) {
+  const auto policy = make_prompted(SteeredSet::kNone);
+  const TokenIds plain = policy->encode_prompt_text("the fox");
+  EXPECT_EQ(policy->prompt_words(Weighting({0.4, 0.6})), kWords);
+  const TokenIds read = policy->conditioned_prompt(plain, steering(0.4));
+  if (!GetParam()) {  // the tiny T5's vocabulary has not every digit
+    EXPECT_EQ(
+        policy->tokenizer().decode(read),
+        kWords + policy->tokenizer().decode(plain));
+  }
+  // Nothing of the prompt is changed or cut, its end token included.
+  ASSERT_GT(read.size(), plain.size());
+  EXPECT_TRUE(std::equal(plain.rbegin(), plain.rend(), read.rbegin()));
+  EXPECT_EQ(policy->conditioned_prompt(plain, std::nullopt), plain);
+  // Words alone are split as the whole text is.
+  EXPECT_EQ(
+      read, policy->tokenizer().encode(kWords + std::string("say the fox")));
+}
+
+TEST_P(PromptConditioning, OnlyTheWeightingIsInTheWords) {
+  const auto policy = make_prompted(SteeredSet::kNone);
+  const TokenIds plain = policy->encode_prompt_text("the fox");
+  Steering other = steering(0.4);
+  other.alpha = 0.9;
+  EXPECT_EQ(
+      policy->conditioned_prompt(plain, steering(0.4)),
+      policy->conditioned_prompt(plain, other));
+  EXPECT_NE(
+      policy->conditioned_prompt(plain, steering(0.4)),
+      policy->conditioned_prompt(plain, steering(0.5)));
+}
+
+// S = none: the words are all that steers.
+TEST_P(PromptConditioning, AloneItIsThePlainModelOnThosePrompts) {
+  const auto policy = make_prompted(SteeredSet::kNone);
+  const auto plain = load_policy(base());
+  const TokenIds prompt = policy->encode_prompt_text("the fox");
+  for (const double w : {0.4, 1.0}) {
+    const TokenIds read = policy->conditioned_prompt(prompt, steering(w));
+    ScoreBatch batch;
+    batch.prompts = {read};
+    batch.completions = {{5, 9, 1}};
+    batch.prompt_of_row = {0};
+    EXPECT_TRUE(same_bits(
+        logits(
+            policy->model(),
+            batch,
+            RowSteering::uniform(policy->coefficients_of(steering(w)))),
+        logits(plain->model(), batch, RowSteering::reference(0))));
+  }
+  EXPECT_NE(
+      log_probs(*policy, prompt, steering(0.4)),
+      log_probs(*policy, prompt, steering(1.0)));
+  EXPECT_EQ(policy->conditioning()->counts().steered, 0);
+  EXPECT_EQ(
+      policy->conditioning()->counts().policy,
+      policy->model().info().parameters);
+}
+
+// Scoring and sampling compare with the reference on the plain prompt.
+TEST_P(PromptConditioning, TheReferenceReadsThePlainPrompt) {
+  for (const SteeredSet set :
+       {SteeredSet::kNone,
+        SteeredSet::kFull,
+        SteeredSet::kAttention,
+        SteeredSet::kLogits,
+        SteeredSet::kLora}) {
+    auto policy = make_prompted(set);
+    test::perturb(*policy->conditioning());
+    const TokenIds prompt = policy->encode_prompt_text("the fox");
+    const TokenIds other = policy->encode_prompt_text("a");
+    std::vector<CompletionRequest> requests;
+    std::uint32_t row = 0;
+    for (const double w : {0.4, 1.0}) {
+      for (const TokenIds& text : {prompt, other}) {
+        requests.push_back({text, steering(w), {5, Purpose::kToken, 0, row++}});
+      }
+    }
+    GenerateOptions options;
+    options.max_new_tokens = 5;
+    options.rows_at_once = 3;
+    const auto rows = policy->complete_with_kl(requests, options);
+    std::vector<ScoreRequest> scoring;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      scoring.push_back(
+          {requests[r].prompt, rows[r].tokens, requests[r].steering});
+    }
+    const auto scores =
+        policy->score(scoring, {.with_reference = true, .with_exact_kl = true});
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto reference =
+          policy->score({{requests[r].prompt, rows[r].tokens, {}}}, {});
+      for (std::size_t t = 0; t < rows[r].tokens.size(); ++t) {
+        EXPECT_NEAR(scores[r].log_probs[t], rows[r].log_probs[t], 5e-5);
+        EXPECT_NEAR(scores[r].exact_kl[t], rows[r].exact_kl[t], 5e-5);
+        EXPECT_NEAR(
+            scores[r].reference_log_probs[t], reference[0].log_probs[t], 5e-5);
+      }
+    }
+  }
+}
+
+TEST_P(PromptConditioning, APolicyDirectoryAndAnExportRememberTheWords) {
+  auto policy = make_prompted(SteeredSet::kAttention);
+  test::perturb(*policy->conditioning());
+  save_policy(*policy, base(), folder_ / "policy", "card\n");
+  const auto loaded = load_policy(folder_ / "policy");
+  const TokenIds prompt = policy->encode_prompt_text("the fox");
+  EXPECT_EQ(
+      loaded->conditioned_prompt(prompt, steering(0.4)),
+      policy->conditioned_prompt(prompt, steering(0.4)));
+  EXPECT_EQ(
+      log_probs(*loaded, prompt, steering(0.3)),
+      log_probs(*policy, prompt, steering(0.3)));
+  export_policy(*policy, folder_ / "policy", steering(0.4), folder_ / "plain");
+  std::ifstream file(folder_ / "plain" / "moft_export.json");
+  EXPECT_EQ(
+      nlohmann::json::parse(file).at("prompt_template"),
+      kWords + std::string("say {text}"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, PromptConditioning, testing::Bool(), [](const auto& family) {
+      return std::string(family.param ? "t5" : "llama");
+    });
+
+}  // namespace
+}  // namespace moft
