@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/text.h"
@@ -28,6 +29,41 @@ void Recipe::check(const std::string& path) const {
         shortest_number(*conditioning.alpha_min),
         path,
         shortest_number(training.kl_strength));
+  }
+  check_knobs(path);
+}
+
+// What would leave a knob without effect.
+void Recipe::check_knobs(const std::string& path) const {
+  const bool sampled = training.kl_sampler != AlphaDistribution::kFixed;
+  if (conditioning.prompt) {
+    prompt_names(
+        *conditioning.prompt, objective_names(), path + "conditioning.prompt");
+  }
+  if (sampled) {
+    AlphaSampler(
+        training.kl_sampler,
+        KlRange(
+            conditioning.alpha_min.value_or(training.kl_strength),
+            conditioning.f_mix));
+  }
+  if (conditioning.steered_set != SteeredSet::kNone) return;
+  if (!conditioning.prompt && objectives.size() > 1) {
+    throw_caller_error(
+        "{}conditioning.steered_set is none and there is no "
+        "{}conditioning.prompt, so nothing would carry the weighting; give "
+        "one of the two",
+        path,
+        path);
+  }
+  if (sampled) {
+    throw_caller_error(
+        "{}training.kl_sampler is {} but {}conditioning.steered_set is none, "
+        "and a prompt carries no KL strength; give kl_sampler: fixed or "
+        "another set",
+        path,
+        enum_name(training.kl_sampler),
+        path);
   }
 }
 

@@ -62,6 +62,9 @@ struct Recipe {
 
   // The names of the objectives in their order.
   std::vector<std::string> objective_names() const;
+
+ private:
+  void check_knobs(const std::string& path) const;
 };
 
 // Where a recipe came from.

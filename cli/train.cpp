@@ -184,6 +184,8 @@ PolicyDefinition make_definition(
         {name, objective.range[0], objective.range[1]});
   }
   definition.conditioning = recipe.conditioning;
+  definition.conditioning.alpha_min =
+      recipe.conditioning.alpha_min.value_or(recipe.training.kl_strength);
   definition.kl_strength = recipe.training.kl_strength;
   definition.temperature = recipe.policy.temperature;
   definition.prompt_template = recipe.data.prompt_template;
@@ -335,11 +337,16 @@ class TrainCommand : public Command {
     log_info("run         {}", recipe_.output);
     log_info("objectives  {}", join(policy.names(), ", "));
     log_info(
-        "steered     {}: {} of {} parameters, {} trained",
+        "steered     {}: {} of {} parameters, {} shared{}; {} trained, {} in "
+        "the policy",
         enum_name(recipe_.conditioning.steered_set),
         counts.steered,
         counts.model,
-        counts.trained);
+        counts.shared,
+        counts.trained == counts.policy ? "" : " and frozen",
+        counts.trained,
+        counts.policy);
+    print_knobs(policy);
     log_info("examples    {}", examples);
     log_info("compute     {}", compute.describe());
     if (resume) {
@@ -347,6 +354,34 @@ class TrainCommand : public Command {
           "resumed     after step {}, from {}",
           resume->state.step,
           resume->directory.string());
+    }
+  }
+
+  void print_knobs(const SteeredPolicy& policy) const {
+    const KlRange& range = policy.kl_range();
+    const TrainingOptions& training = recipe_.training;
+    if (training.kl_sampler != AlphaDistribution::kFixed) {
+      log_info(
+          "KL strength {} on [{}, 1], f_mix {}",
+          enum_name(training.kl_sampler),
+          shortest_number(range.alpha_min()),
+          f_mix_name(range.f_mix()));
+    } else if (range.alpha_min() != training.kl_strength) {
+      log_warning(
+          "training.kl_strength is fixed at {} but conditioning.alpha_min is "
+          "{}: every step mixes in {:.1f}% of the reference, which slows "
+          "training down; leave alpha_min out, or give a kl_sampler",
+          shortest_number(training.kl_strength),
+          shortest_number(range.alpha_min()),
+          100 * range.mixing_amount(training.kl_strength));
+    }
+    if (policy.conditions_prompts()) {
+      const auto w = Weighting::uniform(policy.names().size());
+      const Steering steering{w, policy.default_alpha()};
+      log_info(
+          "prompt      {}.. ({} tokens)",
+          policy.prompt_words(w),
+          policy.conditioned_prompt({}, steering).size());
     }
   }
 

@@ -56,6 +56,24 @@ at::Tensor prompt_labels(const StepBatch& batch) {
   return at::tensor(labels, at::kLong);
 }
 
+// Tokens of conditioning.prompt, measured on the corners and, for numbers of
+// two decimals, between them.
+std::int64_t longest_prompt_words(const SteeredPolicy& policy) {
+  const std::size_t m = policy.objectives().size();
+  std::int64_t longest = 0;
+  for (std::size_t i = 0; i < m; ++i) {
+    std::vector<double> weights(
+        m, m > 1 ? 0.23 / static_cast<double>(m - 1) : 0);
+    weights[i] = m > 1 ? 0.77 : 1.0;
+    for (const Weighting& w : {Weighting::corner(m, i), Weighting(weights)}) {
+      const Steering steering{w, policy.default_alpha()};
+      const auto ids = policy.conditioned_prompt({}, steering);
+      longest = std::max(longest, static_cast<std::int64_t>(ids.size()));
+    }
+  }
+  return longest;
+}
+
 LearningRateSchedule schedule_of(const TrainingOptions& options) {
   LearningRateSchedule schedule;
   schedule.shape = parse_schedule_shape(enum_name(options.schedule.kind));
@@ -107,18 +125,25 @@ OnlineTrainer::OnlineTrainer(
           static_cast<std::uint64_t>(options_.seed), inputs.examples->size()),
       template_(inputs.policy->definition().prompt_template) {
   template_.check(*inputs_.examples);
+  const std::int64_t words = longest_prompt_words(*inputs_.policy);
   for (const Example& example : *inputs_.examples) {
     prompts_.push_back(
         encode_prompt(template_, example, inputs_.policy->tokenizer()));
     const auto length = static_cast<std::int64_t>(prompts_.back().size());
-    if (length > inputs_.max_prompt_tokens) {
+    if (length + words > inputs_.max_prompt_tokens) {
       throw_caller_error(
-          "{}: the prompt has {} tokens, more than data.max_prompt_tokens = "
+          "{}: the prompt has {} tokens{}, more than data.max_prompt_tokens = "
           "{}; shorten the example or raise the limit",
           example.where,
           length,
+          words == 0 ? std::string()
+                     : " behind " + std::to_string(words) +
+                           " of the weighting's words",
           inputs_.max_prompt_tokens);
     }
+  }
+  if (options_.kl_sampler != AlphaDistribution::kFixed) {
+    alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
   }
   std::vector<TrainedTensor> parameters;
   for (const auto& entry : inputs_.policy->conditioning()->trained()) {
@@ -143,8 +168,6 @@ StepResult OnlineTrainer::step() {
 StepBatch OnlineTrainer::draw() {
   StepBatch batch;
   batch.samples_per_prompt = options_.samples_per_prompt;
-  const auto seed = static_cast<std::uint64_t>(options_.seed);
-  const auto step = static_cast<std::uint32_t>(step_);
   const auto count = static_cast<std::size_t>(options_.prompts_per_step);
   const std::size_t examples = inputs_.examples->size();
   std::vector<std::size_t> chosen;
@@ -157,18 +180,33 @@ StepBatch OnlineTrainer::draw() {
     }
   }
   for (std::size_t p = 0; p < count; ++p) {
-    const bool per_prompt = options_.weighting_per == WeightingPer::kPrompt;
-    const auto row = static_cast<std::uint32_t>(per_prompt ? p : 0);
-    RandomStream stream(seed, Purpose::kWeighting, step, row);
-    const Steering steering{sampler_.draw(stream), options_.kl_strength};
+    const Steering steering = draw_steering(p);
     const Example& example = (*inputs_.examples)[chosen[p]];
     batch.examples.push_back(&example);
-    batch.prompts.push_back(prompts_[chosen[p]]);
+    batch.plain_prompts.push_back(prompts_[chosen[p]]);
+    batch.prompts.push_back(inputs_.policy->conditioned_prompt(
+        batch.plain_prompts.back(), steering));
     batch.prompt_texts.push_back(template_.render(example));
     batch.steerings.push_back(steering);
     batch.coefficients.push_back(inputs_.policy->coefficients_of(steering));
   }
   return batch;
+}
+
+// The weighting and the KL strength come from streams of their own, so that
+// either is the same whether the other is drawn or fixed.
+Steering OnlineTrainer::draw_steering(std::size_t prompt) const {
+  const bool per_prompt = options_.weighting_per == WeightingPer::kPrompt;
+  const auto seed = static_cast<std::uint64_t>(options_.seed);
+  const auto step = static_cast<std::uint32_t>(step_);
+  const auto row = static_cast<std::uint32_t>(per_prompt ? prompt : 0);
+  RandomStream weights(seed, Purpose::kWeighting, step, row);
+  Steering steering{sampler_.draw(weights), options_.kl_strength};
+  if (alpha_sampler_) {
+    RandomStream strength(seed, Purpose::kKlStrength, step, row);
+    steering.alpha = alpha_sampler_->draw(strength);
+  }
+  return steering;
 }
 
 void OnlineTrainer::roll_out(StepBatch& batch, StepTimes& times) {
@@ -220,8 +258,7 @@ void OnlineTrainer::score_rewards(StepBatch& batch, StepTimes& times) const {
 at::Tensor OnlineTrainer::policy_log_probs(
     const StepPart& part, StepBatch& batch, bool last_use) const {
   LanguageModel& model = inputs_.policy->model();
-  const at::Device device =
-      model.steerable().parameters.at(0)->reference().device();
+  const at::Device device = model.steerable().parameters.at(0)->device();
   const auto steering =
       RowSteering::per_row(part.coefficients, part.coefficients_of, device);
   const at::Tensor logits = model.completion_logits(part.score, steering);
@@ -245,8 +282,8 @@ at::Tensor OnlineTrainer::reference_log_probs(const StepPart& part) const {
   at::NoGradGuard no_gradient;
   LanguageModel& model = inputs_.policy->model();
   const auto objectives = static_cast<std::int64_t>(inputs_.objectives->size());
-  const at::Tensor logits =
-      model.completion_logits(part.score, RowSteering::reference(objectives));
+  const at::Tensor logits = model.completion_logits(
+      part.reference_score, RowSteering::reference(objectives));
   return kernels::selected_log_probs(
       logits,
       at::tensor(part.targets, at::kLong).to(logits.device()),
@@ -282,9 +319,11 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
   const auto objectives = static_cast<std::int64_t>(inputs_.objectives->size());
   at::Tensor rewards = at::empty({rows, objectives}, at::kDouble);
   at::Tensor weights = at::empty({rows, objectives}, at::kDouble);
+  std::vector<double> alphas;
   for (std::int64_t r = 0; r < rows; ++r) {
     const Steering& steering =
         batch.steerings[static_cast<std::size_t>(r / batch.samples_per_prompt)];
+    alphas.push_back(steering.alpha);
     for (std::int64_t i = 0; i < objectives; ++i) {
       const auto place = static_cast<std::size_t>(i);
       rewards.data_ptr<double>()[r * objectives + i] =
@@ -298,9 +337,7 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
     penalties.push_back(row.finished ? 0.0 : penalty);
   }
   const at::Tensor reward = regularised_reward(
-      scalarise(rewards, weights),
-      doubles(batch.log_ratio),
-      options_.kl_strength);
+      scalarise(rewards, weights), doubles(batch.log_ratio), doubles(alphas));
   const at::Tensor penalised = reward - doubles(penalties);
   const at::Tensor groups = prompt_labels(batch);
   const at::Tensor baseline = options_.baseline == Baseline::kLeaveOneOut

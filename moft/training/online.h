@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,7 @@ class OnlineTrainer {
 
  private:
   StepBatch draw();
+  Steering draw_steering(std::size_t prompt) const;
   void roll_out(StepBatch& batch, StepTimes& times);
   void score_rewards(StepBatch& batch, StepTimes& times) const;
   void set_advantages(StepBatch& batch) const;
@@ -126,6 +128,7 @@ class OnlineTrainer {
   TrainerInputs inputs_;
   TrainingOptions options_;
   WeightingSampler sampler_;
+  std::optional<AlphaSampler> alpha_sampler_;  // none: kl_strength
   Shuffler shuffler_;
   PromptTemplate template_;
   std::vector<TokenIds> prompts_;  // of every example

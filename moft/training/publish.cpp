@@ -105,7 +105,7 @@ double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
     const Steering corner{
         Weighting::corner(objectives, i), policy.default_alpha()};
     ScoreBatch batch;
-    batch.prompts = {prompt};
+    batch.prompts = {policy.conditioned_prompt(prompt, corner)};
     batch.completions = {token};
     batch.prompt_of_row = {0};
     logits.push_back(policy.model()

@@ -38,6 +38,13 @@ StepPart make_part(
     features->first_layer = batch.features->first_layer;
     part.score.features = std::move(features);
   }
+  part.reference_score = part.score;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const TokenIds& plain = batch.plain_prompts[prompts[i]];
+    if (plain == part.score.prompts[i]) continue;
+    part.reference_score.prompts[i] = plain;
+    part.reference_score.features.reset();  // they saw another prompt
+  }
   return part;
 }
 

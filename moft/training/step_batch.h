@@ -16,7 +16,8 @@ namespace moft {
 struct StepBatch {
   std::int64_t samples_per_prompt = 1;
   std::vector<const Example*> examples;    // [P]
-  std::vector<TokenIds> prompts;           // [P]
+  std::vector<TokenIds> prompts;           // [P], as the policy reads them
+  std::vector<TokenIds> plain_prompts;     // [P], as the reference does
   std::vector<std::string> prompt_texts;   // [P]
   std::vector<Steering> steerings;         // [P]
   std::vector<Coefficients> coefficients;  // [P]
@@ -42,6 +43,7 @@ struct StepPart {
   std::vector<std::size_t> prompts;
   std::vector<std::size_t> rows;  // indices into the batch's rows
   ScoreBatch score;
+  ScoreBatch reference_score;  // the same completions after plain prompts
   std::vector<Coefficients> coefficients;     // distinct
   std::vector<std::int64_t> coefficients_of;  // [prompts of this part]
   std::vector<std::int64_t> targets;          // completion tokens, packed

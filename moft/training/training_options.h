@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/weightings/weighting_options.h"
 
 namespace moft {
 
@@ -214,6 +215,7 @@ struct TrainingOptions {
   std::int64_t samples_per_prompt = 4;
   WeightingPer weighting_per = WeightingPer::kPrompt;
   double kl_strength = 0.01;
+  AlphaDistribution kl_sampler = AlphaDistribution::kFixed;
   std::int64_t max_new_tokens = 32;
   double missing_eos_penalty = 0.0;
   std::int64_t missing_eos_penalty_warmup_steps = 0;
@@ -247,8 +249,15 @@ struct TrainingOptions {
            "prompt: one for each prompt"});
     v("kl_strength",
       kl_strength,
-      Help{"alpha of the value (1 - alpha) w.R - alpha KL"},
+      Help{"alpha of the value (1 - alpha) w.R - alpha KL; with another "
+           "kl_sampler than fixed only what a request means that gives none"},
       from_up_to_below(0, 1));
+    v("kl_sampler",
+      kl_sampler,
+      Help{"how alpha is drawn, beside each weighting and independently of "
+           "it; fixed: always kl_strength, inverse: so that the softmdp "
+           "mixing amount is uniform on [0, 1], uniform: on "
+           "[conditioning.alpha_min, 1]"});
     v("max_new_tokens",
       max_new_tokens,
       Help{"a completion that has not stopped by then is cut off", "tokens"},
@@ -288,9 +297,7 @@ struct TrainingOptions {
       Help{"largest norm of the gradient over all trained parameters; null: "
            "not clipped"},
       above(0));
-    v("optimizer",
-      optimizer,
-      Help{"with moments of their own per copy"});
+    v("optimizer", optimizer, Help{"with moments of their own per copy"});
     v("schedule", schedule, Help{"the learning rate over the steps"});
     v("guards", guards, Help{"when to stop a run that has gone wrong"});
     v("evaluation", evaluation, Help{"the front while training"});

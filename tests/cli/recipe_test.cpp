@@ -146,9 +146,10 @@ TEST(Recipe, RefusesUnknownKeysAndWrongTypes) {
       "bf16 (fp16 is refused: T5's activations leave its range, which bf16 "
       "covers)");
   expect_override_refusal(
-      "conditioning.steered_set=attention",
-      "override 'conditioning.steered_set=attention': conditioning.steered_set "
-      "is 'attention'; give one of full, lora");
+      "conditioning.steered_set=atention",
+      "override 'conditioning.steered_set=atention': conditioning.steered_set "
+      "is 'atention'; give one of full, attention, logits, pattern, none, "
+      "lora");
   expect_refusal(
       "format_version: 2\n",
       "r.yaml:8: format_version is 2; give a whole number from 1 to 1");
@@ -176,6 +177,25 @@ TEST(Recipe, RefusesAlphaOutsideItsRange) {
       "conditioning.alpha_min=0.5",
       "r.yaml: conditioning.alpha_min is 0.5; give at most "
       "training.kl_strength, which is 0.01");
+}
+
+TEST(Recipe, RefusesKnobsThatNothingCarries) {
+  expect_override_refusal(
+      "conditioning.steered_set=none",
+      "r.yaml: conditioning.steered_set is none and there is no "
+      "conditioning.prompt, so nothing would carry the weighting; give one of "
+      "the two");
+  expect_refusal(
+      kGood,
+      {"conditioning={steered_set: none, prompt: {}}",
+       "training.kl_sampler=inverse"},
+      "r.yaml: training.kl_sampler is inverse but conditioning.steered_set is "
+      "none, and a prompt carries no KL strength; give kl_sampler: fixed or "
+      "another set");
+  expect_override_refusal(
+      "conditioning.prompt.names.shrot=brevity",
+      "r.yaml: conditioning.prompt.names renames 'shrot', which is no "
+      "objective; the objectives are polite, short");
 }
 
 TEST(Recipe, RefusesBadWeightings) {
