@@ -379,7 +379,7 @@ class TrainCommand : public Command {
       const auto w = Weighting::uniform(policy.names().size());
       const Steering steering{w, policy.default_alpha()};
       log_info(
-          "prompt      {}.. ({} tokens)",
+          "prompt      {}({} tokens)",
           policy.prompt_words(w),
           policy.conditioned_prompt({}, steering).size());
     }

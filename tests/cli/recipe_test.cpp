@@ -149,7 +149,7 @@ TEST(Recipe, RefusesUnknownKeysAndWrongTypes) {
       "conditioning.steered_set=atention",
       "override 'conditioning.steered_set=atention': conditioning.steered_set "
       "is 'atention'; give one of full, attention, logits, pattern, none, "
-      "lora");
+      "lora (did you mean 'attention'?)");
   expect_refusal(
       "format_version: 2\n",
       "r.yaml:8: format_version is 2; give a whole number from 1 to 1");
@@ -237,11 +237,11 @@ TEST(Recipe, RefusesBadObjectives) {
   expect_override_refusal(
       "objectives.polite.length={full_at: 1, zero_at: 2}",
       "r.yaml: objectives.polite names 2 rewards; give exactly one of "
-      "similarity, length, regex");
+      "similarity, length, regex, rouge");
   expect_override_refusal(
       "objectives.other={}",
       "r.yaml: objectives.other names 0 rewards; give exactly one of "
-      "similarity, length, regex");
+      "similarity, length, regex, rouge");
   expect_override_refusal(
       "objectives.short.range=[1, 1]",
       "r.yaml: objectives.short.range is [1, 1]; give [low, high] with low "

@@ -182,6 +182,7 @@ INSTANTIATE_TEST_SUITE_P(
         Kind{"attention_prompt", SteeredSet::kAttention, false, true, false},
         Kind{"logits_prompt", SteeredSet::kLogits, false, true, false},
         Kind{"lora_prompt", SteeredSet::kLora, false, true, false},
+        Kind{"t5_full", SteeredSet::kFull, false, false, true},
         Kind{"t5_attention", SteeredSet::kAttention, false, false, true},
         Kind{"t5_logits", SteeredSet::kLogits, false, false, true},
         Kind{"t5_logits_frozen", SteeredSet::kLogits, true, false, true},

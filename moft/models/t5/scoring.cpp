@@ -108,13 +108,17 @@ class Padding {
   std::int64_t longest_;
 };
 
-// softmax(q k^T + mask) v, without scaling.
+// softmax(q k^T + mask) v, without scaling. ATen's fused kernel has no gradient
+// for the mask; where the mask holds a trained bias the written-out form is
+// used with and without gradient, so that a policy and its reference have the
+// same bits.
 at::Tensor attend_padded(
     const at::Tensor& q,
     const at::Tensor& k,
     const at::Tensor& v,
-    const at::Tensor& mask) {
-  if (!mask.requires_grad()) {
+    const at::Tensor& mask,
+    bool mask_is_trained) {
+  if (!mask_is_trained) {
     return at::scaled_dot_product_attention(
         q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, /*scale=*/1.0);
   }
@@ -192,7 +196,11 @@ class Scorer {
                       const at::Tensor& k,
                       const at::Tensor& v) {
       return padding.gather(attend_padded(
-          padding.spread(q), padding.spread(k), padding.spread(v), mask));
+          padding.spread(q),
+          padding.spread(k),
+          padding.spread(v),
+          mask,
+          model_.trains_relative_bias()));
     };
     const bool reuse = batch_.features != nullptr;
     at::Tensor hidden =
@@ -247,8 +255,12 @@ class Scorer {
                       const at::Tensor& q,
                       const at::Tensor& k,
                       const at::Tensor& v) {
-      return own.gather(
-          attend_padded(own.spread(q), own.spread(k), own.spread(v), mask));
+      return own.gather(attend_padded(
+          own.spread(q),
+          own.spread(k),
+          own.spread(v),
+          mask,
+          model_.trains_relative_bias()));
     };
     pass.cross = [&](std::int64_t block, const at::Tensor& q) {
       const auto [keys, values] =
@@ -257,7 +269,8 @@ class Scorer {
           cross.spread(q),
           encoder_padding_->spread(keys),
           encoder_padding_->spread(values),
-          encoder_mask_));
+          encoder_mask_,
+          false));
     };
     at::Tensor hidden =
         model_.embed(index_tensor(tokens.ids, device_), pass.steering);
