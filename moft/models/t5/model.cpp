@@ -290,11 +290,6 @@ at::Tensor T5Model::decoder_bias(
   return relative_bias(*decoder_.relative_bias, buckets, sequences, steering);
 }
 
-bool T5Model::trains_relative_bias() const {
-  return encoder_.relative_bias->role() != ParameterRole::kFrozen ||
-         decoder_.relative_bias->role() != ParameterRole::kFrozen;
-}
-
 at::Tensor T5Model::head(
     const at::Tensor& hidden,
     const RowSteering& steering,

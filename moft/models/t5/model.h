@@ -123,8 +123,6 @@ class T5Model : public LanguageModel {
       std::int64_t n,
       std::int64_t sequences,
       const RowSteering& steering) const;
-  // Whether a gradient may want to pass through those biases.
-  bool trains_relative_bias() const;
   // The decoder's last norm and the output head: [rows, width] -> [rows, V].
   at::Tensor head(
       const at::Tensor& hidden,

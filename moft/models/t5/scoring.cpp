@@ -9,6 +9,7 @@
 #include <limits>
 
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "moft/core/errors.h"
 #include "moft/models/t5/model.h"
@@ -108,22 +109,59 @@ class Padding {
   std::int64_t longest_;
 };
 
-// softmax(q k^T + mask) v, without scaling. ATen's fused kernel has no gradient
-// for the mask; where the mask holds a trained bias the written-out form is
-// used with and without gradient, so that a policy and its reference have the
-// same bits.
+// softmax(q k^T + mask) v, without scaling, by ATen's fused kernel.
+at::Tensor attend_fused(
+    const at::Tensor& q,
+    const at::Tensor& k,
+    const at::Tensor& v,
+    const at::Tensor& mask) {
+  return at::scaled_dot_product_attention(
+      q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, /*scale=*/1.0);
+}
+
+// The same bits with a gradient for the mask too, which the fused kernel does
+// not have: backward computes the attention again, written out.
+struct TrainedMask : torch::autograd::Function<TrainedMask> {
+  static at::Tensor forward(
+      torch::autograd::AutogradContext* context,
+      const at::Tensor& q,
+      const at::Tensor& k,
+      const at::Tensor& v,
+      const at::Tensor& mask) {
+    context->save_for_backward({q, k, v, mask});
+    // A mask that asks for a gradient keeps ATen from its fused kernel.
+    return attend_fused(q.detach(), k.detach(), v.detach(), mask.detach());
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& q = saved[0];
+    const at::Tensor& k = saved[1];
+    const at::Tensor& v = saved[2];
+    const at::Tensor& mask = saved[3];
+    const at::Tensor& of_y = gradients[0];
+    const at::Tensor p =
+        at::softmax(at::matmul(q, k.transpose(-2, -1)) + mask, -1);
+    const at::Tensor of_p = at::matmul(of_y, v.transpose(-2, -1));
+    const at::Tensor of_scores =
+        p * (of_p - (of_p * p).sum(-1, /*keepdim=*/true));
+    return {
+        at::matmul(of_scores, k),
+        at::matmul(of_scores.transpose(-2, -1), q),
+        at::matmul(p.transpose(-2, -1), of_y),
+        of_scores.sum_to_size(mask.sizes())};
+  }
+};
+
 at::Tensor attend_padded(
     const at::Tensor& q,
     const at::Tensor& k,
     const at::Tensor& v,
-    const at::Tensor& mask,
-    bool mask_is_trained) {
-  if (!mask_is_trained) {
-    return at::scaled_dot_product_attention(
-        q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, /*scale=*/1.0);
-  }
-  const at::Tensor scores = at::matmul(q, k.transpose(-2, -1)) + mask;
-  return at::matmul(at::softmax(scores, -1), v);
+    const at::Tensor& mask) {
+  return mask.requires_grad() ? TrainedMask::apply(q, k, v, mask)
+                              : attend_fused(q, k, v, mask);
 }
 
 void check_batch(const T5Model& model, const ScoreBatch& batch) {
@@ -196,11 +234,7 @@ class Scorer {
                       const at::Tensor& k,
                       const at::Tensor& v) {
       return padding.gather(attend_padded(
-          padding.spread(q),
-          padding.spread(k),
-          padding.spread(v),
-          mask,
-          model_.trains_relative_bias()));
+          padding.spread(q), padding.spread(k), padding.spread(v), mask));
     };
     const bool reuse = batch_.features != nullptr;
     at::Tensor hidden =
@@ -255,12 +289,8 @@ class Scorer {
                       const at::Tensor& q,
                       const at::Tensor& k,
                       const at::Tensor& v) {
-      return own.gather(attend_padded(
-          own.spread(q),
-          own.spread(k),
-          own.spread(v),
-          mask,
-          model_.trains_relative_bias()));
+      return own.gather(
+          attend_padded(own.spread(q), own.spread(k), own.spread(v), mask));
     };
     pass.cross = [&](std::int64_t block, const at::Tensor& q) {
       const auto [keys, values] =
@@ -269,8 +299,7 @@ class Scorer {
           cross.spread(q),
           encoder_padding_->spread(keys),
           encoder_padding_->spread(values),
-          encoder_mask_,
-          false));
+          encoder_mask_));
     };
     at::Tensor hidden =
         model_.embed(index_tensor(tokens.ids, device_), pass.steering);
