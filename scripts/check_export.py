@@ -11,14 +11,13 @@ tokens with the exported model, divided by the temperature of
 generation_config.json; the largest difference of a token's log-probability is
 printed. Exits with 1 when it exceeds --tolerance (default 1e-4 nats).
 
-The prompt is put into the template of moft_export.json, whose one field it
-fills. Not part of the test suite: it needs Python packages that moft does not.
+Both take prompts verbatim: the exported directory's template is not applied. Not
+part of the test suite: it needs Python packages that moft does not.
 """
 
 import argparse
 import json
 import pathlib
-import re
 import sys
 
 
@@ -54,7 +53,6 @@ def main():
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     directory = arguments.directory
-    note = json.loads((directory / "moft_export.json").read_text())
     generation = json.loads((directory / "generation_config.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model = AutoModelForCausalLM.from_pretrained(
@@ -68,10 +66,7 @@ def main():
     ends = generation.get("eos_token_id", [])
     worst = 0.0
     for number, (pair, score) in enumerate(zip(pairs, scores), 1):
-        text = re.sub(
-            r"\{\w+\}", lambda _: pair["prompt"], note["prompt_template"]
-        )
-        prompt, completion = encode(text), encode(pair["completion"])
+        prompt, completion = encode(pair["prompt"]), encode(pair["completion"])
         ours = score["token_log_probs"]
         if len(ours) == len(completion) + 1 and ends:
             completion.append(ends[0])  # moft scored the end token as well
