@@ -113,6 +113,7 @@ GenerateOptions generate_options(std::int64_t fresh) {
 }
 
 void run_generation(const Flags& flags, const Roofline& roof) {
+  const at::NoGradGuard no_gradient;
   const auto policy = load_policy(flags.model);
   LanguageModel& model = policy->model();
   const auto cost = cost_of(policy->base());
@@ -150,6 +151,7 @@ std::unique_ptr<SteeredPolicy> conditioned_policy(
 }
 
 void run_steering(const Flags& flags) {
+  const at::NoGradGuard no_gradient;
   constexpr std::size_t kRows = 16;
   const auto policy = conditioned_policy(flags, SteeredSet::kLora, "all");
   for (const std::size_t distinct : {std::size_t{1}, kRows}) {
@@ -293,6 +295,7 @@ void run_tokenizer(const Flags& flags) {
 }
 
 void run_encoder(const Flags& flags, const Roofline& roof) {
+  const at::NoGradGuard no_gradient;
   const auto encoder = bert::load_sentence_encoder(flags.encoder);
   const auto tokenizer = load_tokenizer(flags.encoder);
   std::vector<std::vector<std::int32_t>> texts;
@@ -330,7 +333,6 @@ void run_load(const Flags& flags) {
 
 void run(const Flags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
-  const at::AutoGradMode gradients(false);
   const std::set<std::string> only(flags.only.begin(), flags.only.end());
   const Roofline roof = measure_roofline();
   fmt::print(
