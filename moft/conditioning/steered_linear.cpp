@@ -11,14 +11,6 @@ bool steered(const SteeredParameter& parameter) {
   return parameter.role() == ParameterRole::kSteered;
 }
 
-// theta_ref, theta^(1), .., theta^(m).
-std::vector<at::Tensor> sources_of(const SteeredParameter& parameter) {
-  std::vector<at::Tensor> sources{parameter.reference()};
-  const auto& copies = parameter.copies();
-  sources.insert(sources.end(), copies.begin(), copies.end());
-  return sources;
-}
-
 // Rows that multiply with the same value of a parameter.
 struct Group {
   Coefficients coefficients;
@@ -161,7 +153,7 @@ at::Tensor steered_gain(
       values.push_back(gain.value(c));
     return at::stack(values).index_select(0, steering.index());
   }
-  return mix_each(sources_of(gain), steering.distinct())
+  return mix_each(gain.sources(), steering.distinct())
       .index_select(0, steering.index());
 }
 
@@ -182,7 +174,7 @@ at::Tensor steered_embedding(
       rows.index_copy_(0, group.rows, table.rows(wanted, group.coefficients));
       continue;
     }
-    std::vector<at::Tensor> sources = sources_of(table);
+    std::vector<at::Tensor> sources = table.sources();
     for (at::Tensor& source : sources)
       source = source.index_select(0, wanted);
     rows.index_copy_(0, group.rows, mix(sources, group.coefficients));

@@ -75,7 +75,9 @@ void SteeredParameter::set_copy(std::size_t i, const at::Tensor& value) {
 
 void SteeredParameter::copies_changed() {
   // What reads the reference stays valid.
-  std::erase_if(cache_, [](const Mixed& entry) { return !entry.is_reference; });
+  std::erase_if(cache_, [](const Mixed& entry) {
+    return !entry.coefficients.is_frozen_reference();
+  });
 }
 
 // Coefficients that mean the same tensor have the same key.
@@ -101,22 +103,30 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
   // At most m+1 mixed values live beside the copies.
   while (cache_.size() > copies_.size())
     cache_.pop_back();
-  cache_.push_front(Mixed{key, key.is_frozen_reference(), {}, std::nullopt});
+  cache_.push_front(Mixed{key, {}, std::nullopt});
   return cache_.front();
 }
 
-at::Tensor SteeredParameter::mix_value(const Mixed& entry) const {
-  if (entry.is_reference) return reference();
-  if (role_ == ParameterRole::kShared) return copies_[0];
+std::vector<at::Tensor> SteeredParameter::sources() const {
   std::vector<at::Tensor> sources{reference()};
   sources.insert(sources.end(), copies_.begin(), copies_.end());
-  return mix(sources, entry.coefficients);
+  return sources;
+}
+
+at::Tensor SteeredParameter::value_of(Mixed& entry) const {
+  if (entry.value.defined()) return entry.value;
+  if (entry.coefficients.is_frozen_reference()) {
+    entry.value = reference();
+  } else if (role_ == ParameterRole::kShared) {
+    entry.value = copies_[0];
+  } else {
+    entry.value = mix(sources(), entry.coefficients);
+  }
+  return entry.value;
 }
 
 at::Tensor SteeredParameter::value(const Coefficients& coefficients) const {
-  Mixed& entry = mixed(coefficients);
-  if (!entry.value.defined()) entry.value = mix_value(entry);
-  return entry.value;
+  return value_of(mixed(coefficients));
 }
 
 const kernels::FrozenWeight& SteeredParameter::packed(
@@ -132,8 +142,7 @@ kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
     return kernels::FrozenWeight(
         kernels::PackedMatrix(shape_[0], shape_[1], read_, storage_));
   }
-  if (!entry.value.defined()) entry.value = mix_value(entry);
-  return kernels::FrozenWeight(entry.value, storage_);
+  return kernels::FrozenWeight(value_of(entry), storage_);
 }
 
 at::Tensor SteeredParameter::rows(

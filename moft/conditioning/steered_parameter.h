@@ -49,6 +49,8 @@ class SteeredParameter {
   const at::Tensor& reference() const;
   // Masters theta^(1..m) of a steered parameter; one of a shared parameter.
   const std::vector<at::Tensor>& copies() const { return copies_; }
+  // What mixing reads: theta_ref, theta^(1), .., theta^(m).
+  std::vector<at::Tensor> sources() const;
 
   // Puts the parameter into S: m copies of the reference.
   void make_steered(std::int64_t objectives);
@@ -84,13 +86,12 @@ class SteeredParameter {
 
  private:
   struct Mixed {
-    Coefficients coefficients;
-    bool is_reference = false;
-    at::Tensor value;  // undefined until asked for
+    Coefficients coefficients;  // as cache_key() gives them
+    at::Tensor value;           // undefined until asked for
     std::optional<kernels::FrozenWeight> packed;
   };
   Mixed& mixed(const Coefficients& coefficients) const;
-  at::Tensor mix_value(const Mixed& entry) const;
+  at::Tensor value_of(Mixed& entry) const;
   kernels::FrozenWeight pack(Mixed& entry) const;
   Coefficients cache_key(const Coefficients& coefficients) const;
 
