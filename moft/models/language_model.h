@@ -83,6 +83,9 @@ struct ModelInfo {
   std::int64_t parameters = 0;
 };
 
+// CallerError unless every id has its row among the `vocabulary` embeddings.
+void check_vocabulary(const TokenIds& ids, std::int64_t vocabulary);
+
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;

@@ -119,15 +119,7 @@ void LlamaModel::build_rotary_table() {
 
 void LlamaModel::check_tokens(
     const TokenIds& ids, std::int64_t total_length) const {
-  for (const std::int32_t id : ids) {
-    if (id < 0 || id >= config_.vocabulary) {
-      throw_caller_error(
-          "token id {} is not among the model's {} embedding rows; use the "
-          "tokenizer that belongs to this model",
-          id,
-          config_.vocabulary);
-    }
-  }
+  check_vocabulary(ids, config_.vocabulary);
   if (total_length > config_.context) {
     throw_caller_error(
         "a prompt of {} tokens with its completion takes {} tokens, but the "

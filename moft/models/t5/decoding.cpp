@@ -102,7 +102,7 @@ void T5DecodeSession::check(const DecodeBatch& batch) const {
           "prompt {} has no tokens; give at least one token to read",
           row.prompt);
     }
-    model_.check_tokens(prompt);
+    check_vocabulary(prompt, model_.config().vocabulary);
   }
 }
 

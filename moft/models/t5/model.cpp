@@ -139,17 +139,6 @@ void T5Model::describe_steerable() {
   steerable_.linears.push_back({"lm_head", "head", number, &head_});
 }
 
-void T5Model::check_tokens(const TokenIds& ids) const {
-  for (const std::int32_t id : ids) {
-    if (id >= 0 && id < config_.vocabulary) continue;
-    throw_caller_error(
-        "token id {} is not among the model's {} embedding rows; use the "
-        "tokenizer that belongs to this model",
-        id,
-        config_.vocabulary);
-  }
-}
-
 at::Tensor T5Model::embed(
     const at::Tensor& ids, const RowSteering& steering) const {
   return steered_embedding(*embedding_, ids, steering);

@@ -128,8 +128,6 @@ class T5Model : public LanguageModel {
       const at::Tensor& hidden,
       const RowSteering& steering,
       bool differentiable) const;
-  // CallerError unless every id is in the vocabulary.
-  void check_tokens(const TokenIds& ids) const;
 
  private:
   using MakeParameter = std::function<std::shared_ptr<SteeredParameter>(

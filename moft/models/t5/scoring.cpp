@@ -175,10 +175,10 @@ void check_batch(const T5Model& model, const ScoreBatch& batch) {
           row,
           prompt.empty() ? "prompt" : "completion");
     }
-    model.check_tokens(completion);
+    check_vocabulary(completion, model.config().vocabulary);
   }
   for (const TokenIds& prompt : batch.prompts)
-    model.check_tokens(prompt);
+    check_vocabulary(prompt, model.config().vocabulary);
 }
 
 // One forward pass of a batch.
