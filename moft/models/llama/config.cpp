@@ -4,65 +4,29 @@
 
 #include "moft/checkpoints/gguf.h"
 #include "moft/core/errors.h"
+#include "moft/models/config_keys.h"
 
 namespace moft {
 namespace {
 
 using nlohmann::json;
 
-class Keys {
+class Keys : public ConfigKeys {
  public:
-  Keys(const json& config, const std::string& place)
-      : config_(config), place_(place) {}
+  using ConfigKeys::ConfigKeys;
 
-  bool has(const char* key) const {
-    return config_.contains(key) && !config_.at(key).is_null();
-  }
-  std::int64_t size(const char* key) const {
-    if (!has(key) || !config_.at(key).is_number_integer()) {
-      throw_caller_error(
-          "{}: key '{}' must be a whole number; is this the config.json of a "
-          "language model?",
-          place_,
-          key);
-    }
-    const auto value = config_.at(key).get<std::int64_t>();
-    if (value < 1 || value > (std::int64_t{1} << 31)) {
-      throw_caller_error(
-          "{}: key '{}' is {}; give a value from 1 to 2^31",
-          place_,
-          key,
-          value);
-    }
-    return value;
-  }
-  std::int64_t size_or(const char* key, std::int64_t otherwise) const {
-    return has(key) ? size(key) : otherwise;
-  }
   double number_or(const char* key, double otherwise) const {
     if (!has(key)) return otherwise;
-    if (!config_.at(key).is_number()) {
-      throw_caller_error("{}: key '{}' must be a number", place_, key);
+    if (!at(key).is_number()) {
+      throw_caller_error("{}: key '{}' must be a number", place(), key);
     }
-    return config_.at(key).get<double>();
+    return at(key).get<double>();
   }
-  bool flag_or(const char* key, bool otherwise) const {
-    if (!has(key)) return otherwise;
-    if (!config_.at(key).is_boolean()) {
-      throw_caller_error("{}: key '{}' must be true or false", place_, key);
-    }
-    return config_.at(key).get<bool>();
-  }
+  // What is no text counts as absent.
   std::string text_or(const char* key, const std::string& otherwise) const {
-    if (!has(key) || !config_.at(key).is_string()) return otherwise;
-    return config_.at(key).get<std::string>();
+    if (!has(key) || !at(key).is_string()) return otherwise;
+    return at(key).get<std::string>();
   }
-  const json& at(const char* key) const { return config_.at(key); }
-  const std::string& place() const { return place_; }
-
- private:
-  const json& config_;
-  const std::string& place_;
 };
 
 void refuse(const Keys& keys, const char* key, const std::string& supported) {

@@ -6,67 +6,34 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/models/config_keys.h"
 
 namespace moft {
 namespace {
 
 using nlohmann::json;
 
-class Keys {
+class Keys : public ConfigKeys {
  public:
   Keys(const json& config, const std::string& place)
-      : config_(config), place_(place) {}
+      : ConfigKeys(config, place, "T5 model") {}
 
-  bool has(const char* key) const {
-    return config_.contains(key) && !config_.at(key).is_null();
-  }
-  const json& at(const char* key) const { return config_.at(key); }
-  const std::string& place() const { return place_; }
-
-  std::int64_t size(const char* key) const {
-    if (!has(key) || !at(key).is_number_integer()) {
-      throw_caller_error(
-          "{}: key '{}' must be a whole number; is this the config.json of a "
-          "T5 model?",
-          place_,
-          key);
-    }
-    const auto value = at(key).get<std::int64_t>();
-    if (value < 1 || value > (std::int64_t{1} << 31)) {
-      throw_caller_error(
-          "{}: key '{}' is {}; give a value from 1 to 2^31",
-          place_,
-          key,
-          at(key).dump());
-    }
-    return value;
-  }
-  std::int64_t size_or(const char* key, std::int64_t otherwise) const {
-    return has(key) ? size(key) : otherwise;
-  }
   double positive_or(const char* key, double otherwise) const {
     if (!has(key)) return otherwise;
     const double value = at(key).is_number() ? at(key).get<double>() : 0.0;
     if (!(value > 0)) {
       throw_caller_error(
           "{}: key '{}' is {}; give a number above 0",
-          place_,
+          place(),
           key,
           at(key).dump());
     }
     return value;
   }
-  bool flag_or(const char* key, bool otherwise) const {
-    if (!has(key)) return otherwise;
-    if (!at(key).is_boolean()) {
-      throw_caller_error("{}: key '{}' must be true or false", place_, key);
-    }
-    return at(key).get<bool>();
-  }
   std::string text_or(const char* key, const std::string& otherwise) const {
     if (!has(key)) return otherwise;
     if (!at(key).is_string()) {
-      throw_caller_error("{}: key '{}' must be a text", place_, key);
+      throw_caller_error("{}: key '{}' must be a text", place(), key);
     }
     return at(key).get<std::string>();
   }
@@ -76,17 +43,13 @@ class Keys {
     if (value < 0 || value >= size) {
       throw_caller_error(
           "{}: {} is {}; give a token id below the vocabulary's {}",
-          place_,
+          place(),
           key,
           id.dump(),
           size);
     }
     return static_cast<std::int32_t>(value);
   }
-
- private:
-  const json& config_;
-  const std::string& place_;
 };
 
 T5Activation activation_named(const std::string& name, const Keys& keys) {

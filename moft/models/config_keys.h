@@ -1,0 +1,68 @@
+// The keys of a config.json that every model family reads the same way.
+//
+// Thread safety: a view of a JSON object and its place, which must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+
+class ConfigKeys {
+ public:
+  // `place` names the file; `model` is what it should describe ("T5 model").
+  ConfigKeys(
+      const nlohmann::json& config,
+      const std::string& place,
+      const char* model = "language model")
+      : config_(config), place_(place), model_(model) {}
+
+  // Present and not null.
+  bool has(const char* key) const {
+    return config_.contains(key) && !config_.at(key).is_null();
+  }
+  const nlohmann::json& at(const char* key) const { return config_.at(key); }
+  const std::string& place() const { return place_; }
+
+  // CallerError unless the key is a whole number from 1 to 2^31.
+  std::int64_t size(const char* key) const {
+    if (!has(key) || !at(key).is_number_integer()) {
+      throw_caller_error(
+          "{}: key '{}' must be a whole number; is this the config.json of a "
+          "{}?",
+          place_,
+          key,
+          model_);
+    }
+    const auto value = at(key).get<std::int64_t>();
+    if (value < 1 || value > (std::int64_t{1} << 31)) {
+      throw_caller_error(
+          "{}: key '{}' is {}; give a value from 1 to 2^31",
+          place_,
+          key,
+          at(key).dump());
+    }
+    return value;
+  }
+  std::int64_t size_or(const char* key, std::int64_t otherwise) const {
+    return has(key) ? size(key) : otherwise;
+  }
+  bool flag_or(const char* key, bool otherwise) const {
+    if (!has(key)) return otherwise;
+    if (!at(key).is_boolean()) {
+      throw_caller_error("{}: key '{}' must be true or false", place_, key);
+    }
+    return at(key).get<bool>();
+  }
+
+ private:
+  const nlohmann::json& config_;
+  const std::string& place_;
+  const char* model_;
+};
+
+}  // namespace moft
