@@ -35,6 +35,36 @@ bool holds_whole_numbers(TensorType type) {
   }
 }
 
+// A parameter's place in its file, after checking its shape and type.
+TensorView find_tensor(
+    const TensorSource& source,
+    const std::string& name,
+    const std::vector<std::int64_t>& shape) {
+  const auto view = source.find(name);
+  if (!view) {
+    throw_caller_error(
+        "{}: tensor '{}' is missing; the file does not hold this model",
+        source.describe(),
+        name);
+  }
+  if (view->shape != shape) {
+    throw_caller_error(
+        "{}: tensor '{}' has shape {}, but its configuration asks for {}",
+        source.describe(),
+        name,
+        shape_text(view->shape),
+        shape_text(shape));
+  }
+  if (holds_whole_numbers(view->type)) {
+    throw_caller_error(
+        "{}: tensor '{}' holds {}, where floating-point numbers are needed",
+        source.describe(),
+        name,
+        tensor_type_info(view->type).name);
+  }
+  return *view;
+}
+
 // llama.cpp stores q and k of the llama architecture with each head's rotary
 // pairs interleaved; Hugging Face keeps the two halves apart. The row of the
 // file that is row `row` of the model.
@@ -193,49 +223,17 @@ LoadedModel load_hugging_face(
 
 }  // namespace
 
-TensorView find_tensor(
+at::Tensor read_tensor(
     const TensorSource& source,
     const std::string& name,
     const std::vector<std::int64_t>& shape) {
-  const auto view = source.find(name);
-  if (!view) {
-    throw_caller_error(
-        "{}: tensor '{}' is missing; the file does not hold this model",
-        source.describe(),
-        name);
-  }
-  if (view->shape != shape) {
-    throw_caller_error(
-        "{}: tensor '{}' has shape {}, but its configuration asks for {}",
-        source.describe(),
-        name,
-        shape_text(view->shape),
-        shape_text(shape));
-  }
-  if (holds_whole_numbers(view->type)) {
-    throw_caller_error(
-        "{}: tensor '{}' holds {}, where floating-point numbers are needed",
-        source.describe(),
-        name,
-        tensor_type_info(view->type).name);
-  }
-  return *view;
-}
-
-at::Tensor to_tensor(const TensorView& view) {
+  const TensorView view = find_tensor(source, name, shape);
   at::Tensor value = at::empty(view.shape, at::kFloat);
   to_float(
       view,
       std::span<float>(
           value.data_ptr<float>(), static_cast<std::size_t>(value.numel())));
   return value;
-}
-
-at::Tensor read_tensor(
-    const TensorSource& source,
-    const std::string& name,
-    const std::vector<std::int64_t>& shape) {
-  return to_tensor(find_tensor(source, name, shape));
 }
 
 LoadedModel load_language_model(

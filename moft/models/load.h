@@ -39,14 +39,7 @@ struct LoadedModel {
 LoadedModel load_language_model(
     const std::filesystem::path& path, const LoadOptions& options = {});
 
-// A parameter's place in its file, after checking its shape.
-TensorView find_tensor(
-    const TensorSource& source,
-    const std::string& name,
-    const std::vector<std::int64_t>& shape);
-// float32 on the CPU.
-at::Tensor to_tensor(const TensorView& view);
-// Both at once.
+// A parameter as float32 on the CPU, after checking its shape and type.
 at::Tensor read_tensor(
     const TensorSource& source,
     const std::string& name,
