@@ -104,7 +104,7 @@ function(moft_part name)
 endfunction()
 
 # moft_test(name DEPENDS targets...): tests/<name>/*_test.cpp become one
-# program, <name>_test, whose cases ctest sees one by one.
+# program, <name>_test; each of its suites is one test of ctest.
 function(moft_test name)
   cmake_parse_arguments(PART "" "" "DEPENDS" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS
@@ -127,7 +127,12 @@ function(moft_test name)
         $<$<CONFIG:Release>:-O1>)
     endif()
   endforeach()
-  gtest_discover_tests(${name}_test
-    TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 600)
+  set(_list "${CMAKE_CURRENT_BINARY_DIR}/${name}_suites.cmake")
+  add_custom_command(TARGET ${name}_test POST_BUILD
+    COMMAND "${CMAKE_COMMAND}"
+      -D "PROGRAM=$<TARGET_FILE:${name}_test>" -D NAME=${name}
+      -D "DIRECTORY=${CMAKE_CURRENT_BINARY_DIR}" -D "FILE=${_list}"
+      -P "${PROJECT_SOURCE_DIR}/cmake/ListSuites.cmake"
+    BYPRODUCTS "${_list}" VERBATIM)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${_list}")
 endfunction()
