@@ -27,11 +27,18 @@ def read_lines(path):
 
 
 def token_log_probs(model, torch, prompt, completion, temperature):
-    ids = torch.tensor([prompt + completion])
     with torch.no_grad():
-        logits = model(ids).logits[0].double() / temperature
-    log_probs = logits.log_softmax(-1)
-    first = len(prompt) - 1
+        if model.config.is_encoder_decoder:
+            start = [model.config.decoder_start_token_id]
+            logits = model(
+                input_ids=torch.tensor([prompt]),
+                decoder_input_ids=torch.tensor([start + completion[:-1]]),
+            ).logits[0]
+            first = 0
+        else:
+            logits = model(torch.tensor([prompt + completion])).logits[0]
+            first = len(prompt) - 1
+    log_probs = (logits.double() / temperature).log_softmax(-1)
     return [
         log_probs[first + place, token].item()
         for place, token in enumerate(completion)
@@ -50,14 +57,22 @@ def main():
     arguments = parser.parse_args()
 
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
 
     directory = arguments.directory
     generation = json.loads((directory / "generation_config.json").read_text())
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    model = AutoModelForCausalLM.from_pretrained(
-        directory, torch_dtype=torch.float32
-    ).eval()
+    # moft reads T5's spiece.model, as the slow tokenizer does.
+    encoder_decoder = AutoConfig.from_pretrained(directory).is_encoder_decoder
+    tokenizer = AutoTokenizer.from_pretrained(
+        directory, use_fast=not encoder_decoder
+    )
+    kind = AutoModelForSeq2SeqLM if encoder_decoder else AutoModelForCausalLM
+    model = kind.from_pretrained(directory, torch_dtype=torch.float32).eval()
 
     pairs, scores = read_lines(arguments.pairs), read_lines(arguments.scores)
     if len(pairs) != len(scores):
@@ -67,6 +82,8 @@ def main():
     worst = 0.0
     for number, (pair, score) in enumerate(zip(pairs, scores), 1):
         prompt, completion = encode(pair["prompt"]), encode(pair["completion"])
+        if encoder_decoder:
+            prompt.append(tokenizer.eos_token_id)
         ours = score["token_log_probs"]
         if len(ours) == len(completion) + 1 and ends:
             completion.append(ends[0])  # moft scored the end token as well

@@ -116,11 +116,12 @@ void export_policy(
     const SteeredPolicy& policy,
     const fs::path& policy_path,
     const std::optional<Steering>& steering,
-    const fs::path& directory) {
+    const fs::path& directory,
+    IfExists if_exists) {
   const std::int64_t parameters = policy.base().model->info().parameters;
   require_free_space(
       directory, static_cast<std::uint64_t>(parameters) * 4 + (1 << 22));
-  AtomicDirectory target(directory, IfExists::kRefuse);
+  AtomicDirectory target(directory, if_exists);
   const fs::path& building = target.building();
   write_safetensors(
       building / "model.safetensors",

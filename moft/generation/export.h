@@ -8,17 +8,20 @@
 
 #include <filesystem>
 
+#include "moft/core/files.h"
 #include "moft/generation/steered_policy.h"
 
 namespace moft {
 
-// Written whole or not at all. CallerError when `directory` exists.
+// Written whole or not at all. With kRefuse: CallerError when `directory`
+// exists.
 // Tokenizer files are linked when the base has them; for a base that came as
 // GGUF a tokenizer.json is written from the file's vocabulary.
 void export_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& policy_path,
     const std::optional<Steering>& steering,
-    const std::filesystem::path& directory);
+    const std::filesystem::path& directory,
+    IfExists if_exists = IfExists::kRefuse);
 
 }  // namespace moft

@@ -1,0 +1,57 @@
+// A language model with random weights: its family's standard initialisation.
+//
+//   t5     normal with Mesh TensorFlow's spreads (Raffel et al., arXiv
+//          1910.10683; the same as transformers' with initializer_factor 1):
+//          embedding and an untied head 1, q (width head_size)^-1/2, k, v, wi
+//          and relative biases width^-1/2, o (heads head_size)^-1/2, wo
+//          feed_forward^-1/2; norms 1
+//   llama  normal with spread 0.02 (transformers' initializer_range); norms 1,
+//          biases 0
+//
+// Each row of a matrix has a random stream of its own, (seed, kInitialise,
+// tensor, row), so the weights do not depend on threads or order of reading.
+//
+// Errors: CallerError for shapes that the family does not compute and for
+// tokenizers without the special tokens that it needs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "moft/models/load.h"
+#include "moft/models/random/options.h"
+
+namespace moft {
+
+// What the model has to know about its tokenizer.
+struct RandomModelTokens {
+  std::int64_t count = 0;       // ids are below
+  std::int32_t end = -1;        // ends a completion
+  std::int32_t padding = -1;    // t5's decoder starts with it; -1: none
+  std::int32_t beginning = -1;  // -1: none
+};
+
+// The config.json of the model, as transformers reads it.
+nlohmann::json random_model_config(
+    const RandomModelOptions& options, const RandomModelTokens& tokens);
+
+// Standard deviation of a parameter by its Hugging Face name; 0: every element
+// is `constant`.
+struct InitialSpread {
+  double deviation = 0.0;
+  double constant = 0.0;
+};
+InitialSpread initial_spread(
+    const nlohmann::json& config, const std::string& name);
+
+// The model that `config` describes (random_model_config's or any other
+// config.json of the two families). Has no weight files.
+LoadedModel make_random_model(
+    const nlohmann::json& config,
+    std::uint64_t seed,
+    const LoadOptions& options = {});
+
+}  // namespace moft

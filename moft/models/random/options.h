@@ -1,0 +1,103 @@
+// The shape of a language model that is made from nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "moft/core/fields.h"
+
+namespace moft {
+
+enum class RandomFamily { kT5, kLlama };
+constexpr auto enum_names(RandomFamily) {
+  return EnumNames<RandomFamily, 2>{{
+      {RandomFamily::kT5, "t5"},
+      {RandomFamily::kLlama, "llama"},
+  }};
+}
+
+enum class RandomActivation { kRelu, kGelu, kSilu };
+constexpr auto enum_names(RandomActivation) {
+  return EnumNames<RandomActivation, 3>{{
+      {RandomActivation::kRelu, "relu"},
+      {RandomActivation::kGelu, "gelu"},
+      {RandomActivation::kSilu, "silu"},
+  }};
+}
+
+// The defaults are a T5 v1.0 of about 16 million parameters with T5's
+// vocabulary.
+struct RandomModelOptions {
+  RandomFamily family = RandomFamily::kT5;
+  std::string tokenizer;
+  std::optional<std::int64_t> vocabulary;
+  std::int64_t layers = 4;
+  std::optional<std::int64_t> decoder_layers;
+  std::int64_t width = 256;
+  std::int64_t heads = 4;
+  std::optional<std::int64_t> key_value_heads;
+  std::optional<std::int64_t> head_size;
+  std::int64_t feed_forward = 1024;
+  RandomActivation activation = RandomActivation::kRelu;
+  bool gated = false;
+  bool tied_head = true;
+  std::int64_t context = 2048;
+
+  template <class V>
+  void fields(V& v) {
+    v("family",
+      family,
+      Help{"t5: encoder-decoder; llama: decoder with rotary embeddings"});
+    v("tokenizer",
+      tokenizer,
+      Help{"whose tokenizer the model takes: a directory with spiece.model or "
+           "tokenizer.json; the files are copied into the result"},
+      Required{});
+    v("vocabulary",
+      vocabulary,
+      Help{"embedded tokens; null: as many as the tokenizer has, rounded up to "
+           "a multiple of 128"},
+      between(1, 16777216));
+    v("layers",
+      layers,
+      Help{"blocks; of t5 those of the encoder", "blocks"},
+      between(1, 1024));
+    v("decoder_layers",
+      decoder_layers,
+      Help{"t5: blocks of the decoder; null: as many as layers", "blocks"},
+      between(1, 1024));
+    v("width", width, Help{"numbers per token"}, between(2, 65536));
+    v("heads", heads, Help{"of attention"}, between(1, 1024));
+    v("key_value_heads",
+      key_value_heads,
+      Help{"llama: heads of keys and values; null: as many as heads"},
+      between(1, 1024));
+    v("head_size",
+      head_size,
+      Help{"numbers per head; null: width / heads"},
+      between(1, 4096));
+    v("feed_forward",
+      feed_forward,
+      Help{"inner width of the feed-forward layers"},
+      between(1, 1048576));
+    v("activation",
+      activation,
+      Help{"t5: of the feed-forward layers; gelu is its tanh form. llama "
+           "always has gated silu"});
+    v("gated",
+      gated,
+      Help{"t5: feed-forward layers with a gate, as in v1.1 (gated gelu)"});
+    v("tied_head",
+      tied_head,
+      Help{"the embedding table is the output head too (t5: v1.0)"});
+    v("context",
+      context,
+      Help{"llama: longest sequence; t5 has no limit", "tokens"},
+      between(1, 16777216));
+  }
+
+  void check(const std::string& path) const;
+};
+
+}  // namespace moft

@@ -1,0 +1,52 @@
+#include "moft/training/make_optimizer.h"
+
+#include "moft/algorithms/adafactor.h"
+#include "moft/algorithms/adamw.h"
+
+namespace moft {
+namespace {
+
+AdamWOptions adamw_of(const OptimizerOptions& options) {
+  AdamWOptions adamw;
+  adamw.beta1 = options.betas[0];
+  adamw.beta2 = options.betas[1];
+  adamw.epsilon = options.epsilon;
+  adamw.weight_decay = options.weight_decay;
+  adamw.dense = options.zero_coefficient == ZeroCoefficient::kDense;
+  return adamw;
+}
+
+AdafactorOptions adafactor_of(const OptimizerOptions& options) {
+  const AdafactorSettings& settings = options.adafactor;
+  AdafactorOptions adafactor;
+  adafactor.decay_rate = settings.decay_rate;
+  adafactor.clipping_threshold = settings.clipping_threshold;
+  adafactor.multiply_by_parameter_scale = settings.multiply_by_parameter_scale;
+  adafactor.min_dim_size_to_factor = settings.min_dim_size_to_factor;
+  adafactor.dense = options.zero_coefficient == ZeroCoefficient::kDense;
+  return adafactor;
+}
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_optimizer(
+    std::vector<TrainedTensor> parameters, const OptimizerOptions& options) {
+  if (options.kind == OptimizerKind::kAdafactor) {
+    return std::make_unique<Adafactor>(
+        std::move(parameters), adafactor_of(options));
+  }
+  return std::make_unique<AdamW>(std::move(parameters), adamw_of(options));
+}
+
+LearningRateSchedule make_schedule(
+    double learning_rate, const ScheduleOptions& options, std::int64_t steps) {
+  LearningRateSchedule schedule;
+  schedule.shape = parse_schedule_shape(enum_name(options.kind));
+  schedule.learning_rate = learning_rate;
+  schedule.warmup_steps = options.warmup_steps;
+  schedule.total_steps = steps;
+  schedule.final_fraction = options.final_fraction;
+  return schedule;
+}
+
+}  // namespace moft
