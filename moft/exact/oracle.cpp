@@ -107,6 +107,16 @@ void verify_exact(OracleBook& book) {
   verify_estimators(book);
   verify_enum_task(book);
   verify_theory(book);
+  verify_multi_kl(book);
+  verify_policies(book);
+  verify_enum_policy(book);
+}
+
+void verify_trained(OracleBook& book) {
+  verify_counterexample_training(book);
+  verify_front_toys(book);
+  verify_enum_loop(book);
+  verify_enum_training(book);
 }
 
 }  // namespace moft::exact

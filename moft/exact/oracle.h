@@ -77,11 +77,21 @@ void verify_bandits(OracleBook& book);
 void verify_estimators(OracleBook& book);  // KL in the gradient
 void verify_enum_task(OracleBook& book);
 void verify_theory(OracleBook& book);
+void verify_multi_kl(OracleBook& book);     // softmdp and linear mixing
+void verify_policies(OracleBook& book);     // sizes, prompt words, ranges
+void verify_enum_policy(OracleBook& book);  // real models on ENUM-1
 // All of the above.
 void verify_exact(OracleBook& book);
 
-// What training must reach: REINFORCE and small networks on the
-// counterexample, toy fronts. Under a minute.
+// What training must reach. From samples and with small networks on the
+// counterexample; toy fronts by exact gradients: a minute or two.
+void verify_counterexample_training(OracleBook& book);
+void verify_front_toys(OracleBook& book);
+// The production loop on ENUM-1, real models: its samples and gradients
+// against enumeration, and what trained policies reach. Many minutes.
+void verify_enum_loop(OracleBook& book);
+void verify_enum_training(OracleBook& book);
+// All four.
 void verify_trained(OracleBook& book);
 
 }  // namespace moft::exact

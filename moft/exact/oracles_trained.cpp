@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "moft/exact/counterexample_training.h"
-#include "moft/exact/front_toys.h"
 #include "moft/exact/oracle.h"
 
 namespace moft::exact {
@@ -88,102 +87,10 @@ void verify_networks(OracleBook& book) {
   }
 }
 
-struct ToyRow {
-  FrontKind kind;
-  const char* name;
-  int objectives, outputs;
-  double soup_regret, together_regret;  // means over weightings and seeds
-  double interior_share;                // of weightings where CLP is better
-};
-
-// Rows 87 and 106: ten problems each, alpha .01, 12,000 steps.
-void verify_fronts_of_training(OracleBook& book) {
-  constexpr ToyRow kRows[] = {
-      {FrontKind::kRandom,
-       "random",
-       2,
-       20,
-       .05786139793380773,
-       .022687553584905186,
-       .9},
-      {FrontKind::kConcave,
-       "concave",
-       2,
-       20,
-       .03443752619891994,
-       .022437471831995164,
-       .6666666666666666},
-      {FrontKind::kConvex,
-       "convex",
-       2,
-       20,
-       .018473056590553687,
-       .013616305260094708,
-       .9222222222222223},
-      {FrontKind::kRandom,
-       "random",
-       3,
-       30,
-       .07821478312723672,
-       .043425266417180766,
-       .84},
-      {FrontKind::kConcave,
-       "concave",
-       3,
-       30,
-       .06710217733362278,
-       .04829545029436519,
-       .89},
-      {FrontKind::kConvex,
-       "convex",
-       3,
-       30,
-       .025960208741278835,
-       .01587883724725761,
-       .91},
-  };
-  for (const ToyRow& row : kRows) {
-    const Matrix weightings = comparison_weightings(row.objectives);
-    double soup = 0, together = 0, better = 0, interior = 0, count = 0;
-    for (std::uint64_t seed = 200; seed < 210; ++seed) {
-      const FrontComparison front = compare_training(
-          front_problem(row.kind, seed, row.outputs, row.objectives),
-          {},
-          weightings);
-      for (std::size_t k = 0; k < weightings.size(); ++k) {
-        const Vector& w = weightings[k];
-        ++count;
-        soup += front.optimum[k] - front.soup[k];
-        together += front.optimum[k] - front.together[k];
-        if (*std::max_element(w.begin(), w.end()) > .999) continue;
-        ++interior;
-        better += front.together[k] > front.soup[k];
-      }
-    }
-    book.equal_all(
-        fmt::format(
-            "toy fronts: {}, {} rewards (regret of soup, of CLP)",
-            row.name,
-            row.objectives),
-        {row.soup_regret, row.together_regret},
-        {soup / count, together / count},
-        1e-6);
-    book.equal(
-        fmt::format(
-            "toy fronts: {}, {} rewards, interior share where CLP is better",
-            row.name,
-            row.objectives),
-        row.interior_share,
-        better / interior,
-        .011);
-  }
-}
-
 }  // namespace
 
-void verify_trained(OracleBook& book) {
+void verify_counterexample_training(OracleBook& book) {
   verify_reinforce(book);
-  verify_fronts_of_training(book);
   verify_networks(book);
 }
 

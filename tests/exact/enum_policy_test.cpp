@@ -1,0 +1,245 @@
+// ENUM-1 with real models: the exact answers themselves, and the production
+// loop's samples against them. `moft verify --trained` runs longer ones.
+#include "moft/exact/enum_policy.h"
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include "moft/exact/enum_text.h"
+#include "moft/exact/enum_training.h"
+#include "moft/exact/enum_variants.h"
+
+namespace moft::exact {
+namespace {
+
+const Steering kSteering{Weighting({0.2, 0.5, 0.3}), 0.3};
+
+TEST(EnumText, CompletionsAreTheAnswersAsAModelEmitsThem) {
+  const EnumTask task;
+  const auto completions = enum_completions(task);
+  const std::set<std::vector<TokenId>> distinct(
+      completions.begin(), completions.end());
+  EXPECT_EQ(distinct.size(), 156U);
+  const auto tokenizer = make_enum_tokenizer(false);
+  for (std::size_t k = 0; k < completions.size(); ++k) {
+    const auto& tokens = completions[k];
+    ASSERT_LE(tokens.size(), 3U);
+    EXPECT_EQ(tokens.back() == 0, task.answers()[k].size() < 3);
+    EXPECT_EQ(tokenizer->decode(tokens), enum_text(task.answers()[k]));
+  }
+}
+
+TEST(EnumText, WordsOfAWeightingAreSpelledInTheAlphabet) {
+  const auto tokenizer = make_enum_tokenizer(true);
+  // a of "a:", 0.47; then b of "b:", 1.0: digits d / 5 and d % 5 from 1 on.
+  EXPECT_EQ(
+      tokenizer->encode("a: 0.47; b: 1.0."),
+      (std::vector<TokenId>{1, 1, 1, 1, 5, 2, 3, 0, 2, 1, 2, 1, 1}));
+  EXPECT_EQ(tokenizer->prompt_end(), 0);
+}
+
+TEST(EnumText, RewardsAreTheTasks) {
+  const EnumTask task;
+  const auto examples = enum_examples(task);
+  RewardBatch batch;
+  for (const Example& example : examples) {
+    for (const Sequence& answer : task.answers()) {
+      batch.prompts.push_back(example.id);
+      batch.completions.push_back(enum_text(answer));
+      batch.token_counts.push_back(1);
+      batch.examples.push_back(&example);
+    }
+  }
+  const auto mapped = enum_objectives(task).score(batch).mapped;
+  for (std::size_t r = 0; r < mapped.size(); ++r) {
+    const auto& rewards = task.problem(r / 156).rewards;
+    for (std::size_t i = 0; i < 3; ++i)
+      EXPECT_EQ(mapped[r][i], rewards[i][r % 156]);
+  }
+}
+
+// w uniform on the triangle, f_mix(alpha) uniform on [0, 1].
+TEST(SteeringNodes, IntegrateTheirDistributions) {
+  const EnumPolicy policy(
+      enum_policy_options(ModelFamily::kLlama, EnumVariant::kFull));
+  SteeringDraws draws;
+  draws.kl_sampler = AlphaDistribution::kInverse;
+  double total = 0, mean = 0, square = 0, product = 0, alpha = 0;
+  for (const auto& [steering, share] :
+       steering_nodes(policy.policy(), draws, 12)) {
+    total += share;
+    mean += share * steering.w[2];
+    square += share * steering.w[2] * steering.w[2];
+    product += share * steering.w[0] * steering.w[1];
+    alpha += share * steering.alpha;
+  }
+  EXPECT_NEAR(total, 1.0, 1e-13);
+  EXPECT_NEAR(mean, 1.0 / 3, 1e-13);
+  EXPECT_NEAR(square, 1.0 / 6, 1e-13);
+  EXPECT_NEAR(product, 1.0 / 12, 1e-13);
+  EXPECT_NEAR(alpha, .2558427881, 1e-6);  // section 3d, alpha_min .1
+  draws.kl_sampler = AlphaDistribution::kUniform;
+  draws.weightings.sampler = WeightingDistribution::kGrid;
+  draws.weightings.grid_points = 15;
+  const auto nodes = steering_nodes(policy.policy(), draws, 2);
+  EXPECT_EQ(nodes.size(), 30U);
+  alpha = 0;
+  for (const auto& [steering, share] : nodes)
+    alpha += share * steering.alpha;
+  EXPECT_NEAR(alpha, .55, 1e-13);
+}
+
+class EnumPolicies
+    : public testing::TestWithParam<std::pair<ModelFamily, EnumVariant>> {
+ protected:
+  EnumPolicy make() const {
+    return EnumPolicy(enum_policy_options(GetParam().first, GetParam().second));
+  }
+};
+
+// Along the gradient and along noise; central differences in float32.
+TEST_P(EnumPolicies, GradientIsThatOfFiniteDifferences) {
+  EnumPolicy policy = make();
+  policy.perturb(0.5, 7);
+  const Gradients gradient = policy.value_gradient({{kSteering, 1.0}});
+  double square = 0.0;
+  for (const auto& [name, tensor] : gradient)
+    square += tensor.square().sum().item<double>();
+  ASSERT_GT(square, 1e-6);
+  const auto shifted = [&](double length) {
+    at::NoGradGuard no_gradient;
+    Conditioning& conditioning = *policy.policy().conditioning();
+    for (TrainedParameter& entry : conditioning.trained()) {
+      const auto found = gradient.find(entry.name);
+      if (found != gradient.end())
+        entry.master.add_(found->second.to(at::kFloat), length);
+    }
+    conditioning.masters_changed();
+    return policy.score(kSteering).value;
+  };
+  const double step = 0.01 / std::sqrt(square);
+  const double above = shifted(step);
+  const double below = shifted(-2 * step);
+  EXPECT_NEAR((above - below) / (2 * step) / square, 1.0, 5e-3);
+}
+
+// A short version of `moft verify --trained`: rewards, KL, value and gradient
+// of 96 steps, w and alpha drawn.
+TEST_P(EnumPolicies, TheLoopsSamplesEstimateWhatEnumerationSays) {
+  for (const WeightingPer per : {WeightingPer::kBatch, WeightingPer::kPrompt}) {
+    EnumPolicy policy = make();
+    policy.perturb(0.5, 7);
+    TrainingOptions training;
+    training.prompts_per_step = 4;
+    training.weighting_per = per;
+    SteeringDraws draws;
+    draws.kl_sampler = AlphaDistribution::kInverse;
+    draws.weightings.sampler = WeightingDistribution::kGrid;
+    draws.weightings.grid_points = 6;
+    const LoopCheck check = check_loop(policy, training, draws, 6, 4);
+    for (const MetricCheck& metric : check.metrics)
+      EXPECT_LT(metric.errors_off(), 4.0) << metric.name;
+    EXPECT_NEAR(check.slope, 1.0, 4 * check.slope_error);
+    EXPECT_LT(check.slope_error, 0.2);
+    EXPECT_LT(check.error_of_all, 1.8 * check.standard_error_of_all);
+    EXPECT_NEAR(check.ratio(), 4.0, 2.0);
+    EXPECT_LT(check.worst_projection, 5.0) << check.worst_master;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds,
+    EnumPolicies,
+    testing::Values(
+        std::pair(ModelFamily::kLlama, EnumVariant::kFull),
+        std::pair(ModelFamily::kLlama, EnumVariant::kAttention),
+        std::pair(ModelFamily::kLlama, EnumVariant::kLogits),
+        std::pair(ModelFamily::kLlama, EnumVariant::kPattern),
+        std::pair(ModelFamily::kLlama, EnumVariant::kLora),
+        std::pair(ModelFamily::kLlama, EnumVariant::kPrompt),
+        std::pair(ModelFamily::kT5, EnumVariant::kFull),
+        std::pair(ModelFamily::kT5, EnumVariant::kAttention),
+        std::pair(ModelFamily::kT5, EnumVariant::kLogits),
+        std::pair(ModelFamily::kT5, EnumVariant::kLora),
+        std::pair(ModelFamily::kT5, EnumVariant::kAttentionPrompt)),
+    [](const auto& kind) {
+      std::string name =
+          family_name(kind.param.first) + "_" + variant_name(kind.param.second);
+      for (char& sign : name)
+        if (sign == ' ') sign = '_';
+      return name;
+    });
+
+// A baseline that holds the completion's own reward shortens the gradient by
+// 1 - 1 / rows, whatever the weightings: a bias the check must see.
+TEST(LoopCheck, SeesWhatTheBatchMeanTakesOff) {
+  EnumPolicy policy(
+      enum_policy_options(ModelFamily::kLlama, EnumVariant::kFull));
+  TrainingOptions training;
+  training.baseline = Baseline::kBatchMean;
+  training.prompts_per_step = 4;
+  training.samples_per_prompt = 1;
+  training.weighting_per = WeightingPer::kPrompt;
+  SteeringDraws draws;
+  draws.weightings.sampler = WeightingDistribution::kGrid;
+  draws.weightings.grid_points = 6;
+  const LoopCheck check = check_loop(policy, training, draws, 30, 1);
+  EXPECT_NEAR(check.slope, 0.75, 4 * check.slope_error);
+  EXPECT_LT(check.slope, 1.0 - 4 * check.slope_error);
+}
+
+// Row 20: exact sampling. Answers rarer than five expected are one cell.
+TEST(EnumSamples, FollowTheEnumeratedProbabilities) {
+  for (const ModelFamily family : {ModelFamily::kLlama, ModelFamily::kT5}) {
+    EnumPolicy policy(enum_policy_options(family, EnumVariant::kFull));
+    policy.perturb(0.5, 7);
+    TrainingOptions training;
+    training.prompts_per_step = 4;
+    training.samples_per_prompt = 200;
+    training.kl_strength = 0.1;
+    training.optimizer.learning_rate = 0.0;
+    SteeringDraws draws;
+    draws.weightings.sampler = WeightingDistribution::kFixed;
+    draws.weightings.weights = {
+        {"faithful", 0.2}, {"rouge", 0.5}, {"length", 0.3}};
+    const auto trainer = make_enum_trainer(policy, training, draws);
+    std::map<std::string, std::map<std::string, int>> counts;
+    constexpr int kSteps = 10;
+    for (int step = 0; step < kSteps; ++step) {
+      for (const TrainingSample& sample : trainer->step().samples)
+        ++counts[sample.prompt][sample.completion];
+    }
+    constexpr double kDrawn = 200 * kSteps;
+    double chi_square = 0, freedom = 0;
+    for (std::size_t p = 0; p < 4; ++p) {
+      const Vector pi = exponentials(
+          policy.log_probs(p, Steering{Weighting({0.2, 0.5, 0.3}), 0.1}));
+      double rare = kDrawn, rare_seen = kDrawn;
+      for (std::size_t k = 0; k < pi.size(); ++k) {
+        const double expected = kDrawn * pi[k];
+        if (expected < 5) continue;
+        const double seen = counts[policy.examples()[p].id]
+                                  [enum_text(policy.task().answers()[k])];
+        chi_square += (seen - expected) * (seen - expected) / expected;
+        rare -= expected;
+        rare_seen -= seen;
+        ++freedom;
+      }
+      if (rare >= 5) {
+        chi_square += (rare_seen - rare) * (rare_seen - rare) / rare;
+        ++freedom;
+      }
+      --freedom;
+    }
+    // Normal to good approximation; 3.1 is p = .001 one-sided.
+    EXPECT_LT(chi_square, freedom + 3.1 * std::sqrt(2 * freedom));
+    EXPECT_GT(chi_square, freedom - 3.1 * std::sqrt(2 * freedom));
+  }
+}
+
+}  // namespace
+}  // namespace moft::exact
