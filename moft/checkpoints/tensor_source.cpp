@@ -148,4 +148,45 @@ void to_float(const TensorView& view, std::span<float> out) {
   }
 }
 
+int block_bits(TensorType type) {
+  switch (type) {
+    case TensorType::kQ8_0:
+      return 8;
+    case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+void to_blocks(
+    const TensorView& view,
+    std::span<float> scales,
+    std::span<float> offsets,
+    std::span<std::int8_t> numbers) {
+  const float* table = half_table();
+  const auto block_bytes = tensor_type_info(view.type).block_bytes;
+  const std::byte* in = view.bytes.data();
+  std::int8_t* number = numbers.data();
+  for (std::size_t block = 0; block < scales.size(); ++block) {
+    scales[block] = table[load<std::uint16_t>(in)];
+    const std::byte* quants = in + (view.type == TensorType::kQ4_1 ? 4 : 2);
+    if (view.type == TensorType::kQ8_0) {
+      std::memcpy(number, quants, 32);
+    } else {
+      offsets[block] = view.type == TensorType::kQ4_1
+                           ? table[load<std::uint16_t>(in + 2)]
+                           : -8.0f * scales[block];
+      for (int i = 0; i < 16; ++i) {
+        const auto both = std::to_integer<int>(quants[i]);
+        number[i] = static_cast<std::int8_t>(both & 15);
+        number[i + 16] = static_cast<std::int8_t>(both >> 4);
+      }
+    }
+    in += block_bytes;
+    number += 32;
+  }
+}
+
 }  // namespace moft

@@ -57,4 +57,18 @@ class TensorSource {
 // REQUIRES out.size() == view.element_count().
 void to_float(const TensorView& view, std::span<float> out);
 
+// Bits of the whole numbers of a type of quantised blocks; 0 for other types.
+int block_bits(TensorType type);
+
+// The parts of a quantised view, block by block of 32 elements:
+// element = scale * number + offset, the product being exact in float. Offsets
+// are written for 4 bits only, where numbers are 0 to 15.
+// REQUIRES block_bits(view.type) != 0 and spans of the view's blocks and
+// elements.
+void to_blocks(
+    const TensorView& view,
+    std::span<float> scales,
+    std::span<float> offsets,
+    std::span<std::int8_t> numbers);
+
 }  // namespace moft

@@ -19,11 +19,11 @@ SteeredParameter::SteeredParameter(
     std::string name,
     std::vector<std::int64_t> shape,
     at::Device device,
-    kernels::ReadRows read)
+    kernels::RowSource source)
     : name_(std::move(name)),
       shape_(std::move(shape)),
       device_(device),
-      read_(std::move(read)) {}
+      source_(std::move(source)) {}
 
 std::int64_t SteeredParameter::numel() const {
   return std::accumulate(
@@ -38,7 +38,7 @@ const at::Tensor& SteeredParameter::reference() const {
     float* target = value.mutable_data_ptr<float>();
     kernels::parallel_ranges(
         vector ? 1 : shape_[0], 64, [&](auto begin, auto end) {
-          read_(begin, end, target + begin * width);
+          source_.floats(begin, end, target + begin * width);
         });
     reference_ = value.to(device_);
   }
@@ -140,7 +140,7 @@ kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
   const bool unread = role_ == ParameterRole::kFrozen && !reference_.defined();
   if (unread && device_.is_cpu() && shape_.size() == 2) {
     return kernels::FrozenWeight(
-        kernels::PackedMatrix(shape_[0], shape_[1], read_, storage_));
+        kernels::PackedMatrix(shape_[0], shape_[1], source_, storage_));
   }
   return kernels::FrozenWeight(value_of(entry), storage_);
 }

@@ -31,12 +31,12 @@ enum class ParameterRole { kFrozen, kShared, kSteered };
 class SteeredParameter {
  public:
   SteeredParameter(std::string name, at::Tensor reference);
-  // `read` gives rows of the reference, of this shape, when they are needed.
+  // `source` gives rows of the reference, of this shape, when they are needed.
   SteeredParameter(
       std::string name,
       std::vector<std::int64_t> shape,
       at::Device device,
-      kernels::ReadRows read);
+      kernels::RowSource source);
 
   const std::string& name() const { return name_; }
   ParameterRole role() const { return role_; }
@@ -101,7 +101,7 @@ class SteeredParameter {
   ParameterRole role_ = ParameterRole::kFrozen;
   std::vector<std::int64_t> shape_;
   at::Device device_;
-  kernels::ReadRows read_;
+  kernels::RowSource source_;
   mutable at::Tensor reference_;  // undefined until asked for
   std::vector<at::Tensor> copies_;
   at::Tensor leaf_;

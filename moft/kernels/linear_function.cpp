@@ -52,8 +52,10 @@ const PackedMatrix& FrozenWeight::forward() const {
 const PackedMatrix& FrozenWeight::backward() const {
   const std::lock_guard lock(shared_->mutex);
   if (!shared_->backward) {
+    const bool half = shared_->forward.storage() == Storage::kBFloat16;
     shared_->backward = std::make_unique<PackedMatrix>(
-        shared_->forward.unpack().t(), shared_->forward.storage());
+        shared_->forward.unpack().t(),
+        half ? Storage::kBFloat16 : Storage::kFloat32);
   }
   return *shared_->backward;
 }

@@ -18,8 +18,29 @@
 namespace moft::kernels {
 namespace {
 
+// Of one stored number; blocks are stored as bytes.
 at::ScalarType scalar_type(Storage storage) {
-  return storage == Storage::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  switch (storage) {
+    case Storage::kFloat32:
+      return at::kFloat;
+    case Storage::kBFloat16:
+      return at::kBFloat16;
+    default:
+      return at::kByte;
+  }
+}
+
+simd::PanelFormat panel_format(Storage storage) {
+  switch (storage) {
+    case Storage::kBFloat16:
+      return simd::PanelFormat::kBFloat16;
+    case Storage::kBlocks4:
+      return simd::PanelFormat::kBlocks4;
+    case Storage::kBlocks8:
+      return simd::PanelFormat::kBlocks8;
+    default:
+      return simd::PanelFormat::kFloat32;
+  }
 }
 
 std::int64_t panel_count(std::int64_t out) {
@@ -130,6 +151,13 @@ void run_product(simd::Product product) {
   });
 }
 
+BlockPanels block_layout(const PackedMatrix& weight) {
+  return {
+      .bits = weight.storage() == Storage::kBlocks4 ? 4 : 8,
+      .width = simd::table().panel,
+      .in = weight.in()};
+}
+
 // x [rows, in] with stride 1 inside, result likewise.
 void run_packed(
     const at::Tensor& x,
@@ -149,7 +177,7 @@ void run_packed(
        .x_stride = x.stride(0),
        .rows = x.size(0),
        .panels = weight.data().const_data_ptr(),
-       .bfloat16 = weight.storage() == Storage::kBFloat16,
+       .format = panel_format(weight.storage()),
        .in = weight.in(),
        .out = weight.out(),
        .bias = local ? local->const_data_ptr<float>() : nullptr,
@@ -192,20 +220,13 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
   }
 }
 
-at::Tensor PackedMatrix::rows(const at::Tensor& ids) const {
-  if (!data_.device().is_cpu())
-    return data_.index_select(0, ids).to(at::kFloat);
-  // [n, in] out of [panels][in][width].
-  const auto width = data_.size(2);
-  const at::Tensor panel = ids.div(width, "floor");
-  const at::Tensor column = ids.remainder(width);
-  const at::Tensor found = data_.index({panel, at::indexing::Slice(), column});
-  return found.to(at::kFloat);
-}
-
 PackedMatrix::PackedMatrix(
-    std::int64_t out, std::int64_t in, const ReadRows& read, Storage storage)
+    std::int64_t out, std::int64_t in, const RowSource& source, Storage storage)
     : out_(out), in_(in), storage_(storage) {
+  if (source.blocks.bits != 0 && storage == Storage::kFloat32) {
+    pack_blocks(source.blocks);
+    return;
+  }
   const std::int64_t width = simd::table().panel;
   data_ = panel_storage(
       {panel_count(out), in, width}, at::dtype(scalar_type(storage)));
@@ -214,7 +235,7 @@ PackedMatrix::PackedMatrix(
     std::vector<float> rows(static_cast<std::size_t>(width * in));
     for (auto panel = begin; panel < end; ++panel) {
       const auto count = std::min(width, out - panel * width);
-      read(panel * width, panel * width + count, rows.data());
+      source.floats(panel * width, panel * width + count, rows.data());
       if (storage == Storage::kBFloat16) {
         auto* target = static_cast<at::BFloat16*>(data) + panel * in * width;
         pack_panel(rows.data(), count, in, target);
@@ -226,12 +247,74 @@ PackedMatrix::PackedMatrix(
   });
 }
 
+bool PackedMatrix::in_blocks() const {
+  return storage_ == Storage::kBlocks4 || storage_ == Storage::kBlocks8;
+}
+
+void PackedMatrix::pack_blocks(const ReadBlocks& source) {
+  storage_ = source.bits == 4 ? Storage::kBlocks4 : Storage::kBlocks8;
+  const auto layout = block_layout(*this);
+  data_ = panel_storage(
+      {panel_count(out_), layout.panel_bytes()}, at::dtype(at::kByte));
+  auto* data = static_cast<std::byte*>(data_.mutable_data_ptr());
+  parallel_ranges(panel_count(out_), 4, [&](auto begin, auto end) {
+    const auto count = static_cast<std::size_t>(layout.width * in_);
+    std::vector<float> scales(count / kBlockInputs), offsets(scales);
+    std::vector<std::int8_t> numbers(count);
+    const BlockRows rows{scales.data(), offsets.data(), numbers.data()};
+    for (auto panel = begin; panel < end; ++panel) {
+      const auto first = panel * layout.width;
+      const auto last = std::min(out_, first + layout.width);
+      source.read(first, last, rows);
+      pack_block_panel(
+          layout, rows, last - first, data + panel * layout.panel_bytes());
+    }
+  });
+}
+
+void PackedMatrix::unpack_blocks(std::int64_t row, float* target) const {
+  const auto layout = block_layout(*this);
+  const auto* data = static_cast<const std::byte*>(data_.const_data_ptr());
+  const auto panel = row / layout.width;
+  unpack_block_column(
+      layout, data + panel * layout.panel_bytes(), row % layout.width, target);
+}
+
+at::Tensor PackedMatrix::rows(const at::Tensor& ids) const {
+  if (!data_.device().is_cpu())
+    return data_.index_select(0, ids).to(at::kFloat);
+  if (in_blocks()) {
+    auto found = at::empty({ids.size(0), in_}, at::kFloat);
+    auto* target = found.mutable_data_ptr<float>();
+    const at::Tensor dense = ids.to(at::kLong).contiguous();
+    const auto* index = dense.const_data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < ids.size(0); ++i)
+      unpack_blocks(index[i], target + i * in_);
+    return found;
+  }
+  // [n, in] out of [panels][in][width].
+  const auto width = data_.size(2);
+  const at::Tensor panel = ids.div(width, "floor");
+  const at::Tensor column = ids.remainder(width);
+  const at::Tensor found = data_.index({panel, at::indexing::Slice(), column});
+  return found.to(at::kFloat);
+}
+
 std::int64_t PackedMatrix::bytes() const {
   return static_cast<std::int64_t>(data_.nbytes());
 }
 
 at::Tensor PackedMatrix::unpack() const {
   if (!data_.device().is_cpu()) return data_.to(at::kFloat);
+  if (in_blocks()) {
+    auto floats = at::empty({out_, in_}, at::kFloat);
+    auto* target = floats.mutable_data_ptr<float>();
+    parallel_ranges(out_, 64, [&](auto begin, auto end) {
+      for (auto row = begin; row < end; ++row)
+        unpack_blocks(row, target + row * in_);
+    });
+    return floats;
+  }
   auto plain = at::empty({out_, in_}, data_.options());
   if (storage_ == Storage::kBFloat16) {
     auto* target = static_cast<std::uint16_t*>(plain.mutable_data_ptr());

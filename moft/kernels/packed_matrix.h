@@ -9,6 +9,8 @@
 // Storage kBFloat16 rounds the weight once (to nearest even) and halves the
 // bytes read; arithmetic stays float32. On other devices the weight is kept as
 // [out, in] in the storage type and at::linear does the work (no guarantee).
+// Storage kBlocks4 and kBlocks8 keep the blocks of a quantised file
+// (block_panels.h): the bits of kFloat32 at a fifth and a third of its bytes.
 //
 // Layout on CPU: panels of w outputs (w = two vector registers); a panel is
 // [in][w], zero-padded in the last panel; bf16 is stored as its 16 bits.
@@ -19,33 +21,51 @@
 // be called from several threads. Work is split by at::get_num_threads().
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include <ATen/ATen.h>
 
+#include "moft/kernels/block_panels.h"
+
 namespace moft::kernels {
 
-enum class Storage { kFloat32, kBFloat16 };
+enum class Storage { kFloat32, kBFloat16, kBlocks4, kBlocks8 };
 
 // Writes rows begin..end of a matrix, float32, one after the other, to
 // `target`. Called from several threads at once. A vector counts as one row.
 using ReadRows =
     std::function<void(std::int64_t begin, std::int64_t end, float* target)>;
 
+// A matrix that is read when it is needed; as blocks too, where it has them.
+struct RowSource {
+  RowSource() = default;
+  // From anything that ReadRows takes.
+  template <std::invocable<std::int64_t, std::int64_t, float*> Read>
+  RowSource(Read floats_, ReadBlocks blocks_ = {})
+      : floats(std::move(floats_)), blocks(std::move(blocks_)) {}
+
+  ReadRows floats;
+  ReadBlocks blocks;
+};
+
 class PackedMatrix {
  public:
   // weight [out, in], any floating type, any strides; copied.
   // CallerError unless it has two dimensions, both at least 1.
+  // REQUIRES kFloat32 or kBFloat16.
   explicit PackedMatrix(
       const at::Tensor& weight, Storage storage = Storage::kFloat32);
 
   // Packs [out, in] as it is read, on the CPU, without a plain copy beside it.
+  // What comes in blocks stays in blocks unless kBFloat16 is asked for.
   PackedMatrix(
       std::int64_t out,
       std::int64_t in,
-      const ReadRows& read,
+      const RowSource& source,
       Storage storage = Storage::kFloat32);
 
   std::int64_t out() const { return out_; }
@@ -64,6 +84,10 @@ class PackedMatrix {
   const at::Tensor& data() const { return data_; }
 
  private:
+  bool in_blocks() const;
+  void pack_blocks(const ReadBlocks& source);
+  void unpack_blocks(std::int64_t row, float* target) const;
+
   std::int64_t out_ = 0;
   std::int64_t in_ = 0;
   Storage storage_ = Storage::kFloat32;

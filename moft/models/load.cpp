@@ -73,49 +73,107 @@ std::int64_t unpermuted_row(std::int64_t row, std::int64_t head_size) {
   return row - inside + inside % half * 2 + inside / half;
 }
 
-// Rows of a view; `source` keeps the mapping alive.
-kernels::ReadRows rows_of(
-    std::shared_ptr<const TensorSource> source, const TensorView& view) {
-  const std::int64_t rows = view.shape.size() < 2 ? 1 : view.shape[0];
-  const std::int64_t width = view.element_count() / rows;
-  const std::size_t bytes = view.bytes.size() / static_cast<std::size_t>(rows);
-  return [source = std::move(source), view, width, bytes](
-             std::int64_t begin, std::int64_t end, float* target) {
-    TensorView part = view;
-    part.shape = {end - begin, width};
-    part.bytes = view.bytes.subspan(
+// A view's rows as matrix rows, some of them as a view.
+struct ViewRows {
+  TensorView view;
+  std::int64_t width;
+
+  explicit ViewRows(const TensorView& whole)
+      : view(whole),
+        width(
+            whole.shape.size() < 2 ? whole.element_count()
+                                   : whole.element_count() / whole.shape[0]) {}
+
+  TensorView part(std::int64_t begin, std::int64_t end) const {
+    const std::int64_t rows = view.element_count() / width;
+    const std::size_t bytes =
+        view.bytes.size() / static_cast<std::size_t>(rows);
+    TensorView found = view;
+    found.shape = {end - begin, width};
+    found.bytes = view.bytes.subspan(
         static_cast<std::size_t>(begin) * bytes,
         static_cast<std::size_t>(end - begin) * bytes);
-    to_float(
-        part,
-        std::span<float>(
-            target, static_cast<std::size_t>((end - begin) * width)));
+    return found;
+  }
+};
+
+// Rows of a view as blocks, where the file has such.
+kernels::ReadBlocks blocks_of(
+    std::shared_ptr<const TensorSource> source, const ViewRows& rows) {
+  const int bits = block_bits(rows.view.type);
+  if (bits == 0) return {};
+  const auto read =
+      [source = std::move(source), rows](
+          std::int64_t begin, std::int64_t end, kernels::BlockRows target) {
+        const auto count = static_cast<std::size_t>((end - begin) * rows.width);
+        const std::size_t blocks = count / kernels::kBlockInputs;
+        to_blocks(
+            rows.part(begin, end),
+            std::span(target.scales, blocks),
+            std::span(target.offsets, blocks),
+            std::span(target.numbers, count));
+      };
+  return {bits, read};
+}
+
+// Rows of a view; `source` keeps the mapping alive.
+kernels::RowSource rows_of(
+    const std::shared_ptr<const TensorSource>& source, const TensorView& view) {
+  const ViewRows rows(view);
+  const auto read = [source, rows](
+                        std::int64_t begin, std::int64_t end, float* target) {
+    const auto count = static_cast<std::size_t>((end - begin) * rows.width);
+    to_float(rows.part(begin, end), std::span(target, count));
   };
+  return {read, blocks_of(source, rows)};
 }
 
 // The same with the rotary permutation undone.
-kernels::ReadRows unpermuted(
-    kernels::ReadRows read,
+kernels::RowSource unpermuted(
+    kernels::RowSource source,
     const std::vector<std::int64_t>& shape,
     std::int64_t heads) {
   const std::int64_t head_size = shape[0] / heads;
   if (shape.size() == 1) {  // a bias: its elements are the rows
-    return [read, head_size, count = shape[0]](
-               std::int64_t, std::int64_t, float* target) {
+    const auto read = [read = std::move(source.floats),
+                       head_size,
+                       count = shape[0]](
+                          std::int64_t, std::int64_t, float* target) {
       std::vector<float> stored(static_cast<std::size_t>(count));
       read(0, 1, stored.data());
       for (std::int64_t i = 0; i < count; ++i)
         target[i] =
             stored.at(static_cast<std::size_t>(unpermuted_row(i, head_size)));
     };
+    return {read};
   }
-  return [read, head_size, width = shape[1]](
-             std::int64_t begin, std::int64_t end, float* target) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t stored = unpermuted_row(row, head_size);
-      read(stored, stored + 1, target + (row - begin) * width);
-    }
-  };
+  const std::int64_t width = shape[1];
+  kernels::RowSource result(
+      [read = std::move(source.floats), head_size, width](
+          std::int64_t begin, std::int64_t end, float* target) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          const std::int64_t stored = unpermuted_row(row, head_size);
+          read(stored, stored + 1, target + (row - begin) * width);
+        }
+      });
+  if (source.blocks.bits == 0) return result;
+  result.blocks.bits = source.blocks.bits;
+  result.blocks.read =
+      [read = std::move(source.blocks.read), head_size, width](
+          std::int64_t begin, std::int64_t end, kernels::BlockRows target) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          const std::int64_t stored = unpermuted_row(row, head_size);
+          const std::int64_t blocks = width / kernels::kBlockInputs;
+          const std::int64_t place = row - begin;
+          read(
+              stored,
+              stored + 1,
+              {target.scales + place * blocks,
+               target.offsets + place * blocks,
+               target.numbers + place * width});
+        }
+      };
+  return result;
 }
 
 std::optional<std::int64_t> permuted_heads(
@@ -136,8 +194,8 @@ LoadedModel load_gguf(
     const auto theirs = llama_gguf_name(name);
     TORCH_CHECK(theirs, "[load] no GGUF name for ", name);
     const auto heads = permuted_heads(config, name);
-    auto read = rows_of(file, find_tensor(*file, *theirs, shape));
-    return heads ? unpermuted(std::move(read), shape, *heads) : read;
+    auto rows = rows_of(file, find_tensor(*file, *theirs, shape));
+    return heads ? unpermuted(std::move(rows), shape, *heads) : rows;
   };
   LoadedModel loaded;
   loaded.model = std::make_unique<LlamaModel>(

@@ -12,7 +12,7 @@ namespace moft {
 
 // Finds a parameter by its Hugging Face name and checks it at once; what it
 // returns reads rows of it whenever it is called.
-using LoadTensor = std::function<kernels::ReadRows(
+using LoadTensor = std::function<kernels::RowSource(
     const std::string& name, std::vector<std::int64_t> shape)>;
 
 }  // namespace moft

@@ -86,6 +86,30 @@ TEST(ToFloat, AgreesWithTheGgufPackageBitForBit) {
   }
 }
 
+// The parts of random blocks make the numbers that to_float() makes.
+TEST(ToBlocks, PartsMakeTheFloats) {
+  const GgufFile file(fixture("blocks.gguf"));
+  int found = 0;
+  for (const auto& name : file.names()) {
+    const TensorView view = *file.find(name);
+    const int bits = block_bits(view.type);
+    if (bits == 0) continue;
+    ++found;
+    const auto floats = test::floats_of(view);
+    std::vector<std::int8_t> numbers(floats.size());
+    std::vector<float> scales(floats.size() / 32), offsets(scales.size());
+    to_blocks(view, scales, offsets, numbers);
+    for (std::size_t i = 0; i < floats.size(); ++i) {
+      const float product = static_cast<float>(numbers[i]) * scales[i / 32];
+      ASSERT_EQ(product + offsets[i / 32], floats[i]) << name << " " << i;
+      if (bits == 4) {
+        ASSERT_EQ(numbers[i] & 15, numbers[i]) << name << " " << i;
+      }
+    }
+  }
+  EXPECT_EQ(found, 3);
+}
+
 TEST(ToFloat, AgreesWithTorchBitForBit) {
   const SafetensorsFile types(fixture("types.safetensors"));
   const SafetensorsFile expected(fixture("types_as_float.safetensors"));

@@ -14,7 +14,7 @@ struct Shape {
   std::int64_t in;
 };
 
-// Panels are 8, 16 or 32 wide: full, partial, single, several; slabs are 512.
+// Panels are 8, 16 or 32 wide: full, partial, single, several; slabs are 768.
 const Shape kShapes[] = {
     {1, 1}, {3, 5}, {16, 1}, {17, 33}, {32, 512}, {64, 513}, {97, 1100}};
 

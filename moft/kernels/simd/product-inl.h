@@ -15,16 +15,102 @@ constexpr std::int64_t kSlab = 768;
 // Rows that pass over all panels together.
 constexpr std::int64_t kChunk = 16 * kTileRows;
 
+// Blocks of block_panels.h, as this instruction set's panels hold them. widen()
+// gives input k of the block for all outputs of the panel.
+constexpr int kBlockInputs = 32;
+
+struct Block4 {
+  float scales[kPanel];
+  float offsets[kPanel];
+  std::uint8_t numbers[kBlockInputs][kLanes];
+};
+
+struct Block8 {
+  float scales[kPanel];
+  std::int8_t numbers[kBlockInputs][kPanel];
+};
+
+MOFT_INLINE void widen(const Block4& block, int k, Vec* weight) {
+  const IntVec both = load_integers(block.numbers[k]);
+  weight[0] =
+      fma(to_floats(both & 15), load(block.scales), load(block.offsets));
+  weight[1] =
+      fma(to_floats(both >> 4),
+          load(block.scales + kLanes),
+          load(block.offsets + kLanes));
+}
+
+MOFT_INLINE void widen(const Block8& block, int k, Vec* weight) {
+  for (int v = 0; v < 2; ++v) {
+    weight[v] = to_floats(load_integers(block.numbers[k] + v * kLanes)) *
+                load(block.scales + v * kLanes);
+  }
+}
+
+template <typename Weight>
+constexpr bool kBlocked = false;
+template <>
+constexpr bool kBlocked<Block4> = true;
+template <>
+constexpr bool kBlocked<Block8> = true;
+
+// Elements of a weight's type in so many inputs of a panel; a multiple of 32
+// inputs where they come in blocks.
+template <typename Weight>
+constexpr std::int64_t elements(std::int64_t inputs) {
+  return kBlocked<Weight> ? inputs / kBlockInputs : inputs * kPanel;
+}
+
 struct Tile {
   const float* x;
   std::int64_t x_stride;
   std::int64_t count;
-  std::int64_t panel_stride;
+  std::int64_t panel_stride;  // in elements of the weight's type
   const float* start;         // what the chains start from, row by row
   std::int64_t start_stride;  // 0: the bias for every row
   float* result;
   std::int64_t result_stride;
 };
+
+// The weights of one input for P panels, added to the sums.
+template <int M, int P>
+MOFT_INLINE void add_input(
+    const Tile& t, std::int64_t k, const Vec* weight, Vec (*sum)[2 * P]) {
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    const Vec value = splat(t.x[m * t.x_stride + k]);
+#pragma GCC unroll 8
+    for (int v = 0; v < 2 * P; ++v) {
+      sum[m][v] = fma(value, weight[v], sum[m][v]);
+    }
+  }
+}
+
+template <int M, int P, typename Number>
+MOFT_INLINE void add_inputs(const Tile& t, const Number* w, Vec (*sum)[2 * P]) {
+  for (std::int64_t k = 0; k < t.count; ++k) {
+    Vec weight[2 * P];
+#pragma GCC unroll 8
+    for (int v = 0; v < 2 * P; ++v) {
+      weight[v] =
+          load(w + (v / 2) * t.panel_stride + k * kPanel + (v % 2) * kLanes);
+    }
+    add_input<M, P>(t, k, weight, sum);
+  }
+}
+
+template <int M, int P, typename Block>
+MOFT_INLINE void add_blocks(const Tile& t, const Block* w, Vec (*sum)[2 * P]) {
+  for (std::int64_t k = 0; k < t.count; k += kBlockInputs, ++w) {
+    for (int i = 0; i < kBlockInputs; ++i) {
+      Vec weight[2 * P];
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p)
+        widen(w[p * t.panel_stride], i, weight + 2 * p);
+      add_input<M, P>(t, k + i, weight, sum);
+    }
+  }
+}
 
 template <int M, int P, typename Weight>
 void run_tile(const Tile& t, const Weight* w) {
@@ -34,22 +120,10 @@ void run_tile(const Tile& t, const Weight* w) {
       sum[m][v] = load(t.start + m * t.start_stride + v * kLanes);
     }
   }
-  const float* x = t.x;
-  for (std::int64_t k = 0; k < t.count; ++k) {
-    Vec weight[2 * P];
-#pragma GCC unroll 8
-    for (int v = 0; v < 2 * P; ++v) {
-      weight[v] =
-          load(w + (v / 2) * t.panel_stride + k * kPanel + (v % 2) * kLanes);
-    }
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      const Vec value = splat(x[m * t.x_stride + k]);
-#pragma GCC unroll 8
-      for (int v = 0; v < 2 * P; ++v) {
-        sum[m][v] = fma(value, weight[v], sum[m][v]);
-      }
-    }
+  if constexpr (kBlocked<Weight>) {
+    add_blocks<M, P>(t, w, sum);
+  } else {
+    add_inputs<M, P>(t, w, sum);
   }
   for (int m = 0; m < M; ++m) {
     for (int v = 0; v < 2 * P; ++v) {
@@ -58,9 +132,10 @@ void run_tile(const Tile& t, const Weight* w) {
   }
 }
 
-// How many panels a tile of M rows can hold in registers.
-template <int M>
-constexpr int kPanels = 8 * M <= kAccumulators
+// How many panels a tile of M rows can hold in registers; widening blocks takes
+// some of them.
+template <int M, typename Weight>
+constexpr int kPanels = 8 * M <= kAccumulators && !kBlocked<Weight>
                             ? 4
                             : (4 * M <= kAccumulators ? 2 : 1);
 
@@ -76,7 +151,8 @@ TileKernel<Weight> tile_kernel(int rows) {
   if constexpr (M < kTileRows) {
     if (rows > M) return tile_kernel<Weight, M + 1>(rows);
   }
-  return {run_tile<M, kPanels<M>, Weight>, run_tile<M, 1, Weight>, kPanels<M>};
+  constexpr int kWide = kPanels<M, Weight>;
+  return {run_tile<M, kWide, Weight>, run_tile<M, 1, Weight>, kWide};
 }
 
 // A tile whose last panel sticks out of the result, by way of a full buffer.
@@ -126,7 +202,7 @@ void run_rows(
   tile.x = p.x + row * p.x_stride + slab;
   tile.x_stride = p.x_stride;
   tile.count = count;
-  tile.panel_stride = p.in * kPanel;
+  tile.panel_stride = elements<Weight>(p.in);
   tile.result = p.result + row * p.result_stride + column;
   tile.result_stride = p.result_stride;
   tile.start = tile.result;
@@ -164,9 +240,27 @@ void run_few_rows(const Product& p) {
         panels,
         0,
         p.in,
-        weights + panel * p.in * kPanel);
+        weights + elements<Weight>(panel * p.in));
     panel += panels;
   }
+}
+
+// `count` inputs of a panel as floats, in `buffer` unless they are floats.
+template <typename Weight>
+MOFT_INLINE const float* as_floats(
+    const Weight* w, std::int64_t count, float* buffer) {
+  for (std::int64_t k = 0; k < count; ++k) {
+    Vec weight[2];
+    if constexpr (kBlocked<Weight>) {
+      widen(w[k / kBlockInputs], static_cast<int>(k % kBlockInputs), weight);
+    } else {
+      weight[0] = load(w + k * kPanel);
+      weight[1] = load(w + k * kPanel + kLanes);
+    }
+    store(buffer + k * kPanel, weight[0]);
+    store(buffer + k * kPanel + kLanes, weight[1]);
+  }
+  return buffer;
 }
 
 MOFT_INLINE const float* as_floats(
@@ -174,26 +268,27 @@ MOFT_INLINE const float* as_floats(
   return w;
 }
 
-MOFT_INLINE const float* as_floats(
-    const std::uint16_t* w, std::int64_t count, float* buffer) {
-  for (std::int64_t i = 0; i < count; i += kLanes)
-    store(buffer + i, load(w + i));
-  return buffer;
+// Where slab `index` of `slabs` starts: a multiple of a block's inputs.
+MOFT_INLINE std::int64_t slab_start(
+    std::int64_t in, std::int64_t index, std::int64_t slabs) {
+  const auto start = in * index / slabs;
+  return index == slabs ? in : start - start % kBlockInputs;
 }
 
-// Rows [first, last) in equal tiles; bf16 slabs are widened once for all.
+// Rows [first, last) in equal tiles; slabs that are not floats are widened once
+// for all.
 template <typename Weight>
 void run_chunk(const Product& p, std::int64_t first, std::int64_t last) {
-  alignas(64) float widened[kSlab * kPanel];
+  alignas(64) float widened[(kSlab + kBlockInputs) * kPanel];
   const auto* weights = static_cast<const Weight*>(p.panels);
   const auto tiles = (last - first + kTileRows - 1) / kTileRows;
   const auto slabs = (p.in + kSlab - 1) / kSlab;
   for (std::int64_t index = 0; index < slabs; ++index) {
-    const auto slab = p.in * index / slabs;
-    const auto count = p.in * (index + 1) / slabs - slab;
+    const auto slab = slab_start(p.in, index, slabs);
+    const auto count = slab_start(p.in, index + 1, slabs) - slab;
     for (auto panel = p.first_panel; panel < p.last_panel; ++panel) {
       const auto* w = as_floats(
-          weights + (panel * p.in + slab) * kPanel, count * kPanel, widened);
+          weights + elements<Weight>(panel * p.in + slab), count, widened);
       for (std::int64_t tile = 0; tile < tiles; ++tile) {
         const auto row = first + (last - first) * tile / tiles;
         const auto end = first + (last - first) * (tile + 1) / tiles;
@@ -220,10 +315,15 @@ void run_product(const Product& p) {
 
 void product(const Product& p) {
   if (p.rows < 1 || p.first_panel >= p.last_panel) return;
-  if (p.bfloat16) {
-    run_product<std::uint16_t>(p);
-  } else {
-    run_product<float>(p);
+  switch (p.format) {
+    case PanelFormat::kFloat32:
+      return run_product<float>(p);
+    case PanelFormat::kBFloat16:
+      return run_product<std::uint16_t>(p);
+    case PanelFormat::kBlocks4:
+      return run_product<Block4>(p);
+    case PanelFormat::kBlocks8:
+      return run_product<Block8>(p);
   }
 }
 

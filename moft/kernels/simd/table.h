@@ -14,13 +14,17 @@
 
 namespace moft::kernels::simd {
 
+// How panels hold the weights: [panels][in][width] floats or bf16 bits, or the
+// blocks of kernels/block_panels.h.
+enum class PanelFormat { kFloat32, kBFloat16, kBlocks4, kBlocks8 };
+
 // out[r, o] = bias[o] + sum over k of x[r, k] w[o, k], a single chain in k.
 struct Product {
   const float* x;
   std::int64_t x_stride;
   std::int64_t rows;
-  const void* panels;  // [panels][in][width], float or bf16 bits
-  bool bfloat16;
+  const void* panels;
+  PanelFormat format;
   std::int64_t in;
   std::int64_t out;
   const float* bias;  // [out] or null

@@ -98,6 +98,41 @@ MOFT_INLINE Vec load(const std::uint16_t* p) {
 #endif
 }
 
+// kLanes whole numbers out of bytes.
+MOFT_INLINE IntVec load_integers(const std::uint8_t* p) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<IntVec>(_mm512_cvtepu8_epi32(
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__)
+  return reinterpret_cast<IntVec>(_mm256_cvtepu8_epi32(
+      _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  IntVec wide;
+  for (int i = 0; i < kLanes; ++i)
+    wide[i] = p[i];
+  return wide;
+#endif
+}
+
+MOFT_INLINE IntVec load_integers(const std::int8_t* p) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<IntVec>(_mm512_cvtepi8_epi32(
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__)
+  return reinterpret_cast<IntVec>(_mm256_cvtepi8_epi32(
+      _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  IntVec wide;
+  for (int i = 0; i < kLanes; ++i)
+    wide[i] = p[i];
+  return wide;
+#endif
+}
+
+MOFT_INLINE Vec to_floats(IntVec v) {
+  return __builtin_convertvector(v, Vec);
+}
+
 // The sum of all lanes, always the same tree.
 MOFT_INLINE float sum(Vec v) {
 #if defined(__AVX2__)
