@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace {
 
 constexpr double kEpsilon = 1e-8;
 
-void normalise_rows(
+// Returns what they were divided by.
+double normalise_rows(
     std::vector<double>& values, const std::vector<std::size_t>& rows) {
   const auto less = [&](std::size_t a, std::size_t b) {
     return values[a] < values[b];
@@ -22,7 +24,7 @@ void normalise_rows(
   if (values[*low] == values[*high]) {
     for (const std::size_t row : rows)
       values[row] = 0.0;
-    return;
+    return std::numeric_limits<double>::infinity();
   }
   const auto count = static_cast<double>(rows.size());
   double mean = 0.0;
@@ -35,6 +37,7 @@ void normalise_rows(
   const double scale = std::sqrt(variance) + kEpsilon;
   for (const std::size_t row : rows)
     values[row] = (values[row] - mean) / scale;
+  return scale;
 }
 
 }  // namespace
@@ -52,21 +55,31 @@ std::string normalisation_name(Normalisation normalisation) {
   return normalisation == Normalisation::kBatch ? "batch" : "group";
 }
 
-at::Tensor normalise_advantages(
+NormalisedAdvantages normalise_with_divisor(
     const at::Tensor& advantages,
     Normalisation normalisation,
     const at::Tensor& groups) {
   std::vector<double> values = row_values(advantages, "advantages");
+  std::vector<double> divisors(values.size(), 1.0);
   if (normalisation == Normalisation::kBatch) {
     std::vector<std::size_t> all(values.size());
     std::iota(all.begin(), all.end(), std::size_t{0});
-    normalise_rows(values, all);
+    divisors.assign(values.size(), normalise_rows(values, all));
   } else if (normalisation == Normalisation::kGroup) {
     for (const auto& [label, rows] : rows_by_group(groups, values.size())) {
-      normalise_rows(values, rows);
+      const double divisor = normalise_rows(values, rows);
+      for (const std::size_t row : rows)
+        divisors[row] = divisor;
     }
   }
-  return row_tensor(values, advantages);
+  return {row_tensor(values, advantages), row_tensor(divisors, advantages)};
+}
+
+at::Tensor normalise_advantages(
+    const at::Tensor& advantages,
+    Normalisation normalisation,
+    const at::Tensor& groups) {
+  return normalise_with_divisor(advantages, normalisation, groups).advantages;
 }
 
 }  // namespace moft

@@ -29,8 +29,21 @@ enum class Normalisation {
 Normalisation parse_normalisation(std::string_view name);
 std::string normalisation_name(Normalisation normalisation);
 
+// Advantages and what each was divided by: 1 without normalisation, infinite
+// where all advantages were equal.
+struct NormalisedAdvantages {
+  at::Tensor advantages;
+  at::Tensor divisor;
+};
+
 // groups int64 [B], any labels; read by kGroup only and may otherwise be
 // undefined.
+NormalisedAdvantages normalise_with_divisor(
+    const at::Tensor& advantages,
+    Normalisation normalisation,
+    const at::Tensor& groups = {});
+
+// The advantages alone.
 at::Tensor normalise_advantages(
     const at::Tensor& advantages,
     Normalisation normalisation,

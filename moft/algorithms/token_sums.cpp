@@ -39,6 +39,23 @@ at::Tensor padded_mask(const at::Tensor& values, const at::Tensor& lengths) {
   return length_mask(lengths, values.size(1)).to(values.device());
 }
 
+// Lengths of packed values, on the CPU, checked against their number.
+at::Tensor packed_lengths(const at::Tensor& values, const at::Tensor& lengths) {
+  if (values.dim() != 1) {
+    throw_caller_error(
+        "packed values have {} dimensions; give one", values.dim());
+  }
+  at::Tensor host = checked_lengths(lengths, values.numel());
+  const auto total = host.sum().item<std::int64_t>();
+  if (total != values.numel()) {
+    throw_caller_error(
+        "lengths sum to {} but there are {} packed values; give equal numbers",
+        total,
+        values.numel());
+  }
+  return host;
+}
+
 }  // namespace
 
 at::Tensor length_mask(const at::Tensor& lengths, std::int64_t columns) {
@@ -54,23 +71,30 @@ at::Tensor sum_padded(const at::Tensor& values, const at::Tensor& lengths) {
 }
 
 at::Tensor sum_packed(const at::Tensor& values, const at::Tensor& lengths) {
-  if (values.dim() != 1) {
-    throw_caller_error(
-        "packed values have {} dimensions; give one", values.dim());
-  }
-  const at::Tensor host = checked_lengths(lengths, values.numel());
-  const auto total = host.sum().item<std::int64_t>();
-  if (total != values.numel()) {
-    throw_caller_error(
-        "lengths sum to {} but there are {} packed values; give equal numbers",
-        total,
-        values.numel());
-  }
+  const at::Tensor host = packed_lengths(values, lengths);
   const at::Tensor row_of_value =
       at::repeat_interleave(host).to(values.device());
   const at::Tensor wide = values.to(at::kDouble);
   return at::zeros({host.numel()}, wide.options())
       .index_add(0, row_of_value, wide);
+}
+
+at::Tensor prefix_sums_packed(
+    const at::Tensor& values, const at::Tensor& lengths) {
+  const at::Tensor host = packed_lengths(values, lengths);
+  const at::Tensor own = values.detach().to(at::kCPU, at::kDouble).contiguous();
+  at::Tensor sums = at::empty_like(own);
+  const double* from = own.const_data_ptr<double>();
+  double* to = sums.mutable_data_ptr<double>();
+  const auto* counts = host.const_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < host.numel(); ++row) {
+    double sum = 0.0;
+    for (std::int64_t t = 0; t < counts[row]; ++t) {
+      *to++ = sum;
+      sum += *from++;
+    }
+  }
+  return sums.to(values.device());
 }
 
 at::Tensor suffix_sums(const at::Tensor& values, const at::Tensor& lengths) {

@@ -27,4 +27,8 @@ at::Tensor sum_packed(const at::Tensor& values, const at::Tensor& lengths);
 // 0 behind the row's end.
 at::Tensor suffix_sums(const at::Tensor& values, const at::Tensor& lengths);
 
+// [N], double, no gradient: at token t the sum over the row's tokens u < t.
+at::Tensor prefix_sums_packed(
+    const at::Tensor& values, const at::Tensor& lengths);
+
 }  // namespace moft

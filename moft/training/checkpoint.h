@@ -3,6 +3,8 @@
 //   checkpoints/step-12/
 //     steering.safetensors   the masters, as a policy directory has them
 //     optimizer.safetensors  moments and step counters of every master
+//     value.safetensors, value_optimizer.safetensors
+//                            the same of the value network, if there is one
 //     recipe.yaml            the effective recipe that wrote it
 //     state.json             CheckpointState
 //
@@ -94,11 +96,10 @@ std::filesystem::path save_checkpoint(
     CheckpointState state,
     const std::string& recipe);
 
-// Reads the masters into the policy's conditioning and the rest into trainer.
-void restore_checkpoint(
-    const Checkpoint& checkpoint,
-    SteeredPolicy& policy,
-    OnlineTrainer& trainer);
+// Reads the masters into the policy's conditioning and returns what the
+// trainer has to be restored to.
+TrainerState load_checkpoint(
+    const Checkpoint& checkpoint, SteeredPolicy& policy);
 
 // Removes those of later steps than `step`: a run that goes on from an older
 // checkpoint starts its later story anew.

@@ -1,60 +1,15 @@
 #include "moft/training/online.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 
 #include <ATen/core/grad_mode.h>
 
-#include "moft/algorithms/adafactor.h"
-#include "moft/algorithms/adamw.h"
-#include "moft/algorithms/advantages.h"
-#include "moft/algorithms/baselines.h"
-#include "moft/algorithms/clip.h"
-#include "moft/algorithms/reinforce.h"
-#include "moft/algorithms/rewards.h"
-#include "moft/algorithms/schedule.h"
-#include "moft/algorithms/token_sums.h"
 #include "moft/core/errors.h"
-#include "moft/kernels/token_log_probs.h"
+#include "moft/training/make_optimizer.h"
+#include "moft/training/stopwatch.h"
 
 namespace moft {
 namespace {
-
-// Adds the seconds of its own life to a counter.
-class Stopwatch {
- public:
-  explicit Stopwatch(double& seconds)
-      : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
-  ~Stopwatch() {
-    seconds_ +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
-            .count();
-  }
-
- private:
-  double& seconds_;
-  std::chrono::steady_clock::time_point start_;
-};
-
-at::Tensor doubles(const std::vector<double>& values) {
-  return at::tensor(values, at::kDouble);
-}
-
-std::vector<double> to_doubles(const at::Tensor& values) {
-  const at::Tensor flat =
-      values.detach().to(at::kCPU).to(at::kDouble).contiguous();
-  const double* data = flat.const_data_ptr<double>();
-  return {data, data + flat.numel()};
-}
-
-at::Tensor prompt_labels(const StepBatch& batch) {
-  std::vector<std::int64_t> labels;
-  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
-    labels.push_back(static_cast<std::int64_t>(r) / batch.samples_per_prompt);
-  }
-  return at::tensor(labels, at::kLong);
-}
 
 // Tokens of conditioning.prompt, measured on the corners and, for numbers of
 // two decimals, between them.
@@ -72,46 +27,6 @@ std::int64_t longest_prompt_words(const SteeredPolicy& policy) {
     }
   }
   return longest;
-}
-
-LearningRateSchedule schedule_of(const TrainingOptions& options) {
-  LearningRateSchedule schedule;
-  schedule.shape = parse_schedule_shape(enum_name(options.schedule.kind));
-  schedule.learning_rate = options.optimizer.learning_rate;
-  schedule.warmup_steps = options.schedule.warmup_steps;
-  schedule.total_steps = options.steps;
-  schedule.final_fraction = options.schedule.final_fraction;
-  return schedule;
-}
-
-AdamWOptions adamw_of(const OptimizerOptions& options) {
-  AdamWOptions adamw;
-  adamw.beta1 = options.betas[0];
-  adamw.beta2 = options.betas[1];
-  adamw.epsilon = options.epsilon;
-  adamw.weight_decay = options.weight_decay;
-  adamw.dense = options.zero_coefficient == ZeroCoefficient::kDense;
-  return adamw;
-}
-
-AdafactorOptions adafactor_of(const OptimizerOptions& options) {
-  const AdafactorSettings& settings = options.adafactor;
-  AdafactorOptions adafactor;
-  adafactor.decay_rate = settings.decay_rate;
-  adafactor.clipping_threshold = settings.clipping_threshold;
-  adafactor.multiply_by_parameter_scale = settings.multiply_by_parameter_scale;
-  adafactor.min_dim_size_to_factor = settings.min_dim_size_to_factor;
-  adafactor.dense = options.zero_coefficient == ZeroCoefficient::kDense;
-  return adafactor;
-}
-
-std::unique_ptr<Optimizer> make_optimizer(
-    std::vector<TrainedTensor> parameters, const OptimizerOptions& options) {
-  if (options.kind == OptimizerKind::kAdafactor) {
-    return std::make_unique<Adafactor>(
-        std::move(parameters), adafactor_of(options));
-  }
-  return std::make_unique<AdamW>(std::move(parameters), adamw_of(options));
 }
 
 }  // namespace
@@ -150,6 +65,36 @@ OnlineTrainer::OnlineTrainer(
     parameters.push_back({entry.name, entry.master, entry.decays});
   }
   optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
+  if (options_.baseline == Baseline::kValue) make_value_learner();
+}
+
+void OnlineTrainer::make_value_learner() {
+  const SteeredPolicy& policy = *inputs_.policy;
+  if (!inputs_.value_model) {
+    throw_caller_error(
+        "the baseline is value but there is no model to make the value "
+        "network of; give one");
+  }
+  const std::int64_t vocabulary = inputs_.value_model->info().vocabulary;
+  const std::int64_t own = inputs_.policy->model().info().vocabulary;
+  if (vocabulary != own) {
+    throw_caller_error(
+        "training.value.model has a vocabulary of {} tokens, but the policy's "
+        "has {}; give a model with the policy's tokenizer",
+        vocabulary,
+        own);
+  }
+  if (options_.value.prompt == ValuePrompt::kConditioned &&
+      !policy.conditions_prompts()) {
+    throw_caller_error(
+        "training.value.prompt is conditioned but there is no "
+        "conditioning.prompt; give that, or prompt: plain");
+  }
+  const bool each = options_.value.target == ValueTarget::kObjectives;
+  const auto outputs = static_cast<std::int64_t>(
+      each ? inputs_.objectives->size() : std::size_t{1});
+  value_ = std::make_unique<ValueLearner>(
+      inputs_.value_model, outputs, options_.value);
 }
 
 StepResult OnlineTrainer::step() {
@@ -255,186 +200,21 @@ void OnlineTrainer::score_rewards(StepBatch& batch, StepTimes& times) const {
   batch.scores = inputs_.objectives->score(request);
 }
 
-at::Tensor OnlineTrainer::policy_log_probs(
-    const StepPart& part, StepBatch& batch, bool last_use) const {
-  LanguageModel& model = inputs_.policy->model();
-  const at::Device device = model.steerable().parameters.at(0)->device();
-  const auto steering =
-      RowSteering::per_row(part.coefficients, part.coefficients_of, device);
-  const at::Tensor logits = model.completion_logits(part.score, steering);
-  const double inverse_temperature = 1.0 / inputs_.policy->temperature();
-  const auto lengths = at::tensor(part.lengths, at::kLong);
-  const auto entropy = to_doubles(sum_packed(
-      kernels::entropy(logits.detach(), inverse_temperature).to(at::kCPU),
-      lengths));
-  for (std::size_t i = 0; i < part.rows.size(); ++i) {
-    batch.entropy[part.rows[i]] =
-        entropy[i] / static_cast<double>(part.lengths[i]);
-  }
-  return kernels::selected_log_probs(
-      logits,
-      at::tensor(part.targets, at::kLong).to(device),
-      {.inverse_temperature = inverse_temperature,
-       .overwrite_logits = last_use});
-}
-
-at::Tensor OnlineTrainer::reference_log_probs(const StepPart& part) const {
-  at::NoGradGuard no_gradient;
-  LanguageModel& model = inputs_.policy->model();
-  const auto objectives = static_cast<std::int64_t>(inputs_.objectives->size());
-  const at::Tensor logits = model.completion_logits(
-      part.reference_score, RowSteering::reference(objectives));
-  return kernels::selected_log_probs(
-      logits,
-      at::tensor(part.targets, at::kLong).to(logits.device()),
-      {.inverse_temperature = 1.0 / inputs_.policy->temperature(),
-       .overwrite_logits = false});
-}
-
-void OnlineTrainer::set_log_ratios(
-    const StepPart& part,
-    const at::Tensor& policy,
-    const at::Tensor& reference,
-    StepBatch& batch) const {
-  const auto lengths = at::tensor(part.lengths, at::kLong);
-  const at::Tensor scored = policy.detach().to(at::kCPU);
-  const at::Tensor difference =
-      scored.to(at::kDouble) - reference.to(at::kCPU).to(at::kDouble);
-  const auto ratios = to_doubles(sum_packed(difference, lengths));
-  std::vector<float> sampled;
-  for (const std::size_t r : part.rows) {
-    const auto& row = batch.rows[r].log_probs;
-    sampled.insert(sampled.end(), row.begin(), row.end());
-  }
-  const at::Tensor gap = (at::tensor(sampled) - scored).abs();
-  const auto gaps = to_doubles(sum_packed(gap, lengths));
-  for (std::size_t i = 0; i < part.rows.size(); ++i) {
-    batch.log_ratio[part.rows[i]] = ratios[i];
-    batch.rollout_gap[part.rows[i]] = gaps[i];
-  }
-}
-
-void OnlineTrainer::set_advantages(StepBatch& batch) const {
-  const auto rows = static_cast<std::int64_t>(batch.rows.size());
-  const auto objectives = static_cast<std::int64_t>(inputs_.objectives->size());
-  at::Tensor rewards = at::empty({rows, objectives}, at::kDouble);
-  at::Tensor weights = at::empty({rows, objectives}, at::kDouble);
-  std::vector<double> alphas;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const Steering& steering =
-        batch.steerings[static_cast<std::size_t>(r / batch.samples_per_prompt)];
-    alphas.push_back(steering.alpha);
-    for (std::int64_t i = 0; i < objectives; ++i) {
-      const auto place = static_cast<std::size_t>(i);
-      rewards.data_ptr<double>()[r * objectives + i] =
-          batch.scores.mapped[static_cast<std::size_t>(r)][place];
-      weights.data_ptr<double>()[r * objectives + i] = steering.w[place];
-    }
-  }
-  const double penalty = missing_eos_penalty_at(options_, step_);
-  std::vector<double> penalties;
-  for (const Generation& row : batch.rows) {
-    penalties.push_back(row.finished ? 0.0 : penalty);
-  }
-  const at::Tensor reward = regularised_reward(
-      scalarise(rewards, weights), doubles(batch.log_ratio), doubles(alphas));
-  const at::Tensor penalised = reward - doubles(penalties);
-  const at::Tensor groups = prompt_labels(batch);
-  const at::Tensor baseline = options_.baseline == Baseline::kLeaveOneOut
-                                  ? leave_one_out_baseline(penalised, groups)
-                                  : batch_mean_baseline(penalised);
-  const auto kind =
-      parse_normalisation(enum_name(options_.advantage_normalisation));
-  batch.reward = to_doubles(reward);
-  batch.advantage =
-      to_doubles(normalise_advantages(penalised - baseline, kind, groups));
-}
-
-void OnlineTrainer::backward(
-    const StepPart& part, const at::Tensor& log_probs, const StepBatch& batch) {
-  std::vector<double> advantages;
-  for (const std::size_t r : part.rows) {
-    advantages.push_back(batch.advantage[r]);
-  }
-  const at::Tensor sequence = sum_packed(
-      log_probs, at::tensor(part.lengths, at::kLong).to(log_probs.device()));
-  const at::Tensor loss = reinforce_loss(
-      sequence,
-      doubles(advantages).to(log_probs.device()),
-      static_cast<double>(batch.rows.size()));
-  loss.backward();
-}
-
-// One part: the policy's forward pass serves rewards and gradient alike.
-// Several: rewards need all log-ratios before the first gradient, so each
-// part is scored once without and once with gradient.
-void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
-  Conditioning& conditioning = *inputs_.policy->conditioning();
-  conditioning.zero_gradient();
-  conditioning.note_steerings(batch.coefficients);
-  batch.log_ratio.resize(batch.rows.size());
-  batch.rollout_gap.resize(batch.rows.size());
-  batch.entropy.resize(batch.rows.size());
-  const std::vector<StepPart> parts = split_step(
-      batch, options_.gradient_accumulation, conditioning.mixes_rows());
-  const bool single = parts.size() == 1;
-  if (!single) {
-    for (const StepPart& part : parts) {
-      at::NoGradGuard no_gradient;
-      at::Tensor policy;
-      {
-        const Stopwatch watch(result.times.policy);
-        policy = policy_log_probs(part, batch, false);
-      }
-      const Stopwatch watch(result.times.reference);
-      set_log_ratios(part, policy, reference_log_probs(part), batch);
-    }
-    set_advantages(batch);
-  }
-  for (const StepPart& part : parts) {
-    at::Tensor reference;
-    if (single) {
-      const Stopwatch watch(result.times.reference);
-      reference = reference_log_probs(part);
-    }
-    const Stopwatch watch(result.times.policy);
-    const Coefficients& c = part.coefficients.front();
-    conditioning.begin_gradient(c);
-    const at::Tensor policy = policy_log_probs(part, batch, true);
-    if (single) {
-      set_log_ratios(part, policy, reference, batch);
-      set_advantages(batch);
-    }
-    backward(part, policy, batch);
-    conditioning.end_gradient(c);
-  }
-}
-
-void OnlineTrainer::optimize(StepResult& result) {
-  const Stopwatch watch(result.times.optimizer);
-  at::NoGradGuard no_gradient;
-  Conditioning& conditioning = *inputs_.policy->conditioning();
-  std::vector<ScaledGradient> gradients;
-  for (const TrainedParameter& entry : conditioning.trained()) {
-    gradients.push_back({entry.gradient, entry.coefficient});
-  }
-  const ClippedNorm clipped = clip_by_global_norm(
-      optimizer_->parameters(), gradients, options_.gradient_clip);
-  const double rate = learning_rate_at(schedule_of(options_), step_);
-  optimizer_->step(gradients, rate, clipped.factor);
-  conditioning.masters_changed();
-  result.metrics["grad_norm"] = clipped.norm;
-  result.metrics["learning_rate"] = rate;
-}
-
 TrainerState OnlineTrainer::state() const {
-  return {step_, shuffler_.cursor(), optimizer_->export_state()};
+  TrainerState state{
+      step_, shuffler_.cursor(), optimizer_->export_state(), {}, {}};
+  if (value_) {
+    state.value = value_->masters();
+    state.value_optimizer = value_->optimizer_state();
+  }
+  return state;
 }
 
 void OnlineTrainer::restore(const TrainerState& state) {
   step_ = state.step;
   shuffler_.seek(state.cursor);
   optimizer_->import_state(state.optimizer);
+  if (value_) value_->restore(state.value, state.value_optimizer);
 }
 
 }  // namespace moft

@@ -6,9 +6,12 @@
 //                                      policy's temperature, no truncation
 //   rewards per objective              R_i(x, y), mapped, never clipped
 //   r = (1-alpha) w.R - alpha (log pi(y|x) - log ref(y|x))
-//   baseline, advantage, normalise
+//   baseline, advantage, normalise     with a value network: it predicts
+//                                      first, then learns from the rewards
 //   loss = -mean(A log pi(y|x))        gradient through log pi alone
-//   clip, AdamW
+//   clip, AdamW or Adafactor
+//
+// Other ways to bring the KL in (kl_estimator) are in algorithms/kl_gradient.h.
 //
 // log pi and log ref come from two identical scoring passes, so their ratio is
 // exactly 0 while the policy equals its reference; the rollout's own
@@ -31,6 +34,7 @@
 #include "moft/rewards/objectives.h"
 #include "moft/training/step_batch.h"
 #include "moft/training/training_options.h"
+#include "moft/training/value_learner.h"
 #include "moft/weightings/sampling.h"
 
 namespace moft {
@@ -56,9 +60,10 @@ struct StepTimes {
   double rewards = 0.0;
   double reference = 0.0;
   double policy = 0.0;  // forward and backward
+  double value = 0.0;   // the value network, its update included
   double optimizer = 0.0;
   double total() const {
-    return rollout + rewards + reference + policy + optimizer;
+    return rollout + rewards + reference + policy + value + optimizer;
   }
 };
 
@@ -75,6 +80,9 @@ struct TrainerState {
   std::int64_t step = 0;  // finished steps
   ShuffleCursor cursor;
   std::map<std::string, at::Tensor> optimizer;
+  // Of the value network; empty without one.
+  std::map<std::string, at::Tensor> value;
+  std::map<std::string, at::Tensor> value_optimizer;
 };
 
 struct TrainerInputs {
@@ -83,13 +91,17 @@ struct TrainerInputs {
   const std::vector<Example>* examples = nullptr;
   std::int64_t max_prompt_tokens = 512;
   bool shuffle = true;
+  // What the value network starts from, a plain model that nobody else uses;
+  // with baseline: value only.
+  std::shared_ptr<LanguageModel> value_model = nullptr;
 };
 
 class OnlineTrainer {
  public:
   // What `inputs` points to must outlive the trainer. CallerError for a prompt
-  // that is too long, a template that does not fit the examples, or a baseline
-  // that needs more samples per prompt.
+  // that is too long, a template that does not fit the examples, a baseline
+  // that needs more samples per prompt, or a value network that does not fit
+  // the policy.
   OnlineTrainer(
       TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler);
 
@@ -99,6 +111,8 @@ class OnlineTrainer {
   const TrainingOptions& options() const { return options_; }
   // Token ids of every example's prompt.
   const std::vector<TokenIds>& prompts() const { return prompts_; }
+  // Null without a value network.
+  const ValueLearner* value() const { return value_.get(); }
   TrainerState state() const;
   // The masters are restored through the policy's conditioning.
   void restore(const TrainerState& state);
@@ -108,21 +122,22 @@ class OnlineTrainer {
   Steering draw_steering(std::size_t prompt) const;
   void roll_out(StepBatch& batch, StepTimes& times);
   void score_rewards(StepBatch& batch, StepTimes& times) const;
-  void set_advantages(StepBatch& batch) const;
   void update(StepBatch& batch, StepResult& result);
-  at::Tensor policy_log_probs(
-      const StepPart& part, StepBatch& batch, bool last_use) const;
-  at::Tensor reference_log_probs(const StepPart& part) const;
+  void predict_values(StepBatch& batch, StepTimes& times);
+  void learn_values(const StepBatch& batch, StepResult& result);
+  void score_reference(const StepPart& part, PartScores& scores) const;
+  void score_policy(
+      const StepPart& part,
+      StepBatch& batch,
+      PartScores& scores,
+      bool last_use) const;
   void set_log_ratios(
-      const StepPart& part,
-      const at::Tensor& policy,
-      const at::Tensor& reference,
-      StepBatch& batch) const;
+      const StepPart& part, const PartScores& scores, StepBatch& batch) const;
+  void set_advantages(StepBatch& batch) const;
   void backward(
-      const StepPart& part,
-      const at::Tensor& log_probs,
-      const StepBatch& batch);
+      const StepPart& part, const PartScores& scores, const StepBatch& batch);
   void optimize(StepResult& result);
+  void make_value_learner();
   void report(const StepBatch& batch, StepResult& result) const;
 
   TrainerInputs inputs_;
@@ -133,6 +148,7 @@ class OnlineTrainer {
   PromptTemplate template_;
   std::vector<TokenIds> prompts_;  // of every example
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<ValueLearner> value_;  // null: another baseline
   std::int64_t step_ = 0;
 };
 

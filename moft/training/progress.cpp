@@ -31,6 +31,7 @@ void Progress::print(const StepResult& result) {
   share("rewards", result.times.rewards);
   share("reference", result.times.reference);
   share("policy", result.times.policy);
+  if (result.times.value > 0) share("value", result.times.value);
   share("optimizer", result.times.optimizer);
   // What a step has cost so far, saving and evaluation included.
   const double elapsed =

@@ -4,7 +4,8 @@
 //   tokens_per_second=812 rollout=40% rewards=5% reference=15% policy=38%
 //   optimizer=2% time_left=3 min 05 s
 //
-// (on one line). Thread safety: one thread.
+// (on one line), with `value=..%` where there is a value network. Thread
+// safety: one thread.
 #pragma once
 
 #include <chrono>

@@ -6,6 +6,7 @@
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/log.h"
+#include "moft/training/run_directory.h"
 
 namespace moft {
 namespace {
@@ -13,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPolicyDirectory = "policy";
-constexpr const char* kRecipeFile = "recipe.yaml";
 
 std::map<std::string, double> metrics_of(std::string_view line) {
   std::map<std::string, double> metrics;
@@ -63,7 +63,7 @@ TrainingRun::TrainingRun(
   remove_stale_temporaries(checkpoints_of(setup_.directory));
   write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
   if (!resume) return;
-  restore_checkpoint(*resume, policy_, trainer_);
+  trainer_.restore(load_checkpoint(*resume, policy_));
   remove_later_checkpoints(setup_.directory, resume->state.step);
   newest_ = resume->directory;
   saved_step_ = resume->state.step;

@@ -21,8 +21,9 @@ namespace fs = std::filesystem;
 constexpr const char* kRunFiles[] = {
     "checkpoints",
     "policy",
+    kModelDirectory,
     "report",
-    "recipe.yaml",
+    kRecipeFile,
     kMetricsFile,
     kSamplesFile,
     kEventFile};

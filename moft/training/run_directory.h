@@ -6,6 +6,7 @@
 //   events.out.tfevents.moft
 //   checkpoints/    step-<n>, the last few
 //   policy/         what training publishes
+//   model/          what supervised finetuning publishes
 //   report/         what `moft evaluate` writes
 //
 // Thread safety: one thread.
@@ -14,6 +15,9 @@
 #include <filesystem>
 
 namespace moft {
+
+inline constexpr const char* kRecipeFile = "recipe.yaml";
+inline constexpr const char* kModelDirectory = "model";
 
 // True when any file of a run is in `directory`.
 bool holds_run(const std::filesystem::path& directory);

@@ -24,17 +24,34 @@ struct StepBatch {
   std::vector<Generation> rows;            // [B]
   std::vector<std::string> texts;          // [B]
   std::shared_ptr<const Features> features;
-  Scores scores;  // [B][m]
+  Scores scores;      // [B][m]
+  at::Tensor values;  // [P, m or 1] of the value network; undefined without
   // Set once the completions are scored; all [B], double, on the CPU.
   std::vector<double> log_ratio;  // log pi(y) - log ref(y)
   std::vector<double> reward;     // r, KL included
+  std::vector<double> reward_kl;  // what alpha multiplies in trained_reward
+  std::vector<double> trained_reward;  // r of the update, penalty included
   std::vector<double> advantage;
+  std::vector<double> kl_weight;  // alpha over the advantage's divisor
+  // [B][tokens], what a token's advantage has more, times kl_weight; empty
+  // rows: nothing.
+  std::vector<std::vector<double>> token_credit;
   std::vector<double> entropy;      // nats per token, mean over the row
   std::vector<double> rollout_gap;  // |sampled - scored| log-prob, summed
 
   std::size_t rows_of_prompt(std::size_t prompt) const {
     return prompt * static_cast<std::size_t>(samples_per_prompt);
   }
+};
+
+// The sampled tokens of a part under the policy and under the reference, [N],
+// row after row.
+struct PartScores {
+  at::Tensor log_probs;            // of the policy; with gradient in a backward
+  at::Tensor reference_log_probs;  // pass
+  at::Tensor reference_logits;     // [N, V]; kept if the KL is differentiated
+  at::Tensor kl;                   // of each token's distribution, a number
+  at::Tensor differentiable_kl;    // the same with gradient
 };
 
 // The prompts of a step that are computed together: their rows, targets and

@@ -68,6 +68,7 @@ void OnlineTrainer::report(const StepBatch& batch, StepResult& result) const {
   metrics["time/rewards"] = result.times.rewards;
   metrics["time/reference"] = result.times.reference;
   metrics["time/policy"] = result.times.policy;
+  if (value_) metrics["time/value"] = result.times.value;
   metrics["time/optimizer"] = result.times.optimizer;
   metrics["tokens_per_second"] = tokens / result.times.total();
 

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "moft/algorithms/kl_gradient.h"
 #include "moft/core/fields.h"
+#include "moft/training/optimizer_options.h"
+#include "moft/training/value_options.h"
 #include "moft/weightings/weighting_options.h"
 
 namespace moft {
@@ -19,11 +22,24 @@ constexpr auto enum_names(WeightingPer) {
   }};
 }
 
-enum class Baseline { kBatchMean, kLeaveOneOut };
+enum class Baseline { kBatchMean, kLeaveOneOut, kValue };
 constexpr auto enum_names(Baseline) {
-  return EnumNames<Baseline, 2>{{
+  return EnumNames<Baseline, 3>{{
       {Baseline::kBatchMean, "batch_mean"},
       {Baseline::kLeaveOneOut, "leave_one_out"},
+      {Baseline::kValue, "value"},
+  }};
+}
+
+constexpr auto enum_names(KlEstimator) {
+  return EnumNames<KlEstimator, 7>{{
+      {KlEstimator::kSequence, "sequence"},
+      {KlEstimator::kRewardToGo, "reward_to_go"},
+      {KlEstimator::kTokenExact, "token_exact"},
+      {KlEstimator::kTokenDirect, "token_direct"},
+      {KlEstimator::kSequenceK2, "sequence_k2"},
+      {KlEstimator::kSequenceK3, "sequence_k3"},
+      {KlEstimator::kNone, "none"},
   }};
 }
 
@@ -35,115 +51,6 @@ constexpr auto enum_names(AdvantageNormalisation) {
       {AdvantageNormalisation::kGroup, "group"},
   }};
 }
-
-enum class ZeroCoefficient { kSkip, kDense };
-constexpr auto enum_names(ZeroCoefficient) {
-  return EnumNames<ZeroCoefficient, 2>{{
-      {ZeroCoefficient::kSkip, "skip"},
-      {ZeroCoefficient::kDense, "dense"},
-  }};
-}
-
-enum class OptimizerKind { kAdamW, kAdafactor };
-constexpr auto enum_names(OptimizerKind) {
-  return EnumNames<OptimizerKind, 2>{{
-      {OptimizerKind::kAdamW, "adamw"},
-      {OptimizerKind::kAdafactor, "adafactor"},
-  }};
-}
-
-// T5X's defaults.
-struct AdafactorSettings {
-  double decay_rate = 0.8;
-  std::optional<double> clipping_threshold = 1.0;
-  bool multiply_by_parameter_scale = true;
-  std::int64_t min_dim_size_to_factor = 128;
-
-  template <class V>
-  void fields(V& v) {
-    v("decay_rate",
-      decay_rate,
-      Help{"step t keeps 1 - t^-decay_rate of the running mean square"},
-      above(0));
-    v("clipping_threshold",
-      clipping_threshold,
-      Help{"largest root mean square of a parameter's update before the "
-           "learning rate; null: not clipped"},
-      above(0));
-    v("multiply_by_parameter_scale",
-      multiply_by_parameter_scale,
-      Help{"the step is in units of the parameter's root mean square"});
-    v("min_dim_size_to_factor",
-      min_dim_size_to_factor,
-      Help{"matrices at least so large both ways keep their mean squares per "
-           "row and column only"},
-      at_least(1));
-  }
-};
-
-struct OptimizerOptions {
-  OptimizerKind kind = OptimizerKind::kAdamW;
-  double learning_rate = 5e-4;
-  std::vector<double> betas = {0.9, 0.95};
-  double epsilon = 1e-8;
-  double weight_decay = 0.0;
-  ZeroCoefficient zero_coefficient = ZeroCoefficient::kSkip;
-  AdafactorSettings adafactor;
-
-  template <class V>
-  void fields(V& v) {
-    v("kind",
-      kind,
-      Help{"adafactor: as T5X runs it, without momentum and weight decay"});
-    v("learning_rate",
-      learning_rate,
-      Help{"step size; of adafactor relative to the parameter"},
-      above(0));
-    v("betas",
-      betas,
-      Help{"decay rates of AdamW's running mean and mean square"},
-      from_up_to_below(0, 1),
-      Count{2});
-    v("epsilon", epsilon, Help{"added to AdamW's denominator"}, above(0));
-    v("weight_decay",
-      weight_decay,
-      Help{"decoupled weight decay; 0: none", "1 / (learning rate * step)"},
-      at_least(0));
-    v("zero_coefficient",
-      zero_coefficient,
-      Help{"a copy whose coefficient is 0 in a step; skip: keeps its moments "
-           "and its own step count, dense: gets a zero gradient"});
-    v("adafactor", adafactor, Help{"adafactor's own settings"});
-  }
-};
-
-enum class ScheduleKind { kConstant, kLinear, kCosine };
-constexpr auto enum_names(ScheduleKind) {
-  return EnumNames<ScheduleKind, 3>{{
-      {ScheduleKind::kConstant, "constant"},
-      {ScheduleKind::kLinear, "linear"},
-      {ScheduleKind::kCosine, "cosine"},
-  }};
-}
-
-struct ScheduleOptions {
-  ScheduleKind kind = ScheduleKind::kConstant;
-  std::int64_t warmup_steps = 0;
-  double final_fraction = 0.0;
-
-  template <class V>
-  void fields(V& v) {
-    v("kind", kind, Help{"how the learning rate goes on after the warm-up"});
-    v("warmup_steps",
-      warmup_steps,
-      Help{"the learning rate rises linearly over so many; 0: none", "steps"},
-      at_least(0));
-    v("final_fraction",
-      final_fraction,
-      Help{"linear and cosine end at this part of the learning rate"},
-      between(0, 1));
-  }
-};
 
 // A non-finite loss, gradient or reward always stops the run.
 struct GuardOptions {
@@ -216,10 +123,12 @@ struct TrainingOptions {
   WeightingPer weighting_per = WeightingPer::kPrompt;
   double kl_strength = 0.01;
   AlphaDistribution kl_sampler = AlphaDistribution::kFixed;
+  KlEstimator kl_estimator = KlEstimator::kSequence;
   std::int64_t max_new_tokens = 32;
   double missing_eos_penalty = 0.0;
   std::int64_t missing_eos_penalty_warmup_steps = 0;
   Baseline baseline = Baseline::kLeaveOneOut;
+  ValueOptions value;
   AdvantageNormalisation advantage_normalisation =
       AdvantageNormalisation::kBatch;
   std::int64_t gradient_accumulation = 1;
@@ -258,6 +167,14 @@ struct TrainingOptions {
            "it; fixed: always kl_strength, inverse: so that the softmdp "
            "mixing amount is uniform on [0, 1], uniform: on "
            "[conditioning.alpha_min, 1]"});
+    v("kl_estimator",
+      kl_estimator,
+      Help{"how the KL enters the gradient. Exact are sequence: the log ratio "
+           "of the whole completion in its reward, reward_to_go: of each token "
+           "and those behind it, token_exact: the KL of every token's whole "
+           "distribution, differentiated, and those behind it in the token's "
+           "reward. Biased, for study: token_direct, sequence_k2, "
+           "sequence_k3, none"});
     v("max_new_tokens",
       max_new_tokens,
       Help{"a completion that has not stopped by then is cut off", "tokens"},
@@ -280,7 +197,9 @@ struct TrainingOptions {
     v("baseline",
       baseline,
       Help{"what is subtracted from a completion's reward; leave_one_out: the "
-           "mean of the other completions of its prompt"});
+           "mean of the other completions of its prompt, value: what a value "
+           "network expects of the prompt, as in the paper"});
+    v("value", value, Help{"the value network, with baseline: value"});
     v("advantage_normalisation",
       advantage_normalisation,
       Help{"advantages are divided by the standard deviation of the batch, of "

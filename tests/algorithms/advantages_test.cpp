@@ -1,6 +1,7 @@
 #include "moft/algorithms/advantages.h"
 
 #include <fstream>
+#include <limits>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -116,6 +117,19 @@ TEST(Normalise, ConstantBatchesAreExactlyZero) {
   expect_near(mixed, row({0, 0, 0, -1, 1, 0}), 1e-8);
   EXPECT_EQ(mixed[0].item<double>(), 0.0);
   EXPECT_EQ(mixed[5].item<double>(), 0.0);
+}
+
+TEST(Normalise, TellsWhatItDividedBy) {
+  const at::Tensor a = row({1, 3, 7, 7, 2, 4});
+  const at::Tensor groups = labels({0, 0, 1, 1, 2, 2});
+  const auto none = normalise_with_divisor(a, Normalisation::kNone);
+  expect_near(none.divisor, at::ones({6}, at::kDouble), 0.0);
+  const auto group = normalise_with_divisor(a, Normalisation::kGroup, groups);
+  const double infinite = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(group.divisor[2].item<double>(), infinite);
+  EXPECT_NEAR(group.divisor[0].item<double>(), 1.0, 1e-7);
+  const auto batch = normalise_with_divisor(a, Normalisation::kBatch);
+  expect_near(batch.advantages * batch.divisor, a - a.mean(), 1e-14);
 }
 
 TEST(Normalise, RefusesUnfitInput) {

@@ -49,6 +49,15 @@ TEST(TokenSums, SuffixSumsStopAtTheEnd) {
                   .view({2, 3})));
 }
 
+TEST(TokenSums, PrefixSumsBeginAnewInEveryRow) {
+  const at::Tensor values =
+      at::tensor(std::vector<float>{1, 2, 4, 8, 16}, at::kFloat);
+  EXPECT_TRUE(
+      prefix_sums_packed(values, labels({2, 0, 3}))
+          .equal(at::tensor(std::vector<double>{0, 1, 0, 4, 12}, at::kDouble)));
+  EXPECT_THROW(prefix_sums_packed(values, labels({2, 2})), CallerError);
+}
+
 // float32 tokens are summed in double: 2^24 + 1 + 1 keeps its units.
 TEST(TokenSums, SumInDouble) {
   const at::Tensor tokens =

@@ -49,7 +49,9 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
       std::move(loaded), std::move(tokenizer), definition, 1);
   Objectives options;
   for (const std::string name : {"a", "b"}) {
-    options[name].regex = RegexOptions{.pattern = name};
+    const auto pattern = run.patterns.find(name);
+    options[name].regex = RegexOptions{
+        .pattern = pattern == run.patterns.end() ? name : pattern->second};
   }
   objectives = std::make_unique<ObjectiveSet>(make_objectives(options, {}));
   for (const std::string word :
@@ -64,6 +66,8 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   inputs.policy = policy.get();
   inputs.objectives = objectives.get();
   inputs.examples = &examples;
+  if (run.training.baseline == Baseline::kValue)
+    inputs.value_model = load_language_model(base).model;
   trainer = std::make_unique<OnlineTrainer>(
       inputs,
       run.training,

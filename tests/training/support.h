@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ struct TinyRun {
   SteeredSet steered_set = SteeredSet::kLora;
   std::string lora_layers = "all";
   std::function<void(ConditioningOptions&)> change_conditioning;  // or null
+  // By objective, the expression its reward looks for; its own name without.
+  std::map<std::string, std::string> patterns;
   WeightingOptions weightings;
   TrainingOptions training;
 };
@@ -36,7 +39,8 @@ struct TinyRun {
 TinyRun tiny_run();
 
 // Objectives `a` (is there an "a"?) and `b` (is there a "b"?), so that
-// weightings conflict. `folder` must hold the files as long as it lives.
+// weightings conflict. The value network of baseline: value starts from the
+// same base. `folder` must hold the files as long as it lives.
 struct TinyTraining {
   TinyTraining(const std::filesystem::path& folder, const TinyRun& run);
 

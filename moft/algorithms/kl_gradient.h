@@ -1,0 +1,87 @@
+// How the KL of equation 1 enters the policy's gradient.
+//
+// The objective is E_y[(1 - alpha) w.R(x, y)] - alpha KL(pi || ref), the KL
+// over whole outputs. With l_t the log ratio of the sampled token and K_t the
+// KL of its whole distribution to the reference's:
+//
+//   sequence      -alpha sum_t l_t in the reward                       exact
+//   reward_to_go  -alpha sum_{u >= t} l_u in the reward of token t      exact
+//   token_exact   -alpha grad K_t, and -alpha sum_{u > t} K_u in the
+//                 reward of token t: no sampling noise in a token's KL  exact
+//   token_direct  -alpha grad K_t alone: what a token does to the KL
+//                 behind it is left out
+//   sequence_k2   -alpha l^2 / 2 in the reward, l = sum_t l_t
+//   sequence_k3   -alpha (exp(-l) - 1 + l) in the reward
+//   none          no KL; CLP's algorithm 1 as printed, with the whole KL in
+//                 the reward, has the same expected gradient, as that KL does
+//                 not depend on y
+//
+// The exact ones differ in variance only; tests hold every row's expected
+// gradient to an enumerated oracle (docs/methods/algorithm.md).
+//
+// N packed tokens, B rows, V vocabulary. Errors: CallerError when shapes do not
+// fit. Thread safety: pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <ATen/ATen.h>
+
+namespace moft {
+
+enum class KlEstimator {
+  kSequence,
+  kRewardToGo,
+  kTokenExact,
+  kTokenDirect,
+  kSequenceK2,
+  kSequenceK3,
+  kNone,
+};
+
+// Whether the gradient goes through K_t, so that all logits are needed.
+bool differentiates_kl(KlEstimator estimator);
+
+// What an estimator that is not exact does to the result, as one sentence for
+// its user; none for the exact ones.
+std::optional<std::string> kl_estimator_warning(KlEstimator estimator);
+
+// What is known of the sampled tokens, row after row.
+struct TokenKl {
+  at::Tensor log_ratio;  // [N], log pi - log ref of the token
+  at::Tensor kl;         // [N], K_t; read when differentiates_kl
+  at::Tensor lengths;    // int64 [B]
+};
+
+// The KL term of each sequence's reward, which is multiplied by -alpha: [B],
+// double, no gradient.
+at::Tensor reward_kl(KlEstimator estimator, const TokenKl& tokens);
+
+// What a token's reward has more than its sequence's, to be multiplied by
+// alpha: the KL terms of the past, which the token cannot change any more.
+// [N], double, no gradient; undefined when it is 0 everywhere.
+at::Tensor token_credit(KlEstimator estimator, const TokenKl& tokens);
+
+// K_t, differentiable in the policy's logits. Logits [N, V] -> [N].
+at::Tensor token_kl(
+    const at::Tensor& policy_logits,
+    const at::Tensor& reference_logits,
+    double inverse_temperature);
+
+// The terms of a policy's loss.
+struct PolicyLoss {
+  at::Tensor log_probs;   // [N], with gradient
+  at::Tensor lengths;     // int64 [B]
+  at::Tensor advantages;  // [B]
+  at::Tensor kl_weight;   // [B]: alpha, over what advantages were divided by;
+                          // read with one of the following
+  at::Tensor credit;      // [N] token_credit(), or undefined
+  at::Tensor kl;          // [N] token_kl() with gradient, or undefined
+};
+
+// -(1 / normaliser) sum_b [ sum_t (A_b + k_b credit_t) log pi_t - k_b K_t ]:
+// [], double. Without credit and kl: reinforce_loss() of the sequences.
+at::Tensor policy_loss(const PolicyLoss& terms, double normaliser);
+
+}  // namespace moft

@@ -1,0 +1,64 @@
+#include "moft/algorithms/values.h"
+
+#include "moft/algorithms/rewards.h"
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+void check(const at::Tensor& values, const at::Tensor& targets) {
+  if (values.dim() == 2 && values.sizes() == targets.sizes()) return;
+  throw_caller_error(
+      "{} values meet {} targets; give [B, m] of both",
+      values.numel(),
+      targets.numel());
+}
+
+double summed_variance(const at::Tensor& rows) {
+  return (rows - rows.mean(0, /*keepdim=*/true))
+      .square()
+      .mean(0)
+      .sum()
+      .item<double>();
+}
+
+}  // namespace
+
+at::Tensor value_loss(
+    const at::Tensor& values, const at::Tensor& targets, double normaliser) {
+  check(values, targets);
+  if (!(normaliser > 0.0)) {
+    throw_caller_error(
+        "the value loss is divided by {}; give the number of values in the "
+        "step",
+        normaliser);
+  }
+  const at::Tensor wanted = targets.detach().to(values.device(), at::kDouble);
+  return (values.to(at::kDouble) - wanted).square().sum() * (1.0 / normaliser);
+}
+
+at::Tensor value_baseline(
+    const at::Tensor& values,
+    const at::Tensor& weights,
+    const at::Tensor& alpha,
+    ValueScale scale) {
+  const at::Tensor scalar = scalarise(values, weights);
+  if (alpha.sizes() != scalar.sizes()) {
+    throw_caller_error(
+        "{} values meet {} KL strengths; give one per row",
+        scalar.numel(),
+        alpha.numel());
+  }
+  if (scale == ValueScale::kLiteral) return scalar;
+  return (1 - alpha.detach().to(scalar.device(), at::kDouble)) * scalar;
+}
+
+double explained_variance(const at::Tensor& values, const at::Tensor& targets) {
+  check(values, targets);
+  const at::Tensor wanted = targets.detach().to(at::kDouble);
+  const at::Tensor given = values.detach().to(wanted.device(), at::kDouble);
+  const double all = summed_variance(wanted);
+  return all > 0.0 ? 1.0 - summed_variance(wanted - given) / all : 0.0;
+}
+
+}  // namespace moft

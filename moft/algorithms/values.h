@@ -1,0 +1,42 @@
+// A value network's loss, the baseline made from its values, and how good it
+// is.
+//
+// CLP (arXiv 2407.15762), appendix B.1: a network predicts the reward of each
+// objective from the prompt, V_i(x) = E_{w, y ~ pi}[R_i(x, y)], by mean squared
+// error; w.V is subtracted from the reward. As printed, the reward
+// r = (1 - alpha) w.R - alpha log ratio meets a baseline without (1 - alpha);
+// ValueScale::kReward gives the baseline that factor, so that it is right at
+// every alpha. Both depend on x, w and alpha only, so both leave the expected
+// gradient as it is.
+//
+// B rows, m values per row. Errors: CallerError when shapes do not fit.
+// Thread safety: pure functions.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace moft {
+
+enum class ValueScale {
+  kReward,   // (1 - alpha) w.V
+  kLiteral,  // w.V
+};
+
+// sum of (V - target)^2 / normaliser: [], double, differentiable in values.
+// values, targets [B, m]; the mean over all B m with normaliser B m.
+at::Tensor value_loss(
+    const at::Tensor& values, const at::Tensor& targets, double normaliser);
+
+// values, weights [B, m], alpha [B] -> [B], double, no gradient.
+at::Tensor value_baseline(
+    const at::Tensor& values,
+    const at::Tensor& weights,
+    const at::Tensor& alpha,
+    ValueScale scale);
+
+// 1 - Var(target - V) / Var(target), each variance taken over the rows and
+// summed over the m columns: 1 for perfect values, 0 for constant ones, below
+// 0 for worse ones; 0 when the targets do not vary. values, targets [B, m].
+double explained_variance(const at::Tensor& values, const at::Tensor& targets);
+
+}  // namespace moft

@@ -1,0 +1,66 @@
+// The value network of a run: predicts, learns from a step's rewards, and is
+// saved with the run (docs/methods/value-network.md).
+//
+// In a step it first predicts the values of the step's prompts, from which the
+// baseline is made, and then learns from the same step; the other order would
+// make the baseline depend on the completions it is subtracted from.
+//
+// P prompts, B completions, m outputs.
+// Errors: as ValueModel's; WorldError for a gradient that is not finite.
+// Thread safety: one thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "moft/algorithms/optimizer.h"
+#include "moft/models/value_model.h"
+#include "moft/training/value_options.h"
+
+namespace moft {
+
+// What the network learns from.
+struct ValueBatch {
+  std::vector<TokenIds> prompts;  // [P]
+  // [B, m], double; the rows of prompt p are samples_per_prompt in a row.
+  at::Tensor targets;
+  std::int64_t samples_per_prompt = 1;
+  std::int64_t parts = 1;  // that the prompts are computed in
+};
+
+class ValueLearner {
+ public:
+  ValueLearner(
+      std::shared_ptr<LanguageModel> model,
+      std::int64_t outputs,
+      const ValueOptions& options);
+
+  const ValueModel& model() const { return model_; }
+
+  // Values of the prompts, [P, m], double, no gradient. `parts` as above.
+  at::Tensor predict(
+      const std::vector<TokenIds>& prompts, std::int64_t parts) const;
+  // The same, from before this step's update, and takes the gradient of the
+  // mean squared error over all B m targets.
+  at::Tensor learn(const ValueBatch& batch);
+  // Updates the network by the gradient that learn() took; its global norm.
+  double update();
+
+  // Masters and optimizer state by name: the live tensors.
+  std::map<std::string, at::Tensor> masters() const { return model_.tensors(); }
+  std::map<std::string, at::Tensor> optimizer_state() const {
+    return optimizer_->export_state();
+  }
+  void restore(
+      const std::map<std::string, at::Tensor>& masters,
+      const std::map<std::string, at::Tensor>& optimizer);
+
+ private:
+  ValueModel model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  double learning_rate_;
+};
+
+}  // namespace moft
