@@ -140,16 +140,13 @@ class GradientSums {
     whole_.add(whole);
   }
 
-  // |mean of the block - exact|^2; the block joins the total.
+  // |mean - exact|^2 of a block, which joins its group; the same of a group,
+  // which joins the total.
   double close_block(double steps) {
-    double distance = 0.0;
-    for (auto& [name, sum] : sums_) {
-      if (!sum.block.defined()) continue;
-      distance += square_distance(name, sum.block / steps);
-      sum.total = add_to(sum.total, sum.block);
-      sum.block = at::Tensor();
-    }
-    return distance;
+    return close(&Sum::block, &Sum::group, steps);
+  }
+  double close_group(double steps) {
+    return close(&Sum::group, &Sum::total, steps);
   }
 
   void finish(double steps, LoopCheck& check) const {
@@ -178,8 +175,20 @@ class GradientSums {
 
  private:
   struct Sum {
-    at::Tensor block, total, squares;
+    at::Tensor block, group, total, squares;
   };
+  double close(at::Tensor Sum::*part, at::Tensor Sum::*whole, double steps) {
+    double distance = 0.0;
+    for (auto& [name, sum] : sums_) {
+      const at::Tensor mean = (sum.*part).defined()
+                                  ? sum.*part / steps
+                                  : at::zeros_like(sum.squares);
+      distance += square_distance(name, mean);
+      if ((sum.*part).defined()) sum.*whole = add_to(sum.*whole, sum.*part);
+      sum.*part = at::Tensor();
+    }
+    return distance;
+  }
   static at::Tensor add_to(const at::Tensor& sum, const at::Tensor& more) {
     return sum.defined() ? sum + more : more.clone();
   }
@@ -260,8 +269,9 @@ LoopCheck check_loop(
     TrainingOptions training,
     const SteeringDraws& draws,
     std::int64_t block,
+    int groups,
     int nodes) {
-  training.steps = block * kBlocks;
+  training.steps = block * kBlocks * groups;
   training.optimizer.learning_rate = 0.0;
   training.gradient_clip.reset();
   training.advantage_normalisation = AdvantageNormalisation::kNone;
@@ -273,18 +283,20 @@ LoopCheck check_loop(
   GradientSums sums(negated(policy.value_gradient(quadrature)));
   const auto trainer = make_enum_trainer(policy, training, draws);
   std::vector<Moments> moments(check.metrics.size());
-  double block_errors = 0.0;
-  for (int b = 0; b < kBlocks; ++b) {
-    for (std::int64_t i = 0; i < block; ++i) {
-      const StepResult step = trainer->step();
-      for (std::size_t m = 0; m < moments.size(); ++m)
-        moments[m].add(step.metrics.at(check.metrics[m].name));
-      sums.add(current_gradients(*policy.policy().conditioning()));
-    }
-    block_errors += sums.close_block(static_cast<double>(block));
+  double block_errors = 0.0, group_errors = 0.0;
+  const auto steps_of_block = static_cast<double>(block);
+  for (std::int64_t step = 1; step <= training.steps; ++step) {
+    const StepResult result = trainer->step();
+    for (std::size_t m = 0; m < moments.size(); ++m)
+      moments[m].add(result.metrics.at(check.metrics[m].name));
+    sums.add(current_gradients(*policy.policy().conditioning()));
+    if (step % block == 0) block_errors += sums.close_block(steps_of_block);
+    if (step % (block * kBlocks) == 0)
+      group_errors += sums.close_group(steps_of_block * kBlocks);
   }
   const auto steps = static_cast<double>(training.steps);
-  check.error_of_block = std::sqrt(block_errors / kBlocks);
+  check.error_of_block = std::sqrt(block_errors / (groups * kBlocks));
+  check.error_of_group = std::sqrt(group_errors / groups);
   sums.finish(steps, check);
   for (std::size_t m = 0; m < moments.size(); ++m) {
     check.metrics[m].mean = moments[m].mean(steps);

@@ -48,14 +48,15 @@ struct MetricCheck {
 
 struct LoopCheck {
   std::vector<MetricCheck> metrics;  // rewards, kl, value
-  // The mean gradient of a block of `block` steps and of all 16 blocks
-  // against the exact one, in Euclidean norm over all trained masters. For the
-  // blocks the root mean square. An unbiased estimate has
-  // error_of_block / error_of_all = 4 up to chance.
+  // The mean gradient of a block of `block` steps, and of a group of 16 blocks,
+  // against the exact one: root mean squares of the Euclidean distance over
+  // all trained masters. An unbiased estimate has
+  // error_of_block / error_of_group = 4 up to chance.
   std::int64_t block = 0;
   double exact_norm = 0.0;
   double error_of_block = 0.0;
-  double error_of_all = 0.0;
+  double error_of_group = 0.0;
+  double error_of_all = 0.0;           // of the mean of all steps
   double standard_error_of_all = 0.0;  // from the steps' spread
   // <mean, exact> / |exact|^2, which is 1 for an unbiased estimate, and its
   // standard error.
@@ -66,19 +67,21 @@ struct LoopCheck {
   double worst_projection = 0.0;
   std::string worst_master;
 
-  double ratio() const { return error_of_block / error_of_all; }
+  double ratio() const { return error_of_block / error_of_group; }
 };
 
-inline constexpr int kBlocks = 16;
+inline constexpr int kBlocks = 16;  // of a group
 
-// Runs 16 `block` steps of the loop at learning rate 0 from the policy as it
-// is: gradients as the optimizer would get them. Advantages are left as they
-// are (no normalisation, no clipping). `nodes` as in steering_nodes.
+// Runs `groups` groups of 16 `block` steps of the loop at learning rate 0 from
+// the policy as it is: gradients as the optimizer would get them. Advantages
+// are left as they are (no normalisation, no clipping). `nodes` as in
+// steering_nodes.
 LoopCheck check_loop(
     EnumPolicy& policy,
     TrainingOptions training,
     const SteeringDraws& draws,
     std::int64_t block,
+    int groups,
     int nodes);
 
 // ---- what training reaches -------------------------------------------------

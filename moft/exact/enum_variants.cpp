@@ -62,17 +62,20 @@ EnumPolicyOptions enum_policy_options(
 
 EnumRecipe enum_recipe(EnumVariant variant, bool drawn_alpha) {
   EnumRecipe recipe;
-  (void)variant;
   recipe.draws.kl_sampler =
       drawn_alpha ? AlphaDistribution::kInverse : AlphaDistribution::kFixed;
   TrainingOptions& training = recipe.training;
   training.prompts_per_step = 4;
   training.samples_per_prompt = 16;
-  training.weighting_per = WeightingPer::kBatch;
-  training.steps = 3000;
-  training.optimizer.learning_rate = 3e-3;
+  training.optimizer.learning_rate = 5e-3;
   training.schedule.kind = ScheduleKind::kLinear;
   training.schedule.final_fraction = 0.05;
+  // Where one pass serves several weightings, each prompt has its own.
+  const bool mixes_rows =
+      variant == EnumVariant::kLora || variant == EnumVariant::kPrompt;
+  training.weighting_per =
+      mixes_rows ? WeightingPer::kPrompt : WeightingPer::kBatch;
+  training.steps = drawn_alpha ? 3000 : 1500;
   return recipe;
 }
 

@@ -1,6 +1,6 @@
 #include "moft/exact/multi_kl.h"
 
-#include <cmath>
+#include <utility>
 
 namespace moft::exact {
 namespace {
@@ -17,8 +17,9 @@ struct Objective {
     return log_softmax(combine(1.0 - amount, theta, amount, problem.reference));
   }
 
-  Vector gradient(const Vector& theta) const {
-    Vector sum(theta.size(), 0.0);
+  // The value; its gradient is added to `gradient`.
+  double value(const Vector& theta, Vector& gradient) const {
+    double value = 0.0;
     const double share = 1.0 / static_cast<double>(alphas.size());
     for (std::size_t k = 0; k < alphas.size(); ++k) {
       const Vector log_pi = policy(theta, amounts[k]);
@@ -28,30 +29,71 @@ struct Objective {
       const Vector gain =
           combine(1.0 - alpha, problem.rewards[0], -alpha, ratio);
       const double mean = dot(pi, gain);
-      for (std::size_t a = 0; a < sum.size(); ++a)
-        sum[a] += share * (1.0 - amounts[k]) * pi[a] * (gain[a] - mean);
+      value += share * mean;
+      for (std::size_t a = 0; a < theta.size(); ++a)
+        gradient[a] += share * (1.0 - amounts[k]) * pi[a] * (gain[a] - mean);
     }
-    return sum;
+    return value;
   }
 };
 
-// Ascent with the step lengths of Barzilai and Borwein (1988).
-Vector ascend(const Objective& objective) {
-  Vector theta = objective.problem.reference;
-  Vector gradient = objective.gradient(theta);
-  double length = 1.0;
-  for (int step = 0; step < 20000; ++step) {
-    const Vector next = combine(1.0, theta, length, gradient);
-    const Vector slope = objective.gradient(next);
-    const Vector moved = combine(1.0, next, -1.0, theta);
-    const Vector bent = combine(1.0, gradient, -1.0, slope);
-    const double curvature = dot(moved, bent);
-    theta = next;
-    gradient = slope;
-    if (dot(gradient, gradient) < 1e-24) break;
-    length = curvature > 0.0 ? dot(moved, moved) / curvature : 1.0;
+// A point with its value and gradient.
+struct Point {
+  Vector theta, gradient;
+  double value = 0.0;
+};
+
+Point point_at(const Objective& objective, const Vector& theta) {
+  Point point{theta, Vector(theta.size(), 0.0), 0.0};
+  point.value = objective.value(theta, point.gradient);
+  return point;
+}
+
+// The inverse curvature after a move `moved` that bent the gradient by `bent`
+// (BFGS).
+void update_inverse(Matrix& inverse, const Vector& moved, const Vector& bent) {
+  const double along = dot(moved, bent);
+  if (!(along > 0.0)) return;
+  Vector turned;
+  for (const Vector& row : inverse)
+    turned.push_back(dot(row, bent));
+  const double factor = 1.0 + dot(bent, turned) / along;
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    for (std::size_t j = 0; j < moved.size(); ++j) {
+      inverse[i][j] += (factor * moved[i] * moved[j] - turned[i] * moved[j] -
+                        moved[i] * turned[j]) /
+                       along;
+    }
   }
-  return theta;
+}
+
+// BFGS from the reference, each step halved until it climbs.
+Vector ascend(const Objective& objective) {
+  Point here = point_at(objective, objective.problem.reference);
+  const std::size_t n = here.theta.size();
+  Matrix inverse(n, Vector(n, 0.0));
+  for (std::size_t i = 0; i < n; ++i)
+    inverse[i][i] = 1.0;
+  for (int step = 0; step < 2000; ++step) {
+    if (dot(here.gradient, here.gradient) < 1e-22) break;
+    Vector direction;
+    for (const Vector& row : inverse)
+      direction.push_back(dot(row, here.gradient));
+    const double slope = dot(direction, here.gradient);
+    double length = 1.0;
+    Point next;
+    do {
+      next = point_at(objective, combine(1.0, here.theta, length, direction));
+      length *= 0.5;
+    } while (next.value < here.value + 1e-4 * length * slope && length > 1e-12);
+    if (length <= 1e-12) break;
+    update_inverse(
+        inverse,
+        combine(1.0, next.theta, -1.0, here.theta),
+        combine(1.0, here.gradient, -1.0, next.gradient));
+    here = std::move(next);
+  }
+  return here.theta;
 }
 
 }  // namespace

