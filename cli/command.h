@@ -38,6 +38,7 @@ struct CommandEntry {
 std::span<const CommandEntry> commands();
 
 std::unique_ptr<Command> make_train_command();
+std::unique_ptr<Command> make_sft_command();
 std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();
@@ -46,6 +47,7 @@ std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_calibrate_command();
 std::unique_ptr<Command> make_recipe_command();
+std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_version_command();
 

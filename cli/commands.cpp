@@ -5,6 +5,7 @@ namespace moft {
 std::span<const CommandEntry> commands() {
   static constexpr CommandEntry kCommands[] = {
       {"train", "Train a steerable policy from a recipe", make_train_command},
+      {"sft", "Finetune a model on prompt/completion pairs", make_sft_command},
       {"evaluate",
        "Measure a run's front; write its report",
        make_evaluate_command},
@@ -23,6 +24,7 @@ std::span<const CommandEntry> commands() {
        "How the reference scores; propose ranges",
        make_calibrate_command},
       {"recipe", "Show, check and list recipes", make_recipe_command},
+      {"import", "Make examples of other data", make_import_command},
       {"verify",
        "Check the program against known answers",
        make_verify_command},

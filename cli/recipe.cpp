@@ -5,6 +5,7 @@
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/settings_tree.h"
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
 
@@ -96,8 +97,20 @@ RecipeSource find_recipe(const std::string& path_or_name) {
            : "the shipped ones are " + join(names, ", "));
 }
 
+RecipeKind recipe_kind(const RecipeSource& source) {
+  const SettingsNode tree = parse_yaml(source.text, source.place);
+  const bool sft = tree.find("model") != nullptr || tree.find("sft") != nullptr;
+  return sft ? RecipeKind::kSft : RecipeKind::kTrain;
+}
+
 Recipe load_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides) {
+  if (recipe_kind(source) == RecipeKind::kSft) {
+    throw_caller_error(
+        "{}: is a recipe of `moft sft`, as its section `model` or `sft` says; "
+        "`moft train` starts from what that makes",
+        source.place);
+  }
   Recipe recipe;
   read_options(recipe, source.text, source.place);
   for (const std::string& assignment : overrides) {
@@ -106,8 +119,6 @@ Recipe load_recipe(
   check_options(recipe, source.place);
   return recipe;
 }
-
-namespace {
 
 void resolve_path(
     std::string& path, const std::string& key, const RecipeSource& source) {
@@ -125,8 +136,6 @@ void resolve_path(
       key,
       quote_text(path, 200));
 }
-
-}  // namespace
 
 void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_path(recipe.policy.model, "policy.model", source);

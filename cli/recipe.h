@@ -77,6 +77,10 @@ struct RecipeSource {
 // A file, or the name of a shipped recipe when there is no such file.
 RecipeSource find_recipe(const std::string& path_or_name);
 
+// Of `moft train` or of `moft sft` (sft_recipe.h).
+enum class RecipeKind { kTrain, kSft };
+RecipeKind recipe_kind(const RecipeSource& source);
+
 // Reads, applies the overrides "a.b=value" in order, and checks. Paths stay as
 // they are written. Throws CallerError.
 Recipe load_recipe(
@@ -88,7 +92,12 @@ Recipe load_recipe(
 // meant from the current directory.
 void resolve_paths(Recipe& recipe, const RecipeSource& source);
 
-// Recipes that are part of the program (recipes/*.yaml when it was built).
+// The same for one path; `key` is for the message.
+void resolve_path(
+    std::string& path, const std::string& key, const RecipeSource& source);
+
+// Recipes that are part of the program (recipes/*.yaml and recipes/paper/*.yaml
+// when it was built).
 struct ShippedRecipe {
   std::string_view name;
   std::string_view text;

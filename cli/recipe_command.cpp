@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/recipe.h"
+#include "cli/sft_recipe.h"
 
 namespace moft {
 
@@ -36,6 +37,20 @@ std::string check_files(Recipe recipe, const RecipeSource& source) {
         text_field(example, *recipe.data.reference_field, "the reference");
       }
     }
+    counts += counts.empty() ? "" : " and ";
+    counts += std::to_string(examples.size());
+  }
+  return counts;
+}
+
+// The same for `moft sft`.
+std::string check_sft_files(SftRecipe recipe, const RecipeSource& source) {
+  resolve_paths(recipe, source);
+  std::string counts;
+  for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
+    const std::vector<Example> examples = read_examples(file);
+    PromptTemplate(recipe.data.prompt_template).check(examples);
+    PromptTemplate(recipe.data.completion_template).check(examples);
     counts += counts.empty() ? "" : " and ";
     counts += std::to_string(examples.size());
   }
@@ -76,13 +91,24 @@ class RecipeCommand : public Command {
 
  private:
   int show() {
+    const RecipeSource source = find_recipe(recipe_);
+    const bool sft = recipe_kind(source) == RecipeKind::kSft;
     fmt::print(
-        "{}", print_options(load_recipe(find_recipe(recipe_), overrides_)));
+        "{}",
+        sft ? print_options(load_sft_recipe(source, overrides_))
+            : print_options(load_recipe(source, overrides_)));
     return 0;
   }
 
   int check() {
     RecipeSource source = find_recipe(recipe_);
+    if (recipe_kind(source) == RecipeKind::kSft) {
+      fmt::print(
+          "{}: good; {} pairs\n",
+          source.place,
+          check_sft_files(load_sft_recipe(source, overrides_), source));
+      return 0;
+    }
     Recipe recipe = load_recipe(source, overrides_);
     std::string counts = check_files(recipe, source);
     fmt::print(
@@ -95,9 +121,13 @@ class RecipeCommand : public Command {
 
   int list() {
     for (const ShippedRecipe& shipped : shipped_recipes()) {
-      std::string name(shipped.name);
-      Recipe recipe = load_recipe(find_shipped(shipped), {});
-      fmt::print("{:<16} {}\n", name, recipe.description);
+      const RecipeSource source = find_shipped(shipped);
+      const bool sft = recipe_kind(source) == RecipeKind::kSft;
+      fmt::print(
+          "{:<26} {}\n",
+          source.place,
+          sft ? load_sft_recipe(source, {}).description
+              : load_recipe(source, {}).description);
     }
     return 0;
   }

@@ -4,6 +4,7 @@
 #include "moft/core/text.h"
 
 #include "cli/recipe.h"
+#include "cli/sft_recipe.h"
 
 namespace moft {
 
@@ -99,12 +100,24 @@ std::string recipe_reference() {
       "\n"
       "## Top level\n";
   add_section(list_options<Recipe>(), nullptr, page);
+  page +=
+      "\n# Recipes of `moft sft`\n"
+      "\n"
+      "Supervised finetuning has recipes of its own; their sections `model`\n"
+      "and `sft` tell them from the others. `recipe show` and `recipe check`\n"
+      "take both kinds.\n"
+      "\n"
+      "## Top level of `moft sft`\n";
+  add_section(list_options<SftRecipe>(), nullptr, page);
   return page;
 }
 
-std::string describe_recipe_key(const std::string& key) {
+namespace {
+
+std::string describe_key(
+    const std::vector<FieldDescription>& fields, const std::string& key) {
   std::string text;
-  for (const FieldDescription& field : list_options<Recipe>()) {
+  for (const FieldDescription& field : fields) {
     bool inside = field.path == key || field.path.starts_with(key + ".");
     if (!inside) continue;
     if (field.is_section) {
@@ -119,6 +132,13 @@ std::string describe_recipe_key(const std::string& key) {
         meaning(field));
   }
   return text;
+}
+
+}  // namespace
+
+std::string describe_recipe_key(const std::string& key) {
+  const std::string text = describe_key(list_options<Recipe>(), key);
+  return text.empty() ? describe_key(list_options<SftRecipe>(), key) : text;
 }
 
 }  // namespace moft

@@ -18,6 +18,7 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
+#include "cli/run_output.h"
 #include "cli/signals.h"
 #include "cli/train_evaluation.h"
 
@@ -30,9 +31,7 @@ namespace fs = std::filesystem;
 struct TrainFlags {
   std::string recipe;
   std::vector<std::string> overrides;
-  std::string resume;  // empty: not given
-  std::string output;  // empty: the recipe's
-  bool overwrite = false;
+  OutputFlags output;
 };
 
 // What a resumed run may differ in: it changes no update. Paths are free to
@@ -91,89 +90,15 @@ std::map<std::string, std::string> hash_inputs(
   return hashes;
 }
 
-// The run directory and checkpoint that --resume DIR means.
-struct ResumePoint {
-  fs::path run;
-  fs::path checkpoint;
-};
-
-ResumePoint find_resume_point(const std::string& given) {
-  fs::path path = fs::path(given).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  if (fs::exists(path / "state.json")) {
-    path = fs::absolute(path);
-    const fs::path checkpoints = path.parent_path();
-    if (checkpoints == checkpoints_of(checkpoints.parent_path()))
-      return {checkpoints.parent_path(), path};
-  }
-  const auto found = list_checkpoints(path);
-  if (found.empty()) {
-    throw_caller_error(
-        "--resume {}: there is no checkpoint; give a run directory or one of "
-        "its checkpoints",
-        quote_text(given, 200));
-  }
-  return {path, found.back()};
-}
-
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
-  Recipe before;
-  const std::string place = (checkpoint.directory / "recipe.yaml").string();
-  read_options(before, checkpoint.recipe, place);
-  for (const std::string& key : differing_options(before, now)) {
-    if (is_free(key)) continue;
-    throw_caller_error(
-        "the recipe differs from {} in {}, which changes the result; resume "
-        "with the same value, or train into another output",
-        place,
-        key);
-  }
-  const std::int64_t steps = now.training.steps;
-  const bool fixed_end = now.training.schedule.kind != ScheduleKind::kConstant;
-  if (fixed_end && steps != before.training.steps) {
-    throw_caller_error(
-        "training.steps is {} but was {}; with training.schedule.kind {} the "
-        "learning rate depends on it: resume with the same value",
-        steps,
-        before.training.steps,
-        enum_name(now.training.schedule.kind));
-  }
-  if (steps < checkpoint.state.step) {
-    throw_caller_error(
-        "training.steps is {}, but {} has {} finished steps; give at least as "
-        "many",
-        steps,
-        checkpoint.directory.string(),
-        checkpoint.state.step);
-  }
-}
-
-void check_same_inputs(
-    const Checkpoint& checkpoint,
-    const std::map<std::string, std::string>& now) {
-  const auto& before = checkpoint.state.input_hashes;
-  for (const auto& [name, hash] : now) {
-    const auto found = before.find(name);
-    if (found != before.end() && found->second == hash) continue;
-    throw_caller_error(
-        "{} is not what {} was trained with (its hash differs); put the old "
-        "file back, or train into another output",
-        name,
-        checkpoint.directory.string());
-  }
-}
-
-void warn_of_other_machine(const CheckpointState& before, const Compute& now) {
-  if (before.device == now.load.device.str() && before.threads == now.threads) {
-    return;
-  }
-  log_warning(
-      "the checkpoint was computed on {} with {} threads, this is {} with {}; "
-      "results will differ in the last bits from an undisturbed run",
-      before.device,
-      before.threads,
-      now.load.device.str(),
-      now.threads);
+  const auto before = recipe_of<Recipe>(checkpoint);
+  check_same_options(checkpoint, before, now, is_free);
+  check_steps(
+      checkpoint,
+      {"training",
+       before.training.steps,
+       now.training.steps,
+       now.training.schedule.kind});
 }
 
 PolicyDefinition make_definition(
@@ -207,26 +132,16 @@ class TrainCommand : public Command {
         "OVERRIDES",
         flags_.overrides,
         "Keys to set, as dotted.key=value; the value is YAML");
-    app.add_option(
-        "--resume",
-        flags_.resume,
-        "auto: from the newest checkpoint of the output, from the start when "
-        "there is none; or a run directory or checkpoint to go on from");
-    app.add_option(
-        "--output",
-        flags_.output,
-        "The run directory, instead of the recipe's `output`");
-    app.add_flag(
-        "--overwrite",
-        flags_.overwrite,
-        "Remove the run that the output holds and start afresh");
+    add_output_flags(app, flags_.output);
   }
 
   int run() override {
     catch_interrupts();
     prepare();
     const RunLock lock(recipe_.output);
-    const std::optional<Checkpoint> resume = settle_output();
+    const std::optional<Checkpoint> resume =
+        open_output(flags_.output, output_, "policy");
+    if (resume) check_same_recipe(*resume, recipe_);
     const Compute compute = use_compute(recipe_.compute);
     return train(compute, resume);
   }
@@ -234,48 +149,13 @@ class TrainCommand : public Command {
  private:
   // The effective recipe, with absolute paths and the output decided.
   void prepare() {
-    if (!flags_.resume.empty() && flags_.overwrite) {
-      throw_caller_error(
-          "--resume and --overwrite contradict each other; give one of them");
-    }
     const RecipeSource source = find_recipe(flags_.recipe);
     recipe_ = load_recipe(source, flags_.overrides);
     resolve_paths(recipe_, source);
-    if (!flags_.output.empty()) recipe_.output = flags_.output;
-    if (!flags_.resume.empty() && flags_.resume != "auto") {
-      point_ = find_resume_point(flags_.resume);
-      recipe_.output = point_->run.string();
-    }
+    output_ = choose_output(flags_.output, recipe_.output);
+    recipe_.output = output_.directory;
     make_paths_absolute(recipe_);
-  }
-
-  // Where to go on from; an output that is ready to be written to.
-  std::optional<Checkpoint> settle_output() {
-    const fs::path output = recipe_.output;
-    if (flags_.resume == "auto") {
-      const auto found = list_checkpoints(output);
-      if (!found.empty()) point_ = {output, found.back()};
-      const bool only_policy = found.empty() && fs::exists(output / "policy");
-      if (only_policy) {
-        throw_caller_error(
-            "{}: holds a finished policy but no checkpoint to resume from; "
-            "choose another --output, or --overwrite",
-            output.string());
-      }
-    } else if (
-        flags_.resume.empty() && !flags_.overwrite && holds_run(output)) {
-      throw_caller_error(
-          "{}: holds a run already; go on with it (--resume auto), choose "
-          "another --output, or replace it (--overwrite)",
-          output.string());
-    }
-    if (!point_) {
-      remove_run(output);
-      return std::nullopt;
-    }
-    Checkpoint checkpoint = read_checkpoint(point_->checkpoint);
-    check_same_recipe(checkpoint, recipe_);
-    return checkpoint;
+    output_.directory = recipe_.output;
   }
 
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
@@ -387,16 +267,7 @@ class TrainCommand : public Command {
 
   int print_end(const RunOutcome& outcome, const SteeredPolicy& policy) const {
     if (!outcome.finished) {
-      const int signal = interrupted_by();
-      if (outcome.checkpoint) {
-        write_log_line(fmt::format(
-            "stopped after step {}; go on with: {}",
-            outcome.step,
-            command_line(" --resume auto")));
-      } else {
-        write_log_line("stopped before the first step; nothing to resume");
-      }
-      return 128 + signal;
+      return print_stopped(outcome, command_line());
     }
     const auto names = policy.names();
     const fs::path directory = outcome.policy;
@@ -414,16 +285,16 @@ class TrainCommand : public Command {
     return 0;
   }
 
-  std::string command_line(const std::string& ending) const {
+  std::string command_line() const {
     std::string line = "moft train " + flags_.recipe;
     for (const std::string& word : flags_.overrides)
       line += " '" + word + "'";
-    return line + " --output " + recipe_.output + ending;
+    return line + " --output " + recipe_.output;
   }
 
   TrainFlags flags_;
   Recipe recipe_;
-  std::optional<ResumePoint> point_;
+  RunOutput output_;
 };
 
 }  // namespace

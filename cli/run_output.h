@@ -1,0 +1,94 @@
+// Where a run writes and what it goes on from: `--output`, `--resume` and
+// `--overwrite` of the commands that train.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "moft/core/fields.h"
+#include "moft/training/checkpoint.h"
+#include "moft/training/run.h"
+
+#include "cli/compute.h"
+
+namespace moft {
+
+struct OutputFlags {
+  std::string resume;  // empty: not given
+  std::string output;  // empty: the recipe's
+  bool overwrite = false;
+};
+
+void add_output_flags(CLI::App& app, OutputFlags& flags);
+
+struct RunOutput {
+  std::string directory;
+  std::optional<std::filesystem::path> checkpoint;  // to go on from
+};
+
+// The directory, and the checkpoint where --resume names one. CallerError for
+// flags that contradict each other and a --resume without a checkpoint.
+RunOutput choose_output(
+    const OutputFlags& flags, const std::string& of_the_recipe);
+
+// To be called once the directory is locked: finds the checkpoint of --resume
+// auto, makes room for a new run with --overwrite, and refuses a directory
+// that holds a run otherwise. `product`: what a finished run leaves there.
+std::optional<Checkpoint> open_output(
+    const OutputFlags& flags, const RunOutput& output, const char* product);
+
+// The recipe that wrote a checkpoint.
+template <class T>
+T recipe_of(const Checkpoint& checkpoint) {
+  T recipe;
+  read_options(
+      recipe,
+      checkpoint.recipe,
+      (checkpoint.directory / "recipe.yaml").string());
+  return recipe;
+}
+
+[[noreturn]] void throw_other_recipe(
+    const Checkpoint& checkpoint, const std::string& key);
+
+// CallerError for the first key that differs and is not free to.
+using IsFreeKey = std::function<bool(const std::string& key)>;
+template <class T>
+void check_same_options(
+    const Checkpoint& checkpoint,
+    const T& before,
+    const T& now,
+    const IsFreeKey& is_free) {
+  for (const std::string& key : differing_options(before, now)) {
+    if (!is_free(key)) throw_other_recipe(checkpoint, key);
+  }
+}
+
+// `section`: of `steps` and `schedule` ("training").
+struct StepsChange {
+  std::string section;
+  std::int64_t before = 0;
+  std::int64_t now = 0;
+  ScheduleKind schedule = ScheduleKind::kConstant;
+};
+// CallerError when the learning rate so far would have been another, or when
+// more steps are finished.
+void check_steps(const Checkpoint& checkpoint, const StepsChange& change);
+
+// CallerError when anything that training reads has changed.
+void check_same_inputs(
+    const Checkpoint& checkpoint,
+    const std::map<std::string, std::string>& now);
+
+void warn_of_other_machine(const CheckpointState& before, const Compute& now);
+
+// Says how to go on with a run that was stopped; returns the exit code.
+int print_stopped(const RunOutcome& outcome, const std::string& command);
+
+}  // namespace moft

@@ -1,0 +1,254 @@
+// `moft sft`: pairs of prompt and completion become a model, an ordinary
+// Hugging Face directory that `moft train` starts from.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/models/random/initialise.h"
+#include "moft/training/run_directory.h"
+#include "moft/training/sft/run.h"
+
+#include "cli/build_info.h"
+#include "cli/command.h"
+#include "cli/compute.h"
+#include "cli/run_output.h"
+#include "cli/sft_recipe.h"
+#include "cli/signals.h"
+
+namespace moft {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a resumed run may differ in; see train.cpp.
+constexpr std::array kFreeKeys = {
+    "name",
+    "description",
+    "output",
+    "device",
+    "threads",
+    "model.path",
+    "model.random.tokenizer",
+    "data.train",
+    "data.evaluation",
+    "sft.steps",
+    "sft.evaluation",
+    "sft.checkpoint"};
+
+bool is_free(const std::string& key) {
+  return std::any_of(
+      kFreeKeys.begin(), kFreeKeys.end(), [&](const std::string free) {
+        return key == free || key.starts_with(free + ".");
+      });
+}
+
+void make_absolute(std::string& path) {
+  path = fs::absolute(path).lexically_normal().string();
+}
+
+void make_paths_absolute(SftRecipe& recipe) {
+  if (recipe.model.path) make_absolute(*recipe.model.path);
+  if (recipe.model.random) make_absolute(recipe.model.random->tokenizer);
+  make_absolute(recipe.data.train);
+  make_absolute(recipe.data.evaluation);
+  make_absolute(recipe.output);
+}
+
+void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
+  const auto before = recipe_of<SftRecipe>(checkpoint);
+  check_same_options(checkpoint, before, now, is_free);
+  check_steps(
+      checkpoint,
+      {"sft", before.sft.steps, now.sft.steps, now.sft.schedule.kind});
+}
+
+// The model before its first step, and where its tokenizer's files are.
+struct Start {
+  LoadedModel model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  fs::path tokenizer_folder;
+};
+
+RandomModelTokens tokens_of(const Tokenizer& tokenizer) {
+  RandomModelTokens tokens;
+  tokens.count = tokenizer.vocab_size();
+  tokens.end = tokenizer.eos().value_or(-1);
+  tokens.padding = tokenizer.find("<pad>").value_or(-1);
+  tokens.beginning = tokenizer.bos().value_or(-1);
+  return tokens;
+}
+
+Start start_from(const SftRecipe& recipe, const LoadOptions& load) {
+  Start start;
+  if (recipe.model.path) {
+    start.tokenizer_folder = *recipe.model.path;
+    start.model = load_language_model(*recipe.model.path, load);
+    start.tokenizer = load_base_tokenizer(*recipe.model.path, start.model);
+    return start;
+  }
+  const RandomModelOptions& shape = *recipe.model.random;
+  start.tokenizer_folder = shape.tokenizer;
+  if (!fs::is_directory(start.tokenizer_folder))
+    start.tokenizer_folder = start.tokenizer_folder.parent_path();
+  start.tokenizer = load_tokenizer(start.tokenizer_folder);
+  start.model = make_random_model(
+      random_model_config(shape, tokens_of(*start.tokenizer)),
+      static_cast<std::uint64_t>(recipe.sft.seed),
+      load);
+  return start;
+}
+
+// Of everything that decides the result.
+std::map<std::string, std::string> hash_inputs(
+    const SftRecipe& recipe, const Start& start) {
+  std::map<std::string, std::string> hashes;
+  for (const fs::path& file : start.model.weight_files)
+    hashes["base weights " + file.filename().string()] = hash_file(file);
+  for (const char* name : {"spiece.model", "tokenizer.json"}) {
+    const fs::path file = start.tokenizer_folder / name;
+    if (fs::exists(file)) hashes[name] = hash_file(file);
+  }
+  hashes["data.train"] = hash_file(recipe.data.train);
+  return hashes;
+}
+
+class SftCommand : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option(
+           "RECIPE",
+           recipe_name_,
+           "A YAML file or a shipped recipe, with sections `model` and `sft`")
+        ->required();
+    app.add_option(
+        "OVERRIDES",
+        overrides_,
+        "Keys to set, as dotted.key=value; the value is YAML");
+    add_output_flags(app, flags_);
+  }
+
+  int run() override {
+    catch_interrupts();
+    const RecipeSource source = find_recipe(recipe_name_);
+    recipe_ = load_sft_recipe(source, overrides_);
+    resolve_paths(recipe_, source);
+    RunOutput output = choose_output(flags_, recipe_.output);
+    recipe_.output = output.directory;
+    make_paths_absolute(recipe_);
+    output.directory = recipe_.output;
+    const RunLock lock(recipe_.output);
+    const auto resume = open_output(flags_, output, kModelDirectory);
+    if (resume) check_same_recipe(*resume, recipe_);
+    return finetune(use_compute(recipe_.compute), resume);
+  }
+
+ private:
+  int finetune(
+      const Compute& compute, const std::optional<Checkpoint>& resume) {
+    Start start = start_from(recipe_, compute.load);
+    const auto hashes = hash_inputs(recipe_, start);
+    if (resume) {
+      check_same_inputs(*resume, hashes);
+      warn_of_other_machine(resume->state, compute);
+    }
+    const fs::path base_path = start.tokenizer_folder;
+    const SftPairs train = read_pairs(recipe_.data.train, start);
+    const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
+    print_start(start.model, train, held_out, compute);
+    SteeredPolicy policy(
+        std::move(start.model),
+        start.tokenizer,
+        make_definition(hashes),
+        static_cast<std::uint64_t>(recipe_.sft.seed));
+    SftTrainer trainer(
+        {&policy, &train.pairs, &held_out.pairs, recipe_.data.shuffle},
+        recipe_.sft);
+    RunSetup setup;
+    setup.directory = recipe_.output;
+    setup.recipe = print_options(recipe_);
+    setup.input_hashes = hashes;
+    setup.device = compute.load.device.str();
+    setup.threads = compute.threads;
+    setup.base_path = base_path;
+    setup.stop_requested = [] { return interrupted_by() != 0; };
+    SftRun run(std::move(setup), policy, trainer, resume);
+    return print_end(run.run());
+  }
+
+  SftPairs read_pairs(const std::string& file, const Start& start) const {
+    return encode_pairs(
+        read_examples(file),
+        recipe_.data,
+        *start.tokenizer,
+        start.model.model->info());
+  }
+
+  PolicyDefinition make_definition(
+      const std::map<std::string, std::string>& hashes) const {
+    PolicyDefinition definition = sft_definition(recipe_.data.prompt_template);
+    definition.provenance = {{"recipe", recipe_.name}, {"moft", kMoftVersion}};
+    for (const auto& [name, hash] : hashes)
+      definition.provenance["xxh3 " + name] = hash;
+    return definition;
+  }
+
+  void print_start(
+      const LoadedModel& model,
+      const SftPairs& train,
+      const SftPairs& held_out,
+      const Compute& compute) const {
+    const ModelInfo& info = model.model->info();
+    log_info("run         {}", recipe_.output);
+    log_info(
+        "model       {}, {} parameters, {}",
+        info.family,
+        info.parameters,
+        recipe_.model.path ? "from " + *recipe_.model.path
+                           : std::string("with random weights"));
+    log_info(
+        "pairs       {} to train on, {} held out; {} and {} were too long",
+        train.pairs.size(),
+        held_out.pairs.size(),
+        train.skipped,
+        held_out.skipped);
+    log_info("compute     {}", compute.describe());
+  }
+
+  int print_end(const RunOutcome& outcome) const {
+    if (!outcome.finished) return print_stopped(outcome, command_line());
+    const std::string directory = outcome.policy.string();
+    fmt::print("model    {}\n", directory);
+    fmt::print(
+        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
+    fmt::print("next:\n  moft train RECIPE policy.model={}\n", directory);
+    fmt::print("  moft generate {} --prompt TEXT\n", directory);
+    return 0;
+  }
+
+  std::string command_line() const {
+    std::string line = "moft sft " + recipe_name_;
+    for (const std::string& word : overrides_)
+      line += " '" + word + "'";
+    return line + " --output " + recipe_.output;
+  }
+
+  std::string recipe_name_;
+  std::vector<std::string> overrides_;
+  OutputFlags flags_;
+  SftRecipe recipe_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_sft_command() {
+  return std::make_unique<SftCommand>();
+}
+
+}  // namespace moft

@@ -1,0 +1,149 @@
+// Settings of supervised finetuning.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "moft/core/fields.h"
+#include "moft/models/random/options.h"
+#include "moft/training/training_options.h"
+
+namespace moft {
+
+// What to finetune: exactly one of the two.
+struct SftModelOptions {
+  std::optional<std::string> path;
+  std::optional<RandomModelOptions> random;
+
+  template <class V>
+  void fields(V& v) {
+    v("path",
+      path,
+      Help{"a model to go on from: a Hugging Face directory or a GGUF file"});
+    v("random",
+      random,
+      Help{"a new model of this shape with random weights, drawn from "
+           "sft.seed"});
+  }
+  void check(const std::string& path_of_this) const;
+};
+
+enum class TooLong { kError, kSkip };
+constexpr auto enum_names(TooLong) {
+  return EnumNames<TooLong, 2>{{
+      {TooLong::kError, "error"},
+      {TooLong::kSkip, "skip"},
+  }};
+}
+
+struct SftDataOptions {
+  std::string train;
+  std::string evaluation;
+  std::string prompt_template;
+  std::string completion_template;
+  std::int64_t max_prompt_tokens = 512;
+  std::int64_t max_completion_tokens = 128;
+  TooLong too_long = TooLong::kError;
+  bool shuffle = true;
+
+  template <class V>
+  void fields(V& v) {
+    v("train",
+      train,
+      Help{"pairs to train on: a file of JSON lines, one object a line"},
+      Required{});
+    v("evaluation",
+      evaluation,
+      Help{"held-out pairs, never trained on: a file of JSON lines"},
+      Required{});
+    v("prompt_template",
+      prompt_template,
+      Help{"the prompt, with {name} for a field of that name and {{ }} for "
+           "braces; give `moft train` the same"},
+      Required{});
+    v("completion_template",
+      completion_template,
+      Help{"what the model learns to answer, with {name} as in the prompt; the "
+           "model's end token is added"},
+      Required{});
+    v("max_prompt_tokens",
+      max_prompt_tokens,
+      Help{"longer prompts are too long", "tokens"},
+      at_least(1));
+    v("max_completion_tokens",
+      max_completion_tokens,
+      Help{"longer completions are too long; the end token counts", "tokens"},
+      at_least(1));
+    v("too_long",
+      too_long,
+      Help{"a pair that is too long; error: names it and stops, skip: leaves "
+           "it out and says how many there were"});
+    v("shuffle",
+      shuffle,
+      Help{"a fresh order in every epoch; false: the order of the file"});
+  }
+  void check(const std::string& path) const;
+};
+
+struct SftEvaluationOptions {
+  std::optional<std::int64_t> every = 100;
+  std::int64_t pairs = 256;
+
+  template <class V>
+  void fields(V& v) {
+    v("every",
+      every,
+      Help{
+          "held-out loss after every so many, and at the end; null: only at "
+          "the end",
+          "steps"},
+      at_least(1));
+    v("pairs",
+      pairs,
+      Help{"held-out pairs used, from the first", "pairs"},
+      at_least(1));
+  }
+};
+
+struct SftOptions {
+  std::int64_t seed = 1;
+  std::int64_t steps = 1000;
+  std::int64_t pairs_per_step = 32;
+  std::int64_t gradient_accumulation = 1;
+  std::optional<double> gradient_clip = 1.0;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  SftEvaluationOptions evaluation;
+  CheckpointOptions checkpoint{.every = 100};
+
+  template <class V>
+  void fields(V& v) {
+    v("seed", seed, Help{"of every random draw"}, at_least(0));
+    v("steps", steps, Help{"updates of the model", "steps"}, between(1, 1e9));
+    v("pairs_per_step",
+      pairs_per_step,
+      Help{"the batch of an update", "pairs"},
+      between(1, 1e6));
+    v("gradient_accumulation",
+      gradient_accumulation,
+      Help{
+          "parts that a step is computed in, pairs of like lengths together; "
+          "more need less memory and give the same update",
+          "parts"},
+      between(1, 1e6));
+    v("gradient_clip",
+      gradient_clip,
+      Help{"largest norm of the gradient over all parameters; null: not "
+           "clipped"},
+      above(0));
+    v("optimizer", optimizer, Help{"of all parameters"});
+    v("schedule", schedule, Help{"the learning rate over the steps"});
+    v("evaluation", evaluation, Help{"the loss on held-out pairs"});
+    v("checkpoint", checkpoint, Help{"saved states to resume from"});
+  }
+
+  void check(const std::string& path) const;
+};
+
+}  // namespace moft

@@ -1,0 +1,40 @@
+// Prompt/completion pairs as token ids.
+//
+// The prompt is what `moft train` and `moft generate` make of the same
+// template: with a beginning-of-sequence token or T5's end token where the
+// tokenizer wants one. The completion is encoded on its own, special tokens
+// in it being ordinary text, and the model's end token follows.
+//
+// Thread safety: pure function, plain data.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "moft/data/example.h"
+#include "moft/models/language_model.h"
+#include "moft/tokenizers/tokenizer.h"
+#include "moft/training/sft/options.h"
+
+namespace moft {
+
+struct SftPair {
+  TokenIds prompt;      // not empty
+  TokenIds completion;  // not empty, the end token last
+};
+
+struct SftPairs {
+  std::vector<SftPair> pairs;  // not empty
+  std::int64_t skipped = 0;    // too long
+};
+
+// CallerError names the example: a field is missing, the prompt or the
+// completion has no text, or the pair is too long (too_long: error, or
+// nothing is left).
+SftPairs encode_pairs(
+    const std::vector<Example>& examples,
+    const SftDataOptions& options,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model);
+
+}  // namespace moft

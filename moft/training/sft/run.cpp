@@ -1,0 +1,137 @@
+#include "moft/training/sft/run.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/generation/export.h"
+#include "moft/training/run_directory.h"
+
+namespace moft {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Where the next line of every log goes.
+LogLengths start_of(const std::optional<Checkpoint>& resume) {
+  return resume ? resume->state.logs : LogLengths{};
+}
+
+}  // namespace
+
+SftRun::SftRun(
+    RunSetup setup,
+    SteeredPolicy& policy,
+    SftTrainer& trainer,
+    const std::optional<Checkpoint>& resume)
+    : setup_(std::move(setup)),
+      policy_(policy),
+      trainer_(trainer),
+      logs_(setup_.directory, start_of(resume), policy.names(), 0),
+      start_(Clock::now()) {
+  remove_stale_temporaries(setup_.directory);
+  remove_stale_temporaries(checkpoints_of(setup_.directory));
+  write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
+  if (!resume) return;
+  trainer_.restore(load_checkpoint(*resume, policy_));
+  remove_later_checkpoints(setup_.directory, resume->state.step);
+  newest_ = resume->directory;
+  first_step_ = saved_step_ = resume->state.step;
+}
+
+RunOutcome SftRun::run() {
+  RunOutcome outcome;
+  while (!done() && !stop_requested())
+    one_step();
+  outcome.finished = done();
+  if (!outcome.finished && trainer_.finished_steps() > saved_step_) save();
+  outcome.step = trainer_.finished_steps();
+  outcome.checkpoint = newest_;
+  if (!outcome.finished) return outcome;
+  publish();
+  outcome.policy = setup_.directory / kModelDirectory;
+  return outcome;
+}
+
+bool SftRun::stop_requested() const {
+  return setup_.stop_requested && setup_.stop_requested();
+}
+
+bool SftRun::done() const {
+  return trainer_.finished_steps() >= trainer_.options().steps;
+}
+
+void SftRun::one_step() {
+  const SftOptions& options = trainer_.options();
+  StepResult result = trainer_.step();
+  const auto every = options.evaluation.every;
+  if (done() || (every && result.step % *every == 0)) {
+    const auto start = Clock::now();
+    result.metrics["held_out/loss"] = trainer_.held_out().loss();
+    result.metrics["time/evaluation"] = seconds_since(start);
+  }
+  logs_.write(result);
+  print(result);
+  const double loss = result.metrics.at("loss");
+  if (!std::isfinite(loss)) {
+    throw_world_error(
+        "stopped at step {}: the loss is {}; lower the learning rate and go "
+        "on from the last checkpoint",
+        result.step,
+        loss);
+  }
+  const auto save_every = options.checkpoint.every;
+  if (!save_every || (result.step % *save_every != 0 && !done())) return;
+  save();
+  remove_old_checkpoints(setup_.directory, options.checkpoint.keep);
+}
+
+void SftRun::save() {
+  CheckpointState state;
+  state.logs = logs_.flush();
+  state.device = setup_.device;
+  state.threads = setup_.threads;
+  state.input_hashes = setup_.input_hashes;
+  newest_ = save_checkpoint(
+      setup_.directory,
+      policy_,
+      trainer_.state(),
+      std::move(state),
+      setup_.recipe);
+  saved_step_ = trainer_.finished_steps();
+}
+
+void SftRun::print(const StepResult& result) const {
+  const auto& metrics = result.metrics;
+  const std::int64_t steps = trainer_.options().steps;
+  LogLine line;
+  line.add("step", fmt::format("{}/{}", result.step, steps));
+  line.add("loss", metrics.at("loss"), 4);
+  const auto held_out = metrics.find("held_out/loss");
+  if (held_out != metrics.end()) line.add("held_out", held_out->second, 4);
+  line.add("grad_norm", metrics.at("grad_norm"));
+  line.add("epoch", metrics.at("epoch"));
+  line.add("tokens_per_second", metrics.at("tokens_per_second"));
+  const auto here = static_cast<double>(result.step - first_step_);
+  const auto left = static_cast<double>(steps - result.step);
+  line.add("time_left", format_duration(seconds_since(start_) / here * left));
+  line.print();
+}
+
+void SftRun::publish() {
+  logs_.flush();
+  export_policy(
+      policy_,
+      setup_.base_path,
+      sft_steering(),
+      setup_.directory / kModelDirectory,
+      IfExists::kReplace);
+}
+
+}  // namespace moft

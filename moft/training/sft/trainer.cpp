@@ -1,0 +1,196 @@
+#include "moft/training/sft/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <ATen/core/grad_mode.h>
+
+#include "moft/algorithms/clip.h"
+#include "moft/kernels/token_log_probs.h"
+
+namespace moft {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::int64_t tokens_of(const std::vector<const SftPair*>& pairs) {
+  std::int64_t tokens = 0;
+  for (const SftPair* pair : pairs)
+    tokens += static_cast<std::int64_t>(pair->completion.size());
+  return tokens;
+}
+
+// Pairs of like lengths pad each other least.
+void sort_by_length(std::vector<const SftPair*>& pairs) {
+  std::stable_sort(
+      pairs.begin(), pairs.end(), [](const SftPair* a, const SftPair* b) {
+        return a->prompt.size() < b->prompt.size();
+      });
+}
+
+// log p of every completion token, [tokens of the part].
+at::Tensor log_probs_of(
+    LanguageModel& model,
+    std::span<const SftPair* const> pairs,
+    const Coefficients& coefficients) {
+  ScoreBatch batch;
+  std::vector<std::int64_t> targets;
+  for (const SftPair* pair : pairs) {
+    batch.prompt_of_row.push_back(
+        static_cast<std::int64_t>(batch.prompts.size()));
+    batch.prompts.push_back(pair->prompt);
+    batch.completions.push_back(pair->completion);
+    targets.insert(
+        targets.end(), pair->completion.begin(), pair->completion.end());
+  }
+  const at::Tensor logits =
+      model.completion_logits(batch, RowSteering::uniform(coefficients));
+  return kernels::selected_log_probs(
+      logits,
+      at::tensor(targets, at::kLong).to(logits.device()),
+      {.overwrite_logits = true});
+}
+
+// Held-out pairs are scored so many at once.
+constexpr std::size_t kScoredAtOnce = 16;
+
+std::size_t epoch_size(const SftInputs& inputs) {
+  return inputs.train->size();
+}
+
+}  // namespace
+
+PolicyDefinition sft_definition(std::string prompt_template) {
+  PolicyDefinition definition;
+  definition.objectives = {{kSftObjective, 0.0, 1.0}};
+  definition.conditioning.steered_set = SteeredSet::kNone;
+  definition.conditioning.alpha_min = 0.0;
+  definition.prompt_template = std::move(prompt_template);
+  return definition;
+}
+
+Steering sft_steering() {
+  return {Weighting::uniform(1), 0.0};
+}
+
+SftTrainer::SftTrainer(SftInputs inputs, SftOptions options)
+    : inputs_(inputs),
+      options_(std::move(options)),
+      coefficients_(inputs.policy->coefficients_of(sft_steering())),
+      shuffler_(
+          static_cast<std::uint64_t>(options_.seed),
+          epoch_size(inputs),
+          inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile) {
+  std::vector<TrainedTensor> parameters;
+  for (const auto& entry : inputs_.policy->conditioning()->trained())
+    parameters.push_back({entry.name, entry.master, entry.decays});
+  optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
+}
+
+std::vector<const SftPair*> SftTrainer::draw() {
+  std::vector<const SftPair*> batch;
+  const auto count = static_cast<std::size_t>(options_.pairs_per_step);
+  for (const std::size_t i : shuffler_.next(count))
+    batch.push_back(&(*inputs_.train)[i]);
+  return batch;
+}
+
+TokenLikelihood SftTrainer::differentiate(std::vector<const SftPair*> batch) {
+  sort_by_length(batch);
+  TokenLikelihood likelihood{0.0, tokens_of(batch)};
+  Conditioning& conditioning = *inputs_.policy->conditioning();
+  conditioning.zero_gradient();
+  conditioning.begin_gradient(coefficients_);
+  const auto parts = static_cast<std::size_t>(options_.gradient_accumulation);
+  const std::span<const SftPair* const> all(batch);
+  std::size_t begin = 0;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const std::size_t end = batch.size() * (part + 1) / parts;
+    const at::Tensor log_probs = log_probs_of(
+        inputs_.policy->model(),
+        all.subspan(begin, end - begin),
+        coefficients_);
+    const at::Tensor sum = log_probs.sum(at::kDouble);
+    likelihood.log_prob += sum.item<double>();
+    (sum / -static_cast<double>(likelihood.tokens)).backward();
+    begin = end;
+  }
+  conditioning.end_gradient(coefficients_);
+  return likelihood;
+}
+
+StepResult SftTrainer::step() {
+  const auto start = Clock::now();
+  StepResult result;
+  result.step = step_ + 1;
+  const TokenLikelihood likelihood = differentiate(draw());
+  result.times.policy = seconds_since(start);
+  at::NoGradGuard no_gradient;
+  Conditioning& conditioning = *inputs_.policy->conditioning();
+  std::vector<ScaledGradient> gradients;
+  for (const TrainedParameter& entry : conditioning.trained())
+    gradients.push_back({entry.gradient, entry.coefficient});
+  const ClippedNorm clipped = clip_by_global_norm(
+      optimizer_->parameters(), gradients, options_.gradient_clip);
+  const double rate = learning_rate_at(
+      make_schedule(
+          options_.optimizer.learning_rate, options_.schedule, options_.steps),
+      step_);
+  optimizer_->step(gradients, rate, clipped.factor);
+  conditioning.zero_gradient();
+  conditioning.masters_changed();
+  ++step_;
+  const double seconds = seconds_since(start);
+  result.times.optimizer = seconds - result.times.policy;
+  const auto seen = static_cast<double>(step_ * options_.pairs_per_step);
+  result.metrics = {
+      {"loss", likelihood.loss()},
+      {"grad_norm", clipped.norm},
+      {"learning_rate", rate},
+      {"tokens", static_cast<double>(likelihood.tokens)},
+      {"epoch", seen / static_cast<double>(epoch_size(inputs_))},
+      {"step_time", seconds},
+      {"tokens_per_second", static_cast<double>(likelihood.tokens) / seconds}};
+  return result;
+}
+
+TokenLikelihood SftTrainer::held_out() const {
+  at::NoGradGuard no_gradient;
+  std::vector<const SftPair*> pairs;
+  for (const SftPair& pair : *inputs_.held_out) {
+    if (std::ssize(pairs) == options_.evaluation.pairs) break;
+    pairs.push_back(&pair);
+  }
+  sort_by_length(pairs);
+  TokenLikelihood likelihood{0.0, tokens_of(pairs)};
+  const std::span<const SftPair* const> all(pairs);
+  for (std::size_t begin = 0; begin < pairs.size(); begin += kScoredAtOnce) {
+    const std::size_t count = std::min(kScoredAtOnce, pairs.size() - begin);
+    likelihood.log_prob +=
+        log_probs_of(
+            inputs_.policy->model(), all.subspan(begin, count), coefficients_)
+            .sum(at::kDouble)
+            .item<double>();
+  }
+  return likelihood;
+}
+
+TrainerState SftTrainer::state() const {
+  TrainerState state;
+  state.step = step_;
+  state.cursor = shuffler_.cursor();
+  state.optimizer = optimizer_->export_state();
+  return state;
+}
+
+void SftTrainer::restore(const TrainerState& state) {
+  step_ = state.step;
+  shuffler_.seek(state.cursor);
+  optimizer_->import_state(state.optimizer);
+}
+
+}  // namespace moft

@@ -1,0 +1,85 @@
+// One step of supervised finetuning by teacher forcing.
+//
+//   draw pairs -> logits that predict each completion token -> log p
+//   loss = - sum_b sum_t log p(y_bt | x_b, y_b<t) / sum_b |y_b|
+//   clip -> optimizer
+//
+// The mean is over the completion tokens of the whole batch, end tokens
+// included: every token counts the same, whatever pair it stands in. Prompt
+// tokens and padding never count: there are logits for completion tokens
+// alone. Parts of a step (gradient_accumulation) divide by the batch's token
+// count, so that their gradients add up to that of one part.
+//
+// The model is trained through its Conditioning with the steered set `none`:
+// one copy of every parameter beside the weights it started from.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "moft/data/shuffler.h"
+#include "moft/generation/steered_policy.h"
+#include "moft/training/make_optimizer.h"
+#include "moft/training/online.h"
+#include "moft/training/sft/pairs.h"
+
+namespace moft {
+
+// The name of the only objective of a policy that is trained by likelihood.
+inline constexpr const char* kSftObjective = "likelihood";
+
+// What makes a SteeredPolicy of a model trainable here.
+PolicyDefinition sft_definition(std::string prompt_template);
+
+// The one steering of such a policy.
+Steering sft_steering();
+
+// Sum of log-probabilities and how many tokens it is over.
+struct TokenLikelihood {
+  double log_prob = 0.0;  // nats
+  std::int64_t tokens = 0;
+  double loss() const { return -log_prob / static_cast<double>(tokens); }
+};
+
+struct SftInputs {
+  SteeredPolicy* policy = nullptr;  // of sft_definition()
+  const std::vector<SftPair>* train = nullptr;
+  const std::vector<SftPair>* held_out = nullptr;
+  bool shuffle = true;
+};
+
+class SftTrainer {
+ public:
+  // What `inputs` points to must outlive the trainer.
+  SftTrainer(SftInputs inputs, SftOptions options);
+
+  // Metrics: loss, grad_norm, learning_rate, tokens, epoch, tokens_per_second,
+  // step_time.
+  StepResult step();
+  // Loss and gradient of a batch as a step computes them; the gradient stays
+  // with the policy's conditioning.
+  TokenLikelihood differentiate(std::vector<const SftPair*> batch);
+  // Loss over the first options().evaluation.pairs held-out pairs.
+  TokenLikelihood held_out() const;
+
+  std::int64_t finished_steps() const { return step_; }
+  const SftOptions& options() const { return options_; }
+  TrainerState state() const;
+  // The masters are restored through the policy's conditioning.
+  void restore(const TrainerState& state);
+
+ private:
+  std::vector<const SftPair*> draw();
+
+  SftInputs inputs_;
+  SftOptions options_;
+  Coefficients coefficients_;
+  Shuffler shuffler_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace moft
