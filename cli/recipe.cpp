@@ -32,6 +32,14 @@ void Recipe::check(const std::string& path) const {
         shortest_number(training.kl_strength));
   }
   check_knobs(path);
+  const bool words = training.value.prompt == ValuePrompt::kConditioned;
+  if (training.baseline == Baseline::kValue && words && !conditioning.prompt) {
+    throw_caller_error(
+        "{}training.value.prompt is conditioned but there is no "
+        "{}conditioning.prompt; give that, or prompt: plain",
+        path,
+        path);
+  }
 }
 
 // What would leave a knob without effect.
@@ -141,6 +149,9 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_path(recipe.policy.model, "policy.model", source);
   resolve_path(recipe.data.train, "data.train", source);
   resolve_path(recipe.data.evaluation, "data.evaluation", source);
+  if (recipe.training.value.model) {
+    resolve_path(*recipe.training.value.model, "training.value.model", source);
+  }
   for (auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
     resolve_path(

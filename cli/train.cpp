@@ -49,7 +49,8 @@ constexpr std::array kFreeKeys = {
     "training.guards",
     "training.evaluation",
     "training.checkpoint",
-    "training.log_samples"};
+    "training.log_samples",
+    "training.value.model"};
 
 bool is_free(const std::string& key) {
   for (const std::string free : kFreeKeys) {
@@ -68,17 +69,30 @@ void make_paths_absolute(Recipe& recipe) {
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
   make_absolute(recipe.output);
+  if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
   for (auto& [name, objective] : recipe.objectives) {
     if (objective.similarity) make_absolute(objective.similarity->model);
   }
 }
 
+// The model of the value network; null when the recipe wants none.
+LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
+  const TrainingOptions& training = recipe.training;
+  if (training.baseline != Baseline::kValue) return {};
+  return load_language_model(
+      training.value.model.value_or(recipe.policy.model), options);
+}
+
 // Of everything that training reads.
 std::map<std::string, std::string> hash_inputs(
-    const Recipe& recipe, const LoadedModel& base) {
+    const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
   std::map<std::string, std::string> hashes;
   for (const fs::path& file : base.weight_files)
     hashes["base weights " + file.filename().string()] = hash_file(file);
+  if (recipe.training.value.model) {
+    for (const fs::path& file : value.weight_files)
+      hashes["value weights " + file.filename().string()] = hash_file(file);
+  }
   hashes["data.train"] = hash_file(recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
@@ -161,7 +175,8 @@ class TrainCommand : public Command {
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
     LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
     auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
-    const auto hashes = hash_inputs(recipe_, base);
+    LoadedModel value = load_value_model(recipe_, compute.load);
+    const auto hashes = hash_inputs(recipe_, base, value);
     if (resume) {
       check_same_inputs(*resume, hashes);
       warn_of_other_machine(resume->state, compute);
@@ -180,11 +195,13 @@ class TrainCommand : public Command {
          &objectives,
          &examples,
          recipe_.data.max_prompt_tokens,
-         recipe_.data.shuffle},
+         recipe_.data.shuffle,
+         std::move(value.model)},
         recipe_.training,
         make_weighting_sampler(
             recipe_.weightings, objectives.names(), "weightings"));
     print_start(policy, examples.size(), compute, resume);
+    if (trainer.value() != nullptr) print_value(trainer.value()->model());
     RunSetup setup = make_setup(hashes, compute);
     setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
     TrainingRun run(std::move(setup), policy, trainer, resume);
@@ -237,9 +254,23 @@ class TrainCommand : public Command {
     }
   }
 
+  void print_value(const ValueModel& value) const {
+    const ValueOptions& options = recipe_.training.value;
+    log_info(
+        "value       a network of {} parameters, {} from the {} prompt, "
+        "learning rate {}",
+        value.parameters(),
+        value.outputs() == 1 ? "1 output"
+                             : fmt::format("{} outputs", value.outputs()),
+        enum_name(options.prompt),
+        shortest_number(options.learning_rate));
+  }
+
   void print_knobs(const SteeredPolicy& policy) const {
     const KlRange& range = policy.kl_range();
     const TrainingOptions& training = recipe_.training;
+    if (const auto warning = kl_estimator_warning(training.kl_estimator))
+      log_warning("{}", *warning);
     if (training.kl_sampler != AlphaDistribution::kFixed) {
       log_info(
           "KL strength {} on [{}, 1], f_mix {}",

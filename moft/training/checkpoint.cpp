@@ -20,6 +20,8 @@ using Tensors = std::map<std::string, at::Tensor>;
 
 constexpr const char* kSteeringFile = "steering.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kValueFile = "value.safetensors";
+constexpr const char* kValueOptimizerFile = "value_optimizer.safetensors";
 constexpr const char* kStateFile = "state.json";
 constexpr const char* kRecipeFile = "recipe.yaml";
 constexpr std::string_view kStepPrefix = "step-";
@@ -175,13 +177,19 @@ fs::path save_checkpoint(
   constexpr std::uint64_t kHeaders = 1 << 20;
   const fs::path path =
       checkpoints_of(run) / fmt::format("{}{}", kStepPrefix, trainer.step);
-  require_free_space(
-      run, bytes_of(masters) + bytes_of(trainer.optimizer) + kHeaders);
+  const std::uint64_t needed = bytes_of(masters) + bytes_of(trainer.optimizer) +
+                               bytes_of(trainer.value) +
+                               bytes_of(trainer.value_optimizer);
+  require_free_space(run, needed + kHeaders);
   fs::create_directories(checkpoints_of(run));
   AtomicDirectory target(path, IfExists::kReplace);
   const fs::path& building = target.building();
   write_tensors(building / kSteeringFile, masters);
   write_tensors(building / kOptimizerFile, trainer.optimizer);
+  if (!trainer.value.empty()) {
+    write_tensors(building / kValueFile, trainer.value);
+    write_tensors(building / kValueOptimizerFile, trainer.value_optimizer);
+  }
   write_atomically(building / kRecipeFile, recipe);
   write_atomically(
       building / kStateFile, options_to_json(state).dump(2) + "\n");
@@ -198,6 +206,11 @@ TrainerState load_checkpoint(
       static_cast<std::uint32_t>(checkpoint.state.epoch),
       static_cast<std::uint64_t>(checkpoint.state.position)};
   state.optimizer = read_tensors(checkpoint.directory / kOptimizerFile);
+  if (fs::exists(checkpoint.directory / kValueFile)) {
+    state.value = read_tensors(checkpoint.directory / kValueFile);
+    state.value_optimizer =
+        read_tensors(checkpoint.directory / kValueOptimizerFile);
+  }
   return state;
 }
 
