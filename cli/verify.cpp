@@ -21,8 +21,8 @@ class VerifyCommand : public Command {
     app.add_flag(
         "--trained",
         trained_,
-        "also train: the counterexample from samples and with small "
-        "networks, toy fronts (under a minute more)");
+        "also train: the counterexample, toy fronts, and real models on "
+        "ENUM-1 by the training loop (under 20 minutes more)");
     app.add_option(
         "--picture",
         picture_,

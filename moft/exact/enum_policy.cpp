@@ -15,11 +15,6 @@ namespace moft::exact {
 namespace {
 
 std::unique_ptr<SteeredPolicy> make_policy(const EnumPolicyOptions& options) {
-  TinyModelOptions model;
-  model.family = options.family;
-  model.width = options.width;
-  model.layers = options.layers;
-  model.seed = options.seed;
   PolicyDefinition definition;
   for (const std::string& name : enum_objective_names())
     definition.objectives.push_back({name, 0.0, 1.0});
@@ -27,7 +22,7 @@ std::unique_ptr<SteeredPolicy> make_policy(const EnumPolicyOptions& options) {
   definition.kl_strength = options.kl_strength;
   definition.prompt_template = "{document}";
   return std::make_unique<SteeredPolicy>(
-      make_tiny_model(model),
+      make_enum_model(options),
       make_enum_tokenizer(options.family == ModelFamily::kT5),
       std::move(definition),
       options.seed);
@@ -49,6 +44,15 @@ at::Tensor doubles(const Vector& values) {
 }
 
 }  // namespace
+
+LoadedModel make_enum_model(const EnumPolicyOptions& options) {
+  TinyModelOptions model;
+  model.family = options.family;
+  model.width = options.width;
+  model.layers = options.layers;
+  model.seed = options.seed;
+  return make_tiny_model(model);
+}
 
 EnumPolicy::EnumPolicy(const EnumPolicyOptions& options)
     : options_(options),

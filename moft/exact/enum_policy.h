@@ -104,6 +104,9 @@ class EnumPolicy {
   std::vector<EnumeratedProblem> problems_;
 };
 
+// The model that such a policy conditions, as it was drawn.
+LoadedModel make_enum_model(const EnumPolicyOptions& options);
+
 // The step's gradients of the masters, coefficients multiplied in.
 Gradients current_gradients(const Conditioning& conditioning);
 

@@ -253,6 +253,8 @@ std::unique_ptr<OnlineTrainer> make_enum_trainer(
   inputs.policy = &policy.policy();
   inputs.objectives = &policy.objectives();
   inputs.examples = &policy.examples();
+  if (training.baseline == Baseline::kValue)
+    inputs.value_model = make_enum_model(policy.options()).model;
   return std::make_unique<OnlineTrainer>(
       inputs,
       training,

@@ -11,13 +11,15 @@
 namespace moft::exact {
 namespace {
 
+constexpr int kBlock = 8;  // steps
 constexpr int kGroups = 4;
 
 struct LoopCase {
   ModelFamily family;
   EnumVariant variant;
   WeightingPer per;
-  std::int64_t block;
+  Baseline baseline = Baseline::kLeaveOneOut;
+  KlEstimator estimator = KlEstimator::kSequence;
 };
 
 LoopCheck run(const LoopCase& c) {
@@ -27,6 +29,8 @@ LoopCheck run(const LoopCase& c) {
   training.prompts_per_step = 4;
   training.samples_per_prompt = 8;
   training.weighting_per = c.per;
+  training.baseline = c.baseline;
+  training.kl_estimator = c.estimator;
   SteeringDraws draws;
   draws.kl_sampler = AlphaDistribution::kInverse;
   if (reads_weights(c.variant)) {
@@ -34,16 +38,25 @@ LoopCheck run(const LoopCase& c) {
     draws.weightings.sampler = WeightingDistribution::kGrid;
     draws.weightings.grid_points = 15;
   }
-  return check_loop(policy, training, draws, c.block, kGroups, 5);
+  return check_loop(policy, training, draws, kBlock, kGroups, 5);
+}
+
+std::string case_name(const LoopCase& c) {
+  std::string name = fmt::format(
+      "ENUM-1 loop {}, {}, w and alpha per {}",
+      family_name(c.family),
+      variant_name(c.variant),
+      enum_name(c.per));
+  if (c.baseline != Baseline::kLeaveOneOut)
+    name += fmt::format(", baseline {}", enum_name(c.baseline));
+  if (c.estimator != KlEstimator::kSequence)
+    name += fmt::format(", KL {}", enum_name(c.estimator));
+  return name + ": ";
 }
 
 void verify_loop_case(OracleBook& book, const LoopCase& c) {
   const LoopCheck check = run(c);
-  const std::string name = fmt::format(
-      "ENUM-1 loop {}, {}, w and alpha per {}: ",
-      family_name(c.family),
-      variant_name(c.variant),
-      enum_name(c.per));
+  const std::string name = case_name(c);
   double off = 0.0;
   for (const MetricCheck& metric : check.metrics)
     off = std::max(off, metric.errors_off());
@@ -89,8 +102,15 @@ void verify_enum_loop(OracleBook& book) {
     for (const EnumVariant variant : all_enum_variants()) {
       for (const WeightingPer per :
            {WeightingPer::kBatch, WeightingPer::kPrompt})
-        verify_loop_case(book, {family, variant, per, 8});
+        verify_loop_case(book, {family, variant, per});
     }
+    using enum EnumVariant;
+    using enum KlEstimator;
+    constexpr auto kOwn = WeightingPer::kPrompt;
+    verify_loop_case(book, {family, kFull, kOwn, Baseline::kValue});
+    for (const KlEstimator exact : {kRewardToGo, kTokenExact})
+      verify_loop_case(
+          book, {family, kFull, kOwn, Baseline::kLeaveOneOut, exact});
   }
 }
 
