@@ -20,6 +20,8 @@ using Gradient = std::vector<double>;
 TinyRun still_run() {
   TinyRun run = tiny_run();
   run.steered_set = SteeredSet::kFull;
+  run.training.weighting_per = WeightingPer::kBatch;  // one backward pass
+  run.training.samples_per_prompt = 10;
   run.training.kl_strength = 0.5;
   run.training.advantage_normalisation = AdvantageNormalisation::kNone;
   run.training.optimizer.learning_rate = 0.0;
@@ -67,7 +69,7 @@ class GradientEstimates : public testing::Test {
     return result;
   }
 
-  static constexpr int kSteps = 200;
+  static constexpr int kSteps = 120;
   Scratch scratch_;
   std::map<std::string, at::Tensor> masters_;
 };
@@ -158,7 +160,7 @@ TEST_F(GradientEstimates, ExactKlEstimatorsAgreeInTheMeanOthersDoNot) {
        {KlEstimator::kSequenceK2,
         KlEstimator::kSequenceK3,
         KlEstimator::kNone}) {
-    EXPECT_GT(largest_deviation(estimate(biased), sequence), 6.0)
+    EXPECT_GT(largest_deviation(estimate(biased), sequence), 4.5)
         << enum_name(biased);
   }
 }

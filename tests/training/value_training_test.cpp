@@ -323,8 +323,8 @@ TEST(ValueRegression, ConvergesToTheBanditsMeanRewards) {
   batch.prompts = {{1, 2, 3}};
   batch.samples_per_prompt = 32;
   std::vector<double> mean(2, 0.0);
-  constexpr int kSteps = 1200;
-  constexpr int kCounted = 600;
+  constexpr int kSteps = 800;
+  constexpr int kCounted = 400;
   for (std::uint32_t step = 0; step < kSteps; ++step) {
     RandomStream stream(3, Purpose::kTest, step, 0);
     const double w = stream.uniform();  // Dirichlet(1, 1)
@@ -363,7 +363,7 @@ TEST(ValueRegression, TheLoopReachesEachPromptsExactExpectedReward) {
   run.patterns = {{"a", "[a-i]"}, {"b", "[f-s]"}};
   run.training.max_new_tokens = 1;
   run.training.prompts_per_step = 8;
-  run.training.samples_per_prompt = 64;
+  run.training.samples_per_prompt = 32;
   run.training.baseline = Baseline::kValue;
   run.training.value.warmup_steps = 1000000;
   std::optional<TrainerState> state;
@@ -372,7 +372,7 @@ TEST(ValueRegression, TheLoopReachesEachPromptsExactExpectedReward) {
     run.training.value.learning_rate = rate;
     tiny = std::make_unique<TinyTraining>(scratch.path(), run);
     if (state) tiny->trainer->restore(*state);
-    for (int step = 0; step < 80; ++step)
+    for (int step = 0; step < 60; ++step)
       tiny->trainer->step();
     state = tiny->trainer->state();
   }
