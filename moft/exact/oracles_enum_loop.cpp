@@ -38,7 +38,7 @@ LoopCheck run(const LoopCase& c) {
     draws.weightings.sampler = WeightingDistribution::kGrid;
     draws.weightings.grid_points = 15;
   }
-  return check_loop(policy, training, draws, kBlock, kGroups, 5);
+  return check_loop(policy, training, draws, kBlock, kGroups, 4);
 }
 
 std::string case_name(const LoopCase& c) {
@@ -80,7 +80,7 @@ void verify_loop_case(OracleBook& book, const LoopCase& c) {
           group),
       4.0,
       check.ratio(),
-      1.5);
+      1.8);
   book.equal(
       name + "sampled gradient along the exact one over its length",
       1.0,
