@@ -121,10 +121,10 @@ TEST_P(EnumPolicies, GradientIsThatOfFiniteDifferences) {
     conditioning.masters_changed();
     return policy.score(kSteering).value;
   };
-  const double step = 0.004 / std::sqrt(square);
+  const double step = 0.001 / std::sqrt(square);
   const double above = shifted(step);
   const double below = shifted(-2 * step);
-  EXPECT_NEAR((above - below) / (2 * step) / square, 1.0, 5e-3);
+  EXPECT_NEAR((above - below) / (2 * step) / square, 1.0, 1e-3);
 }
 
 class EnumLoop : public testing::TestWithParam<
