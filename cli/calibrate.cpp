@@ -46,17 +46,17 @@ std::optional<double> correlation(const Column& a, const Column& b) {
 
 class CalibrateCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
-        ->required();
-    app.add_option("OVERRIDES", overrides_, "Keys to set, as dotted.key=value");
-    app.add_option(
-           "--prompts", prompts_, "Training prompts used, from the first")
-        ->check(CLI::Range(1, 1000000))
-        ->capture_default_str();
-    app.add_option("--samples", samples_, "Completions of each prompt")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
+  void declare(Parser& parser) override {
+    parser.add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
+        .required();
+    parser.add_option(
+        "OVERRIDES", overrides_, "Keys to set, as dotted.key=value");
+    parser
+        .add_option(
+            "--prompts", prompts_, "Training prompts used, from the first")
+        .range(1, 1000000);
+    parser.add_option("--samples", samples_, "Completions of each prompt")
+        .range(1, 1000);
   }
 
   int run() override {

@@ -5,6 +5,9 @@
 // 2. Declare that function below and add one line to the table in
 //    cli/commands.cpp.
 //
+// Its options are declared with cli/parser.h, never with CLI11 itself, whose
+// header would add seconds to the file's compilation.
+//
 // Errors: throw CallerError (exit 2) or WorldError (exit 1) with one sentence;
 // main prints it as "moft: <sentence>". Results go to standard output,
 // progress through moft/core/log.h to standard error.
@@ -14,7 +17,7 @@
 #include <span>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
+#include "cli/parser.h"
 
 namespace moft {
 
@@ -23,7 +26,7 @@ class Command {
   virtual ~Command() = default;
   // Adds options to the sub-command's own parser. Each option's help says its
   // unit; its default is printed by itself.
-  virtual void declare(CLI::App& app) = 0;
+  virtual void declare(Parser& parser) = 0;
   // Called once the command line has been read. Returns the exit code.
   virtual int run() = 0;
 };

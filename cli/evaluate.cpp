@@ -24,35 +24,34 @@ namespace fs = std::filesystem;
 
 class EvaluateCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("RUN", run_, "The run directory that `moft train` wrote")
-        ->required();
-    app.add_option(
-           "--weightings",
-           options_.weightings,
-           "Points of the front, spread evenly over the simplex")
-        ->check(CLI::Range(2, 10000))
-        ->capture_default_str();
-    app.add_option(
+  void declare(Parser& parser) override {
+    parser.add_option("RUN", run_, "The run directory that `moft train` wrote")
+        .required();
+    parser
+        .add_option(
+            "--weightings",
+            options_.weightings,
+            "Points of the front, spread evenly over the simplex")
+        .range(2, 10000);
+    parser.add_option(
         "--prompts",
         prompts_,
         "Held-out prompts used, from the first; "
         "default: all");
-    app.add_option(
-           "--samples",
-           options_.samples_per_prompt,
-           "Completions of each prompt under each weighting")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    app.add_option(
+    parser
+        .add_option(
+            "--samples",
+            options_.samples_per_prompt,
+            "Completions of each prompt under each weighting")
+        .range(1, 1000);
+    parser.add_option(
         "--alpha",
         options_.alpha,
         "KL strength; default: that of the training");
-    app.add_option("--seed", options_.seed, "Of the completions drawn")
-        ->capture_default_str();
-    app.add_option(
+    parser.add_option("--seed", options_.seed, "Of the completions drawn");
+    parser.add_option(
         "--output", output_, "Where the report goes; default: RUN/report");
-    app.add_option(
+    parser.add_option(
         "--baseline",
         baselines_,
         "Other runs, evaluated on the same prompts and shown beside");

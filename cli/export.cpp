@@ -12,10 +12,10 @@ namespace {
 
 class ExportCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    policy_.declare(app);
-    steering_.declare(app);
-    app.add_option("--to", to_, "The directory to make")->required();
+  void declare(Parser& parser) override {
+    policy_.declare(parser);
+    steering_.declare(parser);
+    parser.add_option("--to", to_, "The directory to make").required();
   }
 
   int run() override {

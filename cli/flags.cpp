@@ -30,4 +30,26 @@ SettingsNode flag_tree(
   return tree;
 }
 
+void add_flags_of(
+    Parser& parser,
+    const std::vector<FieldDescription>& fields,
+    const ReadFlag& read) {
+  for (const FieldDescription& field : fields) {
+    const bool inside_section = field.path.find('.') != std::string::npos;
+    if (field.is_section || inside_section) continue;
+    const std::string flag = flag_name(field.path);
+    const auto take = [read, field, flag](const std::string& value) {
+      read(flag_tree(field, value), flag);
+    };
+    if (field.type == "true | false") {
+      parser.add_flag_to(
+          flag, [take] { take("true"); }, flag_help(field));
+      continue;
+    }
+    const bool choice = field.type.find('|') != std::string::npos;
+    parser.add_option_to(flag, take, flag_help(field))
+        .type_name((choice ? "{" : "<") + field.type + (choice ? "}" : ">"));
+  }
+}
+
 }  // namespace moft

@@ -1,11 +1,13 @@
 // Command-line options from an options struct that is declared once.
 #pragma once
 
+#include <functional>
 #include <string>
-
-#include <CLI/CLI.hpp>
+#include <vector>
 
 #include "moft/core/fields.h"
+
+#include "cli/parser.h"
 
 namespace moft {
 
@@ -19,30 +21,26 @@ std::string flag_help(const FieldDescription& field);
 // as it stands, everything else is read as YAML.
 SettingsNode flag_tree(const FieldDescription& field, const std::string& value);
 
+// The half of the function below that does not depend on the struct: `read` is
+// called with the tree of each flag that is given, and the flag's name.
+using ReadFlag =
+    std::function<void(const SettingsNode& tree, const std::string& flag)>;
+void add_flags_of(
+    Parser& parser,
+    const std::vector<FieldDescription>& fields,
+    const ReadFlag& read);
+
 // One option per field of T that is no section: `--max-new-tokens 28`, and
 // `--flag` alone for a boolean. Bad values are CallerErrors in the words of
 // fields.h. `options` must outlive the parsing; call check_options afterwards.
 template <class T>
-void add_flags(CLI::App& app, T& options) {
-  for (const FieldDescription& field : list_options<T>()) {
-    bool inside_section = field.path.find('.') != std::string::npos;
-    if (field.is_section || inside_section) continue;
-    std::string flag = flag_name(field.path);
-    auto take = [&options, field, flag](const std::string& value) {
-      fields_detail::read_tree(options, flag_tree(field, value), flag);
-    };
-    if (field.type == "true | false") {
-      app.add_flag_function(
-             flag, [take](std::int64_t) { take("true"); }, flag_help(field))
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    } else {
-      app.add_option_function<std::string>(flag, take, flag_help(field))
-          ->type_name(
-              field.type.find('|') != std::string::npos
-                  ? "{" + field.type + "}"
-                  : "<" + field.type + ">");
-    }
-  }
+void add_flags(Parser& parser, T& options) {
+  add_flags_of(
+      parser,
+      list_options<T>(),
+      [&options](const SettingsNode& tree, const std::string& flag) {
+        fields_detail::read_tree(options, tree, flag);
+      });
 }
 
 }  // namespace moft

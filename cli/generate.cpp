@@ -19,24 +19,25 @@ namespace {
 
 class GenerateCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    policy_.declare(app);
-    steering_.declare(app);
-    auto* prompt = app.add_option(
+  void declare(Parser& parser) override {
+    policy_.declare(parser);
+    steering_.declare(parser);
+    const Option prompt = parser.add_option(
         "--prompt",
         prompt_,
         "Text that fills the policy's prompt template; for a plain model the "
         "whole prompt");
-    app.add_option(
-           "--input",
-           input_,
-           "JSON lines with the template's fields; one JSON line comes out per "
-           "line and sample")
-        ->excludes(prompt);
-    app.add_option("--samples", samples_, "Completions of each prompt")
-        ->check(CLI::Range(1, 1000000))
-        ->capture_default_str();
-    add_flags(app, sampling_);
+    parser
+        .add_option(
+            "--input",
+            input_,
+            "JSON lines with the template's fields; one JSON line comes out "
+            "per "
+            "line and sample")
+        .excludes(prompt);
+    parser.add_option("--samples", samples_, "Completions of each prompt")
+        .range(1, 1000000);
+    add_flags(parser, sampling_);
   }
 
   int run() override {

@@ -67,26 +67,26 @@ std::vector<fs::path> find_lists(const fs::path& path) {
 
 class ImportCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.require_subcommand(1);
-    CLI::App* debian = app.add_subcommand(
+  void declare(Parser& parser) override {
+    parser.require_command();
+    Parser& debian = parser.add_command(
         "debian",
         "Package descriptions and their synopses, from apt's package lists");
     debian
-        ->add_option(
+        .add_option(
             "OUTPUT",
             output_,
             "The folder to write train.jsonl and validation.jsonl to")
-        ->required();
-    debian->add_option(
+        .required();
+    debian.add_option(
         "--lists",
         lists_,
         "Package lists (Packages, Translation-en), or folders of them");
-    debian->add_option(
+    debian.add_option(
         "--validation",
         validation_,
         "The share of the examples that goes to validation.jsonl");
-    debian->add_option("--seed", seed_, "Of the choice which ones");
+    debian.add_option("--seed", seed_, "Of the choice which ones");
   }
 
   int run() override {

@@ -11,13 +11,14 @@ namespace moft {
 
 namespace fs = std::filesystem;
 
-void PolicyFlags::declare(CLI::App& app) {
-  app.add_option(
-         "POLICY",
-         path_,
-         "A policy or run directory, a Hugging Face directory or a GGUF file")
-      ->required();
-  add_flags(app, compute_);
+void PolicyFlags::declare(Parser& parser) {
+  parser
+      .add_option(
+          "POLICY",
+          path_,
+          "A policy or run directory, a Hugging Face directory or a GGUF file")
+      .required();
+  add_flags(parser, compute_);
 }
 
 std::string PolicyFlags::policy_path() const {
@@ -32,12 +33,12 @@ std::unique_ptr<SteeredPolicy> PolicyFlags::open() const {
   return load_policy(policy_path(), use_compute(compute_).load);
 }
 
-void SteeringFlags::declare(CLI::App& app) {
-  app.add_option(
+void SteeringFlags::declare(Parser& parser) {
+  parser.add_option(
       "--weights",
       weights_,
       "How much each objective counts, by name: a=0.3,b=0.7 (sums to 1)");
-  app.add_option(
+  parser.add_option(
       "--alpha",
       alpha_,
       "KL strength, from the policy's alpha_min to 1; default: that of its "

@@ -6,12 +6,11 @@
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "moft/core/compute_options.h"
 #include "moft/generation/steered_policy.h"
 
 #include "cli/compute.h"
+#include "cli/parser.h"
 
 namespace moft {
 
@@ -19,7 +18,7 @@ class PolicyFlags {
  public:
   // POLICY: a policy directory, a run directory, a Hugging Face directory or a
   // GGUF file.
-  void declare(CLI::App& app);
+  void declare(Parser& parser);
   std::unique_ptr<SteeredPolicy> open() const;
   const std::string& path() const { return path_; }
   // The policy directory that POLICY means (RUN/policy for a run).
@@ -32,7 +31,7 @@ class PolicyFlags {
 
 class SteeringFlags {
  public:
-  void declare(CLI::App& app);
+  void declare(Parser& parser);
   // CallerError when weights are given to a policy without knobs or missing
   // for one that has them (unless `optional`).
   std::optional<Steering> steering(

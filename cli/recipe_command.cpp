@@ -59,32 +59,32 @@ std::string check_sft_files(SftRecipe recipe, const RecipeSource& source) {
 
 class RecipeCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.require_subcommand(1);
-    show_ = app.add_subcommand(
+  void declare(Parser& parser) override {
+    parser.require_command();
+    show_ = &parser.add_command(
         "show", "Print the effective recipe: all keys, overrides applied");
-    check_ = app.add_subcommand(
+    check_ = &parser.add_command(
         "check", "Check a recipe, the files it names and their fields");
-    list_ = app.add_subcommand("list", "List the shipped recipes");
-    reference_ = app.add_subcommand(
+    list_ = &parser.add_command("list", "List the shipped recipes");
+    reference_ = &parser.add_command(
         "reference", "Print the Markdown page of all recipe keys");
-    for (CLI::App* sub : {show_, check_}) {
+    for (Parser* sub : {show_, check_}) {
       sub->add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
-          ->required()
-          ->type_name("");
+          .required()
+          .type_name("");
       sub->add_option(
              "OVERRIDES",
              overrides_,
              "Keys to set, as dotted.key=value; the value is YAML")
-          ->type_name("")
-          ->default_str("");
+          .type_name("")
+          .default_text("");
     }
   }
 
   int run() override {
-    if (show_->parsed()) return show();
-    if (check_->parsed()) return check();
-    if (list_->parsed()) return list();
+    if (show_->chosen()) return show();
+    if (check_->chosen()) return check();
+    if (list_->chosen()) return list();
     fmt::print("{}", recipe_reference());
     return 0;
   }
@@ -136,10 +136,10 @@ class RecipeCommand : public Command {
     return {std::string(shipped.name), {}, std::string(shipped.text)};
   }
 
-  CLI::App* show_ = nullptr;
-  CLI::App* check_ = nullptr;
-  CLI::App* list_ = nullptr;
-  CLI::App* reference_ = nullptr;
+  Parser* show_ = nullptr;
+  Parser* check_ = nullptr;
+  Parser* list_ = nullptr;
+  Parser* reference_ = nullptr;
   std::string recipe_;
   std::vector<std::string> overrides_;
 };

@@ -36,17 +36,17 @@ RunOutput find_resume_point(const std::string& given) {
 
 }  // namespace
 
-void add_output_flags(CLI::App& app, OutputFlags& flags) {
-  app.add_option(
+void add_output_flags(Parser& parser, OutputFlags& flags) {
+  parser.add_option(
       "--resume",
       flags.resume,
       "auto: from the newest checkpoint of the output, from the start when "
       "there is none; or a run directory or checkpoint to go on from");
-  app.add_option(
+  parser.add_option(
       "--output",
       flags.output,
       "The run directory, instead of the recipe's `output`");
-  app.add_flag(
+  parser.add_flag(
       "--overwrite",
       flags.overwrite,
       "Remove the run that the output holds and start afresh");

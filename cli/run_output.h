@@ -9,13 +9,12 @@
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "moft/core/fields.h"
 #include "moft/training/checkpoint.h"
 #include "moft/training/run.h"
 
 #include "cli/compute.h"
+#include "cli/parser.h"
 
 namespace moft {
 
@@ -25,7 +24,7 @@ struct OutputFlags {
   bool overwrite = false;
 };
 
-void add_output_flags(CLI::App& app, OutputFlags& flags);
+void add_output_flags(Parser& parser, OutputFlags& flags);
 
 struct RunOutput {
   std::string directory;

@@ -20,17 +20,18 @@ namespace {
 
 class ScoreCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    policy_.declare(app);
-    steering_.declare(app);
-    app.add_option(
-           "--input",
-           input_,
-           "JSON lines {\"prompt\": .., \"completion\": ..}; out comes one "
-           "line "
-           "each with log_prob and token_log_probs (nats)")
-        ->required();
-    app.add_flag(
+  void declare(Parser& parser) override {
+    policy_.declare(parser);
+    steering_.declare(parser);
+    parser
+        .add_option(
+            "--input",
+            input_,
+            "JSON lines {\"prompt\": .., \"completion\": ..}; out comes one "
+            "line "
+            "each with log_prob and token_log_probs (nats)")
+        .required();
+    parser.add_flag(
         "--with-reference",
         with_reference_,
         "Also the frozen reference's log-probabilities");

@@ -121,17 +121,18 @@ std::map<std::string, std::string> hash_inputs(
 
 class SftCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option(
-           "RECIPE",
-           recipe_name_,
-           "A YAML file or a shipped recipe, with sections `model` and `sft`")
-        ->required();
-    app.add_option(
+  void declare(Parser& parser) override {
+    parser
+        .add_option(
+            "RECIPE",
+            recipe_name_,
+            "A YAML file or a shipped recipe, with sections `model` and `sft`")
+        .required();
+    parser.add_option(
         "OVERRIDES",
         overrides_,
         "Keys to set, as dotted.key=value; the value is YAML");
-    add_output_flags(app, flags_);
+    add_output_flags(parser, flags_);
   }
 
   int run() override {

@@ -16,21 +16,22 @@ namespace {
 
 class SweepCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    policy_.declare(app);
-    app.add_option(
-           "--prompt", prompt_, "Text that fills the policy's prompt template")
-        ->required();
-    app.add_option(
-           "--weightings",
-           weightings_,
-           "Points spread evenly over the simplex, at least so many")
-        ->check(CLI::Range(1, 10000))
-        ->capture_default_str();
-    app.add_option(
+  void declare(Parser& parser) override {
+    policy_.declare(parser);
+    parser
+        .add_option(
+            "--prompt", prompt_, "Text that fills the policy's prompt template")
+        .required();
+    parser
+        .add_option(
+            "--weightings",
+            weightings_,
+            "Points spread evenly over the simplex, at least so many")
+        .range(1, 10000);
+    parser.add_option(
         "--alpha", alpha_, "KL strength; default: that of the training");
-    app.add_flag("--json", json_, "One JSON line per weighting");
-    add_flags(app, sampling_);
+    parser.add_flag("--json", json_, "One JSON line per weighting");
+    add_flags(parser, sampling_);
   }
 
   int run() override {

@@ -27,12 +27,13 @@ std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& path) {
 
 class TokenizeCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    policy_.declare(app);
-    app.add_option(
-           "--input", input_, "Text, one piece per line; - for standard input")
-        ->required();
-    app.add_flag(
+  void declare(Parser& parser) override {
+    policy_.declare(parser);
+    parser
+        .add_option(
+            "--input", input_, "Text, one piece per line; - for standard input")
+        .required();
+    parser.add_flag(
         "--plain",
         plain_,
         "Special tokens written in the text are ordinary text");

@@ -139,14 +139,15 @@ PolicyDefinition make_definition(
 
 class TrainCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("RECIPE", flags_.recipe, "A YAML file or a shipped recipe")
-        ->required();
-    app.add_option(
+  void declare(Parser& parser) override {
+    parser
+        .add_option("RECIPE", flags_.recipe, "A YAML file or a shipped recipe")
+        .required();
+    parser.add_option(
         "OVERRIDES",
         flags_.overrides,
         "Keys to set, as dotted.key=value; the value is YAML");
-    add_output_flags(app, flags_.output);
+    add_output_flags(parser, flags_.output);
   }
 
   int run() override {

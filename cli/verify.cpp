@@ -17,18 +17,18 @@ namespace {
 
 class VerifyCommand : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_flag(
+  void declare(Parser& parser) override {
+    parser.add_flag(
         "--trained",
         trained_,
         "also train: the counterexample, toy fronts, and real models on "
         "ENUM-1 by the training loop (under 20 minutes more)");
-    app.add_option(
+    parser.add_option(
         "--picture",
         picture_,
         "also write the counterexample's fronts (figure 19) as SVG to this "
         "file");
-    app.footer(
+    parser.set_footer(
         "One line per oracle: name, expected, obtained, error, and ok or MISS "
         "at the end.");
   }

@@ -37,7 +37,7 @@ std::string devices() {
 
 class VersionCommand : public Command {
  public:
-  void declare(CLI::App&) override {}
+  void declare(Parser&) override {}
 
   int run() override {
     fmt::print("moft            {}\n", kMoftVersion);
