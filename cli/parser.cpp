@@ -26,7 +26,8 @@ std::string full_name(const CLI::App* app) {
 }
 
 std::string help_of(const CLI::App* app) {
-  return app->help(app->get_parent() ? full_name(app) : "");
+  const CLI::App* parent = app->get_parent();
+  return app->help(parent ? full_name(parent) : "");
 }
 
 std::string command_of_help(const CLI::App* app) {

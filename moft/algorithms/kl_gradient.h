@@ -23,29 +23,11 @@
 // fit. Thread safety: pure functions.
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include <ATen/ATen.h>
 
+#include "moft/algorithms/kl_estimator.h"
+
 namespace moft {
-
-enum class KlEstimator {
-  kSequence,
-  kRewardToGo,
-  kTokenExact,
-  kTokenDirect,
-  kSequenceK2,
-  kSequenceK3,
-  kNone,
-};
-
-// Whether the gradient goes through K_t, so that all logits are needed.
-bool differentiates_kl(KlEstimator estimator);
-
-// What an estimator that is not exact does to the result, as one sentence for
-// its user; none for the exact ones.
-std::optional<std::string> kl_estimator_warning(KlEstimator estimator);
 
 // What is known of the sampled tokens, row after row.
 struct TokenKl {

@@ -15,12 +15,9 @@
 
 #include <ATen/ATen.h>
 
-namespace moft {
+#include "moft/algorithms/value_scale.h"
 
-enum class ValueScale {
-  kReward,   // (1 - alpha) w.V
-  kLiteral,  // w.V
-};
+namespace moft {
 
 // sum of (V - target)^2 / normaliser: [], double, differentiable in values.
 // values, targets [B, m]; the mean over all B m with normaliser B m.

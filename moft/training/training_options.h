@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "moft/algorithms/kl_gradient.h"
+#include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
 #include "moft/training/optimizer_options.h"
 #include "moft/training/value_options.h"

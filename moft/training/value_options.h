@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "moft/algorithms/values.h"
+#include "moft/algorithms/value_scale.h"
 #include "moft/core/fields.h"
 #include "moft/training/optimizer_options.h"
 
