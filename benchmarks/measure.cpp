@@ -42,15 +42,18 @@ double median(std::vector<double> values) {
   return (values[middle - 1] + values[middle]) / 2;
 }
 
+void measure_once(const std::function<void()>& body, Timings& timings) {
+  const double wall = wall_now(), cpu = cpu_now();
+  body();
+  timings.wall.push_back(wall_now() - wall);
+  timings.cpu.push_back(cpu_now() - cpu);
+}
+
 Timings measure(int repetitions, const std::function<void()>& body) {
   Timings timings;
   body();
-  for (int i = 0; i < repetitions; ++i) {
-    const double wall = wall_now(), cpu = cpu_now();
-    body();
-    timings.wall.push_back(wall_now() - wall);
-    timings.cpu.push_back(cpu_now() - cpu);
-  }
+  for (int i = 0; i < repetitions; ++i)
+    measure_once(body, timings);
   return timings;
 }
 

@@ -18,6 +18,9 @@ struct Timings {
 
 double median(std::vector<double> values);
 
+// One run, added to `timings`.
+void measure_once(const std::function<void()>& body, Timings& timings);
+
 // One run to warm up, then `repetitions` timed ones.
 Timings measure(int repetitions, const std::function<void()>& body);
 

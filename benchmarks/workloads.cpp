@@ -5,14 +5,20 @@
 //             [--only generate,steer,rl-step,tokenizer,minilm,load]
 //             [--lines FILE]
 //
-//   generate   prompt 96, 32 and 128 new tokens, batch 1, 8, 32, plain model
+//   generate   batch 1, 8, 32, plain model. A decoder: prompt 96, 32 and 128
+//              new tokens. T5: encoder 256, 64 new tokens
 //   steer      16 rows under 1 and under 16 weightings, LoRA on all layers
-//   rl-step    one REINFORCE update, batch 16, prompt 96, 32 new tokens
+//   rl-step    one REINFORCE update. A decoder: batch 16, prompt 96, 32 new
+//              tokens. T5: batch 32, encoder 256, 48 new tokens.
+//              rl-step-lora-upper-half, rl-step-lora, rl-step-full: one of them
+//   mixing     64 new tokens for 8 rows: plain model, one weighting mixed in
+//              before (full copies), two models run side by side
 //   tokenizer  the lines of --lines, one thread
 //   minilm     256 of those lines, cut to 64 tokens, batch 64
 //   load       model file to a model that can answer
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <set>
@@ -23,6 +29,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "moft/conditioning/row_steering.h"
 #include "moft/core/random.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/training/online.h"
@@ -33,8 +40,6 @@
 namespace moft::benchmarks {
 
 namespace {
-
-constexpr std::size_t kPrompt = 96;
 
 struct Flags {
   std::string model;
@@ -49,36 +54,94 @@ struct Flags {
 };
 
 // Work of one token in the layers and in the output head.
+// What the shape needs at the least, attention left out.
 struct ModelCost {
-  double layer_parameters = 0.0;
+  double prompt_parameters = 0.0;  // that each token of a prompt meets
+  double fresh_parameters = 0.0;   // that each new token meets, but the head
   double head_parameters = 0.0;
+  double bytes = 0.0;  // to be read for one new token
 
-  double layer_flops(double tokens) const {
-    return 2.0 * layer_parameters * tokens;
+  double prompt_flops(double tokens) const {
+    return 2.0 * prompt_parameters * tokens;
   }
-  double head_flops(double tokens) const {
-    return 2.0 * head_parameters * tokens;
+  double fresh_flops(double tokens) const {
+    return 2.0 * (fresh_parameters + head_parameters) * tokens;
   }
-  double bytes() const { return 4.0 * (layer_parameters + head_parameters); }
 };
 
-ModelCost cost_of(const LoadedModel& model) {
+ModelCost t5_cost(const nlohmann::json& config) {
+  const auto size = [&](const char* key) {
+    return config.at(key).get<double>();
+  };
+  const double width = size("d_model");
+  const double inner = size("d_kv") * size("num_heads");
+  const bool gated = config.value("feed_forward_proj", "relu") != "relu";
+  const double feed_forward = (gated ? 3 : 2) * width * size("d_ff");
+  const double decoder_layers = size("num_decoder_layers");
+  ModelCost cost;
+  // The decoder's keys and values of the prompt are made once per prompt.
+  cost.prompt_parameters =
+      size("num_layers") * (4 * width * inner + feed_forward) +
+      decoder_layers * 2 * width * inner;
+  cost.fresh_parameters = decoder_layers * (6 * width * inner + feed_forward);
+  cost.head_parameters = size("vocab_size") * width;
+  cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
+  return cost;
+}
+
+// `file`: whose size is what has to be read where weights stay in its blocks.
+ModelCost cost_of(const LoadedModel& model, const std::string& file) {
+  if (model.config.value("model_type", "") == "t5")
+    return t5_cost(model.config);
   const auto vocabulary = model.config.at("vocab_size").get<double>();
   const auto width = model.config.at("hidden_size").get<double>();
   ModelCost cost;
   cost.head_parameters = vocabulary * width;
-  cost.layer_parameters = static_cast<double>(model.model->info().parameters) -
+  cost.fresh_parameters = static_cast<double>(model.model->info().parameters) -
                           cost.head_parameters;
+  cost.prompt_parameters = cost.fresh_parameters;
+  cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
+  if (std::filesystem::is_regular_file(file)) {
+    const auto stored = static_cast<double>(std::filesystem::file_size(file));
+    cost.bytes = std::min(cost.bytes, stored);
+  }
   return cost;
 }
 
-// The prompt's own pass, then one pass over all weights per new token.
+// Prompts and lengths of a family's workloads, as the peers' scripts have them.
+struct Shape {
+  std::string label;
+  std::size_t prompt;
+  std::size_t step_rows;
+  int step_fresh;
+  bool prompt_ends;  // with the end token
+
+  std::string prompt_text() const {
+    return prompt_ends ? fmt::format("src{}", prompt)
+                       : fmt::format("prompt{}", prompt);
+  }
+};
+
+Shape shape_of(const LoadedModel& model, const std::string& file) {
+  if (model.config.value("model_type", "") != "t5")
+    return {"smol", 96, 16, 32, false};
+  return {
+      std::filesystem::path(file).lexically_normal().filename().string(),
+      256,
+      32,
+      48,
+      true};
+}
+
+// The prompts' own pass, then one pass over all weights per new token.
 double generation_seconds(
-    const Roofline& roof, const ModelCost& cost, double rows, double fresh) {
-  const double prefill = cost.layer_flops(rows * kPrompt);
-  const double token = cost.layer_flops(rows) + cost.head_flops(rows);
-  return roof.seconds(prefill + cost.head_flops(rows), cost.bytes()) +
-         (fresh - 1) * roof.seconds(token, cost.bytes());
+    const Roofline& roof,
+    const ModelCost& cost,
+    double rows,
+    double prompt,
+    double fresh) {
+  return roof.seconds(cost.prompt_flops(rows * prompt), cost.bytes) +
+         fresh * roof.seconds(cost.fresh_flops(rows), cost.bytes);
 }
 
 std::vector<RowKey> keys_of(std::size_t rows) {
@@ -90,11 +153,16 @@ std::vector<RowKey> keys_of(std::size_t rows) {
 
 GenerateBatch generation_batch(
     std::size_t rows,
+    const Shape& shape,
     std::int64_t vocabulary,
     const std::vector<Coefficients>& steerings) {
   GenerateBatch batch;
-  batch.prompts =
-      random_ids(rows, kPrompt, vocabulary, static_cast<std::uint32_t>(rows));
+  batch.prompts = random_ids(
+      rows, shape.prompt, vocabulary, static_cast<std::uint32_t>(rows));
+  if (shape.prompt_ends) {
+    for (auto& prompt : batch.prompts)
+      prompt.back() = 1;
+  }
   batch.steerings = steerings;
   for (std::size_t r = 0; r < rows; ++r) {
     const auto place = static_cast<std::int64_t>(r);
@@ -116,22 +184,31 @@ void run_generation(const Flags& flags, const Roofline& roof) {
   const at::NoGradGuard no_gradient;
   const auto policy = load_policy(flags.model);
   LanguageModel& model = policy->model();
-  const auto cost = cost_of(policy->base());
+  const auto cost = cost_of(policy->base(), flags.model);
+  const Shape shape = shape_of(policy->base(), flags.model);
   const auto plain = policy->coefficients_of(std::nullopt);
   for (const int rows : flags.batches) {
     const auto batch = generation_batch(
-        static_cast<std::size_t>(rows), model.info().vocabulary, {plain});
+        static_cast<std::size_t>(rows),
+        shape,
+        std::min<std::int64_t>(model.info().vocabulary, 32000),
+        {plain});
     for (const int fresh : flags.lengths) {
       const auto timings = measure(flags.repetitions, [&] {
         (void)generate(model, batch, generate_options(fresh));
       });
       report(
           fmt::format(
-              "smol moft float32 b{} prompt{} new{}", rows, kPrompt, fresh),
+              "{} moft float32 b{} {} new{}",
+              shape.label,
+              rows,
+              shape.prompt_text(),
+              fresh),
           rows * fresh,
           "tokens",
           timings,
-          generation_seconds(roof, cost, rows, fresh));
+          generation_seconds(
+              roof, cost, rows, static_cast<double>(shape.prompt), fresh));
     }
   }
 }
@@ -154,6 +231,7 @@ void run_steering(const Flags& flags) {
   const at::NoGradGuard no_gradient;
   constexpr std::size_t kRows = 16;
   const auto policy = conditioned_policy(flags, SteeredSet::kLora, "all");
+  const Shape shape = shape_of(policy->base(), flags.model);
   for (const std::size_t distinct : {std::size_t{1}, kRows}) {
     std::vector<Coefficients> steerings;
     for (std::size_t i = 0; i < distinct; ++i) {
@@ -161,8 +239,8 @@ void run_steering(const Flags& flags) {
           (static_cast<double>(i) + 0.5) / static_cast<double>(distinct);
       steerings.emplace_back(0.0, Weighting({w, 1.0 - w}));
     }
-    const auto batch =
-        generation_batch(kRows, policy->model().info().vocabulary, steerings);
+    const auto batch = generation_batch(
+        kRows, shape, policy->model().info().vocabulary, steerings);
     const auto timings = measure(flags.repetitions, [&] {
       (void)generate(policy->model(), batch, generate_options(32));
     });
@@ -170,13 +248,67 @@ void run_steering(const Flags& flags) {
         fmt::format(
             "steer moft lora b{} prompt{} new32 weightings{}",
             kRows,
-            kPrompt,
+            shape.prompt,
             distinct),
         kRows * 32,
         "tokens",
         timings,
         0.0);
   }
+}
+
+// 8 rows, 64 new tokens: the plain model; full copies under one weighting, new
+// each time, so that mixing is counted; and two models run side by side.
+void run_mixing(const Flags& flags) {
+  const at::NoGradGuard no_gradient;
+  constexpr std::size_t kRows = 8;
+  constexpr int kFresh = 64;
+  const auto policy = conditioned_policy(flags, SteeredSet::kFull, "all");
+  const Shape shape = shape_of(policy->base(), flags.model);
+  LanguageModel& model = policy->model();
+  int weightings = 0;
+  const auto run_with = [&](const std::vector<Coefficients>& steerings) {
+    const auto batch = generation_batch(
+        kRows,
+        shape,
+        std::min<std::int64_t>(model.info().vocabulary, 32000),
+        steerings);
+    (void)generate(model, batch, generate_options(kFresh));
+  };
+  const auto next_weighting = [&] {
+    const double w = 1.0 / (2.0 + ++weightings);
+    return Coefficients(0.1, Weighting({w, 1.0 - w}));
+  };
+  const auto print = [&](const char* kind, const Timings& timings) {
+    const auto name = fmt::format(
+        "mixing {} moft {} b{} {} new{}",
+        shape.label,
+        kind,
+        kRows,
+        shape.prompt_text(),
+        kFresh);
+    report(name, kRows * kFresh, "tokens", timings, 0.0);
+  };
+  const auto plain = reference_coefficients(2);
+  const auto weighting = next_weighting();
+  // Alternating, because other work on the machine comes and goes.
+  Timings times[3];
+  for (int i = 0; i < flags.repetitions; ++i) {
+    const std::function<void()> bodies[] = {
+        [&] { run_with({plain}); },
+        [&] { run_with({next_weighting()}); },
+        [&] {
+          run_with({plain});
+          run_with({weighting});
+        }};
+    for (int kind = 0; kind < 3; ++kind) {
+      if (i == 0) bodies[kind]();
+      measure_once(bodies[kind], times[kind]);
+    }
+  }
+  print("plain", times[0]);
+  print("one-weighting", times[1]);
+  print("two-models", times[2]);
 }
 
 // Texts of exactly `length` tokens: words that are one token each.
@@ -211,10 +343,20 @@ struct StepKind {
   double backward;  // work of the backward pass in forward passes
 };
 
+constexpr StepKind kStepKinds[] = {
+    {"lora-upper-half",
+     SteeredSet::kLora,
+     "upper_half",
+     WeightingPer::kPrompt,
+     1},
+    {"lora", SteeredSet::kLora, "all", WeightingPer::kPrompt, 1},
+    {"full", SteeredSet::kFull, "all", WeightingPer::kBatch, 2},
+};
+
 void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
-  constexpr std::size_t kRows = 16;
-  constexpr double kFresh = 32;
   const auto policy = conditioned_policy(flags, kind.set, kind.layers);
+  const Shape shape = shape_of(policy->base(), flags.model);
+  const std::size_t rows = shape.step_rows;
   Objectives options;
   options["long"].length = LengthOptions{
       .unit = LengthUnit::kWords,
@@ -223,14 +365,21 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
       .gate = std::nullopt};
   options["the"].regex = RegexOptions{.pattern = "the"};
   const ObjectiveSet objectives = make_objectives(options, {});
-  const auto examples = prompts_of(policy->tokenizer(), kRows, kPrompt);
+  const auto examples = prompts_of(
+      policy->tokenizer(), rows, shape.prompt - (shape.prompt_ends ? 1 : 0));
   TrainingOptions training;
-  training.prompts_per_step = kRows;
+  training.prompts_per_step = static_cast<std::int64_t>(rows);
   training.samples_per_prompt = 1;
   training.baseline = Baseline::kBatchMean;
   training.weighting_per = kind.weighting_per;
-  training.max_new_tokens = static_cast<std::int64_t>(kFresh);
+  training.max_new_tokens = shape.step_fresh;
   training.optimizer.learning_rate = 1e-6;
+  // The same update, a part of the rows at a time: a quarter of the memory that
+  // activations take.
+  training.gradient_accumulation = 4;
+  // What the peer's script uses, for the one kind it has.
+  if (kind.set == SteeredSet::kFull)
+    training.optimizer.kind = OptimizerKind::kAdafactor;
   OnlineTrainer trainer(
       {policy.get(), &objectives, &examples, 512, true},
       training,
@@ -240,7 +389,8 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
   const auto timings = measure(flags.repetitions, [&] {
     const StepResult result = trainer.step();
     times.push_back(result.times);
-    tokens = result.metrics.at("completions/mean_length") * kRows;
+    tokens = result.metrics.at("completions/mean_length") *
+             static_cast<double>(rows);
   });
   const auto phase = [&](double StepTimes::*part) {
     std::vector<double> values;
@@ -248,15 +398,23 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
       values.push_back(times[i].*part);
     return median(values);
   };
-  const auto cost = cost_of(policy->base());
-  const double pass = cost.layer_flops(kRows * (kPrompt + kFresh - 1)) +
-                      cost.head_flops(kRows * kFresh);
+  ModelCost cost = cost_of(policy->base(), flags.model);
+  const double samples = static_cast<double>(rows);
+  const double prompt = static_cast<double>(shape.prompt);
+  const double pass = cost.prompt_flops(samples * prompt) +
+                      cost.fresh_flops(samples * shape.step_fresh);
   report(
-      fmt::format("rl-step smol moft {} b16 src96 new32", kind.name),
-      kRows,
+      fmt::format(
+          "rl-step {} moft {} b{} src{} new{}",
+          shape.label,
+          kind.name,
+          rows,
+          shape.prompt,
+          shape.step_fresh),
+      samples,
       "samples",
       timings,
-      generation_seconds(roof, cost, kRows, kFresh) +
+      generation_seconds(roof, cost, samples, prompt, shape.step_fresh) +
           roof.seconds((2 + kind.backward) * pass, 0.0),
       {{"phases",
         {{"rollout", phase(&StepTimes::rollout)},
@@ -345,23 +503,11 @@ void run(const Flags& flags) {
           .dump());
   if (only.contains("generate")) run_generation(flags, roof);
   if (only.contains("steer")) run_steering(flags);
-  if (only.contains("rl-step")) {
-    run_step(
-        flags,
-        roof,
-        {"lora-upper-half",
-         SteeredSet::kLora,
-         "upper_half",
-         WeightingPer::kPrompt,
-         1});
-    run_step(
-        flags,
-        roof,
-        {"lora", SteeredSet::kLora, "all", WeightingPer::kPrompt, 1});
-    run_step(
-        flags,
-        roof,
-        {"full", SteeredSet::kFull, "all", WeightingPer::kBatch, 2});
+  if (only.contains("mixing")) run_mixing(flags);
+  for (const StepKind& kind : kStepKinds) {
+    const bool all = only.contains("rl-step");
+    if (all || only.contains(std::string("rl-step-") + kind.name))
+      run_step(flags, roof, kind);
   }
   if (only.contains("tokenizer") && !flags.lines.empty()) run_tokenizer(flags);
   if (only.contains("minilm") && !flags.encoder.empty() && !flags.lines.empty())
@@ -381,7 +527,8 @@ int main(int argc, char** argv) {
   app.add_option("--lines", flags.lines, "text, one document per line");
   app.add_option("--threads", flags.threads, "0: libtorch's choice");
   app.add_option("--reps", flags.repetitions, "timed repetitions");
-  app.add_option("--only", flags.only, "which workloads")->delimiter(',');
+  app.add_option("--only", flags.only, "which workloads; rl-step-full one")
+      ->delimiter(',');
   app.add_option("--batches", flags.batches, "of generate")->delimiter(',');
   app.add_option("--new", flags.lengths, "of generate")->delimiter(',');
   CLI11_PARSE(app, argc, argv);

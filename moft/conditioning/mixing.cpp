@@ -1,18 +1,23 @@
 #include "moft/conditioning/mixing.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "moft/kernels/elementwise.h"
 #include "moft/kernels/parallel.h"
 
 namespace moft {
 namespace {
 
-struct Term {
-  at::Tensor source;
-  double coefficient;
+// The sources that count, with their coefficients.
+struct Terms {
+  std::vector<at::Tensor> sources;
+  std::vector<double> factors;
+
+  bool is_copy() const { return factors.size() == 1 && factors[0] == 1.0; }
 };
 
-std::vector<Term> terms_of(
+Terms terms_of(
     const std::vector<at::Tensor>& sources, const Coefficients& coefficients) {
   TORCH_CHECK(
       sources.size() == coefficients.values().size(),
@@ -21,47 +26,46 @@ std::vector<Term> terms_of(
       " sources and ",
       coefficients.values().size(),
       " coefficients");
-  std::vector<Term> terms;
+  Terms terms;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (coefficients.values()[i] != 0.0) {
-      terms.push_back({sources[i].contiguous(), coefficients.values()[i]});
-    }
+    if (coefficients.values()[i] == 0.0) continue;
+    terms.sources.push_back(sources[i].contiguous());
+    terms.factors.push_back(coefficients.values()[i]);
   }
   return terms;
 }
 
-void mix_floats(const std::vector<Term>& terms, at::Tensor& result) {
-  std::vector<const float*> sources;
-  for (const Term& term : terms) {
-    sources.push_back(term.source.const_data_ptr<float>());
+// Elements [begin, end) of the flattened sources.
+void mix_range(
+    const Terms& terms, std::int64_t begin, std::int64_t end, float* result) {
+  if (terms.is_copy()) {
+    const float* source = terms.sources[0].const_data_ptr<float>();
+    std::copy(source + begin, source + end, result);
+    return;
   }
-  float* out = result.data_ptr<float>();
-  kernels::parallel_ranges(
-      result.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          double sum = terms[0].coefficient * sources[0][i];
-          for (std::size_t t = 1; t < terms.size(); ++t) {
-            sum += terms[t].coefficient * sources[t][i];
-          }
-          out[i] = static_cast<float>(sum);
-        }
-      });
+  std::vector<const float*> sources;
+  for (const at::Tensor& source : terms.sources)
+    sources.push_back(source.const_data_ptr<float>() + begin);
+  kernels::mix(sources, terms.factors, end - begin, result);
 }
 
 // REQUIRES result contiguous, of the sources' shape and dtype.
-void mix_into(const std::vector<Term>& terms, at::Tensor& result) {
-  if (terms.size() == 1 && terms[0].coefficient == 1.0) {
-    result.copy_(terms[0].source);
-    return;
-  }
+void mix_into(const Terms& terms, at::Tensor& result) {
   if (result.device().is_cpu() && result.scalar_type() == at::kFloat) {
-    mix_floats(terms, result);
+    float* out = result.data_ptr<float>();
+    kernels::parallel_ranges(
+        result.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+          mix_range(terms, begin, end, out + begin);
+        });
     return;
   }
-  at::Tensor sum = terms[0].source.to(at::kDouble) * terms[0].coefficient;
-  for (std::size_t t = 1; t < terms.size(); ++t) {
-    sum.add_(terms[t].source.to(at::kDouble) * terms[t].coefficient);
+  if (terms.is_copy()) {
+    result.copy_(terms.sources[0]);
+    return;
   }
+  at::Tensor sum = terms.sources[0].to(at::kDouble) * terms.factors[0];
+  for (std::size_t t = 1; t < terms.factors.size(); ++t)
+    sum.add_(terms.sources[t].to(at::kDouble) * terms.factors[t]);
   result.copy_(sum);
 }
 
@@ -69,10 +73,19 @@ void mix_into(const std::vector<Term>& terms, at::Tensor& result) {
 
 at::Tensor mix(
     const std::vector<at::Tensor>& sources, const Coefficients& coefficients) {
-  const std::vector<Term> terms = terms_of(sources, coefficients);
+  const Terms terms = terms_of(sources, coefficients);
   at::Tensor result = at::empty(sources[0].sizes(), sources[0].options());
   mix_into(terms, result);
   return result;
+}
+
+kernels::ReadRows mixed_rows(
+    const std::vector<at::Tensor>& sources, const Coefficients& coefficients) {
+  const std::int64_t width = sources.at(0).numel() / sources[0].size(0);
+  return [terms = terms_of(sources, coefficients), width](
+             std::int64_t begin, std::int64_t end, float* target) {
+    mix_range(terms, begin * width, end * width, target);
+  };
 }
 
 at::Tensor mix_each(

@@ -12,6 +12,7 @@
 
 #include <ATen/ATen.h>
 
+#include "moft/kernels/packed_matrix.h"
 #include "moft/weightings/steering.h"
 
 namespace moft {
@@ -19,6 +20,10 @@ namespace moft {
 // sources: theta_ref, theta^(1), .., theta^(m), all of one shape and dtype.
 // REQUIRES sources.size() == coefficients.values().size().
 at::Tensor mix(
+    const std::vector<at::Tensor>& sources, const Coefficients& coefficients);
+
+// The same row by row as it is asked for: rows of matrices on the CPU, float32.
+kernels::ReadRows mixed_rows(
     const std::vector<at::Tensor>& sources, const Coefficients& coefficients);
 
 // mix() under each of K coefficient vectors, bit for bit: [K, shape..]. For

@@ -136,12 +136,22 @@ const kernels::FrozenWeight& SteeredParameter::packed(
   return *entry.packed;
 }
 
+// Packing from the file or from the copies saves a plain tensor, and keeps the
+// file's blocks.
 kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
-  const bool unread = role_ == ParameterRole::kFrozen && !reference_.defined();
-  if (unread && device_.is_cpu() && shape_.size() == 2) {
+  const bool rows = device_.is_cpu() && shape_.size() == 2;
+  const auto from = [&](const kernels::RowSource& source) {
     return kernels::FrozenWeight(
-        kernels::PackedMatrix(shape_[0], shape_[1], source_, storage_));
-  }
+        kernels::PackedMatrix(shape_[0], shape_[1], source, storage_));
+  };
+  const bool reference = entry.coefficients.is_frozen_reference();
+  const bool in_blocks = source_.blocks.bits != 0;
+  const bool in_file = reference && source_.floats != nullptr;
+  if (rows && in_file && (in_blocks || !reference_.defined()))
+    return from(source_);
+  const bool steered = !reference && role_ == ParameterRole::kSteered;
+  if (rows && steered && !entry.value.defined())
+    return from(mixed_rows(sources(), entry.coefficients));
   return kernels::FrozenWeight(value_of(entry), storage_);
 }
 

@@ -214,4 +214,13 @@ at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up) {
   return fast ? *fast : at::gelu(gate, "tanh") * up;
 }
 
+void mix(
+    std::span<const float* const> sources,
+    std::span<const double> factors,
+    std::int64_t count,
+    float* result) {
+  simd::table().mix(
+      sources.data(), factors.data(), sources.size(), count, result);
+}
+
 }  // namespace moft::kernels

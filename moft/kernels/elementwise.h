@@ -5,6 +5,9 @@
 // Inputs may be strided views with a contiguous last dimension.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include <ATen/ATen.h>
 
 namespace moft::kernels {
@@ -37,5 +40,14 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
 // gelu(gate) * up in gelu's tanh form ("gelu_new"); both [N, ffn].
 at::Tensor geglu(const at::Tensor& gate, const at::Tensor& up);
+
+// result[i] = sum over t of factors[t] * sources[t][i], in double, in the order
+// of the terms, rounded once. In the calling thread, for plain memory on CPUs.
+// REQUIRES at least one term.
+void mix(
+    std::span<const float* const> sources,
+    std::span<const double> factors,
+    std::int64_t count,
+    float* result);
 
 }  // namespace moft::kernels

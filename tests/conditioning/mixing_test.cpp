@@ -51,6 +51,34 @@ TEST(Mixing, TheMergeCasesOfEquation3) {
   }
 }
 
+// Any length, so that every tail of a register is met.
+TEST(Mixing, IsTheSumInDoubleRoundedOnce) {
+  const Coefficients c = mixed(0.21, {0.45, 0.55});
+  for (std::int64_t count = 1; count < 70; ++count) {
+    std::vector<at::Tensor> sources;
+    for (std::uint32_t t = 0; t < 3; ++t)
+      sources.push_back(normal_tensor({count}, t));
+    at::Tensor sum = sources[0].to(at::kDouble) * c.values()[0];
+    for (std::size_t t = 1; t < 3; ++t)
+      sum = sum + sources[t].to(at::kDouble) * c.values()[t];
+    EXPECT_TRUE(same_bits(mix(sources, c), sum.to(at::kFloat))) << count;
+  }
+}
+
+TEST(Mixing, RowsAreTheRowsOfTheMixedMatrix) {
+  const std::vector<at::Tensor> sources{
+      normal_tensor({9, 37}, 1),
+      normal_tensor({9, 37}, 2),
+      normal_tensor({9, 37}, 3)};
+  for (const Coefficients& c :
+       {mixed(0.21, {0.45, 0.55}), mixed(0.0, {1.0, 0.0})}) {
+    const kernels::ReadRows read = mixed_rows(sources, c);
+    at::Tensor rows = at::empty({4, 37});
+    read(3, 7, rows.data_ptr<float>());
+    EXPECT_TRUE(same_bits(rows, mix(sources, c).narrow(0, 3, 4)));
+  }
+}
+
 TEST(Mixing, EqualCopiesGiveBackTheReferenceBitForBit) {
   const at::Tensor reference = normal_tensor({3001}, 1);
   for (const double beta : {0.0, 0.1, 0.37, 0.999}) {

@@ -19,6 +19,7 @@ const Table kAvx512 = {
     .rotary = rotary,
     .swiglu = swiglu,
     .geglu = geglu,
+    .mix = mix,
     .largest = largest,
     .exponentials = exponentials,
     .scaled_exponentials = scaled_exponentials,

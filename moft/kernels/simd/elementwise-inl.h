@@ -109,5 +109,33 @@ void geglu(
   }
 }
 
+void mix(
+    const float* const* sources,
+    const double* factors,
+    std::size_t terms,
+    std::int64_t count,
+    float* result) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Half low, high;
+    widen(load(sources[0] + i), &low, &high);
+    low = low * factors[0];
+    high = high * factors[0];
+    for (std::size_t t = 1; t < terms; ++t) {
+      Half next_low, next_high;
+      widen(load(sources[t] + i), &next_low, &next_high);
+      low = low + next_low * factors[t];
+      high = high + next_high * factors[t];
+    }
+    store(result + i, narrow(low, high));
+  }
+  for (; i < count; ++i) {
+    double sum = factors[0] * static_cast<double>(sources[0][i]);
+    for (std::size_t t = 1; t < terms; ++t)
+      sum += factors[t] * static_cast<double>(sources[t][i]);
+    result[i] = static_cast<float>(sum);
+  }
+}
+
 }  // namespace
 }  // namespace moft::kernels::simd

@@ -17,6 +17,7 @@ const Table kGeneric = {
     .rotary = rotary,
     .swiglu = swiglu,
     .geglu = geglu,
+    .mix = mix,
     .largest = largest,
     .exponentials = exponentials,
     .scaled_exponentials = scaled_exponentials,

@@ -86,6 +86,14 @@ struct Table {
       const float* gate, const float* up, std::int64_t width, float* result);
   void (*geglu)(
       const float* gate, const float* up, std::int64_t width, float* result);
+  // result[i] = sum over t of factors[t] * sources[t][i], terms >= 1: in
+  // double, in the order of the terms, rounded once.
+  void (*mix)(
+      const float* const* sources,
+      const double* factors,
+      std::size_t terms,
+      std::int64_t count,
+      float* result);
   // The largest element; -inf when count is 0; NaN when any element is NaN.
   float (*largest)(const float* x, std::int64_t count);
   // result[i] = exp(scale * (x[i] - shift)); returns their sum. result may be

@@ -133,6 +133,44 @@ MOFT_INLINE Vec to_floats(IntVec v) {
   return __builtin_convertvector(v, Vec);
 }
 
+// As many doubles as fit into one register: half of a Vec.
+typedef double Half __attribute__((vector_size(kLanes * 4)));
+
+MOFT_INLINE void widen(Vec v, Half* low, Half* high) {
+#if defined(__AVX512F__)
+  *low = _mm512_cvtps_pd(_mm512_castps512_ps256(v));
+  *high = _mm512_cvtps_pd(
+      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1)));
+#elif defined(__AVX2__)
+  *low = _mm256_cvtps_pd(_mm256_castps256_ps128(v));
+  *high = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+#else
+  for (int i = 0; i < kLanes / 2; ++i) {
+    (*low)[i] = v[i];
+    (*high)[i] = v[i + kLanes / 2];
+  }
+#endif
+}
+
+// Rounded to nearest even.
+MOFT_INLINE Vec narrow(Half low, Half high) {
+#if defined(__AVX512F__)
+  return _mm512_castpd_ps(_mm512_insertf64x4(
+      _mm512_castps_pd(_mm512_castps256_ps512(_mm512_cvtpd_ps(low))),
+      _mm256_castps_pd(_mm512_cvtpd_ps(high)),
+      1));
+#elif defined(__AVX2__)
+  return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+#else
+  Vec v;
+  for (int i = 0; i < kLanes / 2; ++i) {
+    v[i] = static_cast<float>(low[i]);
+    v[i + kLanes / 2] = static_cast<float>(high[i]);
+  }
+  return v;
+#endif
+}
+
 // The sum of all lanes, always the same tree.
 MOFT_INLINE float sum(Vec v) {
 #if defined(__AVX2__)
