@@ -11,7 +11,7 @@
 namespace moft::exact {
 namespace {
 
-constexpr int kBlock = 8;  // steps
+constexpr int kBlock = 6;  // steps
 constexpr int kGroups = 4;
 
 struct LoopCase {
