@@ -19,13 +19,13 @@ constexpr std::uint64_t kLongestName = 65535;  // of a key, per the format
 constexpr std::uint64_t kLeastValueBytes = 8 + 4 + 1;
 constexpr std::uint64_t kLeastTensorBytes = 8 + 4 + 8 + 4 + 8;
 
-struct TypeInfo {
+struct MetadataTypeInfo {
   GgufType type;
   std::string_view name;
   std::uint64_t bytes;  // of one element; 0 when it varies
 };
 
-constexpr std::array<TypeInfo, 13> kTypes = {{
+constexpr std::array<MetadataTypeInfo, 13> kMetadataTypes = {{
     {GgufType::kU8, "u8", 1},
     {GgufType::kI8, "i8", 1},
     {GgufType::kU16, "u16", 2},
@@ -57,7 +57,7 @@ constexpr std::array<ForeignType, 24> kForeign = {{
 
 GgufType read_type(GgufCursor& cursor, std::string_view what) {
   const auto code = cursor.read<std::uint32_t>("a metadata type");
-  if (code >= kTypes.size())
+  if (code >= kMetadataTypes.size())
     throw_caller_error(
         "{}: {} has the unknown metadata type {}", cursor.where(), what, code);
   return static_cast<GgufType>(code);
@@ -77,7 +77,8 @@ void check_booleans(
 void skip_elements(
     GgufCursor& cursor, std::string_view what, GgufValue& value) {
   const std::uint64_t begin = cursor.offset();
-  const std::uint64_t size = kTypes[static_cast<std::size_t>(value.type)].bytes;
+  const std::uint64_t size =
+      kMetadataTypes[static_cast<std::size_t>(value.type)].bytes;
   // Strings take 8 bytes at least.
   if (value.count > cursor.remaining() / (size == 0 ? 8 : size))
     throw_caller_error(
@@ -278,7 +279,7 @@ void check_overlaps(
 }  // namespace
 
 std::string_view gguf_type_name(GgufType type) {
-  return kTypes[static_cast<std::size_t>(type)].name;
+  return kMetadataTypes[static_cast<std::size_t>(type)].name;
 }
 
 GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {

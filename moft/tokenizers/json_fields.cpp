@@ -10,7 +10,7 @@
 namespace moft {
 namespace {
 
-constexpr std::uintmax_t kLargestFile = 256u << 20;
+constexpr std::uintmax_t kLargestJson = 256u << 20;
 
 }  // namespace
 
@@ -23,12 +23,12 @@ Json read_json_file(const std::filesystem::path& path) {
         path.string(),
         error.message());
   }
-  if (size > kLargestFile) {
+  if (size > kLargestJson) {
     throw_caller_error(
         "{}: has {} bytes, more than the {} moft reads; is it the right file?",
         path.string(),
         size,
-        kLargestFile);
+        kLargestJson);
   }
   std::ifstream file(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};

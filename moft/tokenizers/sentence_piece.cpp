@@ -20,9 +20,9 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestFile = 1 << 26;
 constexpr std::int32_t kMostSentinels = 10000;
-constexpr std::string_view kSpace = "\u2581";
+constexpr std::string_view kWrittenSpace = "\u2581";
 
-void replace_all(
+void replace_in_text(
     std::string& text, std::string_view what, std::string_view by) {
   for (std::size_t at = text.find(what); at != std::string::npos;
        at = text.find(what, at + by.size())) {
@@ -31,12 +31,12 @@ void replace_all(
 }
 
 // transformers' clean_up_tokenization.
-void clean_up(std::string& text) {
+void clean_up_text(std::string& text) {
   for (const std::string_view mark : {".", "?", "!", ","})
-    replace_all(text, " " + std::string(mark), mark);
-  replace_all(text, " ' ", "'");
+    replace_in_text(text, " " + std::string(mark), mark);
+  replace_in_text(text, " ' ", "'");
   for (const std::string_view ending : {"n't", "'m", "'s", "'ve", "'re"})
-    replace_all(text, " " + std::string(ending), ending);
+    replace_in_text(text, " " + std::string(ending), ending);
 }
 
 std::string_view stripped(std::string_view text) {
@@ -118,14 +118,14 @@ class SentencePieceTokenizer final : public Tokenizer {
       add(parts_.vocabulary->written(id));
     }
     end_run(true);
-    if (parts_.clean_up) clean_up(text);
+    if (parts_.clean_up) clean_up_text(text);
     return text;
   }
 
   std::string token_bytes(TokenId id) const override {
     if (!parts_.vocabulary->contains(id)) return {};
     std::string bytes = parts_.vocabulary->written(id);
-    if (!is_special(id)) replace_all(bytes, kSpace, " ");
+    if (!is_special(id)) replace_in_text(bytes, kWrittenSpace, " ");
     return bytes;
   }
 
@@ -181,8 +181,8 @@ class SentencePieceTokenizer final : public Tokenizer {
     bool after_special = false;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       std::string written = parts_.vocabulary->written(ids[i]);
-      if (i == 0 && written.starts_with(kSpace)) {
-        written = written.substr(kSpace.size());
+      if (i == 0 && written.starts_with(kWrittenSpace)) {
+        written = written.substr(kWrittenSpace.size());
       }
       if (is_special(ids[i])) {
         if (!after_special) text += ' ';
