@@ -314,6 +314,7 @@ void run_mixing(const Flags& flags) {
 // Texts of exactly `length` tokens: words that are one token each.
 std::vector<Example> prompts_of(
     const Tokenizer& tokenizer, std::size_t count, std::size_t length) {
+  const std::size_t ends = tokenizer.encode("").size();
   std::vector<std::string> words;
   for (TokenId id = 300; id < 12000 && words.size() < 2000; ++id) {
     const std::string word = tokenizer.token_bytes(id);
@@ -322,7 +323,8 @@ std::vector<Example> prompts_of(
         std::all_of(word.begin() + 1, word.end(), [](unsigned char c) {
           return c >= 'a' && c <= 'z';
         });
-    if (letters && tokenizer.encode(word).size() == 1) words.push_back(word);
+    if (letters && tokenizer.encode(word).size() == ends + 1)
+      words.push_back(word);
   }
   std::vector<Example> examples(count);
   for (std::size_t i = 0; i < count; ++i) {
