@@ -103,10 +103,12 @@ function(moft_part name)
     SOURCES ${_sources} DEPENDS ${_libraries})
 endfunction()
 
-# moft_test(name DEPENDS targets...): tests/<name>/*_test.cpp become one
-# program, <name>_test; each of its suites is one test of ctest.
+# moft_test(name [UNITY] DEPENDS targets...): tests/<name>/*_test.cpp become one
+# program, <name>_test; each of its suites is one test of ctest. UNITY: three
+# sources with libtorch are compiled as one, so that the templates they share
+# are instantiated once; names in their anonymous namespaces have to differ.
 function(moft_test name)
-  cmake_parse_arguments(PART "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(PART "UNITY" "" "DEPENDS" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS
        "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cpp"
        "${PROJECT_SOURCE_DIR}/tests/${name}/support*.cpp")
@@ -117,6 +119,10 @@ function(moft_test name)
   target_link_libraries(${name}_test PRIVATE
     ${PART_DEPENDS} GTest::gtest GTest::gtest_main)
   moft_sources(${name}_test moft_test_pch SOURCES ${_sources})
+  if(PART_UNITY)
+    set_target_properties(${name}_test PROPERTIES
+      UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 3)
+  endif()
   foreach(_target IN ITEMS ${name}_test ${name}_test_plain)
     if(TARGET ${_target})
       target_compile_definitions(${_target} PRIVATE

@@ -14,7 +14,7 @@ using test::normal_tensor;
 using test::same_bits;
 using test::tiny_batch;
 
-std::vector<Coefficients> steerings() {
+std::vector<Coefficients> test_steerings() {
   return {
       mixed(0.0, {0.3, 0.7}),
       mixed(0.4, {0.6, 0.4}),
@@ -34,7 +34,7 @@ class SteeringTest : public test::TinyPolicyTest,
 TEST_P(SteeringTest, AnUntrainedPolicyIsTheReferenceBitForBit) {
   const auto policy = make(GetParam());
   const at::Tensor expected = plain_logits();
-  for (const Coefficients& c : steerings()) {
+  for (const Coefficients& c : test_steerings()) {
     const auto steering = RowSteering::uniform(c);
     EXPECT_TRUE(
         same_bits(logits(policy->model(), tiny_batch(), steering), expected));
@@ -45,7 +45,7 @@ TEST_P(SteeringTest, AnUntrainedPolicyDecodesLikeTheReferenceBitForBit) {
   const auto policy = make(GetParam());
   DecodeBatch batch;
   batch.prompts = {{3, 9, 0}};
-  const auto all = steerings();
+  const auto all = test_steerings();
   batch.steerings = {all[0], all[1], all[3]};
   batch.rows = {{0, 0}, {0, 1}, {0, 2}};
   batch.max_new_tokens = 4;
@@ -78,7 +78,7 @@ TEST_P(SteeringTest, OutputsFollowTheWeighting) {
 TEST_P(SteeringTest, RowsOfSeveralSteeringsEqualEachAlone) {
   const auto policy = make_trained(GetParam());
   const ScoreBatch batch = tiny_batch();
-  const auto all = steerings();
+  const auto all = test_steerings();
   const auto many = RowSteering::per_row(all, {0, 1}, at::kCPU);
   const at::Tensor together = logits(policy->model(), batch, many);
   const at::Tensor first =

@@ -64,13 +64,13 @@ struct Finetuning {
   SftTrainer trainer;
 };
 
-struct Kind {
+struct SftKind {
   const char* name;
   const char* model;
   const char* expected;
 };
 
-class Sft : public testing::TestWithParam<Kind> {
+class Sft : public testing::TestWithParam<SftKind> {
  protected:
   SafetensorsFile expected_{
       kReference / "training" /
@@ -132,8 +132,8 @@ INSTANTIATE_TEST_SUITE_P(
     Kinds,
     Sft,
     testing::Values(
-        Kind{"t5", "t5_v10", "sft_t5"},
-        Kind{"llama", "llama_tied", "sft_llama"}),
+        SftKind{"t5", "t5_v10", "sft_t5"},
+        SftKind{"llama", "llama_tied", "sft_llama"}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
 // --- from random weights

@@ -9,14 +9,14 @@
 namespace moft::test {
 namespace {
 
-struct Kind {
+struct T5Kind {
   const char* name;
   SteeredSet set;
   const char* layers;  // of lora; encoder 0, decoder 1 and 2
   bool v10;
 };
 
-class T5Training : public testing::TestWithParam<Kind> {
+class T5Training : public testing::TestWithParam<T5Kind> {
  protected:
   std::unique_ptr<TinyTraining> make(const TinyRun& run) const {
     const auto base = scratch_.path() / "base";
@@ -81,11 +81,11 @@ INSTANTIATE_TEST_SUITE_P(
     Kinds,
     T5Training,
     testing::Values(
-        Kind{"full_v11", SteeredSet::kFull, "all", false},
-        Kind{"full_v10", SteeredSet::kFull, "all", true},
-        Kind{"lora", SteeredSet::kLora, "all", false},
+        T5Kind{"full_v11", SteeredSet::kFull, "all", false},
+        T5Kind{"full_v10", SteeredSet::kFull, "all", true},
+        T5Kind{"lora", SteeredSet::kLora, "all", false},
         // The encoder's states come from the rollout.
-        Kind{"lora_in_the_decoder", SteeredSet::kLora, "1..2", false}),
+        T5Kind{"lora_in_the_decoder", SteeredSet::kLora, "1..2", false}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
 }  // namespace

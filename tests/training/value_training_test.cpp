@@ -16,14 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Kind {
+struct ValueKind {
   const char* name;
   SteeredSet set;
   bool prompt;
   bool t5;
 };
 
-class ValueTraining : public testing::TestWithParam<Kind> {
+class ValueTraining : public testing::TestWithParam<ValueKind> {
  protected:
   ValueTraining() {
     if (GetParam().t5) {
@@ -250,11 +250,11 @@ INSTANTIATE_TEST_SUITE_P(
     Kinds,
     ValueTraining,
     testing::Values(
-        Kind{"llama_lora", SteeredSet::kLora, false, false},
-        Kind{"llama_full", SteeredSet::kFull, false, false},
-        Kind{"llama_prompt", SteeredSet::kNone, true, false},
-        Kind{"t5_full", SteeredSet::kFull, false, true},
-        Kind{"t5_prompt", SteeredSet::kNone, true, true}),
+        ValueKind{"llama_lora", SteeredSet::kLora, false, false},
+        ValueKind{"llama_full", SteeredSet::kFull, false, false},
+        ValueKind{"llama_prompt", SteeredSet::kNone, true, false},
+        ValueKind{"t5_full", SteeredSet::kFull, false, true},
+        ValueKind{"t5_prompt", SteeredSet::kNone, true, true}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
 // Two targets per prompt, above and below a mean: the minimum of the loss is
