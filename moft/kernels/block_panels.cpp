@@ -1,32 +1,62 @@
 #include "moft/kernels/block_panels.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace moft::kernels {
 namespace {
 
+constexpr std::int64_t kWidest = 32;
+
+// bytes [8, 32] -> columns of 8: target[k * stride + c] = bytes[c][k], eight by
+// eight inside 64-bit words (little-endian, as the files are).
+void transpose_eight(
+    const std::uint8_t* bytes, std::uint8_t* target, std::int64_t stride) {
+  for (std::int64_t start = 0; start < kBlockInputs; start += 8) {
+    std::uint64_t rows[8];
+    for (std::int64_t c = 0; c < 8; ++c)
+      std::memcpy(&rows[c], bytes + c * kBlockInputs + start, 8);
+    // Swaps blocks of 1, 2, then 4 bytes across the diagonal.
+    const auto swap = [&rows](int apart, std::uint64_t low) {
+      for (int c = 0; c < 8; ++c) {
+        if ((c & apart) != 0) continue;
+        const int shift = 8 * apart;
+        const std::uint64_t a = rows[c], b = rows[c + apart];
+        rows[c] = (a & low) | ((b & low) << shift);
+        rows[c + apart] = ((a >> shift) & low) | (b & ~low);
+      }
+    };
+    swap(1, 0x00ff00ff00ff00ffULL);
+    swap(2, 0x0000ffff0000ffffULL);
+    swap(4, 0x00000000ffffffffULL);
+    for (std::int64_t k = 0; k < 8; ++k)
+      std::memcpy(target + (start + k) * stride, &rows[k], 8);
+  }
+}
+
+// bytes [columns, 32] -> target [32, columns].
+void transpose(
+    const std::uint8_t* bytes, std::int64_t columns, std::uint8_t* target) {
+  std::int64_t c = 0;
+  for (; c + 8 <= columns; c += 8)
+    transpose_eight(bytes + c * kBlockInputs, target + c, columns);
+  for (; c < columns; ++c) {
+    for (std::int64_t k = 0; k < kBlockInputs; ++k)
+      target[k * columns + c] = bytes[c * kBlockInputs + k];
+  }
+}
+
 // numbers [width, 32] of one block -> its bytes, input by input.
 void pack_numbers(
-    const BlockPanels& layout, const std::int8_t* numbers, std::byte* target) {
-  const std::int64_t width = layout.width;
+    const BlockPanels& layout, const std::uint8_t* numbers, std::byte* target) {
   auto* bytes = reinterpret_cast<std::uint8_t*>(target);
-  if (layout.bits == 8) {
-    for (std::int64_t k = 0; k < kBlockInputs; ++k) {
-      for (std::int64_t c = 0; c < width; ++c)
-        bytes[k * width + c] =
-            static_cast<std::uint8_t>(numbers[c * kBlockInputs + k]);
-    }
-    return;
+  if (layout.bits == 8) return transpose(numbers, layout.width, bytes);
+  const std::int64_t half = layout.width / 2;
+  std::uint8_t both[kWidest / 2 * kBlockInputs];
+  for (std::int64_t i = 0; i < half * kBlockInputs; ++i) {
+    const int high = numbers[i + half * kBlockInputs];
+    both[i] = static_cast<std::uint8_t>(numbers[i] | high << 4);
   }
-  const std::int64_t half = width / 2;
-  for (std::int64_t k = 0; k < kBlockInputs; ++k) {
-    for (std::int64_t c = 0; c < half; ++c) {
-      const int low = numbers[c * kBlockInputs + k];
-      const int high = numbers[(c + half) * kBlockInputs + k];
-      bytes[k * half + c] = static_cast<std::uint8_t>(low | high << 4);
-    }
-  }
+  transpose(both, half, bytes);
 }
 
 }  // namespace
@@ -36,11 +66,10 @@ void pack_block_panel(
     const BlockRows& rows,
     std::int64_t count,
     std::byte* panel) {
-  constexpr std::int64_t kWidest = 32;
   const std::int64_t blocks = layout.in / kBlockInputs;
   if (count < layout.width)
     std::memset(panel, 0, static_cast<std::size_t>(layout.panel_bytes()));
-  std::int8_t numbers[kWidest * kBlockInputs] = {};
+  std::uint8_t numbers[kWidest * kBlockInputs] = {};
   for (std::int64_t block = 0; block < blocks; ++block) {
     std::byte* const target = panel + block * layout.block_bytes();
     auto* const scales = reinterpret_cast<float*>(target);
@@ -48,10 +77,10 @@ void pack_block_panel(
       scales[c] = rows.scales[c * blocks + block];
       if (layout.bits == 4)
         scales[layout.width + c] = rows.offsets[c * blocks + block];
-      std::copy_n(
+      std::memcpy(
+          numbers + c * kBlockInputs,
           rows.numbers + c * layout.in + block * kBlockInputs,
-          kBlockInputs,
-          numbers + c * kBlockInputs);
+          kBlockInputs);
     }
     pack_numbers(layout, numbers, target + layout.scales_bytes());
   }
