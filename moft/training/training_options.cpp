@@ -1,6 +1,7 @@
 #include "moft/training/training_options.h"
 
 #include "moft/core/errors.h"
+#include "moft/training/update_checks.h"
 
 namespace moft {
 
@@ -12,22 +13,7 @@ void TrainingOptions::check(const std::string& path) const {
         path,
         path);
   }
-  if (optimizer.kind == OptimizerKind::kAdafactor &&
-      optimizer.weight_decay > 0.0) {
-    throw_caller_error(
-        "{}optimizer.weight_decay is {}, but adafactor has none; give 0, or "
-        "kind: adamw",
-        path,
-        optimizer.weight_decay);
-  }
-  if (schedule.warmup_steps > steps) {
-    throw_caller_error(
-        "{}schedule.warmup_steps is {}; give at most {}steps, which is {}",
-        path,
-        schedule.warmup_steps,
-        path,
-        steps);
-  }
+  check_update(optimizer, schedule, steps, path);
   if (gradient_accumulation > prompts_per_step) {
     throw_caller_error(
         "{}gradient_accumulation is {}; give at most {}prompts_per_step, which "

@@ -2,6 +2,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/data/prompt_template.h"
+#include "moft/training/update_checks.h"
 
 namespace moft {
 namespace {
@@ -31,22 +32,7 @@ void SftDataOptions::check(const std::string& path) const {
 }
 
 void SftOptions::check(const std::string& path) const {
-  if (optimizer.kind == OptimizerKind::kAdafactor &&
-      optimizer.weight_decay > 0.0) {
-    throw_caller_error(
-        "{}optimizer.weight_decay is {}, but adafactor has none; give 0, or "
-        "kind: adamw",
-        path,
-        optimizer.weight_decay);
-  }
-  if (schedule.warmup_steps > steps) {
-    throw_caller_error(
-        "{}schedule.warmup_steps is {}; give at most {}steps, which is {}",
-        path,
-        schedule.warmup_steps,
-        path,
-        steps);
-  }
+  check_update(optimizer, schedule, steps, path);
   if (gradient_accumulation > pairs_per_step) {
     throw_caller_error(
         "{}gradient_accumulation is {}; give at most {}pairs_per_step, which "
