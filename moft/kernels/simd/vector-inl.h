@@ -198,32 +198,24 @@ MOFT_INLINE float max_lane(Vec v) {
 
 // Sums of floats kept in double, lane by lane.
 struct WideSum {
-  double lane[kLanes] __attribute__((aligned(64))) = {};
+  Half low = {};
+  Half high = {};
 
   MOFT_INLINE double total() const {
     double s = 0;
-    for (int i = 0; i < kLanes; ++i)
-      s += lane[i];
+    for (int i = 0; i < kLanes / 2; ++i)
+      s += low[i];
+    for (int i = 0; i < kLanes / 2; ++i)
+      s += high[i];
     return s;
   }
 };
 
 MOFT_INLINE void add(WideSum& sum, Vec v) {
-#if defined(__AVX512F__)
-  const auto low = _mm512_cvtps_pd(_mm512_castps512_ps256(v));
-  const auto high = _mm512_cvtps_pd(
-      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1)));
-  _mm512_store_pd(sum.lane, _mm512_load_pd(sum.lane) + low);
-  _mm512_store_pd(sum.lane + 8, _mm512_load_pd(sum.lane + 8) + high);
-#elif defined(__AVX2__)
-  const auto low = _mm256_cvtps_pd(_mm256_castps256_ps128(v));
-  const auto high = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
-  _mm256_store_pd(sum.lane, _mm256_load_pd(sum.lane) + low);
-  _mm256_store_pd(sum.lane + 4, _mm256_load_pd(sum.lane + 4) + high);
-#else
-  for (int i = 0; i < kLanes; ++i)
-    sum.lane[i] += v[i];
-#endif
+  Half low, high;
+  widen(v, &low, &high);
+  sum.low = sum.low + low;
+  sum.high = sum.high + high;
 }
 
 // exp(x), at most 1.5 ulp from the truth (tests/kernels/exp_test.cpp).
