@@ -18,7 +18,6 @@
 //   load       model file to a model that can answer
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <set>
@@ -36,6 +35,7 @@
 #include "moft/weightings/weighting_options.h"
 
 #include "benchmarks/measure.h"
+#include "benchmarks/shapes.h"
 
 namespace moft::benchmarks {
 
@@ -54,96 +54,6 @@ struct Flags {
 };
 
 // Work of one token in the layers and in the output head.
-// What the shape needs at the least, attention left out.
-struct ModelCost {
-  double prompt_parameters = 0.0;  // that each token of a prompt meets
-  double fresh_parameters = 0.0;   // that each new token meets, but the head
-  double head_parameters = 0.0;
-  double bytes = 0.0;  // to be read for one new token
-
-  double prompt_flops(double tokens) const {
-    return 2.0 * prompt_parameters * tokens;
-  }
-  double fresh_flops(double tokens) const {
-    return 2.0 * (fresh_parameters + head_parameters) * tokens;
-  }
-};
-
-ModelCost t5_cost(const nlohmann::json& config) {
-  const auto size = [&](const char* key) {
-    return config.at(key).get<double>();
-  };
-  const double width = size("d_model");
-  const double inner = size("d_kv") * size("num_heads");
-  const bool gated = config.value("feed_forward_proj", "relu") != "relu";
-  const double feed_forward = (gated ? 3 : 2) * width * size("d_ff");
-  const double decoder_layers = size("num_decoder_layers");
-  ModelCost cost;
-  // The decoder's keys and values of the prompt are made once per prompt.
-  cost.prompt_parameters =
-      size("num_layers") * (4 * width * inner + feed_forward) +
-      decoder_layers * 2 * width * inner;
-  cost.fresh_parameters = decoder_layers * (6 * width * inner + feed_forward);
-  cost.head_parameters = size("vocab_size") * width;
-  cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
-  return cost;
-}
-
-// `file`: whose size is what has to be read where weights stay in its blocks.
-ModelCost cost_of(const LoadedModel& model, const std::string& file) {
-  if (model.config.value("model_type", "") == "t5")
-    return t5_cost(model.config);
-  const auto vocabulary = model.config.at("vocab_size").get<double>();
-  const auto width = model.config.at("hidden_size").get<double>();
-  ModelCost cost;
-  cost.head_parameters = vocabulary * width;
-  cost.fresh_parameters = static_cast<double>(model.model->info().parameters) -
-                          cost.head_parameters;
-  cost.prompt_parameters = cost.fresh_parameters;
-  cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
-  if (std::filesystem::is_regular_file(file)) {
-    const auto stored = static_cast<double>(std::filesystem::file_size(file));
-    cost.bytes = std::min(cost.bytes, stored);
-  }
-  return cost;
-}
-
-// Prompts and lengths of a family's workloads, as the peers' scripts have them.
-struct Shape {
-  std::string label;
-  std::size_t prompt;
-  std::size_t step_rows;
-  int step_fresh;
-  bool prompt_ends;  // with the end token
-
-  std::string prompt_text() const {
-    return prompt_ends ? fmt::format("src{}", prompt)
-                       : fmt::format("prompt{}", prompt);
-  }
-};
-
-Shape shape_of(const LoadedModel& model, const std::string& file) {
-  if (model.config.value("model_type", "") != "t5")
-    return {"smol", 96, 16, 32, false};
-  return {
-      std::filesystem::path(file).lexically_normal().filename().string(),
-      256,
-      32,
-      48,
-      true};
-}
-
-// The prompts' own pass, then one pass over all weights per new token.
-double generation_seconds(
-    const Roofline& roof,
-    const ModelCost& cost,
-    double rows,
-    double prompt,
-    double fresh) {
-  return roof.seconds(cost.prompt_flops(rows * prompt), cost.bytes) +
-         fresh * roof.seconds(cost.fresh_flops(rows), cost.bytes);
-}
-
 std::vector<RowKey> keys_of(std::size_t rows) {
   std::vector<RowKey> keys(rows);
   for (std::size_t r = 0; r < rows; ++r)
