@@ -1,0 +1,135 @@
+// What may stand beside a field where it is declared (core/fields.h), and which
+// types a field may have.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "moft/core/settings_tree.h"
+
+namespace moft {
+
+// What a field is for, in one sentence, and what one of it is.
+struct Help {
+  std::string_view text;
+  std::string_view unit = "";
+};
+
+// Bounds of a number; an open end excludes the bound itself.
+struct Range {
+  std::optional<double> low;
+  std::optional<double> high;
+  bool low_open = false;
+  bool high_open = false;
+};
+
+constexpr Range at_least(double low) {
+  return {.low = low, .high = {}};
+}
+constexpr Range above(double low) {
+  return {.low = low, .high = {}, .low_open = true};
+}
+constexpr Range between(double low, double high) {
+  return {.low = low, .high = high};
+}
+constexpr Range above_up_to(double low, double high) {
+  return {.low = low, .high = high, .low_open = true};
+}
+constexpr Range from_up_to_below(double low, double high) {
+  return {.low = low, .high = high, .high_open = true};
+}
+
+// A list that has exactly this many elements.
+struct Count {
+  std::size_t elements;
+};
+
+// check_options refuses an empty text, list or map here.
+struct Required {};
+
+template <class Enum, std::size_t N>
+using EnumNames = std::array<std::pair<Enum, std::string_view>, N>;
+
+// The name of an enumerator in settings, for printing.
+template <class Enum>
+std::string enum_name(Enum value) {
+  for (const auto& [candidate, name] : enum_names(value)) {
+    if (candidate == value) return std::string(name);
+  }
+  return "?";
+}
+
+namespace fields_detail {
+
+// A field's declaration without its value.
+struct Declaration {
+  Help help{};
+  std::optional<Range> range;
+  std::optional<std::size_t> count;
+  bool required = false;
+
+  void add(const Help& value) { help = value; }
+  void add(const Range& value) { range = value; }
+  void add(const Count& value) { count = value.elements; }
+  void add(const Required&) { required = true; }
+};
+
+template <class... Attributes>
+Declaration declare(const Attributes&... attributes) {
+  Declaration declaration;
+  (declaration.add(attributes), ...);
+  return declaration;
+}
+
+struct NoFields {
+  template <class... A>
+  void operator()(A&&...) {}
+};
+template <class T>
+concept HasFields = requires(T& t, NoFields& v) {
+  t.fields(v);
+};
+template <class T>
+concept HasCheck = requires(const T& t) {
+  t.check(std::string());
+};
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
+
+template <class>
+inline constexpr bool kUnsupported = false;
+
+using Node = SettingsNode;
+
+template <class Enum>
+std::vector<std::string> names_of() {
+  std::vector<std::string> names;
+  for (const auto& entry : enum_names(Enum{}))
+    names.emplace_back(entry.second);
+  return names;
+}
+
+inline std::string child(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + "." + std::string(name);
+}
+
+}  // namespace fields_detail
+
+}  // namespace moft
