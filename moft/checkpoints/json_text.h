@@ -1,4 +1,4 @@
-// JSON of foreign files, read strictly.
+// JSON of foreign files whose top level is an object.
 #pragma once
 
 #include <string_view>
@@ -7,9 +7,8 @@
 
 namespace moft {
 
-// A JSON object in which no object names a key twice and nothing nests deeper
-// than 64 levels. `where` opens the message of the CallerError thrown
-// otherwise.
+// As parse_json (core/json.h), to 64 levels; CallerError for anything but an
+// object. `where` opens the messages.
 nlohmann::json parse_json_object(std::string_view text, std::string_view where);
 
 }  // namespace moft
