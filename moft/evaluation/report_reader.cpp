@@ -15,6 +15,36 @@ std::string at(const std::string& path, std::size_t k) {
   return fmt::format("{}[{}]", path, k);
 }
 
+using Keys = std::vector<const char*>;
+
+// Of everything that answers: the points of a front and the reference policy.
+const Keys kAnswerKeys = {
+    "rewards",
+    "raw_rewards",
+    "words",
+    "distinct",
+    "finished",
+    "samples",
+    "per_prompt"};
+const Keys kOptionalAnswerKeys = {"copied"};
+
+// Those and what only a point has.
+const Keys& point_keys() {
+  static const Keys keys = [] {
+    Keys all = {
+        "weights",
+        "alpha",
+        "beta",
+        "kl",
+        "value",
+        "reference_value",
+        "value_gain"};
+    all.insert(all.end(), kAnswerKeys.begin(), kAnswerKeys.end());
+    return all;
+  }();
+  return keys;
+}
+
 }  // namespace
 
 void ReportReader::fail(const std::string& path, const char* cure) const {
@@ -147,78 +177,48 @@ PerPrompt ReportReader::per_prompt(
   return out;
 }
 
+template <class Policy>
+void ReportReader::read_answers(
+    const Json& json, const std::string& path, Policy& policy) const {
+  policy.raw_rewards = named(json["raw_rewards"], path + ".raw_rewards");
+  policy.words = number(json["words"], path + ".words");
+  policy.distinct = number(json["distinct"], path + ".distinct");
+  policy.finished = number(json["finished"], path + ".finished");
+  policy.samples = count(json["samples"], path + ".samples");
+  if (json.contains("copied"))
+    policy.copied = number(json["copied"], path + ".copied");
+  policy.per_prompt = per_prompt(json["per_prompt"], path + ".per_prompt");
+}
+
 std::vector<FrontPoint> ReportReader::points(
     const Json& json, const std::string& path) const {
   std::vector<FrontPoint> out;
   for (const Json& row : array(json, path)) {
     const std::string here = at(path, out.size());
-    keys(
-        row,
-        here,
-        {"weights",
-         "alpha",
-         "beta",
-         "rewards",
-         "raw_rewards",
-         "kl",
-         "value",
-         "reference_value",
-         "value_gain",
-         "words",
-         "distinct",
-         "finished",
-         "samples",
-         "per_prompt"},
-        {"copied"});
+    keys(row, here, point_keys(), kOptionalAnswerKeys);
     FrontPoint& p = out.emplace_back();
     p.weights = complete(row["weights"], here + ".weights");
     p.alpha = number(row["alpha"], here + ".alpha");
     p.beta = number(row["beta"], here + ".beta");
     p.rewards = intervals(row["rewards"], here + ".rewards");
-    p.raw_rewards = named(row["raw_rewards"], here + ".raw_rewards");
     p.kl = interval(row["kl"], here + ".kl");
     p.value = interval(row["value"], here + ".value");
     p.reference_value =
         number(row["reference_value"], here + ".reference_value");
     p.value_gain = interval(row["value_gain"], here + ".value_gain");
-    p.words = number(row["words"], here + ".words");
-    p.distinct = number(row["distinct"], here + ".distinct");
-    p.finished = number(row["finished"], here + ".finished");
-    p.samples = count(row["samples"], here + ".samples");
-    if (row.contains("copied")) {
-      p.copied = number(row["copied"], here + ".copied");
-    }
-    p.per_prompt = per_prompt(row["per_prompt"], here + ".per_prompt");
+    read_answers(row, here, p);
   }
   return out;
 }
 
 ReferencePolicy ReportReader::reference(const Json& json) const {
   const std::string path = "reference";
-  keys(
-      json,
-      path,
-      {"rewards",
-       "raw_rewards",
-       "words",
-       "distinct",
-       "finished",
-       "samples",
-       "per_prompt"},
-      {"copied"});
+  keys(json, path, kAnswerKeys, kOptionalAnswerKeys);
   ReferencePolicy p;
   if (!json["rewards"].empty()) {
     p.rewards = intervals(json["rewards"], path + ".rewards");
   }
-  p.raw_rewards = named(json["raw_rewards"], path + ".raw_rewards");
-  p.words = number(json["words"], path + ".words");
-  p.distinct = number(json["distinct"], path + ".distinct");
-  p.finished = number(json["finished"], path + ".finished");
-  p.samples = count(json["samples"], path + ".samples");
-  if (json.contains("copied")) {
-    p.copied = number(json["copied"], path + ".copied");
-  }
-  p.per_prompt = per_prompt(json["per_prompt"], path + ".per_prompt");
+  read_answers(json, path, p);
   return p;
 }
 

@@ -42,6 +42,10 @@ class ReportReader {
   IntervalByObjective intervals(
       const Json& json, const std::string& path) const;
   PerPrompt per_prompt(const Json& json, const std::string& path) const;
+  // What a point and the reference policy share, but for the rewards.
+  template <class Policy>
+  void read_answers(
+      const Json& json, const std::string& path, Policy& policy) const;
   std::vector<FrontPoint> points(
       const Json& json, const std::string& path) const;
   ReferencePolicy reference(const Json& json) const;
