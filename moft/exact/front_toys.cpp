@@ -11,14 +11,11 @@ namespace {
 constexpr int kSampled = 50;
 
 Matrix training_weightings(int objectives) {
+  if (objectives == 2) return midpoint_weightings(kSampled);
   Matrix weightings;
   SplitMix64 random(3);
-  for (int k = 0; k < kSampled; ++k) {
-    const double lambda = (k + .5) / kSampled;
-    weightings.push_back(
-        objectives == 2 ? Vector{1 - lambda, lambda}
-                        : random.dirichlet1(objectives));
-  }
+  for (int k = 0; k < kSampled; ++k)
+    weightings.push_back(random.dirichlet1(objectives));
   return weightings;
 }
 
@@ -46,12 +43,22 @@ void add(Vector& to, double factor, const Vector& from) {
     to[a] += factor * from[a];
 }
 
+}  // namespace
+
+std::vector<int> split_steps(int steps, int runs) {
+  std::vector<int> shares(static_cast<std::size_t>(runs), steps / runs);
+  for (int i = 0; i < steps % runs; ++i)
+    ++shares[static_cast<std::size_t>(i)];
+  return shares;
+}
+
 Matrix train_experts(
     const EnumeratedProblem& problem, const FrontTraining& training) {
-  const auto m = static_cast<int>(problem.objectives());
+  const std::size_t m = problem.objectives();
+  const auto steps = split_steps(training.steps, static_cast<int>(m));
   Matrix experts(m, problem.reference);
-  for (int i = 0; i < m; ++i) {
-    for (int step = 0; step < training.steps / m; ++step) {
+  for (std::size_t i = 0; i < m; ++i) {
+    for (int step = 0; step < steps[i]; ++step) {
       add(experts[i],
           training.step_size,
           value_gradient(
@@ -65,16 +72,19 @@ Matrix train_experts(
 }
 
 Matrix train_copies(
-    const EnumeratedProblem& problem, const FrontTraining& training) {
+    const EnumeratedProblem& problem,
+    const FrontTraining& training,
+    const Matrix& weightings) {
   const std::size_t m = problem.objectives();
-  const Matrix weightings = training_weightings(static_cast<int>(m));
+  const double rate =
+      training.step_size / static_cast<double>(weightings.size());
   Matrix rewards;
   for (const Vector& w : weightings)
     rewards.push_back(weighted_sum(w, problem.rewards));
   Matrix copies(m, problem.reference);
   for (int step = 0; step < training.steps; ++step) {
     Matrix sums(m, Vector(problem.outputs(), 0.0));
-    for (int k = 0; k < kSampled; ++k) {
+    for (std::size_t k = 0; k < weightings.size(); ++k) {
       const Vector gradient = value_gradient(
           weighted_sum(weightings[k], copies),
           rewards[k],
@@ -84,12 +94,19 @@ Matrix train_copies(
         add(sums[i], weightings[k][i], gradient);
     }
     for (std::size_t i = 0; i < m; ++i)
-      add(copies[i], training.step_size / kSampled, sums[i]);
+      add(copies[i], rate, sums[i]);
   }
   return copies;
 }
 
-}  // namespace
+Matrix midpoint_weightings(int count) {
+  Matrix weightings;
+  for (int k = 0; k < count; ++k) {
+    const double lambda = (k + .5) / count;
+    weightings.push_back({1 - lambda, lambda});
+  }
+  return weightings;
+}
 
 EnumeratedProblem front_problem(
     FrontKind kind, std::uint64_t seed, int outputs, int objectives) {
@@ -126,7 +143,10 @@ FrontComparison compare_training(
     const FrontTraining& training,
     const Matrix& weightings) {
   const Matrix experts = train_experts(problem, training);
-  const Matrix copies = train_copies(problem, training);
+  const Matrix copies = train_copies(
+      problem,
+      training,
+      training_weightings(static_cast<int>(problem.objectives())));
   FrontComparison result;
   for (const Vector& w : weightings) {
     const auto value = [&](const Matrix& sources) {

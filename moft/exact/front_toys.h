@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "moft/exact/enumerated_problem.h"
 
@@ -28,6 +29,26 @@ struct FrontTraining {
   double step_size = 1.0;
   double alpha = 0.01;
 };
+
+// Updates of each of `runs` runs that share `steps` between them: as even as
+// whole numbers allow, the first ones longer. Their sum is `steps`, which is
+// what makes a soup's budget that of one joint run (appendix B).
+std::vector<int> split_steps(int steps, int runs);
+
+// Logits of the experts, each trained on its own reward from the reference,
+// with its share of the steps [objectives][outputs].
+Matrix train_experts(
+    const EnumeratedProblem& problem, const FrontTraining& training);
+
+// Logits of the copies, trained together on the mean over `weightings`
+// [weightings][objectives]: [objectives][outputs].
+Matrix train_copies(
+    const EnumeratedProblem& problem,
+    const FrontTraining& training,
+    const Matrix& weightings);
+
+// (1 - lambda, lambda) at the midpoints of `count` equal intervals of [0, 1].
+Matrix midpoint_weightings(int count);
 
 // Values under each weighting, [weightings].
 struct FrontComparison {

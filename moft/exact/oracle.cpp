@@ -115,6 +115,7 @@ void verify_exact(OracleBook& book) {
 void verify_trained(OracleBook& book) {
   verify_counterexample_training(book);
   verify_front_toys(book);
+  verify_weighting_toys(book);
   verify_enum_loop(book);
   verify_enum_training(book);
 }

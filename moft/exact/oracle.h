@@ -84,14 +84,15 @@ void verify_enum_policy(OracleBook& book);  // real models on ENUM-1
 void verify_exact(OracleBook& book);
 
 // What training must reach. From samples and with small networks on the
-// counterexample; toy fronts by exact gradients: a minute or two.
+// counterexample; toy fronts by exact gradients: some minutes.
 void verify_counterexample_training(OracleBook& book);
 void verify_front_toys(OracleBook& book);
+void verify_weighting_toys(OracleBook& book);  // toys on other weightings
 // The production loop on ENUM-1, real models: its samples and gradients
 // against enumeration, and what trained policies reach. Many minutes.
 void verify_enum_loop(OracleBook& book);
 void verify_enum_training(OracleBook& book);
-// All four.
+// All of these.
 void verify_trained(OracleBook& book);
 
 }  // namespace moft::exact

@@ -1,12 +1,11 @@
-// Rows 84, 87, 106 and 107 of the acceptance notes: toys trained by exact
-// gradients, soups against joint training and softmdp against linear mixing.
+// Rows 87, 106 and 107 of the acceptance notes: toys trained by exact
+// gradients, soups against joint training.
 #include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "moft/exact/front_toys.h"
-#include "moft/exact/multi_kl.h"
 #include "moft/exact/oracle.h"
 
 namespace moft::exact {
@@ -354,154 +353,7 @@ void verify_toy(OracleBook& book, const ToyRow& row) {
       .051);
 }
 
-struct MultiKlRow {
-  std::uint64_t seed;
-  int outputs;
-  FMix f_mix;
-  double mean_regret;
-  Vector rewards, kl, values;
-};
-
-const std::vector<MultiKlRow>& multi_kl_rows() {
-  static const std::vector<MultiKlRow> kMultiKl = {
-      {11,
-       5,
-       FMix::kSoftmdp,
-       0,
-       {0.941000716232522,
-        0.9388453857814402,
-        0.9368021959579217,
-        0.9356146728456787,
-        0.9244101094862469,
-        0.8456649129880683,
-        0.7797092776299022,
-        0.7693365786260205},
-       {0.4927955124973407,
-        0.3376745288468323,
-        0.2702650329335434,
-        0.25481204771057486,
-        0.19545697093132658,
-        0.035039056631015544,
-        0.0005717401834361216,
-        0.0},
-       {0.9266627539452233,
-        0.9133149874888747,
-        0.8764488345133484,
-        0.8165720007900533,
-        0.7004366934027323,
-        0.4053129281785264,
-        0.07745636159789769,
-        0.0}},
-      {11,
-       5,
-       FMix::kLinear,
-       0.0018932151631697591,
-       {0.9372942733935616,
-        0.9372574576086464,
-        0.9371393703387026,
-        0.936911385449869,
-        0.9362780807255049,
-        0.9298031582813826,
-        0.8419986326550104,
-        0.7693365786260205},
-       {0.2846050057432955,
-        0.28386909360571666,
-        0.28162847592833373,
-        0.2777509010619731,
-        0.26912687342328445,
-        0.22333678820860425,
-        0.031704933404375725,
-        0.0},
-       {0.925075280602193,
-        0.9128349265843592,
-        0.8762009780253508,
-        0.8154451567986848,
-        0.6951970898957471,
-        0.3532331850363892,
-        0.05566542320156287,
-        0.0}},
-      {12,
-       8,
-       FMix::kSoftmdp,
-       0,
-       {0.9500357379981287,
-        0.9310335616596329,
-        0.9045629911810408,
-        0.8648488500938616,
-        0.7691332538111124,
-        0.6553627481484184,
-        0.6157395699876191,
-        0.6107271267161276},
-       {3.502882525874682,
-        2.248371804545589,
-        1.3646775649739786,
-        0.8758526644574903,
-        0.2965216992488704,
-        0.02220476967946272,
-        0.000278426815585495,
-        0.0},
-       {0.9055065553594005,
-        0.8674454543355284,
-        0.7911009633732897,
-        0.6907786986387264,
-        0.5560022631991158,
-        0.31657898923447786,
-        0.06132337286473495,
-        0.0}},
-      {12,
-       8,
-       FMix::kLinear,
-       0.017810692960776753,
-       {0.9115945884629424,
-        0.9110970099716129,
-        0.909529287287578,
-        0.9066227413715056,
-        0.8992899274630037,
-        0.8508133918638954,
-        0.6653787485002286,
-        0.6107271267161276},
-       {1.557780060762378,
-        1.5459234020729689,
-        1.5100217067677886,
-        1.4487215648246288,
-        1.317533168296425,
-        0.7901200593103,
-        0.036420412478541365,
-        0.0},
-       {0.8869008419706892,
-        0.8619566017307213,
-        0.7885517375848097,
-        0.6710883107518921,
-        0.45592530831111805,
-        0.030346666276797662,
-        0.033759503619335614,
-        0.0}},
-  };
-  return kMultiKl;
-}
-
 }  // namespace
-
-void verify_multi_kl(OracleBook& book) {
-  for (const MultiKlRow& row : multi_kl_rows()) {
-    const MultiKlFit fit = fit_multi_kl(row.seed, row.outputs, row.f_mix);
-    const std::string name = fmt::format(
-        "many KL strengths: bandit {}, {} mixing",
-        row.seed,
-        f_mix_name(row.f_mix));
-    book.equal(
-        name + ", mean regret over alpha",
-        row.mean_regret,
-        fit.mean_regret,
-        1e-9);
-    // The fit's own stopping point shows at the ends of the curve.
-    book.equal_all(
-        name + ": E R from alpha .01 to 1", row.rewards, fit.rewards, 1e-6);
-    book.equal_all(name + ": KL from alpha .01 to 1", row.kl, fit.kl, 1e-5);
-    book.equal_all(
-        name + ": V from alpha .01 to 1", row.values, fit.values, 1e-6);
-  }
-}
 
 void verify_front_toys(OracleBook& book) {
   for (const ToyRow& row : kRows)

@@ -56,7 +56,10 @@ TEST(Oracles, AllExactOnesAreMet) {
 
 // The production loop's are run shorter in enum_policy_test.cpp.
 TEST(Oracles, ThoseOfTrainedToysAreMet) {
-  for (const auto& check : {verify_counterexample_training, verify_front_toys})
+  for (const auto& check :
+       {verify_counterexample_training,
+        verify_front_toys,
+        verify_weighting_toys})
     for (const OracleLine& line : lines_of(check, 0))
       EXPECT_TRUE(line.ok) << format_oracle(line);
 }
