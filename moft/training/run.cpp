@@ -33,10 +33,6 @@ void read_figures(const fs::path& run, ModelCard& card) {
   card.last_metrics = metrics_of(text.substr(text.rfind('\n') + 1));
 }
 
-LogLengths start_of(const std::optional<Checkpoint>& resume) {
-  return resume ? resume->state.logs : LogLengths{};
-}
-
 }  // namespace
 
 TrainingRun::TrainingRun(
@@ -44,38 +40,26 @@ TrainingRun::TrainingRun(
     SteeredPolicy& policy,
     OnlineTrainer& trainer,
     const std::optional<Checkpoint>& resume)
-    : setup_(std::move(setup)),
-      policy_(policy),
+    : policy_(policy),
       trainer_(trainer),
       guards_(
           trainer.options().guards,
           resume ? resume->state.guards : GuardState{}),
-      logs_(
-          setup_.directory,
-          start_of(resume),
-          policy.names(),
-          trainer.options().log_samples),
+      store_(std::move(setup), policy, resume, trainer.options().log_samples),
       progress_(
           trainer.options().steps,
           resume ? resume->state.step : 0,
           policy.names()) {
-  remove_stale_temporaries(setup_.directory);
-  remove_stale_temporaries(checkpoints_of(setup_.directory));
-  write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
-  if (!resume) return;
-  trainer_.restore(load_checkpoint(*resume, policy_));
-  remove_later_checkpoints(setup_.directory, resume->state.step);
-  newest_ = resume->directory;
-  saved_step_ = resume->state.step;
+  if (resume) trainer_.restore(store_.load(*resume));
 }
 
 RunOutcome TrainingRun::run() {
   RunOutcome outcome;
   while (trainer_.finished_steps() < trainer_.options().steps) {
-    if (stop_requested()) {
-      if (trainer_.finished_steps() > saved_step_) save();
+    if (store_.stop_requested()) {
+      if (store_.unsaved(trainer_.finished_steps())) save();
       outcome.step = trainer_.finished_steps();
-      outcome.checkpoint = newest_;
+      outcome.checkpoint = store_.newest();
       return outcome;
     }
     one_step();
@@ -83,19 +67,15 @@ RunOutcome TrainingRun::run() {
   publish();
   outcome.finished = true;
   outcome.step = trainer_.finished_steps();
-  outcome.checkpoint = newest_;
-  outcome.policy = setup_.directory / kPolicyDirectory;
+  outcome.checkpoint = store_.newest();
+  outcome.policy = store_.setup().directory / kPolicyDirectory;
   return outcome;
-}
-
-bool TrainingRun::stop_requested() const {
-  return setup_.stop_requested && setup_.stop_requested();
 }
 
 void TrainingRun::one_step() {
   StepResult result = trainer_.step();
   evaluate(result);
-  logs_.write(result);
+  store_.logs().write(result);
   progress_.print(result);
   if (const auto reason = guards_.check(result.metrics))
     throw_guarded(result.step, *reason);
@@ -104,9 +84,10 @@ void TrainingRun::one_step() {
 
 void TrainingRun::evaluate(StepResult& result) const {
   const auto every = trainer_.options().evaluation.every;
-  if (!every || !setup_.on_evaluate || result.step % *every != 0) return;
+  const OnEvaluate& on_evaluate = store_.setup().on_evaluate;
+  if (!every || !on_evaluate || result.step % *every != 0) return;
   const auto start = std::chrono::steady_clock::now();
-  result.metrics.merge(setup_.on_evaluate(result.step));
+  result.metrics.merge(on_evaluate(result.step));
   result.metrics["time/evaluation"] =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
@@ -121,38 +102,29 @@ void TrainingRun::save_when_due() {
   if (!every || guards_.alarmed()) return;
   if (step % *every != 0 && step != options.steps) return;
   save();
-  remove_old_checkpoints(setup_.directory, options.checkpoint.keep);
+  remove_old_checkpoints(store_.setup().directory, options.checkpoint.keep);
 }
 
 void TrainingRun::save() {
-  CheckpointState state;
-  state.logs = logs_.flush();
-  state.guards = guards_.state();
-  state.device = setup_.device;
-  state.threads = setup_.threads;
-  state.input_hashes = setup_.input_hashes;
-  newest_ = save_checkpoint(
-      setup_.directory,
-      policy_,
-      trainer_.state(),
-      std::move(state),
-      setup_.recipe);
-  saved_step_ = trainer_.finished_steps();
+  store_.save(trainer_.state(), guards_.state());
 }
 
 void TrainingRun::throw_guarded(
     std::int64_t step, const std::string& reason) const {
+  const auto& newest = store_.newest();
   throw_world_error(
       "stopped at step {}: {}; {}",
       step,
       reason,
-      newest_ ? "the last good checkpoint is " + newest_->string()
-              : std::string("no checkpoint had been saved yet"));
+      newest ? "the last good checkpoint is " + newest->string()
+             : std::string("no checkpoint had been saved yet"));
 }
 
 void TrainingRun::publish() {
-  setup_.card.steps = trainer_.finished_steps();
-  read_figures(setup_.directory, setup_.card);
+  const RunSetup& setup = store_.setup();
+  ModelCard card = setup.card;
+  card.steps = trainer_.finished_steps();
+  read_figures(setup.directory, card);
   const double effect = steering_effect(policy_, trainer_.prompts().front());
   if (effect < kLeastSteeringEffect) {
     log_warning(
@@ -163,9 +135,9 @@ void TrainingRun::publish() {
   }
   save_policy(
       policy_,
-      setup_.base_path,
-      setup_.directory / kPolicyDirectory,
-      model_card_text(setup_.card, policy_));
+      setup.base_path,
+      setup.directory / kPolicyDirectory,
+      model_card_text(card, policy_));
 }
 
 }  // namespace moft

@@ -18,11 +18,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Where the next line of every log goes.
-LogLengths start_of(const std::optional<Checkpoint>& resume) {
-  return resume ? resume->state.logs : LogLengths{};
-}
-
 }  // namespace
 
 SftRun::SftRun(
@@ -30,37 +25,27 @@ SftRun::SftRun(
     SteeredPolicy& policy,
     SftTrainer& trainer,
     const std::optional<Checkpoint>& resume)
-    : setup_(std::move(setup)),
-      policy_(policy),
+    : policy_(policy),
       trainer_(trainer),
-      logs_(setup_.directory, start_of(resume), policy.names(), 0),
+      store_(std::move(setup), policy, resume, /*log_samples=*/0),
       start_(Clock::now()) {
-  remove_stale_temporaries(setup_.directory);
-  remove_stale_temporaries(checkpoints_of(setup_.directory));
-  write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
   if (!resume) return;
-  trainer_.restore(load_checkpoint(*resume, policy_));
-  remove_later_checkpoints(setup_.directory, resume->state.step);
-  newest_ = resume->directory;
-  first_step_ = saved_step_ = resume->state.step;
+  trainer_.restore(store_.load(*resume));
+  first_step_ = resume->state.step;
 }
 
 RunOutcome SftRun::run() {
   RunOutcome outcome;
-  while (!done() && !stop_requested())
+  while (!done() && !store_.stop_requested())
     one_step();
   outcome.finished = done();
-  if (!outcome.finished && trainer_.finished_steps() > saved_step_) save();
   outcome.step = trainer_.finished_steps();
-  outcome.checkpoint = newest_;
+  if (!outcome.finished && store_.unsaved(outcome.step)) save();
+  outcome.checkpoint = store_.newest();
   if (!outcome.finished) return outcome;
   publish();
-  outcome.policy = setup_.directory / kModelDirectory;
+  outcome.policy = store_.setup().directory / kModelDirectory;
   return outcome;
-}
-
-bool SftRun::stop_requested() const {
-  return setup_.stop_requested && setup_.stop_requested();
 }
 
 bool SftRun::done() const {
@@ -76,7 +61,7 @@ void SftRun::one_step() {
     result.metrics["held_out/loss"] = trainer_.held_out().loss();
     result.metrics["time/evaluation"] = seconds_since(start);
   }
-  logs_.write(result);
+  store_.logs().write(result);
   print(result);
   const double loss = result.metrics.at("loss");
   if (!std::isfinite(loss)) {
@@ -89,22 +74,11 @@ void SftRun::one_step() {
   const auto save_every = options.checkpoint.every;
   if (!save_every || (result.step % *save_every != 0 && !done())) return;
   save();
-  remove_old_checkpoints(setup_.directory, options.checkpoint.keep);
+  remove_old_checkpoints(store_.setup().directory, options.checkpoint.keep);
 }
 
 void SftRun::save() {
-  CheckpointState state;
-  state.logs = logs_.flush();
-  state.device = setup_.device;
-  state.threads = setup_.threads;
-  state.input_hashes = setup_.input_hashes;
-  newest_ = save_checkpoint(
-      setup_.directory,
-      policy_,
-      trainer_.state(),
-      std::move(state),
-      setup_.recipe);
-  saved_step_ = trainer_.finished_steps();
+  store_.save(trainer_.state(), /*guards=*/{});
 }
 
 void SftRun::print(const StepResult& result) const {
@@ -125,12 +99,12 @@ void SftRun::print(const StepResult& result) const {
 }
 
 void SftRun::publish() {
-  logs_.flush();
+  store_.logs().flush();
   export_policy(
       policy_,
-      setup_.base_path,
+      store_.setup().base_path,
       sft_steering(),
-      setup_.directory / kModelDirectory,
+      store_.setup().directory / kModelDirectory,
       IfExists::kReplace);
 }
 

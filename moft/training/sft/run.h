@@ -13,10 +13,10 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 
-#include "moft/training/run.h"
+#include "moft/training/run_setup.h"
+#include "moft/training/run_store.h"
 #include "moft/training/sft/trainer.h"
 
 namespace moft {
@@ -37,20 +37,16 @@ class SftRun {
   RunOutcome run();
 
  private:
-  bool stop_requested() const;
   bool done() const;
   void one_step();
   void save();
   void print(const StepResult& result) const;
   void publish();
 
-  RunSetup setup_;
   SteeredPolicy& policy_;
   SftTrainer& trainer_;
-  MetricsWriter logs_;
-  std::optional<std::filesystem::path> newest_;
+  RunStore store_;
   std::int64_t first_step_ = 0;  // finished before this process began
-  std::int64_t saved_step_ = 0;
   std::chrono::steady_clock::time_point start_;
 };
 

@@ -1,0 +1,43 @@
+// What a run is given and what it gives back, whichever trainer it drives.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "moft/training/publish.h"
+
+namespace moft {
+
+// Asked between two steps; true: save and stop.
+using StopRequested = std::function<bool()>;
+
+// Evaluates the policy as it stands on held-out prompts. Called after step
+// `step` when training.evaluation.every divides it; what it returns joins the
+// step's metrics. Must draw its random numbers from the step alone.
+using OnEvaluate =
+    std::function<std::map<std::string, double>(std::int64_t step)>;
+
+struct RunSetup {
+  std::filesystem::path directory;  // exists, locked by the caller
+  std::string recipe;               // effective, YAML
+  std::map<std::string, std::string> input_hashes;
+  std::string device = "cpu";
+  std::int64_t threads = 1;
+  std::filesystem::path base_path;  // of the base model
+  ModelCard card;
+  StopRequested stop_requested;  // or null
+  OnEvaluate on_evaluate;        // or null: no evaluation while training
+};
+
+struct RunOutcome {
+  bool finished = false;  // false: stopped on request
+  std::int64_t step = 0;
+  std::optional<std::filesystem::path> checkpoint;  // the newest
+  std::filesystem::path policy;                     // when finished
+};
+
+}  // namespace moft
