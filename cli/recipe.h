@@ -3,7 +3,6 @@
 // The parts own their options structs; this struct only puts them together.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -11,7 +10,6 @@
 #include <vector>
 
 #include "moft/conditioning/conditioning_options.h"
-#include "moft/core/compute_options.h"
 #include "moft/core/fields.h"
 #include "moft/data/data_options.h"
 #include "moft/generation/policy_options.h"
@@ -19,16 +17,11 @@
 #include "moft/training/training_options.h"
 #include "moft/weightings/weighting_options.h"
 
+#include "cli/recipe_header.h"
+
 namespace moft {
 
-inline constexpr std::int64_t kRecipeFormatVersion = 1;
-
-struct Recipe {
-  std::int64_t format_version = kRecipeFormatVersion;
-  std::string name;
-  std::string description;
-  std::string output;
-  ComputeOptions compute;  // its fields stand at the top level
+struct Recipe : RecipeHeader {
   PolicyOptions policy;
   DataOptions data;
   Objectives objectives;
@@ -38,17 +31,7 @@ struct Recipe {
 
   template <class V>
   void fields(V& v) {
-    v("format_version",
-      format_version,
-      Help{"version of the recipe's format"},
-      between(1, static_cast<double>(kRecipeFormatVersion)));
-    v("name", name, Help{"the name of the run, in reports"}, Required{});
-    v("description", description, Help{"one line on what the recipe is for"});
-    v("output",
-      output,
-      Help{"the run directory; made when it does not exist"},
-      Required{});
-    compute.fields(v);
+    RecipeHeader::fields(v);
     v("policy", policy, Help{"the model to start from"});
     v("data", data, Help{"examples and how they become prompts"});
     v("objectives", objectives, Help{"the rewards by name"});

@@ -1,7 +1,5 @@
 // `moft sft`: pairs of prompt and completion become a model, an ordinary
 // Hugging Face directory that `moft train` starts from.
-#include <algorithm>
-#include <array>
 #include <string>
 #include <vector>
 
@@ -17,7 +15,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
-#include "cli/run_output.h"
+#include "cli/run_command.h"
 #include "cli/sft_recipe.h"
 #include "cli/signals.h"
 
@@ -28,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // What a resumed run may differ in; see train.cpp.
-constexpr std::array kFreeKeys = {
+constexpr const char* kFreeKeys[] = {
     "name",
     "description",
     "output",
@@ -43,14 +41,7 @@ constexpr std::array kFreeKeys = {
     "sft.checkpoint"};
 
 bool is_free(const std::string& key) {
-  return std::any_of(
-      kFreeKeys.begin(), kFreeKeys.end(), [&](const std::string free) {
-        return key == free || key.starts_with(free + ".");
-      });
-}
-
-void make_absolute(std::string& path) {
-  path = fs::absolute(path).lexically_normal().string();
+  return names_key(kFreeKeys, key);
 }
 
 void make_paths_absolute(SftRecipe& recipe) {
@@ -58,7 +49,6 @@ void make_paths_absolute(SftRecipe& recipe) {
   if (recipe.model.random) make_absolute(recipe.model.random->tokenizer);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
-  make_absolute(recipe.output);
 }
 
 void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
@@ -106,11 +96,9 @@ Start start_from(const SftRecipe& recipe, const LoadOptions& load) {
 }
 
 // Of everything that decides the result.
-std::map<std::string, std::string> hash_inputs(
-    const SftRecipe& recipe, const Start& start) {
-  std::map<std::string, std::string> hashes;
-  for (const fs::path& file : start.model.weight_files)
-    hashes["base weights " + file.filename().string()] = hash_file(file);
+InputHashes hash_inputs(const SftRecipe& recipe, const Start& start) {
+  InputHashes hashes;
+  add_hashes(hashes, "base weights", start.model.weight_files);
   for (const char* name : {"spiece.model", "tokenizer.json"}) {
     const fs::path file = start.tokenizer_folder / name;
     if (fs::exists(file)) hashes[name] = hash_file(file);
@@ -122,30 +110,21 @@ std::map<std::string, std::string> hash_inputs(
 class SftCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser
-        .add_option(
-            "RECIPE",
-            recipe_name_,
-            "A YAML file or a shipped recipe, with sections `model` and `sft`")
-        .required();
-    parser.add_option(
-        "OVERRIDES",
-        overrides_,
-        "Keys to set, as dotted.key=value; the value is YAML");
-    add_output_flags(parser, flags_);
+    add_run_arguments(
+        parser,
+        arguments_,
+        "A YAML file or a shipped recipe, with sections `model` and `sft`");
   }
 
   int run() override {
     catch_interrupts();
-    const RecipeSource source = find_recipe(recipe_name_);
-    recipe_ = load_sft_recipe(source, overrides_);
+    const RecipeSource source = find_recipe(arguments_.recipe);
+    recipe_ = load_sft_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
-    RunOutput output = choose_output(flags_, recipe_.output);
-    recipe_.output = output.directory;
+    const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
-    output.directory = recipe_.output;
     const RunLock lock(recipe_.output);
-    const auto resume = open_output(flags_, output, kModelDirectory);
+    const auto resume = open_output(arguments_.output, output, kModelDirectory);
     if (resume) check_same_recipe(*resume, recipe_);
     return finetune(use_compute(recipe_.compute), resume);
   }
@@ -154,11 +133,8 @@ class SftCommand : public Command {
   int finetune(
       const Compute& compute, const std::optional<Checkpoint>& resume) {
     Start start = start_from(recipe_, compute.load);
-    const auto hashes = hash_inputs(recipe_, start);
-    if (resume) {
-      check_same_inputs(*resume, hashes);
-      warn_of_other_machine(resume->state, compute);
-    }
+    const InputHashes hashes = hash_inputs(recipe_, start);
+    check_resumed(resume, hashes, compute);
     const fs::path base_path = start.tokenizer_folder;
     const SftPairs train = read_pairs(recipe_.data.train, start);
     const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
@@ -171,14 +147,9 @@ class SftCommand : public Command {
     SftTrainer trainer(
         {&policy, &train.pairs, &held_out.pairs, recipe_.data.shuffle},
         recipe_.sft);
-    RunSetup setup;
-    setup.directory = recipe_.output;
-    setup.recipe = print_options(recipe_);
-    setup.input_hashes = hashes;
-    setup.device = compute.load.device.str();
-    setup.threads = compute.threads;
+    RunSetup setup =
+        make_run_setup(recipe_, print_options(recipe_), hashes, compute);
     setup.base_path = base_path;
-    setup.stop_requested = [] { return interrupted_by() != 0; };
     SftRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run());
   }
@@ -191,8 +162,7 @@ class SftCommand : public Command {
         start.model.model->info());
   }
 
-  PolicyDefinition make_definition(
-      const std::map<std::string, std::string>& hashes) const {
+  PolicyDefinition make_definition(const InputHashes& hashes) const {
     PolicyDefinition definition = sft_definition(recipe_.data.prompt_template);
     definition.provenance = {{"recipe", recipe_.name}, {"moft", kMoftVersion}};
     for (const auto& [name, hash] : hashes)
@@ -223,7 +193,10 @@ class SftCommand : public Command {
   }
 
   int print_end(const RunOutcome& outcome) const {
-    if (!outcome.finished) return print_stopped(outcome, command_line());
+    if (!outcome.finished) {
+      return print_stopped(
+          outcome, command_line("sft", arguments_, recipe_.output));
+    }
     const std::string directory = outcome.policy.string();
     fmt::print("model    {}\n", directory);
     fmt::print(
@@ -233,16 +206,7 @@ class SftCommand : public Command {
     return 0;
   }
 
-  std::string command_line() const {
-    std::string line = "moft sft " + recipe_name_;
-    for (const std::string& word : overrides_)
-      line += " '" + word + "'";
-    return line + " --output " + recipe_.output;
-  }
-
-  std::string recipe_name_;
-  std::vector<std::string> overrides_;
-  OutputFlags flags_;
+  RunArguments arguments_;
   SftRecipe recipe_;
 };
 

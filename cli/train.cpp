@@ -1,6 +1,4 @@
 // `moft train`: a recipe becomes a steerable policy.
-#include <algorithm>
-#include <array>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -18,7 +16,7 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
-#include "cli/run_output.h"
+#include "cli/run_command.h"
 #include "cli/signals.h"
 #include "cli/train_evaluation.h"
 
@@ -28,15 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct TrainFlags {
-  std::string recipe;
-  std::vector<std::string> overrides;
-  OutputFlags output;
-};
-
 // What a resumed run may differ in: it changes no update. Paths are free to
 // move, since the contents are compared by their hashes; `steps` may grow.
-constexpr std::array kFreeKeys = {
+constexpr const char* kFreeKeys[] = {
     "name",
     "description",
     "output",
@@ -53,22 +45,13 @@ constexpr std::array kFreeKeys = {
     "training.value.model"};
 
 bool is_free(const std::string& key) {
-  for (const std::string free : kFreeKeys) {
-    if (key == free || key.starts_with(free + ".")) return true;
-  }
-  return key.ends_with(".similarity.model");
+  return names_key(kFreeKeys, key) || key.ends_with(".similarity.model");
 }
 
-void make_absolute(std::string& path) {
-  path = fs::absolute(path).lexically_normal().string();
-}
-
-// Paths as the run directory keeps them, readable from anywhere.
 void make_paths_absolute(Recipe& recipe) {
   make_absolute(recipe.policy.model);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
-  make_absolute(recipe.output);
   if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
   for (auto& [name, objective] : recipe.objectives) {
     if (objective.similarity) make_absolute(objective.similarity->model);
@@ -84,15 +67,12 @@ LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
 }
 
 // Of everything that training reads.
-std::map<std::string, std::string> hash_inputs(
+InputHashes hash_inputs(
     const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
-  std::map<std::string, std::string> hashes;
-  for (const fs::path& file : base.weight_files)
-    hashes["base weights " + file.filename().string()] = hash_file(file);
-  if (recipe.training.value.model) {
-    for (const fs::path& file : value.weight_files)
-      hashes["value weights " + file.filename().string()] = hash_file(file);
-  }
+  InputHashes hashes;
+  add_hashes(hashes, "base weights", base.weight_files);
+  if (recipe.training.value.model)
+    add_hashes(hashes, "value weights", value.weight_files);
   hashes["data.train"] = hash_file(recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
@@ -116,7 +96,7 @@ void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
 }
 
 PolicyDefinition make_definition(
-    const Recipe& recipe, const std::map<std::string, std::string>& hashes) {
+    const Recipe& recipe, const InputHashes& hashes) {
   PolicyDefinition definition;
   for (const auto& [name, objective] : recipe.objectives) {
     definition.objectives.push_back(
@@ -140,14 +120,7 @@ PolicyDefinition make_definition(
 class TrainCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser
-        .add_option("RECIPE", flags_.recipe, "A YAML file or a shipped recipe")
-        .required();
-    parser.add_option(
-        "OVERRIDES",
-        flags_.overrides,
-        "Keys to set, as dotted.key=value; the value is YAML");
-    add_output_flags(parser, flags_.output);
+    add_run_arguments(parser, arguments_, "A YAML file or a shipped recipe");
   }
 
   int run() override {
@@ -155,7 +128,7 @@ class TrainCommand : public Command {
     prepare();
     const RunLock lock(recipe_.output);
     const std::optional<Checkpoint> resume =
-        open_output(flags_.output, output_, "policy");
+        open_output(arguments_.output, output_, "policy");
     if (resume) check_same_recipe(*resume, recipe_);
     const Compute compute = use_compute(recipe_.compute);
     return train(compute, resume);
@@ -164,24 +137,19 @@ class TrainCommand : public Command {
  private:
   // The effective recipe, with absolute paths and the output decided.
   void prepare() {
-    const RecipeSource source = find_recipe(flags_.recipe);
-    recipe_ = load_recipe(source, flags_.overrides);
+    const RecipeSource source = find_recipe(arguments_.recipe);
+    recipe_ = load_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
-    output_ = choose_output(flags_.output, recipe_.output);
-    recipe_.output = output_.directory;
+    output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
-    output_.directory = recipe_.output;
   }
 
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
     LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
     auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
     LoadedModel value = load_value_model(recipe_, compute.load);
-    const auto hashes = hash_inputs(recipe_, base, value);
-    if (resume) {
-      check_same_inputs(*resume, hashes);
-      warn_of_other_machine(resume->state, compute);
-    }
+    const InputHashes hashes = hash_inputs(recipe_, base, value);
+    check_resumed(resume, hashes, compute);
     const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
     SteeredPolicy policy(
         std::move(base),
@@ -209,20 +177,13 @@ class TrainCommand : public Command {
     return print_end(run.run(), policy);
   }
 
-  RunSetup make_setup(
-      const std::map<std::string, std::string>& hashes,
-      const Compute& compute) const {
-    RunSetup setup;
-    setup.directory = recipe_.output;
-    setup.recipe = print_options(recipe_);
-    setup.input_hashes = hashes;
-    setup.device = compute.load.device.str();
-    setup.threads = compute.threads;
+  RunSetup make_setup(const InputHashes& hashes, const Compute& compute) const {
+    RunSetup setup =
+        make_run_setup(recipe_, print_options(recipe_), hashes, compute);
     setup.base_path = recipe_.policy.model;
     setup.card.name = recipe_.name;
     setup.card.description = recipe_.description;
     setup.card.base_model = recipe_.policy.model;
-    setup.stop_requested = [] { return interrupted_by() != 0; };
     return setup;
   }
 
@@ -299,7 +260,8 @@ class TrainCommand : public Command {
 
   int print_end(const RunOutcome& outcome, const SteeredPolicy& policy) const {
     if (!outcome.finished) {
-      return print_stopped(outcome, command_line());
+      return print_stopped(
+          outcome, command_line("train", arguments_, recipe_.output));
     }
     const auto names = policy.names();
     const fs::path directory = outcome.policy;
@@ -317,14 +279,7 @@ class TrainCommand : public Command {
     return 0;
   }
 
-  std::string command_line() const {
-    std::string line = "moft train " + flags_.recipe;
-    for (const std::string& word : flags_.overrides)
-      line += " '" + word + "'";
-    return line + " --output " + recipe_.output;
-  }
-
-  TrainFlags flags_;
+  RunArguments arguments_;
   Recipe recipe_;
   RunOutput output_;
 };

@@ -1,0 +1,82 @@
+#include "cli/run_command.h"
+
+#include <algorithm>
+
+#include "moft/core/files.h"
+
+#include "cli/signals.h"
+
+namespace moft {
+
+namespace fs = std::filesystem;
+
+void add_run_arguments(
+    Parser& parser, RunArguments& arguments, const std::string& recipe_help) {
+  parser.add_option("RECIPE", arguments.recipe, recipe_help).required();
+  parser.add_option(
+      "OVERRIDES",
+      arguments.overrides,
+      "Keys to set, as dotted.key=value; the value is YAML");
+  add_output_flags(parser, arguments.output);
+}
+
+std::string command_line(
+    std::string_view command,
+    const RunArguments& arguments,
+    const std::string& directory) {
+  std::string line = "moft " + std::string(command) + " " + arguments.recipe;
+  for (const std::string& word : arguments.overrides)
+    line += " '" + word + "'";
+  return line + " --output " + directory;
+}
+
+bool names_key(std::span<const char* const> keys, const std::string& key) {
+  return std::any_of(keys.begin(), keys.end(), [&](const std::string listed) {
+    return key == listed || key.starts_with(listed + ".");
+  });
+}
+
+void make_absolute(std::string& path) {
+  path = fs::absolute(path).lexically_normal().string();
+}
+
+RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
+  RunOutput output = choose_output(flags, recipe.output);
+  make_absolute(output.directory);
+  recipe.output = output.directory;
+  return output;
+}
+
+void add_hashes(
+    InputHashes& hashes,
+    const std::string& kind,
+    const std::vector<fs::path>& files) {
+  for (const fs::path& file : files)
+    hashes[kind + " " + file.filename().string()] = hash_file(file);
+}
+
+void check_resumed(
+    const std::optional<Checkpoint>& resume,
+    const InputHashes& hashes,
+    const Compute& compute) {
+  if (!resume) return;
+  check_same_inputs(*resume, hashes);
+  warn_of_other_machine(resume->state, compute);
+}
+
+RunSetup make_run_setup(
+    const RecipeHeader& recipe,
+    std::string text,
+    const InputHashes& hashes,
+    const Compute& compute) {
+  RunSetup setup;
+  setup.directory = recipe.output;
+  setup.recipe = std::move(text);
+  setup.input_hashes = hashes;
+  setup.device = compute.load.device.str();
+  setup.threads = compute.threads;
+  setup.stop_requested = [] { return interrupted_by() != 0; };
+  return setup;
+}
+
+}  // namespace moft

@@ -1,0 +1,69 @@
+// What the commands that make a run from a recipe have in common: `moft train`
+// and `moft sft`.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moft/training/run.h"
+
+#include "cli/compute.h"
+#include "cli/parser.h"
+#include "cli/recipe_header.h"
+#include "cli/run_output.h"
+
+namespace moft {
+
+struct RunArguments {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  OutputFlags output;
+};
+
+void add_run_arguments(
+    Parser& parser, RunArguments& arguments, const std::string& recipe_help);
+
+// The call that goes on with a run: "moft train r.yaml 'a=1' --output DIR".
+std::string command_line(
+    std::string_view command,
+    const RunArguments& arguments,
+    const std::string& directory);
+
+// True for a key of the list and for what stands below one.
+bool names_key(std::span<const char* const> keys, const std::string& key);
+
+// As the run directory keeps paths: readable from anywhere.
+void make_absolute(std::string& path);
+
+// Decides where the run writes, and gives the recipe that path.
+RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe);
+
+// By the names that the run and its policy keep: the hash of every file that
+// decides the result.
+using InputHashes = std::map<std::string, std::string>;
+void add_hashes(
+    InputHashes& hashes,
+    const std::string& kind,
+    const std::vector<std::filesystem::path>& files);
+
+// CallerError when a resumed run's inputs have changed; a warning where only
+// the machine has.
+void check_resumed(
+    const std::optional<Checkpoint>& resume,
+    const InputHashes& hashes,
+    const Compute& compute);
+
+// All but the base's path, the card and the callback of evaluation. `text`: the
+// effective recipe.
+RunSetup make_run_setup(
+    const RecipeHeader& recipe,
+    std::string text,
+    const InputHashes& hashes,
+    const Compute& compute);
+
+}  // namespace moft
