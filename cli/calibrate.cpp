@@ -66,14 +66,19 @@ class CalibrateCommand : public Command {
     const Compute compute = use_compute(recipe.compute);
     const auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);
-    const Scores scores = sample_reference(recipe, compute, objectives);
-    print_distributions(objectives, scores);
-    print_correlations(objectives, scores);
+    const Sample sample = sample_reference(recipe, compute, objectives);
+    print_distributions(objectives, sample.scores);
+    print_correlations(objectives, sample);
     return 0;
   }
 
  private:
-  Scores sample_reference(
+  struct Sample {
+    Scores scores;
+    Column tokens;  // length of each answer
+  };
+
+  Sample sample_reference(
       const Recipe& recipe,
       const Compute& compute,
       const ObjectiveSet& objectives) const {
@@ -112,7 +117,8 @@ class CalibrateCommand : public Command {
           static_cast<std::int64_t>(answer.tokens.size()) -
           (answer.finished ? 1 : 0));
     }
-    return objectives.score(batch);
+    const Column tokens(batch.token_counts.begin(), batch.token_counts.end());
+    return {objectives.score(batch), tokens};
   }
 
   static Column raw_column(const Scores& scores, std::size_t i) {
@@ -157,20 +163,31 @@ class CalibrateCommand : public Command {
     }
   }
 
+  // Of each pair of objectives, and of each with the length of the answer: two
+  // rewards that pull at it from both sides conflict.
   static void print_correlations(
-      const ObjectiveSet& objectives, const Scores& scores) {
+      const ObjectiveSet& objectives, const Sample& sample) {
     for (std::size_t i = 0; i < objectives.size(); ++i) {
+      const Column raw = raw_column(sample.scores, i);
+      const std::string& name = objectives.names()[i];
       for (std::size_t j = i + 1; j < objectives.size(); ++j) {
-        const auto r =
-            correlation(raw_column(scores, i), raw_column(scores, j));
-        const std::string text = r ? fmt::format("{:+.2f}", *r) : "undefined";
-        fmt::print(
-            "correlation of {} and {}: {}\n",
-            objectives.names()[i],
-            objectives.names()[j],
-            text);
+        const Column other = raw_column(sample.scores, j);
+        print_correlation(name, objectives.names()[j], correlation(raw, other));
       }
+      print_correlation(
+          name, "the length in tokens", correlation(raw, sample.tokens));
     }
+  }
+
+  static void print_correlation(
+      const std::string& first,
+      const std::string& second,
+      const std::optional<double>& r) {
+    fmt::print(
+        "correlation of {} and {}: {}\n",
+        first,
+        second,
+        r ? fmt::format("{:+.2f}", *r) : "undefined");
   }
 
   std::string recipe_;
