@@ -48,6 +48,7 @@ std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_score_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_soup_command();
 std::unique_ptr<Command> make_calibrate_command();
 std::unique_ptr<Command> make_recipe_command();
 std::unique_ptr<Command> make_import_command();

@@ -20,6 +20,7 @@ std::span<const CommandEntry> commands() {
       {"export",
        "Freeze one weighting as a Hugging Face directory",
        make_export_command},
+      {"soup", "Mix runs that each trained one objective", make_soup_command},
       {"calibrate",
        "How the reference scores; propose ranges",
        make_calibrate_command},

@@ -1,4 +1,4 @@
-// `moft recipe show|check|list|reference`.
+// `moft recipe show|check|draws|list|reference`.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/recipe.h"
+#include "cli/recipe_draws.h"
 #include "cli/sft_recipe.h"
 
 namespace moft {
@@ -65,10 +66,14 @@ class RecipeCommand : public Command {
         "show", "Print the effective recipe: all keys, overrides applied");
     check_ = &parser.add_command(
         "check", "Check a recipe, the files it names and their fields");
+    draws_ = &parser.add_command(
+        "draws",
+        "Histograms of the weightings and KL strengths drawn in training, as "
+        "CSV");
     list_ = &parser.add_command("list", "List the shipped recipes");
     reference_ = &parser.add_command(
         "reference", "Print the Markdown page of all recipe keys");
-    for (Parser* sub : {show_, check_}) {
+    for (Parser* sub : {show_, check_, draws_}) {
       sub->add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
           .required()
           .type_name("");
@@ -79,11 +84,14 @@ class RecipeCommand : public Command {
           .type_name("")
           .default_text("");
     }
+    draws_->add_option("--steps", steps_, "Draws, one a step")
+        .range(1, 100'000'000);
   }
 
   int run() override {
     if (show_->chosen()) return show();
     if (check_->chosen()) return check();
+    if (draws_->chosen()) return draws();
     if (list_->chosen()) return list();
     fmt::print("{}", recipe_reference());
     return 0;
@@ -119,6 +127,12 @@ class RecipeCommand : public Command {
     return 0;
   }
 
+  int draws() {
+    const RecipeSource source = find_recipe(recipe_);
+    fmt::print("{}", draws_table(load_recipe(source, overrides_), steps_));
+    return 0;
+  }
+
   int list() {
     for (const ShippedRecipe& shipped : shipped_recipes()) {
       const RecipeSource source = find_shipped(shipped);
@@ -138,10 +152,12 @@ class RecipeCommand : public Command {
 
   Parser* show_ = nullptr;
   Parser* check_ = nullptr;
+  Parser* draws_ = nullptr;
   Parser* list_ = nullptr;
   Parser* reference_ = nullptr;
   std::string recipe_;
   std::vector<std::string> overrides_;
+  std::int64_t steps_ = 100'000;
 };
 
 }  // namespace

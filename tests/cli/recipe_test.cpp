@@ -50,7 +50,7 @@ TEST(Recipe, NeedsACommandAndARecipe) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(
       result.err,
-      "moft: 'moft recipe' needs one of show, check, list, reference\n");
+      "moft: 'moft recipe' needs one of show, check, draws, list, reference\n");
   result = run_moft({"recipe", "show"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(

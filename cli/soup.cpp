@@ -1,0 +1,253 @@
+// `moft soup`: runs that each trained one objective alone become one policy,
+// their copies side by side (rewarded soups; row 76 of docs/paper.md).
+//
+// Mixing afterwards is what every policy does under a weighting, so nothing
+// but the choice of tensors happens here.
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/text.h"
+#include "moft/generation/steered_policy.h"
+#include "moft/training/publish.h"
+#include "moft/training/run_directory.h"
+
+#include "cli/command.h"
+#include "cli/recipe.h"
+#include "cli/run_command.h"
+
+namespace moft {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What the recipes of the runs may differ in.
+constexpr const char* kFreeKeys[] = {
+    "name",
+    "description",
+    "output",
+    "device",
+    "threads",
+    "weightings.weights",
+    "training.seed",
+    "training.steps",
+    "training.evaluation",
+    "training.checkpoint",
+    "training.log_samples"};
+
+// A finished run that trained one objective.
+struct Ingredient {
+  std::string run;
+  Recipe recipe;
+  std::string objective;
+
+  fs::path policy() const { return fs::path(run) / "policy"; }
+};
+
+// The objective that has all the weight.
+std::string only_objective(const Recipe& recipe, const std::string& run) {
+  if (recipe.weightings.sampler == WeightingDistribution::kFixed) {
+    for (const auto& [name, weight] : recipe.weightings.weights)
+      if (weight == 1.0) return name;
+  }
+  throw_caller_error(
+      "{}: did not train one objective alone; train it with "
+      "weightings.sampler=fixed and a weighting that is 1 for one objective "
+      "and 0 for the others",
+      run);
+}
+
+Ingredient read_ingredient(const std::string& run) {
+  const fs::path file = fs::path(run) / kRecipeFile;
+  Ingredient one;
+  one.run = run;
+  if (!fs::exists(file) || !fs::exists(one.policy() / "moft.json")) {
+    throw_caller_error(
+        "{}: is not a finished run; give the output directory of `moft train`",
+        run);
+  }
+  one.recipe = load_recipe(find_recipe(file.string()), {});
+  one.objective = only_objective(one.recipe, run);
+  return one;
+}
+
+void check_same_recipe(const Ingredient& first, const Ingredient& other) {
+  for (const auto& key : differing_options(first.recipe, other.recipe)) {
+    if (names_key(kFreeKeys, key)) continue;
+    throw_caller_error(
+        "{} and {} differ in {}; the runs of a soup differ in their weights "
+        "only",
+        first.run,
+        other.run,
+        key);
+  }
+}
+
+void check_complete(const std::vector<Ingredient>& ingredients) {
+  const Ingredient& first = ingredients.front();
+  std::set<std::string> found;
+  for (const Ingredient& one : ingredients) {
+    check_same_recipe(first, one);
+    if (!found.insert(one.objective).second) {
+      throw_caller_error(
+          "two runs trained objective '{}'; give one for each objective",
+          one.objective);
+    }
+  }
+  for (const std::string& name : first.recipe.objective_names()) {
+    if (found.contains(name)) continue;
+    throw_caller_error(
+        "no run trained objective '{}'; give one for each objective", name);
+  }
+}
+
+// The hashes of the weights that a policy stands on.
+std::map<std::string, std::string> base_hashes(const SteeredPolicy& policy) {
+  std::map<std::string, std::string> hashes;
+  for (const auto& entry : policy.definition().provenance)
+    if (entry.first.starts_with("xxh3 base weights")) hashes.insert(entry);
+  return hashes;
+}
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+// The copy that a run trained; `policy` is the run's.
+void take_copy(
+    Tensors& soup, const Ingredient& one, const SteeredPolicy& policy) {
+  for (const auto& [name, tensor] : policy.conditioning()->tensors()) {
+    if (name.starts_with("shared/")) {
+      throw_caller_error(
+          "{}: trained parameters that all weightings share, which cannot be "
+          "mixed by weight; train with conditioning.freeze_shared=true",
+          one.run);
+    }
+    if (name.starts_with(one.objective + "/")) soup[name] = tensor.clone();
+  }
+}
+
+std::unique_ptr<SteeredPolicy> mix(const std::vector<Ingredient>& ingredients) {
+  auto policy = load_policy(ingredients.front().policy());
+  if (policy->conditioning()->tensor_names().empty()) {
+    throw_caller_error(
+        "{}: has no copies to mix (steered_set: none)",
+        ingredients.front().run);
+  }
+  Tensors soup;
+  take_copy(soup, ingredients.front(), *policy);
+  for (std::size_t i = 1; i < ingredients.size(); ++i) {
+    const auto other = load_policy(ingredients[i].policy());
+    if (base_hashes(*other) != base_hashes(*policy)) {
+      throw_caller_error(
+          "{} and {} stand on different base weights",
+          ingredients.front().run,
+          ingredients[i].run);
+    }
+    take_copy(soup, ingredients[i], *other);
+  }
+  policy->conditioning()->load(
+      [&](const std::string& name, const std::vector<std::int64_t>&) {
+        return soup.at(name);
+      });
+  return policy;
+}
+
+// What `moft evaluate` reads: one run of all the steps together.
+Recipe recipe_of_soup(
+    const std::vector<Ingredient>& ingredients, const std::string& output) {
+  Recipe recipe = ingredients.front().recipe;
+  recipe.training.steps = 0;
+  for (const Ingredient& one : ingredients)
+    recipe.training.steps += one.recipe.training.steps;
+  recipe.name += "-soup";
+  recipe.description =
+      "a rewarded soup: each objective's copy was trained alone, and they are "
+      "mixed by weight";
+  recipe.output = output;
+  recipe.weightings = {};
+  return recipe;
+}
+
+class SoupCommand : public Command {
+ public:
+  void declare(Parser& parser) override {
+    parser
+        .add_option(
+            "RUNS",
+            runs_,
+            "Finished runs of one recipe, one for each objective, each trained "
+            "with weightings.sampler=fixed on that objective alone")
+        .required();
+    parser.add_option("--to", to_, "The run directory to make").required();
+  }
+
+  int run() override {
+    if (holds_run(to_)) {
+      throw_caller_error(
+          "{}: holds a run already; choose another directory", to_);
+    }
+    std::vector<Ingredient> ingredients;
+    for (const std::string& run : runs_)
+      ingredients.push_back(read_ingredient(run));
+    check_complete(ingredients);
+    make_absolute(to_);
+    const Recipe recipe = recipe_of_soup(ingredients, to_);
+    const auto policy = mix(ingredients);
+    write(recipe, *policy, ingredients.front().policy());
+    print(ingredients, recipe);
+    return 0;
+  }
+
+ private:
+  void write(
+      const Recipe& recipe,
+      SteeredPolicy& policy,
+      const fs::path& base_path) const {
+    const RunLock lock(to_);
+    policy.definition().provenance["recipe"] = recipe.name;
+    ModelCard card;
+    card.name = recipe.name;
+    card.description = recipe.description;
+    card.base_model = recipe.policy.model;
+    card.steps = recipe.training.steps;
+    const fs::path run(to_);
+    save_policy(
+        policy, base_path, run / "policy", model_card_text(card, policy));
+    write_atomically(run / kRecipeFile, print_options(recipe));
+  }
+
+  // The ledger: a soup is compared with one run of as many steps.
+  void print(
+      const std::vector<Ingredient>& ingredients, const Recipe& recipe) const {
+    for (const Ingredient& one : ingredients) {
+      fmt::print(
+          "{:<20} {:>7} steps  {}\n",
+          one.objective,
+          one.recipe.training.steps,
+          one.run);
+    }
+    fmt::print("{:<20} {:>7} steps\n", "together", recipe.training.steps);
+    fmt::print("policy   {}\n", (fs::path(to_) / "policy").string());
+    fmt::print(
+        "next:\n  moft evaluate RUN --baseline {}   # RUN: one of as many "
+        "steps for all weightings\n",
+        to_);
+  }
+
+  std::vector<std::string> runs_;
+  std::string to_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_soup_command() {
+  return std::make_unique<SoupCommand>();
+}
+
+}  // namespace moft

@@ -1,0 +1,119 @@
+// `moft soup`: rows 66 and 76, on the real program.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/support.h"
+
+namespace moft::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+struct Ended {
+  int code = 0;
+  std::string output, errors;
+};
+
+Ended run(const fs::path& folder, const Words& words) {
+  Program program(folder, words);
+  const int code = program.exit_code();
+  return {code, program.output(), program.errors()};
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+class Soup : public ::testing::Test {
+ protected:
+  Soup() { write_tiny_task(folder()); }
+
+  const fs::path& folder() const { return scratch_.path(); }
+
+  // A run that trains with these weights alone.
+  void train(const std::string& output, const std::string& weights) const {
+    train(output, weights, {"training.steps=3"});
+  }
+  void train(
+      const std::string& output,
+      const std::string& weights,
+      const Words& more) const {
+    Words words = {
+        "train",
+        "recipe.yaml",
+        "--output",
+        output,
+        "weightings.sampler=fixed",
+        "weightings.weights=" + weights};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ended ended = run(folder(), words);
+    ASSERT_EQ(ended.code, 0) << ended.errors;
+  }
+
+  // The model under a weighting, as exported.
+  std::string weights_of(
+      const std::string& policy, const std::string& weighting) const {
+    const std::string to = "export" + std::to_string(exports_++);
+    const Ended ended =
+        run(folder(), {"export", policy, "--weights", weighting, "--to", to});
+    EXPECT_EQ(ended.code, 0) << ended.errors;
+    return read_all(folder() / to / "model.safetensors");
+  }
+
+ private:
+  const Scratch scratch_;
+  mutable int exports_ = 0;
+};
+
+TEST_F(Soup, HoldsEachRunsCopyBitForBitAndCountsTheSteps) {
+  train("only_a", "{a: 1, b: 0}");
+  train("only_b", "{a: 0, b: 1}");
+  const Ended made =
+      run(folder(), {"soup", "only_b", "only_a", "--to", "soup"});
+  ASSERT_EQ(made.code, 0) << made.errors;
+  EXPECT_TRUE(has(made.output, "3 steps  only_a")) << made.output;
+  EXPECT_TRUE(has(made.output, "6 steps\n")) << made.output;
+  EXPECT_TRUE(has(read_all(folder() / "soup/recipe.yaml"), "steps: 6"));
+
+  const std::string at_a = weights_of("soup", "a=1,b=0");
+  const std::string at_b = weights_of("soup", "a=0,b=1");
+  ASSERT_FALSE(at_a.empty());
+  EXPECT_EQ(at_a, weights_of("only_a", "a=1,b=0"));
+  EXPECT_EQ(at_b, weights_of("only_b", "a=0,b=1"));
+  EXPECT_NE(at_a, at_b);
+  // What a run did not train is still the reference.
+  EXPECT_NE(at_b, weights_of("only_a", "a=0,b=1"));
+  EXPECT_EQ(weights_of("only_a", "a=0,b=1"), weights_of("only_b", "a=1,b=0"));
+
+  const Ended measured = run(
+      folder(), {"evaluate", "soup", "--weightings", "2", "--samples", "1"});
+  EXPECT_EQ(measured.code, 0) << measured.errors;
+}
+
+TEST_F(Soup, RefusesRunsThatMakeNone) {
+  train("only_a", "{a: 1, b: 0}");
+  train("half", "{a: 0.5, b: 0.5}");
+  train(
+      "other", "{a: 0, b: 1}", {"training.steps=3", "training.kl_strength=.5"});
+  const auto refusal = [&](const Words& runs) {
+    Words words = {"soup"};
+    words.insert(words.end(), runs.begin(), runs.end());
+    words.insert(words.end(), {"--to", "soup"});
+    const Ended ended = run(folder(), words);
+    EXPECT_EQ(ended.code, 2) << ended.output;
+    EXPECT_FALSE(fs::exists(folder() / "soup"));
+    return ended.errors;
+  };
+  EXPECT_TRUE(has(refusal({"base"}), "is not a finished run"));
+  EXPECT_TRUE(has(refusal({"only_a"}), "no run trained objective 'b'"));
+  EXPECT_TRUE(has(refusal({"only_a", "only_a"}), "two runs trained"));
+  EXPECT_TRUE(has(refusal({"only_a", "half"}), "one objective alone"));
+  EXPECT_TRUE(has(refusal({"only_a", "other"}), "training.kl_strength"));
+}
+
+}  // namespace
+}  // namespace moft::test
