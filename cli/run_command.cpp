@@ -1,6 +1,7 @@
 #include "cli/run_command.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "moft/core/files.h"
 
@@ -30,10 +31,17 @@ std::string command_line(
   return line + " --output " + directory;
 }
 
-bool names_key(std::span<const char* const> keys, const std::string& key) {
-  return std::any_of(keys.begin(), keys.end(), [&](const std::string listed) {
-    return key == listed || key.starts_with(listed + ".");
-  });
+bool is_free_key(std::span<const char* const> keys, const std::string& key) {
+  // Not `precision`.
+  constexpr const char* kHeaderKeys[] = {
+      "name", "description", "output", "device", "threads"};
+  const bool of_header =
+      std::find(std::begin(kHeaderKeys), std::end(kHeaderKeys), key) !=
+      std::end(kHeaderKeys);
+  return of_header ||
+         std::any_of(keys.begin(), keys.end(), [&](const std::string listed) {
+           return key == listed || key.starts_with(listed + ".");
+         });
 }
 
 void make_absolute(std::string& path) {

@@ -34,8 +34,9 @@ std::string command_line(
     const RunArguments& arguments,
     const std::string& directory);
 
-// True for a key of the list and for what stands below one.
-bool names_key(std::span<const char* const> keys, const std::string& key);
+// True for a key that two recipes of the same result may differ in: those of
+// the header that change no number, and `keys`, each with what stands below it.
+bool is_free_key(std::span<const char* const> keys, const std::string& key);
 
 // As the run directory keeps paths: readable from anywhere.
 void make_absolute(std::string& path);

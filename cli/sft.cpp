@@ -25,13 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a resumed run may differ in; see train.cpp.
+// What a resumed run may also differ in; see train.cpp.
 constexpr const char* kFreeKeys[] = {
-    "name",
-    "description",
-    "output",
-    "device",
-    "threads",
     "model.path",
     "model.random.tokenizer",
     "data.train",
@@ -41,7 +36,7 @@ constexpr const char* kFreeKeys[] = {
     "sft.checkpoint"};
 
 bool is_free(const std::string& key) {
-  return names_key(kFreeKeys, key);
+  return is_free_key(kFreeKeys, key);
 }
 
 void make_paths_absolute(SftRecipe& recipe) {

@@ -28,13 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What the recipes of the runs may differ in.
+// What the recipes of the runs may also differ in.
 constexpr const char* kFreeKeys[] = {
-    "name",
-    "description",
-    "output",
-    "device",
-    "threads",
     "weightings.weights",
     "training.seed",
     "training.steps",
@@ -80,7 +75,7 @@ Ingredient read_ingredient(const std::string& run) {
 
 void check_same_recipe(const Ingredient& first, const Ingredient& other) {
   for (const auto& key : differing_options(first.recipe, other.recipe)) {
-    if (names_key(kFreeKeys, key)) continue;
+    if (is_free_key(kFreeKeys, key)) continue;
     throw_caller_error(
         "{} and {} differ in {}; the runs of a soup differ in their weights "
         "only",

@@ -26,14 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a resumed run may differ in: it changes no update. Paths are free to
-// move, since the contents are compared by their hashes; `steps` may grow.
+// What a resumed run may also differ in: it changes no update. Paths are free
+// to move, since the contents are compared by their hashes; `steps` may grow.
 constexpr const char* kFreeKeys[] = {
-    "name",
-    "description",
-    "output",
-    "device",
-    "threads",
     "policy.model",
     "data.train",
     "data.evaluation",
@@ -45,7 +40,7 @@ constexpr const char* kFreeKeys[] = {
     "training.value.model"};
 
 bool is_free(const std::string& key) {
-  return names_key(kFreeKeys, key) || key.ends_with(".similarity.model");
+  return is_free_key(kFreeKeys, key) || key.ends_with(".similarity.model");
 }
 
 void make_paths_absolute(Recipe& recipe) {
