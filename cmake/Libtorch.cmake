@@ -26,20 +26,20 @@ add_library(moft::torch ALIAS moft_libtorch)
 target_include_directories(moft_libtorch SYSTEM INTERFACE
   "${MOFT_TORCH_DIR}/include"
   "${MOFT_TORCH_DIR}/include/torch/csrc/api/include")
-# --no-as-needed: libtorch registers its kernels from static initialisers.
-# Unresolved symbols inside the CUDA libraries belong to the nvidia packages,
-# which those libraries find by their own run path.
-target_link_libraries(moft_libtorch INTERFACE
-  "-Wl,--no-as-needed" "${_lib}/libtorch.so" "${_lib}/libtorch_cpu.so"
-  "${_lib}/libc10.so" "-Wl,--as-needed"
-  "-Wl,--unresolved-symbols=ignore-in-shared-libs")
+set(_needed "${_lib}/libtorch.so" "${_lib}/libtorch_cpu.so" "${_lib}/libc10.so")
 set(MOFT_TORCH_HAS_CUDA OFF)
 if(EXISTS "${_lib}/libtorch_cuda.so")
   set(MOFT_TORCH_HAS_CUDA ON)
-  target_link_libraries(moft_libtorch INTERFACE
-    "-Wl,--no-as-needed" "${_lib}/libtorch_cuda.so" "${_lib}/libc10_cuda.so"
-    "-Wl,--as-needed")
+  list(APPEND _needed "${_lib}/libtorch_cuda.so" "${_lib}/libc10_cuda.so")
 endif()
+# --no-as-needed: libtorch registers its kernels from static initialisers.
+# libstdc++ stands before it: the CUDA build's libtorch.so exports a
+# std::filesystem of its own, whose remove_all() calls what it lacks.
+# Unresolved symbols inside the CUDA libraries belong to the nvidia packages,
+# which those libraries find by their own run path.
+target_link_libraries(moft_libtorch INTERFACE
+  "-Wl,--no-as-needed" stdc++ ${_needed} "-Wl,--as-needed"
+  "-Wl,--unresolved-symbols=ignore-in-shared-libs")
 message(STATUS "libtorch: ${MOFT_TORCH_DIR} (CUDA: ${MOFT_TORCH_HAS_CUDA})")
 
 # The wheel brings its own fmt headers, found before the system's and of
