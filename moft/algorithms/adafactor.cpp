@@ -88,6 +88,25 @@ at::Tensor preconditioned(
          column.rsqrt().unsqueeze(dims->second);
 }
 
+// The step on another device than the CPU: the factors stay there, since
+// fetching each would wait for everything before it.
+void subtract_there(
+    at::Tensor& master,
+    const at::Tensor& y,
+    double learning_rate,
+    const AdafactorOptions& options) {
+  at::Tensor step = y * learning_rate;
+  if (options.clipping_threshold) {
+    const at::Tensor size = y.square().mean().sqrt_();
+    step.div_(size.div_(*options.clipping_threshold).clamp_min_(1.0));
+  }
+  if (options.multiply_by_parameter_scale) {
+    const at::Tensor size = master.square().mean().sqrt_();
+    step.mul_(size.clamp_min_(options.epsilon2));
+  }
+  master.sub_(step);
+}
+
 void update(
     at::Tensor master,
     const at::Tensor& gradient,
@@ -96,6 +115,11 @@ void update(
     const AdafactorOptions& options) {
   at::Tensor y = preconditioned(
       gradient, state, factors(master.sizes(), options), options);
+  ++state.steps;
+  if (!master.device().is_cpu()) {
+    subtract_there(master, y, learning_rate, options);
+    return;
+  }
   double scale = learning_rate;
   if (options.multiply_by_parameter_scale)
     scale *= std::max(root_mean_square(master), options.epsilon2);
@@ -103,7 +127,6 @@ void update(
     scale /= std::max(1.0, root_mean_square(y) / *options.clipping_threshold);
   }
   master.sub_(y, scale);
-  ++state.steps;
 }
 
 }  // namespace

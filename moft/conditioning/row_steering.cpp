@@ -63,11 +63,13 @@ RowSteering RowSteering::select(const at::Tensor& rows) const {
   RowSteering steering;
   steering.distinct_ = distinct_;
   steering.index_ = index_.index_select(0, rows);
+  steering.derived_->table = derived_->table;
   return steering;
 }
 
 const at::Tensor& RowSteering::coefficients(at::Device device) const {
-  if (coefficients_.defined()) return coefficients_;
+  at::Tensor& cached = derived_->coefficients;
+  if (cached.defined()) return cached;
   const auto width = static_cast<std::int64_t>(distinct_[0].values().size());
   const auto count = static_cast<std::int64_t>(distinct_.size());
   at::Tensor table = at::empty({count, width}, at::kFloat);
@@ -79,13 +81,25 @@ const at::Tensor& RowSteering::coefficients(at::Device device) const {
     }
   }
   table = table.to(device);
-  coefficients_ = is_uniform() ? table : table.index_select(0, index_);
-  return coefficients_;
+  cached = is_uniform() ? table : table.index_select(0, index_);
+  return cached;
+}
+
+const at::Tensor& RowSteering::table(at::Device device) const {
+  at::Tensor& cached = derived_->table;
+  if (cached.defined()) return cached;
+  std::vector<double> all;
+  for (const Coefficients& c : distinct_)
+    all.insert(all.end(), c.values().begin(), c.values().end());
+  cached = at::tensor(all, at::kDouble)
+               .view({static_cast<std::int64_t>(distinct_.size()), -1})
+               .to(device);
+  return cached;
 }
 
 const at::Tensor& RowSteering::copy_coefficients(
     std::int64_t repeats, at::Device device) const {
-  at::Tensor& cached = repeated_[repeats];
+  at::Tensor& cached = derived_->repeated[repeats];
   if (!cached.defined()) {
     const at::Tensor& all = coefficients(device);
     cached = all.narrow(1, 1, all.size(1) - 1)
@@ -93,6 +107,28 @@ const at::Tensor& RowSteering::copy_coefficients(
                  .contiguous();
   }
   return cached;
+}
+
+const at::Tensor& RowSteering::rows_of(std::size_t k) const {
+  std::vector<at::Tensor>& cached = derived_->rows;
+  cached.resize(distinct_.size());
+  at::Tensor& rows = cached.at(k);
+  if (!rows.defined()) {
+    rows = index_.eq(static_cast<std::int64_t>(k)).nonzero().view(-1);
+  }
+  return rows;
+}
+
+const at::Tensor& RowSteering::rows_of_reference(bool reference) const {
+  at::Tensor& rows = derived_->rows_of_reference[reference ? 1 : 0];
+  if (rows.defined()) return rows;
+  at::Tensor frozen = at::zeros_like(index_, at::kBool);
+  for (std::size_t k = 0; k < distinct_.size(); ++k) {
+    if (!distinct_[k].is_frozen_reference()) continue;
+    frozen |= index_.eq(static_cast<std::int64_t>(k));
+  }
+  rows = (reference ? frozen : frozen.logical_not()).nonzero().view(-1);
+  return rows;
 }
 
 }  // namespace moft

@@ -4,10 +4,12 @@
 // sequence of a decode batch. Rows that carry equal coefficients share one
 // entry of `distinct()`.
 //
-// Thread safety: belongs to one thread (derived tensors are cached).
+// Thread safety: belongs to one thread (derived tensors are cached, and copies
+// share them).
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -46,15 +48,28 @@ class RowSteering {
 
   // c_0, .., c_m per row: float [rows, m+1], or [1, m+1] when uniform.
   const at::Tensor& coefficients(at::Device device) const;
+  // c_0, .., c_m of distinct(): double [distinct, m+1].
+  const at::Tensor& table(at::Device device) const;
   // c_1, .., c_m, each repeated `repeats` times: [rows or 1, m * repeats].
   const at::Tensor& copy_coefficients(
       std::int64_t repeats, at::Device device) const;
+  // Rows under distinct()[k]; rows under the frozen reference and the others:
+  // int64 [n] each, rising. REQUIRES !is_uniform().
+  const at::Tensor& rows_of(std::size_t k) const;
+  const at::Tensor& rows_of_reference(bool reference) const;
 
  private:
+  struct Derived {
+    at::Tensor coefficients;
+    at::Tensor table;
+    std::map<std::int64_t, at::Tensor> repeated;
+    std::vector<at::Tensor> rows;
+    at::Tensor rows_of_reference[2];
+  };
+
   std::vector<Coefficients> distinct_;
   at::Tensor index_;
-  mutable at::Tensor coefficients_;
-  mutable std::map<std::int64_t, at::Tensor> repeated_;
+  std::shared_ptr<Derived> derived_ = std::make_shared<Derived>();
 };
 
 }  // namespace moft

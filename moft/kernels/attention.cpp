@@ -7,6 +7,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/batched.h"
 #include "moft/kernels/parallel.h"
 #include "moft/kernels/row_view.h"
 #include "moft/kernels/simd/table.h"
@@ -297,6 +298,10 @@ at::Tensor decode_attention(
     const std::optional<ScoreBias>& bias) {
   const at::NoGradGuard no_grad;
   check_heads(q, keys, 1);
+  if (!q.device().is_cpu()) {
+    return decode_attention_batched(
+        q, keys, values, slots, lengths, scale, bias);
+  }
   const auto slot_rows = local_indices(slots, "slots");
   const auto length_rows = local_indices(lengths, "lengths");
   if (slot_rows.size(0) != q.size(0) || length_rows.size(0) != q.size(0) ||
@@ -355,6 +360,12 @@ at::Tensor prefill_attention(
   const auto sequence = token_sequences(local, q.size(0));
   const auto sequences = local.size(0) - 1;
   const auto older = local_prefix(q, prefix, sequences);
+  if (!q.device().is_cpu() && !prefix) {
+    TokenPlaces tokens{sequence, {}};
+    for (std::int64_t t = 0; t < q.size(0); ++t)
+      tokens.place.push_back(t - offset[sequence[t]]);
+    return prefill_attention_batched(q, k, v, tokens, scale);
+  }
   const bool fast =
       has_float_rows(q) && has_float_rows(k) && has_float_rows(v) &&
       (!prefix ||

@@ -4,7 +4,8 @@
 //   s_j = scale q.k_j,  p = softmax(s),  o = sum_j p_j v_j
 // GUARANTEE (CPU float32): a query row's bits depend on its own q, on the L
 // keys and values it reads, and on nothing else: not on neighbours, threads,
-// buffer sizes, nor on whether prefill or decode computes it.
+// buffer sizes, nor on whether prefill or decode computes it. Other devices
+// compute the whole batch at once (batched.h).
 //
 // Grouped queries: query head h reads key/value head h / (heads / kv_heads).
 // Views are welcome: only the last dimension must be contiguous.

@@ -8,6 +8,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/batched.h"
 #include "moft/kernels/parallel.h"
 #include "moft/kernels/simd/table.h"
 
@@ -242,6 +243,10 @@ Samples sample_rows(
     std::span<const double> uniforms) {
   const at::NoGradGuard no_grad;
   check_rows(logits, options, uniforms);
+  if (!logits.device().is_cpu() && options.size() == 1 && logits.size(0) > 0 &&
+      can_sample_batched(options[0], logits.size(1))) {
+    return sample_rows_batched(logits, options[0], uniforms);
+  }
   const auto local = logits.to(at::kCPU, at::kFloat).contiguous();
   const auto rows = local.size(0), vocabulary = local.size(1);
   Samples samples{

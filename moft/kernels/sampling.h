@@ -5,7 +5,8 @@
 // own logits, options and uniform: neither neighbours nor threads matter.
 // Truncation keeps, in this order, the top_k most probable tokens, then the
 // smallest set of the most probable ones whose probability reaches top_p; ties
-// go to the lower id; the kept tokens are renormalised.
+// go to the lower id; the kept tokens are renormalised. Another device than the
+// CPU picks on its own (batched.h) where nothing is truncated.
 #pragma once
 
 #include <cstdint>

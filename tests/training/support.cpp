@@ -33,7 +33,9 @@ TinyRun tiny_run() {
 TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
     : base(folder / "base") {
   if (!fs::exists(base)) write_tiny_model(base);
-  LoadedModel loaded = load_language_model(base);
+  LoadOptions load;
+  load.device = run.device;
+  LoadedModel loaded = load_language_model(base, load);
   auto tokenizer = load_base_tokenizer(base, loaded);
   PolicyDefinition definition;
   definition.objectives = {{"a", 0.0, 1.0}, {"b", 0.0, 1.0}};
@@ -67,7 +69,7 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   inputs.objectives = objectives.get();
   inputs.examples = &examples;
   if (run.training.baseline == Baseline::kValue)
-    inputs.value_model = load_language_model(base).model;
+    inputs.value_model = load_language_model(base, load).model;
   trainer = std::make_unique<OnlineTrainer>(
       inputs,
       run.training,

@@ -26,6 +26,7 @@ class Scratch {
 };
 
 struct TinyRun {
+  at::Device device = at::kCPU;
   SteeredSet steered_set = SteeredSet::kLora;
   std::string lora_layers = "all";
   std::function<void(ConditioningOptions&)> change_conditioning;  // or null
