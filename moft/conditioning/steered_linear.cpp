@@ -20,30 +20,47 @@ struct Group {
 std::vector<Group> groups_of(
     const SteeredParameter& parameter, const RowSteering& steering) {
   const auto& distinct = steering.distinct();
-  const auto rows_where = [](const at::Tensor& chosen) {
-    return chosen.nonzero().view(-1);
-  };
   std::vector<Group> groups;
   if (steered(parameter)) {
-    for (std::size_t k = 0; k < distinct.size(); ++k) {
-      const auto place = static_cast<std::int64_t>(k);
-      groups.push_back({distinct[k], rows_where(steering.index().eq(place))});
-    }
+    for (std::size_t k = 0; k < distinct.size(); ++k)
+      groups.push_back({distinct[k], steering.rows_of(k)});
   } else {
     // Shared: the policy's value or the reference's.
-    at::Tensor frozen = at::zeros_like(steering.index(), at::kBool);
     std::size_t trained = 0;
     std::size_t reference = 0;
-    for (std::size_t k = 0; k < distinct.size(); ++k) {
+    for (std::size_t k = 0; k < distinct.size(); ++k)
       (distinct[k].is_frozen_reference() ? reference : trained) = k;
-      if (!distinct[k].is_frozen_reference()) continue;
-      frozen |= steering.index().eq(static_cast<std::int64_t>(k));
-    }
-    groups.push_back({distinct[reference], rows_where(frozen)});
-    groups.push_back({distinct[trained], rows_where(frozen.logical_not())});
+    groups.push_back({distinct[reference], steering.rows_of_reference(true)});
+    groups.push_back({distinct[trained], steering.rows_of_reference(false)});
   }
   std::erase_if(groups, [](const Group& g) { return g.rows.numel() == 0; });
   return groups;
+}
+
+// Mixtures on another device than the CPU: a few operations whatever the number
+// of steerings, and nothing to wait for. The sums run in double there too.
+at::Tensor gain_there(
+    const SteeredParameter& gain, const RowSteering& steering) {
+  const at::Tensor sources = at::stack(gain.sources());  // [m + 1, width]
+  return at::mm(steering.table(sources.device()), sources.to(at::kDouble))
+      .to(sources.scalar_type())
+      .index_select(0, steering.index());
+}
+
+at::Tensor embedding_there(
+    const SteeredParameter& table,
+    const at::Tensor& ids,
+    const RowSteering& steering) {
+  const at::Tensor c =
+      steering.table(ids.device()).index_select(0, steering.index());
+  const std::vector<at::Tensor> sources = table.sources();
+  at::Tensor sum;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const at::Tensor part = sources[i].index_select(0, ids).to(at::kDouble) *
+                            c.narrow(1, static_cast<std::int64_t>(i), 1);
+    sum = sum.defined() ? sum.add_(part) : part;
+  }
+  return sum.to(sources[0].scalar_type());
 }
 
 bool differentiate(const SteeredParameter& parameter) {
@@ -153,6 +170,7 @@ at::Tensor steered_gain(
       values.push_back(gain.value(c));
     return at::stack(values).index_select(0, steering.index());
   }
+  if (!gain.device().is_cpu()) return gain_there(gain, steering);
   return mix_each(gain.sources(), steering.distinct())
       .index_select(0, steering.index());
 }
@@ -165,6 +183,8 @@ at::Tensor steered_embedding(
   if (!differs_by_row(table, steering)) {
     return table.rows(ids, steering.uniform_coefficients());
   }
+  if (steered(table) && !table.device().is_cpu())
+    return embedding_there(table, ids, steering);
   const at::Tensor& reference = table.reference();
   at::Tensor rows =
       at::empty({ids.size(0), reference.size(1)}, reference.options());
