@@ -49,13 +49,14 @@ ModelCost cost_of(const LoadedModel& model, const std::string& file) {
 
 Shape shape_of(const LoadedModel& model, const std::string& file) {
   if (model.config.value("model_type", "") != "t5")
-    return {"smol", 96, 16, 32, false};
+    return {"smol", 96, 16, 32, false, 4};
   return {
       std::filesystem::path(file).lexically_normal().filename().string(),
       256,
       32,
       48,
-      true};
+      true,
+      1};
 }
 
 double generation_seconds(

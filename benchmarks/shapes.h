@@ -39,6 +39,9 @@ struct Shape {
   int step_fresh;
   bool prompt_ends;  // with the end token
 
+  // A step in several parts takes less memory, and one more pass of the policy.
+  int full_parts;  // of a step of full finetuning
+
   std::string prompt_text() const {
     return prompt_ends ? fmt::format("src{}", prompt)
                        : fmt::format("prompt{}", prompt);

@@ -286,12 +286,11 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
   training.weighting_per = kind.weighting_per;
   training.max_new_tokens = shape.step_fresh;
   training.optimizer.learning_rate = 1e-6;
-  // The same update, a part of the rows at a time: a quarter of the memory that
-  // activations take.
-  training.gradient_accumulation = 4;
   // What the peer's script uses, for the one kind it has.
-  if (kind.set == SteeredSet::kFull)
+  if (kind.set == SteeredSet::kFull) {
     training.optimizer.kind = OptimizerKind::kAdafactor;
+    training.gradient_accumulation = shape.full_parts;
+  }
   OnlineTrainer trainer(
       {policy.get(), &objectives, &examples, 512, true},
       training,

@@ -36,6 +36,22 @@ void LowRankAdapters::initialise(std::uint64_t seed, std::uint32_t stream_row) {
   up_.zero_();
 }
 
+at::Tensor LowRankAdapters::forward(
+    const at::Tensor& x,
+    const kernels::FrozenWeight& base,
+    const RowSteering& steering) const {
+  const Packed& weights = packed();
+  return kernels::adapted_linear(
+      x,
+      base,
+      {.down = down_,
+       .up = up_,
+       .coefficients = steering.copy_coefficients(rank_, x.device()),
+       .scale = scale_,
+       .packed_down = weights.down,
+       .packed_up = weights.up});
+}
+
 at::Tensor LowRankAdapters::add_to(
     const at::Tensor& y,
     const at::Tensor& x,
@@ -44,9 +60,11 @@ at::Tensor LowRankAdapters::add_to(
       steering.copy_coefficients(rank_, x.device());
   if (!at::GradMode::is_enabled()) {
     const Packed& weights = packed();
-    const at::Tensor scaled =
-        kernels::frozen_linear(x, weights.down) * row_coefficients;
-    return y + kernels::frozen_linear(scaled, weights.up);
+    const at::Tensor low = kernels::frozen_linear(x, weights.down);
+    at::Tensor sum = y.clone();
+    kernels::multiply_add(
+        sum, low.mul_(row_coefficients), weights.up.forward());
+    return sum;
   }
   const at::Tensor low = at::mm(x, down_.t()) * row_coefficients;
   return at::addmm(y, low, up_, /*beta=*/1, /*alpha=*/scale_);

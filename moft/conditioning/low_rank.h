@@ -43,7 +43,13 @@ class LowRankAdapters {
   // `stream_row` tells adapters of one model apart.
   void initialise(std::uint64_t seed, std::uint32_t stream_row);
 
-  // y + the adapters' part for x [rows, in]; differentiable in x, A and B.
+  // x [rows, in] through a frozen matrix and the adapters beside it:
+  // [rows, out]; differentiable in x, A and B.
+  at::Tensor forward(
+      const at::Tensor& x,
+      const kernels::FrozenWeight& base,
+      const RowSteering& steering) const;
+  // y + the adapters' part, for a base that is not one frozen matrix.
   at::Tensor add_to(
       const at::Tensor& y,
       const at::Tensor& x,

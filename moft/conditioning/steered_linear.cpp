@@ -101,11 +101,14 @@ bool SteeredLinear::steered() const {
 
 at::Tensor SteeredLinear::forward(
     const at::Tensor& x, const RowSteering& steering) const {
-  at::Tensor y = base(x, steering);
-  if (adapters_ != nullptr && !steering.is_reference()) {
-    y = adapters_->add_to(y, x, steering);
-  }
-  return y;
+  if (adapters_ == nullptr || steering.is_reference())
+    return base(x, steering);
+  const bool frozen =
+      !differentiate(*weight_) && !differs_by_row(*weight_, steering);
+  if (!frozen) return adapters_->add_to(base(x, steering), x, steering);
+  const at::Tensor y = adapters_->forward(
+      x, weight_->packed(steering.uniform_coefficients()), steering);
+  return bias_ == nullptr ? y : y + steered_gain(*bias_, steering);
 }
 
 at::Tensor SteeredLinear::base(

@@ -87,9 +87,7 @@ class PartDecoder {
     return results;
   }
 
-  std::shared_ptr<const Features> features() const {
-    return session_->features();
-  }
+  const DecodeSession& session() const { return *session_; }
 
  private:
   struct Drawn {
@@ -107,6 +105,7 @@ class PartDecoder {
     decode.steerings = batch.steerings;
     decode.max_new_tokens = options.max_new_tokens;
     decode.record_features = batch.record_features;
+    decode.keep_graph = batch.keep_graph;
     if (batch.record_features) {
       // Features are addressed by the batch's own prompts.
       decode.prompts = batch.prompts;
@@ -240,13 +239,17 @@ Generations generate(
       step,
       " rows at once, got ",
       rows);
+  TORCH_CHECK(
+      !batch.keep_graph || batch.record_features,
+      "[generate] a graph is kept together with features");
   Generations result;
   for (std::size_t begin = 0; begin < rows; begin += step) {
     const std::size_t end = std::min(rows, begin + step);
     PartDecoder decoder(model, batch, begin, end, options, tokenizer, on_token);
     for (Generation& row : decoder.run())
       result.rows.push_back(std::move(row));
-    if (batch.record_features) result.features = decoder.features();
+    if (batch.record_features) result.features = decoder.session().features();
+    if (batch.keep_graph) result.prompt_graph = decoder.session().prompt_graph();
   }
   return result;
 }

@@ -79,11 +79,13 @@ struct GenerateBatch {
   // row's own.
   std::vector<std::int64_t> reference_prompts;
   bool record_features = false;
+  bool keep_graph = false;  // DecodeBatch has the rules; one part only
 };
 
 struct Generations {
   std::vector<Generation> rows;              // [B]
   std::shared_ptr<const Features> features;  // when recorded, one part only
+  std::shared_ptr<const PromptGraph> prompt_graph;  // when kept
 };
 
 // `tokenizer` is needed for stop strings only.

@@ -95,6 +95,62 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
   };
 };
 
+struct AdaptedLinear : torch::autograd::Function<AdaptedLinear> {
+  struct Holder : torch::CustomClassHolder {
+    Holder(const FrozenWeight& weight_, const RowAdapter& adapter_)
+        : weight(weight_),
+          down(adapter_.packed_down),
+          up(adapter_.packed_up),
+          scale(adapter_.scale) {}
+    FrozenWeight weight;
+    FrozenWeight down;
+    FrozenWeight up;
+    double scale;
+  };
+
+  static at::Tensor forward(
+      AutogradContext* context,
+      const at::Tensor& x,
+      const at::Tensor& down,
+      const at::Tensor& up,
+      const FrozenWeight* weight,
+      const RowAdapter* adapter) {
+    (void)down;
+    (void)up;
+    at::Tensor y = multiply(x, weight->forward(), weight->bias());
+    const at::Tensor low = multiply(x, adapter->packed_down.forward());
+    low.mul_(adapter->coefficients);
+    multiply_add(y, low, adapter->packed_up.forward());
+    context->save_for_backward({x, low, adapter->coefficients});
+    context->saved_data["x"] = x.requires_grad();
+    context->saved_data["weights"] = c10::IValue::make_capsule(
+        c10::make_intrusive<Holder>(*weight, *adapter));
+    return y;
+  }
+
+  static variable_list backward(
+      AutogradContext* context, variable_list gradients) {
+    const at::NoGradGuard no_gradient;
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor& low = saved[1];
+    const auto holder = context->saved_data["weights"].toCapsule();
+    const auto& held = *static_cast<Holder*>(holder.get());
+    at::Tensor of_y = gradients[0];
+    if (of_y.stride(-1) != 1) of_y = of_y.contiguous();
+    const at::Tensor of_up = at::mm(low.t(), of_y).mul_(held.scale);
+    const at::Tensor of_low = multiply(of_y, held.up.backward());
+    of_low.mul_(saved[2]);
+    const at::Tensor of_down = at::mm(of_low.t(), x);
+    at::Tensor of_x;
+    if (context->saved_data["x"].toBool()) {
+      of_x = multiply(of_y, held.weight.backward());
+      multiply_add(of_x, of_low, held.down.backward());
+    }
+    return {of_x, of_down, of_up, at::Tensor(), at::Tensor()};
+  }
+};
+
 struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
   static at::Tensor forward(
       AutogradContext* context,
@@ -121,6 +177,14 @@ struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
 at::Tensor trained_linear(
     const at::Tensor& x, const at::Tensor& leaf, const FrozenWeight& packed) {
   return TrainedLinear::apply(x, leaf, &packed);
+}
+
+at::Tensor adapted_linear(
+    const at::Tensor& x,
+    const FrozenWeight& weight,
+    const RowAdapter& adapter) {
+  return AdaptedLinear::apply(
+      x, adapter.down, adapter.up, &weight, &adapter);
 }
 
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight) {

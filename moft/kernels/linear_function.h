@@ -53,4 +53,22 @@ at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight);
 at::Tensor trained_linear(
     const at::Tensor& x, const at::Tensor& leaf, const FrozenWeight& packed);
 
+// A low-rank adapter with a factor per row, beside a frozen matrix. `down` and
+// `up` are what autograd differentiates; the packed halves are what multiplies.
+struct RowAdapter {
+  at::Tensor down;          // A [rank, in]
+  at::Tensor up;            // B^T [rank, out]
+  at::Tensor coefficients;  // c [rows or 1, rank], no gradient
+  double scale = 1.0;       // s
+  FrozenWeight packed_down;  // A
+  FrozenWeight packed_up;    // s B [out, rank]
+};
+
+// x [rows, in] -> x W^T + b + (c * (x A^T)) (s B)^T [rows, out], differentiable
+// in x, A and B; a row's bits depend on the row alone.
+// backward, G of the result and L = c * (x A^T):
+//   dB^T = s L^T G,  dL = c * (G s B),  dA = dL^T x,  dx = G W + dL A
+at::Tensor adapted_linear(
+    const at::Tensor& x, const FrozenWeight& weight, const RowAdapter& adapter);
+
 }  // namespace moft::kernels

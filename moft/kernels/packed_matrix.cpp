@@ -120,6 +120,18 @@ void check_input(const at::Tensor& x, const PackedMatrix& weight) {
       weight.in());
 }
 
+void check_output(
+    const at::Tensor& out, const at::Tensor& x, const PackedMatrix& weight) {
+  check_input(x, weight);
+  const bool fits = x.dim() == 2 && out.dim() == 2 &&
+                    out.size(0) == x.size(0) && out.size(1) == weight.out();
+  if (fits) return;
+  throw_caller_error(
+      "multiply_into: give x [rows, {}] and out [rows, {}]",
+      weight.in(),
+      weight.out());
+}
+
 bool packed_path(const at::Tensor& x, const PackedMatrix& weight) {
   return x.device().is_cpu() && weight.device().is_cpu() &&
          x.scalar_type() == at::kFloat;
@@ -163,6 +175,7 @@ void run_packed(
     const at::Tensor& x,
     const PackedMatrix& weight,
     const std::optional<at::Tensor>& bias,
+    bool accumulate,
     at::Tensor& result) {
   std::optional<at::Tensor> local;
   if (bias && bias->defined()) local = bias->to(at::kFloat).contiguous();
@@ -181,6 +194,7 @@ void run_packed(
        .in = weight.in(),
        .out = weight.out(),
        .bias = local ? local->const_data_ptr<float>() : nullptr,
+       .accumulate = accumulate,
        .result = result.mutable_data_ptr<float>(),
        .result_stride = result.stride(0),
        .first_panel = 0,
@@ -351,14 +365,7 @@ void multiply_into(
     const PackedMatrix& weight,
     const std::optional<at::Tensor>& bias) {
   const at::NoGradGuard no_grad;
-  check_input(x, weight);
-  if (x.dim() != 2 || out.dim() != 2 || out.size(0) != x.size(0) ||
-      out.size(1) != weight.out()) {
-    throw_caller_error(
-        "multiply_into: give x [rows, {}] and out [rows, {}]",
-        weight.in(),
-        weight.out());
-  }
+  check_output(out, x, weight);
   if (x.size(0) == 0) return;
   if (!packed_path(x, weight)) {
     const auto plain =
@@ -370,12 +377,26 @@ void multiply_into(
   }
   const auto rows = x.stride(1) == 1 ? x : x.contiguous();
   if (out.scalar_type() == at::kFloat && out.stride(1) == 1) {
-    run_packed(rows, weight, bias, out);
+    run_packed(rows, weight, bias, /*accumulate=*/false, out);
     return;
   }
   auto buffer = at::empty({x.size(0), weight.out()}, x.options());
-  run_packed(rows, weight, bias, buffer);
+  run_packed(rows, weight, bias, /*accumulate=*/false, buffer);
   out.copy_(buffer);
+}
+
+void multiply_add(
+    at::Tensor& out, const at::Tensor& x, const PackedMatrix& weight) {
+  const at::NoGradGuard no_grad;
+  check_output(out, x, weight);
+  if (x.size(0) == 0) return;
+  const bool rows = out.scalar_type() == at::kFloat && out.stride(1) == 1;
+  if (packed_path(x, weight) && rows) {
+    const auto from = x.stride(1) == 1 ? x : x.contiguous();
+    run_packed(from, weight, std::nullopt, /*accumulate=*/true, out);
+    return;
+  }
+  out.add_(multiply(x, weight).to(out.scalar_type()));
 }
 
 }  // namespace moft::kernels

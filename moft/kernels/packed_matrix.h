@@ -110,4 +110,9 @@ void multiply_into(
     const PackedMatrix& weight,
     const std::optional<at::Tensor>& bias = std::nullopt);
 
+// out += x W^T in place, the chains starting from out's elements. Shapes and
+// rules as for multiply_into.
+void multiply_add(
+    at::Tensor& out, const at::Tensor& x, const PackedMatrix& weight);
+
 }  // namespace moft::kernels

@@ -34,11 +34,20 @@ struct Features {
   std::vector<at::Tensor> completions;  // B x [completion tokens - 1, width]
 };
 
+// What a rollout computed of its prompts with gradient, so that scoring them
+// goes on from there instead of computing it again. Opaque above models/.
+struct PromptGraph {
+  std::vector<at::Tensor> states;
+};
+
 struct ScoreBatch {
   std::vector<TokenIds> prompts;             // [P]
   std::vector<TokenIds> completions;         // [B], none empty
   std::vector<std::int64_t> prompt_of_row;   // [B]
   std::shared_ptr<const Features> features;  // or null
+  // Of a rollout of exactly these prompts under the same steerings, or null.
+  // Serves one backward pass.
+  std::shared_ptr<const PromptGraph> prompt_graph;
 };
 
 struct DecodeRow {
@@ -52,6 +61,9 @@ struct DecodeBatch {
   std::vector<DecodeRow> rows;          // [B]
   std::int64_t max_new_tokens = 1;
   bool record_features = false;  // needs one steering per prompt
+  // Keeps the prompts' graph for scoring, where the family has one; needs one
+  // steering per prompt, and leaves to differentiate.
+  bool keep_graph = false;
 };
 
 // A batch being decoded. Rows are addressed by their place in DecodeBatch.
@@ -69,6 +81,10 @@ class DecodeSession {
   virtual void keep(const std::vector<std::int64_t>& places) = 0;
   // With record_features: complete once every row was dropped or advanced.
   virtual std::shared_ptr<const Features> features() const = 0;
+  // With keep_graph, and null where a family keeps none.
+  virtual std::shared_ptr<const PromptGraph> prompt_graph() const {
+    return nullptr;
+  }
 
  protected:
   std::vector<std::int64_t> rows_;

@@ -1,7 +1,7 @@
 #include "moft/models/steered_norm.h"
 
 #include "moft/conditioning/steered_linear.h"
-#include "moft/kernels/elementwise.h"
+#include "moft/kernels/layer_functions.h"
 
 namespace moft {
 
@@ -9,20 +9,13 @@ at::Tensor steered_rms_norm(
     const at::Tensor& x,
     const SteeredParameter& gain,
     const RowSteering& steering,
-    double epsilon,
-    bool differentiable) {
+    double epsilon) {
   at::Tensor value = steered_gain(gain, steering);
-  if (!differentiable && value.dim() == 1) {
-    return kernels::rms_norm(x, value, epsilon);
-  }
-  if (value.dim() == 2 && x.dim() == 3) value = value.unsqueeze(1);
-  if (!differentiable) {
-    // The same bits as with one gain for all rows.
-    const at::Tensor ones = at::ones({x.size(-1)}, value.options());
-    return kernels::rms_norm(x, ones, epsilon).mul_(value);
-  }
-  const at::Tensor scale = (x * x).mean(-1, /*keepdim=*/true).add(epsilon);
-  return x * scale.rsqrt() * value;
+  if (value.dim() == 1) return kernels::rms_norm_layer(x, value, epsilon);
+  if (x.dim() == 3) value = value.unsqueeze(1);
+  // The same bits as with one gain for all rows.
+  const at::Tensor ones = at::ones({x.size(-1)}, value.options());
+  return kernels::rms_norm_layer(x, ones, epsilon) * value;
 }
 
 }  // namespace moft

@@ -10,13 +10,11 @@ namespace moft {
 
 // x / sqrt(mean(x^2) + epsilon) * gain over the last dimension of
 // x [rows, width] or [rows, heads, width]; a row of `steering` per row of x, or
-// uniform. `differentiable`: plain ATen operations, else the kernel, whose row
-// bits depend on the row alone.
+// uniform. A row's bits depend on the row alone.
 at::Tensor steered_rms_norm(
     const at::Tensor& x,
     const SteeredParameter& gain,
     const RowSteering& steering,
-    double epsilon,
-    bool differentiable);
+    double epsilon);
 
 }  // namespace moft

@@ -101,6 +101,7 @@ StepResult OnlineTrainer::step() {
   StepResult result;
   result.step = step_ + 1;
   StepBatch batch = draw();
+  begin_update(batch);
   roll_out(batch, result.times);
   score_rewards(batch, result.times);
   update(batch, result);
@@ -177,8 +178,10 @@ void OnlineTrainer::roll_out(StepBatch& batch, StepTimes& times) {
          static_cast<std::uint32_t>(step_),
          static_cast<std::uint32_t>(r)});
   }
+  request.keep_graph = batch.one_part;
   Generations generations = generate(policy.model(), request, options);
   batch.rows = std::move(generations.rows);
+  batch.prompt_graph = std::move(generations.prompt_graph);
   batch.features = std::move(generations.features);
   for (const Generation& row : batch.rows) {
     batch.texts.push_back(policy.text_of(row));

@@ -120,6 +120,7 @@ class OnlineTrainer {
  private:
   StepBatch draw();
   Steering draw_steering(std::size_t prompt) const;
+  void begin_update(StepBatch& batch);
   void roll_out(StepBatch& batch, StepTimes& times);
   void score_rewards(StepBatch& batch, StepTimes& times) const;
   void update(StepBatch& batch, StepResult& result);

@@ -45,7 +45,15 @@ StepPart make_part(
     part.reference_score.prompts[i] = plain;
     part.reference_score.features.reset();  // they saw another prompt
   }
+  part.score.prompt_graph = batch.prompt_graph;
   return part;
+}
+
+bool is_one_part(
+    const StepBatch& batch, std::int64_t parts, bool mixes_rows) {
+  const auto& c = batch.coefficients;
+  const bool same = std::equal(c.begin() + 1, c.end(), c.begin());
+  return (parts == 1 || c.size() == 1) && (mixes_rows || same);
 }
 
 std::vector<StepPart> split_step(

@@ -15,6 +15,7 @@ namespace moft {
 
 struct StepBatch {
   std::int64_t samples_per_prompt = 1;
+  bool one_part = false;  // scored and differentiated as a whole
   std::vector<const Example*> examples;    // [P]
   std::vector<TokenIds> prompts;           // [P], as the policy reads them
   std::vector<TokenIds> plain_prompts;     // [P], as the reference does
@@ -24,6 +25,7 @@ struct StepBatch {
   std::vector<Generation> rows;            // [B]
   std::vector<std::string> texts;          // [B]
   std::shared_ptr<const Features> features;
+  std::shared_ptr<const PromptGraph> prompt_graph;  // if all are one part
   Scores scores;      // [B][m]
   at::Tensor values;  // [P, m or 1] of the value network; undefined without
   // Set once the completions are scored; all [B], double, on the CPU.
@@ -69,6 +71,9 @@ struct StepPart {
 
 StepPart make_part(
     const StepBatch& batch, const std::vector<std::size_t>& prompts);
+
+// Whether split_step() with these arguments makes one part.
+bool is_one_part(const StepBatch& batch, std::int64_t parts, bool mixes_rows);
 
 // Splits a step into `parts` parts of about equal size. With `mixes_rows`
 // false a part holds prompts of one steering only, so there are more parts

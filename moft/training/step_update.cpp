@@ -101,13 +101,22 @@ const std::vector<TokenIds>& value_prompts(
 
 }  // namespace
 
+// With one part the rollout's pass over the prompts is the one that is
+// differentiated, so the parameters it reads are leaves from the start.
+void OnlineTrainer::begin_update(StepBatch& batch) {
+  Conditioning& conditioning = *inputs_.policy->conditioning();
+  conditioning.zero_gradient();
+  conditioning.note_steerings(batch.coefficients);
+  batch.one_part = is_one_part(
+      batch, options_.gradient_accumulation, conditioning.mixes_rows());
+  if (batch.one_part) conditioning.begin_gradient(batch.coefficients.front());
+}
+
 // One part: the policy's forward pass serves rewards and gradient alike.
 // Several: rewards need all log-ratios before the first gradient, so each
 // part is scored once without and once with gradient.
 void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
   Conditioning& conditioning = *inputs_.policy->conditioning();
-  conditioning.zero_gradient();
-  conditioning.note_steerings(batch.coefficients);
   batch.log_ratio.resize(batch.rows.size());
   batch.rollout_gap.resize(batch.rows.size());
   batch.entropy.resize(batch.rows.size());
@@ -116,7 +125,7 @@ void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
   predict_values(batch, result.times);
   const std::vector<StepPart> parts = split_step(
       batch, options_.gradient_accumulation, conditioning.mixes_rows());
-  const bool single = parts.size() == 1;
+  const bool single = batch.one_part;
   if (!single) {
     for (const StepPart& part : parts) {
       at::NoGradGuard no_gradient;
@@ -139,7 +148,7 @@ void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
     }
     const Stopwatch watch(result.times.policy);
     const Coefficients& c = part.coefficients.front();
-    conditioning.begin_gradient(c);
+    if (!single) conditioning.begin_gradient(c);
     score_policy(part, batch, scores, true);
     if (single) {
       set_log_ratios(part, scores, batch);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "moft/core/errors.h"
+
 #include "tests/kernels/support.h"
 
 namespace moft::kernels {
@@ -65,6 +67,63 @@ TEST(TrainedLinear, IsTheFrozenProductWithAGradientForTheWeight) {
   const auto z = trained_linear(values, leaf, packed);
   EXPECT_TRUE(
       at::equal(torch::autograd::grad({z}, {leaf}, {dy})[0], gradients[1]));
+}
+
+TEST(AdaptedLinear, ForwardAndGradientsMatchDouble) {
+  const auto plain = numbers({37, 20}, 20), bias = numbers({37}, 21);
+  const FrozenWeight weight(plain, Storage::kFloat32, bias);
+  auto down = numbers({6, 20}, 22).requires_grad_();
+  auto up = numbers({6, 37}, 23).requires_grad_();
+  constexpr double kScale = 0.5;
+  const RowAdapter adapter{
+      .down = down,
+      .up = up,
+      .coefficients = numbers({11, 6}, 24).abs(),
+      .scale = kScale,
+      .packed_down = FrozenWeight(down.detach()),
+      .packed_up = FrozenWeight(up.detach().t() * kScale)};
+  auto x = numbers({11, 20}, 25).requires_grad_();
+  const auto dy = numbers({37, 11}, 26).t();  // a strided gradient
+  const auto y = adapted_linear(x, weight, adapter);
+
+  const auto wide = [](const at::Tensor& t) {
+    return t.detach().to(at::kDouble).requires_grad_();
+  };
+  const auto x64 = wide(x), down64 = wide(down), up64 = wide(up);
+  const auto low =
+      at::mm(x64, down64.t()) * adapter.coefficients.to(at::kDouble);
+  const auto exact =
+      at::linear(x64, plain.to(at::kDouble), bias.to(at::kDouble)) +
+      kScale * at::mm(low, up64);
+  EXPECT_LE(distance(y.detach(), exact.detach()), 5e-6);
+  const auto found = torch::autograd::grad({y}, {x, down, up}, {dy});
+  const auto wanted = torch::autograd::grad(
+      {exact}, {x64, down64, up64}, {dy.to(at::kDouble)});
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_LE(distance(found[i], wanted[i]), 2e-5) << "input " << i;
+
+  // Rows by themselves, and without gradient, have the same bits.
+  const at::NoGradGuard no_gradient;
+  RowAdapter row = adapter;
+  row.coefficients = adapter.coefficients.narrow(0, 4, 1);
+  EXPECT_TRUE(at::equal(
+      adapted_linear(x.narrow(0, 4, 1), weight, row), y.narrow(0, 4, 1)));
+}
+
+TEST(MultiplyAdd, ContinuesTheChainsOfItsTarget) {
+  for (const std::int64_t rows : {1, 5, 200}) {
+    const auto x = numbers({rows, 900}, 30), w = numbers({37, 900}, 31);
+    const auto start = numbers({rows, 37}, 32);
+    auto sum = start.clone();
+    multiply_add(sum, x, PackedMatrix(w));
+    const auto exact = start.to(at::kDouble) +
+                       at::mm(x.to(at::kDouble), w.to(at::kDouble).t());
+    EXPECT_LE(distance(sum, exact), 1e-4);  // chains of 900
+  }
+  auto wrong = numbers({3, 4}, 33);
+  EXPECT_THROW(
+      multiply_add(wrong, numbers({3, 5}, 34), PackedMatrix(numbers({6, 5}, 35))),
+      CallerError);
 }
 
 }  // namespace

@@ -109,6 +109,108 @@ void geglu(
   }
 }
 
+// y = x r gain with r of rms_norm. of_gain, when given, is added to.
+void rms_norm_gradient(
+    const float* x,
+    const float* gain,
+    const float* of_y,
+    float eps,
+    std::int64_t width,
+    float* of_x,
+    float* of_gain) {
+  Vec squares[2] = {}, products[2] = {};
+  std::int64_t i = 0;
+  for (; i + 2 * kLanes <= width; i += 2 * kLanes) {
+    for (int v = 0; v < 2; ++v) {
+      const Vec value = load(x + i + v * kLanes);
+      const Vec back = load(of_y + i + v * kLanes) * load(gain + i + v * kLanes);
+      squares[v] = fma(value, value, squares[v]);
+      products[v] = fma(value, back, products[v]);
+    }
+  }
+  float square = 0, product = 0;
+  for (; i < width; ++i) {
+    square = fma(x[i], x[i], square);
+    product = fma(x[i], of_y[i] * gain[i], product);
+  }
+  const float r = inverse_root(
+      sum(squares[0] + squares[1]) + square, eps, width);
+  const float mean =
+      (sum(products[0] + products[1]) + product) / static_cast<float>(width);
+  const float pull = r * r * r * mean;
+  for (i = 0; i + kLanes <= width; i += kLanes) {
+    const Vec value = load(x + i), back = load(of_y + i);
+    store(
+        of_x + i,
+        fma(back * load(gain + i), splat(r), -(value * splat(pull))));
+    if (of_gain == nullptr) continue;
+    store(of_gain + i, fma(back, value * splat(r), load(of_gain + i)));
+  }
+  for (; i < width; ++i) {
+    of_x[i] = fma(of_y[i] * gain[i], r, -(x[i] * pull));
+    if (of_gain != nullptr) of_gain[i] = fma(of_y[i], x[i] * r, of_gain[i]);
+  }
+}
+
+// f(z) = z s(z) with s falling from 1 to 0 where e = exp(..) grows.
+// of_up = G f, of_gate = G up s (1 + z (1 - s) slope), slope that of -ln e.
+template <typename Number>
+MOFT_INLINE Number gate_gradient(Number s, Number z, Number slope, Number one) {
+  return s * fma(z * (one - s), slope, one);
+}
+
+void swiglu_gradient(
+    const float* gate,
+    const float* up,
+    const float* of_y,
+    std::int64_t width,
+    float* of_gate,
+    float* of_up) {
+  const Vec one = splat(1.0f);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    const Vec z = load(gate + i), back = load(of_y + i);
+    const Vec s = one / (one + exp(-z));
+    store(of_up + i, back * z * s);
+    store(of_gate + i, back * load(up + i) * gate_gradient(s, z, one, one));
+  }
+  for (; i < width; ++i) {
+    const float z = gate[i], back = of_y[i];
+    const float s = 1.0f / (1.0f + exp(-z));
+    of_gate[i] = back * up[i] * gate_gradient(s, z, 1.0f, 1.0f);
+    of_up[i] = back * z * s;
+  }
+}
+
+void geglu_gradient(
+    const float* gate,
+    const float* up,
+    const float* of_y,
+    std::int64_t width,
+    float* of_gate,
+    float* of_up) {
+  constexpr float kLinear = -1.5957691216057308f;  // -2 sqrt(2 / pi)
+  constexpr float kCubic = kLinear * 0.044715f;
+  const Vec one = splat(1.0f);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    const Vec z = load(gate + i), back = load(of_y + i);
+    const Vec square = z * z;
+    const Vec s =
+        one / (one + exp(z * fma(square, splat(kCubic), splat(kLinear))));
+    const Vec slope = fma(square, splat(-3.0f * kCubic), splat(-kLinear));
+    store(of_up + i, back * z * s);
+    store(of_gate + i, back * load(up + i) * gate_gradient(s, z, slope, one));
+  }
+  for (; i < width; ++i) {
+    const float z = gate[i], back = of_y[i];
+    const float s = 1.0f / (1.0f + exp(z * fma(z * z, kCubic, kLinear)));
+    const float slope = fma(z * z, -3.0f * kCubic, -kLinear);
+    of_gate[i] = back * up[i] * gate_gradient(s, z, slope, 1.0f);
+    of_up[i] = back * z * s;
+  }
+}
+
 void mix(
     const float* const* sources,
     const double* factors,

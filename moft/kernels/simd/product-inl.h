@@ -207,7 +207,7 @@ void run_rows(
   tile.result_stride = p.result_stride;
   tile.start = tile.result;
   tile.start_stride = tile.result_stride;
-  if (slab == 0) {
+  if (slab == 0 && !p.accumulate) {
     tile.start = p.bias != nullptr ? p.bias + column : kZeros;
     tile.start_stride = 0;
   }

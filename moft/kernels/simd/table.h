@@ -28,6 +28,7 @@ struct Product {
   std::int64_t in;
   std::int64_t out;
   const float* bias;  // [out] or null
+  bool accumulate;    // the chains start from result; there is no bias then
   float* result;
   std::int64_t result_stride;
   std::int64_t first_panel;  // the part of the panels to compute
@@ -86,6 +87,29 @@ struct Table {
       const float* gate, const float* up, std::int64_t width, float* result);
   void (*geglu)(
       const float* gate, const float* up, std::int64_t width, float* result);
+  // Backward passes of layer_functions.h. of_gain is added to, or null.
+  void (*rms_norm_gradient)(
+      const float* x,
+      const float* gain,
+      const float* of_result,
+      float eps,
+      std::int64_t width,
+      float* of_x,
+      float* of_gain);
+  void (*swiglu_gradient)(
+      const float* gate,
+      const float* up,
+      const float* of_result,
+      std::int64_t width,
+      float* of_gate,
+      float* of_up);
+  void (*geglu_gradient)(
+      const float* gate,
+      const float* up,
+      const float* of_result,
+      std::int64_t width,
+      float* of_gate,
+      float* of_up);
   // result[i] = sum over t of factors[t] * sources[t][i], terms >= 1: in
   // double, in the order of the terms, rounded once.
   void (*mix)(

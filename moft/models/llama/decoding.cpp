@@ -224,7 +224,7 @@ void LlamaDecodeSession::prefill(const DecodeBatch& batch) {
   for (const std::int64_t length : pair_lengths)
     last.push_back((end += length) - 1);
   const at::Tensor pair_logits = model_.head(
-      hidden.index_select(0, long_tensor(last).to(device_)), pair_rows, false);
+      hidden.index_select(0, long_tensor(last).to(device_)), pair_rows);
   logits_ = pair_logits.index_select(0, long_tensor(pair_of_row_).to(device_));
 }
 
@@ -275,7 +275,7 @@ void LlamaDecodeSession::advance(const std::vector<std::int32_t>& tokens) {
   if (recording_ && first_steered_ > 0) record(hidden);
   hidden =
       model_.run_layers(hidden, first_steered_, model_.config().layers, pass);
-  logits_ = model_.head(hidden, alive_steering_, false);
+  logits_ = model_.head(hidden, alive_steering_);
 }
 
 void LlamaDecodeSession::keep(const std::vector<std::int64_t>& places) {

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/kernels/elementwise.h"
+#include "moft/kernels/layer_functions.h"
 #include "moft/models/steered_norm.h"
 
 namespace moft {
@@ -139,24 +139,12 @@ at::Tensor LlamaModel::norm(
     const at::Tensor& x,
     const SteeredParameter& gain,
     const LlamaPass& pass) const {
-  return steered_rms_norm(
-      x, gain, pass.steering, config_.norm_epsilon, pass.differentiable);
+  return steered_rms_norm(x, gain, pass.steering, config_.norm_epsilon);
 }
 
 at::Tensor LlamaModel::rotate(
     const at::Tensor& x, const LlamaPass& pass) const {
-  if (!pass.differentiable) {
-    kernels::rotary_(x, pass.positions, cosines_, sines_);
-    return x;
-  }
-  const at::Tensor cosine =
-      cosines_.index_select(0, pass.positions).unsqueeze(1);
-  const at::Tensor sine = sines_.index_select(0, pass.positions).unsqueeze(1);
-  const auto halves = x.chunk(2, -1);
-  return at::cat(
-      {halves[0] * cosine - halves[1] * sine,
-       halves[1] * cosine + halves[0] * sine},
-      -1);
+  return kernels::rotary_layer(x, pass.positions, cosines_, sines_);
 }
 
 at::Tensor LlamaModel::attention(
@@ -183,9 +171,9 @@ at::Tensor LlamaModel::feed_forward(
     const at::Tensor& x, const LlamaLayer& layer, const LlamaPass& pass) const {
   const at::Tensor gate = layer.gate.forward(x, pass.steering);
   const at::Tensor up = layer.up.forward(x, pass.steering);
-  const at::Tensor product =
-      pass.differentiable ? at::silu(gate) * up : kernels::swiglu(gate, up);
-  return layer.down.forward(product, pass.steering);
+  return layer.down.forward(
+      kernels::gated_layer(kernels::GatedUnit::kSwish, gate, up),
+      pass.steering);
 }
 
 at::Tensor LlamaModel::run_layers(
@@ -203,12 +191,9 @@ at::Tensor LlamaModel::run_layers(
 }
 
 at::Tensor LlamaModel::head(
-    const at::Tensor& hidden,
-    const RowSteering& steering,
-    bool differentiable) const {
+    const at::Tensor& hidden, const RowSteering& steering) const {
   LlamaPass pass;
   pass.steering = steering;
-  pass.differentiable = differentiable;
   return head_.forward(norm(hidden, *final_norm_, pass), steering);
 }
 

@@ -38,9 +38,8 @@ struct LlamaLayer {
 
 // Packed tokens on their way through the layers.
 struct LlamaPass {
-  at::Tensor positions;         // int64 [tokens]
-  RowSteering steering;         // one row per token, or uniform
-  bool differentiable = false;  // plain ATen operations instead of kernels
+  at::Tensor positions;  // int64 [tokens]
+  RowSteering steering;  // one row per token, or uniform
   Attend attend;
 };
 
@@ -72,9 +71,7 @@ class LlamaModel : public LanguageModel {
       const LlamaPass& pass) const;
   // Final norm and output head: [rows, width] -> [rows, V].
   at::Tensor head(
-      const at::Tensor& hidden,
-      const RowSteering& steering,
-      bool differentiable) const;
+      const at::Tensor& hidden, const RowSteering& steering) const;
   // CallerError unless every id is in the vocabulary and the sequence fits.
   void check_tokens(const TokenIds& ids, std::int64_t total_length) const;
 

@@ -155,11 +155,16 @@ at::Tensor attend_in_trees(
     const at::Tensor& mask) {
   const std::int64_t trees = mask.size(0);
   const std::int64_t longest = mask.size(2);
+  // Places rise with the tokens: as many as there are means no padding.
+  const bool is_full = padded.size(0) == trees * longest;
   const auto spread = [&](const at::Tensor& packed) {
     const std::int64_t heads = packed.size(1);
-    at::Tensor full =
-        at::zeros({trees * longest, heads, packed.size(2)}, packed.options());
-    full = full.index_copy(0, padded, packed);
+    at::Tensor full = packed;
+    if (!is_full) {
+      full =
+          at::zeros({trees * longest, heads, packed.size(2)}, packed.options());
+      full = full.index_copy(0, padded, packed);
+    }
     return full.view({trees, longest, heads, packed.size(2)}).transpose(1, 2);
   };
   const std::int64_t repeats = q.size(1) / k.size(1);
@@ -168,9 +173,9 @@ at::Tensor attend_in_trees(
   };
   const at::Tensor out = at::scaled_dot_product_attention(
       spread(q), spread(repeated(k)), spread(repeated(v)), mask);
-  return out.transpose(1, 2)
-      .reshape({trees * longest, -1})
-      .index_select(0, padded);
+  const at::Tensor tokens =
+      out.transpose(1, 2).reshape({trees * longest, -1});
+  return is_full ? tokens : tokens.index_select(0, padded);
 }
 
 }  // namespace
@@ -200,7 +205,6 @@ at::Tensor LlamaModel::completion_logits(
   LlamaPass pass;
   pass.positions = index_tensor(tree.positions, device_);
   pass.steering = steering.select(index_tensor(tree.prompt, device_));
-  pass.differentiable = true;
   pass.attend = [&](std::int64_t,
                     const at::Tensor& q,
                     const at::Tensor& k,
@@ -224,9 +228,7 @@ at::Tensor LlamaModel::completion_logits(
   hidden = run_layers(hidden, frozen, config_.layers, pass);
   const at::Tensor predicts = index_tensor(tree.predicts, device_);
   return head(
-      hidden.index_select(0, predicts),
-      pass.steering.select(predicts),
-      /*differentiable=*/true);
+      hidden.index_select(0, predicts), pass.steering.select(predicts));
 }
 
 }  // namespace moft

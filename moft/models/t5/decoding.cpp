@@ -15,56 +15,6 @@ at::Tensor long_tensor(const std::vector<std::int64_t>& values) {
   return at::tensor(values, at::kLong);
 }
 
-// The sequence that each packed token belongs to, and its place there.
-struct TokenPlaces {
-  std::vector<std::int64_t> owner;
-  std::vector<std::int64_t> position;
-};
-
-TokenPlaces places_of(const std::vector<std::int64_t>& lengths) {
-  TokenPlaces places;
-  for (std::size_t s = 0; s < lengths.size(); ++s) {
-    for (std::int64_t t = 0; t < lengths[s]; ++t) {
-      places.owner.push_back(static_cast<std::int64_t>(s));
-      places.position.push_back(t);
-    }
-  }
-  return places;
-}
-
-// Full self-attention of every sequence on its own, so that neither padding
-// nor neighbours can touch its bits. q, k, v [tokens, heads, size]; bias
-// [sequences or 1, heads, longest, longest].
-at::Tensor attend_each(
-    const at::Tensor& q,
-    const at::Tensor& k,
-    const at::Tensor& v,
-    const at::Tensor& bias,
-    const std::vector<std::int64_t>& lengths) {
-  const at::Tensor out = at::empty_like(q);
-  std::int64_t begin = 0;
-  for (std::size_t s = 0; s < lengths.size(); ++s) {
-    const std::int64_t n = lengths[s];
-    const auto heads_first = [&](const at::Tensor& packed) {
-      return packed.narrow(0, begin, n).transpose(0, 1).unsqueeze(0);
-    };
-    const auto table = static_cast<std::int64_t>(s) % bias.size(0);
-    const at::Tensor mask =
-        bias.narrow(0, table, 1).narrow(2, 0, n).narrow(3, 0, n);
-    const at::Tensor attended = at::scaled_dot_product_attention(
-        heads_first(q),
-        heads_first(k),
-        heads_first(v),
-        mask,
-        /*dropout_p=*/0.0,
-        /*is_causal=*/false,
-        /*scale=*/1.0);
-    out.narrow(0, begin, n).copy_(attended.squeeze(0).transpose(0, 1));
-    begin += n;
-  }
-  return out.view({q.size(0), -1});
-}
-
 }  // namespace
 
 T5DecodeSession::T5DecodeSession(const T5Model& model, const DecodeBatch& batch)
@@ -73,10 +23,9 @@ T5DecodeSession::T5DecodeSession(const T5Model& model, const DecodeBatch& batch)
       first_steered_(model.steerable().first_steered_layer),
       all_rows_(static_cast<std::int64_t>(batch.rows.size())),
       recording_(batch.record_features) {
-  at::NoGradGuard no_gradient;
   check(batch);
   pair_rows(batch);
-  Sequences pairs;
+  T5Sequences pairs;
   std::vector<std::int64_t> steering_of_pair;
   for (const Pair& pair : pairs_) {
     const auto prompt = static_cast<std::size_t>(pair.prompt);
@@ -86,7 +35,8 @@ T5DecodeSession::T5DecodeSession(const T5Model& model, const DecodeBatch& batch)
   }
   pairs.steering =
       RowSteering::per_row(batch.steerings, steering_of_pair, device_);
-  fill_cross_buffers(encode(batch, pairs), pairs);
+  look_at_prompts(batch, pairs);
+  const at::NoGradGuard no_gradient;
   prompt_lengths_ =
       long_tensor(pairs.lengths).to(device_).index_select(0, pair_of_row_);
   allocate(batch.max_new_tokens);
@@ -124,36 +74,14 @@ void T5DecodeSession::pair_rows(const DecodeBatch& batch) {
   alive_steering_ =
       RowSteering::per_row(batch.steerings, steering_of_row, device_);
   TORCH_CHECK(
-      !recording_ || pairs_.size() == batch.prompts.size(),
+      !(recording_ || batch.keep_graph) ||
+          pairs_.size() == batch.prompts.size(),
       "[decode] features can be recorded with one steering per prompt only");
 }
 
-at::Tensor T5DecodeSession::run_encoder(
-    const at::Tensor& hidden,
-    std::int64_t begin,
-    std::int64_t end,
-    const Sequences& sequences) const {
-  if (begin == end) return hidden;
-  const auto& lengths = sequences.lengths;
-  const at::Tensor bias = model_.encoder_bias(
-      *std::max_element(lengths.begin(), lengths.end()),
-      static_cast<std::int64_t>(lengths.size()),
-      sequences.steering);
-  T5Pass pass;
-  pass.steering = sequences.steering.select(
-      long_tensor(places_of(lengths).owner).to(device_));
-  pass.attend = [&](std::int64_t,
-                    const at::Tensor& q,
-                    const at::Tensor& k,
-                    const at::Tensor& v) {
-    return attend_each(q, k, v, bias, lengths);
-  };
-  return model_.run_encoder(hidden, begin, end, pass);
-}
-
 at::Tensor T5DecodeSession::encode(
-    const DecodeBatch& batch, const Sequences& pairs) {
-  Sequences prompts;
+    const DecodeBatch& batch, const T5Sequences& pairs) {
+  T5Sequences prompts;
   prompts.steering = RowSteering::uniform(batch.steerings.at(0));
   std::vector<std::int64_t> offsets{0};
   std::vector<std::int64_t> all_ids;
@@ -172,25 +100,33 @@ at::Tensor T5DecodeSession::encode(
   const std::int64_t shared = std::min(first_steered_, layers);
   const at::Tensor ids = long_tensor(all_ids).to(device_);
   const at::Tensor expansion = long_tensor(expand).to(device_);
-  const RowSteering token_steering = pairs.steering.select(
-      long_tensor(places_of(pairs.lengths).owner).to(device_));
+  const RowSteering steering = token_steering(model_, pairs);
   at::Tensor hidden;
   if (shared == 0) {
-    hidden = model_.embed(ids.index_select(0, expansion), token_steering);
+    hidden = model_.embed(ids.index_select(0, expansion), steering);
   } else {
+    at::NoGradGuard no_gradient;
     hidden = model_.embed(ids, prompts.steering);
-    hidden = run_encoder(hidden, 0, shared, prompts);
+    hidden = encode_blocks(model_, hidden, 0, shared, prompts);
     if (recording_) {
       prompt_features_ = hidden.split_with_sizes(prompts.lengths, 0);
     }
     hidden = hidden.index_select(0, expansion);
   }
-  hidden = run_encoder(hidden, shared, layers, pairs);
-  return model_.finish_encoder(hidden, token_steering, false);
+  hidden = encode_blocks(model_, hidden, shared, layers, pairs);
+  return model_.finish_encoder(hidden, steering);
+}
+
+// With a graph only where it is kept: it holds every activation.
+void T5DecodeSession::look_at_prompts(
+    const DecodeBatch& batch, const T5Sequences& pairs) {
+  const at::AutoGradMode gradient(batch.keep_graph);
+  const at::Tensor encoded = encode(batch, pairs);
+  fill_cross_buffers(encoded, pairs, batch.keep_graph);
 }
 
 void T5DecodeSession::fill_cross_buffers(
-    const at::Tensor& encoded, const Sequences& pairs) {
+    const at::Tensor& encoded, const T5Sequences& pairs, bool keep_graph) {
   const T5Config& c = model_.config();
   const TokenPlaces places = places_of(pairs.lengths);
   const at::Tensor owner = long_tensor(places.owner).to(device_);
@@ -201,7 +137,9 @@ void T5DecodeSession::fill_cross_buffers(
       c.heads,
       *std::max_element(pairs.lengths.begin(), pairs.lengths.end()),
       c.head_size};
+  if (keep_graph) graph_ = std::make_shared<PromptGraph>();
   const auto buffer = [&](const at::Tensor& tokens) {
+    const at::NoGradGuard no_gradient;
     at::Tensor made = at::empty(shape, at::device(device_));
     kernels::store_tokens(made, tokens, owner, position);
     return made;
@@ -209,6 +147,7 @@ void T5DecodeSession::fill_cross_buffers(
   for (std::int64_t block = 0; block < c.decoder_layers; ++block) {
     const auto [keys, values] =
         model_.cross_keys_values(block, encoded, steering);
+    if (graph_) graph_->states.insert(graph_->states.end(), {keys, values});
     cross_keys_.push_back(buffer(keys));
     cross_values_.push_back(buffer(values));
   }
@@ -265,7 +204,7 @@ void T5DecodeSession::step(const std::vector<std::int64_t>& ids) {
   at::Tensor hidden =
       model_.embed(long_tensor(ids).to(device_), alive_steering_);
   hidden = model_.run_decoder(hidden, 0, model_.config().decoder_layers, pass);
-  logits_ = model_.head(hidden, alive_steering_, false);
+  logits_ = model_.head(hidden, alive_steering_);
 }
 
 void T5DecodeSession::advance(const std::vector<std::int32_t>& tokens) {

@@ -18,6 +18,7 @@
 #include <memory>
 #include <vector>
 
+#include "moft/models/t5/encoding.h"
 #include "moft/models/t5/model.h"
 
 namespace moft {
@@ -30,27 +31,22 @@ class T5DecodeSession : public DecodeSession {
   void advance(const std::vector<std::int32_t>& tokens) override;
   void keep(const std::vector<std::int64_t>& places) override;
   std::shared_ptr<const Features> features() const override;
+  std::shared_ptr<const PromptGraph> prompt_graph() const override {
+    return graph_;
+  }
 
  private:
   struct Pair {
     std::int64_t prompt;
     std::int64_t steering;
   };
-  // Sequences packed one after the other, and who multiplies what.
-  struct Sequences {
-    std::vector<std::int64_t> lengths;
-    RowSteering steering;  // one row per sequence, or uniform
-  };
   void check(const DecodeBatch& batch) const;
   void pair_rows(const DecodeBatch& batch);
   // Returns the encoder's states [tokens of all pairs, width].
-  at::Tensor encode(const DecodeBatch& batch, const Sequences& pairs);
-  at::Tensor run_encoder(
-      const at::Tensor& hidden,
-      std::int64_t begin,
-      std::int64_t end,
-      const Sequences& sequences) const;
-  void fill_cross_buffers(const at::Tensor& encoded, const Sequences& pairs);
+  at::Tensor encode(const DecodeBatch& batch, const T5Sequences& pairs);
+  void look_at_prompts(const DecodeBatch& batch, const T5Sequences& pairs);
+  void fill_cross_buffers(
+      const at::Tensor& encoded, const T5Sequences& pairs, bool keep_graph);
   void allocate(std::int64_t max_new_tokens);
   // Feeds one token per row of rows().
   void step(const std::vector<std::int64_t>& ids);
@@ -73,6 +69,8 @@ class T5DecodeSession : public DecodeSession {
   std::int64_t all_rows_;       // B
   bool recording_;
   std::vector<at::Tensor> prompt_features_;  // P
+  // Keys and values of each block over all prompts, [tokens, heads, size].
+  std::shared_ptr<PromptGraph> graph_;
 };
 
 }  // namespace moft

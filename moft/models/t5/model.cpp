@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/kernels/elementwise.h"
+#include "moft/kernels/layer_functions.h"
 #include "moft/models/steered_norm.h"
 #include "moft/models/t5/names.h"
 #include "moft/models/t5/relative.h"
@@ -148,8 +148,7 @@ at::Tensor T5Model::norm(
     const at::Tensor& x,
     const SteeredParameter& gain,
     const T5Pass& pass) const {
-  return steered_rms_norm(
-      x, gain, pass.steering, config_.norm_epsilon, pass.differentiable);
+  return steered_rms_norm(x, gain, pass.steering, config_.norm_epsilon);
 }
 
 at::Tensor T5Model::by_head(const at::Tensor& x) const {
@@ -178,31 +177,22 @@ at::Tensor T5Model::cross_attention(
 
 at::Tensor T5Model::feed_forward(
     const at::Tensor& x, const T5FeedForward& layer, const T5Pass& pass) const {
-  const auto activate = [&](const at::Tensor& value) {
-    switch (config_.activation) {
-      case T5Activation::kGelu:
-        return at::gelu(value, "tanh");
-      case T5Activation::kSilu:
-        return at::silu(value);
-      default:
-        return at::relu(value);
-    }
-  };
   const at::Tensor up = layer.up.forward(x, pass.steering);
-  const at::Tensor gate =
-      config_.gated ? layer.gate.forward(x, pass.steering) : at::Tensor();
-  const bool relu = config_.activation == T5Activation::kRelu;
-  at::Tensor inner;
-  if (pass.differentiable || relu) {
-    inner = config_.gated ? activate(gate) * up : activate(up);
-  } else {
-    // The kernels' bits depend on the row alone; ATen's exponentials do not.
-    const at::Tensor& curved = config_.gated ? gate : up;
-    const at::Tensor other = config_.gated ? up : at::ones_like(up);
-    inner = config_.activation == T5Activation::kGelu
-                ? kernels::geglu(curved, other)
-                : kernels::swiglu(curved, other);
+  if (config_.activation == T5Activation::kRelu) {
+    at::Tensor inner = at::relu(up);
+    if (config_.gated)
+      inner = at::relu(layer.gate.forward(x, pass.steering)) * up;
+    return layer.down.forward(inner, pass.steering);
   }
+  // The kernels' bits depend on the row alone; ATen's exponentials do not.
+  const auto unit = config_.activation == T5Activation::kGelu
+                        ? kernels::GatedUnit::kGelu
+                        : kernels::GatedUnit::kSwish;
+  const at::Tensor inner =
+      config_.gated
+          ? kernels::gated_layer(
+                unit, layer.gate.forward(x, pass.steering), up)
+          : kernels::gated_layer(unit, up, at::ones_like(up));
   return layer.down.forward(inner, pass.steering);
 }
 
@@ -242,15 +232,9 @@ at::Tensor T5Model::run_decoder(
 }
 
 at::Tensor T5Model::finish_encoder(
-    const at::Tensor& hidden,
-    const RowSteering& steering,
-    bool differentiable) const {
+    const at::Tensor& hidden, const RowSteering& steering) const {
   return steered_rms_norm(
-      hidden,
-      *encoder_.final_norm,
-      steering,
-      config_.norm_epsilon,
-      differentiable);
+      hidden, *encoder_.final_norm, steering, config_.norm_epsilon);
 }
 
 std::pair<at::Tensor, at::Tensor> T5Model::cross_keys_values(
@@ -280,15 +264,9 @@ at::Tensor T5Model::decoder_bias(
 }
 
 at::Tensor T5Model::head(
-    const at::Tensor& hidden,
-    const RowSteering& steering,
-    bool differentiable) const {
+    const at::Tensor& hidden, const RowSteering& steering) const {
   at::Tensor states = steered_rms_norm(
-      hidden,
-      *decoder_.final_norm,
-      steering,
-      config_.norm_epsilon,
-      differentiable);
+      hidden, *decoder_.final_norm, steering, config_.norm_epsilon);
   if (config_.tied_head) {
     states = states * head_scale(config_);
   }

@@ -64,8 +64,7 @@ struct T5Stack {
 
 // Packed tokens on their way through a stack.
 struct T5Pass {
-  RowSteering steering;         // one row per token, or uniform
-  bool differentiable = false;  // plain ATen operations instead of kernels
+  RowSteering steering;  // one row per token, or uniform
   T5SelfAttend attend;
   T5CrossAttend cross;  // decoder only
 };
@@ -103,9 +102,7 @@ class T5Model : public LanguageModel {
       const T5Pass& pass) const;
   // The encoder's last norm: what the decoder looks at.
   at::Tensor finish_encoder(
-      const at::Tensor& hidden,
-      const RowSteering& steering,
-      bool differentiable) const;
+      const at::Tensor& hidden, const RowSteering& steering) const;
   // Keys and values of a decoder block over encoded tokens:
   // [tokens, heads, head_size] each.
   std::pair<at::Tensor, at::Tensor> cross_keys_values(
@@ -125,9 +122,7 @@ class T5Model : public LanguageModel {
       const RowSteering& steering) const;
   // The decoder's last norm and the output head: [rows, width] -> [rows, V].
   at::Tensor head(
-      const at::Tensor& hidden,
-      const RowSteering& steering,
-      bool differentiable) const;
+      const at::Tensor& hidden, const RowSteering& steering) const;
 
  private:
   using MakeParameter = std::function<std::shared_ptr<SteeredParameter>(

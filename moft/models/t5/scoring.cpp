@@ -9,9 +9,10 @@
 #include <limits>
 
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/masked_attention.h"
+#include "moft/models/t5/encoding.h"
 #include "moft/models/t5/model.h"
 #include "moft/models/t5/relative.h"
 
@@ -45,16 +46,6 @@ void place_tokens(Packed& packed) {
     packed.padded[i] += packed.owner[i] * packed.longest;
 }
 
-Packed pack_prompts(const std::vector<TokenIds>& prompts) {
-  Packed packed;
-  for (std::size_t p = 0; p < prompts.size(); ++p) {
-    packed.ids.insert(packed.ids.end(), prompts[p].begin(), prompts[p].end());
-    packed.owner.resize(packed.ids.size(), static_cast<std::int64_t>(p));
-  }
-  place_tokens(packed);
-  return packed;
-}
-
 Packed pack_completions(
     const std::vector<TokenIds>& completions, std::int32_t start) {
   Packed packed;
@@ -68,6 +59,15 @@ Packed pack_completions(
   return packed;
 }
 
+// Whether every place is taken and tokens stand in the order of their places.
+bool is_full(const std::vector<std::int64_t>& padded, std::int64_t places) {
+  if (std::ssize(padded) != places) return false;
+  for (std::int64_t i = 0; i < places; ++i) {
+    if (padded[static_cast<std::size_t>(i)] != i) return false;
+  }
+  return true;
+}
+
 // A batch of padded sequences for attention.
 class Padding {
  public:
@@ -78,12 +78,16 @@ class Padding {
       at::Device device)
       : places_(index_tensor(padded, device)),
         sequences_(sequences),
-        longest_(longest) {}
+        longest_(longest),
+        full_(is_full(padded, sequences * longest)) {}
 
   // [tokens, heads, size] -> [sequences, heads, longest, size].
   at::Tensor spread(const at::Tensor& packed) const {
     const std::int64_t heads = packed.size(1);
     const std::int64_t size = packed.size(2);
+    if (full_) {
+      return packed.view({sequences_, longest_, heads, size}).transpose(1, 2);
+    }
     return at::zeros({sequences_ * longest_, heads, size}, packed.options())
         .index_copy(0, places_, packed)
         .view({sequences_, longest_, heads, size})
@@ -91,9 +95,9 @@ class Padding {
   }
   // [sequences, heads, longest, size] -> [tokens, heads * size].
   at::Tensor gather(const at::Tensor& full) const {
-    return full.transpose(1, 2)
-        .reshape({sequences_ * longest_, -1})
-        .index_select(0, places_);
+    const at::Tensor tokens =
+        full.transpose(1, 2).reshape({sequences_ * longest_, -1});
+    return full_ ? tokens : tokens.index_select(0, places_);
   }
   // Additive [sequences, 1, 1, longest]: 0 for tokens, -inf for padding.
   at::Tensor key_mask() const {
@@ -107,61 +111,16 @@ class Padding {
   at::Tensor places_;
   std::int64_t sequences_;
   std::int64_t longest_;
+  bool full_;  // packed and padded are the same
 };
 
-// softmax(q k^T + mask) v, without scaling, by ATen's fused kernel.
-at::Tensor attend_fused(
-    const at::Tensor& q,
-    const at::Tensor& k,
-    const at::Tensor& v,
-    const at::Tensor& mask) {
-  return at::scaled_dot_product_attention(
-      q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, /*scale=*/1.0);
-}
-
-// The same bits with a gradient for the mask too, which the fused kernel does
-// not have: backward computes the attention again, written out.
-struct TrainedMask : torch::autograd::Function<TrainedMask> {
-  static at::Tensor forward(
-      torch::autograd::AutogradContext* context,
-      const at::Tensor& q,
-      const at::Tensor& k,
-      const at::Tensor& v,
-      const at::Tensor& mask) {
-    context->save_for_backward({q, k, v, mask});
-    // A mask that asks for a gradient keeps ATen from its fused kernel.
-    return attend_fused(q.detach(), k.detach(), v.detach(), mask.detach());
-  }
-
-  static torch::autograd::variable_list backward(
-      torch::autograd::AutogradContext* context,
-      torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const at::Tensor& q = saved[0];
-    const at::Tensor& k = saved[1];
-    const at::Tensor& v = saved[2];
-    const at::Tensor& mask = saved[3];
-    const at::Tensor& of_y = gradients[0];
-    const at::Tensor p =
-        at::softmax(at::matmul(q, k.transpose(-2, -1)) + mask, -1);
-    const at::Tensor of_p = at::matmul(of_y, v.transpose(-2, -1));
-    const at::Tensor of_scores =
-        p * (of_p - (of_p * p).sum(-1, /*keepdim=*/true));
-    return {
-        at::matmul(of_scores, k),
-        at::matmul(of_scores.transpose(-2, -1), q),
-        at::matmul(p.transpose(-2, -1), of_y),
-        of_scores.sum_to_size(mask.sizes())};
-  }
-};
-
+// Scores of T5 are not scaled.
 at::Tensor attend_padded(
     const at::Tensor& q,
     const at::Tensor& k,
     const at::Tensor& v,
     const at::Tensor& mask) {
-  return mask.requires_grad() ? TrainedMask::apply(q, k, v, mask)
-                              : attend_fused(q, k, v, mask);
+  return kernels::masked_attention(q, k, v, mask, /*scale=*/1.0);
 }
 
 void check_batch(const T5Model& model, const ScoreBatch& batch) {
@@ -194,7 +153,7 @@ class Scorer {
         device_(model.device()) {}
 
   at::Tensor logits() {
-    encode();
+    look_at_prompts();
     return decode();
   }
 
@@ -218,39 +177,52 @@ class Scorer {
     return run(hidden, frozen, end);
   }
 
-  void encode() {
-    const Packed tokens = pack_prompts(batch_.prompts);
-    const auto prompts = static_cast<std::int64_t>(batch_.prompts.size());
-    const Padding padding(tokens.padded, prompts, tokens.longest, device_);
-    encoder_mask_ = padding.key_mask();
-    encoder_steering_ = steering_.select(index_tensor(tokens.owner, device_));
-    const at::Tensor mask =
-        model_.encoder_bias(tokens.longest, prompts, steering_) + encoder_mask_;
-    T5Pass pass;
-    pass.steering = encoder_steering_;
-    pass.differentiable = true;
-    pass.attend = [&](std::int64_t,
-                      const at::Tensor& q,
-                      const at::Tensor& k,
-                      const at::Tensor& v) {
-      return padding.gather(attend_padded(
-          padding.spread(q), padding.spread(k), padding.spread(v), mask));
-    };
+  // Sets what the decoder's blocks read of the prompts.
+  void look_at_prompts() {
+    T5Sequences prompts;
+    prompts.steering = steering_;
+    for (const TokenIds& prompt : batch_.prompts)
+      prompts.lengths.push_back(std::ssize(prompt));
+    const TokenPlaces places = places_of(prompts.lengths);
+    Packed packed;
+    packed.owner = places.owner;
+    place_tokens(packed);
+    encoder_padding_.emplace(
+        packed.padded, std::ssize(batch_.prompts), packed.longest, device_);
+    encoder_mask_ = encoder_padding_->key_mask();
+    if (batch_.prompt_graph) return;
+    encoder_steering_ = token_steering(model_, prompts);
+    encoded_ = encode(prompts);
+  }
+
+  at::Tensor encode(const T5Sequences& prompts) const {
+    std::vector<std::int64_t> ids;
+    for (const TokenIds& prompt : batch_.prompts)
+      ids.insert(ids.end(), prompt.begin(), prompt.end());
     const bool reuse = batch_.features != nullptr;
     at::Tensor hidden =
         reuse ? at::cat(batch_.features->prompts)
-              : model_.embed(
-                    index_tensor(tokens.ids, device_), encoder_steering_);
+              : model_.embed(index_tensor(ids, device_), encoder_steering_);
     hidden = run_layers(
         hidden,
         reuse ? batch_.features->first_layer : 0,
         model_.config().encoder_layers,
         0,
         [&](at::Tensor states, std::int64_t begin, std::int64_t end) {
-          return model_.run_encoder(std::move(states), begin, end, pass);
+          return encode_blocks(model_, std::move(states), begin, end, prompts);
         });
-    encoded_ = model_.finish_encoder(hidden, encoder_steering_, true);
-    encoder_padding_.emplace(padding);
+    return model_.finish_encoder(hidden, encoder_steering_);
+  }
+
+  // Keys and values of a decoder block over the prompts' tokens.
+  std::pair<at::Tensor, at::Tensor> prompt_keys_values(
+      std::int64_t block) const {
+    if (batch_.prompt_graph) {
+      const auto& states = batch_.prompt_graph->states;
+      const auto place = 2 * static_cast<std::size_t>(block);
+      return {states.at(place), states.at(place + 1)};
+    }
+    return model_.cross_keys_values(block, encoded_, encoder_steering_);
   }
 
   // Where each decoder token stands among all those of its prompt.
@@ -284,7 +256,6 @@ class Scorer {
     const at::Tensor mask = spread_distances(by_distance, n) + causal_mask(n);
     T5Pass pass;
     pass.steering = row_steering.select(index_tensor(tokens.owner, device_));
-    pass.differentiable = true;
     pass.attend = [&](std::int64_t,
                       const at::Tensor& q,
                       const at::Tensor& k,
@@ -293,8 +264,7 @@ class Scorer {
           attend_padded(own.spread(q), own.spread(k), own.spread(v), mask));
     };
     pass.cross = [&](std::int64_t block, const at::Tensor& q) {
-      const auto [keys, values] =
-          model_.cross_keys_values(block, encoded_, encoder_steering_);
+      const auto [keys, values] = prompt_keys_values(block);
       return cross.gather(attend_padded(
           cross.spread(q),
           encoder_padding_->spread(keys),
@@ -311,7 +281,7 @@ class Scorer {
         [&](at::Tensor states, std::int64_t begin, std::int64_t end) {
           return model_.run_decoder(std::move(states), begin, end, pass);
         });
-    return model_.head(hidden, pass.steering, /*differentiable=*/true);
+    return model_.head(hidden, pass.steering);
   }
 
   const T5Model& model_;

@@ -1,0 +1,78 @@
+#include "moft/models/t5/encoding.h"
+
+#include <algorithm>
+
+#include "moft/kernels/masked_attention.h"
+
+namespace moft {
+namespace {
+
+// Full self-attention of every sequence. q, k, v [tokens, heads, size]; bias
+// [sequences or 1, heads, longest, longest].
+at::Tensor attend_each(
+    const at::Tensor& q,
+    const at::Tensor& k,
+    const at::Tensor& v,
+    const at::Tensor& bias,
+    const std::vector<std::int64_t>& lengths) {
+  std::vector<at::Tensor> attended;
+  std::int64_t begin = 0;
+  for (std::size_t s = 0; s < lengths.size(); ++s) {
+    const std::int64_t n = lengths[s];
+    const auto heads_first = [&](const at::Tensor& packed) {
+      return packed.narrow(0, begin, n).transpose(0, 1).unsqueeze(0);
+    };
+    const auto table = static_cast<std::int64_t>(s) % bias.size(0);
+    const at::Tensor mask =
+        bias.narrow(0, table, 1).narrow(2, 0, n).narrow(3, 0, n);
+    // Scores of T5 are not scaled.
+    const at::Tensor y = kernels::masked_attention(
+        heads_first(q), heads_first(k), heads_first(v), mask, /*scale=*/1.0);
+    attended.push_back(y.squeeze(0).transpose(0, 1).reshape({n, -1}));
+    begin += n;
+  }
+  return at::cat(attended);
+}
+
+}  // namespace
+
+TokenPlaces places_of(const std::vector<std::int64_t>& lengths) {
+  TokenPlaces places;
+  for (std::size_t s = 0; s < lengths.size(); ++s) {
+    for (std::int64_t t = 0; t < lengths[s]; ++t) {
+      places.owner.push_back(static_cast<std::int64_t>(s));
+      places.position.push_back(t);
+    }
+  }
+  return places;
+}
+
+RowSteering token_steering(const T5Model& model, const T5Sequences& sequences) {
+  const auto owner = at::tensor(places_of(sequences.lengths).owner, at::kLong);
+  return sequences.steering.select(owner.to(model.device()));
+}
+
+at::Tensor encode_blocks(
+    const T5Model& model,
+    at::Tensor hidden,
+    std::int64_t begin,
+    std::int64_t end,
+    const T5Sequences& sequences) {
+  if (begin == end) return hidden;
+  const auto& lengths = sequences.lengths;
+  const at::Tensor bias = model.encoder_bias(
+      *std::max_element(lengths.begin(), lengths.end()),
+      static_cast<std::int64_t>(lengths.size()),
+      sequences.steering);
+  T5Pass pass;
+  pass.steering = token_steering(model, sequences);
+  pass.attend = [&](std::int64_t,
+                    const at::Tensor& q,
+                    const at::Tensor& k,
+                    const at::Tensor& v) {
+    return attend_each(q, k, v, bias, lengths);
+  };
+  return model.run_encoder(std::move(hidden), begin, end, pass);
+}
+
+}  // namespace moft
