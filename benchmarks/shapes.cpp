@@ -49,7 +49,7 @@ ModelCost cost_of(const LoadedModel& model, const std::string& file) {
 
 Shape shape_of(const LoadedModel& model, const std::string& file) {
   if (model.config.value("model_type", "") != "t5")
-    return {"smol", 96, 16, 32, false, 4};
+    return {"smol", 96, 16, 32, false, 3};
   return {
       std::filesystem::path(file).lexically_normal().filename().string(),
       256,

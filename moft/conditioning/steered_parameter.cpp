@@ -8,6 +8,19 @@
 #include "moft/kernels/parallel.h"
 
 namespace moft {
+namespace {
+
+// Sources of mix(). The reference is not read from its file for a coefficient
+// of 0, which mix() skips: a copy holds its place.
+std::vector<at::Tensor> sources_for(
+    const SteeredParameter& parameter, const Coefficients& coefficients) {
+  if (coefficients.reference() != 0.0) return parameter.sources();
+  std::vector<at::Tensor> sources = parameter.copies();
+  sources.insert(sources.begin(), sources.at(0));
+  return sources;
+}
+
+}  // namespace
 
 SteeredParameter::SteeredParameter(std::string name, at::Tensor reference)
     : name_(std::move(name)),
@@ -51,6 +64,8 @@ void SteeredParameter::make_steered(std::int64_t objectives) {
   for (std::int64_t i = 0; i < objectives; ++i) {
     copies_.push_back(reference().clone());
   }
+  // What can be read again need not be kept beside the copies.
+  if (source_.floats != nullptr) reference_ = at::Tensor();
   copies_changed();
 }
 
@@ -120,7 +135,7 @@ at::Tensor SteeredParameter::value_of(Mixed& entry) const {
   } else if (role_ == ParameterRole::kShared) {
     entry.value = copies_[0];
   } else {
-    entry.value = mix(sources(), entry.coefficients);
+    entry.value = mix(sources_for(*this, entry.coefficients), entry.coefficients);
   }
   return entry.value;
 }
@@ -151,7 +166,8 @@ kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
     return from(source_);
   const bool steered = !reference && role_ == ParameterRole::kSteered;
   if (rows && steered && !entry.value.defined())
-    return from(mixed_rows(sources(), entry.coefficients));
+    return from(
+        mixed_rows(sources_for(*this, entry.coefficients), entry.coefficients));
   return kernels::FrozenWeight(value_of(entry), storage_);
 }
 

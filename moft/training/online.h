@@ -126,6 +126,11 @@ class OnlineTrainer {
   void update(StepBatch& batch, StepResult& result);
   void predict_values(StepBatch& batch, StepTimes& times);
   void learn_values(const StepBatch& batch, StepResult& result);
+  void score_part(
+      const StepPart& part,
+      StepBatch& batch,
+      PartScores& scores,
+      StepTimes& times) const;
   void score_reference(const StepPart& part, PartScores& scores) const;
   void score_policy(
       const StepPart& part,

@@ -112,9 +112,9 @@ void OnlineTrainer::begin_update(StepBatch& batch) {
   if (batch.one_part) conditioning.begin_gradient(batch.coefficients.front());
 }
 
-// One part: the policy's forward pass serves rewards and gradient alike.
-// Several: rewards need all log-ratios before the first gradient, so each
-// part is scored once without and once with gradient.
+// Rewards need the log-ratios of all rows before the first gradient. So every
+// part but the first is scored once without and once with gradient; the first
+// comes last in the first round, where its one pass serves both.
 void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
   Conditioning& conditioning = *inputs_.policy->conditioning();
   batch.log_ratio.resize(batch.rows.size());
@@ -125,32 +125,20 @@ void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
   predict_values(batch, result.times);
   const std::vector<StepPart> parts = split_step(
       batch, options_.gradient_accumulation, conditioning.mixes_rows());
-  const bool single = batch.one_part;
-  if (!single) {
-    for (const StepPart& part : parts) {
-      at::NoGradGuard no_gradient;
-      PartScores scores;
-      {
-        const Stopwatch watch(result.times.reference);
-        score_reference(part, scores);
-      }
-      const Stopwatch watch(result.times.policy);
-      score_policy(part, batch, scores, false);
-      set_log_ratios(part, scores, batch);
-    }
-    set_advantages(batch);
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const at::NoGradGuard no_gradient;
+    PartScores scores;
+    score_part(parts[i], batch, scores, result.times);
+    set_log_ratios(parts[i], scores, batch);
   }
   for (const StepPart& part : parts) {
-    PartScores scores;
-    if (single || differentiates_kl(options_.kl_estimator)) {
-      const Stopwatch watch(result.times.reference);
-      score_reference(part, scores);
-    }
-    const Stopwatch watch(result.times.policy);
+    const bool first = &part == &parts.front();
     const Coefficients& c = part.coefficients.front();
-    if (!single) conditioning.begin_gradient(c);
-    score_policy(part, batch, scores, true);
-    if (single) {
+    if (!batch.one_part) conditioning.begin_gradient(c);
+    PartScores scores;
+    score_part(part, batch, scores, result.times);
+    const Stopwatch watch(result.times.policy);
+    if (first) {
       set_log_ratios(part, scores, batch);
       set_advantages(batch);
     }
@@ -158,6 +146,22 @@ void OnlineTrainer::update(StepBatch& batch, StepResult& result) {
     conditioning.end_gradient(c);
   }
   learn_values(batch, result);
+}
+
+// The reference's log-probabilities are wanted where log-ratios are, or where
+// the KL itself is differentiated.
+void OnlineTrainer::score_part(
+    const StepPart& part,
+    StepBatch& batch,
+    PartScores& scores,
+    StepTimes& times) const {
+  const bool known = !batch.advantage.empty();
+  if (!known || differentiates_kl(options_.kl_estimator)) {
+    const Stopwatch watch(times.reference);
+    score_reference(part, scores);
+  }
+  const Stopwatch watch(times.policy);
+  score_policy(part, batch, scores, at::GradMode::is_enabled());
 }
 
 // The targets of single objectives are known before the policy is scored, so
