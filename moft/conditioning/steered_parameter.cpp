@@ -135,7 +135,8 @@ at::Tensor SteeredParameter::value_of(Mixed& entry) const {
   } else if (role_ == ParameterRole::kShared) {
     entry.value = copies_[0];
   } else {
-    entry.value = mix(sources_for(*this, entry.coefficients), entry.coefficients);
+    entry.value =
+        mix(sources_for(*this, entry.coefficients), entry.coefficients);
   }
   return entry.value;
 }

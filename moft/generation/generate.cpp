@@ -249,7 +249,8 @@ Generations generate(
     for (Generation& row : decoder.run())
       result.rows.push_back(std::move(row));
     if (batch.record_features) result.features = decoder.session().features();
-    if (batch.keep_graph) result.prompt_graph = decoder.session().prompt_graph();
+    if (batch.keep_graph)
+      result.prompt_graph = decoder.session().prompt_graph();
   }
   return result;
 }

@@ -7,7 +7,8 @@
 //
 // Gradients, G standing for that of the result:
 //   rms_norm  y_i = x_i r g_i,  r = 1 / sqrt(mean(x^2) + eps)
-//             of x_i: r (G_i g_i - x_i r^2 mean(G g x)); of g_i: sum of G_i x_i r
+//             of x_i: r (G_i g_i - x_i r^2 mean(G g x))
+//             of g_i: sum of G_i x_i r
 //   gated     y = f(gate) up;  of gate: G up f'(gate); of up: G f(gate)
 //   rotary    turned back by the same angles
 #pragma once

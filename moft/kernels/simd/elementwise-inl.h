@@ -123,7 +123,8 @@ void rms_norm_gradient(
   for (; i + 2 * kLanes <= width; i += 2 * kLanes) {
     for (int v = 0; v < 2; ++v) {
       const Vec value = load(x + i + v * kLanes);
-      const Vec back = load(of_y + i + v * kLanes) * load(gain + i + v * kLanes);
+      const Vec back =
+          load(of_y + i + v * kLanes) * load(gain + i + v * kLanes);
       squares[v] = fma(value, value, squares[v]);
       products[v] = fma(value, back, products[v]);
     }
