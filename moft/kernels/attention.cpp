@@ -361,10 +361,8 @@ at::Tensor prefill_attention(
   const auto sequences = local.size(0) - 1;
   const auto older = local_prefix(q, prefix, sequences);
   if (!q.device().is_cpu() && !prefix) {
-    TokenPlaces tokens{sequence, {}};
-    for (std::int64_t t = 0; t < q.size(0); ++t)
-      tokens.place.push_back(t - offset[sequence[t]]);
-    return prefill_attention_batched(q, k, v, tokens, scale);
+    return prefill_attention_batched(
+        q, k, v, places_of_members(sequence), scale);
   }
   const bool fast =
       has_float_rows(q) && has_float_rows(k) && has_float_rows(v) &&

@@ -69,35 +69,22 @@ at::Tensor prefill_attention_batched(
     double scale) {
   const at::NoGradGuard no_grad;
   if (q.size(0) == 0) return at::empty_like(q);
-  const std::int64_t sequences = tokens.sequence.back() + 1;
-  const std::int64_t longest =
-      *std::max_element(tokens.place.begin(), tokens.place.end()) + 1;
-  std::vector<std::int64_t> padded;
-  for (std::size_t t = 0; t < tokens.place.size(); ++t)
-    padded.push_back(tokens.sequence[t] * longest + tokens.place[t]);
-  const at::Tensor places = at::tensor(padded, at::kLong).to(q.device());
+  const Padding padding(tokens, tokens.sequence.back() + 1, q.device());
   // Padding stands behind the tokens: none looks at it.
   const auto spread = [&](const at::Tensor& packed) {
     const std::int64_t repeats = q.size(1) / packed.size(1);
-    const at::Tensor heads =
-        repeats == 1 ? packed : packed.repeat_interleave(repeats, 1);
-    return at::zeros(
-               {sequences * longest, q.size(1), q.size(2)}, packed.options())
-        .index_copy_(0, places, heads)
-        .view({sequences, longest, q.size(1), q.size(2)})
-        .transpose(1, 2);
+    return padding.spread(
+        repeats == 1 ? packed : packed.repeat_interleave(repeats, 1));
   };
-  return at::scaled_dot_product_attention(
-             spread(q),
-             spread(k),
-             spread(v),
-             /*attn_mask=*/{},
-             /*dropout_p=*/0.0,
-             /*is_causal=*/true,
-             scale)
-      .transpose(1, 2)
-      .reshape({sequences * longest, q.size(1), q.size(2)})
-      .index_select(0, places);
+  const at::Tensor attended = at::scaled_dot_product_attention(
+      spread(q),
+      spread(k),
+      spread(v),
+      /*attn_mask=*/{},
+      /*dropout_p=*/0.0,
+      /*is_causal=*/true,
+      scale);
+  return padding.gather(attended).view(q.sizes());
 }
 
 bool can_sample_batched(const SampleOptions& options, std::int64_t vocabulary) {

@@ -6,11 +6,11 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include <ATen/ATen.h>
 
 #include "moft/kernels/attention.h"
+#include "moft/kernels/padding.h"
 #include "moft/kernels/sampling.h"
 
 namespace moft::kernels {
@@ -24,13 +24,7 @@ at::Tensor decode_attention_batched(
     double scale,
     const std::optional<ScoreBias>& bias = std::nullopt);
 
-// Of packed tokens, the sequence that each belongs to and its place there.
 // REQUIRES sequences in rising order.
-struct TokenPlaces {
-  std::vector<std::int64_t> sequence;
-  std::vector<std::int64_t> place;
-};
-
 at::Tensor prefill_attention_batched(
     const at::Tensor& q,
     const at::Tensor& k,

@@ -45,8 +45,9 @@ class Backward {
         of_q_(empty_by_token(q_)),
         of_k_(empty_by_token(k_)),
         of_v_(empty_by_token(v_)),
+        is_cpu_(q_.device().is_cpu()),
         shared_mask_(mask_.size(0) == 1),
-        ranges_(std::min<std::int64_t>(q_.size(0), kRanges)) {
+        ranges_(is_cpu_ ? std::min<std::int64_t>(q_.size(0), kRanges) : 1) {
     std::vector<std::int64_t> shape = mask_.sizes().vec();
     shape[0] = shared_mask_ ? ranges_ : q_.size(0);
     of_mask_ = at::zeros(shape, mask_.options());
@@ -72,30 +73,35 @@ class Backward {
 
   void run_range(std::int64_t range) {
     const std::int64_t sequences = q_.size(0);
+    const std::int64_t begin = sequences * range / ranges_;
     const std::int64_t end = sequences * (range + 1) / ranges_;
-    for (auto s = sequences * range / ranges_; s < end; ++s)
-      run_sequence(s, of_mask_.select(0, shared_mask_ ? range : s));
+    const std::int64_t at_once = is_cpu_ ? 1 : sequences;
+    for (auto s = begin; s < end; s += at_once)
+      run_sequences(s, at_once, range);
   }
 
-  void run_sequence(std::int64_t s, at::Tensor of_mask) {
-    const at::Tensor q = q_.select(0, s), k = k_.select(0, s);
-    const at::Tensor of_y = of_y_.select(0, s);
-    const at::Tensor mask = mask_.select(0, shared_mask_ ? 0 : s);
+  void run_sequences(std::int64_t s, std::int64_t n, std::int64_t range) {
+    const at::Tensor q = q_.narrow(0, s, n), k = k_.narrow(0, s, n);
+    const at::Tensor of_y = of_y_.narrow(0, s, n);
+    const at::Tensor mask = shared_mask_ ? mask_ : mask_.narrow(0, s, n);
+    const at::Tensor of_mask = shared_mask_ ? of_mask_.narrow(0, range, 1)
+                                            : of_mask_.narrow(0, s, n);
     at::Tensor p = at::matmul(q, k.transpose(-2, -1));
     p = at::softmax(p.mul_(scale_).add_(mask), -1);
-    of_v_.select(0, s).copy_(at::matmul(p.transpose(-2, -1), of_y));
+    of_v_.narrow(0, s, n).copy_(at::matmul(p.transpose(-2, -1), of_y));
     at::Tensor of_scores =
-        at::matmul(of_y, v_.select(0, s).transpose(-2, -1));
+        at::matmul(of_y, v_.narrow(0, s, n).transpose(-2, -1));
     of_scores = at::_softmax_backward_data(of_scores, p, -1, at::kFloat);
     of_mask.add_(of_scores.sum_to_size(of_mask.sizes()));
     of_scores.mul_(scale_);
-    of_q_.select(0, s).copy_(at::matmul(of_scores, k));
-    of_k_.select(0, s).copy_(at::matmul(of_scores.transpose(-2, -1), q));
+    of_q_.narrow(0, s, n).copy_(at::matmul(of_scores, k));
+    of_k_.narrow(0, s, n).copy_(at::matmul(of_scores.transpose(-2, -1), q));
   }
 
   at::Tensor q_, k_, v_, mask_, of_y_;
   double scale_;
   at::Tensor of_q_, of_k_, of_v_, of_mask_;
+  bool is_cpu_;
   bool shared_mask_;
   std::int64_t ranges_;
 };

@@ -10,6 +10,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/padding.h"
 #include "moft/models/llama/model.h"
 
 namespace moft {
@@ -18,11 +19,9 @@ namespace {
 struct Tree {
   std::vector<std::int64_t> ids;        // packed tokens
   std::vector<std::int64_t> positions;  // place in prompt + completion
-  std::vector<std::int64_t> padded;     // place in [trees, longest]
-  std::vector<std::int64_t> prompt;     // which prompt a token belongs to
+  kernels::TokenPlaces tokens;          // place in the tree of a prompt
   std::vector<std::int64_t> branch;     // -1 prompt, else the row
   std::vector<std::int64_t> predicts;   // packed token behind each logit row
-  std::int64_t longest = 0;
 };
 
 std::vector<std::vector<std::int64_t>> rows_by_prompt(const ScoreBatch& batch) {
@@ -34,25 +33,10 @@ std::vector<std::vector<std::int64_t>> rows_by_prompt(const ScoreBatch& batch) {
   return rows;
 }
 
-std::int64_t tree_length(
-    const ScoreBatch& batch,
-    std::size_t prompt,
-    const std::vector<std::int64_t>& rows) {
-  auto length = static_cast<std::int64_t>(batch.prompts[prompt].size());
-  for (const std::int64_t row : rows) {
-    const auto& completion = batch.completions[static_cast<std::size_t>(row)];
-    length += static_cast<std::int64_t>(completion.size()) - 1;
-  }
-  return length;
-}
-
 class TreeBuilder {
  public:
   explicit TreeBuilder(const ScoreBatch& batch) : batch_(batch) {
     const auto rows = rows_by_prompt(batch);
-    for (std::size_t p = 0; p < rows.size(); ++p) {
-      tree_.longest = std::max(tree_.longest, tree_length(batch, p, rows[p]));
-    }
     predicts_.resize(batch.completions.size());
     for (std::size_t p = 0; p < rows.size(); ++p)
       add_prompt(p, rows[p]);
@@ -65,12 +49,12 @@ class TreeBuilder {
 
  private:
   void add_prompt(std::size_t p, const std::vector<std::int64_t>& rows) {
-    std::int64_t place = static_cast<std::int64_t>(p) * tree_.longest;
+    std::int64_t place = 0;
     const auto add = [&](std::int32_t id, std::int64_t at, std::int64_t row) {
       tree_.ids.push_back(id);
       tree_.positions.push_back(at);
-      tree_.padded.push_back(place++);
-      tree_.prompt.push_back(static_cast<std::int64_t>(p));
+      tree_.tokens.sequence.push_back(static_cast<std::int64_t>(p));
+      tree_.tokens.place.push_back(place++);
       tree_.branch.push_back(row);
     };
     const TokenIds& prompt = batch_.prompts[p];
@@ -97,27 +81,27 @@ class TreeBuilder {
 };
 
 // Additive mask [trees, 1, longest, longest]: 0 where a token may look.
-at::Tensor tree_mask(const Tree& tree, std::int64_t trees, at::Device device) {
-  const std::int64_t n = tree.longest;
+at::Tensor tree_mask(
+    const Tree& tree, const kernels::Padding& padding, at::Device device) {
+  const std::int64_t trees = padding.sequences(), n = padding.longest();
   constexpr float kBlocked = -std::numeric_limits<float>::infinity();
   at::Tensor mask = at::full({trees, 1, n, n}, kBlocked, at::kFloat);
   auto* data = mask.data_ptr<float>();
   // Padding looks at itself, so that no softmax is empty.
   for (std::int64_t i = 0; i < trees * n; ++i)
     data[i * n + i % n] = 0.0F;
+  const auto& [prompt, place] = tree.tokens;
   std::vector<std::vector<std::size_t>> tokens(static_cast<std::size_t>(trees));
-  for (std::size_t i = 0; i < tree.ids.size(); ++i) {
-    tokens[static_cast<std::size_t>(tree.prompt[i])].push_back(i);
-  }
+  for (std::size_t i = 0; i < tree.ids.size(); ++i)
+    tokens[static_cast<std::size_t>(prompt[i])].push_back(i);
   for (const auto& members : tokens) {
     for (std::size_t a = 0; a < members.size(); ++a) {
       const std::size_t query = members[a];
-      float* row = data + tree.padded[query] * n;
+      float* row = data + (prompt[query] * n + place[query]) * n;
       for (std::size_t b = 0; b <= a; ++b) {
         const std::int64_t branch = tree.branch[members[b]];
-        if (branch < 0 || branch == tree.branch[query]) {
-          row[tree.padded[members[b]] % n] = 0.0F;
-        }
+        if (branch < 0 || branch == tree.branch[query])
+          row[place[members[b]]] = 0.0F;
       }
     }
   }
@@ -146,36 +130,22 @@ at::Tensor packed_features(const ScoreBatch& batch) {
   return at::cat(parts);
 }
 
-// Scatters packed rows into [trees, heads, longest, size], attends, gathers.
+// Attention of packed tokens, each among those of its tree.
 at::Tensor attend_in_trees(
     const at::Tensor& q,
     const at::Tensor& k,
     const at::Tensor& v,
-    const at::Tensor& padded,
+    const kernels::Padding& padding,
     const at::Tensor& mask) {
-  const std::int64_t trees = mask.size(0);
-  const std::int64_t longest = mask.size(2);
-  // Places rise with the tokens: as many as there are means no padding.
-  const bool is_full = padded.size(0) == trees * longest;
-  const auto spread = [&](const at::Tensor& packed) {
-    const std::int64_t heads = packed.size(1);
-    at::Tensor full = packed;
-    if (!is_full) {
-      full =
-          at::zeros({trees * longest, heads, packed.size(2)}, packed.options());
-      full = full.index_copy(0, padded, packed);
-    }
-    return full.view({trees, longest, heads, packed.size(2)}).transpose(1, 2);
-  };
   const std::int64_t repeats = q.size(1) / k.size(1);
   const auto repeated = [&](const at::Tensor& packed) {
     return repeats == 1 ? packed : packed.repeat_interleave(repeats, 1);
   };
-  const at::Tensor out = at::scaled_dot_product_attention(
-      spread(q), spread(repeated(k)), spread(repeated(v)), mask);
-  const at::Tensor tokens =
-      out.transpose(1, 2).reshape({trees * longest, -1});
-  return is_full ? tokens : tokens.index_select(0, padded);
+  return padding.gather(at::scaled_dot_product_attention(
+      padding.spread(q),
+      padding.spread(repeated(k)),
+      padding.spread(repeated(v)),
+      mask));
 }
 
 }  // namespace
@@ -198,18 +168,18 @@ at::Tensor LlamaModel::completion_logits(
     check_tokens(completion, total);
   }
   const Tree tree = TreeBuilder(batch).take();
-  const auto trees = static_cast<std::int64_t>(batch.prompts.size());
-  const at::Tensor padded = index_tensor(tree.padded, device_);
-  const at::Tensor mask = tree_mask(tree, trees, device_);
+  const kernels::Padding padding(
+      tree.tokens, std::ssize(batch.prompts), device_);
+  const at::Tensor mask = tree_mask(tree, padding, device_);
 
   LlamaPass pass;
   pass.positions = index_tensor(tree.positions, device_);
-  pass.steering = steering.select(index_tensor(tree.prompt, device_));
+  pass.steering = steering.select(index_tensor(tree.tokens.sequence, device_));
   pass.attend = [&](std::int64_t,
                     const at::Tensor& q,
                     const at::Tensor& k,
                     const at::Tensor& v) {
-    return attend_in_trees(q, k, v, padded, mask);
+    return attend_in_trees(q, k, v, padding, mask);
   };
   const bool reuse = batch.features != nullptr;
   at::Tensor hidden =

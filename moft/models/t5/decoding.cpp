@@ -7,6 +7,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/kernels/attention.h"
+#include "moft/kernels/padding.h"
 
 namespace moft {
 namespace {
@@ -128,9 +129,9 @@ void T5DecodeSession::look_at_prompts(
 void T5DecodeSession::fill_cross_buffers(
     const at::Tensor& encoded, const T5Sequences& pairs, bool keep_graph) {
   const T5Config& c = model_.config();
-  const TokenPlaces places = places_of(pairs.lengths);
-  const at::Tensor owner = long_tensor(places.owner).to(device_);
-  const at::Tensor position = long_tensor(places.position).to(device_);
+  const auto places = kernels::places_of_lengths(pairs.lengths);
+  const at::Tensor owner = long_tensor(places.sequence).to(device_);
+  const at::Tensor position = long_tensor(places.place).to(device_);
   const RowSteering steering = pairs.steering.select(owner);
   const std::vector<std::int64_t> shape{
       static_cast<std::int64_t>(pairs_.size()),

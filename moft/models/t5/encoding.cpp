@@ -1,8 +1,7 @@
 #include "moft/models/t5/encoding.h"
 
-#include <algorithm>
-
 #include "moft/kernels/masked_attention.h"
+#include "moft/kernels/padding.h"
 
 namespace moft {
 namespace {
@@ -34,21 +33,26 @@ at::Tensor attend_each(
   return at::cat(attended);
 }
 
-}  // namespace
-
-TokenPlaces places_of(const std::vector<std::int64_t>& lengths) {
-  TokenPlaces places;
-  for (std::size_t s = 0; s < lengths.size(); ++s) {
-    for (std::int64_t t = 0; t < lengths[s]; ++t) {
-      places.owner.push_back(static_cast<std::int64_t>(s));
-      places.position.push_back(t);
-    }
-  }
-  return places;
+// The same, all sequences at once.
+at::Tensor attend_padded(
+    const at::Tensor& q,
+    const at::Tensor& k,
+    const at::Tensor& v,
+    const at::Tensor& mask,
+    const kernels::Padding& padding) {
+  return padding.gather(kernels::masked_attention(
+      padding.spread(q),
+      padding.spread(k),
+      padding.spread(v),
+      mask,
+      /*scale=*/1.0));
 }
 
+}  // namespace
+
 RowSteering token_steering(const T5Model& model, const T5Sequences& sequences) {
-  const auto owner = at::tensor(places_of(sequences.lengths).owner, at::kLong);
+  const auto tokens = kernels::places_of_lengths(sequences.lengths);
+  const at::Tensor owner = at::tensor(tokens.sequence, at::kLong);
   return sequences.steering.select(owner.to(model.device()));
 }
 
@@ -60,17 +64,20 @@ at::Tensor encode_blocks(
     const T5Sequences& sequences) {
   if (begin == end) return hidden;
   const auto& lengths = sequences.lengths;
+  const kernels::Padding padding(
+      kernels::places_of_lengths(lengths), std::ssize(lengths), model.device());
   const at::Tensor bias = model.encoder_bias(
-      *std::max_element(lengths.begin(), lengths.end()),
-      static_cast<std::int64_t>(lengths.size()),
-      sequences.steering);
+      padding.longest(), padding.sequences(), sequences.steering);
+  const bool at_once = !model.device().is_cpu();
+  const at::Tensor mask = at_once ? bias + padding.key_mask() : at::Tensor();
   T5Pass pass;
   pass.steering = token_steering(model, sequences);
   pass.attend = [&](std::int64_t,
                     const at::Tensor& q,
                     const at::Tensor& k,
                     const at::Tensor& v) {
-    return attend_each(q, k, v, bias, lengths);
+    return at_once ? attend_padded(q, k, v, mask, padding)
+                   : attend_each(q, k, v, bias, lengths);
   };
   return model.run_encoder(std::move(hidden), begin, end, pass);
 }

@@ -1,7 +1,8 @@
 // The encoder over packed sequences, as decoding and scoring both run it.
 //
-// Every sequence attends by itself, so that neither padding nor neighbours can
-// touch its bits. Differentiable when gradient mode is on.
+// On a CPU every sequence attends by itself, so that neither padding nor
+// neighbours can touch its bits; elsewhere all attend at once, padded.
+// Differentiable when gradient mode is on.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,6 @@ struct T5Sequences {
   std::vector<std::int64_t> lengths;
   RowSteering steering;  // one row per sequence, or uniform
 };
-
-// The sequence that each packed token belongs to, and its place there.
-struct TokenPlaces {
-  std::vector<std::int64_t> owner;
-  std::vector<std::int64_t> position;
-};
-
-TokenPlaces places_of(const std::vector<std::int64_t>& lengths);
 
 // `sequences.steering` for every packed token.
 RowSteering token_steering(const T5Model& model, const T5Sequences& sequences);

@@ -12,6 +12,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/kernels/masked_attention.h"
+#include "moft/kernels/padding.h"
 #include "moft/models/t5/encoding.h"
 #include "moft/models/t5/model.h"
 #include "moft/models/t5/relative.h"
@@ -26,93 +27,25 @@ at::Tensor index_tensor(
   return at::tensor(values, at::kLong).to(device);
 }
 
-// Packed sequences and where their tokens stand when padded.
+// What the decoder reads: completions, packed.
 struct Packed {
   std::vector<std::int64_t> ids;
-  std::vector<std::int64_t> owner;   // sequence of each token
-  std::vector<std::int64_t> padded;  // place in [sequences, longest]
-  std::int64_t longest = 0;
+  kernels::TokenPlaces tokens;
 };
-
-void place_tokens(Packed& packed) {
-  std::vector<std::int64_t> lengths;
-  for (const std::int64_t sequence : packed.owner) {
-    const auto s = static_cast<std::size_t>(sequence);
-    if (lengths.size() <= s) lengths.resize(s + 1, 0);
-    packed.padded.push_back(lengths[s]++);
-    packed.longest = std::max(packed.longest, lengths[s]);
-  }
-  for (std::size_t i = 0; i < packed.owner.size(); ++i)
-    packed.padded[i] += packed.owner[i] * packed.longest;
-}
 
 Packed pack_completions(
     const std::vector<TokenIds>& completions, std::int32_t start) {
   Packed packed;
+  std::vector<std::int64_t> rows;
   for (std::size_t r = 0; r < completions.size(); ++r) {
     packed.ids.push_back(start);
     packed.ids.insert(
         packed.ids.end(), completions[r].begin(), completions[r].end() - 1);
-    packed.owner.resize(packed.ids.size(), static_cast<std::int64_t>(r));
+    rows.resize(packed.ids.size(), static_cast<std::int64_t>(r));
   }
-  place_tokens(packed);
+  packed.tokens = kernels::places_of_members(std::move(rows));
   return packed;
 }
-
-// Whether every place is taken and tokens stand in the order of their places.
-bool is_full(const std::vector<std::int64_t>& padded, std::int64_t places) {
-  if (std::ssize(padded) != places) return false;
-  for (std::int64_t i = 0; i < places; ++i) {
-    if (padded[static_cast<std::size_t>(i)] != i) return false;
-  }
-  return true;
-}
-
-// A batch of padded sequences for attention.
-class Padding {
- public:
-  Padding(
-      const std::vector<std::int64_t>& padded,
-      std::int64_t sequences,
-      std::int64_t longest,
-      at::Device device)
-      : places_(index_tensor(padded, device)),
-        sequences_(sequences),
-        longest_(longest),
-        full_(is_full(padded, sequences * longest)) {}
-
-  // [tokens, heads, size] -> [sequences, heads, longest, size].
-  at::Tensor spread(const at::Tensor& packed) const {
-    const std::int64_t heads = packed.size(1);
-    const std::int64_t size = packed.size(2);
-    if (full_) {
-      return packed.view({sequences_, longest_, heads, size}).transpose(1, 2);
-    }
-    return at::zeros({sequences_ * longest_, heads, size}, packed.options())
-        .index_copy(0, places_, packed)
-        .view({sequences_, longest_, heads, size})
-        .transpose(1, 2);
-  }
-  // [sequences, heads, longest, size] -> [tokens, heads * size].
-  at::Tensor gather(const at::Tensor& full) const {
-    const at::Tensor tokens =
-        full.transpose(1, 2).reshape({sequences_ * longest_, -1});
-    return full_ ? tokens : tokens.index_select(0, places_);
-  }
-  // Additive [sequences, 1, 1, longest]: 0 for tokens, -inf for padding.
-  at::Tensor key_mask() const {
-    const at::TensorOptions options = at::device(places_.device());
-    return at::full({sequences_ * longest_}, kBlocked, options)
-        .index_fill_(0, places_, 0.0)
-        .view({sequences_, 1, 1, longest_});
-  }
-
- private:
-  at::Tensor places_;
-  std::int64_t sequences_;
-  std::int64_t longest_;
-  bool full_;  // packed and padded are the same
-};
 
 // Scores of T5 are not scaled.
 at::Tensor attend_padded(
@@ -183,12 +116,10 @@ class Scorer {
     prompts.steering = steering_;
     for (const TokenIds& prompt : batch_.prompts)
       prompts.lengths.push_back(std::ssize(prompt));
-    const TokenPlaces places = places_of(prompts.lengths);
-    Packed packed;
-    packed.owner = places.owner;
-    place_tokens(packed);
     encoder_padding_.emplace(
-        packed.padded, std::ssize(batch_.prompts), packed.longest, device_);
+        kernels::places_of_lengths(prompts.lengths),
+        std::ssize(batch_.prompts),
+        device_);
     encoder_mask_ = encoder_padding_->key_mask();
     if (batch_.prompt_graph) return;
     encoder_steering_ = token_steering(model_, prompts);
@@ -225,16 +156,16 @@ class Scorer {
     return model_.cross_keys_values(block, encoded_, encoder_steering_);
   }
 
-  // Where each decoder token stands among all those of its prompt.
-  Padding queries_by_prompt(const Packed& tokens) const {
-    Packed queries;
-    for (const std::int64_t row : tokens.owner) {
-      queries.owner.push_back(
-          batch_.prompt_of_row[static_cast<std::size_t>(row)]);
-    }
-    place_tokens(queries);
-    const auto prompts = static_cast<std::int64_t>(batch_.prompts.size());
-    return Padding(queries.padded, prompts, queries.longest, device_);
+  // Decoder tokens of `rows` as one sequence of queries for each prompt.
+  kernels::Padding queries_by_prompt(
+      const std::vector<std::int64_t>& rows) const {
+    std::vector<std::int64_t> prompts;
+    for (const std::int64_t row : rows)
+      prompts.push_back(batch_.prompt_of_row[static_cast<std::size_t>(row)]);
+    return kernels::Padding(
+        kernels::places_of_members(std::move(prompts)),
+        std::ssize(batch_.prompts),
+        device_);
   }
 
   // 0 or -inf [n, n]: a token sees itself and what came before.
@@ -243,19 +174,20 @@ class Scorer {
   }
 
   at::Tensor decode() {
-    const Packed tokens =
+    const Packed packed =
         pack_completions(batch_.completions, model_.config().start_token);
-    const auto rows = static_cast<std::int64_t>(batch_.completions.size());
-    const std::int64_t n = tokens.longest;
-    const Padding own(tokens.padded, rows, n, device_);
-    const Padding cross = queries_by_prompt(tokens);
+    const std::vector<std::int64_t>& row_of_token = packed.tokens.sequence;
+    const std::int64_t rows = std::ssize(batch_.completions);
+    const kernels::Padding own(packed.tokens, rows, device_);
+    const kernels::Padding cross = queries_by_prompt(row_of_token);
+    const std::int64_t n = own.longest();
     const RowSteering row_steering =
         steering_.select(index_tensor(batch_.prompt_of_row, device_));
     const at::Tensor by_distance = at::constant_pad_nd(
         model_.decoder_bias(n, rows, row_steering), {0, n - 1});
     const at::Tensor mask = spread_distances(by_distance, n) + causal_mask(n);
     T5Pass pass;
-    pass.steering = row_steering.select(index_tensor(tokens.owner, device_));
+    pass.steering = row_steering.select(index_tensor(row_of_token, device_));
     pass.attend = [&](std::int64_t,
                       const at::Tensor& q,
                       const at::Tensor& k,
@@ -272,7 +204,7 @@ class Scorer {
           encoder_mask_));
     };
     at::Tensor hidden =
-        model_.embed(index_tensor(tokens.ids, device_), pass.steering);
+        model_.embed(index_tensor(packed.ids, device_), pass.steering);
     hidden = run_layers(
         hidden,
         0,
@@ -288,7 +220,7 @@ class Scorer {
   const ScoreBatch& batch_;
   const RowSteering& steering_;
   at::Device device_;
-  std::optional<Padding> encoder_padding_;
+  std::optional<kernels::Padding> encoder_padding_;
   at::Tensor encoder_mask_;       // [P, 1, 1, longest]
   RowSteering encoder_steering_;  // per prompt token
   at::Tensor encoded_;            // [prompt tokens, width]
