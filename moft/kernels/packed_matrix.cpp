@@ -33,7 +33,8 @@ at::ScalarType scalar_type(Storage storage) {
 simd::PanelFormat panel_format(Storage storage) {
   switch (storage) {
     case Storage::kBFloat16:
-      return simd::PanelFormat::kBFloat16;
+      return rounds_inputs(storage) ? simd::PanelFormat::kBFloat16Pairs
+                                    : simd::PanelFormat::kBFloat16;
     case Storage::kBlocks4:
       return simd::PanelFormat::kBlocks4;
     case Storage::kBlocks8:
@@ -46,6 +47,21 @@ simd::PanelFormat panel_format(Storage storage) {
 std::int64_t panel_count(std::int64_t out) {
   const std::int64_t width = simd::table().panel;
   return (out + width - 1) / width;
+}
+
+// Inputs that lie side by side in a panel.
+std::int64_t inputs_together(Storage storage) {
+  return rounds_inputs(storage) ? 2 : 1;
+}
+
+// Panels of floats or bf16, without those of blocks.
+std::vector<std::int64_t> panel_shape(
+    std::int64_t out, std::int64_t in, Storage storage) {
+  const std::int64_t together = inputs_together(storage);
+  std::vector<std::int64_t> shape{
+      panel_count(out), (in + together - 1) / together, simd::table().panel};
+  if (together > 1) shape.push_back(together);
+  return shape;
 }
 
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
@@ -68,43 +84,53 @@ at::Tensor panel_storage(at::IntArrayRef shape, at::TensorOptions options) {
   return at::empty(shape, options);
 }
 
-// rows [count, in] -> one panel [in][width], padded with zeros.
-template <typename From, typename To>
+// Where input k of a panel's column c stands.
+template <int kTogether>
+std::int64_t panel_place(std::int64_t k, std::int64_t c, std::int64_t width) {
+  return (k / kTogether * width + c) * kTogether + k % kTogether;
+}
+
+// rows [count, in] -> one panel, padded with zeros.
+template <int kTogether, typename From, typename To>
 void pack_panel(
     const From* rows, std::int64_t count, std::int64_t in, To* panel) {
   const std::int64_t width = simd::table().panel;
-  if (count < width) std::fill_n(panel, in * width, To{});
+  const std::int64_t padded = (in + kTogether - 1) / kTogether * kTogether;
+  if (count < width || padded > in) std::fill_n(panel, padded * width, To{});
   for (std::int64_t k = 0; k < in; ++k) {
-    for (std::int64_t c = 0; c < count; ++c)
-      panel[k * width + c] = static_cast<To>(rows[c * in + k]);
+    for (std::int64_t c = 0; c < count; ++c) {
+      panel[panel_place<kTogether>(k, c, width)] =
+          static_cast<To>(rows[c * in + k]);
+    }
   }
 }
 
-// source [out, in] -> panels [panels][in][width], padded with zeros.
-template <typename Number>
+// source [out, in] -> panels, padded with zeros.
+template <int kTogether, typename Number>
 void pack_panels(
     const Number* source, std::int64_t out, std::int64_t in, Number* panels) {
   const std::int64_t width = simd::table().panel;
+  const std::int64_t padded = (in + kTogether - 1) / kTogether * kTogether;
   parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
     for (auto panel = begin; panel < end; ++panel) {
-      pack_panel(
+      pack_panel<kTogether>(
           source + panel * width * in,
           std::min(width, out - panel * width),
           in,
-          panels + panel * in * width);
+          panels + panel * padded * width);
     }
   });
 }
 
-template <typename Number>
+template <int kTogether, typename Number>
 void unpack_panels(
     const Number* panels, std::int64_t out, std::int64_t in, Number* target) {
   const std::int64_t width = simd::table().panel;
+  const std::int64_t padded = (in + kTogether - 1) / kTogether * kTogether;
   for (std::int64_t o = 0; o < out; ++o) {
-    const auto* column = panels + (o / width) * in * width + o % width;
-    for (std::int64_t k = 0; k < in; ++k) {
-      target[o * in + k] = column[k * width];
-    }
+    const auto* panel = panels + (o / width) * padded * width;
+    for (std::int64_t k = 0; k < in; ++k)
+      target[o * in + k] = panel[panel_place<kTogether>(k, o % width, width)];
   }
 }
 
@@ -170,6 +196,24 @@ BlockPanels block_layout(const PackedMatrix& weight) {
       .in = weight.in()};
 }
 
+// x [rows, in] -> [rows, in, rounded up to even] bf16, zero-padded.
+at::Tensor in_pairs(const at::Tensor& x) {
+  const std::int64_t rows = x.size(0), in = x.size(1);
+  const std::int64_t padded = in + in % 2;
+  at::Tensor rounded = at::empty({rows, padded}, at::kBFloat16);
+  auto* target = static_cast<std::uint16_t*>(rounded.mutable_data_ptr());
+  const auto* source = x.const_data_ptr<float>();
+  const std::int64_t stride = x.stride(0);
+  parallel_ranges(rows, 1 + 65536 / padded, [&](auto begin, auto end) {
+    for (auto row = begin; row < end; ++row) {
+      auto* to = target + row * padded;
+      simd::table().round_to_bf16(source + row * stride, in, to);
+      if (padded > in) to[in] = 0;
+    }
+  });
+  return rounded;
+}
+
 // x [rows, in] with stride 1 inside, result likewise.
 void run_packed(
     const at::Tensor& x,
@@ -185,13 +229,16 @@ void run_packed(
         local->numel(),
         weight.out());
   }
+  const bool pairs = rounds_inputs(weight.storage());
+  const at::Tensor rounded = pairs ? in_pairs(x) : at::Tensor();
   run_product(
-      {.x = x.const_data_ptr<float>(),
-       .x_stride = x.stride(0),
+      {.x = pairs ? static_cast<const float*>(rounded.const_data_ptr())
+                  : x.const_data_ptr<float>(),
+       .x_stride = pairs ? rounded.stride(0) / 2 : x.stride(0),
        .rows = x.size(0),
        .panels = weight.data().const_data_ptr(),
        .format = panel_format(weight.storage()),
-       .in = weight.in(),
+       .in = pairs ? rounded.size(1) / 2 : weight.in(),
        .out = weight.out(),
        .bias = local ? local->const_data_ptr<float>() : nullptr,
        .accumulate = accumulate,
@@ -202,6 +249,11 @@ void run_packed(
 }
 
 }  // namespace
+
+bool rounds_inputs(Storage storage) {
+  return storage == Storage::kBFloat16 &&
+         simd::table().round_to_bf16 != nullptr;
+}
 
 PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
     : storage_(storage) {
@@ -220,17 +272,20 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
     data_ = plain.is_same(weight) ? plain.clone() : plain;
     return;
   }
-  const auto width = simd::table().panel;
-  data_ = panel_storage({panel_count(out_), in_, width}, plain.options());
-  if (storage == Storage::kBFloat16) {
-    auto* target = static_cast<std::uint16_t*>(data_.mutable_data_ptr());
-    pack_panels(bits(plain), out_, in_, target);
-  } else {
-    pack_panels(
+  data_ = panel_storage(panel_shape(out_, in_, storage), plain.options());
+  if (storage == Storage::kFloat32) {
+    pack_panels<1>(
         plain.const_data_ptr<float>(),
         out_,
         in_,
         data_.mutable_data_ptr<float>());
+    return;
+  }
+  auto* target = static_cast<std::uint16_t*>(data_.mutable_data_ptr());
+  if (rounds_inputs(storage)) {
+    pack_panels<2>(bits(plain), out_, in_, target);
+  } else {
+    pack_panels<1>(bits(plain), out_, in_, target);
   }
 }
 
@@ -241,21 +296,26 @@ PackedMatrix::PackedMatrix(
     pack_blocks(source.blocks);
     return;
   }
-  const std::int64_t width = simd::table().panel;
   data_ = panel_storage(
-      {panel_count(out), in, width}, at::dtype(scalar_type(storage)));
+      panel_shape(out, in, storage), at::dtype(scalar_type(storage)));
+  const std::int64_t width = simd::table().panel;
+  const std::int64_t numbers = data_.numel() / data_.size(0);  // of a panel
   void* data = data_.mutable_data_ptr();
   parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
     std::vector<float> rows(static_cast<std::size_t>(width * in));
     for (auto panel = begin; panel < end; ++panel) {
       const auto count = std::min(width, out - panel * width);
       source.floats(panel * width, panel * width + count, rows.data());
-      if (storage == Storage::kBFloat16) {
-        auto* target = static_cast<at::BFloat16*>(data) + panel * in * width;
-        pack_panel(rows.data(), count, in, target);
+      if (storage == Storage::kFloat32) {
+        auto* target = static_cast<float*>(data) + panel * numbers;
+        pack_panel<1>(rows.data(), count, in, target);
+        continue;
+      }
+      auto* target = static_cast<at::BFloat16*>(data) + panel * numbers;
+      if (rounds_inputs(storage)) {
+        pack_panel<2>(rows.data(), count, in, target);
       } else {
-        auto* target = static_cast<float*>(data) + panel * in * width;
-        pack_panel(rows.data(), count, in, target);
+        pack_panel<1>(rows.data(), count, in, target);
       }
     }
   });
@@ -306,12 +366,12 @@ at::Tensor PackedMatrix::rows(const at::Tensor& ids) const {
       unpack_blocks(index[i], target + i * in_);
     return found;
   }
-  // [n, in] out of [panels][in][width].
+  // [n, in] out of [panels][in][width], or [n, in / 2, 2] of pairs.
   const auto width = data_.size(2);
   const at::Tensor panel = ids.div(width, "floor");
   const at::Tensor column = ids.remainder(width);
   const at::Tensor found = data_.index({panel, at::indexing::Slice(), column});
-  return found.to(at::kFloat);
+  return found.to(at::kFloat).flatten(1).narrow(1, 0, in_);
 }
 
 std::int64_t PackedMatrix::bytes() const {
@@ -332,9 +392,13 @@ at::Tensor PackedMatrix::unpack() const {
   auto plain = at::empty({out_, in_}, data_.options());
   if (storage_ == Storage::kBFloat16) {
     auto* target = static_cast<std::uint16_t*>(plain.mutable_data_ptr());
-    unpack_panels(bits(data_), out_, in_, target);
+    if (rounds_inputs(storage_)) {
+      unpack_panels<2>(bits(data_), out_, in_, target);
+    } else {
+      unpack_panels<1>(bits(data_), out_, in_, target);
+    }
   } else {
-    unpack_panels(
+    unpack_panels<1>(
         data_.const_data_ptr<float>(),
         out_,
         in_,

@@ -7,13 +7,16 @@
 // number of rows, the row's place, the batch, or the number of threads.
 //
 // Storage kBFloat16 rounds the weight once (to nearest even) and halves the
-// bytes read; arithmetic stays float32. On other devices the weight is kept as
+// bytes read. Where the processor multiplies bf16 (rounds_inputs()), x is
+// rounded too and the chain runs over pairs of inputs, summed in float32;
+// elsewhere arithmetic stays float32. On other devices the weight is kept as
 // [out, in] in the storage type and at::linear does the work (no guarantee).
 // Storage kBlocks4 and kBlocks8 keep the blocks of a quantised file
 // (block_panels.h): the bits of kFloat32 at a fifth and a third of its bytes.
 //
 // Layout on CPU: panels of w outputs (w = two vector registers); a panel is
-// [in][w], zero-padded in the last panel; bf16 is stored as its 16 bits.
+// [in][w], zero-padded in the last panel; bf16 is stored as its 16 bits, and
+// as [in / 2][w][2] where inputs are multiplied in pairs.
 // After K. Goto, R. van de Geijn, "Anatomy of high-performance matrix
 // multiplication", ACM TOMS 2008.
 //
@@ -34,6 +37,10 @@
 namespace moft::kernels {
 
 enum class Storage { kFloat32, kBFloat16, kBlocks4, kBlocks8 };
+
+// Whether products with weights in this storage round x (float32, CPU) to bf16
+// on this machine.
+bool rounds_inputs(Storage storage);
 
 // Writes rows begin..end of a matrix, float32, one after the other, to
 // `target`. Called from several threads at once. A vector counts as one row.

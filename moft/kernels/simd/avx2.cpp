@@ -12,6 +12,7 @@ namespace moft::kernels::simd {
 const Table kAvx2 = {
     .name = "avx2",
     .panel = kPanel,
+    .round_to_bf16 = nullptr,
     .product = product,
     .attention = attention,
     .rms_norm = rms_norm,

@@ -12,6 +12,7 @@ namespace moft::kernels::simd {
 const Table kAvx512 = {
     .name = "avx512",
     .panel = kPanel,
+    .round_to_bf16 = nullptr,
     .product = product,
     .attention = attention,
     .rms_norm = rms_norm,

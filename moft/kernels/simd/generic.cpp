@@ -10,6 +10,7 @@ namespace moft::kernels::simd {
 const Table kGeneric = {
     .name = "generic",
     .panel = kPanel,
+    .round_to_bf16 = nullptr,
     .product = product,
     .attention = attention,
     .rms_norm = rms_norm,

@@ -61,6 +61,18 @@ constexpr std::int64_t elements(std::int64_t inputs) {
   return kBlocked<Weight> ? inputs / kBlockInputs : inputs * kPanel;
 }
 
+// What a product with many rows reads: floats, or pairs as they are.
+template <typename Weight>
+struct OperandOf {
+  using Type = float;
+};
+template <>
+struct OperandOf<Pair> {
+  using Type = Pair;
+};
+template <typename Weight>
+using Operand = typename OperandOf<Weight>::Type;
+
 struct Tile {
   const float* x;
   std::int64_t x_stride;
@@ -72,8 +84,20 @@ struct Tile {
   std::int64_t result_stride;
 };
 
+// One more link of the chains.
+template <typename Weight>
+MOFT_INLINE Vec add_product(Vec x, Vec weight, Vec sum) {
+  return fma(x, weight, sum);
+}
+#if defined(__AVX512BF16__)
+template <>
+MOFT_INLINE Vec add_product<Pair>(Vec x, Vec weight, Vec sum) {
+  return add_pair(x, weight, sum);
+}
+#endif
+
 // The weights of one input for P panels, added to the sums.
-template <int M, int P>
+template <int M, int P, typename Weight>
 MOFT_INLINE void add_input(
     const Tile& t, std::int64_t k, const Vec* weight, Vec (*sum)[2 * P]) {
 #pragma GCC unroll 16
@@ -81,7 +105,7 @@ MOFT_INLINE void add_input(
     const Vec value = splat(t.x[m * t.x_stride + k]);
 #pragma GCC unroll 8
     for (int v = 0; v < 2 * P; ++v) {
-      sum[m][v] = fma(value, weight[v], sum[m][v]);
+      sum[m][v] = add_product<Weight>(value, weight[v], sum[m][v]);
     }
   }
 }
@@ -95,7 +119,7 @@ MOFT_INLINE void add_inputs(const Tile& t, const Number* w, Vec (*sum)[2 * P]) {
       weight[v] =
           load(w + (v / 2) * t.panel_stride + k * kPanel + (v % 2) * kLanes);
     }
-    add_input<M, P>(t, k, weight, sum);
+    add_input<M, P, Number>(t, k, weight, sum);
   }
 }
 
@@ -107,7 +131,7 @@ MOFT_INLINE void add_blocks(const Tile& t, const Block* w, Vec (*sum)[2 * P]) {
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p)
         widen(w[p * t.panel_stride], i, weight + 2 * p);
-      add_input<M, P>(t, k + i, weight, sum);
+      add_input<M, P, Block>(t, k + i, weight, sum);
     }
   }
 }
@@ -245,9 +269,9 @@ void run_few_rows(const Product& p) {
   }
 }
 
-// `count` inputs of a panel as floats, in `buffer` unless they are floats.
+// `count` inputs of a panel as many rows read them, in `buffer` if widened.
 template <typename Weight>
-MOFT_INLINE const float* as_floats(
+MOFT_INLINE const float* as_operands(
     const Weight* w, std::int64_t count, float* buffer) {
   for (std::int64_t k = 0; k < count; ++k) {
     Vec weight[2];
@@ -263,8 +287,13 @@ MOFT_INLINE const float* as_floats(
   return buffer;
 }
 
-MOFT_INLINE const float* as_floats(
+MOFT_INLINE const float* as_operands(
     const float* w, std::int64_t /*count*/, float* /*buffer*/) {
+  return w;
+}
+
+MOFT_INLINE const Pair* as_operands(
+    const Pair* w, std::int64_t /*count*/, float* /*buffer*/) {
   return w;
 }
 
@@ -275,8 +304,8 @@ MOFT_INLINE std::int64_t slab_start(
   return index == slabs ? in : start - start % kBlockInputs;
 }
 
-// Rows [first, last) in equal tiles; slabs that are not floats are widened once
-// for all.
+// Rows [first, last) in equal tiles; slabs to be widened are widened once for
+// all.
 template <typename Weight>
 void run_chunk(const Product& p, std::int64_t first, std::int64_t last) {
   alignas(64) float widened[(kSlab + kBlockInputs) * kPanel];
@@ -287,14 +316,22 @@ void run_chunk(const Product& p, std::int64_t first, std::int64_t last) {
     const auto slab = slab_start(p.in, index, slabs);
     const auto count = slab_start(p.in, index + 1, slabs) - slab;
     for (auto panel = p.first_panel; panel < p.last_panel; ++panel) {
-      const auto* w = as_floats(
+      const auto* w = as_operands(
           weights + elements<Weight>(panel * p.in + slab), count, widened);
       for (std::int64_t tile = 0; tile < tiles; ++tile) {
         const auto row = first + (last - first) * tile / tiles;
         const auto end = first + (last - first) * (tile + 1) / tiles;
         const int rows = static_cast<int>(end - row);
         run_rows(
-            p, tile_kernel<float>(rows), row, rows, panel, 1, slab, count, w);
+            p,
+            tile_kernel<Operand<Weight>>(rows),
+            row,
+            rows,
+            panel,
+            1,
+            slab,
+            count,
+            w);
       }
     }
   }
@@ -320,6 +357,12 @@ void product(const Product& p) {
       return run_product<float>(p);
     case PanelFormat::kBFloat16:
       return run_product<std::uint16_t>(p);
+    case PanelFormat::kBFloat16Pairs:
+#if defined(__AVX512BF16__)
+      return run_product<Pair>(p);
+#else
+      __builtin_trap();  // round_to_bf16 is null: nobody has pairs
+#endif
     case PanelFormat::kBlocks4:
       return run_product<Block4>(p);
     case PanelFormat::kBlocks8:

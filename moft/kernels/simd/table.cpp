@@ -17,7 +17,10 @@ const Table& choose() {
                       __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
-  if (avx512 && limit != "avx2" && limit != "generic") return kAvx512;
+  const bool avx512bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  const bool lower = limit == "avx2" || limit == "generic";
+  if (avx512bf16 && !lower && limit != "avx512") return kAvx512Bf16;
+  if (avx512 && !lower) return kAvx512;
   if (avx2 && limit != "generic") return kAvx2;
 #endif
   return kGeneric;

@@ -1,10 +1,10 @@
 // The kernels as plain functions on pointers, one table per instruction set.
 //
-// The same source (the *-inl.h files) is compiled for portable C++, AVX2+FMA
-// and AVX-512; table() picks once, by what the processor can do. The variants
-// may differ in last bits; one machine always uses one variant. Setting the
-// environment variable MOFT_SIMD to generic, avx2 or avx512 lowers the choice
-// (for tests); it never raises it.
+// The same source (the *-inl.h files) is compiled for portable C++, AVX2+FMA,
+// AVX-512, and AVX-512 with bf16 products; table() picks once, by what the
+// processor can do. The variants may differ in last bits; one machine always
+// uses one variant. Setting the environment variable MOFT_SIMD to generic, avx2
+// or avx512 lowers the choice (for tests); it never raises it.
 //
 // All strides and counts are in elements. Thread safety: pure functions.
 #pragma once
@@ -15,8 +15,16 @@
 namespace moft::kernels::simd {
 
 // How panels hold the weights: [panels][in][width] floats or bf16 bits, or the
-// blocks of kernels/block_panels.h.
-enum class PanelFormat { kFloat32, kBFloat16, kBlocks4, kBlocks8 };
+// blocks of kernels/block_panels.h. kBFloat16Pairs: [panels][in][width] pairs
+// of bf16 bits; x holds such pairs too, each in the place of a float, and `in`
+// counts pairs.
+enum class PanelFormat {
+  kFloat32,
+  kBFloat16,
+  kBFloat16Pairs,
+  kBlocks4,
+  kBlocks8
+};
 
 // out[r, o] = bias[o] + sum over k of x[r, k] w[o, k], a single chain in k.
 struct Product {
@@ -64,6 +72,9 @@ struct Moments {
 struct Table {
   const char* name;
   int panel;  // outputs per panel
+  // Rounds to bf16, to nearest even; null without products of bf16 pairs.
+  void (*round_to_bf16)(
+      const float* x, std::int64_t count, std::uint16_t* result);
   void (*product)(const Product& p);
   void (*attention)(const Attention& a);
   // result = x / sqrt(mean(x^2) + eps) * gain; x may be result.
@@ -151,7 +162,9 @@ struct Table {
 const Table& table();
 
 extern const Table kGeneric;
-extern const Table kAvx2;    // only on x86-64
-extern const Table kAvx512;  // only on x86-64
+// Only on x86-64.
+extern const Table kAvx2;
+extern const Table kAvx512;
+extern const Table kAvx512Bf16;
 
 }  // namespace moft::kernels::simd

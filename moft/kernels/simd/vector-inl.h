@@ -98,6 +98,42 @@ MOFT_INLINE Vec load(const std::uint16_t* p) {
 #endif
 }
 
+// Two neighbouring inputs in bf16, the earlier one in the lower half.
+struct Pair {
+  std::uint16_t bits[2];
+};
+
+#if defined(__AVX512BF16__)
+// kLanes pairs in the bits of floats.
+MOFT_INLINE Vec load(const Pair* p) {
+  return _mm512_loadu_ps(p);
+}
+
+// sum + the products of both halves, in one instruction: subnormal numbers
+// count as 0.
+MOFT_INLINE Vec add_pair(Vec a, Vec b, Vec sum) {
+  return _mm512_dpbf16_ps(
+      sum,
+      reinterpret_cast<__m512bh>(a),
+      reinterpret_cast<__m512bh>(b));
+}
+
+void round_to_bf16(const float* x, std::int64_t count, std::uint16_t* result) {
+  const auto round = [](Vec v) {
+    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    _mm256_storeu_si256(
+        reinterpret_cast<__m256i*>(result + i), round(load(x + i)));
+  }
+  if (i == count) return;
+  const auto mask = static_cast<__mmask16>((1U << (count - i)) - 1);
+  _mm256_mask_storeu_epi16(
+      result + i, mask, round(_mm512_maskz_loadu_ps(mask, x + i)));
+}
+#endif
+
 // kLanes whole numbers out of bytes.
 MOFT_INLINE IntVec load_integers(const std::uint8_t* p) {
 #if defined(__AVX512F__)
