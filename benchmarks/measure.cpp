@@ -61,10 +61,12 @@ double Roofline::seconds(double flops, double bytes) const {
   return std::max(flops / flops_per_second, bytes / bytes_per_second);
 }
 
-Roofline measure_roofline() {
+Roofline measure_roofline(bool bfloat16) {
   const at::NoGradGuard no_grad;
   const auto buffer = at::ones({64 << 20}, at::kFloat);
-  const auto x = at::rand({3000, 576}), w = at::rand({3072, 576});
+  const auto type = bfloat16 ? at::kBFloat16 : at::kFloat;
+  const auto x = at::rand({3000, 576}).to(type);
+  const auto w = at::rand({3072, 576}).to(type);
   Roofline found;
   found.bytes_per_second = static_cast<double>(buffer.nbytes()) /
                            best_of(7, [&] { (void)buffer.sum(); });

@@ -27,12 +27,13 @@ Timings measure(int repetitions, const std::function<void()>& body);
 // What the memory and the matrix units give, measured by the same threads.
 struct Roofline {
   double bytes_per_second = 0.0;  // a sum over 256 MB
-  double flops_per_second = 0.0;  // at::linear with 3000 rows, float32
+  double flops_per_second = 0.0;  // at::linear with 3000 rows
 
   // The least time for work that must read `bytes` and do `flops`.
   double seconds(double flops, double bytes) const;
 };
-Roofline measure_roofline();
+// Matrix products of float32 or of bfloat16.
+Roofline measure_roofline(bool bfloat16);
 
 // Highest resident memory of this process so far, bytes.
 std::int64_t peak_memory();

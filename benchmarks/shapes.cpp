@@ -7,7 +7,7 @@ namespace moft::benchmarks {
 
 namespace {
 
-ModelCost t5_cost(const nlohmann::json& config) {
+ModelCost t5_cost(const nlohmann::json& config, bool half) {
   const auto size = [&](const char* key) {
     return config.at(key).get<double>();
   };
@@ -24,14 +24,19 @@ ModelCost t5_cost(const nlohmann::json& config) {
   cost.fresh_parameters = decoder_layers * (6 * width * inner + feed_forward);
   cost.head_parameters = size("vocab_size") * width;
   cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
+  if (half) {
+    const double full = decoder_layers * width * size("d_ff");
+    cost.bytes = cost.bytes / 2 + 2.0 * full;
+  }
   return cost;
 }
 
 }  // namespace
 
-ModelCost cost_of(const LoadedModel& model, const std::string& file) {
+ModelCost cost_of(
+    const LoadedModel& model, const std::string& file, bool half) {
   if (model.config.value("model_type", "") == "t5")
-    return t5_cost(model.config);
+    return t5_cost(model.config, half);
   const auto vocabulary = model.config.at("vocab_size").get<double>();
   const auto width = model.config.at("hidden_size").get<double>();
   ModelCost cost;
@@ -39,8 +44,9 @@ ModelCost cost_of(const LoadedModel& model, const std::string& file) {
   cost.fresh_parameters = static_cast<double>(model.model->info().parameters) -
                           cost.head_parameters;
   cost.prompt_parameters = cost.fresh_parameters;
-  cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
-  if (std::filesystem::is_regular_file(file)) {
+  cost.bytes =
+      (half ? 2.0 : 4.0) * (cost.fresh_parameters + cost.head_parameters);
+  if (!half && std::filesystem::is_regular_file(file)) {
     const auto stored = static_cast<double>(std::filesystem::file_size(file));
     cost.bytes = std::min(cost.bytes, stored);
   }

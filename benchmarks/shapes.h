@@ -29,7 +29,9 @@ struct ModelCost {
 };
 
 // `file`: whose size is what has to be read where weights stay in its blocks.
-ModelCost cost_of(const LoadedModel& model, const std::string& file);
+// `half`: weights in bfloat16, but the `wo` of T5.
+ModelCost cost_of(
+    const LoadedModel& model, const std::string& file, bool half);
 
 // Prompts and lengths of a family's workloads, as the peers' scripts have them.
 struct Shape {

@@ -3,7 +3,7 @@
 //
 //   workloads --model FILE [--encoder DIR] [--threads N] [--reps N]
 //             [--only generate,steer,rl-step,tokenizer,minilm,load]
-//             [--lines FILE]
+//             [--lines FILE] [--precision bfloat16]
 //
 //   generate   batch 1, 8, 32, plain model. A decoder: prompt 96, 32 and 128
 //              new tokens. T5: encoder 256, 64 new tokens
@@ -45,6 +45,7 @@ struct Flags {
   std::string model;
   std::string encoder;
   std::string lines;
+  std::string precision = "float32";
   int threads = 0;
   int repetitions = 3;
   std::vector<std::string> only = {
@@ -53,7 +54,13 @@ struct Flags {
   std::vector<int> lengths = {32, 128};
 };
 
-// Work of one token in the layers and in the output head.
+LoadOptions load_options(const Flags& flags) {
+  LoadOptions options;
+  if (flags.precision == "bfloat16")
+    options.storage = kernels::Storage::kBFloat16;
+  return options;
+}
+
 std::vector<RowKey> keys_of(std::size_t rows) {
   std::vector<RowKey> keys(rows);
   for (std::size_t r = 0; r < rows; ++r)
@@ -92,9 +99,9 @@ GenerateOptions generate_options(std::int64_t fresh) {
 
 void run_generation(const Flags& flags, const Roofline& roof) {
   const at::NoGradGuard no_gradient;
-  const auto policy = load_policy(flags.model);
+  const auto policy = load_policy(flags.model, load_options(flags));
   LanguageModel& model = policy->model();
-  const auto cost = cost_of(policy->base(), flags.model);
+  const auto cost = cost_of(policy->base(), flags.model, flags.precision == "bfloat16");
   const Shape shape = shape_of(policy->base(), flags.model);
   const auto plain = policy->coefficients_of(std::nullopt);
   for (const int rows : flags.batches) {
@@ -109,8 +116,9 @@ void run_generation(const Flags& flags, const Roofline& roof) {
       });
       report(
           fmt::format(
-              "{} moft float32 b{} {} new{}",
+              "{} moft {} b{} {} new{}",
               shape.label,
+              flags.precision,
               rows,
               shape.prompt_text(),
               fresh),
@@ -125,7 +133,7 @@ void run_generation(const Flags& flags, const Roofline& roof) {
 
 std::unique_ptr<SteeredPolicy> conditioned_policy(
     const Flags& flags, SteeredSet set, const std::string& layers) {
-  LoadedModel base = load_language_model(flags.model);
+  LoadedModel base = load_language_model(flags.model, load_options(flags));
   auto tokenizer = load_base_tokenizer(flags.model, base);
   PolicyDefinition definition;
   definition.objectives = {{"long", 0.0, 1.0}, {"the", 0.0, 1.0}};
@@ -191,9 +199,10 @@ void run_mixing(const Flags& flags) {
   };
   const auto print = [&](const char* kind, const Timings& timings) {
     const auto name = fmt::format(
-        "mixing {} moft {} b{} {} new{}",
+        "mixing {} moft {} {} b{} {} new{}",
         shape.label,
         kind,
+        flags.precision,
         kRows,
         shape.prompt_text(),
         kFresh);
@@ -309,16 +318,17 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
       values.push_back(times[i].*part);
     return median(values);
   };
-  ModelCost cost = cost_of(policy->base(), flags.model);
+  ModelCost cost = cost_of(policy->base(), flags.model, flags.precision == "bfloat16");
   const double samples = static_cast<double>(rows);
   const double prompt = static_cast<double>(shape.prompt);
   const double pass = cost.prompt_flops(samples * prompt) +
                       cost.fresh_flops(samples * shape.step_fresh);
   report(
       fmt::format(
-          "rl-step {} moft {} b{} src{} new{}",
+          "rl-step {} moft {} {} b{} src{} new{}",
           shape.label,
           kind.name,
+          flags.precision,
           rows,
           shape.prompt,
           shape.step_fresh),
@@ -396,14 +406,14 @@ void run_encoder(const Flags& flags, const Roofline& roof) {
 
 void run_load(const Flags& flags) {
   const auto timings =
-      measure(flags.repetitions, [&] { (void)load_policy(flags.model); });
+      measure(flags.repetitions, [&] { (void)load_policy(flags.model, load_options(flags)); });
   report("load moft", 1, "loads", timings, 0.0);
 }
 
 void run(const Flags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   const std::set<std::string> only(flags.only.begin(), flags.only.end());
-  const Roofline roof = measure_roofline();
+  const Roofline roof = measure_roofline(flags.precision == "bfloat16");
   fmt::print(
       "{}\n",
       nlohmann::json{
@@ -436,6 +446,8 @@ int main(int argc, char** argv) {
   app.add_option("--model", flags.model, "language model")->required();
   app.add_option("--encoder", flags.encoder, "sentence encoder");
   app.add_option("--lines", flags.lines, "text, one document per line");
+  app.add_option("--precision", flags.precision, "of the language model")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_option("--threads", flags.threads, "0: libtorch's choice");
   app.add_option("--reps", flags.repetitions, "timed repetitions");
   app.add_option("--only", flags.only, "which workloads; rl-step-full one")
