@@ -29,6 +29,7 @@
 #include <fmt/format.h>
 
 #include "moft/conditioning/row_steering.h"
+#include "moft/core/memory.h"
 #include "moft/core/random.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/training/online.h"
@@ -411,6 +412,7 @@ void run_load(const Flags& flags) {
 }
 
 void run(const Flags& flags) {
+  keep_freed_memory();  // as the program itself does
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   const std::set<std::string> only(flags.only.begin(), flags.only.end());
   const Roofline roof = measure_roofline(flags.precision == "bfloat16");

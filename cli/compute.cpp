@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/memory.h"
 
 namespace moft {
 
@@ -18,6 +19,7 @@ std::string Compute::describe() const {
 }
 
 Compute use_compute(const ComputeOptions& options) {
+  keep_freed_memory();
   Compute compute;
   const bool cuda = at::hasCUDA();
   if (options.device == DeviceChoice::kCuda && !cuda) {

@@ -19,8 +19,9 @@ struct Compute {
   std::string describe() const;
 };
 
-// Chooses the device and sets the number of threads of this process. With
-// bf16, frozen weights are stored as bfloat16; products accumulate in float32.
+// Chooses the device, sets the number of threads of this process and how it
+// holds memory. With bf16, frozen weights are stored as bfloat16; products
+// accumulate in float32.
 // WorldError when CUDA is asked for and there is none.
 Compute use_compute(const ComputeOptions& options);
 
