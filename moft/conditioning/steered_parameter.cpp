@@ -176,8 +176,17 @@ at::Tensor SteeredParameter::rows(
     const at::Tensor& ids, const Coefficients& coefficients) const {
   const bool from_panels = role_ == ParameterRole::kFrozen && tied_head_ &&
                            storage_ == kernels::Storage::kFloat32;
-  if (!from_panels) return value(coefficients).index_select(0, ids);
-  return packed(coefficients).forward().rows(ids);
+  if (from_panels) return packed(coefficients).forward().rows(ids);
+  const Mixed& entry = mixed(coefficients);
+  const bool steered = role_ == ParameterRole::kSteered &&
+                       !entry.coefficients.is_frozen_reference();
+  if (!steered || entry.value.defined())
+    return value(coefficients).index_select(0, ids);
+  // A whole table is not mixed for a few of its rows.
+  std::vector<at::Tensor> few = sources_for(*this, entry.coefficients);
+  for (at::Tensor& source : few)
+    source = source.index_select(0, ids);
+  return mix(few, entry.coefficients);
 }
 
 void SteeredParameter::begin_gradient(const Coefficients& coefficients) {

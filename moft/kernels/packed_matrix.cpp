@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <vector>
 
@@ -90,37 +91,69 @@ std::int64_t panel_place(std::int64_t k, std::int64_t c, std::int64_t width) {
   return (k / kTogether * width + c) * kTogether + k % kTogether;
 }
 
-// rows [count, in] -> one panel, padded with zeros.
-template <int kTogether, typename From, typename To>
-void pack_panel(
-    const From* rows, std::int64_t count, std::int64_t in, To* panel) {
-  const std::int64_t width = simd::table().panel;
-  const std::int64_t padded = (in + kTogether - 1) / kTogether * kTogether;
-  if (count < width || padded > in) std::fill_n(panel, padded * width, To{});
-  for (std::int64_t k = 0; k < in; ++k) {
+// rows [count, in] -> one panel of `storage`, padded with zeros.
+class PanelPacker {
+ public:
+  PanelPacker(std::int64_t in, Storage storage)
+      : in_(in),
+        storage_(storage),
+        width_(simd::table().panel),
+        padded_(in + (rounds_inputs(storage) ? in % 2 : 0)) {
+    if (storage == Storage::kBFloat16)
+      half_.resize(static_cast<std::size_t>(width_ * padded_));
+  }
+
+  std::int64_t width() const { return width_; }
+  std::int64_t bytes() const {
+    return width_ * padded_ * (storage_ == Storage::kFloat32 ? 4 : 2);
+  }
+
+  void pack(const float* rows, std::int64_t count, void* panel) {
+    if (storage_ == Storage::kFloat32) {
+      place<float>(rows, count, static_cast<float*>(panel));
+      return;
+    }
     for (std::int64_t c = 0; c < count; ++c) {
-      panel[panel_place<kTogether>(k, c, width)] =
-          static_cast<To>(rows[c * in + k]);
+      at::BFloat16* row = half_.data() + c * padded_;
+      for (std::int64_t k = 0; k < in_; ++k)
+        row[k] = rows[c * in_ + k];
+    }
+    if (rounds_inputs(storage_)) {
+      place<float>(
+          reinterpret_cast<const float*>(half_.data()),
+          count,
+          static_cast<float*>(panel));
+    } else {
+      place<at::BFloat16>(
+          half_.data(), count, static_cast<at::BFloat16*>(panel));
     }
   }
-}
 
-// source [out, in] -> panels, padded with zeros.
-template <int kTogether, typename Number>
-void pack_panels(
-    const Number* source, std::int64_t out, std::int64_t in, Number* panels) {
-  const std::int64_t width = simd::table().panel;
-  const std::int64_t padded = (in + kTogether - 1) / kTogether * kTogether;
-  parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
-    for (auto panel = begin; panel < end; ++panel) {
-      pack_panel<kTogether>(
-          source + panel * width * in,
-          std::min(width, out - panel * width),
-          in,
-          panels + panel * padded * width);
+ private:
+  // Numbers, or pairs of bf16 in the bits of floats: moved as bytes.
+  template <typename Number>
+  void place(const Number* rows, std::int64_t count, Number* panel) const {
+    const bool pairs = storage_ != Storage::kFloat32 && sizeof(Number) == 4;
+    const std::int64_t in = pairs ? padded_ / 2 : in_;
+    if constexpr (sizeof(Number) == 4) {
+      if (count == width_) {
+        simd::table().pack_panel(rows, in, in, panel);
+        return;
+      }
     }
-  });
-}
+    std::memset(panel, 0, static_cast<std::size_t>(bytes()));
+    for (std::int64_t k = 0; k < in; ++k) {
+      for (std::int64_t c = 0; c < count; ++c)
+        std::memcpy(panel + k * width_ + c, rows + c * in + k, sizeof *panel);
+    }
+  }
+
+  std::int64_t in_;
+  Storage storage_;
+  std::int64_t width_;
+  std::int64_t padded_;  // inputs, even where they come in pairs
+  std::vector<at::BFloat16> half_;  // [width, padded]
+};
 
 template <int kTogether, typename Number>
 void unpack_panels(
@@ -267,26 +300,15 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
   out_ = weight.size(0);
   in_ = weight.size(1);
   const at::NoGradGuard no_grad;
-  const auto plain = weight.detach().to(scalar_type(storage)).contiguous();
-  if (!plain.device().is_cpu()) {
+  if (!weight.device().is_cpu()) {
+    const auto plain = weight.detach().to(scalar_type(storage)).contiguous();
     data_ = plain.is_same(weight) ? plain.clone() : plain;
     return;
   }
-  data_ = panel_storage(panel_shape(out_, in_, storage), plain.options());
-  if (storage == Storage::kFloat32) {
-    pack_panels<1>(
-        plain.const_data_ptr<float>(),
-        out_,
-        in_,
-        data_.mutable_data_ptr<float>());
-    return;
-  }
-  auto* target = static_cast<std::uint16_t*>(data_.mutable_data_ptr());
-  if (rounds_inputs(storage)) {
-    pack_panels<2>(bits(plain), out_, in_, target);
-  } else {
-    pack_panels<1>(bits(plain), out_, in_, target);
-  }
+  const auto plain = weight.detach().to(at::kFloat).contiguous();
+  pack_rows([&](auto begin, auto /*end*/, std::vector<float>& /*buffer*/) {
+    return plain.const_data_ptr<float>() + begin * in_;
+  });
 }
 
 PackedMatrix::PackedMatrix(
@@ -296,27 +318,29 @@ PackedMatrix::PackedMatrix(
     pack_blocks(source.blocks);
     return;
   }
+  pack_rows([&](auto begin, auto end, std::vector<float>& buffer) {
+    buffer.resize(static_cast<std::size_t>((end - begin) * in_));
+    source.floats(begin, end, buffer.data());
+    return static_cast<const float*>(buffer.data());
+  });
+}
+
+// `rows` gives rows begin..end, in its buffer or elsewhere.
+template <typename Rows>
+void PackedMatrix::pack_rows(Rows rows) {
   data_ = panel_storage(
-      panel_shape(out, in, storage), at::dtype(scalar_type(storage)));
-  const std::int64_t width = simd::table().panel;
-  const std::int64_t numbers = data_.numel() / data_.size(0);  // of a panel
-  void* data = data_.mutable_data_ptr();
-  parallel_ranges(panel_count(out), 4, [&](auto begin, auto end) {
-    std::vector<float> rows(static_cast<std::size_t>(width * in));
+      panel_shape(out_, in_, storage_), at::dtype(scalar_type(storage_)));
+  auto* data = static_cast<std::byte*>(data_.mutable_data_ptr());
+  parallel_ranges(panel_count(out_), 4, [&](auto begin, auto end) {
+    PanelPacker packer(in_, storage_);
+    std::vector<float> buffer;
     for (auto panel = begin; panel < end; ++panel) {
-      const auto count = std::min(width, out - panel * width);
-      source.floats(panel * width, panel * width + count, rows.data());
-      if (storage == Storage::kFloat32) {
-        auto* target = static_cast<float*>(data) + panel * numbers;
-        pack_panel<1>(rows.data(), count, in, target);
-        continue;
-      }
-      auto* target = static_cast<at::BFloat16*>(data) + panel * numbers;
-      if (rounds_inputs(storage)) {
-        pack_panel<2>(rows.data(), count, in, target);
-      } else {
-        pack_panel<1>(rows.data(), count, in, target);
-      }
+      const auto first = panel * packer.width();
+      const auto last = std::min(out_, first + packer.width());
+      packer.pack(
+          rows(first, last, buffer),
+          last - first,
+          data + panel * packer.bytes());
     }
   });
 }

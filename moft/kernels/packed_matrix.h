@@ -92,6 +92,8 @@ class PackedMatrix {
 
  private:
   bool in_blocks() const;
+  template <typename Rows>
+  void pack_rows(Rows rows);
   void pack_blocks(const ReadBlocks& source);
   void unpack_blocks(std::int64_t row, float* target) const;
 

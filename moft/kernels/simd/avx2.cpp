@@ -3,6 +3,7 @@
 
 #include "moft/kernels/simd/attention-inl.h"
 #include "moft/kernels/simd/elementwise-inl.h"
+#include "moft/kernels/simd/packing-inl.h"
 #include "moft/kernels/simd/product-inl.h"
 #include "moft/kernels/simd/table.h"
 #include "moft/kernels/simd/vocabulary-inl.h"
@@ -13,6 +14,7 @@ const Table kAvx2 = {
     .name = "avx2",
     .panel = kPanel,
     .round_to_bf16 = nullptr,
+    .pack_panel = pack_panel,
     .product = product,
     .attention = attention,
     .rms_norm = rms_norm,

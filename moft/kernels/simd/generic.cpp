@@ -1,6 +1,7 @@
 // The kernels for any processor; flags in cmake/Kernels.cmake.
 #include "moft/kernels/simd/attention-inl.h"
 #include "moft/kernels/simd/elementwise-inl.h"
+#include "moft/kernels/simd/packing-inl.h"
 #include "moft/kernels/simd/product-inl.h"
 #include "moft/kernels/simd/table.h"
 #include "moft/kernels/simd/vocabulary-inl.h"
@@ -11,6 +12,7 @@ const Table kGeneric = {
     .name = "generic",
     .panel = kPanel,
     .round_to_bf16 = nullptr,
+    .pack_panel = pack_panel,
     .product = product,
     .attention = attention,
     .rms_norm = rms_norm,

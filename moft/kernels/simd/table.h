@@ -75,6 +75,12 @@ struct Table {
   // Rounds to bf16, to nearest even; null without products of bf16 pairs.
   void (*round_to_bf16)(
       const float* x, std::int64_t count, std::uint16_t* result);
+  // `panel` rows [in], floats or pairs in the bits of floats -> [in][panel].
+  void (*pack_panel)(
+      const float* rows,
+      std::int64_t row_stride,
+      std::int64_t in,
+      float* panel);
   void (*product)(const Product& p);
   void (*attention)(const Attention& a);
   // result = x / sqrt(mean(x^2) + eps) * gain; x may be result.
