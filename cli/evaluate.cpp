@@ -120,11 +120,14 @@ class EvaluateCommand : public Command {
       const std::vector<Example>& examples,
       const std::string& what) const {
     auto policy = load_policy(run / "policy", compute.load);
+    const std::int64_t weightings =
+        objectives.size() == 1 ? 1 : options_.weightings;
     log_info(
-        "evaluating {} on {} prompts at {} weightings ({})",
+        "evaluating {} on {} prompts at {} weighting{} ({})",
         what,
         examples.size(),
-        options_.weightings,
+        weightings,
+        weightings == 1 ? "" : "s",
         compute.describe());
     const PromptTemplate prompt(recipe.data.prompt_template);
     return evaluate_policy(

@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace moft::kernels {
@@ -159,16 +160,29 @@ struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
       const FrozenWeight* packed) {
     context->save_for_backward({x, leaf});
     context->saved_data["x"] = x.requires_grad();
+    const Storage storage = packed->forward().storage();
+    context->saved_data["half"] = rounds_inputs(storage, x.device());
     return multiply(x, packed->forward(), packed->bias());
   }
 
   static variable_list backward(
       AutogradContext* context, variable_list gradients) {
+    const at::NoGradGuard no_gradient;
     const auto saved = context->get_saved_variables();
-    const at::Tensor& gradient = gradients[0];
+    const at::Tensor& x = saved[0];
+    const at::Tensor& leaf = saved[1];
+    const at::Tensor& of_y = gradients[0];
+    const bool half = context->saved_data["half"].toBool();
     at::Tensor of_x;
-    if (context->saved_data["x"].toBool()) of_x = at::mm(gradient, saved[1]);
-    return {of_x, at::mm(gradient.t(), saved[0]), at::Tensor()};
+    if (context->saved_data["x"].toBool()) {
+      of_x = half ? multiply(of_y, PackedMatrix(leaf.t(), Storage::kBFloat16))
+                  : at::mm(of_y, leaf);
+    }
+    const auto rounded = [half](const at::Tensor& t) {
+      return half ? t.to(at::kBFloat16) : t;
+    };
+    const at::Tensor of_leaf = at::mm(rounded(of_y).t(), rounded(x));
+    return {of_x, of_leaf.to(at::kFloat), at::Tensor()};
   }
 };
 

@@ -49,7 +49,8 @@ at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight);
 
 // The same forward product, bit for bit, with a gradient for the weight too:
 // x [rows, in], `leaf` [out, in] the tensor that was packed.
-// backward dX = dY leaf, d leaf = dY^T X.
+// backward dX = dY leaf, d leaf = dY^T X; rounded to bf16 where the forward
+// product rounds its inputs.
 at::Tensor trained_linear(
     const at::Tensor& x, const at::Tensor& leaf, const FrozenWeight& packed);
 

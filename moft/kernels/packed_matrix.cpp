@@ -196,6 +196,21 @@ bool packed_path(const at::Tensor& x, const PackedMatrix& weight) {
          x.scalar_type() == at::kFloat;
 }
 
+// By the library: other devices, other dtypes.
+at::Tensor multiply_plain(
+    const at::Tensor& x,
+    const PackedMatrix& weight,
+    const std::optional<at::Tensor>& bias) {
+  const bool in_storage_type = !weight.device().is_cpu() &&
+                               x.scalar_type() == at::kFloat &&
+                               rounds_inputs(weight.storage(), x.device());
+  const auto type = in_storage_type ? at::kBFloat16 : x.scalar_type();
+  const auto plain = weight.device().is_cpu() ? weight.unpack() : weight.data();
+  const auto y = at::linear(x.to(type), plain.to(type)).to(x.scalar_type());
+  if (bias && bias->defined()) return y + bias->to(x.scalar_type());
+  return y;
+}
+
 // Splits (row chunk, panel) pairs over the threads; the split moves no bit.
 void run_product(simd::Product product) {
   constexpr std::int64_t kRows = 96;
@@ -283,9 +298,9 @@ void run_packed(
 
 }  // namespace
 
-bool rounds_inputs(Storage storage) {
+bool rounds_inputs(Storage storage, at::Device device) {
   return storage == Storage::kBFloat16 &&
-         simd::table().round_to_bf16 != nullptr;
+         (!device.is_cpu() || simd::table().round_to_bf16 != nullptr);
 }
 
 PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
@@ -456,11 +471,7 @@ void multiply_into(
   check_output(out, x, weight);
   if (x.size(0) == 0) return;
   if (!packed_path(x, weight)) {
-    const auto plain =
-        weight.device().is_cpu() ? weight.unpack() : weight.data();
-    std::optional<at::Tensor> local;
-    if (bias && bias->defined()) local = bias->to(x.scalar_type());
-    out.copy_(at::linear(x, plain.to(x.scalar_type()), local));
+    out.copy_(multiply_plain(x, weight, bias));
     return;
   }
   const auto rows = x.stride(1) == 1 ? x : x.contiguous();

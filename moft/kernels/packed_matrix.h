@@ -10,7 +10,8 @@
 // bytes read. Where the processor multiplies bf16 (rounds_inputs()), x is
 // rounded too and the chain runs over pairs of inputs, summed in float32;
 // elsewhere arithmetic stays float32. On other devices the weight is kept as
-// [out, in] in the storage type and at::linear does the work (no guarantee).
+// [out, in] in the storage type and at::linear does the work, in that type (no
+// guarantee).
 // Storage kBlocks4 and kBlocks8 keep the blocks of a quantised file
 // (block_panels.h): the bits of kFloat32 at a fifth and a third of its bytes.
 //
@@ -38,9 +39,9 @@ namespace moft::kernels {
 
 enum class Storage { kFloat32, kBFloat16, kBlocks4, kBlocks8 };
 
-// Whether products with weights in this storage round x (float32, CPU) to bf16
-// on this machine.
-bool rounds_inputs(Storage storage);
+// Whether products with weights in this storage round x (float32) to bf16: on
+// a CPU only where it multiplies bf16, elsewhere always.
+bool rounds_inputs(Storage storage, at::Device device = at::kCPU);
 
 // Writes rows begin..end of a matrix, float32, one after the other, to
 // `target`. Called from several threads at once. A vector counts as one row.

@@ -113,6 +113,17 @@ TEST(SteeredGain, RowsCarryTheirMixedGainBitForBit) {
   }
 }
 
+// A few rows are mixed by themselves as long as nobody asked for the table.
+TEST(SteeredParameter, RowsAreThoseOfItsValueBitForBit) {
+  const auto ids = at::tensor({5, 0, 5, 11});
+  for (const Coefficients& c : five()) {
+    const auto table = parameter("table", {12, kIn}, 70);
+    const at::Tensor few = table->rows(ids, c);
+    EXPECT_TRUE(same_bits(few, table->value(c).index_select(0, ids)));
+    EXPECT_TRUE(same_bits(table->rows(ids, c), few));
+  }
+}
+
 TEST(SteeredEmbedding, RowsCarryTheirMixedEmbeddingBitForBit) {
   const auto table = parameter("table", {11, 6}, 70);
   const auto many = RowSteering::per_row(five(), kRows, at::kCPU);

@@ -9,6 +9,7 @@
 
 #include "moft/algorithms/adafactor.h"
 #include "moft/algorithms/adamw.h"
+#include "moft/kernels/linear_function.h"
 #include "moft/kernels/token_log_probs.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/training/sft/trainer.h"
@@ -320,6 +321,33 @@ TEST_F(DeviceParts, OptimizersTakeTheSameSteps) {
   EXPECT_LE(distance(adamw[1], adamw[0]), 1e-5);
   EXPECT_LE(distance(adafactor[2], adafactor[0]), 1e-5);
   EXPECT_LE(distance(adafactor[3], adafactor[1]), 1e-5);
+}
+
+// bf16 weights: factors are rounded, and so is what the library's bf16 product
+// returns.
+TEST_F(DeviceParts, Bf16ProductsAndTheirGradients) {
+  using kernels::Storage;
+  const at::Tensor weight = normal_tensor({37, 20}, 5);
+  const at::Tensor bias = normal_tensor({37}, 6).to(device_);
+  const auto leaf = weight.to(device_).detach().clone().requires_grad_();
+  const kernels::FrozenWeight packed(
+      weight.to(device_), Storage::kBFloat16, bias);
+  const auto x = normal_tensor({11, 20}, 7).to(device_).requires_grad_();
+  const at::Tensor dy = normal_tensor({11, 37}, 8).to(device_);
+  const auto y = kernels::trained_linear(x, leaf, packed);
+  (y * dy).sum().backward();
+  const bool rounds = kernels::rounds_inputs(Storage::kBFloat16, device_);
+  const auto factor = [&](const at::Tensor& t) {
+    return here(rounds ? t.to(at::kBFloat16) : t).to(at::kDouble);
+  };
+  const auto w = here(weight.to(at::kBFloat16)).to(at::kDouble);
+  const auto expect_near = [](const at::Tensor& found, const at::Tensor& all) {
+    const double half_ulp = all.abs().max().item<double>() / 256;
+    EXPECT_LE(distance(here(found), all), half_ulp + 1e-5);
+  };
+  expect_near(y, at::linear(factor(x), w, here(bias).to(at::kDouble)));
+  expect_near(x.grad(), at::mm(factor(dy), rounds ? w : factor(weight)));
+  expect_near(leaf.grad(), at::mm(factor(dy).t(), factor(x)));
 }
 
 TEST_F(DeviceParts, LogProbabilitiesAndTheirGradients) {

@@ -74,6 +74,27 @@ TEST(TrainedLinear, IsTheFrozenProductWithAGradientForTheWeight) {
       at::equal(torch::autograd::grad({z}, {leaf}, {dy})[0], gradients[1]));
 }
 
+// Factors rounded as the forward product rounds them; the weight's gradient is
+// rounded once more where it comes out of a bf16 product.
+TEST(TrainedLinear, GradientsOfBf16ProductsAreThoseOfTheRoundedFactors) {
+  const auto plain = numbers({37, 20}, 30);
+  const FrozenWeight packed(plain, Storage::kBFloat16);
+  auto x = numbers({11, 20}, 31).requires_grad_();
+  auto leaf = plain.clone().requires_grad_();
+  const auto dy = numbers({11, 37}, 32);
+  const auto y = trained_linear(x, leaf, packed);
+  EXPECT_TRUE(at::equal(y.detach(), frozen_linear(x.detach(), packed)));
+  const auto gradients = torch::autograd::grad({y}, {x, leaf}, {dy});
+  const bool rounds = rounds_inputs(Storage::kBFloat16);
+  const auto factor = [&](const at::Tensor& t) {
+    return (rounds ? t.to(at::kBFloat16) : t).detach().to(at::kDouble);
+  };
+  EXPECT_LE(distance(gradients[0], at::mm(factor(dy), factor(plain))), 1e-5);
+  const auto of_leaf = at::mm(factor(dy).t(), factor(x));
+  const double half_ulp = rounds ? of_leaf.abs().max().item<double>() / 256 : 0;
+  EXPECT_LE(distance(gradients[1], of_leaf), half_ulp + 1e-5);
+}
+
 TEST(AdaptedLinear, ForwardAndGradientsMatchDouble) {
   const auto plain = numbers({37, 20}, 20), bias = numbers({37}, 21);
   const FrozenWeight weight(plain, Storage::kFloat32, bias);
