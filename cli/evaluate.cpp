@@ -69,13 +69,17 @@ class EvaluateCommand : public Command {
     set_options(recipe);
     Report report =
         evaluate(run, recipe, compute, objectives, examples, "policy");
+    std::vector<TrainedRun> others;
     for (const std::string& other : baselines_) {
       const fs::path path(other);
       const Recipe theirs = read_recipe(path);
-      Report second =
-          evaluate(path, theirs, compute, objectives, examples, other);
-      report.baselines.push_back({other, std::move(second.points)});
+      others.push_back(
+          {other,
+           evaluate(path, theirs, compute, objectives, examples, other),
+           answers_of(theirs)});
     }
+    if (!others.empty())
+      add_baselines(report, answers_of(recipe), std::move(others));
     finish(report, recipe, run, examples.size());
     report.cost["evaluation_seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
@@ -101,6 +105,11 @@ class EvaluateCommand : public Command {
     Recipe recipe = load_recipe(source, {});
     resolve_paths(recipe, source);
     return recipe;
+  }
+
+  static std::int64_t answers_of(const Recipe& recipe) {
+    return recipe.training.steps * recipe.training.prompts_per_step *
+           recipe.training.samples_per_prompt;
   }
 
   void set_options(const Recipe& recipe) {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/notes.h"
@@ -272,6 +274,23 @@ Report evaluate_policy(
   }
   return Evaluator(policy, objectives, examples, prompt, options, on_progress)
       .run();
+}
+
+void add_baselines(
+    Report& report, std::int64_t answers, std::vector<TrainedRun> others) {
+  for (TrainedRun& other : others)
+    report.baselines.push_back({other.name, std::move(other.report.points)});
+  complete_report(report);
+  report.notes = automatic_notes(report);
+  for (const TrainedRun& other : others) {
+    if (other.answers == answers) continue;
+    report.notes.push_back(fmt::format(
+        "{} was trained on {} answers, this policy on {}: the fronts are not "
+        "compared at equal steps.",
+        other.name,
+        other.answers,
+        answers));
+  }
 }
 
 }  // namespace moft

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "moft/data/prompt_template.h"
@@ -46,5 +47,18 @@ Report evaluate_policy(
     const PromptTemplate& prompt,
     const EvaluateOptions& options,
     const OnProgress& on_progress = nullptr);
+
+// Another run's front on the same prompts, and how many answers trained it.
+struct TrainedRun {
+  std::string name;
+  Report report;
+  std::int64_t answers;
+};
+
+// Puts the fronts of other runs beside that of `report`, whose policy was
+// trained on `answers` answers. Figures and remarks are made anew, with a
+// remark on each run that was trained on more or fewer.
+void add_baselines(
+    Report& report, std::int64_t answers, std::vector<TrainedRun> others);
 
 }  // namespace moft

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/evaluate.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/summarise.h"
 #include "moft/evaluation/svg.h"
@@ -125,6 +126,29 @@ TEST(Notes, BaselinesAreComparedWeightingByWeighting) {
       "shown at 0, lower at 1"));
   EXPECT_TRUE(some_note(notes, "Against self: higher value at 0 of 3"));
   EXPECT_FALSE(some_note(notes, "dominated"));
+}
+
+TEST(Baselines, BringTheirRemarksAndSayWhoseStepsDiffer) {
+  Report report = made_up_report({"a", "b"}, kThree, 40);
+  complete_report(report);
+  const Report same = report;
+  Report better = report;
+  for (FrontPoint& point : better.points) {
+    for (auto& [name, scores] : point.per_prompt.rewards)
+      for (double& x : scores)
+        x += 0.1;
+  }
+  add_baselines(report, 400, {{"longer", better, 600}, {"equal", same, 400}});
+  EXPECT_TRUE(some_note(
+      report.notes,
+      "Against longer: higher value at 0 of 3 weightings, no difference shown "
+      "at 0, lower at 3"));
+  EXPECT_TRUE(some_note(report.notes, "Against equal: higher value at 0 of 3"));
+  EXPECT_TRUE(some_note(
+      report.notes, "longer was trained on 600 answers, this policy on 400"));
+  EXPECT_FALSE(some_note(report.notes, "equal was trained"));
+  EXPECT_EQ(report.baselines.size(), 2u);
+  EXPECT_FALSE(report.baselines[0].points[0].rewards.empty());
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
