@@ -7,7 +7,7 @@ namespace moft::benchmarks {
 
 namespace {
 
-ModelCost t5_cost(const nlohmann::json& config, bool half) {
+ModelCost t5_cost(const nlohmann::json& config, bool bfloat16) {
   const auto size = [&](const char* key) {
     return config.at(key).get<double>();
   };
@@ -24,7 +24,7 @@ ModelCost t5_cost(const nlohmann::json& config, bool half) {
   cost.fresh_parameters = decoder_layers * (6 * width * inner + feed_forward);
   cost.head_parameters = size("vocab_size") * width;
   cost.bytes = 4.0 * (cost.fresh_parameters + cost.head_parameters);
-  if (half) {
+  if (bfloat16) {
     const double full = decoder_layers * width * size("d_ff");
     cost.bytes = cost.bytes / 2 + 2.0 * full;
   }
@@ -34,9 +34,9 @@ ModelCost t5_cost(const nlohmann::json& config, bool half) {
 }  // namespace
 
 ModelCost cost_of(
-    const LoadedModel& model, const std::string& file, bool half) {
+    const LoadedModel& model, const std::string& file, bool bfloat16) {
   if (model.config.value("model_type", "") == "t5")
-    return t5_cost(model.config, half);
+    return t5_cost(model.config, bfloat16);
   const auto vocabulary = model.config.at("vocab_size").get<double>();
   const auto width = model.config.at("hidden_size").get<double>();
   ModelCost cost;
@@ -45,8 +45,8 @@ ModelCost cost_of(
                           cost.head_parameters;
   cost.prompt_parameters = cost.fresh_parameters;
   cost.bytes =
-      (half ? 2.0 : 4.0) * (cost.fresh_parameters + cost.head_parameters);
-  if (!half && std::filesystem::is_regular_file(file)) {
+      (bfloat16 ? 2.0 : 4.0) * (cost.fresh_parameters + cost.head_parameters);
+  if (!bfloat16 && std::filesystem::is_regular_file(file)) {
     const auto stored = static_cast<double>(std::filesystem::file_size(file));
     cost.bytes = std::min(cost.bytes, stored);
   }

@@ -29,9 +29,9 @@ struct ModelCost {
 };
 
 // `file`: whose size is what has to be read where weights stay in its blocks.
-// `half`: weights in bfloat16, but the `wo` of T5.
+// `bfloat16`: weights in it, but the `wo` of T5.
 ModelCost cost_of(
-    const LoadedModel& model, const std::string& file, bool half);
+    const LoadedModel& model, const std::string& file, bool bfloat16);
 
 // Prompts and lengths of a family's workloads, as the peers' scripts have them.
 struct Shape {

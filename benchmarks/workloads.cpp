@@ -47,6 +47,7 @@ struct Flags {
   std::string encoder;
   std::string lines;
   std::string precision = "float32";
+  bool is_bfloat16() const { return precision == "bfloat16"; }
   int threads = 0;
   int repetitions = 3;
   std::vector<std::string> only = {
@@ -57,8 +58,7 @@ struct Flags {
 
 LoadOptions load_options(const Flags& flags) {
   LoadOptions options;
-  if (flags.precision == "bfloat16")
-    options.storage = kernels::Storage::kBFloat16;
+  if (flags.is_bfloat16()) options.storage = kernels::Storage::kBFloat16;
   return options;
 }
 
@@ -102,7 +102,8 @@ void run_generation(const Flags& flags, const Roofline& roof) {
   const at::NoGradGuard no_gradient;
   const auto policy = load_policy(flags.model, load_options(flags));
   LanguageModel& model = policy->model();
-  const auto cost = cost_of(policy->base(), flags.model, flags.precision == "bfloat16");
+  const auto cost =
+      cost_of(policy->base(), flags.model, flags.is_bfloat16());
   const Shape shape = shape_of(policy->base(), flags.model);
   const auto plain = policy->coefficients_of(std::nullopt);
   for (const int rows : flags.batches) {
@@ -319,7 +320,8 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
       values.push_back(times[i].*part);
     return median(values);
   };
-  ModelCost cost = cost_of(policy->base(), flags.model, flags.precision == "bfloat16");
+  const ModelCost cost =
+      cost_of(policy->base(), flags.model, flags.is_bfloat16());
   const double samples = static_cast<double>(rows);
   const double prompt = static_cast<double>(shape.prompt);
   const double pass = cost.prompt_flops(samples * prompt) +
@@ -406,8 +408,9 @@ void run_encoder(const Flags& flags, const Roofline& roof) {
 }
 
 void run_load(const Flags& flags) {
-  const auto timings =
-      measure(flags.repetitions, [&] { (void)load_policy(flags.model, load_options(flags)); });
+  const auto timings = measure(flags.repetitions, [&] {
+    (void)load_policy(flags.model, load_options(flags));
+  });
   report("load moft", 1, "loads", timings, 0.0);
 }
 
@@ -415,7 +418,7 @@ void run(const Flags& flags) {
   keep_freed_memory();  // as the program itself does
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   const std::set<std::string> only(flags.only.begin(), flags.only.end());
-  const Roofline roof = measure_roofline(flags.precision == "bfloat16");
+  const Roofline roof = measure_roofline(flags.is_bfloat16());
   fmt::print(
       "{}\n",
       nlohmann::json{

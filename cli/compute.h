@@ -20,8 +20,8 @@ struct Compute {
 };
 
 // Chooses the device, sets the number of threads of this process and how it
-// holds memory. With bf16, frozen weights are stored as bfloat16; products
-// accumulate in float32.
+// holds memory. With bf16, weights are packed as bfloat16
+// (docs/decisions/bf16.md).
 // WorldError when CUDA is asked for and there is none.
 Compute use_compute(const ComputeOptions& options);
 

@@ -178,11 +178,13 @@ at::Tensor SteeredParameter::rows(
                            storage_ == kernels::Storage::kFloat32;
   if (from_panels) return packed(coefficients).forward().rows(ids);
   const Mixed& entry = mixed(coefficients);
-  const bool steered = role_ == ParameterRole::kSteered &&
-                       !entry.coefficients.is_frozen_reference();
-  if (!steered || entry.value.defined())
-    return value(coefficients).index_select(0, ids);
-  // A whole table is not mixed for a few of its rows.
+  // On a CPU a whole table is not mixed for a few of its rows; elsewhere few
+  // operations count for more than few numbers.
+  const bool few_rows = device_.is_cpu() && ids.numel() < shape_[0];
+  const bool mixes = role_ == ParameterRole::kSteered && few_rows &&
+                     !entry.coefficients.is_frozen_reference() &&
+                     !entry.value.defined();
+  if (!mixes) return value(coefficients).index_select(0, ids);
   std::vector<at::Tensor> few = sources_for(*this, entry.coefficients);
   for (at::Tensor& source : few)
     source = source.index_select(0, ids);

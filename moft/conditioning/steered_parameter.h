@@ -66,7 +66,8 @@ class SteeredParameter {
   // The same, packed for row products; 2-D parameters only.
   const kernels::FrozenWeight& packed(const Coefficients& coefficients) const;
   // Rows of value(c) by index, [ids, columns]; of a frozen table that is a
-  // tied head too, from its packed form. 2-D parameters only.
+  // tied head too, from its packed form. Few rows of a mixture are mixed by
+  // themselves and not kept. 2-D parameters only.
   at::Tensor rows(
       const at::Tensor& ids, const Coefficients& coefficients) const;
 

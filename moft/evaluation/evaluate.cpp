@@ -286,7 +286,7 @@ void add_baselines(
     if (other.answers == answers) continue;
     report.notes.push_back(fmt::format(
         "{} was trained on {} answers, this policy on {}: the fronts are not "
-        "compared at equal steps.",
+        "compared at equal training.",
         other.name,
         other.answers,
         answers));

@@ -24,7 +24,7 @@ at::Tensor decode_attention_batched(
     double scale,
     const std::optional<ScoreBias>& bias = std::nullopt);
 
-// REQUIRES sequences in rising order.
+// REQUIRES the sequences of `tokens` in rising order.
 at::Tensor prefill_attention_batched(
     const at::Tensor& q,
     const at::Tensor& k,

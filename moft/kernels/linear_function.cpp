@@ -161,7 +161,7 @@ struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
     context->save_for_backward({x, leaf});
     context->saved_data["x"] = x.requires_grad();
     const Storage storage = packed->forward().storage();
-    context->saved_data["half"] = rounds_inputs(storage, x.device());
+    context->saved_data["rounds"] = rounds_inputs(storage, x.device());
     return multiply(x, packed->forward(), packed->bias());
   }
 
@@ -172,15 +172,16 @@ struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
     const at::Tensor& x = saved[0];
     const at::Tensor& leaf = saved[1];
     const at::Tensor& of_y = gradients[0];
-    const bool half = context->saved_data["half"].toBool();
+    const bool rounds = context->saved_data["rounds"].toBool();
+    const auto rounded = [rounds](const at::Tensor& t) {
+      return rounds ? t.to(at::kBFloat16) : t;
+    };
     at::Tensor of_x;
     if (context->saved_data["x"].toBool()) {
-      of_x = half ? multiply(of_y, PackedMatrix(leaf.t(), Storage::kBFloat16))
-                  : at::mm(of_y, leaf);
+      const bool pairs = rounds && of_y.device().is_cpu();
+      of_x = pairs ? multiply(of_y, PackedMatrix(leaf.t(), Storage::kBFloat16))
+                   : at::mm(rounded(of_y), rounded(leaf)).to(at::kFloat);
     }
-    const auto rounded = [half](const at::Tensor& t) {
-      return half ? t.to(at::kBFloat16) : t;
-    };
     const at::Tensor of_leaf = at::mm(rounded(of_y).t(), rounded(x));
     return {of_x, of_leaf.to(at::kFloat), at::Tensor()};
   }

@@ -10,7 +10,8 @@
 //
 // Forward and the gradients of q, k, v are ATen's fused attention. That has no
 // gradient for the mask: where one is asked for, backward computes the scores
-// again: on a CPU a sequence at a time, so that they stay in a near cache.
+// again: on a CPU a sequence at a time, so that they stay in a near cache,
+// elsewhere all at once.
 //
 // Bits depend on the padding and may depend on the batch; use attention.h where
 // a row must not see its neighbours.

@@ -55,7 +55,7 @@ std::int64_t inputs_together(Storage storage) {
   return rounds_inputs(storage) ? 2 : 1;
 }
 
-// Panels of floats or bf16, without those of blocks.
+// Of panels that hold numbers, not blocks.
 std::vector<std::int64_t> panel_shape(
     std::int64_t out, std::int64_t in, Storage storage) {
   const std::int64_t together = inputs_together(storage);
@@ -100,7 +100,7 @@ class PanelPacker {
         width_(simd::table().panel),
         padded_(in + (rounds_inputs(storage) ? in % 2 : 0)) {
     if (storage == Storage::kBFloat16)
-      half_.resize(static_cast<std::size_t>(width_ * padded_));
+      rounded_.resize(static_cast<std::size_t>(width_ * padded_));
   }
 
   std::int64_t width() const { return width_; }
@@ -114,18 +114,18 @@ class PanelPacker {
       return;
     }
     for (std::int64_t c = 0; c < count; ++c) {
-      at::BFloat16* row = half_.data() + c * padded_;
+      at::BFloat16* row = rounded_.data() + c * padded_;
       for (std::int64_t k = 0; k < in_; ++k)
         row[k] = rows[c * in_ + k];
     }
     if (rounds_inputs(storage_)) {
       place<float>(
-          reinterpret_cast<const float*>(half_.data()),
+          reinterpret_cast<const float*>(rounded_.data()),
           count,
           static_cast<float*>(panel));
     } else {
       place<at::BFloat16>(
-          half_.data(), count, static_cast<at::BFloat16*>(panel));
+          rounded_.data(), count, static_cast<at::BFloat16*>(panel));
     }
   }
 
@@ -152,7 +152,7 @@ class PanelPacker {
   Storage storage_;
   std::int64_t width_;
   std::int64_t padded_;  // inputs, even where they come in pairs
-  std::vector<at::BFloat16> half_;  // [width, padded]
+  std::vector<at::BFloat16> rounded_;  // [width, padded]
 };
 
 template <int kTogether, typename Number>

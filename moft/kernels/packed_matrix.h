@@ -8,10 +8,10 @@
 //
 // Storage kBFloat16 rounds the weight once (to nearest even) and halves the
 // bytes read. Where the processor multiplies bf16 (rounds_inputs()), x is
-// rounded too and the chain runs over pairs of inputs, summed in float32;
-// elsewhere arithmetic stays float32. On other devices the weight is kept as
-// [out, in] in the storage type and at::linear does the work, in that type (no
-// guarantee).
+// rounded too and the chain runs over pairs of inputs, summed in float32, a
+// vdpbf16ps each, to which subnormal numbers are 0; elsewhere arithmetic stays
+// float32. On other devices the weight is kept as [out, in] in the storage type
+// and at::linear does the work, in that type (no guarantee).
 // Storage kBlocks4 and kBlocks8 keep the blocks of a quantised file
 // (block_panels.h): the bits of kFloat32 at a fifth and a third of its bytes.
 //

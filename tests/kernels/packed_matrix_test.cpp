@@ -1,5 +1,7 @@
 #include "moft/kernels/packed_matrix.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
@@ -94,6 +96,23 @@ TEST(PackedMatrix, WholeNumbersAreExact) {
   for (const auto storage : {Storage::kFloat32, Storage::kBFloat16}) {
     EXPECT_TRUE(
         at::equal(multiply(x, PackedMatrix(w, storage)), at::linear(x, w)));
+  }
+}
+
+// Bits of a number beside another are no number: nothing may change them.
+TEST(PackedMatrix, InfinityAndNanComeThrough) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const auto storage : {Storage::kFloat32, Storage::kBFloat16}) {
+    const PackedMatrix weight(at::ones({40, 6}), storage);
+    for (std::int64_t place = 0; place < 6; ++place) {
+      auto x = numbers({14, 6}, 17);
+      x[3][place] = kInfinity;
+      x[5][place] = std::numeric_limits<float>::quiet_NaN();
+      const auto y = multiply(x, weight);
+      EXPECT_TRUE(y[3].eq(kInfinity).all().item<bool>()) << place;
+      EXPECT_TRUE(y[5].isnan().all().item<bool>()) << place;
+      EXPECT_TRUE(y[4].isfinite().all().item<bool>()) << place;
+    }
   }
 }
 

@@ -46,6 +46,20 @@ TEST_P(Kinds, KlIsExactlyZeroInTheFirstStepAndNotLater) {
   EXPECT_NE(third.metrics.at("kl"), 0.0);
 }
 
+TEST_P(Kinds, InBf16TheKlStartsAtExactlyZeroToo) {
+  const Scratch scratch;
+  TinyRun run = tiny_run();
+  run.steered_set = GetParam();
+  run.storage = kernels::Storage::kBFloat16;
+  TinyTraining tiny(scratch.path(), run);
+  const StepResult first = tiny.trainer->step();
+  for (const TrainingSample& sample : first.samples)
+    EXPECT_EQ(sample.kl, 0.0);
+  EXPECT_LT(first.metrics.at("rollout_gap"), 1e-2);
+  tiny.trainer->step();
+  EXPECT_NE(tiny.trainer->step().metrics.at("kl"), 0.0);
+}
+
 // What was sampled is what is scored: temperature, masks and end token agree.
 TEST_P(Kinds, SampledAndScoredLogProbabilitiesAgree) {
   const Scratch scratch;

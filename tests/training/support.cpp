@@ -35,6 +35,7 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   if (!fs::exists(base)) write_tiny_model(base);
   LoadOptions load;
   load.device = run.device;
+  load.storage = run.storage;
   LoadedModel loaded = load_language_model(base, load);
   auto tokenizer = load_base_tokenizer(base, loaded);
   PolicyDefinition definition;

@@ -27,6 +27,7 @@ class Scratch {
 
 struct TinyRun {
   at::Device device = at::kCPU;
+  kernels::Storage storage = kernels::Storage::kFloat32;
   SteeredSet steered_set = SteeredSet::kLora;
   std::string lora_layers = "all";
   std::function<void(ConditioningOptions&)> change_conditioning;  // or null

@@ -1,4 +1,5 @@
-// The kernels for AVX-512 (F, BW, DQ, VL) with products of bf16; flags in cmake/Kernels.cmake.
+// The kernels for AVX-512 (F, BW, DQ, VL) with products of bf16;
+// flags in cmake/Kernels.cmake.
 #if defined(__x86_64__)
 
 #include "moft/kernels/simd/attention-inl.h"

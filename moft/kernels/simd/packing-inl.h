@@ -1,7 +1,6 @@
-// Rows of a matrix laid out as a panel: kLanes by kLanes numbers at a time.
+// Rows of a matrix laid out as a panel, kLanes by kLanes numbers at a time, and
+// rounded to bf16.
 #pragma once
-
-#include <utility>
 
 #include "moft/kernels/simd/table.h"
 #include "moft/kernels/simd/vector-inl.h"
@@ -9,17 +8,27 @@
 namespace moft::kernels::simd {
 namespace {
 
+template <int... kLane>
+struct Lanes {};
+
+// 0 .. kCount - 1.
+template <int kCount, int... kLane>
+struct CountedLanes : CountedLanes<kCount - 1, kCount - 1, kLane...> {};
+template <int... kLane>
+struct CountedLanes<0, kLane...> {
+  using Type = Lanes<kLane...>;
+};
+
 // Lanes begin, begin + 1, .. of a and b, in turn.
 template <int kBegin, int... kLane>
-MOFT_INLINE Vec
-interleave(Vec a, Vec b, std::integer_sequence<int, kLane...> /*lanes*/) {
+MOFT_INLINE Vec interleave(Vec a, Vec b, Lanes<kLane...> /*all*/) {
   return __builtin_shufflevector(
       a, b, (kBegin + kLane / 2 + kLane % 2 * kLanes)...);
 }
 
 // rows[c][i] becomes rows[i][c]: as many perfect shuffles as kLanes has bits.
 MOFT_INLINE void transpose(Vec* rows) {
-  constexpr std::make_integer_sequence<int, kLanes> kAll;
+  constexpr CountedLanes<kLanes>::Type kAll;
 #pragma GCC unroll 4
   for (int stage = 1; stage < kLanes; stage *= 2) {
     Vec next[kLanes];
@@ -55,11 +64,31 @@ void pack_panel(
         store(target + i * kPanelWidth, block[i]);
     }
   }
+  // As bytes: they may be pairs.
   for (; k < in; ++k) {
-    for (int c = 0; c < kPanelWidth; ++c)
-      panel[k * kPanelWidth + c] = rows[c * row_stride + k];
+    for (int c = 0; c < kPanelWidth; ++c) {
+      float* to = panel + k * kPanelWidth + c;
+      __builtin_memcpy(to, rows + c * row_stride + k, sizeof *to);
+    }
   }
 }
+
+#if defined(__AVX512BF16__)
+void round_to_bf16(const float* x, std::int64_t count, std::uint16_t* result) {
+  const auto round = [](Vec v) {
+    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    _mm256_storeu_si256(
+        reinterpret_cast<__m256i*>(result + i), round(load(x + i)));
+  }
+  if (i == count) return;
+  const auto mask = static_cast<__mmask16>((1U << (count - i)) - 1);
+  _mm256_mask_storeu_epi16(
+      result + i, mask, round(_mm512_maskz_loadu_ps(mask, x + i)));
+}
+#endif
 
 }  // namespace
 }  // namespace moft::kernels::simd

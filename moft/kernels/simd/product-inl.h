@@ -89,7 +89,16 @@ template <typename Weight>
 MOFT_INLINE Vec add_product(Vec x, Vec weight, Vec sum) {
   return fma(x, weight, sum);
 }
+// One input of x, or one pair of them, for all lanes.
+template <typename Weight>
+MOFT_INLINE Vec broadcast(const float* x) {
+  return splat(*x);
+}
 #if defined(__AVX512BF16__)
+template <>
+MOFT_INLINE Vec broadcast<Pair>(const float* x) {
+  return splat_pair(x);
+}
 template <>
 MOFT_INLINE Vec add_product<Pair>(Vec x, Vec weight, Vec sum) {
   return add_pair(x, weight, sum);
@@ -102,7 +111,7 @@ MOFT_INLINE void add_input(
     const Tile& t, std::int64_t k, const Vec* weight, Vec (*sum)[2 * P]) {
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
-    const Vec value = splat(t.x[m * t.x_stride + k]);
+    const Vec value = broadcast<Weight>(t.x + m * t.x_stride + k);
 #pragma GCC unroll 8
     for (int v = 0; v < 2 * P; ++v) {
       sum[m][v] = add_product<Weight>(value, weight[v], sum[m][v]);

@@ -109,6 +109,13 @@ MOFT_INLINE Vec load(const Pair* p) {
   return _mm512_loadu_ps(p);
 }
 
+// One pair for all lanes: bits, not a number, so that no arithmetic touches it.
+MOFT_INLINE Vec splat_pair(const float* p) {
+  std::int32_t bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return _mm512_castsi512_ps(_mm512_set1_epi32(bits));
+}
+
 // sum + the products of both halves, in one instruction: subnormal numbers
 // count as 0.
 MOFT_INLINE Vec add_pair(Vec a, Vec b, Vec sum) {
@@ -116,21 +123,6 @@ MOFT_INLINE Vec add_pair(Vec a, Vec b, Vec sum) {
       sum,
       reinterpret_cast<__m512bh>(a),
       reinterpret_cast<__m512bh>(b));
-}
-
-void round_to_bf16(const float* x, std::int64_t count, std::uint16_t* result) {
-  const auto round = [](Vec v) {
-    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
-  };
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    _mm256_storeu_si256(
-        reinterpret_cast<__m256i*>(result + i), round(load(x + i)));
-  }
-  if (i == count) return;
-  const auto mask = static_cast<__mmask16>((1U << (count - i)) - 1);
-  _mm256_mask_storeu_epi16(
-      result + i, mask, round(_mm512_maskz_loadu_ps(mask, x + i)));
 }
 #endif
 

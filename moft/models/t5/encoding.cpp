@@ -34,7 +34,7 @@ at::Tensor attend_each(
 }
 
 // The same, all sequences at once.
-at::Tensor attend_padded(
+at::Tensor attend_at_once(
     const at::Tensor& q,
     const at::Tensor& k,
     const at::Tensor& v,
@@ -76,7 +76,7 @@ at::Tensor encode_blocks(
                     const at::Tensor& q,
                     const at::Tensor& k,
                     const at::Tensor& v) {
-    return at_once ? attend_padded(q, k, v, mask, padding)
+    return at_once ? attend_at_once(q, k, v, mask, padding)
                    : attend_each(q, k, v, bias, lengths);
   };
   return model.run_encoder(std::move(hidden), begin, end, pass);
