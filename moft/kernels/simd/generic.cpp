@@ -1,34 +1,8 @@
 // The kernels for any processor; flags in cmake/Kernels.cmake.
-#include "moft/kernels/simd/attention-inl.h"
-#include "moft/kernels/simd/elementwise-inl.h"
-#include "moft/kernels/simd/packing-inl.h"
-#include "moft/kernels/simd/product-inl.h"
-#include "moft/kernels/simd/table.h"
-#include "moft/kernels/simd/vocabulary-inl.h"
+#include "moft/kernels/simd/table-inl.h"
 
 namespace moft::kernels::simd {
 
-const Table kGeneric = {
-    .name = "generic",
-    .panel = kPanel,
-    .round_to_bf16 = nullptr,
-    .pack_panel = pack_panel,
-    .product = product,
-    .attention = attention,
-    .rms_norm = rms_norm,
-    .add_rms_norm = add_rms_norm,
-    .rotary = rotary,
-    .swiglu = swiglu,
-    .geglu = geglu,
-    .rms_norm_gradient = rms_norm_gradient,
-    .swiglu_gradient = swiglu_gradient,
-    .geglu_gradient = geglu_gradient,
-    .mix = mix,
-    .largest = largest,
-    .exponentials = exponentials,
-    .scaled_exponentials = scaled_exponentials,
-    .difference_moments = difference_moments,
-    .own_moments = own_moments,
-};
+constinit const Table kGeneric = make_table("generic");
 
 }  // namespace moft::kernels::simd
