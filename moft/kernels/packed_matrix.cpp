@@ -50,15 +50,10 @@ std::int64_t panel_count(std::int64_t out) {
   return (out + width - 1) / width;
 }
 
-// Inputs that lie side by side in a panel.
-std::int64_t inputs_together(Storage storage) {
-  return rounds_inputs(storage) ? 2 : 1;
-}
-
 // Of panels that hold numbers, not blocks.
 std::vector<std::int64_t> panel_shape(
     std::int64_t out, std::int64_t in, Storage storage) {
-  const std::int64_t together = inputs_together(storage);
+  const std::int64_t together = rounds_inputs(storage) ? 2 : 1;
   std::vector<std::int64_t> shape{
       panel_count(out), (in + together - 1) / together, simd::table().panel};
   if (together > 1) shape.push_back(together);
@@ -201,10 +196,9 @@ at::Tensor multiply_plain(
     const at::Tensor& x,
     const PackedMatrix& weight,
     const std::optional<at::Tensor>& bias) {
-  const bool in_storage_type = !weight.device().is_cpu() &&
-                               x.scalar_type() == at::kFloat &&
-                               rounds_inputs(weight.storage(), x.device());
-  const auto type = in_storage_type ? at::kBFloat16 : x.scalar_type();
+  const bool rounds = x.scalar_type() == at::kFloat &&
+                      rounds_inputs(weight.storage(), weight.device());
+  const auto type = rounds ? at::kBFloat16 : x.scalar_type();
   const auto plain = weight.device().is_cpu() ? weight.unpack() : weight.data();
   const auto y = at::linear(x.to(type), plain.to(type)).to(x.scalar_type());
   if (bias && bias->defined()) return y + bias->to(x.scalar_type());

@@ -1,5 +1,7 @@
 #include "moft/models/t5/encoding.h"
 
+#include <algorithm>
+
 #include "moft/kernels/masked_attention.h"
 #include "moft/kernels/padding.h"
 
@@ -64,21 +66,31 @@ at::Tensor encode_blocks(
     const T5Sequences& sequences) {
   if (begin == end) return hidden;
   const auto& lengths = sequences.lengths;
-  const kernels::Padding padding(
-      kernels::places_of_lengths(lengths), std::ssize(lengths), model.device());
+  const std::int64_t count = std::ssize(lengths);
   const at::Tensor bias = model.encoder_bias(
-      padding.longest(), padding.sequences(), sequences.steering);
-  const bool at_once = !model.device().is_cpu();
-  const at::Tensor mask = at_once ? bias + padding.key_mask() : at::Tensor();
+      *std::max_element(lengths.begin(), lengths.end()),
+      count,
+      sequences.steering);
   T5Pass pass;
   pass.steering = token_steering(model, sequences);
-  pass.attend = [&](std::int64_t,
-                    const at::Tensor& q,
-                    const at::Tensor& k,
-                    const at::Tensor& v) {
-    return at_once ? attend_at_once(q, k, v, mask, padding)
-                   : attend_each(q, k, v, bias, lengths);
-  };
+  if (model.device().is_cpu()) {
+    pass.attend = [&](std::int64_t,
+                      const at::Tensor& q,
+                      const at::Tensor& k,
+                      const at::Tensor& v) {
+      return attend_each(q, k, v, bias, lengths);
+    };
+  } else {
+    const kernels::Padding padding(
+        kernels::places_of_lengths(lengths), count, model.device());
+    pass.attend = [padding, mask = bias + padding.key_mask()](
+                      std::int64_t,
+                      const at::Tensor& q,
+                      const at::Tensor& k,
+                      const at::Tensor& v) {
+      return attend_at_once(q, k, v, mask, padding);
+    };
+  }
   return model.run_encoder(std::move(hidden), begin, end, pass);
 }
 
