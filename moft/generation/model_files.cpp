@@ -1,0 +1,35 @@
+#include "moft/generation/model_files.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace moft {
+namespace {
+
+constexpr const char* kNames[] = {
+    kPolicyDefinitionFile,
+    kExportNoteFile,
+    "README.md",
+    "base_files.json",
+    "config.json",
+    "generation_config.json",
+    "model.gguf",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "steering.safetensors"};
+
+// model-00001-of-00003.safetensors
+bool is_shard(const std::string& name) {
+  return name.starts_with("model-") && name.ends_with(".safetensors") &&
+         name.find("-of-") != std::string::npos;
+}
+
+}  // namespace
+
+bool is_model_file(const std::string& name) {
+  const auto is_name = [&](const char* known) { return name == known; };
+  return is_shard(name) || std::ranges::any_of(kNames, is_name) ||
+         std::ranges::any_of(kTokenizerFiles, is_name);
+}
+
+}  // namespace moft
