@@ -116,8 +116,8 @@ void export_policy(
   const std::int64_t parameters = policy.base().model->info().parameters;
   require_free_space(
       directory, static_cast<std::uint64_t>(parameters) * 4 + (1 << 22));
-  if (fs::exists(directory) && if_exists == IfExists::kReplace &&
-      !fs::exists(directory / kExportNoteFile)) {
+  if (if_exists == IfExists::kReplace &&
+      is_in_the_way(directory, kExportNoteFile)) {
     throw_caller_error(
         "{}: is in the way of the model and has no {}, so moft did not write "
         "it; move it away",

@@ -32,4 +32,18 @@ bool is_model_file(const std::string& name) {
          std::ranges::any_of(kTokenizerFiles, is_name);
 }
 
+bool is_in_the_way(const std::filesystem::path& path, const char* mark) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const auto status = fs::symlink_status(path, error);
+  if (!fs::exists(status)) return false;
+  if (!fs::is_directory(status)) return true;
+  if (fs::exists(path / mark, error)) return false;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (is_model_file(entry->path().filename().string())) return true;
+  }
+  return false;
+}
+
 }  // namespace moft

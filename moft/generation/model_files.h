@@ -34,4 +34,9 @@ inline constexpr std::array kTokenizerFiles = {
 // tokenizer, model card.
 bool is_model_file(const std::string& name);
 
+// True when `path` cannot become such a directory without writing over what
+// moft did not write: it has files of these names but not `mark`, which moft
+// always writes, or it is not a directory.
+bool is_in_the_way(const std::filesystem::path& path, const char* mark);
+
 }  // namespace moft

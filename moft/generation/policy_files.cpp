@@ -207,7 +207,7 @@ void save_policy(
     bytes += static_cast<std::uint64_t>(tensor.numel()) * sizeof(float);
   }
   require_free_space(directory, bytes);
-  if (fs::exists(directory) && !fs::exists(directory / kDefinitionFile)) {
+  if (is_in_the_way(directory, kDefinitionFile)) {
     throw_caller_error(
         "{}: is in the way of the policy and has no {}, so moft did not write "
         "it; move it away",
