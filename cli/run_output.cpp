@@ -34,6 +34,20 @@ RunOutput find_resume_point(const std::string& given) {
   return {path.string(), found.back()};
 }
 
+// How another output goes on from the weights that a run has published.
+std::string way_on_from(const fs::path& run) {
+  if (fs::exists(run / "policy")) {
+    return fmt::format(
+        "; policy.start: {} goes on from the trained weights there",
+        run.string());
+  }
+  const fs::path model = run / kModelDirectory;
+  if (!fs::exists(model)) return {};
+  return fmt::format(
+      "; model.path: {} goes on from the trained weights there",
+      model.string());
+}
+
 }  // namespace
 
 void add_output_flags(Parser& parser, OutputFlags& flags) {
@@ -127,9 +141,10 @@ void check_same_inputs(
     if (found != before.end() && found->second == hash) continue;
     throw_caller_error(
         "{} is not what {} was trained with (its hash differs); put the old "
-        "file back, or train into another output",
+        "file back, or train into another output{}",
         name,
-        checkpoint.directory.string());
+        checkpoint.directory.string(),
+        way_on_from(checkpoint.directory.parent_path().parent_path()));
   }
 }
 

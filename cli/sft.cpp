@@ -8,6 +8,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
+#include "moft/data/answer_end.h"
 #include "moft/models/random/initialise.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/run.h"
@@ -18,6 +19,7 @@
 #include "cli/run_command.h"
 #include "cli/sft_recipe.h"
 #include "cli/signals.h"
+#include "cli/start.h"
 
 namespace moft {
 
@@ -116,8 +118,11 @@ class SftCommand : public Command {
     const RecipeSource source = find_recipe(arguments_.recipe);
     recipe_ = load_sft_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
+    refuse_policies(recipe_);
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
+    if (arguments_.output.overwrite && recipe_.model.path)
+      refuse_removal(recipe_.output, *recipe_.model.path, "model.path");
     const RunLock lock(recipe_.output);
     const auto resume = open_output(arguments_.output, output, kModelDirectory);
     if (resume) check_same_recipe(*resume, recipe_);
@@ -134,6 +139,11 @@ class SftCommand : public Command {
     const SftPairs train = read_pairs(recipe_.data.train, start);
     const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
     print_start(start.model, train, held_out, compute);
+    const auto warning = answer_end_warning(
+        PromptTemplate(recipe_.data.prompt_template),
+        *start.tokenizer,
+        start.model.model->info().end_tokens);
+    if (warning) log_warning("{}", *warning);
     SteeredPolicy policy(
         std::move(start.model),
         start.tokenizer,

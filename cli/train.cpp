@@ -9,6 +9,7 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/data/answer_end.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
@@ -18,6 +19,7 @@
 #include "cli/recipe.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
+#include "cli/start.h"
 #include "cli/train_evaluation.h"
 
 namespace moft {
@@ -30,6 +32,7 @@ namespace fs = std::filesystem;
 // to move, since the contents are compared by their hashes; `steps` may grow.
 constexpr const char* kFreeKeys[] = {
     "policy.model",
+    "policy.start",
     "data.train",
     "data.evaluation",
     "training.steps",
@@ -45,6 +48,7 @@ bool is_free(const std::string& key) {
 
 void make_paths_absolute(Recipe& recipe) {
   make_absolute(recipe.policy.model);
+  if (recipe.policy.start) make_absolute(*recipe.policy.start);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
   if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
@@ -68,6 +72,10 @@ InputHashes hash_inputs(
   add_hashes(hashes, "base weights", base.weight_files);
   if (recipe.training.value.model)
     add_hashes(hashes, "value weights", value.weight_files);
+  if (recipe.policy.start) {
+    hashes["policy.start"] =
+        hash_file(steering_file_of(*recipe.policy.start));
+  }
   hashes["data.train"] = hash_file(recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
@@ -82,6 +90,8 @@ InputHashes hash_inputs(
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
   check_same_options(checkpoint, before, now, is_free);
+  if (before.policy.start.has_value() != now.policy.start.has_value())
+    throw_other_recipe(checkpoint, "policy.start");
   check_steps(
       checkpoint,
       {"training",
@@ -135,8 +145,16 @@ class TrainCommand : public Command {
     const RecipeSource source = find_recipe(arguments_.recipe);
     recipe_ = load_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
+    refuse_policies(recipe_);
+    resolve_start(recipe_, source);
     output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
+    if (!arguments_.output.overwrite) return;
+    const auto& value = recipe_.training.value.model;
+    refuse_removal(recipe_.output, recipe_.policy.model, "policy.model");
+    if (recipe_.policy.start)
+      refuse_removal(recipe_.output, *recipe_.policy.start, "policy.start");
+    if (value) refuse_removal(recipe_.output, *value, "training.value.model");
   }
 
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
@@ -165,6 +183,8 @@ class TrainCommand : public Command {
         make_weighting_sampler(
             recipe_.weightings, objectives.names(), "weightings"));
     print_start(policy, examples.size(), compute, resume);
+    if (recipe_.policy.start && !resume)
+      start_policy(policy, *recipe_.policy.start);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
     RunSetup setup = make_setup(hashes, compute);
     setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
@@ -228,6 +248,11 @@ class TrainCommand : public Command {
     const TrainingOptions& training = recipe_.training;
     if (const auto warning = kl_estimator_warning(training.kl_estimator))
       log_warning("{}", *warning);
+    const auto warning = answer_end_warning(
+        PromptTemplate(recipe_.data.prompt_template),
+        policy.tokenizer(),
+        policy.base().model->info().end_tokens);
+    if (warning) log_warning("{}", *warning);
     if (training.kl_sampler != AlphaDistribution::kFixed) {
       log_info(
           "KL strength {} on [{}, 1], f_mix {}",
