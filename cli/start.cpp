@@ -5,16 +5,47 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_start.h"
 
 namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
 
+// What a run keeps to resume from is neither a model nor a policy.
+void refuse_checkpoint(const std::string& path, const std::string& key) {
+  const fs::path folder(path);
+  if (!fs::exists(folder / "state.json") || fs::exists(folder / "config.json"))
+    return;
+  throw_caller_error(
+      "{} is {}, a checkpoint of a run; publish it first (its recipe with "
+      "`--resume auto` and `steps` as the checkpoint's number), then give the "
+      "run",
+      key,
+      quote_text(path, 200));
+}
+
+// The output of `moft sft` has its model one folder below.
+void refuse_sft_run(const std::string& path, const std::string& key) {
+  const fs::path model = fs::path(path) / "model";
+  if (fs::exists(fs::path(path) / "config.json") ||
+      !fs::exists(model / "config.json"))
+    return;
+  throw_caller_error(
+      "{} is {}, the output of `moft sft`; its model is in {}",
+      key,
+      quote_text(path, 200),
+      model.string());
+}
+
 void refuse_policy(
     const std::string& path, const std::string& key, const std::string& cure) {
+  refuse_checkpoint(path, key);
   const auto policy = trained_policy_at(path);
-  if (!policy) return;
+  if (!policy) {
+    refuse_sft_run(path, key);
+    return;
+  }
   throw_caller_error(
       "{} is {}, a trained policy, of which a model is only the untrained base; "
       "{}",
@@ -54,6 +85,7 @@ void resolve_start(Recipe& recipe, const RecipeSource& source) {
   auto& start = recipe.policy.start;
   if (!start) return;
   resolve_path(*start, "policy.start", source);
+  refuse_checkpoint(*start, "policy.start");
   const auto policy = trained_policy_at(*start);
   if (!policy || !fs::is_directory(*start)) {
     throw_caller_error(

@@ -1,12 +1,14 @@
 // Where a recipe's training starts: a model, or the copies of a trained policy.
 #pragma once
 
-#include "moft/generation/policy_start.h"
+#include <string>
 
 #include "cli/recipe.h"
 #include "cli/sft_recipe.h"
 
 namespace moft {
+
+class SteeredPolicy;
 
 // CallerError where a key that wants a model names a trained policy, of which
 // only the untrained base would be read; the message has the cure. Paths as

@@ -10,6 +10,7 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
+#include "moft/generation/policy_start.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
