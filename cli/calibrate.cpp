@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
+#include "cli/start.h"
 
 namespace moft {
 
@@ -63,6 +64,7 @@ class CalibrateCommand : public Command {
     const RecipeSource source = find_recipe(recipe_);
     Recipe recipe = load_recipe(source, overrides_);
     resolve_paths(recipe, source);
+    refuse_policies(recipe);
     const Compute compute = use_compute(recipe.compute);
     const auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);

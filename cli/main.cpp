@@ -4,14 +4,16 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
-#include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/core/memory.h"
+#include "moft/training/step_failure.h"
 
 #include "cli/command.h"
 #include "cli/recipe.h"
@@ -94,6 +96,27 @@ int run(int argc, char** argv) {
   return kCallerFault;
 }
 
+// What a command's user can lower when memory runs out.
+const char* memory_cure(std::string_view command) {
+  if (command == "train") return memory_cure_of("training");
+  if (command == "sft") return memory_cure_of("sft");
+  if (command == "generate" || command == "sweep") {
+    return "lower --max-new-tokens, give fewer prompts or weightings at once, "
+           "or take a smaller model or --precision bf16";
+  }
+  if (command == "evaluate") {
+    return "lower --prompts, --samples or --weightings, or take a smaller "
+           "model";
+  }
+  if (command == "calibrate")
+    return "lower --prompts or --samples, or take a smaller model";
+  if (command == "score") {
+    return "give fewer or shorter texts at once, or take a smaller model or "
+           "--precision bf16";
+  }
+  return "close other programs, or take a smaller model or file";
+}
+
 int run_guarded(int argc, char** argv) {
   try {
     int code = run(argc, argv);
@@ -103,9 +126,11 @@ int run_guarded(int argc, char** argv) {
     return code;
   } catch (const CallerError& error) {
     return fail(kCallerFault, error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(kWorldFault, "not enough memory");
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      const char* cure = memory_cure(argc > 1 ? argv[1] : "");
+      return fail(kWorldFault, out_of_memory_message(error, cure));
+    }
     return fail(kWorldFault, error.what());
   }
 }

@@ -12,6 +12,7 @@
 #include "cli/recipe.h"
 #include "cli/recipe_draws.h"
 #include "cli/sft_recipe.h"
+#include "cli/start.h"
 
 namespace moft {
 
@@ -21,6 +22,8 @@ namespace {
 // each has the fields that the prompt and the rewards use.
 std::string check_files(Recipe recipe, const RecipeSource& source) {
   resolve_paths(recipe, source);
+  refuse_policies(recipe);
+  resolve_start(recipe, source);
   PromptTemplate prompt(recipe.data.prompt_template);
   std::string counts;
   for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
@@ -47,6 +50,7 @@ std::string check_files(Recipe recipe, const RecipeSource& source) {
 // The same for `moft sft`.
 std::string check_sft_files(SftRecipe recipe, const RecipeSource& source) {
   resolve_paths(recipe, source);
+  refuse_policies(recipe);
   std::string counts;
   for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
     const std::vector<Example> examples = read_examples(file);

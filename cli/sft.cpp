@@ -8,6 +8,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
+#include "moft/data/answer_end.h"
 #include "moft/models/random/initialise.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/run.h"
@@ -19,6 +20,7 @@
 #include "cli/run_command.h"
 #include "cli/sft_recipe.h"
 #include "cli/signals.h"
+#include "cli/start.h"
 
 namespace moft {
 
@@ -126,6 +128,7 @@ class SftCommand : public Command {
     const RecipeSource source = find_recipe(arguments_.recipe);
     recipe_ = load_sft_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
+    refuse_policies(recipe_);
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
     const RunPlan plan = plan_of(recipe_);
@@ -146,6 +149,11 @@ class SftCommand : public Command {
     const SftPairs train = read_pairs(recipe_.data.train, start);
     const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
     print_start(start.model, train, held_out, compute);
+    const auto warning = answer_end_warning(
+        PromptTemplate(recipe_.data.prompt_template),
+        *start.tokenizer,
+        start.model.model->info().end_tokens);
+    if (warning) log_warning("{}", *warning);
     SteeredPolicy policy(
         std::move(start.model),
         start.tokenizer,

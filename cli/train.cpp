@@ -9,6 +9,8 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/data/answer_end.h"
+#include "moft/generation/policy_start.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
@@ -19,6 +21,7 @@
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
+#include "cli/start.h"
 #include "cli/train_evaluation.h"
 
 namespace moft {
@@ -31,6 +34,7 @@ namespace fs = std::filesystem;
 // to move, since the contents are compared by their hashes; `steps` may grow.
 constexpr const char* kFreeKeys[] = {
     "policy.model",
+    "policy.start",
     "data.train",
     "data.evaluation",
     "training.steps",
@@ -46,6 +50,7 @@ bool is_free(const std::string& key) {
 
 void make_paths_absolute(Recipe& recipe) {
   make_absolute(recipe.policy.model);
+  if (recipe.policy.start) make_absolute(*recipe.policy.start);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
   if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
@@ -69,6 +74,10 @@ RunInputs read_inputs(
   inputs.add_model("base", base);
   inputs.add_tokenizer("base ", recipe.policy.model);
   if (recipe.training.value.model) inputs.add_model("value", value);
+  if (recipe.policy.start) {
+    inputs.add_file(
+        "policy.start", steering_file_of(*recipe.policy.start).string());
+  }
   inputs.add_file("data.train", recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
@@ -86,6 +95,7 @@ RunPlan plan_of(const Recipe& recipe) {
       {{"policy.model", recipe.policy.model},
        {"data.train", recipe.data.train},
        {"data.evaluation", recipe.data.evaluation}}};
+  if (recipe.policy.start) plan.inputs["policy.start"] = *recipe.policy.start;
   if (recipe.training.value.model)
     plan.inputs["training.value.model"] = *recipe.training.value.model;
   for (const auto& [name, objective] : recipe.objectives) {
@@ -100,6 +110,8 @@ RunPlan plan_of(const Recipe& recipe) {
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
   check_same_options(checkpoint, before, now, is_free);
+  if (before.policy.start.has_value() != now.policy.start.has_value())
+    throw_other_recipe(checkpoint, "policy.start");
   check_steps(
       checkpoint,
       {"training",
@@ -155,6 +167,8 @@ class TrainCommand : public Command {
     const RecipeSource source = find_recipe(arguments_.recipe);
     recipe_ = load_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
+    refuse_policies(recipe_);
+    resolve_start(recipe_, source);
     output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
   }
@@ -185,6 +199,8 @@ class TrainCommand : public Command {
         make_weighting_sampler(
             recipe_.weightings, objectives.names(), "weightings"));
     print_start(policy, examples.size(), compute, resume);
+    if (recipe_.policy.start && !resume)
+      start_policy(policy, *recipe_.policy.start);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
     RunSetup setup = make_setup(inputs, compute);
     setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
@@ -249,6 +265,11 @@ class TrainCommand : public Command {
     const TrainingOptions& training = recipe_.training;
     if (const auto warning = kl_estimator_warning(training.kl_estimator))
       log_warning("{}", *warning);
+    const auto warning = answer_end_warning(
+        PromptTemplate(recipe_.data.prompt_template),
+        policy.tokenizer(),
+        policy.base().model->info().end_tokens);
+    if (warning) log_warning("{}", *warning);
     if (training.kl_sampler != AlphaDistribution::kFixed) {
       log_info(
           "KL strength {} on [{}, 1], f_mix {}",

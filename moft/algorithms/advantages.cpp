@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -14,18 +13,49 @@ namespace {
 
 constexpr double kEpsilon = 1e-8;
 
-// Returns what they were divided by.
-double normalise_rows(
-    std::vector<double>& values, const std::vector<std::size_t>& rows) {
-  const auto less = [&](std::size_t a, std::size_t b) {
-    return values[a] < values[b];
-  };
-  const auto [low, high] = std::minmax_element(rows.begin(), rows.end(), less);
-  if (values[*low] == values[*high]) {
-    for (const std::size_t row : rows)
-      values[row] = 0.0;
-    return std::numeric_limits<double>::infinity();
+using Rows = std::vector<std::size_t>;
+
+Rows all_rows(std::size_t count) {
+  Rows rows(count);
+  std::iota(rows.begin(), rows.end(), std::size_t{0});
+  return rows;
+}
+
+bool tie(const std::vector<double>& rewards, const Rows& rows) {
+  double low = rewards[rows[0]];
+  double high = low;
+  for (const std::size_t row : rows) {
+    low = std::min(low, rewards[row]);
+    high = std::max(high, rewards[row]);
   }
+  const double largest = std::max(std::abs(low), std::abs(high));
+  return high - low <= kTieTolerance * largest;
+}
+
+void check_finite(const std::vector<double>& rewards) {
+  for (std::size_t row = 0; row < rewards.size(); ++row) {
+    if (std::isfinite(rewards[row])) continue;
+    throw_world_error(
+        "the reward of completion {}, KL included, is {}; lower the learning "
+        "rate, or look at training.kl_estimator",
+        row,
+        rewards[row]);
+  }
+}
+
+bool all_zero(const std::vector<double>& values, const Rows& rows) {
+  return std::all_of(rows.begin(), rows.end(), [&](std::size_t row) {
+    return values[row] == 0.0;
+  });
+}
+
+void set_zero(std::vector<double>& values, const Rows& rows) {
+  for (const std::size_t row : rows)
+    values[row] = 0.0;
+}
+
+// Returns what they were divided by.
+double normalise_rows(std::vector<double>& values, const Rows& rows) {
   const auto count = static_cast<double>(rows.size());
   double mean = 0.0;
   for (const std::size_t row : rows)
@@ -34,10 +64,23 @@ double normalise_rows(
   for (const std::size_t row : rows) {
     variance += (values[row] - mean) * (values[row] - mean) / count;
   }
-  const double scale = std::sqrt(variance) + kEpsilon;
+  const double scale = std::max(std::sqrt(variance) + kEpsilon, kLeastDivisor);
   for (const std::size_t row : rows)
     values[row] = (values[row] - mean) / scale;
   return scale;
+}
+
+// `values` are the rewards' advantages; they and `divisors` are written.
+void normalise(
+    const std::vector<double>& rewards,
+    const Rows& rows,
+    std::vector<double>& values,
+    std::vector<double>& divisors) {
+  if (tie(rewards, rows)) set_zero(values, rows);
+  if (all_zero(values, rows)) return;
+  const double divisor = normalise_rows(values, rows);
+  for (const std::size_t row : rows)
+    divisors[row] = divisor;
 }
 
 }  // namespace
@@ -55,22 +98,59 @@ std::string normalisation_name(Normalisation normalisation) {
   return normalisation == Normalisation::kBatch ? "batch" : "group";
 }
 
+NormalisedAdvantages make_advantages(
+    const AdvantageTerms& terms, Normalisation normalisation) {
+  const std::vector<double> rewards = row_values(terms.rewards, "rewards");
+  check_finite(rewards);
+  std::vector<double> values =
+      row_values(terms.rewards - terms.baseline, "advantages");
+  std::vector<double> divisors(values.size(), 1.0);
+  const Rows all = all_rows(values.size());
+  const bool by_group = normalisation == Normalisation::kGroup;
+  if (by_group || terms.baseline_of_group) {
+    for (const auto& [label, rows] :
+         rows_by_group(terms.groups, values.size())) {
+      if (by_group) {
+        normalise(rewards, rows, values, divisors);
+      } else if (tie(rewards, rows)) {
+        set_zero(values, rows);
+      }
+    }
+  }
+  if (normalisation == Normalisation::kBatch) {
+    normalise(rewards, all, values, divisors);
+  } else if (!by_group && all.size() > 1 && tie(rewards, all)) {
+    set_zero(values, all);
+  }
+  return {
+      row_tensor(values, terms.rewards), row_tensor(divisors, terms.rewards)};
+}
+
+double share_of_ties(const at::Tensor& rewards, const at::Tensor& groups) {
+  const std::vector<double> values = row_values(rewards, "rewards");
+  double compared = 0.0;
+  double tied = 0.0;
+  for (const auto& [label, rows] : rows_by_group(groups, values.size())) {
+    if (rows.size() < 2) continue;
+    compared += 1.0;
+    tied += tie(values, rows) ? 1.0 : 0.0;
+  }
+  if (compared > 0.0) return tied / compared;
+  return tie(values, all_rows(values.size())) ? 1.0 : 0.0;
+}
+
 NormalisedAdvantages normalise_with_divisor(
     const at::Tensor& advantages,
     Normalisation normalisation,
     const at::Tensor& groups) {
-  std::vector<double> values = row_values(advantages, "advantages");
+  const std::vector<double> rewards = row_values(advantages, "advantages");
+  std::vector<double> values = rewards;
   std::vector<double> divisors(values.size(), 1.0);
   if (normalisation == Normalisation::kBatch) {
-    std::vector<std::size_t> all(values.size());
-    std::iota(all.begin(), all.end(), std::size_t{0});
-    divisors.assign(values.size(), normalise_rows(values, all));
+    normalise(rewards, all_rows(values.size()), values, divisors);
   } else if (normalisation == Normalisation::kGroup) {
-    for (const auto& [label, rows] : rows_by_group(groups, values.size())) {
-      const double divisor = normalise_rows(values, rows);
-      for (const std::size_t row : rows)
-        divisors[row] = divisor;
-    }
+    for (const auto& [label, rows] : rows_by_group(groups, values.size()))
+      normalise(rewards, rows, values, divisors);
   }
   return {row_tensor(values, advantages), row_tensor(divisors, advantages)};
 }

@@ -56,8 +56,9 @@ struct PolicyLoss {
   at::Tensor log_probs;   // [N], with gradient
   at::Tensor lengths;     // int64 [B]
   at::Tensor advantages;  // [B]
-  at::Tensor kl_weight;   // [B]: alpha, over what advantages were divided by;
-                          // read with one of the following
+  at::Tensor kl_weight;   // [B]: alpha, over what advantages were divided by
+                          // (1 where the rewards tied); read with one of the
+                          // following
   at::Tensor credit;      // [N] token_credit(), or undefined
   at::Tensor kl;          // [N] token_kl() with gradient, or undefined
 };

@@ -123,17 +123,24 @@ at::Tensor SteeredLinear::base(
     at::Tensor y = kernels::frozen_linear(x, weight_->packed(c));
     return bias_ == nullptr ? y : y + steered_gain(*bias_, steering);
   }
-  const auto few = weight_->copies().size() + 1;
-  const bool group =
-      !moft::steered(*weight_) || ways_ == ManyWays::kGrouped ||
-      (ways_ == ManyWays::kAuto && steering.distinct().size() <= few);
-  at::Tensor y = group ? grouped(x, steering) : wide(x, steering);
+  at::Tensor y = groups(steering) ? grouped(x, steering) : wide(x, steering);
   return bias_ == nullptr ? y : y.add_(steered_gain(*bias_, steering));
+}
+
+// Rounded copies do not add up to the rounded mixture, which is what a pass
+// with gradient, an export and a batch of one steering multiply with.
+bool SteeredLinear::groups(const RowSteering& steering) const {
+  if (!moft::steered(*weight_) || ways_ == ManyWays::kGrouped) return true;
+  if (ways_ == ManyWays::kWide) return false;
+  const auto few = weight_->copies().size() + 1;
+  return weight_->storage() != kernels::Storage::kFloat32 ||
+         steering.distinct().size() <= few;
 }
 
 at::Tensor SteeredLinear::grouped(
     const at::Tensor& x, const RowSteering& steering) const {
   at::Tensor y = at::empty({x.size(0), out()}, x.options());
+  weight_->make_room(steering.distinct().size());
   for (const Group& group : groups_of(*weight_, steering)) {
     const auto& weight = weight_->packed(group.coefficients);
     const at::Tensor some = x.index_select(0, group.rows);

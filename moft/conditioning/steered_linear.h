@@ -4,12 +4,15 @@
 // computed:
 //
 //   one steering in the batch       its mixed weight (cached)
-//   at most m + 1 distinct ones     one product per group of equal rows
+//   at most m + 1 distinct ones,
+//   or weights stored in bf16       one product per group of equal rows
 //   more                            one wide product,
 //                                   y = [c_0 x | c_1 x | ..] [W_0 | W_1 | ..]^T
 //   low-rank adapters               thin products with a row-wise scaling
 //
-// The ways agree to rounding; tests hold the tolerance. Within one way a row's
+// The ways agree to rounding of float32; tests hold the tolerance. In bf16 only
+// the mixed weight, rounded once, is the policy, whatever else is in the batch;
+// a decoder keeps one for each steering of its batch. Within one way a row's
 // bits do not depend on its neighbours.
 //
 // Thread safety: one thread at a time (caches).
@@ -61,6 +64,7 @@ class SteeredLinear {
 
  private:
   at::Tensor base(const at::Tensor& x, const RowSteering& steering) const;
+  bool groups(const RowSteering& steering) const;
   at::Tensor grouped(const at::Tensor& x, const RowSteering& steering) const;
   at::Tensor wide(const at::Tensor& x, const RowSteering& steering) const;
 

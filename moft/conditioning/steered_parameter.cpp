@@ -1,5 +1,6 @@
 #include "moft/conditioning/steered_parameter.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
@@ -115,8 +116,9 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
       return cache_.front();
     }
   }
-  // At most m+1 mixed values live beside the copies.
-  while (cache_.size() > copies_.size())
+  // The new one included.
+  const std::size_t kept = std::max(copies_.size() + 1, room_);
+  while (cache_.size() >= kept)
     cache_.pop_back();
   cache_.push_front(Mixed{key, {}, std::nullopt});
   return cache_.front();

@@ -7,7 +7,7 @@
 //
 // All tensors are float32 masters on one device. `value(c)` is what a forward
 // pass under coefficients c multiplies with; mixed values are cached until the
-// copies change. The reference may be read from its file when it is first
+// copies change, m + 1 of them or as many as make_room() asked for. The reference may be read from its file when it is first
 // needed; packing a frozen one does not keep it.
 //
 // Thread safety: const members may run in one thread at a time (caches).
@@ -73,6 +73,10 @@ class SteeredParameter {
 
   // How packed() stores numbers; float32 unless told.
   void set_storage(kernels::Storage storage) { storage_ = storage; }
+  kernels::Storage storage() const { return storage_; }
+  // So many mixed values are kept from now on, m + 1 at least: those of a
+  // batch that reads each of them again and again.
+  void make_room(std::size_t values) const { room_ = values; }
   // Says whether the embedding table is the output head too, so that rows()
   // need not keep a second form of it.
   void set_tied_head(bool tied = true) { tied_head_ = tied; }
@@ -107,6 +111,7 @@ class SteeredParameter {
   std::vector<at::Tensor> copies_;
   at::Tensor leaf_;
   mutable std::list<Mixed> cache_;  // most recently used first
+  mutable std::size_t room_ = 0;
 };
 
 }  // namespace moft

@@ -1,5 +1,9 @@
-// How this process holds its memory.
+// How this process holds its memory, and how it says that there is none left.
 #pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
 
 namespace moft {
 
@@ -10,5 +14,14 @@ namespace moft {
 // heap. Call before threads start. Nothing happens where the C library is not
 // glibc.
 void keep_freed_memory();
+
+// Whether an exception says that memory ran out: std::bad_alloc, or what
+// libtorch's allocators throw for the processor and for other devices.
+bool is_out_of_memory(const std::exception& error);
+
+// "not enough memory; <cure>", with the size that was asked for where the
+// exception tells it.
+std::string out_of_memory_message(
+    const std::exception& error, std::string_view cure);
 
 }  // namespace moft

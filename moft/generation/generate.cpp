@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "moft/core/errors.h"
 #include "moft/kernels/token_log_probs.h"
@@ -217,6 +218,35 @@ class PartDecoder {
   std::unique_ptr<DecodeSession> session_;
 };
 
+// A weighting that is multiplied by its own mixed weights (steered_linear.h)
+// costs the memory of one more model as long as its part is decoded.
+constexpr std::size_t kMixturesAtOnce = 8;
+
+bool keeps_mixtures(const LanguageModel& model) {
+  const auto& parameters = model.steerable().parameters;
+  return std::any_of(
+      parameters.begin(), parameters.end(), [](const auto& parameter) {
+        return parameter->role() == ParameterRole::kSteered &&
+               parameter->storage() != kernels::Storage::kFloat32;
+      });
+}
+
+// Where the part that begins at a row ends.
+std::size_t end_of_part(
+    const GenerateBatch& batch,
+    std::size_t begin,
+    std::size_t rows_at_once,
+    bool few_steerings) {
+  const std::size_t end = std::min(batch.rows.size(), begin + rows_at_once);
+  if (!few_steerings) return end;
+  std::set<std::int64_t> steerings;
+  for (std::size_t row = begin; row < end; ++row) {
+    steerings.insert(batch.rows[row].steering);
+    if (steerings.size() > kMixturesAtOnce) return row;
+  }
+  return end;
+}
+
 }  // namespace
 
 Generations generate(
@@ -243,8 +273,10 @@ Generations generate(
       !batch.keep_graph || batch.record_features,
       "[generate] a graph is kept together with features");
   Generations result;
-  for (std::size_t begin = 0; begin < rows; begin += step) {
-    const std::size_t end = std::min(rows, begin + step);
+  // A part whose features are recorded is not split.
+  const bool few = !batch.record_features && keeps_mixtures(model);
+  for (std::size_t begin = 0, end = 0; begin < rows; begin = end) {
+    end = end_of_part(batch, begin, step, few);
     PartDecoder decoder(model, batch, begin, end, options, tokenizer, on_token);
     for (Generation& row : decoder.run())
       result.rows.push_back(std::move(row));

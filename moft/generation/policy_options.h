@@ -1,6 +1,7 @@
 // Which model to start from, and what belongs to the policy's definition.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "moft/core/fields.h"
@@ -9,6 +10,7 @@ namespace moft {
 
 struct PolicyOptions {
   std::string model;
+  std::optional<std::string> start;
   double temperature = 1.0;
 
   template <class V>
@@ -17,6 +19,12 @@ struct PolicyOptions {
       model,
       Help{"the model to finetune: a Hugging Face directory or a GGUF file"},
       Required{});
+    v("start",
+      start,
+      Help{"a trained policy or its run, of the same base and steered set, "
+           "whose copies training goes on from, by the names of their "
+           "objectives; the reference stays policy.model; null: all copies "
+           "start as the reference"});
     v("temperature",
       temperature,
       Help{"logits are divided by it in sampling, scoring and KL alike, in the "

@@ -36,10 +36,14 @@ class Guards {
   bool alarmed() const {
     return state_.kl_steps > 0 || state_.collapse_steps > 0;
   }
+  // Which one, with its figure; none when no guard was broken.
+  std::optional<std::string> alarm() const;
 
  private:
   GuardOptions options_;
   GuardState state_;
+  double kl_ = 0.0;  // of the last step
+  double distinct_ = 0.0;
 };
 
 }  // namespace moft

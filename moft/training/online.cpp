@@ -5,6 +5,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/data/answer_end.h"
 #include "moft/training/make_optimizer.h"
 #include "moft/training/stopwatch.h"
 
@@ -39,6 +40,7 @@ OnlineTrainer::OnlineTrainer(
       shuffler_(
           static_cast<std::uint64_t>(options_.seed), inputs.examples->size()),
       template_(inputs.policy->definition().prompt_template) {
+  require_end_token(inputs_.policy->model().info().end_tokens);
   template_.check(*inputs_.examples);
   const std::int64_t words = longest_prompt_words(*inputs_.policy);
   for (const Example& example : *inputs_.examples) {

@@ -100,8 +100,8 @@ class OnlineTrainer {
  public:
   // What `inputs` points to must outlive the trainer. CallerError for a prompt
   // that is too long, a template that does not fit the examples, a baseline
-  // that needs more samples per prompt, or a value network that does not fit
-  // the policy.
+  // that needs more samples per prompt, a value network that does not fit the
+  // policy, or a model that names no end token.
   OnlineTrainer(
       TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler);
 

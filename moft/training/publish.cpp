@@ -57,6 +57,40 @@ std::string equal_weights(const SteeredPolicy& policy) {
   return format_weighting(Weighting::uniform(names.size()), names);
 }
 
+// Logits of one prediction after the prompt.
+at::Tensor logits_under(
+    SteeredPolicy& policy, const TokenIds& prompt, const Steering& steering) {
+  const at::Device device =
+      policy.model().steerable().parameters.at(0)->device();
+  ScoreBatch batch;
+  batch.prompts = {policy.conditioned_prompt(prompt, steering)};
+  batch.completions = {{prompt.back()}};
+  batch.prompt_of_row = {0};
+  return policy.model()
+      .completion_logits(
+          batch,
+          RowSteering::per_row(
+              {policy.coefficients_of(steering)}, {0}, device))
+      .to(at::kFloat)
+      .clone();
+}
+
+// Of all steerings to the first, as a part of the first's largest logit.
+double largest_difference(
+    SteeredPolicy& policy,
+    const TokenIds& prompt,
+    const std::vector<Steering>& steerings) {
+  at::NoGradGuard no_gradient;
+  const at::Tensor first = logits_under(policy, prompt, steerings.at(0));
+  double difference = 0.0;
+  for (std::size_t i = 1; i < steerings.size(); ++i) {
+    const at::Tensor other = logits_under(policy, prompt, steerings[i]);
+    difference =
+        std::max(difference, (other - first).abs().max().item<double>());
+  }
+  return difference / std::max(1e-30, first.abs().max().item<double>());
+}
+
 }  // namespace
 
 std::string model_card_text(
@@ -84,6 +118,10 @@ std::string model_card_text(
       "moft sweep . --prompt TEXT\n```\n\n",
       equal_weights(policy));
   text += "## Training figures\n\n" + figures_table(card) + "\n";
+  if (!card.alarm.empty()) {
+    text += fmt::format(
+        "**In alarm when training ended:** {}.\n\n", card.alarm);
+  }
   text +=
       "## Licence and limits\n\nThe base model's licence applies to this "
       "policy too; see the base model. A reward is a proxy: look at the texts "
@@ -91,37 +129,28 @@ std::string model_card_text(
   return text;
 }
 
-double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
+KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt) {
   const std::size_t objectives = policy.objectives().size();
-  if (objectives < 2) return 1.0;
-  at::NoGradGuard no_gradient;
-  const auto& model = policy.model();
-  const at::Device device =
-      model.steerable().parameters.at(0)->device();
-  // One prediction after the prompt for each corner.
-  const std::vector<std::int32_t> token = {prompt.back()};
-  std::vector<at::Tensor> logits;
-  for (std::size_t i = 0; i < objectives; ++i) {
-    const Steering corner{
-        Weighting::corner(objectives, i), policy.default_alpha()};
-    ScoreBatch batch;
-    batch.prompts = {policy.conditioned_prompt(prompt, corner)};
-    batch.completions = {token};
-    batch.prompt_of_row = {0};
-    logits.push_back(policy.model()
-                         .completion_logits(
-                             batch,
-                             RowSteering::per_row(
-                                 {policy.coefficients_of(corner)}, {0}, device))
-                         .to(at::kFloat)
-                         .clone());
+  KnobEffects effects;
+  if (objectives > 1) {
+    std::vector<Steering> corners;
+    for (std::size_t i = 0; i < objectives; ++i) {
+      corners.push_back(
+          {Weighting::corner(objectives, i), policy.default_alpha()});
+    }
+    effects.weighting = largest_difference(policy, prompt, corners);
   }
-  double difference = 0.0;
-  for (std::size_t i = 1; i < objectives; ++i) {
-    difference = std::max(
-        difference, (logits[i] - logits[0]).abs().max().item<double>());
+  const auto set = policy.definition().conditioning.steered_set;
+  if (objectives > 0 && set != SteeredSet::kNone) {
+    const auto w = Weighting::uniform(objectives);
+    effects.alpha = largest_difference(
+        policy, prompt, {{w, policy.kl_range().alpha_min()}, {w, 1.0}});
   }
-  return difference / std::max(1e-30, logits[0].abs().max().item<double>());
+  return effects;
+}
+
+double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
+  return knob_effects(policy, prompt).weighting;
 }
 
 }  // namespace moft

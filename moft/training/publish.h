@@ -20,16 +20,26 @@ struct ModelCard {
   std::string base_model;     // a path or name
   std::string example_field;  // of the prompt template, for the example
   std::int64_t steps = 0;
+  std::string alarm;  // of a guard in the last step; empty: none
   std::map<std::string, double> first_metrics;  // of the first step logged
   std::map<std::string, double> last_metrics;
 };
 
 std::string model_card_text(const ModelCard& card, const SteeredPolicy& policy);
 
-// How far the weighting reaches: the largest difference between the logits of
-// two corner weightings after `prompt`, as a part of the largest logit. 0 when
-// the policy does not steer; 1 with a single objective, which has no
-// weightings to tell apart.
+// How far a policy answers to its knobs: the largest difference between the
+// logits after a prompt, as a part of the largest logit. 0: not at all; 1 where
+// the policy does not have the knob.
+struct KnobEffects {
+  // Between two corner weightings; 1 with a single objective.
+  double weighting = 1.0;
+  // Between alpha_min and 1, at equal weights; 1 where no parameter is steered,
+  // so that alpha has nothing to mix.
+  double alpha = 1.0;
+};
+KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt);
+
+// Its `weighting`.
 double steering_effect(SteeredPolicy& policy, const TokenIds& prompt);
 
 // Below this effect a policy counts as not steering.

@@ -6,7 +6,9 @@
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/log.h"
+#include "moft/core/text.h"
 #include "moft/training/run_directory.h"
+#include "moft/training/step_failure.h"
 
 namespace moft {
 namespace {
@@ -71,15 +73,41 @@ RunOutcome TrainingRun::run() {
   return outcome;
 }
 
+RunPlace TrainingRun::place() const {
+  const ScheduleKind schedule = trainer_.options().schedule.kind;
+  return {"training", store_.newest(), schedule == ScheduleKind::kConstant};
+}
+
 void TrainingRun::one_step() {
   store_.check_inputs();
-  StepResult result = trainer_.step();
-  evaluate(result);
+  StepResult result = run_step(
+      trainer_.finished_steps() + 1, place(), [&] {
+        StepResult taken = trainer_.step();
+        evaluate(taken);
+        return taken;
+      });
   store_.logs().write(result);
   progress_.print(result);
+  note_ties(result);
   if (const auto reason = guards_.check(result.metrics))
     throw_guarded(result.step, *reason);
   save_when_due();
+}
+
+// Said of the first step, the tenth in a row, the hundredth and so on.
+void TrainingRun::note_ties(const StepResult& result) {
+  const bool tied = result.metrics.at("frac_reward_zero_std") == 1.0;
+  ties_ = tied ? ties_ + 1 : 0;
+  std::int64_t said = 1;
+  while (said < ties_)
+    said *= 10;
+  if (said != ties_) return;
+  log_warning(
+      "step {}: the rewards do not vary: all completions of a prompt got the "
+      "same{}, so there is nothing to prefer; look at samples.jsonl, at the "
+      "rewards and at their ranges",
+      result.step,
+      ties_ == 1 ? "" : fmt::format(" in each of {} steps in a row", ties_));
 }
 
 void TrainingRun::evaluate(StepResult& result) const {
@@ -111,13 +139,51 @@ void TrainingRun::save() {
 
 void TrainingRun::throw_guarded(
     std::int64_t step, const std::string& reason) const {
-  const auto& newest = store_.newest();
   throw_world_error(
       "stopped at step {}: {}; {}",
       step,
       reason,
-      newest ? "the last good checkpoint is " + newest->string()
-             : std::string("no checkpoint had been saved yet"));
+      what_is_left(place()));
+}
+
+void TrainingRun::warn_unless_steering() {
+  const TokenIds& prompt = trainer_.prompts().front();
+  const KnobEffects effects = knob_effects(policy_, prompt);
+  if (effects.weighting < kLeastSteeringEffect) {
+    log_warning(
+        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
+        "equal; train for more steps, raise "
+        "training.optimizer.learning_rate, or check that the rewards differ "
+        "between completions");
+  }
+  if (effects.alpha < kLeastSteeringEffect) {
+    log_warning(
+        "THIS POLICY DOES NOT ANSWER TO --alpha: its logits at alpha {} and at "
+        "1, the reference, are equal; train for more steps, raise "
+        "training.optimizer.learning_rate, or check that the rewards differ "
+        "between completions",
+        shortest_number(policy_.kl_range().alpha_min()));
+  }
+}
+
+std::optional<std::string> TrainingRun::end_in_alarm() const {
+  const auto alarm = guards_.alarm();
+  if (!alarm) return std::nullopt;
+  const fs::path before = store_.setup().directory / kPolicyDirectory;
+  if (fs::exists(before)) {
+    throw_world_error(
+        "step {} was the last and in alarm: {}; {} was published before and is "
+        "kept; {}",
+        trainer_.finished_steps(),
+        *alarm,
+        before.string(),
+        what_is_left(place()));
+  }
+  log_warning(
+      "THIS POLICY WAS IN ALARM WHEN ITS TRAINING ENDED: {}; {}",
+      *alarm,
+      what_is_left(place()));
+  return alarm;
 }
 
 void TrainingRun::publish() {
@@ -126,14 +192,8 @@ void TrainingRun::publish() {
   ModelCard card = setup.card;
   card.steps = trainer_.finished_steps();
   read_figures(setup.directory, card);
-  const double effect = steering_effect(policy_, trainer_.prompts().front());
-  if (effect < kLeastSteeringEffect) {
-    log_warning(
-        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
-        "equal; train for more steps, raise "
-        "training.optimizer.learning_rate, or check that the rewards differ "
-        "between completions");
-  }
+  card.alarm = end_in_alarm().value_or("");
+  warn_unless_steering();
   save_policy(
       policy_,
       setup.base_path,

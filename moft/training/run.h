@@ -6,6 +6,10 @@
 // ends with the same policy, to the bit, and the same logs but for the times
 // in them (same machine, same number of threads).
 //
+// A policy that was in a guard's alarm when training ended is published with a
+// loud warning, in its model card too; but it never takes the place of one that
+// the run published before.
+//
 // Errors: CallerError and WorldError; older checkpoints stay as they are.
 // Thread safety: one thread.
 #pragma once
@@ -20,6 +24,7 @@
 #include "moft/training/progress.h"
 #include "moft/training/run_setup.h"
 #include "moft/training/run_store.h"
+#include "moft/training/step_failure.h"
 
 namespace moft {
 
@@ -37,12 +42,17 @@ class TrainingRun {
   RunOutcome run();
 
  private:
+  RunPlace place() const;
   void one_step();
+  void note_ties(const StepResult& result);
   void evaluate(StepResult& result) const;
   void save_when_due();
   void save();
   [[noreturn]] void throw_guarded(
       std::int64_t step, const std::string& reason) const;
+  void warn_unless_steering();
+  // None: the run did not end in alarm.
+  std::optional<std::string> end_in_alarm() const;
   void publish();
 
   SteeredPolicy& policy_;
@@ -50,6 +60,7 @@ class TrainingRun {
   Guards guards_;
   RunStore store_;
   Progress progress_;
+  std::int64_t ties_ = 0;  // steps in a row whose rewards did not vary
 };
 
 }  // namespace moft

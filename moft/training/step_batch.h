@@ -35,6 +35,7 @@ struct StepBatch {
   std::vector<double> trained_reward;  // r of the update, penalty included
   std::vector<double> advantage;
   std::vector<double> kl_weight;  // alpha over the advantage's divisor
+  double share_of_ties = 0.0;  // of prompts whose completions all got the same
   // [B][tokens], what a token's advantage has more, times kl_weight; empty
   // rows: nothing.
   std::vector<std::vector<double>> token_credit;

@@ -39,6 +39,7 @@ void OnlineTrainer::report(const StepBatch& batch, StepResult& result) const {
   const auto rows = static_cast<double>(batch.rows.size());
   metrics["reward"] = mean(batch.reward);
   metrics["reward_std"] = deviation(batch.reward);
+  metrics["frac_reward_zero_std"] = batch.share_of_ties;
   const auto& names = inputs_.objectives->names();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto mapped = column(batch.scores.mapped, i);

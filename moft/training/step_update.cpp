@@ -313,13 +313,19 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
   }
   const auto kind =
       parse_normalisation(enum_name(options_.advantage_normalisation));
-  const NormalisedAdvantages result =
-      normalise_with_divisor(trained - baseline, kind, groups);
+  const NormalisedAdvantages result = make_advantages(
+      {trained,
+       baseline,
+       groups,
+       options_.baseline == Baseline::kLeaveOneOut},
+      kind);
   batch.reward =
       to_doubles(regularised_reward(scalar, doubles(batch.log_ratio), alphas));
   batch.trained_reward = to_doubles(trained);
   batch.advantage = to_doubles(result.advantages);
   batch.kl_weight = to_doubles(alphas / result.divisor);
+  // The KL left out: do the objectives tell completions apart?
+  batch.share_of_ties = share_of_ties(scalar - doubles(penalties), groups);
 }
 
 void OnlineTrainer::backward(

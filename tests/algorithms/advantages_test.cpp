@@ -125,11 +125,106 @@ TEST(Normalise, TellsWhatItDividedBy) {
   const auto none = normalise_with_divisor(a, Normalisation::kNone);
   expect_near(none.divisor, at::ones({6}, at::kDouble), 0.0);
   const auto group = normalise_with_divisor(a, Normalisation::kGroup, groups);
-  const double infinite = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(group.divisor[2].item<double>(), infinite);
+  EXPECT_EQ(group.divisor[2].item<double>(), 1.0);
   EXPECT_NEAR(group.divisor[0].item<double>(), 1.0, 1e-7);
   const auto batch = normalise_with_divisor(a, Normalisation::kBatch);
   expect_near(batch.advantages * batch.divisor, a - a.mean(), 1e-14);
+}
+
+constexpr Normalisation kAll[] = {
+    Normalisation::kNone, Normalisation::kBatch, Normalisation::kGroup};
+
+// Leaving one of seven equal numbers out does not give that number again to
+// the last bit, and a deviation of 1e-17 must not be divided by.
+TEST(MakeAdvantages, RewardsThatTieGiveExactlyZeroWhateverTheBaselineLeaves) {
+  const at::Tensor groups = labels({0, 0, 0, 0, 0, 0, 0});
+  for (const double reward : {0.0, 0.1, 1.0 / 3.0, -7.3, 1e6}) {
+    const at::Tensor near = at::full({7}, reward, at::kDouble) +
+                            1e-10 * reward * at::arange(7, at::kDouble) / 6;
+    const at::Tensor left_out = leave_one_out_baseline(near, groups);
+    const at::Tensor values = at::full({7}, 0.4, at::kDouble);
+    for (const Normalisation kind : kAll) {
+      for (const auto& result :
+           {make_advantages({near, left_out, groups, true}, kind),
+            make_advantages({near, values, groups, false}, kind)}) {
+        expect_near(result.advantages, at::zeros({7}, at::kDouble), 0.0);
+        expect_near(result.divisor, at::ones({7}, at::kDouble), 0.0);
+      }
+    }
+  }
+}
+
+// Each prompt has a weighting of its own, so equal answers get .3 here and .7
+// there; with its group's baseline no row has an advantage.
+TEST(MakeAdvantages, GroupsThatTieAtDifferentRewards) {
+  const at::Tensor rewards = row({0.3, 0.3, 0.3, 0.7, 0.7, 0.7});
+  const at::Tensor groups = labels({0, 0, 0, 1, 1, 1});
+  const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
+  for (const Normalisation kind : kAll) {
+    const auto result = make_advantages({rewards, left_out, groups, true}, kind);
+    expect_near(result.advantages, at::zeros({6}, at::kDouble), 0.0);
+    expect_near(result.divisor, at::ones({6}, at::kDouble), 0.0);
+  }
+  // The mean of all is no group's own: the rows differ.
+  const at::Tensor mean = batch_mean_baseline(rewards);
+  const auto batch =
+      make_advantages({rewards, mean, groups, false}, Normalisation::kBatch);
+  expect_near(batch.advantages, row({-1, -1, -1, 1, 1, 1}), 1e-6);
+  expect_near(batch.divisor, at::full({6}, 0.2, at::kDouble), 1e-7);
+}
+
+TEST(MakeAdvantages, ATiedGroupLeavesTheOthersAlone) {
+  const at::Tensor rewards = row({0.1, 0.1, 0.1, 0, 1, 0});
+  const at::Tensor groups = labels({0, 0, 0, 1, 1, 1});
+  const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
+  const auto none = make_advantages(
+      {rewards, left_out, groups, true}, Normalisation::kNone);
+  expect_near(none.advantages, row({0, 0, 0, -0.5, 1, -0.5}), 0.0);
+  const auto group = make_advantages(
+      {rewards, left_out, groups, true}, Normalisation::kGroup);
+  EXPECT_EQ(group.divisor[0].item<double>(), 1.0);
+  EXPECT_NEAR(group.divisor[3].item<double>(), std::sqrt(0.5), 1e-7);
+}
+
+TEST(MakeAdvantages, NothingIsDividedByLessThanTheFloor) {
+  const at::Tensor rewards = row({0.5, 0.5 + 1e-6, 0.5, 0.5 - 1e-6});
+  const at::Tensor groups = labels({0, 0, 0, 0});
+  const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
+  for (const Normalisation kind :
+       {Normalisation::kBatch, Normalisation::kGroup}) {
+    const auto result =
+        make_advantages({rewards, left_out, groups, true}, kind);
+    expect_near(
+        result.divisor, at::full({4}, kLeastDivisor, at::kDouble), 0.0);
+    expect_near(
+        result.advantages, (rewards - left_out) / kLeastDivisor, 1e-12);
+  }
+}
+
+TEST(MakeAdvantages, OneRowAloneIsNoTieWithoutNormalisation) {
+  const at::Tensor one = labels({0});
+  const auto result = make_advantages(
+      {row({0.75}), row({0.5}), one, false}, Normalisation::kNone);
+  EXPECT_EQ(result.advantages[0].item<double>(), 0.25);
+}
+
+TEST(MakeAdvantages, ARewardThatIsNoNumberStopsTheRun) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(),
+        -std::numeric_limits<double>::infinity()}) {
+    EXPECT_THROW(
+        make_advantages(
+            {row({1, 1, bad}), row({1, 1, 1}), labels({0, 0, 0}), false},
+            Normalisation::kBatch),
+        WorldError);
+  }
+}
+
+TEST(ShareOfTies, CountsGroupsOfTwoAndMore) {
+  const at::Tensor rewards = row({1, 1, 0.2, 0.3, 5});
+  EXPECT_EQ(share_of_ties(rewards, labels({0, 0, 1, 1, 2})), 0.5);
+  EXPECT_EQ(share_of_ties(rewards, labels({0, 1, 2, 3, 4})), 0.0);
+  EXPECT_EQ(share_of_ties(row({3, 3}), labels({0, 1})), 1.0);
 }
 
 TEST(Normalise, RefusesUnfitInput) {

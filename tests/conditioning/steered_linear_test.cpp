@@ -81,6 +81,16 @@ TEST_F(SteeredLinearTest, TheWideProductAgreesWithTheMixedWeights) {
   EXPECT_TRUE(same_bits(linear_.forward(x_, many_), wide));
 }
 
+// Copies that are rounded one by one do not add up to the rounded mixture, so
+// in bf16 every batch takes the mixed weights, whatever else is in it.
+TEST_F(SteeredLinearTest, InBf16AnyNumberOfSteeringsIsTheMixedWeightsBitForBit) {
+  linear_.weight().set_storage(kernels::Storage::kBFloat16);
+  const at::Tensor together = linear_.forward(x_, many_);
+  EXPECT_TRUE(same_bits(together, row_by_row(linear_, x_)));
+  linear_.set_many_ways(ManyWays::kWide);
+  EXPECT_GT(distance(linear_.forward(x_, many_), together), 1e-4);
+}
+
 TEST_F(SteeredLinearTest, MixedWeightsFollowTheCopies) {
   const auto c = RowSteering::uniform(mixed(0.0, {0.0, 1.0}));
   const at::Tensor before = linear_.forward(x_, c);

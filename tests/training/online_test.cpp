@@ -1,9 +1,11 @@
 // The training step on a model of a few thousand parameters.
 #include "moft/training/online.h"
 
+#include <fstream>
 #include <set>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
 
@@ -58,6 +60,50 @@ TEST_P(Kinds, InBf16TheKlStartsAtExactlyZeroToo) {
   EXPECT_LT(first.metrics.at("rollout_gap"), 1e-2);
   tiny.trainer->step();
   EXPECT_NE(tiny.trainer->step().metrics.at("kl"), 0.0);
+}
+
+// Six steerings of two copies, as weighting_per: prompt draws them: the policy
+// that answers is the one that a batch of one steering is, and that an export
+// freezes.
+TEST(Online, InBf16ARowDoesNotDependOnHowManySteeringsItsBatchHas) {
+  const Scratch scratch;
+  TinyRun run = tiny_run();
+  run.steered_set = SteeredSet::kFull;
+  run.storage = kernels::Storage::kBFloat16;
+  TinyTraining tiny(scratch.path(), run);
+  for (int step = 0; step < 3; ++step)
+    EXPECT_LT(tiny.trainer->step().metrics.at("rollout_gap"), 1e-3);
+  std::vector<CompletionRequest> requests;
+  for (std::uint32_t i = 0; i < 12; ++i) {
+    const double w = i / 11.0;
+    requests.push_back(
+        {tiny.trainer->prompts().front(),
+         Steering{Weighting({w, 1 - w}), run.training.kl_strength},
+         {1, Purpose::kTest, 0, i}});
+  }
+  GenerateOptions options;
+  options.max_new_tokens = 6;
+  const auto together = tiny.policy->complete(requests, options);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const auto alone = tiny.policy->complete({requests[i]}, options);
+    EXPECT_EQ(alone[0].tokens, together[i].tokens) << i;
+    EXPECT_EQ(alone[0].log_probs, together[i].log_probs) << i;
+  }
+}
+
+TEST(Online, AModelWithoutEndTokenIsRefused) {
+  const Scratch scratch;
+  TinyTraining(scratch.path(), tiny_run());
+  const auto file = scratch.path() / "base/config.json";
+  auto config = nlohmann::json::parse(read_all(file));
+  config.erase("eos_token_id");
+  std::ofstream(file) << config.dump();
+  try {
+    TinyTraining(scratch.path(), tiny_run());
+    ADD_FAILURE() << "trains on answers that cannot end";
+  } catch (const CallerError& error) {
+    EXPECT_NE(std::string(error.what()).find("end token"), std::string::npos);
+  }
 }
 
 // What was sampled is what is scored: temperature, masks and end token agree.

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <new>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -189,6 +190,78 @@ TEST(TrainingRun, AGuardStopsItAndNamesTheLastGoodCheckpoint) {
   EXPECT_FALSE(fs::exists(run / "policy"));
 }
 
+std::string alarmed_run(const fs::path& run, const fs::path& scratch) {
+  TinyRun options = six_steps();
+  options.training.steps = 3;
+  options.training.checkpoint.every = 1;
+  options.training.guards.kl_ceiling = 1e-9;
+  testing::internal::CaptureStderr();
+  std::string refusal;
+  try {
+    run_in(run, scratch, options);
+  } catch (const WorldError& error) {
+    refusal = error.what();
+  }
+  return testing::internal::GetCapturedStderr() + refusal;
+}
+
+// Two of three steps had a KL above the ceiling, fewer than guards.patience.
+TEST(TrainingRun, APolicyInAlarmIsPublishedWithItsAlarm) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  const std::string said = alarmed_run(run, scratch.path());
+  const std::string card = read_all(run / "policy/README.md");
+  for (const std::string& text : {said, card}) {
+    EXPECT_NE(text.find("kl_ceiling = 1e-09"), std::string::npos) << text;
+    EXPECT_NE(text.find("2 steps in a row"), std::string::npos) << text;
+  }
+  EXPECT_NE(said.find("THIS POLICY WAS IN ALARM"), std::string::npos) << said;
+  EXPECT_NE(said.find((run / "checkpoints/step-1").string()), std::string::npos)
+      << said;
+}
+
+TEST(TrainingRun, APolicyInAlarmDoesNotReplaceAnEarlierOne) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  TinyRun good = six_steps();
+  good.training.steps = 1;
+  run_in(run, scratch.path(), good);
+  const std::string before = read_all(run / "policy/steering.safetensors");
+  const std::string said = alarmed_run(run, scratch.path());
+  EXPECT_NE(said.find("step 3 was the last and in alarm"), std::string::npos)
+      << said;
+  EXPECT_NE(said.find((run / "policy").string()), std::string::npos) << said;
+  EXPECT_EQ(read_all(run / "policy/steering.safetensors"), before);
+}
+
+// Memory that runs out in the third step.
+TEST(TrainingRun, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  options.training.evaluation.every = 3;
+  TinyTraining tiny(scratch.path(), options);
+  RunSetup setup = setup_of(scratch.path() / "run", tiny);
+  setup.on_evaluate =
+      [](std::int64_t) -> std::map<std::string, double> {
+    throw std::bad_alloc();
+  };
+  TrainingRun run(setup, *tiny.policy, *tiny.trainer, {});
+  try {
+    run.run();
+    ADD_FAILURE() << "went on";
+  } catch (const WorldError& error) {
+    const std::string message = error.what();
+    for (const char* words :
+         {"stopped at step 3",
+          "not enough memory",
+          "training.prompts_per_step",
+          "checkpoints/step-2"}) {
+      EXPECT_NE(message.find(words), std::string::npos) << message;
+    }
+  }
+  EXPECT_EQ(list_checkpoints(setup.directory).size(), 1U);
+}
+
 TEST(TrainingRun, EvaluationJoinsTheMetricsOfItsSteps) {
   const Scratch scratch;
   TinyRun options = six_steps();
@@ -281,6 +354,22 @@ TEST(Publish, SteeringEffectIsNoneAtFirstAndThereAfterTraining) {
     for (int step = 0; step < 3; ++step)
       tiny.trainer->step();
     EXPECT_GT(steering_effect(*tiny.policy, prompt), 1e-3);
+  }
+}
+
+// With one objective alpha is the only knob.
+TEST(Publish, TheKnobForAlphaIsLookedAtToo) {
+  const Scratch scratch;
+  for (const SteeredSet kind : {SteeredSet::kLora, SteeredSet::kFull}) {
+    TinyRun options = tiny_run();
+    options.steered_set = kind;
+    options.training.kl_strength = 0.1;
+    TinyTraining tiny(scratch.path(), options);
+    const TokenIds& prompt = tiny.trainer->prompts().front();
+    EXPECT_EQ(knob_effects(*tiny.policy, prompt).alpha, 0.0);
+    for (int step = 0; step < 3; ++step)
+      tiny.trainer->step();
+    EXPECT_GT(knob_effects(*tiny.policy, prompt).alpha, 1e-3);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "moft/core/errors.h"
+#include "moft/data/answer_end.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/data/prompt_template.h"
 
@@ -43,11 +44,7 @@ SftPairs encode_pairs(
     const SftDataOptions& options,
     const Tokenizer& tokenizer,
     const ModelInfo& model) {
-  if (model.end_tokens.empty()) {
-    throw_caller_error(
-        "the model names no end token, so that no completion could end; add "
-        "eos_token_id to its config.json");
-  }
+  require_end_token(model.end_tokens);
   const PromptTemplate prompt(options.prompt_template);
   const PromptTemplate completion(options.completion_template);
   SftPairs result;

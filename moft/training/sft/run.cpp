@@ -8,6 +8,7 @@
 #include "moft/core/log.h"
 #include "moft/generation/export.h"
 #include "moft/training/run_directory.h"
+#include "moft/training/step_failure.h"
 
 namespace moft {
 namespace {
@@ -54,25 +55,39 @@ bool SftRun::done() const {
   return trainer_.finished_steps() >= trainer_.options().steps;
 }
 
-void SftRun::one_step() {
-  const SftOptions& options = trainer_.options();
-  store_.check_inputs();
+RunPlace SftRun::place() const {
+  const ScheduleKind schedule = trainer_.options().schedule.kind;
+  return {"sft", store_.newest(), schedule == ScheduleKind::kConstant};
+}
+
+StepResult SftRun::step_and_evaluate() {
   StepResult result = trainer_.step();
-  const auto every = options.evaluation.every;
+  const auto every = trainer_.options().evaluation.every;
   if (done() || (every && result.step % *every == 0)) {
     const auto start = Clock::now();
     result.metrics["held_out/loss"] = trainer_.held_out().loss();
     result.metrics["time/evaluation"] = seconds_since(start);
   }
+  return result;
+}
+
+void SftRun::one_step() {
+  const SftOptions& options = trainer_.options();
+  store_.check_inputs();
+  StepResult result = run_step(
+      trainer_.finished_steps() + 1, place(), [&] {
+        return step_and_evaluate();
+      });
   store_.logs().write(result);
   print(result);
   const double loss = result.metrics.at("loss");
   if (!std::isfinite(loss)) {
     throw_world_error(
-        "stopped at step {}: the loss is {}; lower the learning rate and go "
-        "on from the last checkpoint",
+        "stopped at step {}: the loss is {}; lower "
+        "sft.optimizer.learning_rate; {}",
         result.step,
-        loss);
+        loss,
+        what_is_left(place()));
   }
   const auto save_every = options.checkpoint.every;
   if (!save_every || (result.step % *save_every != 0 && !done())) return;

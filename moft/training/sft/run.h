@@ -17,6 +17,7 @@
 
 #include "moft/training/run_setup.h"
 #include "moft/training/run_store.h"
+#include "moft/training/step_failure.h"
 #include "moft/training/sft/trainer.h"
 
 namespace moft {
@@ -38,6 +39,8 @@ class SftRun {
 
  private:
   bool done() const;
+  RunPlace place() const;
+  StepResult step_and_evaluate();
   void one_step();
   void save();
   void print(const StepResult& result) const;

@@ -1,0 +1,99 @@
+#include "moft/data/answer_end.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool is_letter(char c) {
+  return c >= 'a' && c <= 'z';
+}
+
+// Runs of ASCII letters, in lower case: <|im_end|> has "im" and "end".
+std::vector<std::string> words_of(std::string_view name) {
+  std::vector<std::string> words(1);
+  for (const char given : name) {
+    const char c = lower(given);
+    if (is_letter(c)) {
+      words.back() += c;
+    } else if (!words.back().empty()) {
+      words.emplace_back();
+    }
+  }
+  return words;
+}
+
+bool ends_a_turn(const std::string& name) {
+  if (name == "</s>") return true;
+  bool ends = false;
+  for (const std::string& word : words_of(name)) {
+    // Llama 3 ends the name of a role with <|end_header_id|>.
+    if (word == "header") return false;
+    ends = ends || word == "end" || word == "eot" || word == "eos" ||
+           word == "eom" || word == "eod" || word.starts_with("endof");
+  }
+  return ends;
+}
+
+}  // namespace
+
+void require_end_token(std::span<const TokenId> end_tokens) {
+  if (!end_tokens.empty()) return;
+  throw_caller_error(
+      "the model names no end token, so that no completion could end; add "
+      "eos_token_id to its config.json");
+}
+
+std::optional<TokenId> turn_end_of(
+    const PromptTemplate& prompt, const Tokenizer& tokenizer) {
+  Example empty;
+  for (const std::string& name : prompt.field_names())
+    empty.fields[name] = "";
+  std::optional<TokenId> last;
+  for (const PromptPiece& piece : prompt.fill(empty)) {
+    if (piece.from_field) continue;
+    const auto ids = tokenizer.encode(
+        piece.text, {.parse_special = true, .add_special = false});
+    for (const TokenId id : ids) {
+      if (tokenizer.is_special(id) && ends_a_turn(tokenizer.token_bytes(id)))
+        last = id;
+    }
+  }
+  return last;
+}
+
+std::optional<std::string> answer_end_warning(
+    const PromptTemplate& prompt,
+    const Tokenizer& tokenizer,
+    std::span<const TokenId> end_tokens) {
+  const auto turn_end = turn_end_of(prompt, tokenizer);
+  if (!turn_end || end_tokens.empty()) return std::nullopt;
+  const bool known =
+      std::find(end_tokens.begin(), end_tokens.end(), *turn_end) !=
+      end_tokens.end();
+  if (known) return std::nullopt;
+  std::string ends;
+  for (const TokenId id : end_tokens)
+    ends += (ends.empty() ? "" : ", ") + tokenizer.token_bytes(id);
+  return fmt::format(
+      "data.prompt_template ends a turn with {}, but the model's answers end "
+      "at {} only: one that writes {} goes on behind it; if answers are to end "
+      "there, add its id {} to eos_token_id in the model's "
+      "generation_config.json or config.json",
+      tokenizer.token_bytes(*turn_end),
+      ends,
+      tokenizer.token_bytes(*turn_end),
+      *turn_end);
+}
+
+}  // namespace moft

@@ -1,0 +1,173 @@
+#include "moft/generation/policy_start.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "moft/checkpoints/safetensors.h"
+#include "moft/core/errors.h"
+#include "moft/core/fields.h"
+#include "moft/core/files.h"
+#include "moft/core/json.h"
+#include "moft/core/text.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDefinitionFile = "moft.json";
+constexpr const char* kShared = "shared/";
+
+PolicyDefinition definition_at(const fs::path& policy) {
+  const std::string file = (policy / kDefinitionFile).string();
+  return definition_from_json(parse_json(read_text(file), file), file);
+}
+
+std::vector<std::string> names_of(const PolicyDefinition& definition) {
+  std::vector<std::string> names;
+  for (const PolicyObjective& objective : definition.objectives)
+    names.push_back(objective.name);
+  return names;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Whatever the files are called.
+std::multiset<std::string> base_hashes(const PolicyDefinition& definition) {
+  std::multiset<std::string> hashes;
+  for (const auto& [name, hash] : definition.provenance)
+    if (name.starts_with("xxh3 base weights")) hashes.insert(hash);
+  return hashes;
+}
+
+// The steered set alone: what decides which tensors there are and what they
+// mean.
+ConditioningOptions set_of(const ConditioningOptions& options) {
+  ConditioningOptions set;
+  set.steered_set = options.steered_set;
+  if (options.steered_set == SteeredSet::kLora) {
+    set.lora = options.lora;
+    return set;
+  }
+  set.freeze_shared = options.freeze_shared;
+  if (options.steered_set == SteeredSet::kAttention)
+    set.attention = options.attention;
+  if (options.steered_set == SteeredSet::kPattern)
+    set.pattern = options.pattern;
+  return set;
+}
+
+void check_fits(
+    const PolicyDefinition& now,
+    const PolicyDefinition& start,
+    const fs::path& path) {
+  if (base_hashes(now) != base_hashes(start)) {
+    throw_caller_error(
+        "policy.start {}: stands on other base weights than policy.model (the "
+        "hashes differ); give the base that it was trained from",
+        path.string());
+  }
+  const auto differ = differing_options(
+      set_of(start.conditioning), set_of(now.conditioning));
+  if (!differ.empty()) {
+    throw_caller_error(
+        "policy.start {}: its conditioning.{} is another than this recipe's; "
+        "give the recipe the policy's, which its {} holds",
+        path.string(),
+        differ.front(),
+        kDefinitionFile);
+  }
+}
+
+// Every tensor, each checked before the first is written to a master.
+std::map<std::string, at::Tensor> read_copies(
+    const Conditioning& conditioning,
+    const std::vector<std::string>& taken,
+    const fs::path& file) {
+  const SafetensorsFile source(file);
+  std::map<std::string, at::Tensor> read;
+  for (const auto& [name, master] : conditioning.tensors()) {
+    const bool known =
+        name.starts_with(kShared) ||
+        std::any_of(taken.begin(), taken.end(), [&](const std::string& own) {
+          return name.starts_with(own + "/");
+        });
+    read[name] = known ? read_tensor(source, name, master.sizes().vec())
+                       : master.detach().to(at::kCPU).clone();
+  }
+  return read;
+}
+
+std::vector<std::string> remarks_on(
+    const PolicyDefinition& now, const PolicyDefinition& start) {
+  std::vector<std::string> remarks;
+  if (now.prompt_template != start.prompt_template)
+    remarks.emplace_back("was trained on another data.prompt_template");
+  if (now.temperature != start.temperature) {
+    remarks.push_back(fmt::format(
+        "was trained at policy.temperature {}",
+        shortest_number(start.temperature)));
+  }
+  if (now.conditioning.prompt.has_value() !=
+      start.conditioning.prompt.has_value())
+    remarks.emplace_back(
+        start.conditioning.prompt ? "was told its weighting in the prompt"
+                                  : "was not told its weighting in the prompt");
+  return remarks;
+}
+
+}  // namespace
+
+std::optional<fs::path> trained_policy_at(const fs::path& path) {
+  std::error_code error;
+  const auto is_policy = [&](const fs::path& folder) {
+    return fs::exists(folder / kDefinitionFile, error);
+  };
+  if (fs::is_directory(path, error)) {
+    if (is_policy(path)) return path;
+    if (is_policy(path / "policy")) return path / "policy";
+    return std::nullopt;
+  }
+  const fs::path folder = fs::absolute(path).parent_path();
+  if (fs::exists(path, error) && is_policy(folder)) return folder;
+  return std::nullopt;
+}
+
+fs::path steering_file_of(const fs::path& policy) {
+  return policy / "steering.safetensors";
+}
+
+PolicyStart start_from_policy(SteeredPolicy& policy, const fs::path& start) {
+  const PolicyDefinition theirs = definition_at(start);
+  const auto names = names_of(theirs);
+  check_fits(policy.definition(), theirs, start);
+  PolicyStart result;
+  for (const std::string& name : policy.names())
+    (contains(names, name) ? result.taken : result.at_reference)
+        .push_back(name);
+  for (const std::string& name : names) {
+    if (!contains(policy.names(), name)) result.left_out.push_back(name);
+  }
+  if (result.taken.empty()) {
+    throw_caller_error(
+        "policy.start {}: has objectives {}, none of which this recipe has "
+        "({}); copies are taken by the name of their objective",
+        start.string(),
+        join(names, ", "),
+        join(policy.names(), ", "));
+  }
+  Conditioning& conditioning = *policy.conditioning();
+  const auto copies =
+      read_copies(conditioning, result.taken, steering_file_of(start));
+  conditioning.load(
+      [&](const std::string& name, const std::vector<std::int64_t>&) {
+        return copies.at(name);
+      });
+  result.remarks = remarks_on(policy.definition(), theirs);
+  return result;
+}
+
+}  // namespace moft

@@ -1,0 +1,85 @@
+// How much memory a training run will need, before anything is loaded.
+//
+// An estimate of the peak, from above for the parts that it counts: what is
+// held all the time, and the larger of the rollout and the scoring pass with
+// its gradient. Not counted: the program itself and libtorch (about 0.3 GB),
+// the allocator's slack, encoders of rewards, and pages of weight files, which
+// the system may take back.
+//
+// With P parameters of the model, S in the steered set, C common to all
+// weightings and trained, m objectives, s bytes of a stored weight (4, bf16 2);
+// B = prompts x samples rows, n tokens of the longest prompt, T new tokens,
+// K steerings of a step, `parts` of gradient_accumulation:
+//
+//   weights     P s, twice: packed forwards and backwards
+//   masters     4 (m S + C), under full copies with the mixture in float32 and
+//               packed both ways, (S + C)(4 + 2 s), and one packed value more
+//               for each of K steerings that a batch keeps, S s
+//   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C)
+//   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
+//   value       a network of P parameters: 4 P weights, gradient and optimizer
+//               each, and its packed halves, 8 P
+//   rollout     keys and values of every row, logits of every row
+//   scoring     activations that the gradient needs, the mask between the
+//               tokens of a prompt's tree, logits
+//
+// Thread safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "moft/conditioning/conditioning_options.h"
+#include "moft/models/llama/config.h"
+#include "moft/models/t5/config.h"
+#include "moft/training/training_options.h"
+
+namespace moft {
+
+// What of a model's configuration memory depends on.
+struct ModelShape {
+  std::int64_t parameters = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t width = 0;
+  std::int64_t layers = 0;       // of both stacks together
+  std::int64_t query_width = 0;  // heads x head size
+  std::int64_t key_width = 0;    // of keys; values have the same
+  std::int64_t feed_forward = 0;
+  bool gated = true;  // two matrices into the feed-forward layer
+  bool tied_head = false;
+};
+ModelShape shape_of(const LlamaConfig& config);
+ModelShape shape_of(const T5Config& config);
+
+// Parameters of one copy of the steered set. A pattern may name any: all.
+std::int64_t steered_parameters(
+    const ModelShape& shape, const ConditioningOptions& options);
+
+struct MemoryQuestion {
+  ModelShape shape;
+  ConditioningOptions conditioning;
+  TrainingOptions training;
+  std::int64_t objectives = 1;
+  std::int64_t prompt_tokens = 0;  // of the longest prompt
+  bool bf16 = false;
+};
+
+// In bytes.
+struct MemoryEstimate {
+  std::int64_t weights = 0;
+  std::int64_t masters = 0;
+  std::int64_t gradients = 0;
+  std::int64_t optimizer = 0;
+  std::int64_t value = 0;
+  std::int64_t rollout = 0;
+  std::int64_t scoring = 0;
+
+  std::int64_t peak() const;
+};
+
+MemoryEstimate estimate_memory(const MemoryQuestion& question);
+
+// "1.4 GB": for people, rounded up to two digits.
+std::string bytes_as_text(std::int64_t bytes);
+
+}  // namespace moft

@@ -1,0 +1,123 @@
+#include "moft/training/memory_estimate.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/training/support.h"
+
+namespace moft::test {
+namespace {
+
+// Llama of 3 layers, width 8, 4 heads of 2 on 2 for keys, 16 wide inside, 100
+// tokens, a head of its own.
+LlamaConfig small() {
+  LlamaConfig config;
+  config.vocabulary = 100;
+  config.width = 8;
+  config.layers = 3;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_size = 2;
+  config.feed_forward = 16;
+  return config;
+}
+
+// 3 (2*8*(8+4) + 3*8*16 + 16) + 8 + 2*800
+constexpr std::int64_t kParameters = 3 * (192 + 384 + 16) + 8 + 1600;
+
+TEST(MemoryEstimate, CountsTheModelsParameters) {
+  EXPECT_EQ(shape_of(small()).parameters, kParameters);
+  const Scratch scratch;
+  const TinyTraining tiny(scratch.path(), tiny_run());
+  const auto config =
+      llama_config_from_json(tiny.policy->base().config, "tiny");
+  EXPECT_EQ(
+      shape_of(config).parameters, tiny.policy->base().model->info().parameters);
+  // Adapters: of one copy, as the policy counts them.
+  EXPECT_EQ(
+      steered_parameters(
+          shape_of(config), tiny.policy->definition().conditioning),
+      tiny.policy->conditioning()->counts().steered);
+}
+
+MemoryQuestion question() {
+  MemoryQuestion question;
+  question.shape = shape_of(small());
+  question.objectives = 2;
+  question.prompt_tokens = 10;
+  question.training.prompts_per_step = 6;
+  question.training.samples_per_prompt = 4;
+  question.training.max_new_tokens = 5;
+  question.conditioning.lora.rank = 2;
+  return question;
+}
+
+TEST(MemoryEstimate, OfAdaptersIsTheClosedForm) {
+  const MemoryEstimate found = estimate_memory(question());
+  // Rank 2, 3 layers; sides 16 of q and o, 12 of k and v, 24 of three.
+  const std::int64_t steered = 2 * 3 * (2 * 16 + 2 * 12 + 3 * 24);
+  EXPECT_EQ(found.weights, 8 * kParameters);
+  EXPECT_EQ(found.masters, 4 * 2 * steered);
+  EXPECT_EQ(found.gradients, 4 * 2 * steered);
+  EXPECT_EQ(found.optimizer, 8 * 2 * steered);
+  EXPECT_EQ(found.value, 0);
+  const std::int64_t features = (6 * 10 + 24 * 5) * 8 * 4;
+  EXPECT_EQ(
+      found.rollout,
+      24 * (10 + 5) * 3 * 2 * 4 * 4 + features + 2 * 24 * 100 * 4);
+  const std::int64_t kept = 6 * 8 + 2 * 8 + 2 * 4 + 3 * 16;
+  EXPECT_EQ(
+      found.scoring,
+      features + 180 * 3 * kept * 4 + 6 * 30 * 30 * 4 + 3 * 120 * 100 * 4);
+  EXPECT_EQ(
+      found.peak(), 8 * kParameters + 4 * 4 * 2 * steered + found.scoring);
+}
+
+TEST(MemoryEstimate, OfFullCopiesInBf16IsTheClosedForm) {
+  MemoryQuestion asked = question();
+  asked.bf16 = true;
+  asked.conditioning.steered_set = SteeredSet::kFull;
+  asked.training.baseline = Baseline::kValue;
+  asked.training.optimizer.kind = OptimizerKind::kAdafactor;
+  const MemoryEstimate found = estimate_memory(asked);
+  EXPECT_EQ(found.weights, 4 * kParameters);
+  // Two copies, the mixture in both forms, one packed for each of 6 prompts.
+  EXPECT_EQ(found.masters, (2 * 4 + 4 + 2 * 2 + 6 * 2) * kParameters);
+  EXPECT_EQ(found.gradients, (2 * 4 + 4) * kParameters);
+  EXPECT_EQ(found.optimizer, 2 * 4 * kParameters);
+  EXPECT_EQ(found.value, 5 * 4 * kParameters);
+}
+
+// What a user can lower lowers it.
+TEST(MemoryEstimate, FallsWithEverySettingThatMessagesName) {
+  MemoryQuestion asked = question();
+  asked.training.prompts_per_step = 64;
+  asked.prompt_tokens = 200;
+  asked.training.max_new_tokens = 100;
+  const auto scoring = estimate_memory(asked).scoring;
+  const auto rollout = estimate_memory(asked).rollout;
+  const auto lower = [&](const std::function<void(TrainingOptions&)>& change) {
+    MemoryQuestion changed = asked;
+    change(changed.training);
+    return estimate_memory(changed);
+  };
+  for (const auto& change : std::vector<std::function<void(TrainingOptions&)>>{
+           [](auto& t) { t.prompts_per_step = 32; },
+           [](auto& t) { t.samples_per_prompt = 2; },
+           [](auto& t) { t.max_new_tokens = 50; }}) {
+    EXPECT_LT(lower(change).scoring, scoring);
+    EXPECT_LT(lower(change).rollout, rollout);
+  }
+  const auto in_parts =
+      lower([](auto& t) { t.gradient_accumulation = 8; }).scoring;
+  EXPECT_LT(in_parts, scoring / 4);
+}
+
+TEST(MemoryEstimate, AsText) {
+  EXPECT_EQ(bytes_as_text(1'340'000'000), "1.4 GB");
+  EXPECT_EQ(bytes_as_text(23'000'000'001), "24 GB");
+  EXPECT_EQ(bytes_as_text(56'500'000), "57 MB");
+}
+
+}  // namespace
+}  // namespace moft::test
