@@ -15,6 +15,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/data_parts.h"
 #include "cli/recipe.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
@@ -32,6 +33,7 @@ constexpr const char* kFreeKeys[] = {
     "policy.model",
     "data.train",
     "data.evaluation",
+    "data.final",
     "training.steps",
     "training.guards",
     "training.evaluation",
@@ -47,6 +49,7 @@ void make_paths_absolute(Recipe& recipe) {
   make_absolute(recipe.policy.model);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
+  if (recipe.data.final) make_absolute(*recipe.data.final);
   if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
   for (auto& [name, objective] : recipe.objectives) {
     if (objective.similarity) make_absolute(objective.similarity->model);
@@ -135,6 +138,8 @@ class TrainCommand : public Command {
     const RecipeSource source = find_recipe(arguments_.recipe);
     recipe_ = load_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
+    const std::string overlap = check_parts(recipe_.data, source.place);
+    if (!overlap.empty()) log_warning("{}", overlap);
     output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
   }

@@ -1,12 +1,14 @@
 #include "moft/evaluation/report.h"
 
-#include <fstream>
+#include <memory>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/files.h"
 #include "moft/evaluation/page.h"
 #include "moft/evaluation/plots.h"
 
@@ -95,9 +97,9 @@ Cells csv_point(
   return cells;
 }
 
-Cells csv_reference(const Report& report) {
-  const ReferencePolicy& p = report.reference;
-  Cells cells{"reference"};
+Cells csv_reference(
+    const Report& report, const std::string& name, const ReferencePolicy& p) {
+  Cells cells{csv_cell(name)};
   cells.resize(1 + report.objectives.size() + 2);
   for (const std::string& name : report.objectives) {
     push_interval(cells, p.rewards.at(name));
@@ -113,30 +115,27 @@ Cells csv_reference(const Report& report) {
   return cells;
 }
 
-void write_whole(const std::filesystem::path& file, const std::string& text) {
-  std::filesystem::path part = file;
-  part += ".part";
-  std::error_code error;
-  {
-    std::ofstream out(part, std::ios::binary | std::ios::trunc);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    out.close();
-    if (!out) {
-      std::filesystem::remove(part, error);
-      throw_world_error(
-          "{}: cannot be written; check that the directory is writable and "
-          "the disk has room",
-          file.string());
-    }
+// Files that appear together: all are written before the first takes its
+// place, so that a full disk leaves the old report as it was.
+class FileSet {
+ public:
+  explicit FileSet(std::filesystem::path directory)
+      : directory_(std::move(directory)) {}
+
+  void add(const char* name, const std::string& text) {
+    files_.push_back(std::make_unique<AtomicFile>(directory_ / name));
+    files_.back()->write(text);
   }
-  std::filesystem::rename(part, file, error);
-  if (error) {
-    throw_world_error(
-        "{}: cannot be put in place ({}); check the directory",
-        file.string(),
-        error.message());
+
+  void commit() {
+    for (const auto& file : files_)
+      file->commit();
   }
-}
+
+ private:
+  std::filesystem::path directory_;
+  std::vector<std::unique_ptr<AtomicFile>> files_;
+};
 
 }  // namespace
 
@@ -151,7 +150,12 @@ std::string front_csv(const Report& report) {
     }
   }
   if (!report.reference.rewards.empty()) {
-    out += csv_line(csv_reference(report));
+    out += csv_line(csv_reference(report, "reference", report.reference));
+  }
+  for (const BaselinePolicy& baseline : report.baselines) {
+    if (baseline.reference.rewards.empty()) continue;
+    out += csv_line(csv_reference(
+        report, "reference of " + baseline.name, baseline.reference));
   }
   return out;
 }
@@ -168,12 +172,14 @@ void write_report(
         directory.string(),
         error.message());
   }
-  write_whole(directory / "report.json", json);
-  write_whole(directory / "front.csv", front_csv(report));
+  FileSet files(directory);
+  files.add("report.json", json);
+  files.add("front.csv", front_csv(report));
   if (report.objectives.size() >= 2) {
-    write_whole(directory / "front.svg", front_svg(report, 0, 1, true));
+    files.add("front.svg", front_svg(report, 0, 1, true));
   }
-  write_whole(directory / "index.html", page);
+  files.add("index.html", page);
+  files.commit();
 }
 
 }  // namespace moft

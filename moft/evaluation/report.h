@@ -5,7 +5,8 @@
 //   front.svg    the front alone, e.g. for a README (two objectives or more)
 //   index.html   the page
 //
-// Thread safety: one writer per directory.
+// Thread safety: several writers per directory, also of other processes; the
+// last one's files stay.
 #pragma once
 
 #include <filesystem>
@@ -16,9 +17,10 @@
 
 namespace moft {
 
-// Writes all files; each appears whole or not at all (temporary name, then
-// rename). Creates the directory. The report must be complete (summarise.h).
-// Throws WorldError when the disk refuses or a figure is not finite.
+// Writes all files through AtomicFile: each appears whole or not at all, and
+// none takes its place before all are written. Creates the directory; other
+// files in it stay. The report must be complete (summarise.h). Throws
+// WorldError when the disk refuses or a figure is not finite.
 void write_report(const std::filesystem::path& directory, const Report& report);
 
 // front.csv: policy, weights, alpha, beta, then per objective mean, interval,

@@ -91,37 +91,90 @@ std::string model_card_text(
   return text;
 }
 
-double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
-  const std::size_t objectives = policy.objectives().size();
-  if (objectives < 2) return 1.0;
+namespace {
+
+// The logits that follow the prompt under each steering. Token `prompt.back()`
+// only stands for a completion, which must not be empty.
+std::vector<at::Tensor> next_logits(
+    SteeredPolicy& policy,
+    const TokenIds& prompt,
+    const std::vector<Steering>& steerings) {
   at::NoGradGuard no_gradient;
   const auto& model = policy.model();
-  const at::Device device =
-      model.steerable().parameters.at(0)->device();
-  // One prediction after the prompt for each corner.
+  const at::Device device = model.steerable().parameters.at(0)->device();
   const std::vector<std::int32_t> token = {prompt.back()};
   std::vector<at::Tensor> logits;
-  for (std::size_t i = 0; i < objectives; ++i) {
-    const Steering corner{
-        Weighting::corner(objectives, i), policy.default_alpha()};
+  for (const Steering& steering : steerings) {
     ScoreBatch batch;
-    batch.prompts = {policy.conditioned_prompt(prompt, corner)};
+    batch.prompts = {policy.conditioned_prompt(prompt, steering)};
     batch.completions = {token};
     batch.prompt_of_row = {0};
-    logits.push_back(policy.model()
-                         .completion_logits(
-                             batch,
-                             RowSteering::per_row(
-                                 {policy.coefficients_of(corner)}, {0}, device))
-                         .to(at::kFloat)
-                         .clone());
+    logits.push_back(
+        policy.model()
+            .completion_logits(
+                batch,
+                RowSteering::per_row(
+                    {policy.coefficients_of(steering)}, {0}, device))
+            .to(at::kFloat)
+            .clone());
   }
+  return logits;
+}
+
+// The largest difference to the first, as a part of its largest logit.
+double largest_effect(const std::vector<at::Tensor>& logits) {
   double difference = 0.0;
-  for (std::size_t i = 1; i < objectives; ++i) {
+  for (std::size_t i = 1; i < logits.size(); ++i) {
     difference = std::max(
         difference, (logits[i] - logits[0]).abs().max().item<double>());
   }
   return difference / std::max(1e-30, logits[0].abs().max().item<double>());
+}
+
+}  // namespace
+
+double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
+  const std::size_t objectives = policy.objectives().size();
+  if (objectives < 2) return 1.0;
+  std::vector<Steering> corners;
+  for (std::size_t i = 0; i < objectives; ++i) {
+    corners.push_back(
+        {Weighting::corner(objectives, i), policy.default_alpha()});
+  }
+  return largest_effect(next_logits(policy, prompt, corners));
+}
+
+double alpha_effect(SteeredPolicy& policy, const TokenIds& prompt) {
+  const KlRange& range = policy.kl_range();
+  const bool one = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
+  const bool steered =
+      policy.definition().conditioning.steered_set != SteeredSet::kNone;
+  if (one || !steered) return 1.0;
+  const auto w = Weighting::uniform(policy.objectives().size());
+  return largest_effect(
+      next_logits(policy, prompt, {{w, range.alpha_min()}, {w, 1.0}}));
+}
+
+std::vector<std::string> steering_warnings(
+    SteeredPolicy& policy, const TokenIds& prompt) {
+  constexpr const char* kCure =
+      "train for more steps, raise training.optimizer.learning_rate, or check "
+      "that the rewards differ between completions";
+  std::vector<std::string> warnings;
+  if (steering_effect(policy, prompt) < kLeastSteeringEffect) {
+    warnings.push_back(fmt::format(
+        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
+        "equal; {}",
+        kCure));
+  }
+  if (alpha_effect(policy, prompt) < kLeastSteeringEffect) {
+    warnings.push_back(fmt::format(
+        "THIS POLICY DOES NOT ANSWER TO ALPHA: its logits at alpha {} equal "
+        "those at 1; {}",
+        shortest_number(policy.kl_range().alpha_min()),
+        kCure));
+  }
+  return warnings;
 }
 
 }  // namespace moft

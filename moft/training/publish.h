@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "moft/generation/steered_policy.h"
 
@@ -32,7 +33,16 @@ std::string model_card_text(const ModelCard& card, const SteeredPolicy& policy);
 // weightings to tell apart.
 double steering_effect(SteeredPolicy& policy, const TokenIds& prompt);
 
+// How far alpha reaches: the same between the lowest alpha of the policy's
+// range and 1, at the uniform weighting. 1 for a policy that has no such knob
+// (no steered parameters, or a range of one alpha).
+double alpha_effect(SteeredPolicy& policy, const TokenIds& prompt);
+
 // Below this effect a policy counts as not steering.
 inline constexpr double kLeastSteeringEffect = 1e-5;
+
+// A sentence for each knob that the policy does not answer to.
+std::vector<std::string> steering_warnings(
+    SteeredPolicy& policy, const TokenIds& prompt);
 
 }  // namespace moft

@@ -125,14 +125,14 @@ void TrainingRun::publish() {
   ModelCard card = setup.card;
   card.steps = trainer_.finished_steps();
   read_figures(setup.directory, card);
-  const double effect = steering_effect(policy_, trainer_.prompts().front());
-  if (effect < kLeastSteeringEffect) {
-    log_warning(
-        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
-        "equal; train for more steps, raise "
-        "training.optimizer.learning_rate, or check that the rewards differ "
-        "between completions");
+  for (const std::string& warning :
+       steering_warnings(policy_, trainer_.prompts().front())) {
+    log_warning("{}", warning);
   }
+  policy_.definition().steps = trainer_.finished_steps();
+  policy_.definition().answers = trainer_.finished_steps() *
+                                 trainer_.options().prompts_per_step *
+                                 trainer_.options().samples_per_prompt;
   save_policy(
       policy_,
       setup.base_path,
