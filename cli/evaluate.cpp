@@ -57,9 +57,7 @@ class EvaluateCommand : public Command {
             "Completions of each prompt under each weighting")
         .range(1, 1000);
     const Option alpha = parser.add_option(
-        "--alpha",
-        alpha_,
-        "KL strength; default: that of the training");
+        "--alpha", alpha_, "KL strength; default: that of the training");
     parser
         .add_option(
             "--alphas",
@@ -140,10 +138,9 @@ class EvaluateCommand : public Command {
     }
     const bool several =
         run.definition.objectives.size() == 1 && has_alpha_knob(run);
-    const std::int64_t count =
-        alphas_ ? static_cast<std::int64_t>(*alphas_)
-                : several && !alpha_ ? kAlphasOfOneObjective
-                                     : 1;
+    const std::int64_t count = alphas_ ? static_cast<std::int64_t>(*alphas_)
+                               : several && !alpha_ ? kAlphasOfOneObjective
+                                                    : 1;
     if (count > 1) {
       options_.alphas = spread_alphas(run.definition.kl_range(), count);
     } else {
@@ -231,8 +228,7 @@ class EvaluateCommand : public Command {
 
   void finish(Report& report, const EvaluatedRun& run) const {
     report.title = run.recipe.name;
-    report.notes.insert(
-        report.notes.end(), remarks_.begin(), remarks_.end());
+    report.notes.insert(report.notes.end(), remarks_.begin(), remarks_.end());
     const auto steps = run.facts.steps.value_or(0);
     report.training =
         read_training_rows(run.directory / "metrics.jsonl", report.objectives);

@@ -44,8 +44,7 @@ PolicyFacts facts_of(const PolicyDefinition& definition) {
 void guess_training(EvaluatedRun& run) {
   const TrainingOptions& training = run.recipe.training;
   std::int64_t steps = training.steps;
-  const auto rows =
-      read_training_rows(run.directory / "metrics.jsonl", {});
+  const auto rows = read_training_rows(run.directory / "metrics.jsonl", {});
   if (!rows.empty())
     steps = std::min(steps, static_cast<std::int64_t>(rows.back().step));
   run.facts.steps = steps;
@@ -89,8 +88,8 @@ void check_same_objectives(const EvaluatedRun& run, const EvaluatedRun& other) {
       "compare runs of the same objectives, or evaluate each for itself";
   for (const auto& key : differing_options(run.recipe, other.recipe)) {
     // A path may differ; the hash below tells whether the encoder does.
-    const bool counts = key.starts_with("objectives") &&
-                        !key.ends_with(".similarity.model");
+    const bool counts =
+        key.starts_with("objectives") && !key.ends_with(".similarity.model");
     if (!counts) continue;
     throw_caller_error(
         "{} has other objectives than {}: they differ in {}; {}",

@@ -37,8 +37,8 @@ void check_comparable_runs(
     const EvaluatedRun& run, const EvaluatedRun& other, Split split);
 
 // Refuses or remarks on examples of `split` that the run trained on or, for
-// final ones, was chosen by. Returns how many of `examples`, which are answered,
-// are in the run's training data; the remark goes to `remarks`.
+// final ones, was chosen by. Returns how many of `examples`, which are
+// answered, are in the run's training data; the remark goes to `remarks`.
 std::size_t check_unseen(
     const EvaluatedRun& run,
     const std::vector<Example>& examples,

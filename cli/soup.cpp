@@ -231,11 +231,7 @@ class SoupCommand : public Command {
   void print(
       const std::vector<Ingredient>& ingredients, const Recipe& recipe) const {
     for (const Ingredient& one : ingredients) {
-      fmt::print(
-          "{:<20} {:>7} steps  {}\n",
-          one.objective,
-          one.steps,
-          one.run);
+      fmt::print("{:<20} {:>7} steps  {}\n", one.objective, one.steps, one.run);
     }
     fmt::print("{:<20} {:>7} steps\n", "together", recipe.training.steps);
     fmt::print("policy   {}\n", (fs::path(to_) / "policy").string());

@@ -31,6 +31,8 @@ Overlap find_overlap(
 // "3 of the 58 prompts of data.evaluation are also in data.train: a:1 is b:7,
 // .."; the names are those of the two sets.
 std::string describe_overlap(
-    const Overlap& overlap, const std::string& held_out, const std::string& other);
+    const Overlap& overlap,
+    const std::string& held_out,
+    const std::string& other);
 
 }  // namespace moft

@@ -5,8 +5,8 @@
 // a standard deviation. So the best point of a weighting is chosen on one half
 // of the prompts and scored on the other, both ways, averaged over 11 random
 // partitions: equal settings give a regret of 0 on average. The price: with few
-// prompts the choice itself may be wrong, so regret is rather too small than too
-// large, and it may fall below 0.
+// prompts the choice itself may be wrong, so regret is rather too small than
+// too large, and it may fall below 0.
 //
 // Intervals: percentile bootstraps over prompts with the choices held, the
 // medians of their bounds over the partitions.

@@ -281,14 +281,15 @@ Report evaluate_policy(
 }
 
 std::vector<double> spread_alphas(const KlRange& range, std::int64_t count) {
-  const bool single =
-      range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
+  const bool single = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
   if (count < 2 || single) return {range.alpha_min()};
   const double low = range.mixing_amount(range.alpha_min());
   std::vector<double> alphas;
   for (std::int64_t k = 0; k < count; ++k) {
-    const double share = static_cast<double>(k) / static_cast<double>(count - 1);
-    alphas.push_back(nearest_alpha(range, range.alpha_of(low + (1 - low) * share)));
+    const double share =
+        static_cast<double>(k) / static_cast<double>(count - 1);
+    alphas.push_back(
+        nearest_alpha(range, range.alpha_of(low + (1 - low) * share)));
   }
   return alphas;
 }

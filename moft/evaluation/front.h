@@ -106,8 +106,8 @@ struct Summary {
   // At the highest own weight minus at the lowest one; with a single objective
   // at the lowest alpha minus at the highest one.
   ByObjective reach;
-  ByObjective spearman;  // of the weight; single objective: of falling alpha
-  double hypervolume = 0;                  // from Report::reference_point
+  ByObjective spearman;    // of the weight; single objective: of falling alpha
+  double hypervolume = 0;  // from Report::reference_point
   std::optional<double> hull_hypervolume;  // absent above 3 objectives
   double evenness = 0;
   double spacing = 0;

@@ -98,8 +98,8 @@ Cells csv_point(
 }
 
 Cells csv_reference(
-    const Report& report, const std::string& name, const ReferencePolicy& p) {
-  Cells cells{csv_cell(name)};
+    const Report& report, const std::string& policy, const ReferencePolicy& p) {
+  Cells cells{csv_cell(policy)};
   cells.resize(1 + report.objectives.size() + 2);
   for (const std::string& name : report.objectives) {
     push_interval(cells, p.rewards.at(name));

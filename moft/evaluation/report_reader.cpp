@@ -230,9 +230,9 @@ PolicyFacts ReportReader::policy(
       {"base", "base_hashes", "prompt_template", "temperature", "alpha"},
       {"steps", "answers"});
   const auto optional = [&](const char* key) {
-    return json.contains(key) ? std::optional<std::int64_t>(
-                                    count(json[key], path + "." + key))
-                              : std::nullopt;
+    return json.contains(key)
+               ? std::optional<std::int64_t>(count(json[key], path + "." + key))
+               : std::nullopt;
   };
   PolicyFacts facts;
   facts.base = text(json["base"], path + ".base");

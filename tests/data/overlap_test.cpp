@@ -20,9 +20,13 @@ const PromptTemplate kPrompt("Summarise: {post}");
 
 TEST(Overlap, IsFoundByThePromptNotByOtherFields) {
   const std::vector<Example> train = {
-      post("one", "t:1", "a"), post("two", "t:2", "b"), post("two", "t:3", "c")};
+      post("one", "t:1", "a"),
+      post("two", "t:2", "b"),
+      post("two", "t:3", "c")};
   const std::vector<Example> held = {
-      post("two", "h:1", "x"), post("three", "h:2", "a"), post("one", "h:3", "y")};
+      post("two", "h:1", "x"),
+      post("three", "h:2", "a"),
+      post("one", "h:3", "y")};
   const Overlap overlap = find_overlap(kPrompt, held, train);
   EXPECT_EQ(overlap.count, 2u);
   EXPECT_EQ(overlap.of, 3u);

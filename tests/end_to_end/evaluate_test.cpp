@@ -95,11 +95,7 @@ TEST_F(Evaluate, NamesThePolicysOwnStepsAfterTheRunWentOn) {
   train("run");
   Program longer(
       folder(),
-      {"train",
-       "recipe.yaml",
-       "--resume",
-       "auto",
-       "training.steps=1000000"});
+      {"train", "recipe.yaml", "--resume", "auto", "training.steps=1000000"});
   ASSERT_TRUE(longer.wait_until(
       [&] { return count_lines(folder() / "run/metrics.jsonl") > 5; }));
   longer.send(SIGINT);
@@ -126,9 +122,9 @@ TEST_F(Evaluate, AnOlderPolicyTakesTheRecipesStepsWithARemark) {
   write("run/policy/moft.json", definition.dump());
   const auto report = evaluate("run");
   EXPECT_EQ(report["provenance"]["training steps"], "3");
-  EXPECT_TRUE(has(
-      notes_of(report),
-      "The policy of run does not record how long it was trained"));
+  EXPECT_TRUE(
+      has(notes_of(report),
+          "The policy of run does not record how long it was trained"));
 }
 
 TEST_F(Evaluate, FinalPromptsAreAPartOfTheirOwn) {
@@ -150,9 +146,9 @@ TEST_F(Evaluate, FinalPromptsAreAPartOfTheirOwn) {
 
   EXPECT_TRUE(has(refusal("run", {"--split", "test"}), "--split is 'test'"));
   train("without");
-  EXPECT_TRUE(has(
-      refusal("without", {"--split", "final"}),
-      "the recipe names no data.final"));
+  EXPECT_TRUE(
+      has(refusal("without", {"--split", "final"}),
+          "the recipe names no data.final"));
 }
 
 TEST_F(Evaluate, FinalPromptsOfAnotherPartAreRefusedEverywhere) {
@@ -162,8 +158,8 @@ TEST_F(Evaluate, FinalPromptsOfAnotherPartAreRefusedEverywhere) {
     const std::string sentence =
         std::string("1 of the 2 prompts of data.final is also in data.") +
         (seen == std::string("two") ? "train" : "evaluation");
-    const Ended check = run(
-        {"recipe", "check", "recipe.yaml", "data.final=final.jsonl"});
+    const Ended check =
+        run({"recipe", "check", "recipe.yaml", "data.final=final.jsonl"});
     EXPECT_EQ(check.code, 2);
     EXPECT_TRUE(has(check.errors, sentence)) << check.errors;
     EXPECT_TRUE(has(check.errors, "final.jsonl:2")) << check.errors;
@@ -178,7 +174,9 @@ TEST_F(Evaluate, FinalPromptsOfAnotherPartAreRefusedEverywhere) {
     EXPECT_TRUE(has(trained.errors, sentence)) << trained.errors;
     EXPECT_TRUE(fs::exists(folder() / "run/policy"));  // refused first
     const std::string recipe = read_all(folder() / "run/recipe.yaml");
-    write("run/recipe.yaml", replaced(recipe, "final: null", "final: final.jsonl"));
+    write(
+        "run/recipe.yaml",
+        replaced(recipe, "final: null", "final: final.jsonl"));
     EXPECT_TRUE(has(refusal("run", {}), sentence));
     EXPECT_TRUE(has(refusal("run", {"--split", "final"}), "data.final"));
     write("run/recipe.yaml", recipe);
@@ -240,22 +238,23 @@ TEST_F(Evaluate, BaselinesHaveTheirOwnReferenceAndAlpha) {
 TEST_F(Evaluate, OtherObjectivesAndPromptsAreRefusedBeforeAnyWork) {
   train("run");
   train("regex", {"objectives.a.regex.pattern=c"});
-  EXPECT_TRUE(has(
-      refusal("run", {"--baseline", "regex"}),
-      "regex has other objectives than run: they differ in "
-      "objectives.a.regex.pattern"));
+  EXPECT_TRUE(
+      has(refusal("run", {"--baseline", "regex"}),
+          "regex has other objectives than run: they differ in "
+          "objectives.a.regex.pattern"));
   write_words("elsewhere.jsonl", {"ten"});
   train("prompts", {"data.evaluation=elsewhere.jsonl"});
-  EXPECT_TRUE(has(
-      refusal("run", {"--baseline", "prompts"}),
-      "prompts has other prompts than run"));
+  EXPECT_TRUE(
+      has(refusal("run", {"--baseline", "prompts"}),
+          "prompts has other prompts than run"));
   EXPECT_FALSE(fs::exists(folder() / "run/report"));
 }
 
 TEST_F(Evaluate, OneObjectiveIsMeasuredAtSeveralAlphas) {
   const std::string recipe = read_all(folder() / "recipe.yaml");
   write(
-      "recipe.yaml", replaced(recipe, "  b:\n    regex:\n      pattern: b\n", ""));
+      "recipe.yaml",
+      replaced(recipe, "  b:\n    regex:\n      pattern: b\n", ""));
   train("fixed");
   EXPECT_EQ(evaluate("fixed")["points"].size(), 1u);
   train(

@@ -84,8 +84,7 @@ TEST(Baselines, KeepTheirOwnReference) {
   // As in the other run's own report.
   EXPECT_EQ(point.value_gain.mean, own_gain.mean);
   EXPECT_EQ(point.value_gain.low, own_gain.low);
-  EXPECT_NEAR(
-      report.baselines[0].reference.rewards.at("a").mean, 0.5, 1e-12);
+  EXPECT_NEAR(report.baselines[0].reference.rewards.at("a").mean, 0.5, 1e-12);
 }
 
 TEST(Baselines, NameAnotherBaseTemplateAndTemperature) {
@@ -97,25 +96,27 @@ TEST(Baselines, NameAnotherBaseTemplateAndTemperature) {
     add_baselines(mine, {{"other", other}});
     return all(mine.notes);
   };
-  EXPECT_TRUE(has(
-      notes_with([](PolicyFacts& p) {
-        p.base = "larger";
-        p.base_hashes = "model.safetensors 02";
-      }),
-      "other has another base model (larger, not base)"));
-  EXPECT_TRUE(has(
-      notes_with([](PolicyFacts& p) { p.base_hashes = "model.safetensors 02"; }),
-      "other has another base model of the same name (base)"));
-  EXPECT_TRUE(has(
-      notes_with([](PolicyFacts& p) {
-        p.prompt_template = "Short: {post}";
-        p.temperature = 0.7;
-      }),
-      "other has another prompt template ('Short: {post}'), another temperature "
-      "(0.7, not 1): its KL and its gain are to its own reference"));
-  EXPECT_TRUE(has(
-      notes_with([](PolicyFacts& p) { p.steps.reset(); }),
-      "other was trained for an unknown number of steps"));
+  EXPECT_TRUE(
+      has(notes_with([](PolicyFacts& p) {
+            p.base = "larger";
+            p.base_hashes = "model.safetensors 02";
+          }),
+          "other has another base model (larger, not base)"));
+  EXPECT_TRUE(
+      has(notes_with(
+              [](PolicyFacts& p) { p.base_hashes = "model.safetensors 02"; }),
+          "other has another base model of the same name (base)"));
+  EXPECT_TRUE(
+      has(notes_with([](PolicyFacts& p) {
+            p.prompt_template = "Short: {post}";
+            p.temperature = 0.7;
+          }),
+          "other has another prompt template ('Short: {post}'), another "
+          "temperature "
+          "(0.7, not 1): its KL and its gain are to its own reference"));
+  EXPECT_TRUE(
+      has(notes_with([](PolicyFacts& p) { p.steps.reset(); }),
+          "other was trained for an unknown number of steps"));
 }
 
 TEST(Baselines, RunAtTheNearestAlphaAreNamedAndComparedAtThisOne) {
@@ -126,15 +127,17 @@ TEST(Baselines, RunAtTheNearestAlphaAreNamedAndComparedAtThisOne) {
   complete_report(other);
   add_baselines(report, {{"other", other}});
   const std::string notes = all(report.notes);
-  EXPECT_TRUE(has(
-      notes,
-      "other does not answer to alpha 0.01; it ran at 0.05, the nearest that it "
-      "answers to. The values compared count the KL at 0.01."));
+  EXPECT_TRUE(
+      has(notes,
+          "other does not answer to alpha 0.01; it ran at 0.05, the nearest "
+          "that it "
+          "answers to. The values compared count the KL at 0.01."));
   // The same answers, valued at the same alpha: no difference.
-  EXPECT_TRUE(has(
-      notes,
-      "Against other: higher value at 0 of 3 weightings, no difference shown at "
-      "3, lower at 0"));
+  EXPECT_TRUE(
+      has(notes,
+          "Against other: higher value at 0 of 3 weightings, no difference "
+          "shown at "
+          "3, lower at 0"));
 }
 
 TEST(Baselines, WithoutACommonWeightingSaySo) {
@@ -159,8 +162,8 @@ TEST(Baselines, OtherObjectivesOrPromptsAreRefused) {
   };
   Report names = made_up_report({"a", "c"}, kThree, 40);
   complete_report(names);
-  EXPECT_TRUE(has(
-      refusal(names), "other has the objectives a, c, this run has a, b"));
+  EXPECT_TRUE(
+      has(refusal(names), "other has the objectives a, c, this run has a, b"));
   Report fewer = made_up_report({"a", "b"}, kThree, 30);
   complete_report(fewer);
   EXPECT_TRUE(has(refusal(fewer), "compare runs on the same prompts"));

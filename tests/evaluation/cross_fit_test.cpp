@@ -23,8 +23,7 @@ std::vector<FrontPoint> noisy_points(
     const double w =
         static_cast<double>(k) / static_cast<double>(points.size() - 1);
     point.weights = {{"a", w}, {"b", 1 - w}};
-    RandomStream random(
-        7, Purpose::kTest, run, static_cast<std::uint32_t>(k));
+    RandomStream random(7, Purpose::kTest, run, static_cast<std::uint32_t>(k));
     for (std::size_t n = 0; n < prompts; ++n) {
       const double x = means[k] + 0.25 * random.normal();
       point.per_prompt.rewards["a"].push_back(x);
@@ -125,8 +124,7 @@ TEST(CrossFit, TheReportRemarksOnAShownRegretOnly) {
     for (const std::string& note : automatic_notes(report))
       all += note + "\n";
     EXPECT_EQ(
-        report.summary.knob_regret,
-        report.summary.intervals->knob_regret.mean);
+        report.summary.knob_regret, report.summary.intervals->knob_regret.mean);
     EXPECT_NEAR(
         report.summary.best_utility - report.summary.mean_utility,
         report.summary.knob_regret,

@@ -124,8 +124,7 @@ TEST(ReportJson, KeepsPolicyDataBaselinesAndIntervals) {
   EXPECT_EQ(again.data->split, "final");
   EXPECT_EQ(again.data->hash, "0c2d");
   EXPECT_FALSE(again.baselines[0].policy->steps.has_value());
-  EXPECT_NEAR(
-      again.baselines[0].points[2].reference_value, 0.99 * 0.1, 1e-12);
+  EXPECT_NEAR(again.baselines[0].points[2].reference_value, 0.99 * 0.1, 1e-12);
   EXPECT_EQ(
       again.summary.intervals->knob_regret.high,
       report.summary.intervals->knob_regret.high);
