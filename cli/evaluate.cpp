@@ -1,12 +1,14 @@
 // `moft evaluate`: the front of a trained run, as table, report and page.
 #include "moft/evaluation/evaluate.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/core/text.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/steered_policy.h"
@@ -14,6 +16,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/evaluated_run.h"
 #include "cli/recipe.h"
 #include "cli/result.h"
 #include "cli/signals.h"
@@ -24,11 +27,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Settings of alpha where it is the only knob.
+constexpr std::int64_t kAlphasOfOneObjective = 5;
+
 class EvaluateCommand : public Command {
  public:
   void declare(Parser& parser) override {
     parser.add_option("RUN", run_, "The run directory that `moft train` wrote")
         .required();
+    parser
+        .add_option(
+            "--split",
+            split_,
+            "evaluation: the prompts of data.evaluation, for choosing "
+            "settings; final: those of data.final, for published figures")
+        .default_text("evaluation");
     parser
         .add_option(
             "--weightings",
@@ -46,47 +59,50 @@ class EvaluateCommand : public Command {
             options_.samples_per_prompt,
             "Completions of each prompt under each weighting")
         .range(1, 1000);
+    const Option alpha = parser.add_option(
+        "--alpha", alpha_, "KL strength; default: that of the training");
+    parser
+        .add_option(
+            "--alphas",
+            alphas_,
+            "KL strengths from the policy's lowest to 1, each with every "
+            "weighting; default: 5 for a single objective trained under "
+            "several, else 1")
+        .range(1, 1000)
+        .excludes(alpha);
     parser.add_option(
-        "--alpha",
-        options_.alpha,
-        "KL strength; default: that of the training");
-    parser.add_option("--seed", options_.seed, "Of the completions drawn");
+        "--seed", options_.seed, "Random seed for sampling completions");
     parser.add_option(
         "--output", output_, "Where the report goes; default: RUN/report");
     parser.add_option(
         "--baseline",
         baselines_,
-        "Other runs, evaluated on the same prompts and shown beside");
+        "Other runs of the same objectives, evaluated on the same prompts at "
+        "the same alpha and shown beside");
   }
 
   int run() override {
     outlive_closed_pipes();
     const auto start = std::chrono::steady_clock::now();
-    const fs::path run(run_);
     const fs::path target =
-        output_.empty() ? run / "report" : fs::path(output_);
+        output_.empty() ? fs::path(run_) / "report" : fs::path(output_);
     check_report_directory(target);
-    const Recipe recipe = read_recipe(run);
-    const Compute compute = use_compute(recipe.compute);
-    auto objectives =
-        make_objectives(recipe.objectives, ".", compute.load.device);
-    auto examples = read_examples(recipe.data.evaluation);
-    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
-    set_options(recipe);
-    Report report =
-        evaluate(run, recipe, compute, objectives, examples, "policy");
-    std::vector<TrainedRun> others;
+    const Split split = parse_split(split_);
+    EvaluatedRun run = open_evaluated_run(run_);
+    std::vector<EvaluatedRun> others;
     for (const std::string& other : baselines_) {
-      const fs::path path(other);
-      const Recipe theirs = read_recipe(path);
-      others.push_back(
-          {other,
-           evaluate(path, theirs, compute, objectives, examples, other),
-           answers_of(theirs)});
+      others.push_back(open_evaluated_run(other));
+      check_comparable_runs(run, others.back(), split);
     }
-    if (!others.empty())
-      add_baselines(report, answers_of(recipe), std::move(others));
-    finish(report, recipe, run, examples.size());
+    if (run.recipe.data.final) check_parts(run.recipe.data, run.name);
+    auto examples = read_split(run.recipe.data, split);
+    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
+    data_ = describe(run, split, examples);
+    for (const EvaluatedRun& other : others)
+      check_overlap(other, split, examples);
+    set_options(run);
+    Report report = evaluate_all(run, others, examples);
+    finish(report, run);
     report.cost["evaluation_seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
             .count();
@@ -96,79 +112,145 @@ class EvaluateCommand : public Command {
   }
 
  private:
-  static Recipe read_recipe(const fs::path& run) {
-    const fs::path file = run / "recipe.yaml";
-    if (!fs::exists(file) || !fs::exists(run / "policy" / "moft.json")) {
-      throw_caller_error(
-          "{} is not a finished run (it has no {}); give the output directory "
-          "of `moft train`",
-          run.string(),
-          fs::exists(file) ? "policy" : "recipe.yaml");
-    }
-    const RecipeSource source = find_recipe(file.string());
-    Recipe recipe = load_recipe(source, {});
-    resolve_paths(recipe, source);
-    return recipe;
+  // What the report says about the prompts; refuses those that were seen.
+  EvaluationData describe(
+      const EvaluatedRun& run,
+      Split split,
+      const std::vector<Example>& examples) {
+    EvaluationData data;
+    data.split = split_name(split);
+    data.file = split_files(run.recipe.data, split);
+    data.hash = hash_split(run.recipe.data, split);
+    data.prompts = examples.size();
+    data.overlap = check_overlap(run, split, examples);
+    return data;
   }
 
-  static std::int64_t answers_of(const Recipe& recipe) {
-    return recipe.training.steps * recipe.training.prompts_per_step *
-           recipe.training.samples_per_prompt;
+  std::size_t check_overlap(
+      const EvaluatedRun& run,
+      Split split,
+      const std::vector<Example>& examples) {
+    return check_unseen(
+        run, examples, run.definition.prompt_template, split, remarks_);
   }
 
-  void set_options(const Recipe& recipe) {
-    options_.max_new_tokens = recipe.training.max_new_tokens;
-    options_.reference_field = recipe.data.reference_field;
-    const PromptTemplate prompt(recipe.data.prompt_template);
+  void set_options(const EvaluatedRun& run) {
+    options_.max_new_tokens = run.recipe.training.max_new_tokens;
+    options_.reference_field = run.recipe.data.reference_field;
+    const PromptTemplate prompt(run.definition.prompt_template);
     if (prompt.field_names().size() == 1) {
       options_.shown_field = prompt.field_names()[0];
     }
+    const bool several =
+        run.definition.objectives.size() == 1 && has_alpha_knob(run);
+    const std::int64_t count = alphas_ ? static_cast<std::int64_t>(*alphas_)
+                               : several && !alpha_ ? kAlphasOfOneObjective
+                                                    : 1;
+    if (count > 1) {
+      options_.alphas = spread_alphas(run.definition.kl_range(), count);
+    } else {
+      options_.alphas = {alpha_.value_or(run.definition.kl_strength)};
+    }
+  }
+
+  Report evaluate_all(
+      const EvaluatedRun& run,
+      const std::vector<EvaluatedRun>& others,
+      const std::vector<Example>& examples) {
+    const Compute compute = use_compute(run.recipe.compute);
+    const ObjectiveSet objectives =
+        make_objectives(run.recipe.objectives, ".", compute.load.device);
+    Report report =
+        evaluate(run, options_, compute, objectives, examples, "policy");
+    std::vector<ComparedRun> compared;
+    for (const EvaluatedRun& other : others) {
+      compared.push_back(
+          {other.name,
+           evaluate(
+               other,
+               options_of(other),
+               compute,
+               objectives,
+               examples,
+               other.name)});
+    }
+    add_baselines(report, std::move(compared));
+    add_remarks(run);
+    for (const EvaluatedRun& other : others)
+      add_remarks(other);
+    return report;
+  }
+
+  void add_remarks(const EvaluatedRun& run) {
+    remarks_.insert(remarks_.end(), run.remarks.begin(), run.remarks.end());
+  }
+
+  // The main run's alphas, or the nearest that the other answers to.
+  EvaluateOptions options_of(const EvaluatedRun& other) const {
+    EvaluateOptions options = options_;
+    for (double& alpha : options.alphas)
+      alpha = nearest_alpha(other.definition.kl_range(), alpha);
+    std::sort(options.alphas.begin(), options.alphas.end());
+    options.alphas.erase(
+        std::unique(options.alphas.begin(), options.alphas.end()),
+        options.alphas.end());
+    return options;
   }
 
   Report evaluate(
-      const fs::path& run,
-      const Recipe& recipe,
+      const EvaluatedRun& run,
+      const EvaluateOptions& options,
       const Compute& compute,
       const ObjectiveSet& objectives,
       const std::vector<Example>& examples,
       const std::string& what) const {
-    auto policy = load_policy(run / "policy", compute.load);
+    auto policy = load_policy(run.policy(), compute.load);
     const std::int64_t weightings =
-        objectives.size() == 1 ? 1 : options_.weightings;
+        objectives.size() == 1 ? 1 : options.weightings;
+    const std::size_t alphas = options.alphas.size();
     log_info(
-        "evaluating {} on {} prompts at {} weighting{} ({})",
+        "evaluating {} on {} prompts at {} weighting{}{} ({})",
         what,
         examples.size(),
         weightings,
         weightings == 1 ? "" : "s",
+        alphas == 1 ? "" : fmt::format(" and {} alphas", alphas),
         compute.describe());
-    const PromptTemplate prompt(recipe.data.prompt_template);
-    return evaluate_policy(
+    const PromptTemplate prompt(run.definition.prompt_template);
+    Report report = evaluate_policy(
         *policy,
         objectives,
         examples,
         prompt,
-        options_,
+        options,
         [](std::int64_t done, std::int64_t all) {
           log_info("evaluated {} of {} completions", done, all);
         });
+    report.policy = run.facts;
+    report.data = data_;
+    return report;
   }
 
-  static void finish(
-      Report& report,
-      const Recipe& recipe,
-      const fs::path& run,
-      std::size_t prompts) {
-    report.title = recipe.name;
+  void finish(Report& report, const EvaluatedRun& run) const {
+    report.title = run.recipe.name;
+    report.notes.insert(report.notes.end(), remarks_.begin(), remarks_.end());
+    const auto steps = run.facts.steps.value_or(0);
     report.training =
-        read_training_rows(run / "metrics.jsonl", report.objectives);
+        read_training_rows(run.directory / "metrics.jsonl", report.objectives);
+    std::erase_if(report.training, [&](const TrainingRow& row) {
+      return row.step > static_cast<double>(steps);
+    });
     report.provenance = {
         {"moft", std::string(kMoftVersion) + " " + kGitRevision},
-        {"recipe", recipe.name},
-        {"base model", fs::path(recipe.policy.model).filename().string()},
-        {"held-out prompts", std::to_string(prompts)},
-        {"training seed", std::to_string(recipe.training.seed)},
-        {"training steps", std::to_string(recipe.training.steps)}};
+        {"recipe", run.recipe.name},
+        {"base model", run.facts.base},
+        {"split", data_.split},
+        {"held-out prompts", std::to_string(data_.prompts)},
+        {"xxh3 data." + data_.split, data_.hash},
+        {"temperature", shortest_number(run.facts.temperature)},
+        {"training alpha", shortest_number(run.facts.alpha)},
+        {"training seed", std::to_string(run.recipe.training.seed)},
+        {"training steps", std::to_string(steps)}};
   }
 
   static void print(const Report& report, const fs::path& target) {
@@ -184,9 +266,14 @@ class EvaluateCommand : public Command {
 
   std::string run_;
   std::string output_;
+  std::string split_ = "evaluation";
   std::optional<std::size_t> prompts_;
+  std::optional<double> alpha_;
+  std::optional<std::uint64_t> alphas_;
   std::vector<std::string> baselines_;
   EvaluateOptions options_;
+  EvaluationData data_;
+  std::vector<std::string> remarks_;
 };
 
 }  // namespace

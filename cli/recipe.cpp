@@ -149,6 +149,7 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_path(recipe.policy.model, "policy.model", source);
   resolve_path(recipe.data.train, "data.train", source);
   resolve_path(recipe.data.evaluation, "data.evaluation", source);
+  if (recipe.data.final) resolve_path(*recipe.data.final, "data.final", source);
   if (recipe.training.value.model) {
     resolve_path(*recipe.training.value.model, "training.value.model", source);
   }

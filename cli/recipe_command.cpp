@@ -5,10 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/log.h"
 #include "moft/data/example.h"
 #include "moft/data/prompt_template.h"
 
 #include "cli/command.h"
+#include "cli/data_parts.h"
 #include "cli/recipe.h"
 #include "cli/recipe_draws.h"
 #include "cli/sft_recipe.h"
@@ -26,8 +28,10 @@ std::string check_files(Recipe recipe, const RecipeSource& source) {
   resolve_start(recipe, source);
   PromptTemplate prompt(recipe.data.prompt_template);
   std::string counts;
-  for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
-    std::vector<Example> examples = read_examples(file);
+  std::vector<Split> splits = {Split::kTrain, Split::kEvaluation};
+  if (recipe.data.final) splits.push_back(Split::kFinal);
+  for (const Split split : splits) {
+    const std::vector<Example> examples = read_split(recipe.data, split);
     prompt.check(examples);
     for (const auto& [name, objective] : recipe.objectives) {
       if (!objective.similarity) continue;
@@ -44,6 +48,8 @@ std::string check_files(Recipe recipe, const RecipeSource& source) {
     counts += counts.empty() ? "" : " and ";
     counts += std::to_string(examples.size());
   }
+  const std::string overlap = check_parts(recipe.data, source.place);
+  if (!overlap.empty()) log_warning("{}", overlap);
   return counts;
 }
 
@@ -52,13 +58,17 @@ std::string check_sft_files(SftRecipe recipe, const RecipeSource& source) {
   resolve_paths(recipe, source);
   refuse_policies(recipe);
   std::string counts;
+  std::vector<std::vector<Example>> parts;
   for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
-    const std::vector<Example> examples = read_examples(file);
+    const auto& examples = parts.emplace_back(read_examples(file));
     PromptTemplate(recipe.data.prompt_template).check(examples);
     PromptTemplate(recipe.data.completion_template).check(examples);
     counts += counts.empty() ? "" : " and ";
     counts += std::to_string(examples.size());
   }
+  const std::string overlap = held_out_overlap(
+      recipe.data.prompt_template, parts[1], parts[0], source.place);
+  if (!overlap.empty()) log_warning("{}", overlap);
   return counts;
 }
 

@@ -16,6 +16,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/data_parts.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/sft_recipe.h"
@@ -129,6 +130,12 @@ class SftCommand : public Command {
     recipe_ = load_sft_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
     refuse_policies(recipe_);
+    const std::string overlap = held_out_overlap(
+        recipe_.data.prompt_template,
+        read_examples(recipe_.data.evaluation),
+        read_examples(recipe_.data.train),
+        source.place);
+    if (!overlap.empty()) log_warning("{}", overlap);
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
     const RunPlan plan = plan_of(recipe_);

@@ -13,6 +13,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/json.h"
 #include "moft/core/text.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/training/publish.h"
@@ -44,6 +45,7 @@ struct Ingredient {
   std::string run;
   Recipe recipe;
   std::string objective;
+  std::int64_t steps = 0;  // that the policy was trained for
 
   fs::path policy() const { return fs::path(run) / "policy"; }
 };
@@ -72,6 +74,10 @@ Ingredient read_ingredient(const std::string& run) {
   }
   one.recipe = load_recipe(find_recipe(file.string()), {});
   one.objective = only_objective(one.recipe, run);
+  const std::string definition = (one.policy() / "moft.json").string();
+  one.steps = definition_from_json(
+                  parse_json(read_text(definition), definition), definition)
+                  .steps.value_or(one.recipe.training.steps);
   return one;
 }
 
@@ -166,7 +172,7 @@ Recipe recipe_of_soup(
   Recipe recipe = ingredients.front().recipe;
   recipe.training.steps = 0;
   for (const Ingredient& one : ingredients)
-    recipe.training.steps += one.recipe.training.steps;
+    recipe.training.steps += one.steps;
   recipe.name += "-soup";
   recipe.description =
       "a rewarded soup: each objective's copy was trained alone, and they are "
@@ -222,7 +228,11 @@ class SoupCommand : public Command {
     const RunLock lock(to_);
     check_room();
     write_run_kind(to_, RunKind::kSoup);
+    const TrainingOptions& training = recipe.training;
     policy.definition().provenance["recipe"] = recipe.name;
+    policy.definition().steps = training.steps;
+    policy.definition().answers = training.steps * training.prompts_per_step *
+                                  training.samples_per_prompt;
     ModelCard card;
     card.name = recipe.name;
     card.description = recipe.description;
@@ -239,10 +249,7 @@ class SoupCommand : public Command {
       const std::vector<Ingredient>& ingredients, const Recipe& recipe) const {
     for (const Ingredient& one : ingredients) {
       print_result(
-          "{:<20} {:>7} steps  {}\n",
-          one.objective,
-          one.recipe.training.steps,
-          one.run);
+          "{:<20} {:>7} steps  {}\n", one.objective, one.steps, one.run);
     }
     print_result("{:<20} {:>7} steps\n", "together", recipe.training.steps);
     print_result("policy   {}\n", (fs::path(to_) / "policy").string());

@@ -17,6 +17,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/data_parts.h"
 #include "cli/recipe.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
@@ -37,6 +38,7 @@ constexpr const char* kFreeKeys[] = {
     "policy.start",
     "data.train",
     "data.evaluation",
+    "data.final",
     "training.steps",
     "training.guards",
     "training.evaluation",
@@ -53,6 +55,7 @@ void make_paths_absolute(Recipe& recipe) {
   if (recipe.policy.start) make_absolute(*recipe.policy.start);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
+  if (recipe.data.final) make_absolute(*recipe.data.final);
   if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
   for (auto& [name, objective] : recipe.objectives) {
     if (objective.similarity) make_absolute(objective.similarity->model);
@@ -169,6 +172,8 @@ class TrainCommand : public Command {
     resolve_paths(recipe_, source);
     refuse_policies(recipe_);
     resolve_start(recipe_, source);
+    const std::string overlap = check_parts(recipe_.data, source.place);
+    if (!overlap.empty()) log_warning("{}", overlap);
     output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
   }

@@ -1,4 +1,4 @@
-// Which examples to train on and how they become prompts.
+// Which examples to train on, which to measure on, and how they become prompts.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@ namespace moft {
 struct DataOptions {
   std::string train;
   std::string evaluation;
+  std::optional<std::string> final;
   std::string prompt_template;
   std::optional<std::string> reference_field;
   std::int64_t max_prompt_tokens = 512;
@@ -25,8 +26,14 @@ struct DataOptions {
       Required{});
     v("evaluation",
       evaluation,
-      Help{"held-out examples, never trained on: a file of JSON lines"},
+      Help{"held-out examples, never trained on, for choosing between "
+           "settings: a file of JSON lines"},
       Required{});
+    v("final",
+      final,
+      Help{"held-out examples for the figures that are published, answered by "
+           "`moft evaluate --split final` only: a file of JSON lines that "
+           "shares no prompt with train and evaluation; null: there is none"});
     v("prompt_template",
       prompt_template,
       Help{"the prompt, with {name} for an example's field of that name and {{ "

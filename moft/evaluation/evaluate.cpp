@@ -4,9 +4,8 @@
 #include <chrono>
 #include <numeric>
 
-#include <fmt/format.h>
-
 #include "moft/core/errors.h"
+#include "moft/core/text.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/summarise.h"
@@ -48,11 +47,16 @@ class Evaluator {
     for (const Example& example : examples_) {
       prompts_.push_back(encode_prompt(prompt_, example, policy_.tokenizer()));
     }
-    const double alpha = options_.alpha.value_or(policy_.default_alpha());
-    for (const Weighting& w : simplex_cover(
-             objectives_.size(),
-             static_cast<std::size_t>(options_.weightings))) {
-      steerings_.push_back({w, alpha});
+    const std::vector<double> alphas =
+        options_.alphas.empty() ? std::vector<double>{policy_.default_alpha()}
+                                : options_.alphas;
+    for (const double alpha : alphas) {
+      policy_.kl_range().check(alpha, "--alpha");
+      for (const Weighting& w : simplex_cover(
+               objectives_.size(),
+               static_cast<std::size_t>(options_.weightings))) {
+        steerings_.push_back({w, alpha});
+      }
     }
     generate_.max_new_tokens = options_.max_new_tokens;
     generate_.rows_at_once = 32;
@@ -276,21 +280,63 @@ Report evaluate_policy(
       .run();
 }
 
-void add_baselines(
-    Report& report, std::int64_t answers, std::vector<TrainedRun> others) {
-  for (TrainedRun& other : others)
-    report.baselines.push_back({other.name, std::move(other.report.points)});
+std::vector<double> spread_alphas(const KlRange& range, std::int64_t count) {
+  const bool single = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
+  if (count < 2 || single) return {range.alpha_min()};
+  const double low = range.mixing_amount(range.alpha_min());
+  std::vector<double> alphas;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const double share =
+        static_cast<double>(k) / static_cast<double>(count - 1);
+    alphas.push_back(
+        nearest_alpha(range, range.alpha_of(low + (1 - low) * share)));
+  }
+  return alphas;
+}
+
+double nearest_alpha(const KlRange& range, double alpha) {
+  if (range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp) return 0;
+  return std::clamp(alpha, range.alpha_min(), 1.0);
+}
+
+namespace {
+
+void check_comparable(const Report& report, const ComparedRun& other) {
+  if (other.report.objectives != report.objectives) {
+    throw_caller_error(
+        "{} has the objectives {}, this run has {}; compare runs of the same "
+        "objectives",
+        other.name,
+        join(other.report.objectives, ", "),
+        join(report.objectives, ", "));
+  }
+  const auto count = [](const Report& one) {
+    return one.points.at(0).per_prompt.kl.size();
+  };
+  const bool other_file = report.data && other.report.data &&
+                          report.data->hash != other.report.data->hash;
+  if (!other_file && count(report) == count(other.report)) return;
+  throw_caller_error(
+      "{} was measured on {} prompts that are not the {} of this run; compare "
+      "runs on the same prompts",
+      other.name,
+      count(other.report),
+      count(report));
+}
+
+}  // namespace
+
+void add_baselines(Report& report, std::vector<ComparedRun> others) {
+  for (ComparedRun& other : others) {
+    check_comparable(report, other);
+    report.baselines.push_back(
+        {other.name,
+         std::move(other.report.points),
+         std::move(other.report.reference),
+         std::move(other.report.policy)});
+  }
   complete_report(report);
   report.notes = automatic_notes(report);
-  for (const TrainedRun& other : others) {
-    if (other.answers == answers) continue;
-    report.notes.push_back(fmt::format(
-        "{} was trained on {} answers, this policy on {}: the fronts are not "
-        "compared at equal training.",
-        other.name,
-        other.answers,
-        answers));
-  }
 }
 
 }  // namespace moft

@@ -26,7 +26,8 @@ struct EvaluateOptions {
   std::int64_t weightings = 5;  // points, spread over the simplex
   std::int64_t samples_per_prompt = 1;
   std::int64_t max_new_tokens = 32;
-  std::optional<double> alpha;  // none: the policy's own
+  // KL strengths, each with all weightings; none: the policy's own.
+  std::vector<double> alphas;
   std::uint64_t seed = 0;
   std::size_t texts = 3;  // prompts shown with all their answers
   // The example's field that readers should see as the prompt; the whole
@@ -48,17 +49,23 @@ Report evaluate_policy(
     const EvaluateOptions& options,
     const OnProgress& on_progress = nullptr);
 
-// Another run's front on the same prompts, and how many answers trained it.
-struct TrainedRun {
+// `count` KL strengths that the range answers to, from its lowest to 1, evenly
+// spread over the mixing amount; one where it answers to one only.
+std::vector<double> spread_alphas(const KlRange& range, std::int64_t count);
+
+// The strength nearest to `alpha` that the range answers to.
+double nearest_alpha(const KlRange& range, double alpha);
+
+// Another run's report on the same prompts.
+struct ComparedRun {
   std::string name;
   Report report;
-  std::int64_t answers;
 };
 
-// Puts the fronts of other runs beside that of `report`, whose policy was
-// trained on `answers` answers. Figures and remarks are made anew, with a
-// remark on each run that was trained on more or fewer.
-void add_baselines(
-    Report& report, std::int64_t answers, std::vector<TrainedRun> others);
+// Puts the fronts of other runs, each with its own reference, beside that of
+// `report`; figures and remarks are made anew (baseline_notes names what
+// differs). CallerError when a run has other objectives or was measured on
+// other prompts.
+void add_baselines(Report& report, std::vector<ComparedRun> others);
 
 }  // namespace moft

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -82,6 +83,18 @@ struct StepBack {
   double standard_error = 0;  // paired bootstrap over prompts
 };
 
+// Figures that choose a point and score it on other prompts (cross_fit.h).
+struct CrossFit {
+  // Mean over the weightings of the value at the point chosen for each.
+  Interval best_utility;
+  // best_utility minus the mean value at the own points.
+  Interval knob_regret;
+  // Share of the weightings whose own point serves them best: their regret is
+  // not above 0. `low` counts those whose interval of the regret ends at or
+  // below 0, `high` those whose interval reaches 0.
+  Interval diagonal_share;
+};
+
 // Figures of the whole front. Rewards (not values) unless said.
 struct Summary {
   double moft_value = 0;  // E_w V, eq. 2, by the rule below
@@ -90,15 +103,20 @@ struct Summary {
   double best_utility = 0;  // the same if each weighting took the best point
   double knob_regret = 0;   // best_utility - mean_utility
   ByObjective extent;       // max - min over the points
-  ByObjective reach;        // at the highest own weight minus at the lowest one
-  ByObjective spearman;
-  double hypervolume = 0;                  // from Report::reference_point
+  // At the highest own weight minus at the lowest one; with a single objective
+  // at the lowest alpha minus at the highest one.
+  ByObjective reach;
+  ByObjective spearman;    // of the weight; single objective: of falling alpha
+  double hypervolume = 0;  // from Report::reference_point
   std::optional<double> hull_hypervolume;  // absent above 3 objectives
   double evenness = 0;
   double spacing = 0;
   double sparsity = 0;
   double front_length = 0;
   double diagonal_share = 0;  // weightings whose own point serves them best
+  // Of best_utility, knob_regret and diagonal_share, which are their means.
+  // Absent in reports from before these were cross-fitted (cross_fit.h).
+  std::optional<CrossFit> intervals;
   std::vector<StepBack> steps_back;
   double step_back_standard_errors = 2;  // the bar, fixed beforehand
 };
@@ -125,10 +143,33 @@ struct TrainingRow {
   std::optional<double> mean_length;
 };
 
-// Another policy on the same prompts (--baseline), for comparison.
+// What a policy is, as its own moft.json says.
+struct PolicyFacts {
+  std::string base;             // its name
+  std::string base_hashes;      // "file hash, ..", compared as a whole
+  std::string prompt_template;  // with {field}s
+  double temperature = 1;
+  double alpha = 0;                     // KL strength of its training
+  std::optional<std::int64_t> steps;    // of its training; absent: not recorded
+  std::optional<std::int64_t> answers;  // that it was trained on
+};
+
+// Another policy on the same prompts (--baseline), for comparison. Its KL and
+// its reference's values are those of its own reference.
 struct BaselinePolicy {
   std::string name;
   std::vector<FrontPoint> points;
+  ReferencePolicy reference = {};  // empty in older reports
+  std::optional<PolicyFacts> policy = std::nullopt;
+};
+
+// Which prompts were answered.
+struct EvaluationData {
+  std::string split;  // "evaluation" chooses settings, "final" is published
+  std::string file;
+  std::string hash;         // XXH3-128 of the file's content
+  std::size_t prompts = 0;  // answered, from the first
+  std::size_t overlap = 0;  // of these, how many were trained on
 };
 
 struct Report {
@@ -139,6 +180,8 @@ struct Report {
   std::vector<FrontPoint> points;
   ReferencePolicy reference;
   std::vector<BaselinePolicy> baselines;
+  std::optional<PolicyFacts> policy;   // absent in older reports
+  std::optional<EvaluationData> data;  // absent in older reports
   Summary summary;
   std::map<std::string, double> cost;             // name with unit -> number
   std::map<std::string, std::string> provenance;  // what, from where, with what

@@ -307,6 +307,7 @@ class FrontPlot {
 
 std::string weighting_label(
     const FrontPoint& point, const std::vector<std::string>& objectives) {
+  if (objectives.size() == 1) return plain_number(point.alpha, 4);
   std::string out;
   for (const std::string& name : objectives) {
     if (!out.empty()) out += " / ";

@@ -114,9 +114,9 @@ Rows upper_hull(Rows points) {
     while (hull.size() >= 2) {
       const Row& a = hull[hull.size() - 2];
       const Row& b = hull.back();
-      const double turn =
+      const double side =
           (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]);
-      if (turn < 0) break;
+      if (side < 0) break;
       hull.pop_back();
     }
     hull.push_back(p);
@@ -169,10 +169,37 @@ double slice_area(const Rows& points, double height) {
   return coverage_area(std::move(slice));
 }
 
+// Signed double area of the triangle 0, a, b in the plane.
+double turn(const Row& a, const Row& b) {
+  return a[0] * b[1] - a[1] * b[0];
+}
+
+// Where the triangle a, b, c passes through the axis x = y = 0.
+void axis_crossing(const Row& a, const Row& b, const Row& c, Row& heights) {
+  const double whole = turn(a, b) + turn(b, c) + turn(c, a);
+  if (whole == 0) return;
+  const double at_a = turn(b, c) / whole;
+  const double at_b = turn(c, a) / whole;
+  const double at_c = turn(a, b) / whole;
+  if (at_a < 0 || at_b < 0 || at_c < 0) return;
+  heights.push_back(at_a * a[2] + at_b * b[2] + at_c * c[2]);
+}
+
 // Heights above 0 at which the coverage's slices may gain or lose a corner:
-// the points' own, and where an edge passes through the walls x = 0, y = 0.
+// the points' own, where an edge passes through the walls x = 0, y = 0, and
+// where a face passes through the axis x = y = 0. The highest of the last is
+// where the axis leaves the coverage; above it a slice has no area.
 Row corner_heights(const Rows& points) {
   Row heights{0};
+  for (std::size_t a = 0; a < points.size(); ++a) {
+    for (std::size_t b = a + 1; b < points.size(); ++b) {
+      for (std::size_t c = b + 1; c < points.size(); ++c)
+        axis_crossing(points[a], points[b], points[c], heights);
+    }
+  }
+  // Only the highest crossing is a corner; the others lie inside.
+  if (heights.size() > 1)
+    heights = {0, *std::max_element(heights.begin(), heights.end())};
   for (const Row& a : points) {
     heights.push_back(a[2]);
     for (const Row& b : points) {
@@ -222,7 +249,7 @@ double hull_hypervolume(const Rows& points, const Row& reference) {
     case 2:
       return coverage_area(moved);
     case 3:
-      return coverage_volume(moved);
+      return coverage_volume(non_dominated(moved));
     default:
       throw_caller_error(
           "[hull_hypervolume] {} objectives; give at most 3", reference.size());

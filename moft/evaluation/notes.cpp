@@ -18,6 +18,13 @@ std::size_t prompt_count(const Report& report) {
   return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
 }
 
+bool several_alphas(const Report& report) {
+  return std::any_of(
+      report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
+        return p.alpha != report.points.front().alpha;
+      });
+}
+
 std::string percent(double share) {
   return fmt::format("{:.0f}%", 100 * share);
 }
@@ -31,8 +38,11 @@ std::string join(const std::vector<std::string>& parts) {
   return out;
 }
 
-// "relevance 0.25" for two objectives, all weights otherwise.
+// "relevance 0.25" for two objectives, all weights for more, "alpha 0.1" for
+// one.
 std::string place(const Report& report, const FrontPoint& point) {
+  if (report.objectives.size() == 1)
+    return "alpha " + plain_number(point.alpha, 4);
   std::vector<std::string> parts;
   for (const std::string& name : report.objectives) {
     parts.push_back(name + " " + plain_number(point.weights.at(name)));
@@ -41,6 +51,7 @@ std::string place(const Report& report, const FrontPoint& point) {
   std::string out = parts.front();
   for (std::size_t k = 1; k < parts.size(); ++k)
     out += " / " + parts[k];
+  if (several_alphas(report)) out += ", alpha " + plain_number(point.alpha, 4);
   return out;
 }
 
@@ -53,21 +64,37 @@ std::string join_places(
       "{} of the {} weightings", places.size(), report.points.size());
 }
 
-// Mean per prompt over the points with this weight of the objective.
-std::vector<double> scores_at(
-    const Report& report, const std::string& name, double weight) {
+using Scores = std::function<const std::vector<double>&(const FrontPoint&)>;
+
+// Mean per prompt over the points that `qualifies` accepts.
+std::vector<double> mean_scores(
+    const Report& report,
+    const Scores& scores,
+    const std::function<bool(const FrontPoint&)>& qualifies) {
   std::vector<double> sum(prompt_count(report), 0.0);
   double count = 0;
   for (const FrontPoint& point : report.points) {
-    if (std::abs(point.weights.at(name) - weight) > 1e-9) continue;
-    const std::vector<double>& scores = point.per_prompt.rewards.at(name);
+    if (!qualifies(point)) continue;
     for (std::size_t n = 0; n < sum.size(); ++n)
-      sum[n] += scores.at(n);
+      sum[n] += scores(point).at(n);
     count += 1;
   }
   for (double& x : sum)
     x /= count;
   return sum;
+}
+
+// The rewards at one end of the knob.
+std::vector<double> scores_at(
+    const Report& report, const std::string& name, double knob) {
+  return mean_scores(
+      report,
+      [&](const FrontPoint& point) -> const std::vector<double>& {
+        return point.per_prompt.rewards.at(name);
+      },
+      [&](const FrontPoint& point) {
+        return std::abs(knob_value(report, point, name) - knob) <= 1e-9;
+      });
 }
 
 void note_steering(
@@ -77,6 +104,13 @@ void note_steering(
   const std::vector<std::string> still =
       objectives_not_moved(report, options.standard_errors);
   if (still.empty()) return;
+  if (report.objectives.size() == 1) {
+    notes.push_back(fmt::format(
+        "Warning: this policy does not steer. {} does not rise by more than "
+        "noise when alpha falls from its highest to its lowest setting.",
+        still.front()));
+    return;
+  }
   if (still.size() == report.objectives.size()) {
     notes.push_back(
         "Warning: this policy does not steer. No objective rises with its own "
@@ -86,6 +120,40 @@ void note_steering(
   notes.push_back(fmt::format(
       "Warning: turning the knob does not raise {} by more than noise.",
       join(still)));
+}
+
+// The KL must fall when alpha rises.
+void note_alpha(
+    const Report& report,
+    const NoteOptions& options,
+    std::vector<std::string>& notes) {
+  const auto [low, high] = std::minmax_element(
+      report.points.begin(),
+      report.points.end(),
+      [](const FrontPoint& a, const FrontPoint& b) {
+        return a.alpha < b.alpha;
+      });
+  if (low->alpha == high->alpha) return;
+  const auto kl_at = [&](double alpha) {
+    return mean_scores(
+        report,
+        [](const FrontPoint& point) -> const std::vector<double>& {
+          return point.per_prompt.kl;
+        },
+        [&](const FrontPoint& point) { return point.alpha == alpha; });
+  };
+  const Bootstrap bootstrap(prompt_count(report), {.resamples = 1000});
+  const auto loose = kl_at(low->alpha);
+  const auto tight = kl_at(high->alpha);
+  const double fall = bootstrap.difference(loose, tight).mean;
+  const double error = bootstrap.paired_standard_error(loose, tight);
+  if (fall > options.standard_errors * error + 1e-12) return;
+  notes.push_back(fmt::format(
+      "Warning: this policy does not answer to alpha. Its KL from the "
+      "reference does not fall by more than noise when alpha rises from {} to "
+      "{}.",
+      plain_number(low->alpha, 4),
+      plain_number(high->alpha, 4)));
 }
 
 void note_steps_back(const Report& report, std::vector<std::string>& notes) {
@@ -134,34 +202,22 @@ void note_value(const Report& report, std::vector<std::string>& notes) {
   }
 }
 
-// The paper's dominance, tested weighting by weighting on the same prompts.
-void note_baselines(const Report& report, std::vector<std::string>& notes) {
-  const Bootstrap bootstrap(prompt_count(report), {.resamples = 4000});
-  for (const BaselinePolicy& baseline : report.baselines) {
-    std::vector<std::vector<double>> own, other;
-    for (const FrontPoint& point : report.points) {
-      for (const FrontPoint& rival : baseline.points) {
-        if (rival.weights != point.weights || rival.alpha != point.alpha) {
-          continue;
-        }
-        own.push_back(
-            values_per_prompt(point.per_prompt, point.weights, point.alpha));
-        other.push_back(
-            values_per_prompt(rival.per_prompt, rival.weights, rival.alpha));
-      }
-    }
-    if (own.empty()) continue;
-    const DominanceTest test = dominance_test(own, other, bootstrap);
-    notes.push_back(fmt::format(
-        "Against {}: higher value at {} of {} weightings, no difference shown "
-        "at {}, lower at {} (paired bootstrap over prompts, 5% each side){}.",
-        baseline.name,
-        test.won,
-        own.size(),
-        test.tied,
-        test.lost,
-        test.dominates ? "; it is dominated" : ""));
-  }
+void note_regret(
+    const Report& report,
+    const NoteOptions& options,
+    std::vector<std::string>& notes) {
+  const Summary& summary = report.summary;
+  if (summary.diagonal_share >= options.diagonal) return;
+  if (summary.knob_regret <= options.regret) return;
+  if (!summary.intervals || summary.intervals->knob_regret.low <= 0) return;
+  notes.push_back(fmt::format(
+      "Only {} of the weightings are served best by their own setting of the "
+      "knob; for the others another setting has the higher value (knob "
+      "regret {:.3f} [{:.3f}, {:.3f}]).",
+      percent(summary.diagonal_share),
+      summary.knob_regret,
+      summary.intervals->knob_regret.low,
+      summary.intervals->knob_regret.high));
 }
 
 // "At a, b and c, 37% to 52% of ..": one remark for all points that qualify.
@@ -227,8 +283,8 @@ std::vector<std::string> objectives_not_moved(
     double low = std::numeric_limits<double>::infinity();
     double high = -low;
     for (const FrontPoint& point : report.points) {
-      low = std::min(low, point.weights.at(name));
-      high = std::max(high, point.weights.at(name));
+      low = std::min(low, knob_value(report, point, name));
+      high = std::max(high, knob_value(report, point, name));
     }
     const auto last = scores_at(report, name, high);
     const auto first = scores_at(report, name, low);
@@ -245,24 +301,24 @@ std::vector<std::string> automatic_notes(
   if (prompt_count(report) == 0) return notes;
   if (report.points.size() > 1) {
     note_steering(report, options, notes);
-    note_steps_back(report, notes);
+    note_alpha(report, options, notes);
+    if (report.objectives.size() > 1) note_steps_back(report, notes);
   }
   note_value(report, notes);
-  note_baselines(report, notes);
-  if (report.summary.diagonal_share < options.diagonal &&
-      report.summary.knob_regret > options.regret) {
-    notes.push_back(fmt::format(
-        "Only {} of the weightings are served best by their own setting of the "
-        "knob; for the others another setting has the higher value (knob "
-        "regret {:.3f}).",
-        percent(report.summary.diagonal_share),
-        report.summary.knob_regret));
-  }
+  for (std::string& note : baseline_notes(report))
+    notes.push_back(std::move(note));
+  note_regret(report, options, notes);
   note_texts(report, options, notes);
   const std::size_t prompts = prompt_count(report);
   if (prompts < options.prompts) {
     notes.push_back(fmt::format(
         "The intervals rest on {} prompts only; take them as rough.", prompts));
+  }
+  if (report.data && report.data->split == "evaluation") {
+    notes.push_back(
+        "These prompts are for choosing: settings that were picked by them "
+        "look better here than on new prompts. Publish the figures of "
+        "data.final (--split final).");
   }
   return notes;
 }

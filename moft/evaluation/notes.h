@@ -17,20 +17,29 @@ struct NoteOptions {
   double distinct = 0.80;  // remark below this share
   double finished = 0.80;
   double diagonal = 0.80;  // weightings served best by their own point
-  double regret = 0.005;   // and only above this knob regret
+  // And only when the knob regret is above this and its interval above 0.
+  double regret = 0.005;
   std::size_t prompts = 30;
   // An objective moves when its reach exceeds this many paired standard errors.
   double standard_errors = 2;
 };
 
-// In this order: does it steer; steps back; value against the reference;
-// against each baseline; misplaced knob; copying; repeated answers; unfinished
-// answers; few prompts.
+// In this order: does it steer, by weight and by alpha; steps back; value
+// against the reference; against each baseline (baseline_notes); misplaced
+// knob; copying; repeated answers; unfinished answers; few prompts; prompts
+// that are for choosing.
 std::vector<std::string> automatic_notes(
     const Report& report, const NoteOptions& options = {});
 
-// Objectives whose reward at the highest own weight is not above the one at
-// the lowest by more than noise. All of them: the policy does not steer.
+// What differs between a baseline and this policy (base model, template,
+// temperature, alpha, training), and the paper's dominance, tested weighting by
+// weighting on the same prompts. Both sides' values count the KL at this
+// policy's alpha, each to its own reference.
+std::vector<std::string> baseline_notes(const Report& report);
+
+// Objectives whose reward at the knob's upper end (knob_value: the highest own
+// weight; the lowest alpha of a single objective) is not above the one at its
+// lower end by more than noise. All of them: the policy does not steer.
 std::vector<std::string> objectives_not_moved(
     const Report& report, double standard_errors = 2);
 

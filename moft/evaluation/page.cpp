@@ -56,11 +56,15 @@ std::string chip(const Report& report, const FrontPoint& point) {
   return out + "</span>";
 }
 
+// With a single objective the label is alpha already.
 bool several_alphas(const Report& report) {
-  return std::any_of(
-      report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
-        return p.alpha != report.points.front().alpha;
-      });
+  return report.objectives.size() > 1 &&
+         std::any_of(
+             report.points.begin(),
+             report.points.end(),
+             [&](const FrontPoint& p) {
+               return p.alpha != report.points.front().alpha;
+             });
 }
 
 std::size_t prompt_count(const Report& report) {
@@ -95,6 +99,15 @@ std::string tile(
       safe(remark));
 }
 
+std::string bounds(const Interval& x) {
+  return fmt::format("[{:.3f}, {:.3f}]", x.low, x.high);
+}
+
+std::string knob_range(const Summary& s) {
+  return s.intervals ? bounds(s.intervals->knob_regret) + ", 0 is best"
+                     : "0 is best";
+}
+
 std::string head(const Report& report) {
   std::string names;
   for (std::size_t i = 0; i < report.objectives.size(); ++i) {
@@ -123,7 +136,7 @@ std::string head(const Report& report) {
         fmt::format("rank correlation {:.2f}", s.spearman.at(name)));
   }
   out += tile("Value over weightings", s.moft_value, "KL included");
-  out += tile("Knob regret", s.knob_regret, "0 is best");
+  out += tile("Knob regret", s.knob_regret, knob_range(s));
   out += tile("Hypervolume", s.hypervolume, "of the mean rewards");
   return out + "</dl>\n";
 }
@@ -198,6 +211,7 @@ std::string table_head(const Report& report, bool alphas, bool copied) {
   for (const std::string& name : report.objectives) {
     names += (names.empty() ? "" : " / ") + safe(shorten(name, 24));
   }
+  if (report.objectives.size() == 1) names = "\u03b1";
   out += "<th scope=\"col\">" + names + "</th>";
   const auto column = [&](const std::string& name) {
     out += "<th scope=\"col\">" + name + "</th>";
@@ -283,16 +297,27 @@ struct Fact {
 
 std::vector<Fact> facts(const Report& report) {
   const Summary& s = report.summary;
+  const auto with_bounds = [&](std::string text, auto figure) {
+    return s.intervals ? text + ", " + bounds(s.intervals.value().*figure)
+                       : text;
+  };
   std::vector<Fact> result{
       {"Value over weightings", s.moft_value, s.moft_rule},
       {"Mean utility", s.mean_utility, "plain mean of the values above"},
       {"Best-of-set utility",
        s.best_utility,
-       "if every weighting could take any setting of the knob"},
-      {"Knob regret", s.knob_regret, "the difference of these two"},
+       with_bounds(
+           "if every weighting could take any setting of the knob, chosen on "
+           "other prompts than it is scored on",
+           &CrossFit::best_utility)},
+      {"Knob regret",
+       s.knob_regret,
+       with_bounds("the difference of these two", &CrossFit::knob_regret)},
       {"Share on the diagonal",
        s.diagonal_share,
-       "weightings served best by their own setting"}};
+       with_bounds(
+           "weightings served best by their own setting",
+           &CrossFit::diagonal_share)}};
   for (const std::string& name : report.objectives) {
     result.push_back(
         {"Extent of " + name, s.extent.at(name), "largest minus smallest"});

@@ -214,19 +214,24 @@ std::vector<std::string> knob_svgs(const Report& report) {
 
 std::string own_weight_svg(const Report& report, std::size_t i) {
   const std::string& name = report.objectives.at(i);
+  const bool single = report.objectives.size() == 1;
   LinePanel panel;
   panel.id = fmt::format("own-weight-{}", i);
-  panel.title = fmt::format("{} against its own weight", name);
+  panel.title = fmt::format(
+      "{} against {}", name, single ? "the KL strength" : "its own weight");
   panel.description =
-      "Dots: every weighting. Line: mean of the weightings with that weight.";
-  panel.x_label = "weight on " + shorten(name, 30);
+      single ? "One dot for each KL strength alpha."
+             : "Dots: every weighting. Line: mean of the weightings with that "
+               "weight.";
+  panel.x_label =
+      single ? "KL strength \u03b1" : "weight on " + shorten(name, 30);
   panel.y_label = name;
   panel.x_low = 0;
   panel.x_high = 1;
   std::map<double, std::pair<double, double>> levels;  // weight -> sum, count
   for (const FrontPoint& point : report.points) {
     LineSeries dot = solid("", objective_colour(i));
-    dot.x = {point.weights.at(name)};
+    dot.x = {single ? point.alpha : point.weights.at(name)};
     dot.y = {point.rewards.at(name).mean};
     auto& [sum, count] = levels[std::round(dot.x[0] * 1e9) * 1e-9];
     sum += dot.y[0];

@@ -14,7 +14,8 @@
 
 namespace moft {
 
-// The weight as it labels points: "0.25"; several: "0.2 / 0.3 / 0.5".
+// The weights as they label points: "0.2 / 0.3 / 0.5". Of a single objective,
+// whose weight is always 1, alpha.
 std::string weighting_label(
     const FrontPoint& point, const std::vector<std::string>& objectives);
 
@@ -31,7 +32,8 @@ std::string front_svg(
 // the first objective, with interval bands; one picture each.
 std::vector<std::string> knob_svgs(const Report& report);
 
-// Any number of objectives: reward of objective i against its own weight.
+// Reward of objective i against its own weight; of a single objective against
+// alpha.
 std::string own_weight_svg(const Report& report, std::size_t i);
 
 // Any number of objectives and weightings: one row per weighting with its

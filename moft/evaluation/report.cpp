@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -102,9 +103,9 @@ Cells csv_point(
   return cells;
 }
 
-Cells csv_reference(const Report& report) {
-  const ReferencePolicy& p = report.reference;
-  Cells cells{"reference"};
+Cells csv_reference(
+    const Report& report, const std::string& policy, const ReferencePolicy& p) {
+  Cells cells{csv_cell(policy)};
   cells.resize(1 + report.objectives.size() + 2);
   for (const std::string& name : report.objectives) {
     push_interval(cells, p.rewards.at(name));
@@ -129,7 +130,11 @@ bool is_report(const fs::path& file) {
   } catch (const CallerError&) {
     return false;
   }
-}
+
+ private:
+  std::filesystem::path directory_;
+  std::vector<std::unique_ptr<AtomicFile>> files_;
+};
 
 }  // namespace
 
@@ -144,7 +149,12 @@ std::string front_csv(const Report& report) {
     }
   }
   if (!report.reference.rewards.empty()) {
-    out += csv_line(csv_reference(report));
+    out += csv_line(csv_reference(report, "reference", report.reference));
+  }
+  for (const BaselinePolicy& baseline : report.baselines) {
+    if (baseline.reference.rewards.empty()) continue;
+    out += csv_line(csv_reference(
+        report, "reference of " + baseline.name, baseline.reference));
   }
   return out;
 }

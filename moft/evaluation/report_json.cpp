@@ -45,12 +45,10 @@ class Writer {
     out["objectives"] = report_.objectives;
     out["reference_point"] = numbers(report_.reference_point);
     out["points"] = points(report_.points);
-    out["reference"] = reference();
-    out["baselines"] = Json::array();
-    for (const BaselinePolicy& baseline : report_.baselines) {
-      out["baselines"].push_back(
-          {{"name", baseline.name}, {"points", points(baseline.points)}});
-    }
+    out["reference"] = reference(report_.reference);
+    out["baselines"] = baselines();
+    if (report_.policy) out["policy"] = policy(*report_.policy);
+    if (report_.data) out["data"] = data(*report_.data);
     out["summary"] = summary();
     out["cost"] = report_.cost;
     out["provenance"] = report_.provenance;
@@ -100,8 +98,7 @@ class Writer {
     return out;
   }
 
-  Json reference() const {
-    const ReferencePolicy& p = report_.reference;
+  Json reference(const ReferencePolicy& p) const {
     Json out{{"rewards", intervals(p.rewards)}};
     out["raw_rewards"] = numbers(p.raw_rewards);
     out["words"] = p.words;
@@ -110,6 +107,38 @@ class Writer {
     out["samples"] = p.samples;
     if (p.copied) out["copied"] = *p.copied;
     out["per_prompt"] = per_prompt(p.per_prompt);
+    return out;
+  }
+
+  Json policy(const PolicyFacts& facts) const {
+    Json out{{"base", facts.base}};
+    out["base_hashes"] = facts.base_hashes;
+    out["prompt_template"] = facts.prompt_template;
+    out["temperature"] = facts.temperature;
+    out["alpha"] = facts.alpha;
+    if (facts.steps) out["steps"] = *facts.steps;
+    if (facts.answers) out["answers"] = *facts.answers;
+    return out;
+  }
+
+  Json data(const EvaluationData& facts) const {
+    Json out{{"split", facts.split}};
+    out["file"] = facts.file;
+    out["hash"] = facts.hash;
+    out["prompts"] = facts.prompts;
+    out["overlap"] = facts.overlap;
+    return out;
+  }
+
+  Json baselines() const {
+    Json out = Json::array();
+    for (const BaselinePolicy& baseline : report_.baselines) {
+      Json row{{"name", baseline.name}, {"points", points(baseline.points)}};
+      if (!baseline.reference.per_prompt.rewards.empty())
+        row["reference"] = reference(baseline.reference);
+      if (baseline.policy) row["policy"] = policy(*baseline.policy);
+      out.push_back(std::move(row));
+    }
     return out;
   }
 
@@ -130,6 +159,12 @@ class Writer {
     out["sparsity"] = s.sparsity;
     out["front_length"] = s.front_length;
     out["diagonal_share"] = s.diagonal_share;
+    if (s.intervals) {
+      out["intervals"] = {
+          {"best_utility", interval(s.intervals->best_utility)},
+          {"knob_regret", interval(s.intervals->knob_regret)},
+          {"diagonal_share", interval(s.intervals->diagonal_share)}};
+    }
     out["step_back_standard_errors"] = s.step_back_standard_errors;
     out["steps_back"] = Json::array();
     for (const StepBack& step : s.steps_back) {

@@ -211,8 +211,8 @@ std::vector<FrontPoint> ReportReader::points(
   return out;
 }
 
-ReferencePolicy ReportReader::reference(const Json& json) const {
-  const std::string path = "reference";
+ReferencePolicy ReportReader::reference(
+    const Json& json, const std::string& path) const {
   keys(json, path, kAnswerKeys, kOptionalAnswerKeys);
   ReferencePolicy p;
   if (!json["rewards"].empty()) {
@@ -220,6 +220,79 @@ ReferencePolicy ReportReader::reference(const Json& json) const {
   }
   read_answers(json, path, p);
   return p;
+}
+
+PolicyFacts ReportReader::policy(
+    const Json& json, const std::string& path) const {
+  keys(
+      json,
+      path,
+      {"base", "base_hashes", "prompt_template", "temperature", "alpha"},
+      {"steps", "answers"});
+  const auto optional = [&](const char* key) {
+    return json.contains(key)
+               ? std::optional<std::int64_t>(count(json[key], path + "." + key))
+               : std::nullopt;
+  };
+  PolicyFacts facts;
+  facts.base = text(json["base"], path + ".base");
+  facts.base_hashes = text(json["base_hashes"], path + ".base_hashes");
+  facts.prompt_template =
+      text(json["prompt_template"], path + ".prompt_template");
+  facts.temperature = number(json["temperature"], path + ".temperature");
+  facts.alpha = number(json["alpha"], path + ".alpha");
+  facts.steps = optional("steps");
+  facts.answers = optional("answers");
+  return facts;
+}
+
+EvaluationData ReportReader::data(const Json& json) const {
+  keys(json, "data", {"split", "file", "hash", "prompts", "overlap"});
+  return {
+      text(json["split"], "data.split"),
+      text(json["file"], "data.file"),
+      text(json["hash"], "data.hash"),
+      count(json["prompts"], "data.prompts"),
+      count(json["overlap"], "data.overlap")};
+}
+
+std::vector<BaselinePolicy> ReportReader::baselines(const Json& json) const {
+  std::vector<BaselinePolicy> out;
+  for (const Json& row : array(json, "baselines")) {
+    const std::string here = at("baselines", out.size());
+    keys(row, here, {"name", "points"}, {"reference", "policy"});
+    BaselinePolicy& baseline = out.emplace_back();
+    baseline.name = text(row["name"], here + ".name");
+    baseline.points = points(row["points"], here + ".points");
+    if (row.contains("reference"))
+      baseline.reference = reference(row["reference"], here + ".reference");
+    if (row.contains("policy"))
+      baseline.policy = policy(row["policy"], here + ".policy");
+  }
+  return out;
+}
+
+std::vector<StepBack> ReportReader::steps_back(const Json& json) const {
+  std::vector<StepBack> out;
+  for (const Json& row : array(json, "summary.steps_back")) {
+    const std::string here = at("summary.steps_back", out.size());
+    keys(
+        row,
+        here,
+        {"objective",
+         "from_weight",
+         "to_weight",
+         "difference",
+         "standard_error"});
+    StepBack& step = out.emplace_back();
+    step.objective = text(row["objective"], here + ".objective");
+    step.from_weight = number(row["from_weight"], here + ".from_weight");
+    step.to_weight = number(row["to_weight"], here + ".to_weight");
+    step.difference = number(row["difference"], here + ".difference");
+    step.standard_error =
+        number(row["standard_error"], here + ".standard_error");
+  }
+  return out;
 }
 
 Summary ReportReader::summary(const Json& json) const {
@@ -243,7 +316,7 @@ Summary ReportReader::summary(const Json& json) const {
        "steps_back",
        "step_back_standard_errors",
        "diagonal_share"},
-      {"hull_hypervolume"});
+      {"hull_hypervolume", "intervals"});
   const auto get = [&](const char* key) {
     return number(json[key], path + "." + key);
   };
@@ -266,23 +339,15 @@ Summary ReportReader::summary(const Json& json) const {
   s.front_length = get("front_length");
   s.diagonal_share = get("diagonal_share");
   s.step_back_standard_errors = get("step_back_standard_errors");
-  for (const Json& row : array(json["steps_back"], "summary.steps_back")) {
-    const std::string here = at("summary.steps_back", s.steps_back.size());
-    keys(
-        row,
-        here,
-        {"objective",
-         "from_weight",
-         "to_weight",
-         "difference",
-         "standard_error"});
-    StepBack& step = s.steps_back.emplace_back();
-    step.objective = text(row["objective"], here + ".objective");
-    step.from_weight = number(row["from_weight"], here + ".from_weight");
-    step.to_weight = number(row["to_weight"], here + ".to_weight");
-    step.difference = number(row["difference"], here + ".difference");
-    step.standard_error =
-        number(row["standard_error"], here + ".standard_error");
+  s.steps_back = steps_back(json["steps_back"]);
+  if (json.contains("intervals")) {
+    const Json& all = json["intervals"];
+    const std::string here = "summary.intervals";
+    keys(all, here, {"best_utility", "knob_regret", "diagonal_share"});
+    s.intervals = CrossFit{
+        interval(all["best_utility"], here + ".best_utility"),
+        interval(all["knob_regret"], here + ".knob_regret"),
+        interval(all["diagonal_share"], here + ".diagonal_share")};
   }
   return s;
 }
@@ -361,7 +426,8 @@ Report ReportReader::report(const Json& json) {
        "provenance",
        "texts",
        "training",
-       "notes"});
+       "notes"},
+      {"policy", "data"});
   Report out;
   out.title = text(json["title"], "title");
   out.objectives = strings(json["objectives"], "objectives");
@@ -373,14 +439,10 @@ Report ReportReader::report(const Json& json) {
   objectives_ = out.objectives;
   out.reference_point = complete(json["reference_point"], "reference_point");
   out.points = points(json["points"], "points");
-  out.reference = reference(json["reference"]);
-  for (const Json& row : array(json["baselines"], "baselines")) {
-    const std::string here = at("baselines", out.baselines.size());
-    keys(row, here, {"name", "points"});
-    out.baselines.push_back(
-        {text(row["name"], here + ".name"),
-         points(row["points"], here + ".points")});
-  }
+  out.reference = reference(json["reference"], "reference");
+  out.baselines = baselines(json["baselines"]);
+  if (json.contains("policy")) out.policy = policy(json["policy"], "policy");
+  if (json.contains("data")) out.data = data(json["data"]);
   out.summary = summary(json["summary"]);
   for (const char* key : {"cost", "provenance"}) {
     if (!json[key].is_object()) fail(key, "is not an object; write one");

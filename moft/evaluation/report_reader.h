@@ -48,7 +48,11 @@ class ReportReader {
       const Json& json, const std::string& path, Policy& policy) const;
   std::vector<FrontPoint> points(
       const Json& json, const std::string& path) const;
-  ReferencePolicy reference(const Json& json) const;
+  ReferencePolicy reference(const Json& json, const std::string& path) const;
+  PolicyFacts policy(const Json& json, const std::string& path) const;
+  EvaluationData data(const Json& json) const;
+  std::vector<BaselinePolicy> baselines(const Json& json) const;
+  std::vector<StepBack> steps_back(const Json& json) const;
   Summary summary(const Json& json) const;
   SampleAnswer answer(const Json& json, const std::string& path) const;
   std::vector<SampleText> texts(const Json& json, std::size_t points) const;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/cross_fit.h"
 
 namespace moft {
 namespace {
@@ -70,28 +71,43 @@ std::size_t count_prompts(const Report& report) {
   return found == scores.end() ? 0 : found->second.size();
 }
 
+// `reference` is that of the point's own policy; it may be empty.
 void complete_point(
-    FrontPoint& point, const Report& report, const Bootstrap& bootstrap) {
-  for (const std::string& name : report.objectives) {
+    FrontPoint& point,
+    const std::vector<std::string>& objectives,
+    const ReferencePolicy& reference,
+    const Bootstrap& bootstrap) {
+  for (const std::string& name : objectives) {
     point.rewards[name] = bootstrap.mean(point.per_prompt.rewards.at(name));
   }
   point.kl = bootstrap.mean(point.per_prompt.kl);
   const auto values =
       values_per_prompt(point.per_prompt, point.weights, point.alpha);
   point.value = bootstrap.mean(values);
-  if (report.reference.per_prompt.rewards.empty()) return;
-  const auto reference = values_per_prompt(
-      report.reference.per_prompt, point.weights, point.alpha);
-  point.reference_value = bootstrap.mean(reference).mean;
-  point.value_gain = bootstrap.difference(values, reference);
+  if (reference.per_prompt.rewards.empty()) return;
+  const auto without =
+      values_per_prompt(reference.per_prompt, point.weights, point.alpha);
+  point.reference_value = bootstrap.mean(without).mean;
+  point.value_gain = bootstrap.difference(values, without);
 }
 
-// Mean over the points whose weight of the objective is extreme.
-double mean_at(const Report& report, const std::string& name, double weight) {
+void complete_reference(
+    ReferencePolicy& reference,
+    const std::vector<std::string>& objectives,
+    const Bootstrap& bootstrap) {
+  if (reference.per_prompt.rewards.empty()) return;
+  for (const std::string& name : objectives) {
+    reference.rewards[name] =
+        bootstrap.mean(reference.per_prompt.rewards.at(name));
+  }
+}
+
+// Mean over the points at which the knob has this value.
+double mean_at(const Report& report, const std::string& name, double knob) {
   double sum = 0;
   double count = 0;
   for (const FrontPoint& point : report.points) {
-    if (std::abs(point.weights.at(name) - weight) > 1e-9) continue;
+    if (std::abs(knob_value(report, point, name) - knob) > 1e-9) continue;
     sum += point.rewards.at(name).mean;
     count += 1;
   }
@@ -102,7 +118,7 @@ void summarise_objective(
     Report& report, const std::string& name, const Bootstrap& bootstrap) {
   Row weights, rewards;
   for (const FrontPoint& point : report.points) {
-    weights.push_back(point.weights.at(name));
+    weights.push_back(knob_value(report, point, name));
     rewards.push_back(point.rewards.at(name).mean);
   }
   Summary& summary = report.summary;
@@ -116,24 +132,25 @@ void summarise_objective(
   }
 }
 
-void summarise_values(Report& report) {
-  Row kl, alphas, values;
+void summarise_values(Report& report, const Bootstrap& bootstrap) {
+  Row alphas, values;
   for (const FrontPoint& point : report.points) {
-    kl.push_back(point.kl.mean);
     alphas.push_back(point.alpha);
     values.push_back(point.value.mean);
   }
   const Rows weightings = weighting_rows(report);
-  const Rows scores = cross_values(reward_rows(report), kl, weightings, alphas);
   Summary& summary = report.summary;
-  summary.mean_utility = mean_utility(scores);
-  summary.best_utility = best_utility(scores);
-  summary.knob_regret = knob_regret(scores);
-  summary.diagonal_share = diagonal_share(scores);
+  const Row equal = equal_shares(values.size());
+  summary.mean_utility =
+      std::inner_product(values.begin(), values.end(), equal.begin(), 0.0);
+  const CrossFit fit = cross_fit(report.points, report.objectives, bootstrap);
+  summary.best_utility = fit.best_utility.mean;
+  summary.knob_regret = fit.knob_regret.mean;
+  summary.diagonal_share = fit.diagonal_share.mean;
+  summary.intervals = fit;
   const bool line = report.objectives.size() == 2 &&
                     std::set<double>(alphas.begin(), alphas.end()).size() == 1;
-  const Row shares =
-      line ? trapezoid_shares(weightings) : equal_shares(values.size());
+  const Row shares = line ? trapezoid_shares(weightings) : equal;
   summary.moft_value =
       std::inner_product(values.begin(), values.end(), shares.begin(), 0.0);
   summary.moft_rule = line ? "trapezoid rule for a uniform weighting"
@@ -165,6 +182,25 @@ void summarise_front(Report& report) {
   }
 }
 
+void check_reference(
+    const Report& report,
+    const ReferencePolicy& reference,
+    const std::string& place,
+    std::size_t prompts) {
+  const auto& rewards = reference.per_prompt.rewards;
+  for (const std::string& name : report.objectives) {
+    if (rewards.empty()) break;
+    if (!rewards.contains(name) || rewards.at(name).size() != prompts) {
+      throw_caller_error(
+          "[report] {} has no '{}' for each of the {} prompts; score every "
+          "prompt",
+          place,
+          name,
+          prompts);
+    }
+  }
+}
+
 void check_report(const Report& report, std::size_t prompts) {
   for (std::size_t k = 0; k < report.points.size(); ++k) {
     check_point(
@@ -179,16 +215,13 @@ void check_report(const Report& report, std::size_t prompts) {
           prompts);
     }
   }
-  const auto& reference = report.reference.per_prompt.rewards;
-  for (const std::string& name : report.objectives) {
-    if (reference.empty()) break;
-    if (!reference.contains(name) || reference.at(name).size() != prompts) {
-      throw_caller_error(
-          "[report] the reference has no '{}' for each of the {} prompts; "
-          "score every prompt",
-          name,
-          prompts);
-    }
+  check_reference(report, report.reference, "the reference", prompts);
+  for (const BaselinePolicy& baseline : report.baselines) {
+    check_reference(
+        report,
+        baseline.reference,
+        fmt::format("the reference of baseline '{}'", baseline.name),
+        prompts);
   }
 }
 
@@ -208,6 +241,11 @@ std::vector<double> values_per_prompt(
     values.at(n) -= alpha * scores.kl[n];
   }
   return values;
+}
+
+double knob_value(
+    const Report& report, const FrontPoint& point, const std::string& name) {
+  return report.objectives.size() == 1 ? -point.alpha : point.weights.at(name);
 }
 
 std::vector<std::size_t> knob_order(const Report& report) {
@@ -250,24 +288,22 @@ void complete_report(Report& report, const BootstrapOptions& options) {
   const Bootstrap bootstrap(prompts, options);
   for (const std::string& name : report.objectives) {
     report.reference_point.try_emplace(name, 0.0);
-    const auto& reference = report.reference.per_prompt.rewards;
-    if (!reference.empty()) {
-      report.reference.rewards[name] = bootstrap.mean(reference.at(name));
-    }
   }
+  complete_reference(report.reference, report.objectives, bootstrap);
   for (FrontPoint& point : report.points) {
-    complete_point(point, report, bootstrap);
+    complete_point(point, report.objectives, report.reference, bootstrap);
   }
   for (BaselinePolicy& baseline : report.baselines) {
+    complete_reference(baseline.reference, report.objectives, bootstrap);
     for (FrontPoint& point : baseline.points) {
-      complete_point(point, report, bootstrap);
+      complete_point(point, report.objectives, baseline.reference, bootstrap);
     }
   }
   report.summary.steps_back.clear();
   for (const std::string& name : report.objectives) {
     summarise_objective(report, name, bootstrap);
   }
-  summarise_values(report);
+  summarise_values(report, bootstrap);
   summarise_front(report);
 }
 

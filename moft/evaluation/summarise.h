@@ -11,7 +11,9 @@ namespace moft {
 
 // Fills everything that follows from the per-prompt scores: the intervals of
 // rewards, KL, value and value gain of every point and baseline point, the
-// reference value, the reference's intervals, and the summary.
+// reference value, the references' intervals, and the summary. A baseline's
+// points are measured against the baseline's own reference; without one their
+// reference value and value gain stay 0.
 //
 // REQUIRES objectives, points (weights, alpha, per_prompt), and, if there is a
 // reference, reference.per_prompt.rewards. An empty reference_point becomes 0
@@ -20,7 +22,8 @@ namespace moft {
 //
 // The summary's rules: extent, reach, Spearman, hypervolumes, evenness,
 // spacing, sparsity and length are of the mean rewards; moft_value, utilities
-// and regret of the values (KL included), each weighting at its own alpha.
+// and regret of the values (KL included), each weighting at its own alpha; best
+// utility, regret and diagonal share are cross-fitted (cross_fit.h).
 void complete_report(Report& report, const BootstrapOptions& options = {});
 
 // Value of every prompt: (1 - alpha) w.R - alpha KL (eq. 1), [prompts]. An
@@ -31,6 +34,11 @@ std::vector<double> values_per_prompt(
 // Mean rewards [points][objectives] and weightings in the objectives' order.
 Rows reward_rows(const Report& report);
 Rows weighting_rows(const Report& report);
+
+// What turns an objective up: its weight; with a single objective, whose weight
+// is always 1, minus alpha.
+double knob_value(
+    const Report& report, const FrontPoint& point, const std::string& name);
 
 // Indices of the points as the knob turns: by alpha, then by rising weight of
 // the first objective, then of the next.

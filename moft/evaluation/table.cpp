@@ -159,6 +159,7 @@ Cells header(const Report& report, bool several_alphas) {
   for (const std::string& name : report.objectives) {
     cells[0] += (cells[0].empty() ? "" : " / ") + printable(name);
   }
+  if (report.objectives.size() == 1) cells[0] = "alpha";
   if (several_alphas) cells.push_back("alpha");
   for (const std::string& name : report.objectives) {
     cells.push_back(printable(name));
@@ -221,10 +222,13 @@ std::string beside(
 
 std::string results_table(const Report& report) {
   if (report.points.empty()) return "(no points)\n";
-  const bool several = std::any_of(
-      report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
-        return p.alpha != report.points.front().alpha;
-      });
+  // With a single objective the label is alpha already.
+  const bool several =
+      report.objectives.size() > 1 &&
+      std::any_of(
+          report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
+            return p.alpha != report.points.front().alpha;
+          });
   std::vector<Cells> rows{header(report, several)};
   for (const std::size_t k : knob_order(report)) {
     rows.push_back(point_cells(report, report.points[k], several));

@@ -43,6 +43,8 @@ struct DefinitionFile {
   double kl_strength = 0.0;
   double temperature = 1.0;
   std::string prompt_template = "{prompt}";
+  std::optional<std::int64_t> steps;
+  std::optional<std::int64_t> answers;
   std::map<std::string, std::string> provenance;
 
   template <class V>
@@ -56,6 +58,8 @@ struct DefinitionFile {
     v("kl_strength", kl_strength, Help{"alpha of training"}, between(0, 1));
     v("temperature", temperature, Help{"part of the policy"}, above(0));
     v("prompt_template", prompt_template, Help{"how a prompt is made"});
+    v("steps", steps, Help{"of training"}, at_least(0));
+    v("answers", answers, Help{"drawn in these steps"}, at_least(0));
     v("provenance", provenance, Help{"where the policy came from"});
   }
 };
@@ -151,6 +155,8 @@ ordered_json definition_to_json(const PolicyDefinition& definition) {
   file.kl_strength = definition.kl_strength;
   file.temperature = definition.temperature;
   file.prompt_template = definition.prompt_template;
+  file.steps = definition.steps;
+  file.answers = definition.answers;
   file.provenance = definition.provenance;
   return options_to_json(file);
 }
@@ -169,6 +175,8 @@ PolicyDefinition definition_from_json(
   definition.kl_strength = file.kl_strength;
   definition.temperature = file.temperature;
   definition.prompt_template = file.prompt_template;
+  definition.steps = file.steps;
+  definition.answers = file.answers;
   definition.provenance = file.provenance;
   return definition;
 }

@@ -3,6 +3,7 @@
 // Thread safety: one thread at a time.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -27,6 +28,9 @@ struct PolicyDefinition {
   double temperature = 1.0;
   // With {field}s; "{prompt}" for a plain model: the text as it is.
   std::string prompt_template = "{prompt}";
+  // Of the training behind it; absent in policies of older versions.
+  std::optional<std::int64_t> steps;
+  std::optional<std::int64_t> answers;  // completions drawn in these steps
   std::map<std::string, std::string> provenance;
 
   KlRange kl_range() const;

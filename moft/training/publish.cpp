@@ -149,8 +149,27 @@ KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt) {
   return effects;
 }
 
-double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
-  return knob_effects(policy, prompt).weighting;
+std::vector<std::string> steering_warnings(
+    SteeredPolicy& policy, const TokenIds& prompt) {
+  constexpr const char* kCure =
+      "train for more steps, raise training.optimizer.learning_rate, or check "
+      "that the rewards differ between completions";
+  const KnobEffects effects = knob_effects(policy, prompt);
+  std::vector<std::string> warnings;
+  if (effects.weighting < kLeastSteeringEffect) {
+    warnings.push_back(fmt::format(
+        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
+        "equal; {}",
+        kCure));
+  }
+  if (effects.alpha < kLeastSteeringEffect) {
+    warnings.push_back(fmt::format(
+        "THIS POLICY DOES NOT ANSWER TO --alpha: its logits at alpha {} and at "
+        "1, the reference, are equal; {}",
+        shortest_number(policy.kl_range().alpha_min()),
+        kCure));
+  }
+  return warnings;
 }
 
 }  // namespace moft

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "moft/generation/steered_policy.h"
 
@@ -39,10 +40,11 @@ struct KnobEffects {
 };
 KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt);
 
-// Its `weighting`.
-double steering_effect(SteeredPolicy& policy, const TokenIds& prompt);
-
 // Below this effect a policy counts as not steering.
 inline constexpr double kLeastSteeringEffect = 1e-5;
+
+// A sentence for each knob that the policy does not answer to.
+std::vector<std::string> steering_warnings(
+    SteeredPolicy& policy, const TokenIds& prompt);
 
 }  // namespace moft

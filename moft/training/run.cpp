@@ -146,26 +146,6 @@ void TrainingRun::throw_guarded(
       what_is_left(place()));
 }
 
-void TrainingRun::warn_unless_steering() {
-  const TokenIds& prompt = trainer_.prompts().front();
-  const KnobEffects effects = knob_effects(policy_, prompt);
-  if (effects.weighting < kLeastSteeringEffect) {
-    log_warning(
-        "THIS POLICY DOES NOT STEER: the logits of different weightings are "
-        "equal; train for more steps, raise "
-        "training.optimizer.learning_rate, or check that the rewards differ "
-        "between completions");
-  }
-  if (effects.alpha < kLeastSteeringEffect) {
-    log_warning(
-        "THIS POLICY DOES NOT ANSWER TO --alpha: its logits at alpha {} and at "
-        "1, the reference, are equal; train for more steps, raise "
-        "training.optimizer.learning_rate, or check that the rewards differ "
-        "between completions",
-        shortest_number(policy_.kl_range().alpha_min()));
-  }
-}
-
 std::optional<std::string> TrainingRun::end_in_alarm() const {
   const auto alarm = guards_.alarm();
   if (!alarm) return std::nullopt;
@@ -193,7 +173,14 @@ void TrainingRun::publish() {
   card.steps = trainer_.finished_steps();
   read_figures(setup.directory, card);
   card.alarm = end_in_alarm().value_or("");
-  warn_unless_steering();
+  for (const std::string& warning :
+       steering_warnings(policy_, trainer_.prompts().front())) {
+    log_warning("{}", warning);
+  }
+  policy_.definition().steps = trainer_.finished_steps();
+  policy_.definition().answers = trainer_.finished_steps() *
+                                 trainer_.options().prompts_per_step *
+                                 trainer_.options().samples_per_prompt;
   save_policy(
       policy_,
       setup.base_path,

@@ -318,6 +318,62 @@ TEST(Recipe, CheckReadsTheFilesBesideTheRecipe) {
   }
 }
 
+TEST(Recipe, CheckComparesThePartsOfTheData) {
+  TemporaryFolder folder;
+  folder.write("r.yaml", kGood);
+  folder.write("model.gguf", "");
+  folder.write("train.jsonl", "{\"post\": \"a\"}\n{\"post\": \"b\"}\n");
+  folder.write("held.jsonl", "{\"post\": \"c\"}\n{\"post\": \"b\"}\n");
+  folder.write("final.jsonl", "{\"post\": \"d\", \"id\": \"b\"}\n");
+  const auto check = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"recipe", "check", "r.yaml"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_moft(words, folder.path());
+  };
+  ProgramResult result = check({"data.final=final.jsonl"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "r.yaml: good; 2 objectives, 2 and 2 and 1 examples\n");
+  EXPECT_NE(
+      result.err.find(
+          "r.yaml: 1 of the 2 prompts of data.evaluation is also in "
+          "data.train: held.jsonl:2 is train.jsonl:2; a held-out prompt must "
+          "not be trained on: remove these from one of the two"),
+      std::string::npos)
+      << result.err;
+  folder.write("held.jsonl", "{\"post\": \"d\"}\n");
+  result = check({"data.final=final.jsonl"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(
+      result.err.find("r.yaml: 1 of the 1 prompts of data.final is also in "
+                      "data.evaluation: final.jsonl:1 is held.jsonl:1"),
+      std::string::npos)
+      << result.err;
+  result = check({"data.final=missing.jsonl"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.err.find("data.final is 'missing.jsonl'"), std::string::npos)
+      << result.err;
+}
+
+TEST(Recipe, CheckComparesThePairsOfSft) {
+  TemporaryFolder folder;
+  folder.write(
+      "s.yaml",
+      "name: pairs\noutput: run\nmodel: {path: model.gguf}\n"
+      "data: {train: train.jsonl, evaluation: held.jsonl, prompt_template: "
+      "\"{post}\", completion_template: \"{summary}\"}\n"
+      "sft: {steps: 1}\n");
+  folder.write("model.gguf", "");
+  folder.write("train.jsonl", "{\"post\": \"a\", \"summary\": \"x\"}\n");
+  folder.write("held.jsonl", "{\"post\": \"a\", \"summary\": \"y\"}\n");
+  const ProgramResult result =
+      run_moft({"recipe", "check", "s.yaml"}, folder.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(
+      result.err.find("s.yaml: 1 of the 1 prompts of data.evaluation is also"),
+      std::string::npos)
+      << result.err;
+}
+
 TEST(Recipe, AnUnreadableRecipeIsTheCallersFault) {
   TemporaryFolder folder;
   ProgramResult result = run_moft({"recipe", "show", folder.path().string()});

@@ -19,12 +19,16 @@ namespace {
 
 constexpr size_t kMinTrainPosts = 256;
 constexpr size_t kMinHeldoutPosts = 56;
+constexpr size_t kMinFinalPosts = 40;
 constexpr size_t kMinPostWords = 40;
 constexpr size_t kMaxPostWords = 70;
 constexpr size_t kMinSummaryWords = 5;
 constexpr size_t kMaxSummaryWords = 16;
 constexpr size_t kSharedRun = 6;      // words no two posts may share in a row
 constexpr size_t kSharedOpening = 3;  // words no two posts may begin with
+
+constexpr const char* kFiles[] = {
+    "train.jsonl", "heldout.jsonl", "final.jsonl"};
 
 const std::set<std::string> kKinds = {
     "question",
@@ -152,9 +156,10 @@ std::vector<Post> read_posts(const std::string& name) {
 }
 
 std::vector<Post> read_all() {
-  std::vector<Post> posts = read_posts("train.jsonl");
-  for (Post& post : read_posts("heldout.jsonl"))
-    posts.push_back(std::move(post));
+  std::vector<Post> posts;
+  for (const char* name : kFiles)
+    for (Post& post : read_posts(name))
+      posts.push_back(std::move(post));
   return posts;
 }
 
@@ -166,10 +171,11 @@ void expect_none(const std::vector<std::string>& found) {
 TEST(Posts, EveryLineIsAProperPostAndThereAreEnough) {
   EXPECT_GE(read_posts("train.jsonl").size(), kMinTrainPosts);
   EXPECT_GE(read_posts("heldout.jsonl").size(), kMinHeldoutPosts);
+  EXPECT_GE(read_posts("final.jsonl").size(), kMinFinalPosts);
 }
 
-TEST(Posts, EveryKindOccursInBothFiles) {
-  for (const char* name : {"train.jsonl", "heldout.jsonl"}) {
+TEST(Posts, EveryKindOccursInEveryFile) {
+  for (const char* name : kFiles) {
     std::set<std::string> seen;
     for (const Post& post : read_posts(name))
       seen.insert(post.kind);
@@ -177,7 +183,7 @@ TEST(Posts, EveryKindOccursInBothFiles) {
   }
 }
 
-TEST(Posts, IdsPostsAndSummariesAreUniqueAcrossBothFiles) {
+TEST(Posts, IdsPostsAndSummariesAreUniqueAcrossAllFiles) {
   const auto posts = read_all();
   using Strings = std::vector<std::string>;
   expect_none(collisions(posts, [](const Post& p) { return Strings{p.id}; }));

@@ -29,6 +29,7 @@ for file in recipe.yaml metrics.jsonl samples.jsonl policy/moft.json \
   [ -s "$out/$file" ] || { echo "missing $out/$file" >&2; exit 1; }
 done
 [ "$(grep -c '"weights"' "$out/report/report.json")" -ge 5 ]
+grep -q '"split": "final"' "$out/report/report.json"
 
 moft=build/release/bin/moft
 prompt="The bakery on our corner closes for good on Monday."

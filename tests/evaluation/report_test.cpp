@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 #include <regex>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -40,6 +41,9 @@ Report complete_pair() {
   report.texts = {text};
   report.training = {{1, {{"zeal", .1}}, .5, {}, 12.0}, {2, {}, .6, 1.0, {}}};
   report.notes = automatic_notes(report);
+  report.policy = PolicyFacts{
+      "base", "model.safetensors 0a1b", "{post}", 0.6, 0.01, 54, 1296};
+  report.data = EvaluationData{"final", "final.jsonl", "0c2d", 40, 0};
   return report;
 }
 
@@ -101,6 +105,41 @@ TEST(ReportJson, ReadsBackToTheSameText) {
   EXPECT_EQ(again.summary.hypervolume, report.summary.hypervolume);
   EXPECT_EQ(again.training[0].mean_length, 12.0);
   EXPECT_FALSE(again.training[0].entropy.has_value());
+}
+
+TEST(ReportJson, KeepsPolicyDataBaselinesAndIntervals) {
+  Report report = complete_pair();
+  BaselinePolicy other{"other", report.points, report.reference};
+  for (auto& [name, scores] : other.reference.per_prompt.rewards)
+    scores.assign(40, 0.1);
+  other.policy = report.policy;
+  other.policy->steps.reset();
+  report.baselines = {other};
+  complete_report(report);
+  const std::string text = report_to_json(report);
+  const Report again = report_from_json(text, "report.json");
+  EXPECT_EQ(report_to_json(again), text);
+  EXPECT_EQ(again.policy->steps, 54);
+  EXPECT_EQ(again.policy->answers, 1296);
+  EXPECT_EQ(again.data->split, "final");
+  EXPECT_EQ(again.data->hash, "0c2d");
+  EXPECT_FALSE(again.baselines[0].policy->steps.has_value());
+  EXPECT_NEAR(again.baselines[0].points[2].reference_value, 0.99 * 0.1, 1e-12);
+  EXPECT_EQ(
+      again.summary.intervals->knob_regret.high,
+      report.summary.intervals->knob_regret.high);
+}
+
+TEST(ReportJson, ReadsReportsFromBeforeThese) {
+  auto old = nlohmann::json::parse(report_to_json(complete_pair()));
+  old.erase("policy");
+  old.erase("data");
+  old["summary"].erase("intervals");
+  old["baselines"] = {{{"name", "x"}, {"points", old["points"]}}};
+  const Report report = report_from_json(old.dump(), "old.json");
+  EXPECT_FALSE(report.policy || report.data || report.summary.intervals);
+  EXPECT_TRUE(report.baselines[0].reference.per_prompt.rewards.empty());
+  EXPECT_NE(report_page(report).find("Knob regret"), std::string::npos);
 }
 
 TEST(ReportJson, HasTheFieldsOthersReadInTheObjectivesOrder) {
@@ -255,6 +294,38 @@ TEST(WriteReport, WritesWholeFilesAndNoOthers) {
   EXPECT_THROW(write_report(blocked / "report", report), WorldError);
 }
 
+// Two evaluations of one run at the same time, and one that cannot write.
+TEST(WriteReport, WritersDoNotMeetAndAFailureKeepsTheOldReport) {
+  const auto folder = fresh_folder("writers") / "report";
+  const Report report = complete_pair();
+  Report other = report;
+  other.title = "Another";
+  std::vector<std::thread> writers;
+  for (const Report* one : {&report, &other}) {
+    writers.emplace_back([&folder, one] {
+      for (int k = 0; k < 20; ++k)
+        write_report(folder, *one);
+    });
+  }
+  for (std::thread& writer : writers)
+    writer.join();
+  const std::string title = read_report(folder / "report.json").title;
+  EXPECT_TRUE(title == "A test" || title == "Another") << title;
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    EXPECT_TRUE(entry.is_regular_file());
+    ++count;
+  }
+  EXPECT_EQ(count, 4u);
+
+  // What cannot be written leaves the old report.
+  Report broken = report;
+  broken.points[0].kl.mean = std::nan("");
+  const std::string before = read_text(folder / "report.json");
+  EXPECT_THROW(write_report(folder, broken), WorldError);
+  EXPECT_EQ(read_text(folder / "report.json"), before);
+}
+
 // Every tag opened is closed in order; the page's void elements aside.
 bool balanced(const std::string& html) {
   static const std::regex tag("<(/?)([a-zA-Z0-9]+)[^>]*?(/?)>");
@@ -374,6 +445,15 @@ TEST(Page, OneObjectiveAndOnePointWork) {
   EXPECT_TRUE(balanced(report_page(one)));
   EXPECT_NEAR(
       one.summary.hypervolume, one.points[0].rewards.at("a").mean, 1e-12);
+  // A single objective at several alphas: alpha labels the rows.
+  Report alphas = made_up_report({"a"}, {{1}, {1}, {1}}, 5);
+  for (int k = 0; k < 3; ++k)
+    alphas.points[k].alpha = 0.25 * (k + 1);
+  complete_report(alphas);
+  const std::string by_alpha = report_page(alphas);
+  EXPECT_TRUE(balanced(by_alpha));
+  for (const char* part : {"</span>0.25</th>", "</span>0.75</th>"})
+    EXPECT_NE(by_alpha.find(part), std::string::npos) << part;
   Report pair = made_up_report({"a", "b"}, {{.5, .5}}, 3);
   complete_report(pair);
   const std::string page = report_page(pair);

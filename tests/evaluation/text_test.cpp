@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
-#include "moft/evaluation/evaluate.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/summarise.h"
 #include "moft/evaluation/svg.h"
@@ -108,6 +107,49 @@ TEST(Notes, AReferenceThatIsBetterIsAWarning) {
       automatic_notes(report), "Warning: the reference has the higher value"));
 }
 
+TEST(Notes, ASingleObjectiveSteersByAlpha) {
+  // made_up_report's rewards do not depend on alpha: only the KL does here.
+  Report report = made_up_report({"a"}, {{1}, {1}, {1}}, 40);
+  for (int k = 0; k < 3; ++k) {
+    FrontPoint& point = report.points[k];
+    point.alpha = k == 0 ? 0.01 : k == 1 ? 0.1 : 1;
+    for (std::size_t n = 0; n < 40; ++n) {
+      point.per_prompt.rewards["a"][n] -= 0.2 * k;
+      point.per_prompt.kl[n] *= k == 2 ? 0 : 1 - 0.5 * k;
+    }
+  }
+  Report still = report;
+  complete_report(report);
+  EXPECT_NEAR(report.summary.reach.at("a"), 0.4, 1e-12);
+  EXPECT_EQ(report.summary.spearman.at("a"), 1);
+  EXPECT_TRUE(objectives_not_moved(report).empty());
+  EXPECT_FALSE(some_note(automatic_notes(report), "steer"));
+  EXPECT_FALSE(some_note(automatic_notes(report), "answer to alpha"));
+  EXPECT_TRUE(some_note(
+      automatic_notes(report), "has the higher value (KL included) at alpha"));
+
+  for (FrontPoint& point : still.points)
+    point.per_prompt = still.points[1].per_prompt;
+  complete_report(still);
+  EXPECT_TRUE(some_note(
+      automatic_notes(still),
+      "Warning: this policy does not steer. a does not rise"));
+  EXPECT_TRUE(some_note(
+      automatic_notes(still),
+      "does not answer to alpha. Its KL from the reference does not fall by "
+      "more than noise when alpha rises from 0.01 to 1."));
+}
+
+TEST(Notes, PromptsForChoosingAreSaidToBe) {
+  Report report = steering_report();
+  const char* remark = "These prompts are for choosing";
+  EXPECT_FALSE(some_note(automatic_notes(report), remark));
+  report.data = EvaluationData{"evaluation", "h.jsonl", "00", 40, 0};
+  EXPECT_TRUE(some_note(automatic_notes(report), remark));
+  report.data->split = "final";
+  EXPECT_FALSE(some_note(automatic_notes(report), remark));
+}
+
 TEST(Notes, BaselinesAreComparedWeightingByWeighting) {
   Report report = made_up_report({"a", "b"}, kThree, 40);
   report.baselines = {{"soup", report.points}, {"self", report.points}};
@@ -126,29 +168,6 @@ TEST(Notes, BaselinesAreComparedWeightingByWeighting) {
       "shown at 0, lower at 1"));
   EXPECT_TRUE(some_note(notes, "Against self: higher value at 0 of 3"));
   EXPECT_FALSE(some_note(notes, "dominated"));
-}
-
-TEST(Baselines, BringTheirRemarksAndSayWhoseStepsDiffer) {
-  Report report = made_up_report({"a", "b"}, kThree, 40);
-  complete_report(report);
-  const Report same = report;
-  Report better = report;
-  for (FrontPoint& point : better.points) {
-    for (auto& [name, scores] : point.per_prompt.rewards)
-      for (double& x : scores)
-        x += 0.1;
-  }
-  add_baselines(report, 400, {{"longer", better, 600}, {"equal", same, 400}});
-  EXPECT_TRUE(some_note(
-      report.notes,
-      "Against longer: higher value at 0 of 3 weightings, no difference shown "
-      "at 0, lower at 3"));
-  EXPECT_TRUE(some_note(report.notes, "Against equal: higher value at 0 of 3"));
-  EXPECT_TRUE(some_note(
-      report.notes, "longer was trained on 600 answers, this policy on 400"));
-  EXPECT_FALSE(some_note(report.notes, "equal was trained"));
-  EXPECT_EQ(report.baselines.size(), 2u);
-  EXPECT_FALSE(report.baselines[0].points[0].rewards.empty());
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

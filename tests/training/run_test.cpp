@@ -350,10 +350,12 @@ TEST(Publish, SteeringEffectIsNoneAtFirstAndThereAfterTraining) {
     options.steered_set = kind;
     TinyTraining tiny(scratch.path(), options);
     const TokenIds& prompt = tiny.trainer->prompts().front();
-    EXPECT_EQ(steering_effect(*tiny.policy, prompt), 0.0);
+    EXPECT_EQ(knob_effects(*tiny.policy, prompt).weighting, 0.0);
+    EXPECT_EQ(steering_warnings(*tiny.policy, prompt).size(), 2u);
     for (int step = 0; step < 3; ++step)
       tiny.trainer->step();
-    EXPECT_GT(steering_effect(*tiny.policy, prompt), 1e-3);
+    EXPECT_GT(knob_effects(*tiny.policy, prompt).weighting, 1e-3);
+    EXPECT_TRUE(steering_warnings(*tiny.policy, prompt).empty());
   }
 }
 
@@ -371,6 +373,25 @@ TEST(Publish, TheKnobForAlphaIsLookedAtToo) {
       tiny.trainer->step();
     EXPECT_GT(knob_effects(*tiny.policy, prompt).alpha, 1e-3);
   }
+}
+
+TEST(Publish, SaysHowLongThePolicyWasTrained) {
+  const Scratch scratch;
+  const fs::path run = scratch.path() / "run";
+  TinyRun options = six_steps();
+  run_in(run, scratch.path(), options);
+  const auto definition = [&] {
+    return parse_json(read_all(run / "policy/moft.json"), "moft.json");
+  };
+  EXPECT_EQ(definition().at("steps"), 6);
+  EXPECT_EQ(definition().at("answers"), 6 * 6 * 4);
+  // A run that went on and stopped leaves the policy as it was.
+  options.training.steps = 10;
+  EXPECT_FALSE(run_in(run, scratch.path(), options, 8).finished);
+  EXPECT_EQ(definition().at("steps"), 6);
+  run_in(run, scratch.path(), options);
+  EXPECT_EQ(definition().at("steps"), 10);
+  EXPECT_EQ(definition().at("answers"), 10 * 6 * 4);
 }
 
 TEST(RunDirectory, OneProcessAtATime) {
