@@ -10,6 +10,7 @@
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
@@ -18,7 +19,11 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr int kPolicyFormatVersion = 1;
+// 2: the words of conditioning.prompt are put at the prompt template's first
+// field; in 1 they were put before the whole prompt. Policies without such
+// words are the same in both and are written as 1.
+constexpr int kPolicyFormatVersion = 2;
+constexpr int kWordsBeforePromptVersion = 1;
 constexpr const char* kDefinitionFile = "moft.json";
 constexpr const char* kSteeringFile = "steering.safetensors";
 
@@ -35,7 +40,7 @@ struct ObjectiveEntry {
 };
 
 struct DefinitionFile {
-  std::int64_t format_version = kPolicyFormatVersion;
+  std::int64_t format_version = kWordsBeforePromptVersion;
   std::vector<ObjectiveEntry> objectives;
   ConditioningOptions conditioning;
   double kl_strength = 0.0;
@@ -84,15 +89,10 @@ void link_base(
   for (const fs::path& file : loaded.weight_files) {
     hard_link_or_copy(file, to / file.filename());
   }
-  for (const char* name :
-       {"config.json",
-        "generation_config.json",
-        "spiece.model",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json"}) {
+  for (const char* name : {"config.json", "generation_config.json"}) {
     if (fs::exists(base / name)) hard_link_or_copy(base / name, to / name);
   }
+  copy_tokenizer_files(base, to);
 }
 
 PolicyDefinition read_definition(const fs::path& file) {
@@ -142,6 +142,8 @@ ordered_json definition_to_json(const PolicyDefinition& definition) {
         {objective.name, {objective.low, objective.high}});
   }
   file.conditioning = definition.conditioning;
+  if (definition.conditioning.prompt && !definition.words_before_prompt)
+    file.format_version = kPolicyFormatVersion;
   file.kl_strength = definition.kl_strength;
   file.temperature = definition.temperature;
   file.prompt_template = definition.prompt_template;
@@ -160,6 +162,9 @@ PolicyDefinition definition_from_json(
         {entry.name, entry.range[0], entry.range[1]});
   }
   definition.conditioning = file.conditioning;
+  definition.words_before_prompt =
+      file.conditioning.prompt.has_value() &&
+      file.format_version == kWordsBeforePromptVersion;
   definition.kl_strength = file.kl_strength;
   definition.temperature = file.temperature;
   definition.prompt_template = file.prompt_template;

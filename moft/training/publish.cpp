@@ -91,7 +91,7 @@ std::string model_card_text(
   return text;
 }
 
-double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
+double steering_effect(SteeredPolicy& policy, const Prompt& prompt) {
   const std::size_t objectives = policy.objectives().size();
   if (objectives < 2) return 1.0;
   at::NoGradGuard no_gradient;
@@ -99,7 +99,7 @@ double steering_effect(SteeredPolicy& policy, const TokenIds& prompt) {
   const at::Device device =
       model.steerable().parameters.at(0)->device();
   // One prediction after the prompt for each corner.
-  const std::vector<std::int32_t> token = {prompt.back()};
+  const std::vector<std::int32_t> token = {prompt.ids.back()};
   std::vector<at::Tensor> logits;
   for (std::size_t i = 0; i < objectives; ++i) {
     const Steering corner{

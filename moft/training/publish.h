@@ -30,7 +30,7 @@ std::string model_card_text(const ModelCard& card, const SteeredPolicy& policy);
 // two corner weightings after `prompt`, as a part of the largest logit. 0 when
 // the policy does not steer; 1 with a single objective, which has no
 // weightings to tell apart.
-double steering_effect(SteeredPolicy& policy, const TokenIds& prompt);
+double steering_effect(SteeredPolicy& policy, const Prompt& prompt);
 
 // Below this effect a policy counts as not steering.
 inline constexpr double kLeastSteeringEffect = 1e-5;

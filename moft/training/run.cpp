@@ -125,7 +125,7 @@ void TrainingRun::publish() {
   ModelCard card = setup.card;
   card.steps = trainer_.finished_steps();
   read_figures(setup.directory, card);
-  const double effect = steering_effect(policy_, trainer_.prompts().front());
+  const double effect = steering_effect(policy_, trainer_.prompt(0));
   if (effect < kLeastSteeringEffect) {
     log_warning(
         "THIS POLICY DOES NOT STEER: the logits of different weightings are "
