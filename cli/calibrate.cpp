@@ -97,7 +97,7 @@ class CalibrateCommand : public Command {
     std::vector<CompletionRequest> requests;
     RewardBatch batch;
     for (const Example& example : examples) {
-      const TokenIds prompt = encode_prompt(format, example, *tokenizer);
+      const Prompt prompt = make_prompt(format, example, *tokenizer);
       for (std::size_t s = 0; s < samples_; ++s) {
         const auto row = static_cast<std::uint32_t>(requests.size());
         const auto seed = static_cast<std::uint64_t>(recipe.training.seed);

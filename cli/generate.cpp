@@ -1,5 +1,6 @@
 // `moft generate`: completions under one weighting.
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -7,7 +8,6 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
-#include "moft/data/encode_prompt.h"
 
 #include "cli/command.h"
 #include "cli/flags.h"
@@ -22,18 +22,17 @@ class GenerateCommand : public Command {
   void declare(Parser& parser) override {
     policy_.declare(parser);
     steering_.declare(parser);
-    const Option prompt = parser.add_option(
+    const Option prompt = parser.add_option_to(
         "--prompt",
-        prompt_,
+        [this](const std::string& text) { prompt_ = text; },
         "Text that fills the policy's prompt template; for a plain model the "
-        "whole prompt");
+        "whole prompt, in which special tokens count");
     parser
         .add_option(
             "--input",
             input_,
-            "JSON lines with the template's fields; one JSON line comes out "
-            "per "
-            "line and sample")
+            "JSON lines with the template's fields, for a plain model the "
+            "field \"prompt\"; one JSON line comes out per line and sample")
         .excludes(prompt);
     parser.add_option("--samples", samples_, "Completions of each prompt")
         .range(1, 1000000);
@@ -42,7 +41,7 @@ class GenerateCommand : public Command {
 
   int run() override {
     check_options(sampling_, "command line");
-    if (prompt_.empty() == input_.empty()) {
+    if (prompt_.has_value() == !input_.empty()) {
       throw_caller_error(
           "give the prompt: --prompt TEXT, or --input FILE.jsonl for many");
     }
@@ -67,7 +66,7 @@ class GenerateCommand : public Command {
 
   void stream_one(
       SteeredPolicy& policy, const std::optional<Steering>& steering) const {
-    const TokenIds prompt = policy.encode_prompt_text(prompt_);
+    const Prompt prompt = policy.fill_prompt(*prompt_);
     std::vector<CompletionRequest> requests;
     for (std::int64_t s = 0; s < samples_; ++s) {
       requests.push_back({prompt, steering, key(static_cast<std::size_t>(s))});
@@ -84,8 +83,7 @@ class GenerateCommand : public Command {
     format.check(examples);
     std::vector<CompletionRequest> requests;
     for (const Example& example : examples) {
-      const TokenIds prompt =
-          encode_prompt(format, example, policy.tokenizer());
+      const Prompt prompt = policy.fill_prompt(example);
       for (std::int64_t s = 0; s < samples_; ++s) {
         requests.push_back({prompt, steering, key(requests.size())});
       }
@@ -109,7 +107,7 @@ class GenerateCommand : public Command {
   PolicyFlags policy_;
   SteeringFlags steering_;
   SamplingFlags sampling_;
-  std::string prompt_;
+  std::optional<std::string> prompt_;
   std::string input_;
   std::int64_t samples_ = 1;
 };

@@ -51,22 +51,47 @@ double SteeringFlags::alpha(const SteeredPolicy& policy) const {
   return alpha;
 }
 
+void SteeringFlags::declare_reference(Parser& parser) {
+  has_reference_ = true;
+  parser.add_flag(
+      "--reference",
+      reference_,
+      "The frozen reference instead of a weighting");
+}
+
+void SteeringFlags::check_plain() const {
+  const char* given = !weights_.empty() ? "--weights"
+                      : alpha_          ? "--alpha"
+                      : reference_      ? "--reference"
+                                        : nullptr;
+  if (given == nullptr) return;
+  throw_caller_error(
+      "{}: the model has no knobs (it is a plain model); leave {} out",
+      given,
+      given);
+}
+
 std::optional<Steering> SteeringFlags::steering(
-    const SteeredPolicy& policy, bool optional) const {
+    const SteeredPolicy& policy) const {
   const auto names = policy.names();
   if (names.empty()) {
+    check_plain();
+    return std::nullopt;
+  }
+  if (reference_) {
     if (weights_.empty() && !alpha_) return std::nullopt;
     throw_caller_error(
-        "{} has no knobs (it is a plain model); leave out --weights and "
-        "--alpha",
-        weights_.empty() ? "--alpha: the model" : "--weights: the model");
+        "--reference and {} exclude each other: the reference is the same "
+        "under every weighting; leave one of the two out",
+        weights_.empty() ? "--alpha" : "--weights");
   }
   if (weights_.empty()) {
-    if (optional && !alpha_) return std::nullopt;
     throw_caller_error(
-        "--weights is missing; give a weight to each of {}, e.g. --weights {}",
+        "--weights is missing; give a weight to each of {}, e.g. --weights "
+        "{}{}",
         join(names, ", "),
-        format_weighting(Weighting::uniform(names.size()), names));
+        format_weighting(Weighting::uniform(names.size()), names),
+        has_reference_ ? ", or --reference for the frozen reference" : "");
   }
   return Steering{parse_weighting(weights_, names, "--weights"), alpha(policy)};
 }

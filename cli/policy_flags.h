@@ -32,15 +32,21 @@ class PolicyFlags {
 class SteeringFlags {
  public:
   void declare(Parser& parser);
-  // CallerError when weights are given to a policy without knobs or missing
-  // for one that has them (unless `optional`).
-  std::optional<Steering> steering(
-      const SteeredPolicy& policy, bool optional = false) const;
+  // --reference: the frozen reference instead of a weighting.
+  void declare_reference(Parser& parser);
+  // None: the frozen reference, which is what a plain model is. CallerError
+  // when weights are given to a policy without knobs, or are missing for one
+  // that has them and --reference was not given.
+  std::optional<Steering> steering(const SteeredPolicy& policy) const;
   double alpha(const SteeredPolicy& policy) const;
 
  private:
+  void check_plain() const;
+
   std::string weights_;
   std::optional<double> alpha_;
+  bool has_reference_ = false;
+  bool reference_ = false;
 };
 
 // How completions are drawn, as flags.

@@ -5,7 +5,7 @@
 
 #include "moft/core/files.h"
 #include "moft/core/json.h"
-#include "moft/generation/model_files.h"
+#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
@@ -50,10 +50,8 @@ void RunInputs::add_model(const std::string& kind, const LoadedModel& model) {
 
 void RunInputs::add_tokenizer(
     const std::string& prefix, const fs::path& folder) {
-  for (const char* name : kTokenizerFiles) {
-    const fs::path file = folder / name;
-    if (fs::exists(file)) hashes_[prefix + name] = hash_file(file);
-  }
+  for (const fs::path& file : list_tokenizer_files(folder))
+    hashes_[prefix + file.string()] = hash_file(folder / file);
 }
 
 void RunInputs::add_encoder(const std::string& name, const fs::path& folder) {

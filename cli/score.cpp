@@ -1,7 +1,10 @@
 // `moft score`: log-probabilities of given completions.
 //
-// Prompts are taken verbatim (no template): prompt ids followed by the
-// separately tokenised completion; special tokens written in either count.
+// Prompts are taken whole (no template is filled): prompt ids followed by the
+// separately tokenised completion; special tokens written in either count, and
+// a begin token that is written is not put first a second time. A policy that
+// is told its weighting in words gets them where its template's first field
+// begins.
 #include <numeric>
 
 #include <fmt/format.h>
@@ -23,13 +26,14 @@ class ScoreCommand : public Command {
   void declare(Parser& parser) override {
     policy_.declare(parser);
     steering_.declare(parser);
+    steering_.declare_reference(parser);
     parser
         .add_option(
             "--input",
             input_,
-            "JSON lines {\"prompt\": .., \"completion\": ..}; out comes one "
-            "line "
-            "each with log_prob and token_log_probs (nats)")
+            "JSON lines {\"prompt\": .., \"completion\": ..}, both whole, with "
+            "their chat markup; out comes one line each with log_prob and "
+            "token_log_probs (nats)")
         .required();
     parser.add_flag(
         "--with-reference",
@@ -39,19 +43,19 @@ class ScoreCommand : public Command {
 
   int run() override {
     auto policy = policy_.open();
-    const auto steering = steering_.steering(*policy, /*optional=*/true);
+    const auto steering = steering_.steering(*policy);
     std::vector<ScoreRequest> requests;
     for (const Example& pair : read_examples(input_)) {
       ScoreRequest request;
-      request.prompt =
-          policy->tokenizer().encode(text_field(pair, "prompt", "moft score"));
-      request.completion = policy->tokenizer().encode(
-          text_field(pair, "completion", "moft score"),
-          {.parse_special = true, .add_special = false});
+      request.prompt = policy->whole_prompt(
+          text_field(pair, "prompt", "moft score"), pair.where, steering);
+      request.completion = encode_completion(
+          text_field(pair, "completion", "moft score"), policy->tokenizer());
       request.steering = steering;
-      if (request.prompt.empty() || request.completion.empty()) {
+      request.where = pair.where;
+      if (request.completion.empty()) {
         throw_caller_error(
-            "{}: prompt and completion need at least one token each",
+            "{}: the completion has no tokens; write at least one word",
             pair.where);
       }
       requests.push_back(std::move(request));

@@ -9,6 +9,7 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/data/answer_end.h"
+#include "moft/core/text.h"
 #include "moft/models/random/initialise.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/run.h"
@@ -155,7 +156,7 @@ class SftCommand : public Command {
     const fs::path base_path = start.tokenizer_folder;
     const SftPairs train = read_pairs(recipe_.data.train, start);
     const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
-    print_start(start.model, train, held_out, compute);
+    print_start(start, train, held_out, compute);
     const auto warning = answer_end_warning(
         PromptTemplate(recipe_.data.prompt_template),
         *start.tokenizer,
@@ -194,11 +195,11 @@ class SftCommand : public Command {
   }
 
   void print_start(
-      const LoadedModel& model,
+      const Start& start,
       const SftPairs& train,
       const SftPairs& held_out,
       const Compute& compute) const {
-    const ModelInfo& info = model.model->info();
+    const ModelInfo& info = start.model.model->info();
     log_info("run         {}", recipe_.output);
     log_info(
         "model       {}, {} parameters, {}",
@@ -212,6 +213,10 @@ class SftCommand : public Command {
         held_out.pairs.size(),
         train.skipped,
         held_out.skipped);
+    log_info(
+        "end token   {}, where the completion template writes none",
+        quote_text(start.tokenizer->token_bytes(completion_end(
+            recipe_.data.prompt_template, *start.tokenizer, info))));
     log_info("compute     {}", compute.describe());
   }
 

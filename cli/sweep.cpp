@@ -47,7 +47,7 @@ class SweepCommand : public Command {
     policy->kl_range().check(alpha, "--alpha");
     const auto cover =
         simplex_cover(names.size(), static_cast<std::size_t>(weightings_));
-    const TokenIds prompt = policy->encode_prompt_text(prompt_);
+    const Prompt prompt = policy->fill_prompt(prompt_);
     std::vector<CompletionRequest> requests;
     for (const Weighting& w : cover) {
       // The same draws under every weighting, so that only the knob differs.

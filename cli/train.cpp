@@ -292,11 +292,10 @@ class TrainCommand : public Command {
     }
     if (policy.conditions_prompts()) {
       const auto w = Weighting::uniform(policy.names().size());
-      const Steering steering{w, policy.default_alpha()};
       log_info(
-          "prompt      {}({} tokens)",
+          "prompt      {}({} tokens), at the first field",
           policy.prompt_words(w),
-          policy.conditioned_prompt({}, steering).size());
+          policy.count_word_tokens(w));
     }
   }
 

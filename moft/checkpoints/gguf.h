@@ -79,7 +79,13 @@ class GgufFile : public TensorSource {
   std::string text_or(std::string_view key, std::string_view otherwise) const;
 
   // The `tokenizer.ggml.*` keys; ids are checked against the token list.
+  // Whether a begin token is put first follows llama.cpp where the file does
+  // not say: by the kind of tokenizer.
   GgufTokenizerData tokenizer_data() const;
+  // The tokens that end a completion, as in llama.cpp: eos, eot and eom (in
+  // this order), then every token whose text is a known end of a turn or of a
+  // text, by id. Each once; empty without a tokenizer.
+  std::vector<std::int32_t> end_tokens() const;
 
  private:
   const GgufValue& value(std::string_view key, bool is_array) const;

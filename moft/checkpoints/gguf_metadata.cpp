@@ -4,6 +4,7 @@
 
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/gguf_cursor.h"
+#include "moft/checkpoints/gguf_defaults.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 
@@ -217,8 +218,14 @@ GgufTokenizerData GgufFile::tokenizer_data() const {
   data.bos = special_token(*this, prefix + "bos_token_id", count);
   data.eos = special_token(*this, prefix + "eos_token_id", count);
   data.pad = special_token(*this, prefix + "padding_token_id", count);
-  data.add_bos = boolean_or(prefix + "add_bos_token", false);
+  data.add_bos = boolean_or(
+      prefix + "add_bos_token", adds_bos_by_default(data.model, data.pre));
   data.add_eos = boolean_or(prefix + "add_eos_token", false);
+  data.chat_templates = chat_templates(*this);
+  // Converters sometimes leave the tokens that end a turn without their mark.
+  for (std::size_t id = 0; id < count; ++id)
+    if (ends_completions(data.tokens[id], data.token_types[id]))
+      data.token_types[id] = kControlToken;
   return data;
 }
 

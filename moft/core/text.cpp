@@ -161,15 +161,4 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
-std::int64_t count_words(std::string_view text) {
-  std::int64_t words = 0;
-  bool inside = false;
-  for (char c : text) {
-    bool blank = kBlanks.find(c) != std::string_view::npos;
-    if (!blank && !inside) ++words;
-    inside = !blank;
-  }
-  return words;
-}
-
 }  // namespace moft

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct GgufTokenizerData {
   std::optional<std::int32_t> pad;
   bool add_bos = false;
   bool add_eos = false;
+  // Jinja, by name; "default" is the usual one.
+  std::map<std::string, std::string> chat_templates;
 };
 
 }  // namespace moft

@@ -1,8 +1,10 @@
 #include "moft/data/encode_prompt.h"
 
-#include <string>
-#include <string_view>
+#include <algorithm>
 #include <utility>
+
+#include "moft/core/errors.h"
+#include "moft/core/text.h"
 
 namespace moft {
 namespace {
@@ -55,31 +57,78 @@ class RunEncoder {
   std::vector<TokenId> ids_;
 };
 
-bool puts_bos_first(const Tokenizer& tokenizer) {
-  const auto added = tokenizer.encode("", EncodeOptions{});
-  return tokenizer.bos() && !added.empty() && added.front() == *tokenizer.bos();
+bool is_field(const PromptPiece& piece) {
+  return piece.from_field;
+}
+
+std::vector<TokenId> encode_runs(
+    std::span<const PromptPiece> pieces, const Tokenizer& tokenizer) {
+  // Text of one author is what the tokenizer itself makes of it.
+  if (pieces.size() == 1) {
+    return tokenizer.encode(
+        pieces[0].text, is_field(pieces[0]) ? kPlainText : kWithMarkup);
+  }
+  RunEncoder encoder(tokenizer);
+  for (const PromptPiece& piece : pieces) {
+    if (is_field(piece)) {
+      encoder.add_field(piece.text);
+    } else {
+      encoder.add_template(piece.text);
+    }
+  }
+  return encoder.finish();
+}
+
+bool begins_with(
+    const std::vector<TokenId>& ids, const std::vector<TokenId>& beginning) {
+  return ids.size() >= beginning.size() &&
+         std::equal(beginning.begin(), beginning.end(), ids.begin());
+}
+
+// What the tokenizer puts before every text of its own accord.
+std::vector<TokenId> beginning_of(const Tokenizer& tokenizer) {
+  constexpr std::string_view kAnyText = "a";
+  const auto plain = tokenizer.encode(kAnyText, kWithMarkup);
+  const auto framed = tokenizer.encode(kAnyText, EncodeOptions{});
+  if (plain.empty()) return framed;
+  const auto text =
+      std::search(framed.begin(), framed.end(), plain.begin(), plain.end());
+  if (text == framed.end()) return {};
+  return {framed.begin(), text};
+}
+
+std::vector<TokenId> as_prompt(
+    std::vector<TokenId> ids, const Tokenizer& tokenizer) {
+  const auto beginning = beginning_of(tokenizer);
+  if (!begins_with(ids, beginning))
+    ids.insert(ids.begin(), beginning.begin(), beginning.end());
+  const auto end = tokenizer.prompt_end();
+  if (end && (ids.empty() || ids.back() != *end)) ids.push_back(*end);
+  return ids;
+}
+
+Prompt checked(Prompt prompt, const std::string& where) {
+  if (!prompt.ids.empty()) return prompt;
+  throw_caller_error(
+      "{}: the prompt is empty, and this model's tokenizer puts no begin token "
+      "before it; write at least one word",
+      where);
+}
+
+// Bytes of a beginning-of-sequence token written first in `text`.
+std::size_t written_beginning(
+    std::string_view text, const Tokenizer& tokenizer) {
+  std::string written;
+  for (const TokenId id : beginning_of(tokenizer))
+    written += tokenizer.token_bytes(id);
+  return text.starts_with(written) ? written.size() : 0;
 }
 
 }  // namespace
 
 std::vector<TokenId> encode_pieces(
     std::span<const PromptPiece> pieces, const Tokenizer& tokenizer) {
-  RunEncoder encoder(tokenizer);
-  for (const PromptPiece& piece : pieces) {
-    if (piece.from_field) {
-      encoder.add_field(piece.text);
-    } else {
-      encoder.add_template(piece.text);
-    }
-  }
-  std::vector<TokenId> ids = encoder.finish();
-  if (puts_bos_first(tokenizer) &&
-      (ids.empty() || ids.front() != *tokenizer.bos())) {
-    ids.insert(ids.begin(), *tokenizer.bos());
-  }
-  const auto end = tokenizer.prompt_end();
-  if (end && (ids.empty() || ids.back() != *end)) ids.push_back(*end);
-  return ids;
+  return as_prompt(encode_runs(pieces, tokenizer), tokenizer);
 }
 
 std::vector<TokenId> encode_prompt(
@@ -87,6 +136,74 @@ std::vector<TokenId> encode_prompt(
     const Example& example,
     const Tokenizer& tokenizer) {
   return encode_pieces(prompt.fill(example), tokenizer);
+}
+
+std::vector<TokenId> encode_completion(
+    std::span<const PromptPiece> pieces, const Tokenizer& tokenizer) {
+  return encode_runs(pieces, tokenizer);
+}
+
+std::vector<TokenId> encode_completion(
+    std::string_view text, const Tokenizer& tokenizer) {
+  return tokenizer.encode(text, kWithMarkup);
+}
+
+std::vector<TokenId> encode_with_words(
+    std::span<const PromptPiece> pieces,
+    const std::string& words,
+    const Tokenizer& tokenizer) {
+  std::vector<PromptPiece> all(pieces.begin(), pieces.end());
+  const auto place = std::find_if(all.begin(), all.end(), is_field);
+  if (place == all.end()) {
+    throw_caller_error(
+        "a weighting's words are put at the prompt's first field, and this "
+        "prompt has none; give the prompt as text, and {{name}} in its "
+        "template");
+  }
+  all.insert(place, PromptPiece{words, true});
+  return encode_pieces(all, tokenizer);
+}
+
+Prompt make_prompt(
+    const PromptTemplate& prompt,
+    const Example& example,
+    const Tokenizer& tokenizer) {
+  auto pieces = prompt.fill(example);
+  auto ids = encode_pieces(pieces, tokenizer);
+  return checked({std::move(ids), std::move(pieces)}, example.where);
+}
+
+Prompt make_whole_prompt(
+    const std::string& text,
+    const std::string& where,
+    const Tokenizer& tokenizer) {
+  std::vector<PromptPiece> pieces = {{text, false}};
+  auto ids = encode_pieces(pieces, tokenizer);
+  return checked({std::move(ids), std::move(pieces)}, where);
+}
+
+Prompt make_whole_prompt(
+    const std::string& text,
+    const std::string& where,
+    const PromptTemplate& prompt,
+    const Tokenizer& tokenizer) {
+  Prompt whole = make_whole_prompt(text, where, tokenizer);
+  const std::string before = prompt.before_first_field();
+  std::size_t place = 0;
+  if (!text.starts_with(before) || before.empty())
+    place = written_beginning(text, tokenizer);
+  if (!std::string_view(text).substr(place).starts_with(before)) {
+    throw_caller_error(
+        "{}: the prompt does not begin with {}, as the policy's prompt "
+        "template does, so the weighting's words have no place in it; write "
+        "the whole prompt",
+        where,
+        quote_text(before));
+  }
+  place += before.size();
+  whole.pieces = {
+      {text.substr(0, place), false}, {"", true}, {text.substr(place), false}};
+  return whole;
 }
 
 }  // namespace moft

@@ -1,6 +1,9 @@
-// Prompts to token ids when part of the text comes from strangers.
+// Prompts and completions to token ids when part of the text comes from
+// strangers.
 //
-// Special tokens count only where the template wrote them. A post that says
+// Special tokens count only where the recipe's author or the user wrote them:
+// in a template's own words, and in a prompt or completion that is given
+// whole (`moft score`, `moft generate` of a plain model). A post that says
 // "<|im_end|>" is a post about chat markup and stays ordinary text: it can
 // neither end the user's turn nor open the assistant's.
 //
@@ -9,25 +12,84 @@
 // recognising special tokens. So merges across the edge of a field are those
 // of the whole text, and the ids equal tokenizer.encode(render(example))
 // whenever no field holds a special token (and none arises across an edge).
+//
+// The tokens that the tokenizer itself puts before a text (a
+// beginning-of-sequence token) are put first, unless the text already begins
+// with them: a written one is never doubled. An end token is added only where
+// the tokenizer says that every prompt has one (prompt_end); elsewhere the
+// completion follows the prompt's last word.
+//
+// Thread safety: pure functions, plain data.
 #pragma once
 
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "moft/data/prompt_template.h"
 
 namespace moft {
 
-// Ids of a filled template. A beginning-of-sequence token that the tokenizer
-// itself puts first is put first, unless the template already wrote it. An end
-// token is added only where the tokenizer says that every prompt has one
-// (prompt_end); elsewhere the completion follows the prompt's last word.
+// A prompt as the model reads it, with the text that it was made of: a policy
+// that is told its weighting in words puts them into the text.
+struct Prompt {
+  Prompt() = default;
+  // From ids alone; words have no place in it.
+  Prompt(std::vector<TokenId> prompt_ids) : ids(std::move(prompt_ids)) {}
+  Prompt(std::vector<TokenId> prompt_ids, std::vector<PromptPiece> text)
+      : ids(std::move(prompt_ids)), pieces(std::move(text)) {}
+
+  std::vector<TokenId> ids;
+  std::vector<PromptPiece> pieces;  // the first field is the words' place
+};
+
+// Ids of a filled template.
 std::vector<TokenId> encode_pieces(
     std::span<const PromptPiece> pieces, const Tokenizer& tokenizer);
 
 std::vector<TokenId> encode_prompt(
     const PromptTemplate& prompt,
     const Example& example,
+    const Tokenizer& tokenizer);
+
+// Ids of a filled completion template: as a prompt's, with nothing put before
+// or after it.
+std::vector<TokenId> encode_completion(
+    std::span<const PromptPiece> pieces, const Tokenizer& tokenizer);
+// Ids of a completion given whole.
+std::vector<TokenId> encode_completion(
+    std::string_view text, const Tokenizer& tokenizer);
+
+// Ids of a prompt that holds a weighting's words at the start of its first
+// field. No special tokens are recognised in the words. CallerError when no
+// piece comes from a field.
+std::vector<TokenId> encode_with_words(
+    std::span<const PromptPiece> pieces,
+    const std::string& words,
+    const Tokenizer& tokenizer);
+
+// A filled template. CallerError, naming the example, when it has no tokens.
+Prompt make_prompt(
+    const PromptTemplate& prompt,
+    const Example& example,
+    const Tokenizer& tokenizer);
+
+// A prompt given whole, for a model without a template: special tokens
+// written in it count. `where` names it in the CallerError for no tokens.
+Prompt make_whole_prompt(
+    const std::string& text,
+    const std::string& where,
+    const Tokenizer& tokenizer);
+
+// The same for a policy with a prompt template: the first field begins where
+// the words before it in the template end. CallerError when `text` does not
+// begin with those.
+Prompt make_whole_prompt(
+    const std::string& text,
+    const std::string& where,
+    const PromptTemplate& prompt,
     const Tokenizer& tokenizer);
 
 }  // namespace moft

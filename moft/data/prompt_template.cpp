@@ -82,6 +82,15 @@ class Parser {
 
 }  // namespace
 
+std::string escape_template(const std::string& words) {
+  std::string text;
+  for (const char letter : words) {
+    text += letter;
+    if (letter == '{' || letter == '}') text += letter;
+  }
+  return text;
+}
+
 PromptTemplate::PromptTemplate(std::string text)
     : text_(std::move(text)), pieces_(Parser(text_).parse()) {
   for (const PromptPiece& piece : pieces_) {
@@ -118,6 +127,34 @@ std::string PromptTemplate::render(const Example& example) const {
   for (const PromptPiece& piece : fill(example))
     rendered += piece.text;
   return rendered;
+}
+
+std::string PromptTemplate::before_first_field() const {
+  std::string before;
+  for (const PromptPiece& piece : pieces_) {
+    if (piece.from_field) break;
+    before += piece.text;
+  }
+  return before;
+}
+
+std::string PromptTemplate::with_words(const std::string& words) const {
+  if (field_names_.empty()) {
+    throw_caller_error(
+        "a weighting's words are put at the first field of the prompt "
+        "template, and {} has none; write {{name}} where the words go",
+        quote_text(text_));
+  }
+  std::string text;
+  bool placed = false;
+  for (const PromptPiece& piece : pieces_) {
+    if (piece.from_field && !placed) {
+      text += escape_template(words);
+      placed = true;
+    }
+    text += piece.from_field ? "{" + piece.text + "}" : escape_template(piece.text);
+  }
+  return text;
 }
 
 }  // namespace moft

@@ -22,6 +22,9 @@ struct PromptPiece {
   bool from_field = false;
 };
 
+// `words` as a part of a template's text: braces doubled.
+std::string escape_template(const std::string& words);
+
 class PromptTemplate {
  public:
   // Throws CallerError for a brace that opens or closes nothing and for a name
@@ -40,6 +43,12 @@ class PromptTemplate {
   std::vector<PromptPiece> fill(const Example& example) const;
   // The same as one string, for people and rewards to read.
   std::string render(const Example& example) const;
+
+  // The text before the first field, braces no longer doubled.
+  std::string before_first_field() const;
+  // The template's text with `words` at the start of its first field, as
+  // encode_with_words puts them. CallerError when it has no field.
+  std::string with_words(const std::string& words) const;
 
  private:
   std::string text_;

@@ -45,7 +45,7 @@ class Evaluator {
         on_progress_(on_progress) {
     prompt_.check(examples_);
     for (const Example& example : examples_) {
-      prompts_.push_back(encode_prompt(prompt_, example, policy_.tokenizer()));
+      prompts_.push_back(make_prompt(prompt_, example, policy_.tokenizer()));
     }
     const std::vector<double> alphas =
         options_.alphas.empty() ? std::vector<double>{policy_.default_alpha()}
@@ -250,7 +250,7 @@ class Evaluator {
   const PromptTemplate& prompt_;
   const EvaluateOptions& options_;
   const OnProgress& on_progress_;
-  std::vector<TokenIds> prompts_;
+  std::vector<Prompt> prompts_;
   std::vector<Steering> steerings_;
   GenerateOptions generate_;
   std::vector<Answers> answers_;

@@ -4,35 +4,19 @@
 #include <set>
 
 #include "moft/core/errors.h"
+#include "moft/core/words.h"
 
 namespace moft {
 namespace {
-
-bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
 
 bool is_punctuation(char c) {
   return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') ||
          (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
 }
 
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> words;
-  for (std::size_t k = 0; k < text.size();) {
-    while (k < text.size() && is_space(text[k]))
-      ++k;
-    const std::size_t start = k;
-    while (k < text.size() && !is_space(text[k]))
-      ++k;
-    if (k > start) words.push_back(text.substr(start, k - start));
-  }
-  return words;
-}
-
 std::vector<std::string> comparable_words(std::string_view text) {
   std::vector<std::string> words;
-  for (std::string_view word : split(text)) {
+  for (std::string_view word : split_words(text)) {
     while (!word.empty() && is_punctuation(word.front()))
       word.remove_prefix(1);
     while (!word.empty() && is_punctuation(word.back()))

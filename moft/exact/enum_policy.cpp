@@ -62,7 +62,7 @@ EnumPolicy::EnumPolicy(const EnumPolicyOptions& options)
       completions_(enum_completions(task_)) {
   const PromptTemplate prompt(policy_->definition().prompt_template);
   for (const Example& example : examples_)
-    prompts_.push_back(encode_prompt(prompt, example, policy_->tokenizer()));
+    prompts_.push_back(make_prompt(prompt, example, policy_->tokenizer()));
   for (std::size_t p = 0; p < prompts_.size(); ++p) {
     problems_.push_back({log_probs(p, std::nullopt), task_.problem(p).rewards});
   }

@@ -99,7 +99,7 @@ class EnumPolicy {
   std::vector<Example> examples_;
   std::unique_ptr<ObjectiveSet> objectives_;
   std::unique_ptr<SteeredPolicy> policy_;
-  std::vector<TokenIds> prompts_;
+  std::vector<Prompt> prompts_;
   std::vector<std::vector<TokenId>> completions_;
   std::vector<EnumeratedProblem> problems_;
 };

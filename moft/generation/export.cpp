@@ -8,6 +8,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/model_files.h"
+#include "moft/tokenizers/tokenizer_files.h"
 #include "moft/tokenizers/tokenizer_json.h"
 
 namespace moft {
@@ -67,23 +68,12 @@ ordered_json generation_config(const SteeredPolicy& policy) {
   return config;
 }
 
-// As words of a prompt template.
-std::string escaped(const std::string& words) {
-  std::string text;
-  for (const char letter : words) {
-    text += letter;
-    if (letter == '{' || letter == '}') text += letter;
-  }
-  return text;
-}
-
 ordered_json steering_note(
     const SteeredPolicy& policy, const std::optional<Steering>& steering) {
   ordered_json note;
   note["format_version"] = 1;
-  note["prompt_template"] =
-      (steering ? escaped(policy.prompt_words(steering->w)) : std::string()) +
-      policy.definition().prompt_template;
+  note["prompt_template"] = steering ? policy.template_with_words(steering->w)
+                                     : policy.definition().prompt_template;
   if (steering) {
     note["weights"] = weighting_to_map(steering->w, policy.names());
     note["alpha"] = steering->alpha;
@@ -95,14 +85,14 @@ ordered_json steering_note(
 void write_tokenizer(
     const SteeredPolicy& policy, const fs::path& base, const fs::path& to) {
   if (policy.base().gguf_tokenizer) {
-    const auto files = tokenizer_files(*policy.base().gguf_tokenizer);
-    for (const auto& [name, text] : files)
+    for (const auto& [name, text] :
+         tokenizer_files(*policy.base().gguf_tokenizer)) {
+      fs::create_directories((to / name).parent_path());
       write_atomically(to / name, text);
+    }
     return;
   }
-  for (const char* name : kTokenizerFiles) {
-    if (fs::exists(base / name)) copy_whole_file(base / name, to / name);
-  }
+  copy_tokenizer_files(base, to);
 }
 
 }  // namespace

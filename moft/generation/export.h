@@ -16,8 +16,8 @@ namespace moft {
 // Written whole or not at all. With kRefuse: CallerError when `directory`
 // exists. With kReplace: an earlier export's files are replaced, others stay,
 // and a directory that is not an export is refused.
-// Tokenizer files are copied when the base has them; for a base that came as
-// GGUF a tokenizer.json is written from the file's vocabulary.
+// Tokenizer files and chat templates are copied when the base has them; for a
+// base that came as GGUF they are written from the file's metadata.
 void export_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& policy_path,

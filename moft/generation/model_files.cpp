@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "moft/tokenizers/tokenizer_files.h"
+
 namespace moft {
 namespace {
 
@@ -29,7 +31,7 @@ bool is_shard(const std::string& name) {
 bool is_model_file(const std::string& name) {
   const auto is_name = [&](const char* known) { return name == known; };
   return is_shard(name) || std::ranges::any_of(kNames, is_name) ||
-         std::ranges::any_of(kTokenizerFiles, is_name);
+         is_tokenizer_file(name);
 }
 
 bool is_in_the_way(const std::filesystem::path& path, const char* mark) {

@@ -5,7 +5,6 @@
 // Thread safety: pure functions.
 #pragma once
 
-#include <array>
 #include <filesystem>
 #include <string>
 
@@ -13,21 +12,6 @@ namespace moft {
 
 inline constexpr const char* kPolicyDefinitionFile = "moft.json";
 inline constexpr const char* kExportNoteFile = "moft_export.json";
-
-// Files beside the weights that say how text becomes tokens.
-inline constexpr std::array kTokenizerFiles = {
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "special_tokens_map.json",
-    "spiece.model",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt"};
 
 // True for the name of a file that moft writes into a policy directory or an
 // exported model: definition, weights and their shards, configuration,

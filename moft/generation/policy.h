@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "moft/data/encode_prompt.h"
 #include "moft/generation/generate.h"
 #include "moft/weightings/steering.h"
 
@@ -28,10 +29,10 @@ struct PolicyObjective {
 };
 
 // Prompts are plain ones everywhere here: a policy that is told its weighting
-// in words puts them before the prompt itself, and its reference reads the
+// in words puts them into the prompt itself, and its reference reads the
 // plain prompt.
 struct CompletionRequest {
-  TokenIds prompt;
+  Prompt prompt;
   std::optional<Steering> steering;  // none: the frozen reference
   RowKey key;
 };
@@ -45,9 +46,10 @@ struct Completion {
 };
 
 struct ScoreRequest {
-  TokenIds prompt;
+  Prompt prompt;
   TokenIds completion;  // not empty
   std::optional<Steering> steering;
+  std::string where = {};  // "pairs.jsonl:3", for messages
 };
 
 struct ScoreOptions {
@@ -82,6 +84,7 @@ class Policy {
       const std::vector<CompletionRequest>& requests,
       const GenerateOptions& options) = 0;
 
+  // WorldError when a log-probability is not a finite number.
   virtual std::vector<Score> score(
       const std::vector<ScoreRequest>& requests,
       const ScoreOptions& options) = 0;

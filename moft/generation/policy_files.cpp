@@ -12,6 +12,7 @@
 #include "moft/generation/base_files.h"
 #include "moft/generation/model_files.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
@@ -20,7 +21,11 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr int kPolicyFormatVersion = 1;
+// 2: the words of conditioning.prompt are put at the prompt template's first
+// field; in 1 they were put before the whole prompt. Policies without such
+// words are the same in both and are written as 1.
+constexpr int kPolicyFormatVersion = 2;
+constexpr int kWordsBeforePromptVersion = 1;
 constexpr const char* kDefinitionFile = kPolicyDefinitionFile;
 constexpr const char* kSteeringFile = "steering.safetensors";
 
@@ -37,7 +42,7 @@ struct ObjectiveEntry {
 };
 
 struct DefinitionFile {
-  std::int64_t format_version = kPolicyFormatVersion;
+  std::int64_t format_version = kWordsBeforePromptVersion;
   std::vector<ObjectiveEntry> objectives;
   ConditioningOptions conditioning;
   double kl_strength = 0.0;
@@ -100,8 +105,7 @@ std::vector<BaseFile> link_base(
   };
   copy("config.json");
   copy("generation_config.json");
-  for (const char* name : kTokenizerFiles)
-    copy(name);
+  copy_tokenizer_files(base, to);
   return weights;
 }
 
@@ -152,6 +156,8 @@ ordered_json definition_to_json(const PolicyDefinition& definition) {
         {objective.name, {objective.low, objective.high}});
   }
   file.conditioning = definition.conditioning;
+  if (definition.conditioning.prompt && !definition.words_before_prompt)
+    file.format_version = kPolicyFormatVersion;
   file.kl_strength = definition.kl_strength;
   file.temperature = definition.temperature;
   file.prompt_template = definition.prompt_template;
@@ -172,6 +178,9 @@ PolicyDefinition definition_from_json(
         {entry.name, entry.range[0], entry.range[1]});
   }
   definition.conditioning = file.conditioning;
+  definition.words_before_prompt =
+      file.conditioning.prompt.has_value() &&
+      file.format_version == kWordsBeforePromptVersion;
   definition.kl_strength = file.kl_strength;
   definition.temperature = file.temperature;
   definition.prompt_template = file.prompt_template;

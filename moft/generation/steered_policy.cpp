@@ -1,12 +1,13 @@
 #include "moft/generation/steered_policy.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/core/grad_mode.h>
 
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
-#include "moft/data/encode_prompt.h"
+#include "moft/core/text.h"
 #include "moft/kernels/token_log_probs.h"
 
 namespace moft {
@@ -30,12 +31,42 @@ std::vector<float> to_vector(const at::Tensor& values) {
 // Scoring works through groups of requests that share one steering each.
 constexpr std::size_t kScoredTokensAtOnce = 1024;
 
+// A weighting's words are never markup.
+constexpr EncodeOptions kWords{.parse_special = false, .add_special = false};
+
+// Row by row; the first value that is not finite is named.
+void check_finite(
+    const std::vector<float>& log_probs,
+    const ScoreRequest& request,
+    const at::Tensor& logits,
+    const Tokenizer& tokenizer) {
+  for (std::size_t t = 0; t < log_probs.size(); ++t) {
+    if (std::isfinite(log_probs[t])) continue;
+    const at::Tensor row = logits[static_cast<std::int64_t>(t)];
+    const auto broken = row.isfinite().logical_not().sum().item<std::int64_t>();
+    throw_world_error(
+        "{}the log-probability of completion token {} ({}) is {}: {} of the {} "
+        "logits there are not finite; the model's weights are broken or "
+        "overflow, fetch or convert it again",
+        request.where.empty() ? std::string() : request.where + ": ",
+        t + 1,
+        quote_text(tokenizer.token_bytes(request.completion[t])),
+        log_probs[t],
+        broken,
+        row.numel());
+  }
+}
+
 }  // namespace
 
 KlRange PolicyDefinition::kl_range() const {
   if (objectives.empty()) return KlRange::fixed(kl_strength);
   return KlRange(
       conditioning.alpha_min.value_or(kl_strength), conditioning.f_mix);
+}
+
+bool PolicyDefinition::takes_whole_prompts() const {
+  return objectives.empty() && prompt_template == "{prompt}";
 }
 
 SteeredPolicy::SteeredPolicy(
@@ -94,20 +125,45 @@ std::string SteeredPolicy::prompt_words(const Weighting& w) const {
   return prompt_prefix(prompt_names_, w, options.repetitions) + " ";
 }
 
+std::int64_t SteeredPolicy::count_word_tokens(const Weighting& w) const {
+  return std::ssize(tokenizer_->encode(prompt_words(w), kWords));
+}
+
+std::string SteeredPolicy::template_with_words(const Weighting& w) const {
+  const PromptTemplate prompt(definition_.prompt_template);
+  if (!conditions_prompts()) return prompt.text();
+  if (definition_.words_before_prompt)
+    return escape_template(prompt_words(w)) + prompt.text();
+  return prompt.with_words(prompt_words(w));
+}
+
 TokenIds SteeredPolicy::conditioned_prompt(
-    const TokenIds& prompt, const std::optional<Steering>& steering) const {
-  if (!steering || !conditions_prompts()) return prompt;
-  const TokenIds words = tokenizer_->encode(
-      prompt_words(steering->w),
-      EncodeOptions{.parse_special = false, .add_special = false});
+    const Prompt& prompt, const std::optional<Steering>& steering) const {
+  if (!steering || !conditions_prompts()) return prompt.ids;
+  const std::string words = prompt_words(steering->w);
+  if (!definition_.words_before_prompt)
+    return encode_with_words(prompt.pieces, words, *tokenizer_);
+  const TokenIds word_ids = tokenizer_->encode(words, kWords);
   const auto first = tokenizer_->bos();
-  const bool begins = first && !prompt.empty() && prompt.front() == *first;
-  TokenIds ids = prompt;
-  ids.insert(ids.begin() + (begins ? 1 : 0), words.begin(), words.end());
+  const bool begins =
+      first && !prompt.ids.empty() && prompt.ids.front() == *first;
+  TokenIds ids = prompt.ids;
+  ids.insert(ids.begin() + (begins ? 1 : 0), word_ids.begin(), word_ids.end());
   return ids;
 }
 
-TokenIds SteeredPolicy::encode_prompt_text(const std::string& text) const {
+Prompt SteeredPolicy::fill_prompt(const Example& example) const {
+  if (definition_.takes_whole_prompts()) {
+    return make_whole_prompt(
+        text_field(example, "prompt", "a plain model"),
+        example.where,
+        *tokenizer_);
+  }
+  return make_prompt(
+      PromptTemplate(definition_.prompt_template), example, *tokenizer_);
+}
+
+Prompt SteeredPolicy::fill_prompt(const std::string& text) const {
   const PromptTemplate prompt(definition_.prompt_template);
   const auto& fields = prompt.field_names();
   if (fields.size() != 1) {
@@ -120,7 +176,18 @@ TokenIds SteeredPolicy::encode_prompt_text(const std::string& text) const {
   Example example;
   example.where = "--prompt";
   example.fields[fields[0]] = text;
-  return moft::encode_prompt(prompt, example, *tokenizer_);
+  return fill_prompt(example);
+}
+
+Prompt SteeredPolicy::whole_prompt(
+    const std::string& text,
+    const std::string& where,
+    const std::optional<Steering>& steering) const {
+  const bool words_inside = steering && conditions_prompts() &&
+                            !definition_.words_before_prompt;
+  if (!words_inside) return make_whole_prompt(text, where, *tokenizer_);
+  const PromptTemplate prompt(definition_.prompt_template);
+  return make_whole_prompt(text, where, prompt, *tokenizer_);
 }
 
 std::vector<Completion> SteeredPolicy::complete(
@@ -153,7 +220,7 @@ std::vector<Completion> SteeredPolicy::run(
         batch.prompts, conditioned_prompt(request.prompt, request.steering));
     if (reference && conditions_prompts()) {
       batch.reference_prompts.push_back(
-          place_of(batch.prompts, request.prompt));
+          place_of(batch.prompts, request.prompt.ids));
     }
     row.steering = place_of(batch.steerings, coefficients_of(request.steering));
     batch.rows.push_back(row);
@@ -193,7 +260,7 @@ std::vector<Score> SteeredPolicy::score(
       if (batch.prompts.empty() || batch.prompts.back() != prompt ||
           steering_of_prompt.back() != place) {
         batch.prompts.push_back(prompt);
-        plain_prompts.push_back(request.prompt);
+        plain_prompts.push_back(request.prompt.ids);
         steering_of_prompt.push_back(place);
       }
       batch.prompt_of_row.push_back(
@@ -215,11 +282,12 @@ std::vector<Score> SteeredPolicy::score(
         kernels::selected_log_probs(logits, target, log_prob_options));
     std::vector<float> reference_log_probs;
     std::vector<float> exact_kl;
+    at::Tensor reference;
     if (options.with_reference || options.with_exact_kl) {
       const auto objectives =
           static_cast<std::int64_t>(definition_.objectives.size());
       batch.prompts = plain_prompts;
-      const at::Tensor reference = language_model.completion_logits(
+      reference = language_model.completion_logits(
           batch, RowSteering::reference(objectives));
       reference_log_probs = to_vector(
           kernels::selected_log_probs(reference, target, log_prob_options));
@@ -237,9 +305,24 @@ std::vector<Score> SteeredPolicy::score(
         return std::vector<float>(
             first, first + static_cast<std::ptrdiff_t>(length));
       };
-      scores[r].log_probs = take(log_probs);
-      if (options.with_reference) {
-        scores[r].reference_log_probs = take(reference_log_probs);
+      const auto checked = [&](const std::vector<float>& all,
+                               const at::Tensor& from) {
+        std::vector<float> taken = take(all);
+        check_finite(
+            taken,
+            requests[r],
+            from.narrow(
+                0,
+                static_cast<std::int64_t>(place),
+                static_cast<std::int64_t>(length)),
+            *tokenizer_);
+        return taken;
+      };
+      scores[r].log_probs = checked(log_probs, logits);
+      if (reference.defined()) {
+        auto of_reference = checked(reference_log_probs, reference);
+        if (options.with_reference)
+          scores[r].reference_log_probs = std::move(of_reference);
       }
       scores[r].exact_kl = take(exact_kl);
       place += length;

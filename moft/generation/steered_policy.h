@@ -14,7 +14,6 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/conditioning/conditioning.h"
-#include "moft/data/prompt_template.h"
 #include "moft/generation/policy.h"
 #include "moft/models/load.h"
 
@@ -31,9 +30,15 @@ struct PolicyDefinition {
   // Of the training behind it; absent in policies of older versions.
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> answers;  // completions drawn in these steps
+  // With conditioning.prompt: the words go before the whole prompt, as they
+  // did in policies of format 1, and not to its first field.
+  bool words_before_prompt = false;
   std::map<std::string, std::string> provenance;
 
   KlRange kl_range() const;
+  // A plain model takes prompts as they are, without a template: special
+  // tokens written in them count.
+  bool takes_whole_prompts() const;
 };
 
 class SteeredPolicy : public Policy {
@@ -77,16 +82,29 @@ class SteeredPolicy : public Policy {
   // Text without the end token; cut at a stop string.
   std::string text_of(const Generation& generation) const;
   // What the policy reads: the prompt itself, or, with conditioning.prompt,
-  // "<weights in words> " and then the prompt (behind a beginning-of-sequence
-  // token). The words are encoded on their own, so the prompt's own ids never
-  // change and are never cut. No steering: the plain prompt.
+  // the prompt with "<weights in words> " at the start of its first field,
+  // encoded as one text. No steering: the plain prompt. CallerError when words
+  // have to go into a prompt of ids alone.
   TokenIds conditioned_prompt(
-      const TokenIds& prompt, const std::optional<Steering>& steering) const;
+      const Prompt& prompt, const std::optional<Steering>& steering) const;
   bool conditions_prompts() const { return !prompt_names_.empty(); }
   // The words, with the space that follows; empty without conditioning.prompt.
   std::string prompt_words(const Weighting& w) const;
-  // Prompt ids of a text under the policy's prompt template (its one field).
-  TokenIds encode_prompt_text(const std::string& text) const;
+  // How many tokens they are on their own.
+  std::int64_t count_word_tokens(const Weighting& w) const;
+  // The policy's prompt template with the words in it.
+  std::string template_with_words(const Weighting& w) const;
+  // The prompt of an example: the policy's template filled, or, for a plain
+  // model, the field "prompt" as it is.
+  Prompt fill_prompt(const Example& example) const;
+  // The same with `text` for the template's one field.
+  Prompt fill_prompt(const std::string& text) const;
+  // A prompt that is given whole, template included. With a steering it must
+  // have a place for the words.
+  Prompt whole_prompt(
+      const std::string& text,
+      const std::string& where,
+      const std::optional<Steering>& steering) const;
 
  private:
   std::vector<Completion> run(

@@ -9,6 +9,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/core/words.h"
 
 namespace moft {
 namespace {
@@ -53,7 +54,7 @@ void check_batch(const std::string& name, const RewardBatch& batch) {
 }  // namespace
 
 bool is_empty_answer(const std::string& completion) {
-  return count_words(completion) == 0;
+  return is_blank(completion);
 }
 
 std::vector<double> Reward::score(const RewardBatch& batch) const {

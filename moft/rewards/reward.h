@@ -92,7 +92,8 @@ class Reward {
   std::string name_;
 };
 
-// True for text of nothing but ASCII white space: no answer was given.
+// True for text in which nothing can be seen, white space and invisible
+// characters alone: no answer was given.
 bool is_empty_answer(const std::string& completion);
 
 }  // namespace moft

@@ -1,8 +1,18 @@
 #include "moft/rewards/similarity.h"
 
+#include <algorithm>
+
 #include "moft/core/errors.h"
+#include "moft/core/log.h"
+#include "moft/core/text.h"
 
 namespace moft {
+namespace {
+
+// What strangers wrote: no special tokens in it but the frame.
+constexpr EncodeOptions kTextAlone{.parse_special = false};
+
+}  // namespace
 
 TextEmbedder::TextEmbedder(
     const std::filesystem::path& directory, at::Device device)
@@ -19,13 +29,35 @@ TextEmbedder::TextEmbedder(
   }
 }
 
-at::Tensor TextEmbedder::embed(const std::vector<std::string>& texts) const {
+at::Tensor TextEmbedder::embed(
+    const std::vector<std::string>& texts, const OnLong& on_long) const {
   std::vector<std::vector<std::int32_t>> ids;
   ids.reserve(texts.size());
   for (const std::string& text : texts) {
-    ids.push_back(tokenizer_->encode(text, {.parse_special = false}));
+    ids.push_back(tokenizer_->encode(text, kTextAlone));
+    const std::int64_t tokens = std::ssize(ids.back());
+    if (on_long && tokens > window()) on_long(ids.size() - 1, tokens);
   }
   return encoder_.embed(ids);
+}
+
+LongTexts find_long_texts(
+    const std::filesystem::path& directory,
+    const std::vector<Example>& examples,
+    const std::string& field,
+    const std::string& user) {
+  const auto tokenizer = load_tokenizer(directory);
+  LongTexts found;
+  found.window = bert::read_window(directory);
+  for (const Example& example : examples) {
+    const auto ids =
+        tokenizer->encode(text_field(example, field, user), kTextAlone);
+    const std::int64_t tokens = std::ssize(ids);
+    if (tokens <= found.window) continue;
+    if (found.count++ == 0) found.first = example.where;
+    found.longest = std::max(found.longest, tokens);
+  }
+  return found;
 }
 
 SimilarityReward::SimilarityReward(
@@ -47,13 +79,35 @@ const std::string& SimilarityReward::target_text(const Example& example) const {
   return text_field(example, *target_.field, "objective " + name());
 }
 
-at::Tensor SimilarityReward::target_embedding(const std::string& text) const {
+void SimilarityReward::warn_once(
+    std::atomic<bool>& warned,
+    const std::string& what,
+    std::int64_t tokens) const {
+  if (warned.exchange(true)) return;
+  log_warning(
+      "objective {}: {} has {} tokens, and its encoder reads {}: of longer "
+      "texts the beginning counts alone (said once)",
+      name(),
+      what,
+      tokens,
+      embedder_->window());
+}
+
+at::Tensor SimilarityReward::target_embedding(
+    const std::string& text, const std::string& where) const {
   {
     const std::lock_guard lock(mutex_);
     const auto found = cache_.find(text);
     if (found != cache_.end()) return found->second;
   }
-  const at::Tensor embedding = embedder_->embed({text})[0];
+  const auto on_long = [&](std::size_t, std::int64_t tokens) {
+    const std::string what =
+        target_.field ? "the field " + quote_text(*target_.field) + " of " +
+                            where
+                      : std::string("the text to compare with");
+    warn_once(warned_of_target_, what, tokens);
+  };
+  const at::Tensor embedding = embedder_->embed({text}, on_long)[0];
   const std::lock_guard lock(mutex_);
   if (cache_.size() >= kMaxCached) cache_.clear();
   cache_.emplace(text, embedding);
@@ -67,16 +121,23 @@ std::vector<double> SimilarityReward::compute(
   std::vector<std::string> answers;
   std::vector<at::Tensor> targets;
   for (std::size_t row = 0; row < batch.rows(); ++row) {
-    const std::string& target = target_text(*batch.examples[row]);
+    const Example& example = *batch.examples[row];
+    const std::string& target = target_text(example);
     if (is_empty_answer(batch.completions[row])) continue;
     rows.push_back(row);
     answers.push_back(batch.completions[row]);
-    targets.push_back(target_embedding(target));
+    targets.push_back(target_embedding(target, example.where));
   }
   if (rows.empty()) return values;
-  const at::Tensor cosines = (embedder_->embed(answers).to(at::kDouble) *
-                              at::stack(targets).to(at::kDouble))
-                                 .sum(1);
+  const auto on_long = [&](std::size_t answer, std::int64_t tokens) {
+    const Example& example = *batch.examples[rows[answer]];
+    warn_once(
+        warned_of_answer_, "the completion for " + example.where, tokens);
+  };
+  const at::Tensor cosines =
+      (embedder_->embed(answers, on_long).to(at::kDouble) *
+       at::stack(targets).to(at::kDouble))
+          .sum(1);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     values[rows[i]] = cosines.data_ptr<double>()[i];
   }

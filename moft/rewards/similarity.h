@@ -1,6 +1,8 @@
 // A reward for answers that mean the same as a text of the example.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -21,8 +23,15 @@ class TextEmbedder {
   TextEmbedder(const std::filesystem::path& directory, at::Device device);
 
   // [texts, dimension] float32 on the CPU, rows of length 1. Special tokens
-  // written in a text are ordinary text.
-  at::Tensor embed(const std::vector<std::string>& texts) const;
+  // written in a text are ordinary text. Of a text longer than window() its
+  // beginning counts alone; `on_long` is called with the index and the tokens
+  // of each.
+  using OnLong = std::function<void(std::size_t text, std::int64_t tokens)>;
+  at::Tensor embed(
+      const std::vector<std::string>& texts,
+      const OnLong& on_long = nullptr) const;
+  // Tokens of a text that are read at most, [CLS] and [SEP] included.
+  std::int64_t window() const { return encoder_.options().max_tokens; }
 
  private:
   std::unique_ptr<const Tokenizer> tokenizer_;
@@ -36,10 +45,28 @@ struct SimilarityTarget {
   std::optional<std::string> literal;
 };
 
+// Texts that an encoder reads the beginning of alone.
+struct LongTexts {
+  std::int64_t count = 0;
+  std::int64_t longest = 0;  // tokens
+  std::int64_t window = 0;   // tokens
+  std::string first;         // the place of the first, "train.jsonl:3"
+};
+
+// Of the examples' field, as a similarity reward with the encoder in
+// `directory` would read it; loads the tokenizer, no weights. CallerError as
+// the loaders do and for an example without the field, which `user` needs.
+LongTexts find_long_texts(
+    const std::filesystem::path& directory,
+    const std::vector<Example>& examples,
+    const std::string& field,
+    const std::string& user);
+
 // Cosine of the embeddings of completion and target, in [-1, 1]; an empty
 // completion gets 0. Targets are embedded one at a time and kept, so that
 // their bits depend on nothing but the text: a resumed run, whose cache is
-// empty, computes the same rewards.
+// empty, computes the same rewards. The first target and the first completion
+// that are longer than the encoder's window are warned of.
 class SimilarityReward : public Reward {
  public:
   // Throws CallerError unless exactly one kind of target is given.
@@ -57,10 +84,17 @@ class SimilarityReward : public Reward {
   static constexpr std::size_t kMaxCached = 20'000;
 
   const std::string& target_text(const Example& example) const;
-  at::Tensor target_embedding(const std::string& text) const;
+  at::Tensor target_embedding(
+      const std::string& text, const std::string& where) const;
+  void warn_once(
+      std::atomic<bool>& warned,
+      const std::string& what,
+      std::int64_t tokens) const;
 
   std::shared_ptr<const TextEmbedder> embedder_;
   SimilarityTarget target_;
+  mutable std::atomic<bool> warned_of_target_ = false;
+  mutable std::atomic<bool> warned_of_answer_ = false;
   mutable std::mutex mutex_;
   mutable std::unordered_map<std::string, at::Tensor> cache_;  // [dimension]
 };

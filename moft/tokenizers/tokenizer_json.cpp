@@ -146,9 +146,16 @@ std::map<std::string, std::string> tokenizer_files(
   name("bos_token", data.bos);
   name("eos_token", data.eos);
   name("pad_token", data.pad);
-  return {
+  std::map<std::string, std::string> files = {
       {"tokenizer.json", tokenizer.dump() + "\n"},
       {"tokenizer_config.json", config.dump(2) + "\n"}};
+  for (const auto& [title, text] : data.chat_templates) {
+    const bool usual = title == "default";
+    files
+        [usual ? "chat_template.jinja"
+               : "additional_chat_templates/" + title + ".jinja"] = text;
+  }
+  return files;
 }
 
 }  // namespace moft

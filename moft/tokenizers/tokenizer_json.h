@@ -8,8 +8,9 @@
 
 namespace moft {
 
-// File name -> content: tokenizer.json and tokenizer_config.json. Reading them
-// back gives a tokenizer equal to make_tokenizer(data).
+// File name -> content: tokenizer.json, tokenizer_config.json and the chat
+// templates where transformers looks for them. Reading them back gives a
+// tokenizer equal to make_tokenizer(data).
 // Throws CallerError for families other than smollm, gpt-2, llama-bpe, qwen2.
 std::map<std::string, std::string> tokenizer_files(
     const GgufTokenizerData& data);

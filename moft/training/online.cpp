@@ -12,19 +12,22 @@
 namespace moft {
 namespace {
 
-// Tokens of conditioning.prompt, measured on the corners and, for numbers of
-// two decimals, between them.
-std::int64_t longest_prompt_words(const SteeredPolicy& policy) {
+// The steering with the longest words of conditioning.prompt: among the
+// corners and, for numbers of two decimals, between them. None without words.
+std::optional<Steering> longest_words(const SteeredPolicy& policy) {
+  if (!policy.conditions_prompts()) return std::nullopt;
   const std::size_t m = policy.objectives().size();
-  std::int64_t longest = 0;
+  std::optional<Steering> longest;
+  std::int64_t most = -1;
   for (std::size_t i = 0; i < m; ++i) {
     std::vector<double> weights(
         m, m > 1 ? 0.23 / static_cast<double>(m - 1) : 0);
     weights[i] = m > 1 ? 0.77 : 1.0;
     for (const Weighting& w : {Weighting::corner(m, i), Weighting(weights)}) {
-      const Steering steering{w, policy.default_alpha()};
-      const auto ids = policy.conditioned_prompt({}, steering);
-      longest = std::max(longest, static_cast<std::int64_t>(ids.size()));
+      const std::int64_t tokens = policy.count_word_tokens(w);
+      if (tokens <= most) continue;
+      most = tokens;
+      longest = Steering{w, policy.default_alpha()};
     }
   }
   return longest;
@@ -42,22 +45,22 @@ OnlineTrainer::OnlineTrainer(
       template_(inputs.policy->definition().prompt_template) {
   require_end_token(inputs_.policy->model().info().end_tokens);
   template_.check(*inputs_.examples);
-  const std::int64_t words = longest_prompt_words(*inputs_.policy);
+  const auto words = longest_words(*inputs_.policy);
   for (const Example& example : *inputs_.examples) {
-    prompts_.push_back(
-        encode_prompt(template_, example, inputs_.policy->tokenizer()));
-    const auto length = static_cast<std::int64_t>(prompts_.back().size());
-    if (length + words > inputs_.max_prompt_tokens) {
+    const Prompt prompt =
+        make_prompt(template_, example, inputs_.policy->tokenizer());
+    const auto length =
+        std::ssize(inputs_.policy->conditioned_prompt(prompt, words));
+    if (length > inputs_.max_prompt_tokens) {
       throw_caller_error(
           "{}: the prompt has {} tokens{}, more than data.max_prompt_tokens = "
           "{}; shorten the example or raise the limit",
           example.where,
           length,
-          words == 0 ? std::string()
-                     : " behind " + std::to_string(words) +
-                           " of the weighting's words",
+          words ? " with the weighting's words" : "",
           inputs_.max_prompt_tokens);
     }
+    prompts_.push_back(prompt.ids);
   }
   if (options_.kl_sampler != AlphaDistribution::kFixed) {
     alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
@@ -113,6 +116,10 @@ StepResult OnlineTrainer::step() {
   return result;
 }
 
+Prompt OnlineTrainer::prompt(std::size_t example) const {
+  return {prompts_[example], template_.fill((*inputs_.examples)[example])};
+}
+
 StepBatch OnlineTrainer::draw() {
   StepBatch batch;
   batch.samples_per_prompt = options_.samples_per_prompt;
@@ -132,8 +139,8 @@ StepBatch OnlineTrainer::draw() {
     const Example& example = (*inputs_.examples)[chosen[p]];
     batch.examples.push_back(&example);
     batch.plain_prompts.push_back(prompts_[chosen[p]]);
-    batch.prompts.push_back(inputs_.policy->conditioned_prompt(
-        batch.plain_prompts.back(), steering));
+    batch.prompts.push_back(
+        inputs_.policy->conditioned_prompt(prompt(chosen[p]), steering));
     batch.prompt_texts.push_back(template_.render(example));
     batch.steerings.push_back(steering);
     batch.coefficients.push_back(inputs_.policy->coefficients_of(steering));

@@ -111,6 +111,8 @@ class OnlineTrainer {
   const TrainingOptions& options() const { return options_; }
   // Token ids of every example's prompt.
   const std::vector<TokenIds>& prompts() const { return prompts_; }
+  // The prompt of an example with its text.
+  Prompt prompt(std::size_t example) const;
   // Null without a value network.
   const ValueLearner* value() const { return value_.get(); }
   TrainerState state() const;

@@ -59,12 +59,12 @@ std::string equal_weights(const SteeredPolicy& policy) {
 
 // Logits of one prediction after the prompt.
 at::Tensor logits_under(
-    SteeredPolicy& policy, const TokenIds& prompt, const Steering& steering) {
+    SteeredPolicy& policy, const Prompt& prompt, const Steering& steering) {
   const at::Device device =
       policy.model().steerable().parameters.at(0)->device();
   ScoreBatch batch;
   batch.prompts = {policy.conditioned_prompt(prompt, steering)};
-  batch.completions = {{prompt.back()}};
+  batch.completions = {{prompt.ids.back()}};
   batch.prompt_of_row = {0};
   return policy.model()
       .completion_logits(
@@ -78,7 +78,7 @@ at::Tensor logits_under(
 // Of all steerings to the first, as a part of the first's largest logit.
 double largest_difference(
     SteeredPolicy& policy,
-    const TokenIds& prompt,
+    const Prompt& prompt,
     const std::vector<Steering>& steerings) {
   at::NoGradGuard no_gradient;
   const at::Tensor first = logits_under(policy, prompt, steerings.at(0));
@@ -129,7 +129,7 @@ std::string model_card_text(
   return text;
 }
 
-KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt) {
+KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt) {
   const std::size_t objectives = policy.objectives().size();
   KnobEffects effects;
   if (objectives > 1) {
@@ -150,7 +150,7 @@ KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt) {
 }
 
 std::vector<std::string> steering_warnings(
-    SteeredPolicy& policy, const TokenIds& prompt) {
+    SteeredPolicy& policy, const Prompt& prompt) {
   constexpr const char* kCure =
       "train for more steps, raise training.optimizer.learning_rate, or check "
       "that the rewards differ between completions";

@@ -38,13 +38,13 @@ struct KnobEffects {
   // so that alpha has nothing to mix.
   double alpha = 1.0;
 };
-KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt);
+KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt);
 
 // Below this effect a policy counts as not steering.
 inline constexpr double kLeastSteeringEffect = 1e-5;
 
 // A sentence for each knob that the policy does not answer to.
 std::vector<std::string> steering_warnings(
-    SteeredPolicy& policy, const TokenIds& prompt);
+    SteeredPolicy& policy, const Prompt& prompt);
 
 }  // namespace moft

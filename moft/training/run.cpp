@@ -174,7 +174,7 @@ void TrainingRun::publish() {
   read_figures(setup.directory, card);
   card.alarm = end_in_alarm().value_or("");
   for (const std::string& warning :
-       steering_warnings(policy_, trainer_.prompts().front())) {
+       steering_warnings(policy_, trainer_.prompt(0))) {
     log_warning("{}", warning);
   }
   policy_.definition().steps = trainer_.finished_steps();

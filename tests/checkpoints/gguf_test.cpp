@@ -1,10 +1,14 @@
 #include "moft/checkpoints/gguf.h"
 
 #include <chrono>
+#include <map>
+#include <optional>
 #include <cstdlib>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "moft/checkpoints/gguf_defaults.h"
 
 #include "tests/checkpoints/support.h"
 
@@ -288,6 +292,110 @@ TEST(GgufFile, RealModelHasTheChecksumsOfTheGgufPackage) {
         facts["sum"].get<std::string>())
         << name;
   }
+}
+
+// The tokenizer of a file with these tokens; each has its llama.cpp type.
+Builder vocabulary(
+    const std::string& pre,
+    const std::vector<std::pair<std::string, std::int32_t>>& tokens) {
+  std::string texts;
+  std::string types;
+  for (const auto& [token, type] : tokens) {
+    texts += text(token);
+    types += raw(type);
+  }
+  Builder builder;
+  builder.value("tokenizer.ggml.model", 8, text("gpt2"))
+      .value("tokenizer.ggml.pre", 8, text(pre))
+      .array("tokenizer.ggml.tokens", 8, tokens.size(), texts)
+      .array("tokenizer.ggml.token_type", 5, tokens.size(), types)
+      .value("tokenizer.ggml.bos_token_id", 4, raw<std::uint32_t>(0));
+  return builder;
+}
+
+struct Written {
+  explicit Written(const Builder& builder) {
+    test::put(folder / "file.gguf", builder.bytes());
+    file.emplace(folder / "file.gguf");
+  }
+  TemporaryFolder folder;
+  std::optional<GgufFile> file;
+};
+
+// llama.cpp's table, for files without add_bos_token.
+TEST(GgufTokenizer, TheBeginTokenIsPutFirstByPreTokenizer) {
+  for (const char* pre :
+       {"llama-bpe", "llama3", "llama-v3", "tekken", "falcon3", "pixtral"}) {
+    EXPECT_TRUE(Written(vocabulary(pre, {{"a", 1}}))
+                    .file->tokenizer_data()
+                    .add_bos)
+        << pre;
+  }
+  for (const char* pre :
+       {"smollm", "gpt-2", "qwen2", "deepseek-r1-qwen", "default"}) {
+    EXPECT_FALSE(Written(vocabulary(pre, {{"a", 1}}))
+                     .file->tokenizer_data()
+                     .add_bos)
+        << pre;
+  }
+  // What the file says counts.
+  Builder says = vocabulary("llama-bpe", {{"a", 1}});
+  says.value("tokenizer.ggml.add_bos_token", 7, std::string(1, '\0'));
+  EXPECT_FALSE(Written(says).file->tokenizer_data().add_bos);
+  EXPECT_TRUE(adds_bos_by_default("llama", ""));
+  EXPECT_TRUE(adds_bos_by_default("bert", ""));
+  EXPECT_FALSE(adds_bos_by_default("t5", ""));
+}
+
+// Eos, eot and eom, then what is known to end a turn, as in llama.cpp.
+TEST(GgufTokenizer, TokensThatEndATurnEndCompletions) {
+  Builder builder = vocabulary(
+      "llama-bpe",
+      {{"<|begin_of_text|>", 3},
+       {"<|eom_id|>", 3},
+       {"a", 1},
+       {"<|end_of_text|>", 3},
+       {"<|eot_id|>", 1},  // its mark was forgotten
+       {"</s>", 1},        // a piece of text here
+       {"b", 1}});
+  builder.value("tokenizer.ggml.eos_token_id", 4, raw<std::uint32_t>(3))
+      .value("tokenizer.ggml.eot_token_id", 4, raw<std::uint32_t>(6));
+  const Written written(builder);
+  EXPECT_EQ(
+      written.file->end_tokens(), (std::vector<std::int32_t>{3, 6, 1, 4}));
+  EXPECT_EQ(
+      written.file->tokenizer_data().token_types,
+      (std::vector<std::int32_t>{3, 3, 1, 3, 3, 1, 1}));
+  const Written marked(vocabulary("smollm", {{"a", 1}, {"</s>", 3}}));
+  EXPECT_EQ(marked.file->end_tokens(), (std::vector<std::int32_t>{1}));
+}
+
+TEST(GgufTokenizer, MessagesOfAnAnswerDoNotEndIt) {
+  const Written written(vocabulary(
+      "gpt-2", {{"<|end|>", 3}, {"<|return|>", 3}, {"<|call|>", 3}}));
+  EXPECT_EQ(written.file->end_tokens(), (std::vector<std::int32_t>{1, 2}));
+  const Written alone(vocabulary("gpt-2", {{"<|end|>", 3}}));
+  EXPECT_EQ(alone.file->end_tokens(), (std::vector<std::int32_t>{0}));
+}
+
+TEST(GgufTokenizer, AnEndTokenOutsideTheVocabularyIsNamed) {
+  Builder builder = vocabulary("gpt-2", {{"a", 1}});
+  builder.value("tokenizer.ggml.eot_token_id", 4, raw<std::uint32_t>(9));
+  const Written written(builder);
+  test::expect_refusal(
+      [&] { written.file->end_tokens(); }, {"eot_token_id", "9", "1 tokens"});
+}
+
+TEST(GgufTokenizer, ChatTemplatesAreReadByName) {
+  Builder builder = vocabulary("gpt-2", {{"a", 1}});
+  builder.value("tokenizer.chat_template", 8, text("{{ messages }}"))
+      .value("tokenizer.chat_template.tool_use", 8, text("{{ tools }}"));
+  const std::map<std::string, std::string> wanted = {
+      {"default", "{{ messages }}"}, {"tool_use", "{{ tools }}"}};
+  EXPECT_EQ(Written(builder).file->tokenizer_data().chat_templates, wanted);
+  builder.value("tokenizer.chat_template.../x", 8, text("evil"));
+  const Written evil(builder);
+  test::expect_refusal([&] { evil.file->tokenizer_data(); }, {"'../x'"});
 }
 
 }  // namespace

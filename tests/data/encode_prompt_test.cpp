@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "moft/core/errors.h"
+
 namespace moft {
 namespace {
 
@@ -15,7 +17,8 @@ namespace {
 // edge inside a word shows; the written forms in kSpecial are special tokens.
 class WordTokenizer : public Tokenizer {
  public:
-  explicit WordTokenizer(bool adds_bos = false) : adds_bos_(adds_bos) {}
+  explicit WordTokenizer(bool adds_bos = false, bool names_bos = true)
+      : adds_bos_(adds_bos), names_bos_(names_bos) {}
 
   std::vector<TokenId> encode(
       std::string_view text, const EncodeOptions& options) const override {
@@ -50,7 +53,9 @@ class WordTokenizer : public Tokenizer {
   bool is_special(TokenId id) const override { return id < 3; }
   std::optional<TokenId> find(std::string_view) const override { return {}; }
   std::int64_t vocab_size() const override { return 3 + words_.size(); }
-  std::optional<TokenId> bos() const override { return 0; }
+  std::optional<TokenId> bos() const override {
+    return names_bos_ ? std::optional<TokenId>(0) : std::nullopt;
+  }
   std::optional<TokenId> eos() const override { return 2; }
 
  private:
@@ -72,6 +77,7 @@ class WordTokenizer : public Tokenizer {
   }
 
   bool adds_bos_;
+  bool names_bos_;
   mutable std::vector<std::string> words_;
 };
 
@@ -133,6 +139,105 @@ TEST(EncodePrompt, PutsTheBeginningTokenFirstOnce) {
   EXPECT_EQ(
       encode_prompt(PromptTemplate("{post}"), post("<bos>"), tokenizer).size(),
       2u);
+}
+
+// Whatever the tokenizer's template adds counts, named as bos_token or not.
+TEST(EncodePrompt, ABeginningTokenThatNobodyNamedIsPutFirstToo) {
+  const WordTokenizer tokenizer(/*adds_bos=*/true, /*names_bos=*/false);
+  const PromptTemplate prompt("{post}");
+  EXPECT_EQ(encode_prompt(prompt, post("a"), tokenizer).front(), 0);
+  EXPECT_EQ(encode_prompt(prompt, post("a"), tokenizer).size(), 2u);
+}
+
+TEST(MakeWholePrompt, SpecialTokensCountAndAWrittenBeginningIsNotDoubled) {
+  const WordTokenizer tokenizer(/*adds_bos=*/true);
+  const std::string text = "<start>user hi<end>";
+  const auto ids = make_whole_prompt(text, "here", tokenizer).ids;
+  EXPECT_EQ(ids, tokenizer.encode(text, {}));
+  ASSERT_EQ(ids.size(), 5u);
+  EXPECT_EQ(ids[0], 0);
+  EXPECT_EQ(ids[1], 1);
+  EXPECT_EQ(ids[4], 2);
+  EXPECT_EQ(make_whole_prompt("<bos>" + text, "here", tokenizer).ids, ids);
+  const WordTokenizer without;
+  EXPECT_EQ(
+      make_whole_prompt("<bos>" + text, "here", without).ids,
+      without.encode("<bos>" + text, {}));
+}
+
+TEST(MakePrompt, AnEmptyOneNamesItsPlace) {
+  const WordTokenizer tokenizer;
+  Example empty = post("");
+  empty.where = "posts.jsonl:7";
+  const auto refusal = [&](auto make) {
+    try {
+      make();
+    } catch (const CallerError& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  const std::string wanted =
+      "posts.jsonl:7: the prompt is empty, and this model's tokenizer puts no "
+      "begin token before it; write at least one word";
+  const PromptTemplate prompt("{post}");
+  EXPECT_EQ(refusal([&] { make_prompt(prompt, empty, tokenizer); }), wanted);
+  EXPECT_EQ(
+      refusal([&] { make_whole_prompt("", "posts.jsonl:7", tokenizer); }),
+      wanted);
+  const WordTokenizer begins(/*adds_bos=*/true);
+  EXPECT_EQ(make_prompt(prompt, empty, begins).ids.size(), 1u);
+}
+
+TEST(EncodeCompletion, TheTemplatesMarkupCountsAndTheFieldsDoesNot) {
+  const WordTokenizer tokenizer(/*adds_bos=*/true);
+  const PromptTemplate completion("{post}<end>");
+  const auto ids =
+      encode_completion(completion.fill(post("yes<end>")), tokenizer);
+  ASSERT_EQ(ids.size(), 2u);
+  EXPECT_EQ(tokenizer.token_bytes(ids[0]), "yes<end>");
+  EXPECT_EQ(ids[1], 2);
+  EXPECT_EQ(encode_completion("yes<end>", tokenizer).size(), 2u);
+}
+
+// One text: the ids are those of the template with the words in it.
+TEST(EncodeWithWords, TheyBeginTheFirstField) {
+  const WordTokenizer tokenizer(/*adds_bos=*/true);
+  const PromptTemplate prompt("<start>user {post} and {post}<end>");
+  const auto ids =
+      encode_with_words(prompt.fill(post("hi")), "a: 0.4. ", tokenizer);
+  EXPECT_EQ(
+      ids, tokenizer.encode("<start>user a: 0.4. hi and hi<end>", {}));
+  const PromptTemplate told(prompt.with_words("a: 0.4. "));
+  EXPECT_EQ(encode_prompt(told, post("hi"), tokenizer), ids);
+  // Words are text, whatever an objective is called.
+  EXPECT_EQ(
+      encode_with_words(prompt.fill(post("hi")), "<end> ", tokenizer).size(),
+      encode_with_words(prompt.fill(post("hi")), "<and> ", tokenizer).size());
+  EXPECT_THROW(
+      encode_with_words(PromptTemplate("<start>").fill({}), "a ", tokenizer),
+      CallerError);
+}
+
+TEST(EncodeWithWords, AWholePromptHasTheSamePlace) {
+  const WordTokenizer tokenizer(/*adds_bos=*/true);
+  const PromptTemplate prompt("<start>user {post}<end>");
+  const auto wanted =
+      encode_with_words(prompt.fill(post("hi")), "a: 1. ", tokenizer);
+  for (const std::string begin : {"", "<bos>"}) {
+    const Prompt whole = make_whole_prompt(
+        begin + "<start>user hi<end>", "here", prompt, tokenizer);
+    EXPECT_EQ(whole.ids, encode_prompt(prompt, post("hi"), tokenizer));
+    EXPECT_EQ(encode_with_words(whole.pieces, "a: 1. ", tokenizer), wanted);
+  }
+  // Behind a begin token also where the template writes nothing.
+  const Prompt bare = make_whole_prompt(
+      "<bos>hi", "here", PromptTemplate("{post}"), tokenizer);
+  EXPECT_EQ(
+      encode_with_words(bare.pieces, "a ", tokenizer),
+      tokenizer.encode("<bos>a hi", {.add_special = false}));
+  EXPECT_THROW(
+      make_whole_prompt("user hi", "here", prompt, tokenizer), CallerError);
 }
 
 }  // namespace

@@ -80,5 +80,15 @@ TEST(PromptTemplate, CheckNamesTheFirstExampleWithoutTheField) {
   }
 }
 
+TEST(PromptTemplate, WordsGoToTheFirstFieldWithTheirBracesDoubled) {
+  const PromptTemplate prompt("{{a}} say {b} of {c} and {b}");
+  EXPECT_EQ(prompt.before_first_field(), "{a} say ");
+  EXPECT_EQ(
+      prompt.with_words("w{1}: "), "{{a}} say w{{1}}: {b} of {c} and {b}");
+  EXPECT_EQ(PromptTemplate("{b}").with_words("w "), "w {b}");
+  EXPECT_EQ(PromptTemplate("{b}").before_first_field(), "");
+  EXPECT_THROW(PromptTemplate("no field").with_words("w "), CallerError);
+}
+
 }  // namespace
 }  // namespace moft

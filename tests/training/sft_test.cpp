@@ -364,11 +364,49 @@ TEST_F(Pairs, ADecodersCompletionAloneEnds) {
   EXPECT_EQ(pair.completion, (TokenIds{3, 27, 28}));
 }
 
-TEST_F(Pairs, SpecialTokensInACompletionAreText) {
-  options_.completion_template = "{b}<end>";
-  add("a", "b");
+// The template's end token is the token, and the only one.
+TEST_F(Pairs, AnEndTokenWrittenInTheTemplateIsTheEnd) {
+  for (const char* text : {"{b}<end>", "{b}<end> ", "{b}"}) {
+    options_.completion_template = text;
+    examples_.clear();
+    add("a", "b");
+    EXPECT_EQ(encode("llama").pairs.at(0).completion, (TokenIds{2, 28}));
+  }
+  options_.completion_template = "{b}</s>";
+  EXPECT_EQ(
+      std::ranges::count(encode("t5").pairs.at(0).completion, kTinyT5End), 1);
+}
+
+// A field's text is a stranger's.
+TEST_F(Pairs, SpecialTokensInAFieldAreText) {
+  add("<end>", "b<end>");
   const SftPair pair = encode("llama").pairs.at(0);
-  EXPECT_EQ(std::count(pair.completion.begin(), pair.completion.end(), 28), 1);
+  EXPECT_EQ(std::ranges::count(pair.prompt, 28), 0);
+  EXPECT_EQ(std::ranges::count(pair.completion, 28), 1);
+  EXPECT_EQ(pair.completion.back(), 28);
+}
+
+// Of several end tokens the one that ends the prompt's turns ends the answer.
+TEST_F(Pairs, TheEndTokenIsTheOneOfThePromptTemplate) {
+  ModelInfo model;
+  model.context = 64;
+  model.end_tokens = {27, 28};  // "." and "<end>"
+  const auto tokenizer = load_tokenizer(scratch_.path() / "llama");
+  EXPECT_EQ(completion_end("{a}", *tokenizer, model), 27);
+  EXPECT_EQ(completion_end("{a}<end>b", *tokenizer, model), 28);
+  add("a", "b");
+  options_.prompt_template = "{a}<end>b";
+  const auto pairs = encode_pairs(examples_, options_, *tokenizer, model);
+  EXPECT_EQ(pairs.pairs.at(0).completion, (TokenIds{2, 28}));
+}
+
+TEST_F(Pairs, AnEndTokenAloneIsNothingToLearn) {
+  options_.completion_template = "{b}<end>";
+  add("abc", "");
+  EXPECT_EQ(
+      error_of("llama"),
+      "pairs.jsonl:1: the completion is empty; there is nothing to learn from "
+      "it");
 }
 
 TEST_F(Pairs, WhatIsTooLongIsNamedOrCounted) {

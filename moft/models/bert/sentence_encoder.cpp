@@ -184,4 +184,11 @@ SentenceEncoder load_sentence_encoder(
   return {BertModel(config, load_weights(files, config), device), options};
 }
 
+std::int64_t read_window(const std::filesystem::path& directory) {
+  const auto path = directory / "config.json";
+  const BertConfig config = parse_config(
+      parse_json_object(read_small_file(path), path.string()), path.string());
+  return read_max_tokens(directory, config.max_positions);
+}
+
 }  // namespace moft::bert

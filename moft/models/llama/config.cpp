@@ -210,10 +210,7 @@ LlamaConfig llama_config_from_gguf(const GgufFile& file) {
         file.describe());
   }
   c.vocabulary = embedding->shape[0];
-  if (file.has("tokenizer.ggml.eos_token_id")) {
-    c.end_tokens.push_back(
-        static_cast<std::int32_t>(file.integer("tokenizer.ggml.eos_token_id")));
-  }
+  c.end_tokens = file.end_tokens();
   check_shape(c, file.describe());
   return c;
 }

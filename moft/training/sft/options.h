@@ -64,8 +64,8 @@ struct SftDataOptions {
       Required{});
     v("completion_template",
       completion_template,
-      Help{"what the model learns to answer, with {name} as in the prompt; the "
-           "model's end token is added"},
+      Help{"what the model learns to answer, with {name} as in the prompt; an "
+           "end token is added unless it writes one at its end"},
       Required{});
     v("max_prompt_tokens",
       max_prompt_tokens,

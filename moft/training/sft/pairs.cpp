@@ -4,6 +4,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/data/answer_end.h"
+#include "moft/core/text.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/data/prompt_template.h"
 
@@ -37,14 +38,53 @@ std::string length_fault(
   return {};
 }
 
+bool ends(const ModelInfo& model, TokenId token) {
+  return std::find(
+             model.end_tokens.begin(), model.end_tokens.end(), token) !=
+         model.end_tokens.end();
+}
+
+// White space that a template puts behind an end token ("<|im_end|>\n") is
+// left out: after that token nothing is ever generated.
+void cut_after_end(
+    TokenIds& completion, const Tokenizer& tokenizer, const ModelInfo& model) {
+  std::size_t size = completion.size();
+  while (size > 0 && !ends(model, completion[size - 1]) &&
+         trimmed(tokenizer.token_bytes(completion[size - 1])).empty()) {
+    --size;
+  }
+  if (size > 0 && ends(model, completion[size - 1])) completion.resize(size);
+}
+
+// Whether there is more than end tokens.
+bool has_text(const TokenIds& completion, const ModelInfo& model) {
+  return std::any_of(completion.begin(), completion.end(), [&](TokenId id) {
+    return !ends(model, id);
+  });
+}
+
 }  // namespace
+
+TokenId completion_end(
+    const std::string& prompt_template,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model) {
+  require_end_token(model.end_tokens);
+  const auto written = encode_completion(prompt_template, tokenizer);
+  const auto last = std::find_if(
+      written.rbegin(), written.rend(), [&](TokenId id) {
+        return ends(model, id);
+      });
+  return last == written.rend() ? model.end_tokens.front() : *last;
+}
 
 SftPairs encode_pairs(
     const std::vector<Example>& examples,
     const SftDataOptions& options,
     const Tokenizer& tokenizer,
     const ModelInfo& model) {
-  require_end_token(model.end_tokens);
+  const TokenId end =
+      completion_end(options.prompt_template, tokenizer, model);
   const PromptTemplate prompt(options.prompt_template);
   const PromptTemplate completion(options.completion_template);
   SftPairs result;
@@ -52,16 +92,17 @@ SftPairs encode_pairs(
   for (const Example& example : examples) {
     SftPair pair;
     pair.prompt = encode_prompt(prompt, example, tokenizer);
-    pair.completion = tokenizer.encode(
-        completion.render(example),
-        EncodeOptions{.parse_special = false, .add_special = false});
-    if (pair.completion.empty() || pair.prompt.empty()) {
+    const auto text = completion.fill(example);
+    pair.completion = encode_completion(text, tokenizer);
+    cut_after_end(pair.completion, tokenizer, model);
+    const bool answers = has_text(pair.completion, model);
+    if (!answers || pair.prompt.empty()) {
       throw_caller_error(
           "{}: the {} is empty; there is nothing to learn from it",
           example.where,
-          pair.completion.empty() ? "completion" : "prompt");
+          answers ? "prompt" : "completion");
     }
-    pair.completion.push_back(model.end_tokens.front());
+    if (!ends(model, pair.completion.back())) pair.completion.push_back(end);
     const std::string wrong = length_fault(pair, options, model.context);
     if (wrong.empty()) {
       result.pairs.push_back(std::move(pair));

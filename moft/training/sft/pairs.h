@@ -2,13 +2,16 @@
 //
 // The prompt is what `moft train` and `moft generate` make of the same
 // template: with a beginning-of-sequence token or T5's end token where the
-// tokenizer wants one. The completion is encoded on its own, special tokens
-// in it being ordinary text, and the model's end token follows.
+// tokenizer wants one. The completion is encoded on its own. Special tokens
+// that the completion template writes are those tokens; in a field's text they
+// are ordinary text. A completion whose template ends with an end token has it
+// (white space behind it is left out); any other is given completion_end.
 //
 // Thread safety: pure function, plain data.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "moft/data/example.h"
@@ -27,6 +30,14 @@ struct SftPairs {
   std::vector<SftPair> pairs;  // not empty
   std::int64_t skipped = 0;    // too long
 };
+
+// The end token of completions that write none: of the model's end tokens the
+// last one that the prompt template writes itself (what ends a turn there ends
+// the answer too), else the model's first. CallerError when it has none.
+TokenId completion_end(
+    const std::string& prompt_template,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model);
 
 // CallerError names the example: a field is missing, the prompt or the
 // completion has no text, or the pair is too long (too_long: error, or

@@ -1,0 +1,75 @@
+#include "moft/tokenizers/tokenizer_files.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "moft/core/errors.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where transformers keeps the chat templates beside the usual one.
+constexpr const char* kTemplateFolder = "additional_chat_templates";
+
+}  // namespace
+
+bool is_tokenizer_file(const std::string& name) {
+  constexpr std::array kNames = {
+      "added_tokens.json",
+      "bpe.codes",
+      "merges.txt",
+      "sentencepiece.bpe.model",
+      "sentencepiece.model",
+      "special_tokens_map.json",
+      "spiece.model",
+      "tekken.json"};
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end())
+    return true;
+  for (const char* beginning : {"tokenizer", "vocab", "chat_template"})
+    if (name.starts_with(beginning)) return true;
+  return name.ends_with(".jinja") || name.ends_with(".tiktoken");
+}
+
+namespace {
+
+void add_files(
+    const fs::path& folder,
+    const fs::path& inside,
+    std::vector<fs::path>& files) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder / inside, none)) {
+    const std::string name = entry.path().filename().string();
+    if (fs::is_regular_file(entry.path(), none) && is_tokenizer_file(name))
+      files.push_back(inside / name);
+  }
+}
+
+}  // namespace
+
+std::vector<fs::path> list_tokenizer_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  add_files(directory, {}, files);
+  add_files(directory, kTemplateFolder, files);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
+  for (const fs::path& file : list_tokenizer_files(from)) {
+    std::error_code error;
+    fs::create_directories((to / file).parent_path(), error);
+    if (!error) fs::copy_file(from / file, to / file, error);
+    if (error) {
+      throw_world_error(
+          "{}: cannot be copied to {} ({}); free space or check the permissions",
+          (from / file).string(),
+          to.string(),
+          error.message());
+    }
+  }
+}
+
+}  // namespace moft
