@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
+#include "cli/recipe_examples.h"
 
 namespace moft {
 
@@ -92,6 +93,8 @@ class CalibrateCommand : public Command {
     SteeredPolicy policy(std::move(base), tokenizer, definition);
     const PromptTemplate format(definition.prompt_template);
     format.check(examples);
+    examples = fit_to_policy(
+        std::move(examples), recipe, ExamplesFor::kTraining, policy);
     std::vector<CompletionRequest> requests;
     RewardBatch batch;
     for (const Example& example : examples) {

@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
+#include "cli/recipe_examples.h"
 
 namespace moft {
 
@@ -25,7 +26,7 @@ namespace fs = std::filesystem;
 class EvaluateCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.add_option("RUN", run_, "The run directory that `moft train` wrote")
+    parser.add_path("RUN", run_, "The run directory that `moft train` wrote")
         .required();
     parser
         .add_option(
@@ -49,9 +50,9 @@ class EvaluateCommand : public Command {
         options_.alpha,
         "KL strength; default: that of the training");
     parser.add_option("--seed", options_.seed, "Of the completions drawn");
-    parser.add_option(
+    parser.add_path(
         "--output", output_, "Where the report goes; default: RUN/report");
-    parser.add_option(
+    parser.add_path(
         "--baseline",
         baselines_,
         "Other runs, evaluated on the same prompts and shown beside");
@@ -65,6 +66,13 @@ class EvaluateCommand : public Command {
     auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);
     auto examples = read_examples(recipe.data.evaluation);
+    if (recipe.data.too_long != TooLong::kError) {
+      examples = fit_to_policy(
+          std::move(examples),
+          recipe,
+          ExamplesFor::kEvaluation,
+          *load_policy(run / "policy", compute.load));
+    }
     if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
     set_options(recipe);
     Report report =

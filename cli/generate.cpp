@@ -28,7 +28,7 @@ class GenerateCommand : public Command {
         "Text that fills the policy's prompt template; for a plain model the "
         "whole prompt");
     parser
-        .add_option(
+        .add_path(
             "--input",
             input_,
             "JSON lines with the template's fields; one JSON line comes out "
@@ -79,7 +79,7 @@ class GenerateCommand : public Command {
 
   void answer_file(
       SteeredPolicy& policy, const std::optional<Steering>& steering) const {
-    const auto examples = read_examples(input_);
+    const auto examples = read_examples(std::filesystem::path(input_));
     const PromptTemplate format(policy.definition().prompt_template);
     format.check(examples);
     std::vector<CompletionRequest> requests;

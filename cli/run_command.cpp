@@ -48,6 +48,19 @@ void make_absolute(std::string& path) {
   path = fs::absolute(path).lexically_normal().string();
 }
 
+void make_absolute(std::vector<std::string>& paths) {
+  for (std::string& path : paths)
+    make_absolute(path);
+}
+
+std::string hash_files(const std::vector<std::string>& files) {
+  if (files.size() == 1) return hash_file(files.front());
+  std::string hashes;
+  for (const std::string& file : files)
+    hashes += hash_file(file) + "\n";
+  return hash_bytes(std::as_bytes(std::span(hashes)));
+}
+
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   RunOutput output = choose_output(flags, recipe.output);
   make_absolute(output.directory);

@@ -40,6 +40,10 @@ bool is_free_key(std::span<const char* const> keys, const std::string& key);
 
 // As the run directory keeps paths: readable from anywhere.
 void make_absolute(std::string& path);
+void make_absolute(std::vector<std::string>& paths);
+
+// Of several files the hash of their hashes in order; of one its own.
+std::string hash_files(const std::vector<std::string>& files);
 
 // Decides where the run writes, and gives the recipe that path.
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe);

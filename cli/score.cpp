@@ -24,7 +24,7 @@ class ScoreCommand : public Command {
     policy_.declare(parser);
     steering_.declare(parser);
     parser
-        .add_option(
+        .add_path(
             "--input",
             input_,
             "JSON lines {\"prompt\": .., \"completion\": ..}; out comes one "
@@ -41,7 +41,7 @@ class ScoreCommand : public Command {
     auto policy = policy_.open();
     const auto steering = steering_.steering(*policy, /*optional=*/true);
     std::vector<ScoreRequest> requests;
-    for (const Example& pair : read_examples(input_)) {
+    for (const Example& pair : read_examples(std::filesystem::path(input_))) {
       ScoreRequest request;
       request.prompt =
           policy->tokenizer().encode(text_field(pair, "prompt", "moft score"));

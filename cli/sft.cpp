@@ -8,13 +8,13 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
-#include "moft/models/random/initialise.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/run.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/preflight.h"
 #include "cli/run_command.h"
 #include "cli/sft_recipe.h"
 #include "cli/signals.h"
@@ -54,51 +54,15 @@ void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
       {"sft", before.sft.steps, now.sft.steps, now.sft.schedule.kind});
 }
 
-// The model before its first step, and where its tokenizer's files are.
-struct Start {
-  LoadedModel model;
-  std::shared_ptr<const Tokenizer> tokenizer;
-  fs::path tokenizer_folder;
-};
-
-RandomModelTokens tokens_of(const Tokenizer& tokenizer) {
-  RandomModelTokens tokens;
-  tokens.count = tokenizer.vocab_size();
-  tokens.end = tokenizer.eos().value_or(-1);
-  tokens.padding = tokenizer.find("<pad>").value_or(-1);
-  tokens.beginning = tokenizer.bos().value_or(-1);
-  return tokens;
-}
-
-Start start_from(const SftRecipe& recipe, const LoadOptions& load) {
-  Start start;
-  if (recipe.model.path) {
-    start.tokenizer_folder = *recipe.model.path;
-    start.model = load_language_model(*recipe.model.path, load);
-    start.tokenizer = load_base_tokenizer(*recipe.model.path, start.model);
-    return start;
-  }
-  const RandomModelOptions& shape = *recipe.model.random;
-  start.tokenizer_folder = shape.tokenizer;
-  if (!fs::is_directory(start.tokenizer_folder))
-    start.tokenizer_folder = start.tokenizer_folder.parent_path();
-  start.tokenizer = load_tokenizer(start.tokenizer_folder);
-  start.model = make_random_model(
-      random_model_config(shape, tokens_of(*start.tokenizer)),
-      static_cast<std::uint64_t>(recipe.sft.seed),
-      load);
-  return start;
-}
-
 // Of everything that decides the result.
-InputHashes hash_inputs(const SftRecipe& recipe, const Start& start) {
+InputHashes hash_inputs(const SftRecipe& recipe, const SftStart& start) {
   InputHashes hashes;
   add_hashes(hashes, "base weights", start.model.weight_files);
   for (const char* name : {"spiece.model", "tokenizer.json"}) {
     const fs::path file = start.tokenizer_folder / name;
     if (fs::exists(file)) hashes[name] = hash_file(file);
   }
-  hashes["data.train"] = hash_file(recipe.data.train);
+  hashes["data.train"] = hash_files(recipe.data.train);
   return hashes;
 }
 
@@ -118,43 +82,41 @@ class SftCommand : public Command {
     resolve_paths(recipe_, source);
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
+    const Compute compute = use_compute(recipe_.compute);
+    SftPreflight ready = check_finetuning(recipe_, compute.load);
+    ready.findings.settle();
     const RunLock lock(recipe_.output);
     const auto resume = open_output(arguments_.output, output, kModelDirectory);
     if (resume) check_same_recipe(*resume, recipe_);
-    return finetune(use_compute(recipe_.compute), resume);
+    return finetune(std::move(ready), compute, resume);
   }
 
  private:
   int finetune(
-      const Compute& compute, const std::optional<Checkpoint>& resume) {
-    Start start = start_from(recipe_, compute.load);
+      SftPreflight ready,
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) {
+    SftStart& start = ready.start;
     const InputHashes hashes = hash_inputs(recipe_, start);
     check_resumed(resume, hashes, compute);
     const fs::path base_path = start.tokenizer_folder;
-    const SftPairs train = read_pairs(recipe_.data.train, start);
-    const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
-    print_start(start.model, train, held_out, compute);
+    print_start(start.model, ready.train, ready.held_out, compute);
     SteeredPolicy policy(
         std::move(start.model),
         start.tokenizer,
         make_definition(hashes),
         static_cast<std::uint64_t>(recipe_.sft.seed));
     SftTrainer trainer(
-        {&policy, &train.pairs, &held_out.pairs, recipe_.data.shuffle},
+        {&policy,
+         &ready.train.pairs,
+         &ready.held_out.pairs,
+         recipe_.data.shuffle},
         recipe_.sft);
     RunSetup setup =
         make_run_setup(recipe_, print_options(recipe_), hashes, compute);
     setup.base_path = base_path;
     SftRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run());
-  }
-
-  SftPairs read_pairs(const std::string& file, const Start& start) const {
-    return encode_pairs(
-        read_examples(file),
-        recipe_.data,
-        *start.tokenizer,
-        start.model.model->info());
   }
 
   PolicyDefinition make_definition(const InputHashes& hashes) const {
@@ -179,11 +141,14 @@ class SftCommand : public Command {
         recipe_.model.path ? "from " + *recipe_.model.path
                            : std::string("with random weights"));
     log_info(
-        "pairs       {} to train on, {} held out; {} and {} were too long",
+        "pairs       {} to train on, {} held out; {} steps",
         train.pairs.size(),
         held_out.pairs.size(),
-        train.skipped,
-        held_out.skipped);
+        recipe_.sft.steps);
+    for (const SftPairs* pairs : {&train, &held_out}) {
+      const std::string changed = pairs->lengths.describe();
+      if (!changed.empty()) log_warning("pairs: {}", changed);
+    }
     log_info("compute     {}", compute.describe());
   }
 

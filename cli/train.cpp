@@ -15,6 +15,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/preflight.h"
 #include "cli/recipe.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
@@ -68,7 +69,7 @@ InputHashes hash_inputs(
   add_hashes(hashes, "base weights", base.weight_files);
   if (recipe.training.value.model)
     add_hashes(hashes, "value weights", value.weight_files);
-  hashes["data.train"] = hash_file(recipe.data.train);
+  hashes["data.train"] = hash_files(recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
     const fs::path weights =
@@ -121,11 +122,14 @@ class TrainCommand : public Command {
   int run() override {
     catch_interrupts();
     prepare();
+    const Compute compute = use_compute(recipe_.compute);
+    TrainPreflight ready = check_training(recipe_);
+    ready.findings.settle();
+    examples_ = std::move(ready.train);
     const RunLock lock(recipe_.output);
     const std::optional<Checkpoint> resume =
         open_output(arguments_.output, output_, "policy");
     if (resume) check_same_recipe(*resume, recipe_);
-    const Compute compute = use_compute(recipe_.compute);
     return train(compute, resume);
   }
 
@@ -153,7 +157,7 @@ class TrainCommand : public Command {
         seed);
     const ObjectiveSet objectives =
         make_objectives(recipe_.objectives, {}, compute.load.device);
-    const auto examples = read_examples(recipe_.data.train);
+    const std::vector<Example>& examples = examples_.examples;
     OnlineTrainer trainer(
         {&policy,
          &objectives,
@@ -201,7 +205,13 @@ class TrainCommand : public Command {
         counts.trained,
         counts.policy);
     print_knobs(policy);
-    log_info("examples    {}", examples);
+    log_info(
+        "examples    {}, {} steps of {} prompts",
+        examples,
+        recipe_.training.steps,
+        recipe_.training.prompts_per_step);
+    const std::string changed = examples_.report.describe();
+    if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());
     if (resume) {
       log_info(
@@ -277,6 +287,7 @@ class TrainCommand : public Command {
   RunArguments arguments_;
   Recipe recipe_;
   RunOutput output_;
+  FittedExamples examples_;
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include "moft/evaluation/evaluate.h"
 
+#include "cli/recipe_examples.h"
+
 namespace moft {
 namespace {
 
@@ -35,7 +37,11 @@ OnEvaluate make_training_evaluation(
     const ObjectiveSet& objectives) {
   const TrainingEvaluationOptions& wanted = recipe.training.evaluation;
   if (!wanted.every) return nullptr;
-  auto examples = read_examples(recipe.data.evaluation);
+  auto examples = fit_to_policy(
+      read_examples(recipe.data.evaluation),
+      recipe,
+      ExamplesFor::kEvaluation,
+      policy);
   const auto count =
       std::min(examples.size(), static_cast<std::size_t>(wanted.prompts));
   examples.resize(count);

@@ -16,7 +16,8 @@ struct PolicyOptions {
     v("model",
       model,
       Help{"the model to finetune: a Hugging Face directory or a GGUF file"},
-      Required{});
+      Required{},
+      Path{});
     v("temperature",
       temperature,
       Help{"logits are divided by it in sampling, scoring and KL alike, in the "

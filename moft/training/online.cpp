@@ -5,14 +5,12 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/data/fit_prompts.h"
 #include "moft/training/make_optimizer.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
-namespace {
 
-// Tokens of conditioning.prompt, measured on the corners and, for numbers of
-// two decimals, between them.
 std::int64_t longest_prompt_words(const SteeredPolicy& policy) {
   const std::size_t m = policy.objectives().size();
   std::int64_t longest = 0;
@@ -29,8 +27,6 @@ std::int64_t longest_prompt_words(const SteeredPolicy& policy) {
   return longest;
 }
 
-}  // namespace
-
 OnlineTrainer::OnlineTrainer(
     TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler)
     : inputs_(inputs),
@@ -40,23 +36,17 @@ OnlineTrainer::OnlineTrainer(
           static_cast<std::uint64_t>(options_.seed), inputs.examples->size()),
       template_(inputs.policy->definition().prompt_template) {
   template_.check(*inputs_.examples);
-  const std::int64_t words = longest_prompt_words(*inputs_.policy);
-  for (const Example& example : *inputs_.examples) {
-    prompts_.push_back(
-        encode_prompt(template_, example, inputs_.policy->tokenizer()));
-    const auto length = static_cast<std::int64_t>(prompts_.back().size());
-    if (length + words > inputs_.max_prompt_tokens) {
-      throw_caller_error(
-          "{}: the prompt has {} tokens{}, more than data.max_prompt_tokens = "
-          "{}; shorten the example or raise the limit",
-          example.where,
-          length,
-          words == 0 ? std::string()
-                     : " behind " + std::to_string(words) +
-                           " of the weighting's words",
-          inputs_.max_prompt_tokens);
-    }
-  }
+  PromptLimits limits;
+  limits.prompt = inputs_.max_prompt_tokens;
+  limits.context = inputs_.policy->model().info().context;
+  limits.answer = options_.max_new_tokens;
+  limits.answer_key = "training.max_new_tokens";
+  limits.words = longest_prompt_words(*inputs_.policy);
+  PromptFitter fitter(
+      template_, inputs_.policy->tokenizer(), TooLong::kError);
+  for (Example example : *inputs_.examples)
+    prompts_.push_back(fitter.fit(example, limits).value_or(TokenIds{}));
+  fitter.finish();
   if (options_.kl_sampler != AlphaDistribution::kFixed) {
     alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
   }

@@ -96,6 +96,10 @@ struct TrainerInputs {
   std::shared_ptr<LanguageModel> value_model = nullptr;
 };
 
+// Tokens of conditioning.prompt, measured on the corners and, for numbers of
+// two decimals, between them; 0 without it.
+std::int64_t longest_prompt_words(const SteeredPolicy& policy);
+
 class OnlineTrainer {
  public:
   // What `inputs` points to must outlive the trainer. CallerError for a prompt
