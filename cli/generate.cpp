@@ -77,6 +77,29 @@ class GenerateCommand : public Command {
     }
   }
 
+  // The line that does not fit, before any answer is sampled.
+  void check_room_for(
+      const TokenIds& prompt,
+      const Example& example,
+      std::int64_t context) const {
+    const auto tokens = static_cast<std::int64_t>(prompt.size());
+    if (tokens == 0) {
+      throw_caller_error(
+          "{}: the prompt is empty, and the model puts no token before it; "
+          "fill in its text or remove the line",
+          example.where);
+    }
+    if (tokens + sampling_.max_new_tokens <= context) return;
+    throw_caller_error(
+        "{}: the prompt has {} tokens, which with --max-new-tokens {} are {}, "
+        "more than the model's {}; shorten it, or lower --max-new-tokens",
+        example.where,
+        tokens,
+        sampling_.max_new_tokens,
+        tokens + sampling_.max_new_tokens,
+        context);
+  }
+
   void answer_file(
       SteeredPolicy& policy, const std::optional<Steering>& steering) const {
     const auto examples = read_examples(std::filesystem::path(input_));
@@ -86,6 +109,7 @@ class GenerateCommand : public Command {
     for (const Example& example : examples) {
       const TokenIds prompt =
           encode_prompt(format, example, policy.tokenizer());
+      check_room_for(prompt, example, policy.model().info().context);
       for (std::int64_t s = 0; s < samples_; ++s) {
         requests.push_back({prompt, steering, key(requests.size())});
       }
