@@ -17,6 +17,7 @@
 #include "cli/compute.h"
 #include "cli/recipe.h"
 #include "cli/start.h"
+#include "cli/recipe_examples.h"
 
 namespace moft {
 
@@ -94,6 +95,8 @@ class CalibrateCommand : public Command {
     SteeredPolicy policy(std::move(base), tokenizer, definition);
     const PromptTemplate format(definition.prompt_template);
     format.check(examples);
+    examples = fit_to_policy(
+        std::move(examples), recipe, ExamplesFor::kTraining, policy);
     std::vector<CompletionRequest> requests;
     RewardBatch batch;
     for (const Example& example : examples) {

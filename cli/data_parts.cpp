@@ -3,21 +3,24 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 #include "moft/core/text.h"
 #include "moft/data/overlap.h"
+#include "moft/data/prompt_template.h"
+
+#include "cli/run_inputs.h"
 
 namespace moft {
 namespace {
 
-const std::string& file_of(const DataOptions& data, Split split) {
+const std::vector<std::string>& files_of(
+    const DataOptions& data, Split split) {
   switch (split) {
     case Split::kTrain:
       return data.train;
     case Split::kEvaluation:
       return data.evaluation;
     case Split::kFinal:
-      if (data.final) return *data.final;
+      if (!data.final.empty()) return data.final;
       throw_caller_error(
           "the recipe names no data.final; give it a file of examples that "
           "are in neither data.train nor data.evaluation, or use --split "
@@ -44,44 +47,43 @@ Split parse_split(const std::string& text) {
 }
 
 std::vector<Example> read_split(const DataOptions& data, Split split) {
-  return read_examples(file_of(data, split));
+  return read_examples(files_of(data, split));
 }
 
 std::string split_files(const DataOptions& data, Split split) {
-  return file_of(data, split);
+  return join(files_of(data, split), ", ");
 }
 
 std::string hash_split(const DataOptions& data, Split split) {
-  return hash_file(file_of(data, split));
+  return hash_files(files_of(data, split));
 }
 
-std::string check_parts(const DataOptions& data, const std::string& place) {
-  const PromptTemplate prompt(data.prompt_template);
-  const auto train = read_split(data, Split::kTrain);
-  const auto evaluation = read_split(data, Split::kEvaluation);
-  if (data.final) {
-    const auto final = read_split(data, Split::kFinal);
-    for (const Split other : {Split::kTrain, Split::kEvaluation}) {
-      const Overlap overlap = find_overlap(
-          prompt, final, other == Split::kTrain ? train : evaluation);
-      if (overlap.count == 0) continue;
-      throw_caller_error(
-          "{}: {}; published figures need prompts that nothing was trained on "
-          "or chosen by: remove these from data.final",
-          place,
-          describe_overlap(overlap, "data.final", "data." + split_name(other)));
-    }
-  }
-  return held_out_overlap(data.prompt_template, evaluation, train, place);
+DataParts read_parts(const DataOptions& data) {
+  DataParts parts;
+  parts.train = read_split(data, Split::kTrain);
+  parts.evaluation = read_split(data, Split::kEvaluation);
+  if (!data.final.empty()) parts.final = read_split(data, Split::kFinal);
+  return parts;
 }
 
-std::string held_out_overlap(
+std::string check_parts(
     const std::string& prompt_template,
-    const std::vector<Example>& evaluation,
-    const std::vector<Example>& train,
+    const DataParts& parts,
     const std::string& place) {
-  const Overlap overlap =
-      find_overlap(PromptTemplate(prompt_template), evaluation, train);
+  const PromptTemplate prompt(prompt_template);
+  for (const Split other : {Split::kTrain, Split::kEvaluation}) {
+    const Overlap overlap = find_overlap(
+        prompt,
+        parts.final,
+        other == Split::kTrain ? parts.train : parts.evaluation);
+    if (overlap.count == 0) continue;
+    throw_caller_error(
+        "{}: {}; published figures need prompts that nothing was trained on "
+        "or chosen by: remove these from data.final",
+        place,
+        describe_overlap(overlap, "data.final", "data." + split_name(other)));
+  }
+  const Overlap overlap = find_overlap(prompt, parts.evaluation, parts.train);
   if (overlap.count == 0) return {};
   return fmt::format(
       "{}: {}; a held-out prompt must not be trained on: remove these from one "

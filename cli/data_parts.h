@@ -19,20 +19,25 @@ Split parse_split(const std::string& text);
 
 // The examples of one part. CallerError where the recipe has no such part.
 std::vector<Example> read_split(const DataOptions& data, Split split);
-// The files behind it, as written, and the hash of their content.
+// The files behind it, as written and joined by ", ", and the hash of their
+// content.
 std::string split_files(const DataOptions& data, Split split);
 std::string hash_split(const DataOptions& data, Split split);
 
-// Reads all parts and compares their prompts. A prompt of data.final that is
-// also in another part is a CallerError ("{place}: .."); what data.evaluation
-// shares with data.train is returned as a sentence, empty when there is none.
-std::string check_parts(const DataOptions& data, const std::string& place);
+struct DataParts {
+  std::vector<Example> train;
+  std::vector<Example> evaluation;
+  std::vector<Example> final;  // empty where the recipe has no such part
+};
 
-// The sentence of check_parts on its own; also for the pairs of `moft sft`.
-std::string held_out_overlap(
+DataParts read_parts(const DataOptions& data);
+
+// Compares the prompts of the parts. A prompt of data.final that is also in
+// another part is a CallerError; what data.evaluation shares with data.train is
+// returned as a sentence, empty when there is none. Both begin with `place`.
+std::string check_parts(
     const std::string& prompt_template,
-    const std::vector<Example>& evaluation,
-    const std::vector<Example>& train,
+    const DataParts& parts,
     const std::string& place);
 
 }  // namespace moft

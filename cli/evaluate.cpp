@@ -18,6 +18,7 @@
 #include "cli/compute.h"
 #include "cli/evaluated_run.h"
 #include "cli/recipe.h"
+#include "cli/recipe_examples.h"
 #include "cli/result.h"
 #include "cli/signals.h"
 
@@ -33,7 +34,7 @@ constexpr std::int64_t kAlphasOfOneObjective = 5;
 class EvaluateCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.add_option("RUN", run_, "The run directory that `moft train` wrote")
+    parser.add_path("RUN", run_, "The run directory that `moft train` wrote")
         .required();
     parser
         .add_option(
@@ -72,9 +73,9 @@ class EvaluateCommand : public Command {
         .excludes(alpha);
     parser.add_option(
         "--seed", options_.seed, "Random seed for sampling completions");
-    parser.add_option(
+    parser.add_path(
         "--output", output_, "Where the report goes; default: RUN/report");
-    parser.add_option(
+    parser.add_path(
         "--baseline",
         baselines_,
         "Other runs of the same objectives, evaluated on the same prompts at "
@@ -94,14 +95,24 @@ class EvaluateCommand : public Command {
       others.push_back(open_evaluated_run(other));
       check_comparable_runs(run, others.back(), split);
     }
-    if (run.recipe.data.final) check_parts(run.recipe.data, run.name);
-    auto examples = read_split(run.recipe.data, split);
+    if (!run.recipe.data.final.empty()) {
+      check_parts(
+          run.definition.prompt_template,
+          read_parts(run.recipe.data),
+          run.name);
+    }
+    const Compute compute = use_compute(run.recipe.compute);
+    auto examples = fit_to_policy(
+        read_split(run.recipe.data, split),
+        run.recipe,
+        ExamplesFor::kEvaluation,
+        *load_policy(run.policy(), compute.load));
     if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
     data_ = describe(run, split, examples);
     for (const EvaluatedRun& other : others)
       check_overlap(other, split, examples);
     set_options(run);
-    Report report = evaluate_all(run, others, examples);
+    Report report = evaluate_all(run, others, compute, examples);
     finish(report, run);
     report.cost["evaluation_seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
@@ -156,8 +167,8 @@ class EvaluateCommand : public Command {
   Report evaluate_all(
       const EvaluatedRun& run,
       const std::vector<EvaluatedRun>& others,
+      const Compute& compute,
       const std::vector<Example>& examples) {
-    const Compute compute = use_compute(run.recipe.compute);
     const ObjectiveSet objectives =
         make_objectives(run.recipe.objectives, ".", compute.load.device);
     Report report =

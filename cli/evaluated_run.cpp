@@ -147,7 +147,7 @@ EvaluatedRun open_evaluated_run(const std::string& path) {
 void check_comparable_runs(
     const EvaluatedRun& run, const EvaluatedRun& other, Split split) {
   check_same_objectives(run, other);
-  if (split == Split::kFinal && !other.recipe.data.final) return;
+  if (split == Split::kFinal && other.recipe.data.final.empty()) return;
   if (same_examples(
           read_split(run.recipe.data, split),
           read_split(other.recipe.data, split))) {

@@ -17,7 +17,7 @@ class ExportCommand : public Command {
   void declare(Parser& parser) override {
     policy_.declare(parser);
     steering_.declare(parser);
-    parser.add_option("--to", to_, "The directory to make").required();
+    parser.add_path("--to", to_, "The directory to make").required();
   }
 
   int run() override {

@@ -28,7 +28,7 @@ class GenerateCommand : public Command {
         "Text that fills the policy's prompt template; for a plain model the "
         "whole prompt, in which special tokens count");
     parser
-        .add_option(
+        .add_path(
             "--input",
             input_,
             "JSON lines with the template's fields, for a plain model the "
@@ -76,14 +76,35 @@ class GenerateCommand : public Command {
     }
   }
 
+  // The line that does not fit, before any answer is sampled.
+  void check_room_for(
+      const TokenIds& prompt,
+      const Example& example,
+      std::int64_t context) const {
+    const auto tokens = static_cast<std::int64_t>(prompt.size());
+    if (tokens + sampling_.max_new_tokens <= context) return;
+    throw_caller_error(
+        "{}: the prompt has {} tokens, which with --max-new-tokens {} are {}, "
+        "more than the model's {}; shorten it, or lower --max-new-tokens",
+        example.where,
+        tokens,
+        sampling_.max_new_tokens,
+        tokens + sampling_.max_new_tokens,
+        context);
+  }
+
   void answer_file(
       SteeredPolicy& policy, const std::optional<Steering>& steering) const {
-    const auto examples = read_examples(input_);
+    const auto examples = read_examples(std::filesystem::path(input_));
     const PromptTemplate format(policy.definition().prompt_template);
     format.check(examples);
     std::vector<CompletionRequest> requests;
     for (const Example& example : examples) {
       const Prompt prompt = policy.fill_prompt(example);
+      check_room_for(
+          policy.conditioned_prompt(prompt, steering),
+          example,
+          policy.model().info().context);
       for (std::int64_t s = 0; s < samples_; ++s) {
         requests.push_back({prompt, steering, key(requests.size())});
       }

@@ -77,12 +77,12 @@ class ImportCommand : public Command {
         "debian",
         "Package descriptions and their synopses, from apt's package lists");
     debian
-        .add_option(
+        .add_path(
             "OUTPUT",
             output_,
             "The folder to write train.jsonl and validation.jsonl to")
         .required();
-    debian.add_option(
+    debian.add_path(
         "--lists",
         lists_,
         "Package lists (Packages, Translation-en), or folders of them");

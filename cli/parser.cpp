@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/paths.h"
 #include "moft/core/text.h"
 
 namespace moft {
@@ -99,6 +100,13 @@ std::vector<std::string> command_names(const CLI::App* app) {
       command_of_help(command));
 }
 
+// `~` and variables that no shell has expanded.
+void expand(CLI::Option& option, const std::string& name) {
+  option.transform([name](const std::string& given) {
+    return given.empty() ? given : expand_path(given, name);
+  });
+}
+
 }  // namespace
 
 Option& Option::required() {
@@ -175,6 +183,22 @@ Option Parser::add_option(
     std::optional<double>& value,
     const std::string& help) {
   return Option(app_->add_option(name, value, help));
+}
+
+Option Parser::add_path(
+    const std::string& name, std::string& value, const std::string& help) {
+  CLI::Option* option = app_->add_option(name, value, help);
+  expand(*option, name);
+  return Option(option);
+}
+
+Option Parser::add_path(
+    const std::string& name,
+    std::vector<std::string>& value,
+    const std::string& help) {
+  CLI::Option* option = app_->add_option(name, value, help);
+  expand(*option, name);
+  return Option(option);
 }
 
 Option Parser::add_flag(

@@ -69,6 +69,14 @@ class Parser {
       const std::string& name,
       std::optional<double>& value,
       const std::string& help);
+  // A file or folder: `~` and variables that no shell expanded are expanded
+  // (core/paths.h).
+  Option add_path(
+      const std::string& name, std::string& value, const std::string& help);
+  Option add_path(
+      const std::string& name,
+      std::vector<std::string>& value,
+      const std::string& help);
   Option add_flag(
       const std::string& name, bool& value, const std::string& help);
   // `take` is called with the text that was given, and may throw CallerError.

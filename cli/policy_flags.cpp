@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 void PolicyFlags::declare(Parser& parser) {
   parser
-      .add_option(
+      .add_path(
           "POLICY",
           path_,
           "A policy or run directory, a Hugging Face directory or a GGUF file")

@@ -5,9 +5,13 @@
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/paths.h"
 #include "moft/core/settings_tree.h"
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
+
+#include "cli/key_hints.h"
+#include "cli/recipe_loading.h"
 
 namespace moft {
 
@@ -83,7 +87,12 @@ std::vector<std::string> Recipe::objective_names() const {
   return names;
 }
 
-RecipeSource find_recipe(const std::string& path_or_name) {
+KeyHints Recipe::key_hints() {
+  return train_key_hints();
+}
+
+RecipeSource find_recipe(const std::string& given) {
+  const std::string path_or_name = expand_path(given, "RECIPE");
   std::error_code error;
   if (fs::exists(path_or_name, error)) {
     fs::path file(path_or_name);
@@ -120,12 +129,12 @@ Recipe load_recipe(
         source.place);
   }
   Recipe recipe;
-  read_options(recipe, source.text, source.place);
-  for (const std::string& assignment : overrides) {
-    override_option(recipe, assignment);
-  }
-  check_options(recipe, source.place);
+  read_recipe(recipe, {source, overrides, "training"}, recipe.training.epochs);
   return recipe;
+}
+
+std::string print_recipe(const Recipe& recipe) {
+  return print_without_steps(recipe, "training", recipe.training.epochs);
 }
 
 void resolve_path(
@@ -145,11 +154,52 @@ void resolve_path(
       quote_text(path, 200));
 }
 
+void resolve_files(
+    std::vector<std::string>& files,
+    const std::string& key,
+    const RecipeSource& source) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (std::string& file : files) {
+    const fs::path beside = source.folder / file;
+    const bool literal = fs::exists(file, error) ||
+                         (!source.folder.empty() && fs::exists(beside, error));
+    if (literal || !is_glob(file)) {
+      resolve_path(file, key, source);
+      found.push_back(file);
+      continue;
+    }
+    std::vector<std::string> matches = match_glob(file);
+    if (matches.empty() && !source.folder.empty())
+      matches = match_glob(beside.string());
+    if (matches.empty()) {
+      throw_caller_error(
+          "{}: {} is {}, which matches no file, neither from the current "
+          "directory nor from the recipe's",
+          source.place,
+          key,
+          quote_text(file, 200));
+    }
+    found.insert(found.end(), matches.begin(), matches.end());
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!fs::equivalent(found[i], found[j], error)) continue;
+      throw_caller_error(
+          "{}: {} names the file {} twice; name it once",
+          source.place,
+          key,
+          quote_text(found[i], 200));
+    }
+  }
+  files = std::move(found);
+}
+
 void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_path(recipe.policy.model, "policy.model", source);
-  resolve_path(recipe.data.train, "data.train", source);
-  resolve_path(recipe.data.evaluation, "data.evaluation", source);
-  if (recipe.data.final) resolve_path(*recipe.data.final, "data.final", source);
+  resolve_files(recipe.data.train, "data.train", source);
+  resolve_files(recipe.data.evaluation, "data.evaluation", source);
+  resolve_files(recipe.data.final, "data.final", source);
   if (recipe.training.value.model) {
     resolve_path(*recipe.training.value.model, "training.value.model", source);
   }

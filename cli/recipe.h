@@ -40,6 +40,9 @@ struct Recipe : RecipeHeader {
     v("training", training, Help{"the training loop"});
   }
 
+  // What other programs call these keys.
+  static KeyHints key_hints();
+
   // What concerns several sections at once.
   void check(const std::string& path) const;
 
@@ -64,8 +67,9 @@ RecipeSource find_recipe(const std::string& path_or_name);
 enum class RecipeKind { kTrain, kSft };
 RecipeKind recipe_kind(const RecipeSource& source);
 
-// Reads, applies the overrides "a.b=value" in order, and checks. Paths stay as
-// they are written. Throws CallerError.
+// Reads, applies the overrides "a.b=value" in order, and checks. `~` and
+// variables in paths are expanded (core/paths.h). Of `steps` and `epochs` the
+// one that is given last counts. Throws CallerError.
 Recipe load_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides);
 
@@ -78,6 +82,17 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source);
 // The same for one path; `key` is for the message.
 void resolve_path(
     std::string& path, const std::string& key, const RecipeSource& source);
+
+// The same for a list of files and patterns: each pattern becomes the files
+// that match it, sorted by name. CallerError for one that matches none, and
+// for a file that is named twice.
+void resolve_files(
+    std::vector<std::string>& files,
+    const std::string& key,
+    const RecipeSource& source);
+
+// The effective recipe as YAML; what epochs stand for is left out.
+std::string print_recipe(const Recipe& recipe);
 
 // Recipes that are part of the program (recipes/*.yaml and recipes/paper/*.yaml
 // when it was built).

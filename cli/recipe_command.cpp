@@ -5,12 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "moft/core/log.h"
-#include "moft/data/example.h"
-#include "moft/data/prompt_template.h"
-
 #include "cli/command.h"
-#include "cli/data_parts.h"
+#include "cli/compute.h"
+#include "cli/preflight.h"
 #include "cli/recipe.h"
 #include "cli/recipe_draws.h"
 #include "cli/sft_recipe.h"
@@ -19,58 +16,6 @@
 namespace moft {
 
 namespace {
-
-// Reads what the recipe names as far as that is cheap: the examples, and that
-// each has the fields that the prompt and the rewards use.
-std::string check_files(Recipe recipe, const RecipeSource& source) {
-  resolve_paths(recipe, source);
-  refuse_policies(recipe);
-  resolve_start(recipe, source);
-  PromptTemplate prompt(recipe.data.prompt_template);
-  std::string counts;
-  std::vector<Split> splits = {Split::kTrain, Split::kEvaluation};
-  if (recipe.data.final) splits.push_back(Split::kFinal);
-  for (const Split split : splits) {
-    const std::vector<Example> examples = read_split(recipe.data, split);
-    prompt.check(examples);
-    for (const auto& [name, objective] : recipe.objectives) {
-      if (!objective.similarity) continue;
-      for (const Example& example : examples) {
-        text_field(
-            example, objective.similarity->field, "objective '" + name + "'");
-      }
-    }
-    if (recipe.data.reference_field) {
-      for (const Example& example : examples) {
-        text_field(example, *recipe.data.reference_field, "the reference");
-      }
-    }
-    counts += counts.empty() ? "" : " and ";
-    counts += std::to_string(examples.size());
-  }
-  const std::string overlap = check_parts(recipe.data, source.place);
-  if (!overlap.empty()) log_warning("{}", overlap);
-  return counts;
-}
-
-// The same for `moft sft`.
-std::string check_sft_files(SftRecipe recipe, const RecipeSource& source) {
-  resolve_paths(recipe, source);
-  refuse_policies(recipe);
-  std::string counts;
-  std::vector<std::vector<Example>> parts;
-  for (const std::string& file : {recipe.data.train, recipe.data.evaluation}) {
-    const auto& examples = parts.emplace_back(read_examples(file));
-    PromptTemplate(recipe.data.prompt_template).check(examples);
-    PromptTemplate(recipe.data.completion_template).check(examples);
-    counts += counts.empty() ? "" : " and ";
-    counts += std::to_string(examples.size());
-  }
-  const std::string overlap = held_out_overlap(
-      recipe.data.prompt_template, parts[1], parts[0], source.place);
-  if (!overlap.empty()) log_warning("{}", overlap);
-  return counts;
-}
 
 class RecipeCommand : public Command {
  public:
@@ -117,28 +62,54 @@ class RecipeCommand : public Command {
     const bool sft = recipe_kind(source) == RecipeKind::kSft;
     fmt::print(
         "{}",
-        sft ? print_options(load_sft_recipe(source, overrides_))
-            : print_options(load_recipe(source, overrides_)));
+        sft ? print_recipe(load_sft_recipe(source, overrides_))
+            : print_recipe(load_recipe(source, overrides_)));
     return 0;
   }
 
+  // Everything is looked at, and all problems are listed.
   int check() {
-    RecipeSource source = find_recipe(recipe_);
+    const RecipeSource source = find_recipe(recipe_);
     if (recipe_kind(source) == RecipeKind::kSft) {
-      fmt::print(
-          "{}: good; {} pairs\n",
-          source.place,
-          check_sft_files(load_sft_recipe(source, overrides_), source));
-      return 0;
+      SftRecipe recipe = load_sft_recipe(source, overrides_);
+      resolve_paths(recipe, source);
+      refuse_policies(recipe);
+      const Compute compute = use_compute(recipe.compute);
+      const SftPreflight found =
+          check_finetuning(recipe, source.place, compute.load);
+      return report(
+          source,
+          found.findings,
+          fmt::format(
+              "{} and {} pairs",
+              found.train.pairs.size(),
+              found.held_out.pairs.size()));
     }
     Recipe recipe = load_recipe(source, overrides_);
-    std::string counts = check_files(recipe, source);
-    fmt::print(
-        "{}: good; {} objectives, {} examples\n",
-        source.place,
-        recipe.objectives.size(),
-        counts);
-    return 0;
+    resolve_paths(recipe, source);
+    refuse_policies(recipe);
+    resolve_start(recipe, source);
+    use_compute(recipe.compute);
+    const TrainPreflight found = check_training(recipe, source.place);
+    return report(
+        source,
+        found.findings,
+        fmt::format(
+            "{} objectives, {} and {}{} examples",
+            recipe.objectives.size(),
+            found.train.examples.size(),
+            found.evaluation,
+            recipe.data.final.empty() ? ""
+                                      : fmt::format(" and {}", found.final)));
+  }
+
+  static int report(
+      const RecipeSource& source,
+      const Findings& findings,
+      const std::string& counts) {
+    if (findings.good()) fmt::print("{}: good; {}\n", source.place, counts);
+    findings.print();
+    return findings.good() ? 0 : 2;
   }
 
   int draws() {

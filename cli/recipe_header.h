@@ -31,7 +31,8 @@ struct RecipeHeader {
     v("output",
       output,
       Help{"the run directory; made when it does not exist"},
-      Required{});
+      Required{},
+      Path{});
     compute.fields(v);
   }
 };

@@ -46,6 +46,11 @@ void make_absolute(std::string& path) {
   path = fs::absolute(path).lexically_normal().string();
 }
 
+void make_absolute(std::vector<std::string>& paths) {
+  for (std::string& path : paths)
+    make_absolute(path);
+}
+
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   RunOutput output = choose_output(flags, recipe.output);
   make_absolute(output.directory);

@@ -41,6 +41,7 @@ bool is_free_key(std::span<const char* const> keys, const std::string& key);
 
 // As the run directory keeps paths: readable from anywhere.
 void make_absolute(std::string& path);
+void make_absolute(std::vector<std::string>& paths);
 
 // Decides where the run writes, and gives the recipe that path.
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe);

@@ -1,5 +1,7 @@
 #include "cli/run_inputs.h"
 
+#include <span>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -35,6 +37,14 @@ bool is_shard(const fs::path& file) {
 }
 
 }  // namespace
+
+std::string hash_files(const std::vector<std::string>& files) {
+  if (files.size() == 1) return hash_file(files.front());
+  std::string hashes;
+  for (const std::string& file : files)
+    hashes += hash_file(file) + "\n";
+  return hash_bytes(std::as_bytes(std::span(hashes)));
+}
 
 void RunInputs::add_model(const std::string& kind, const LoadedModel& model) {
   for (const fs::path& file : model.weight_files) {
@@ -73,6 +83,11 @@ void RunInputs::add_encoder(const std::string& name, const fs::path& folder) {
 
 void RunInputs::add_file(const std::string& name, const fs::path& file) {
   hashes_[name] = hash_file(file);
+}
+
+void RunInputs::add_files(
+    const std::string& name, const std::vector<std::string>& files) {
+  hashes_[name] = hash_files(files);
 }
 
 }  // namespace moft

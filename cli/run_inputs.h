@@ -17,6 +17,9 @@ namespace moft {
 
 using InputHashes = std::map<std::string, std::string>;
 
+// The hash of one file; of several, that of their hashes in their order.
+std::string hash_files(const std::vector<std::string>& files);
+
 class RunInputs {
  public:
   // "<kind> weights <file>" for each weight file, which is watched from now
@@ -31,6 +34,9 @@ class RunInputs {
   void add_encoder(
       const std::string& name, const std::filesystem::path& folder);
   void add_file(const std::string& name, const std::filesystem::path& file);
+  // One hash of several files in their order.
+  void add_files(
+      const std::string& name, const std::vector<std::string>& files);
 
   const InputHashes& hashes() const { return hashes_; }
   const FileWatch& watch() const { return watch_; }

@@ -95,12 +95,12 @@ std::string cure_of_other_inputs(const Checkpoint& checkpoint) {
 }  // namespace
 
 void add_output_flags(Parser& parser, OutputFlags& flags) {
-  parser.add_option(
+  parser.add_path(
       "--resume",
       flags.resume,
       "auto: from the newest checkpoint of the output, from the start when "
       "there is none; or a run directory or checkpoint to go on from");
-  parser.add_option(
+  parser.add_path(
       "--output",
       flags.output,
       "The run directory, instead of the recipe's `output`");

@@ -8,6 +8,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
+#include <utility>
 
 #include "moft/core/fields.h"
 #include "moft/training/checkpoint.h"
@@ -40,7 +42,12 @@ RunOutput choose_output(
 // The run that is to be made, and the paths that it reads by their keys.
 struct RunPlan {
   RunKind kind = RunKind::kTrain;
-  std::map<std::string, std::string> inputs;
+  std::vector<std::pair<std::string, std::string>> inputs;
+
+  void add(const std::string& key, const std::vector<std::string>& paths) {
+    for (const std::string& path : paths)
+      inputs.emplace_back(key, path);
+  }
 };
 
 // CallerError when the directory holds what the run must not touch: a run of

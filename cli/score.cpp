@@ -28,7 +28,7 @@ class ScoreCommand : public Command {
     steering_.declare(parser);
     steering_.declare_reference(parser);
     parser
-        .add_option(
+        .add_path(
             "--input",
             input_,
             "JSON lines {\"prompt\": .., \"completion\": ..}, both whole, with "
@@ -45,7 +45,7 @@ class ScoreCommand : public Command {
     auto policy = policy_.open();
     const auto steering = steering_.steering(*policy);
     std::vector<ScoreRequest> requests;
-    for (const Example& pair : read_examples(input_)) {
+    for (const Example& pair : read_examples(std::filesystem::path(input_))) {
       ScoreRequest request;
       request.prompt = policy->whole_prompt(
           text_field(pair, "prompt", "moft score"), pair.where, steering);

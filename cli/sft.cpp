@@ -8,16 +8,14 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
-#include "moft/data/answer_end.h"
 #include "moft/core/text.h"
-#include "moft/models/random/initialise.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/run.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
-#include "cli/data_parts.h"
+#include "cli/preflight.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/sft_recipe.h"
@@ -59,60 +57,23 @@ void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
       {"sft", before.sft.steps, now.sft.steps, now.sft.schedule.kind});
 }
 
-// The model before its first step, and where its tokenizer's files are.
-struct Start {
-  LoadedModel model;
-  std::shared_ptr<const Tokenizer> tokenizer;
-  fs::path tokenizer_folder;
-};
-
-RandomModelTokens tokens_of(const Tokenizer& tokenizer) {
-  RandomModelTokens tokens;
-  tokens.count = tokenizer.vocab_size();
-  tokens.end = tokenizer.eos().value_or(-1);
-  tokens.padding = tokenizer.find("<pad>").value_or(-1);
-  tokens.beginning = tokenizer.bos().value_or(-1);
-  return tokens;
-}
-
-Start start_from(const SftRecipe& recipe, const LoadOptions& load) {
-  Start start;
-  if (recipe.model.path) {
-    start.tokenizer_folder = *recipe.model.path;
-    start.model = load_language_model(*recipe.model.path, load);
-    start.tokenizer = load_base_tokenizer(*recipe.model.path, start.model);
-    return start;
-  }
-  const RandomModelOptions& shape = *recipe.model.random;
-  start.tokenizer_folder = shape.tokenizer;
-  if (!fs::is_directory(start.tokenizer_folder))
-    start.tokenizer_folder = start.tokenizer_folder.parent_path();
-  start.tokenizer = load_tokenizer(start.tokenizer_folder);
-  start.model = make_random_model(
-      random_model_config(shape, tokens_of(*start.tokenizer)),
-      static_cast<std::uint64_t>(recipe.sft.seed),
-      load);
-  return start;
-}
-
 // Everything that decides the result.
-RunInputs read_inputs(const SftRecipe& recipe, const Start& start) {
+RunInputs read_inputs(const SftRecipe& recipe, const SftStart& start) {
   RunInputs inputs;
   inputs.add_model("base", start.model);
   inputs.add_tokenizer("", start.tokenizer_folder);
-  inputs.add_file("data.train", recipe.data.train);
+  inputs.add_files("data.train", recipe.data.train);
   return inputs;
 }
 
 // The paths that it reads, by their keys.
 RunPlan plan_of(const SftRecipe& recipe) {
-  RunPlan plan{
-      RunKind::kSft,
-      {{"data.train", recipe.data.train},
-       {"data.evaluation", recipe.data.evaluation}}};
-  if (recipe.model.path) plan.inputs["model.path"] = *recipe.model.path;
+  RunPlan plan{RunKind::kSft, {}};
+  plan.add("data.train", recipe.data.train);
+  plan.add("data.evaluation", recipe.data.evaluation);
+  if (recipe.model.path) plan.add("model.path", {*recipe.model.path});
   if (recipe.model.random)
-    plan.inputs["model.random.tokenizer"] = recipe.model.random->tokenizer;
+    plan.add("model.random.tokenizer", {recipe.model.random->tokenizer});
   return plan;
 }
 
@@ -131,44 +92,40 @@ class SftCommand : public Command {
     recipe_ = load_sft_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
     refuse_policies(recipe_);
-    const std::string overlap = held_out_overlap(
-        recipe_.data.prompt_template,
-        read_examples(recipe_.data.evaluation),
-        read_examples(recipe_.data.train),
-        source.place);
-    if (!overlap.empty()) log_warning("{}", overlap);
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
     const RunPlan plan = plan_of(recipe_);
     check_output(arguments_.output, output, plan);
+    const Compute compute = use_compute(recipe_.compute);
+    SftPreflight ready = check_finetuning(
+        recipe_, arguments_.recipe, compute.load);
+    ready.findings.settle();
     const RunLock lock(recipe_.output);
     const auto resume = open_output(arguments_.output, output, plan);
     if (resume) check_same_recipe(*resume, recipe_);
-    return finetune(use_compute(recipe_.compute), resume);
+    return finetune(std::move(ready), compute, resume);
   }
 
  private:
   int finetune(
-      const Compute& compute, const std::optional<Checkpoint>& resume) {
-    Start start = start_from(recipe_, compute.load);
+      SftPreflight ready,
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) {
+    SftStart& start = ready.start;
     const RunInputs inputs = read_inputs(recipe_, start);
     check_resumed(resume, inputs.hashes(), compute);
     const fs::path base_path = start.tokenizer_folder;
-    const SftPairs train = read_pairs(recipe_.data.train, start);
-    const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
-    print_start(start, train, held_out, compute);
-    const auto warning = answer_end_warning(
-        PromptTemplate(recipe_.data.prompt_template),
-        *start.tokenizer,
-        start.model.model->info().end_tokens);
-    if (warning) log_warning("{}", *warning);
+    print_start(start, ready.train, ready.held_out, compute);
     SteeredPolicy policy(
         std::move(start.model),
         start.tokenizer,
         make_definition(inputs.hashes()),
         static_cast<std::uint64_t>(recipe_.sft.seed));
     SftTrainer trainer(
-        {&policy, &train.pairs, &held_out.pairs, recipe_.data.shuffle},
+        {&policy,
+         &ready.train.pairs,
+         &ready.held_out.pairs,
+         recipe_.data.shuffle},
         recipe_.sft);
     RunSetup setup =
         make_run_setup(recipe_, print_options(recipe_), inputs, compute);
@@ -176,14 +133,6 @@ class SftCommand : public Command {
     setup.base_path = base_path;
     SftRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run());
-  }
-
-  SftPairs read_pairs(const std::string& file, const Start& start) const {
-    return encode_pairs(
-        read_examples(file),
-        recipe_.data,
-        *start.tokenizer,
-        start.model.model->info());
   }
 
   PolicyDefinition make_definition(const InputHashes& hashes) const {
@@ -195,7 +144,7 @@ class SftCommand : public Command {
   }
 
   void print_start(
-      const Start& start,
+      const SftStart& start,
       const SftPairs& train,
       const SftPairs& held_out,
       const Compute& compute) const {
@@ -208,11 +157,14 @@ class SftCommand : public Command {
         recipe_.model.path ? "from " + *recipe_.model.path
                            : std::string("with random weights"));
     log_info(
-        "pairs       {} to train on, {} held out; {} and {} were too long",
+        "pairs       {} to train on, {} held out; {} steps",
         train.pairs.size(),
         held_out.pairs.size(),
-        train.skipped,
-        held_out.skipped);
+        recipe_.sft.steps);
+    for (const SftPairs* pairs : {&train, &held_out}) {
+      const std::string changed = pairs->lengths.describe();
+      if (!changed.empty()) log_warning("pairs: {}", changed);
+    }
     log_info(
         "end token   {}, where the completion template writes none",
         quote_text(start.tokenizer->token_bytes(completion_end(

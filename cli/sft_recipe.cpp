@@ -2,6 +2,9 @@
 
 #include "moft/core/errors.h"
 
+#include "cli/key_hints.h"
+#include "cli/recipe_loading.h"
+
 namespace moft {
 
 SftRecipe load_sft_recipe(
@@ -13,11 +16,16 @@ SftRecipe load_sft_recipe(
         source.place);
   }
   SftRecipe recipe;
-  read_options(recipe, source.text, source.place);
-  for (const std::string& assignment : overrides)
-    override_option(recipe, assignment);
-  check_options(recipe, source.place);
+  read_recipe(recipe, {source, overrides, "sft"}, recipe.sft.epochs);
   return recipe;
+}
+
+std::string print_recipe(const SftRecipe& recipe) {
+  return print_without_steps(recipe, "sft", recipe.sft.epochs);
+}
+
+KeyHints SftRecipe::key_hints() {
+  return sft_key_hints();
 }
 
 void resolve_paths(SftRecipe& recipe, const RecipeSource& source) {
@@ -26,8 +34,8 @@ void resolve_paths(SftRecipe& recipe, const RecipeSource& source) {
     resolve_path(
         recipe.model.random->tokenizer, "model.random.tokenizer", source);
   }
-  resolve_path(recipe.data.train, "data.train", source);
-  resolve_path(recipe.data.evaluation, "data.evaluation", source);
+  resolve_files(recipe.data.train, "data.train", source);
+  resolve_files(recipe.data.evaluation, "data.evaluation", source);
 }
 
 }  // namespace moft

@@ -27,11 +27,14 @@ struct SftRecipe : RecipeHeader {
     v("data", data, Help{"pairs of prompt and completion"});
     v("sft", sft, Help{"the finetuning loop"});
   }
+
+  static KeyHints key_hints();
 };
 
-// As load_recipe and resolve_paths.
+// As for Recipe.
 SftRecipe load_sft_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides);
 void resolve_paths(SftRecipe& recipe, const RecipeSource& source);
+std::string print_recipe(const SftRecipe& recipe);
 
 }  // namespace moft

@@ -186,13 +186,13 @@ class SoupCommand : public Command {
  public:
   void declare(Parser& parser) override {
     parser
-        .add_option(
+        .add_path(
             "RUNS",
             runs_,
             "Finished runs of one recipe, one for each objective, each trained "
             "with weightings.sampler=fixed on that objective alone")
         .required();
-    parser.add_option("--to", to_, "The run directory to make").required();
+    parser.add_path("--to", to_, "The run directory to make").required();
   }
 
   int run() override {

@@ -30,7 +30,7 @@ class TokenizeCommand : public Command {
   void declare(Parser& parser) override {
     policy_.declare(parser);
     parser
-        .add_option(
+        .add_path(
             "--input", input_, "Text, one piece per line; - for standard input")
         .required();
     parser.add_flag(

@@ -9,7 +9,6 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
-#include "moft/data/answer_end.h"
 #include "moft/generation/policy_start.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
@@ -17,7 +16,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
-#include "cli/data_parts.h"
+#include "cli/preflight.h"
 #include "cli/recipe.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
@@ -55,7 +54,7 @@ void make_paths_absolute(Recipe& recipe) {
   if (recipe.policy.start) make_absolute(*recipe.policy.start);
   make_absolute(recipe.data.train);
   make_absolute(recipe.data.evaluation);
-  if (recipe.data.final) make_absolute(*recipe.data.final);
+  make_absolute(recipe.data.final);
   if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
   for (auto& [name, objective] : recipe.objectives) {
     if (objective.similarity) make_absolute(objective.similarity->model);
@@ -81,7 +80,7 @@ RunInputs read_inputs(
     inputs.add_file(
         "policy.start", steering_file_of(*recipe.policy.start).string());
   }
-  inputs.add_file("data.train", recipe.data.train);
+  inputs.add_files("data.train", recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
     inputs.add_encoder(
@@ -93,18 +92,19 @@ RunInputs read_inputs(
 
 // The paths that it reads, by their keys.
 RunPlan plan_of(const Recipe& recipe) {
-  RunPlan plan{
-      RunKind::kTrain,
-      {{"policy.model", recipe.policy.model},
-       {"data.train", recipe.data.train},
-       {"data.evaluation", recipe.data.evaluation}}};
-  if (recipe.policy.start) plan.inputs["policy.start"] = *recipe.policy.start;
+  RunPlan plan{RunKind::kTrain, {}};
+  plan.add("policy.model", {recipe.policy.model});
+  plan.add("data.train", recipe.data.train);
+  plan.add("data.evaluation", recipe.data.evaluation);
+  plan.add("data.final", recipe.data.final);
+  if (recipe.policy.start) plan.add("policy.start", {*recipe.policy.start});
   if (recipe.training.value.model)
-    plan.inputs["training.value.model"] = *recipe.training.value.model;
+    plan.add("training.value.model", {*recipe.training.value.model});
   for (const auto& [name, objective] : recipe.objectives) {
     if (objective.similarity) {
-      plan.inputs["objectives." + name + ".similarity.model"] =
-          objective.similarity->model;
+      plan.add(
+          "objectives." + name + ".similarity.model",
+          {objective.similarity->model});
     }
   }
   return plan;
@@ -156,11 +156,14 @@ class TrainCommand : public Command {
     prepare();
     const RunPlan plan = plan_of(recipe_);
     check_output(arguments_.output, output_, plan);
+    const Compute compute = use_compute(recipe_.compute);
+    TrainPreflight ready = check_training(recipe_, arguments_.recipe);
+    ready.findings.settle();
+    examples_ = std::move(ready.train);
     const RunLock lock(recipe_.output);
     const std::optional<Checkpoint> resume =
         open_output(arguments_.output, output_, plan);
     if (resume) check_same_recipe(*resume, recipe_);
-    const Compute compute = use_compute(recipe_.compute);
     return train(compute, resume);
   }
 
@@ -172,8 +175,6 @@ class TrainCommand : public Command {
     resolve_paths(recipe_, source);
     refuse_policies(recipe_);
     resolve_start(recipe_, source);
-    const std::string overlap = check_parts(recipe_.data, source.place);
-    if (!overlap.empty()) log_warning("{}", overlap);
     output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
   }
@@ -192,7 +193,7 @@ class TrainCommand : public Command {
         seed);
     const ObjectiveSet objectives =
         make_objectives(recipe_.objectives, {}, compute.load.device);
-    const auto examples = read_examples(recipe_.data.train);
+    const std::vector<Example>& examples = examples_.examples;
     OnlineTrainer trainer(
         {&policy,
          &objectives,
@@ -243,7 +244,13 @@ class TrainCommand : public Command {
         counts.trained,
         counts.policy);
     print_knobs(policy);
-    log_info("examples    {}", examples);
+    log_info(
+        "examples    {}, {} steps of {} prompts",
+        examples,
+        recipe_.training.steps,
+        recipe_.training.prompts_per_step);
+    const std::string changed = examples_.report.describe();
+    if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());
     if (resume) {
       log_info(
@@ -270,11 +277,6 @@ class TrainCommand : public Command {
     const TrainingOptions& training = recipe_.training;
     if (const auto warning = kl_estimator_warning(training.kl_estimator))
       log_warning("{}", *warning);
-    const auto warning = answer_end_warning(
-        PromptTemplate(recipe_.data.prompt_template),
-        policy.tokenizer(),
-        policy.base().model->info().end_tokens);
-    if (warning) log_warning("{}", *warning);
     if (training.kl_sampler != AlphaDistribution::kFixed) {
       log_info(
           "KL strength {} on [{}, 1], f_mix {}",
@@ -323,6 +325,7 @@ class TrainCommand : public Command {
   RunArguments arguments_;
   Recipe recipe_;
   RunOutput output_;
+  FittedExamples examples_;
 };
 
 }  // namespace

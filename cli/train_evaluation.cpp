@@ -6,6 +6,7 @@
 #include "moft/evaluation/evaluate.h"
 
 #include "cli/data_parts.h"
+#include "cli/recipe_examples.h"
 
 namespace moft {
 namespace {
@@ -37,7 +38,11 @@ OnEvaluate make_training_evaluation(
     const ObjectiveSet& objectives) {
   const TrainingEvaluationOptions& wanted = recipe.training.evaluation;
   if (!wanted.every) return nullptr;
-  auto examples = read_split(recipe.data, Split::kEvaluation);
+  auto examples = fit_to_policy(
+      read_split(recipe.data, Split::kEvaluation),
+      recipe,
+      ExamplesFor::kEvaluation,
+      policy);
   const auto count =
       std::min(examples.size(), static_cast<std::size_t>(wanted.prompts));
   examples.resize(count);

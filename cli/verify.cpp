@@ -23,7 +23,7 @@ class VerifyCommand : public Command {
         trained_,
         "also train: the counterexample, toy fronts, and real models on "
         "ENUM-1 by the training loop (under 20 minutes more)");
-    parser.add_option(
+    parser.add_path(
         "--picture",
         picture_,
         "also write the counterexample's fronts (figure 19) as SVG to this "

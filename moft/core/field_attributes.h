@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -53,6 +55,32 @@ struct Count {
 // check_options refuses an empty text, list or map here.
 struct Required {};
 
+// A list that may be written as its only element: `a.txt` for `[a.txt]`.
+struct OneOrMore {};
+
+// A text (or a list of texts) that names a file or folder: see
+// core/field_paths.h.
+struct Path {};
+
+// A key of another program, and what to write instead. T::key_hints() gives
+// the table to the reading of T.
+struct ForeignKey {
+  std::string_view name;    // "beta", or dotted: "actor_rollout_ref.rollout.n"
+  std::string_view key;     // ours, dotted; empty: there is none
+  std::string_view advice;  // one clause; may be empty beside a key
+};
+
+// Keys that have an effect in some recipes only, and in which.
+struct ConditionalKeys {
+  std::string_view prefix;     // "training.value."
+  std::string_view condition;  // "training.baseline: value"
+};
+
+struct KeyHints {
+  std::span<const ForeignKey> foreign;
+  std::span<const ConditionalKeys> conditional;
+};
+
 template <class Enum, std::size_t N>
 using EnumNames = std::array<std::pair<Enum, std::string_view>, N>;
 
@@ -73,11 +101,16 @@ struct Declaration {
   std::optional<Range> range;
   std::optional<std::size_t> count;
   bool required = false;
+  bool one_or_more = false;
+  bool is_path = false;
+  bool nullable = false;  // may be null
 
   void add(const Help& value) { help = value; }
   void add(const Range& value) { range = value; }
   void add(const Count& value) { count = value.elements; }
   void add(const Required&) { required = true; }
+  void add(const OneOrMore&) { one_or_more = true; }
+  void add(const Path&) { is_path = true; }
 };
 
 template <class... Attributes>
@@ -98,6 +131,11 @@ concept HasFields = requires(T& t, NoFields& v) {
 template <class T>
 concept HasCheck = requires(const T& t) {
   t.check(std::string());
+};
+
+template <class T>
+concept HasKeyHints = requires {
+  { T::key_hints() } -> std::same_as<KeyHints>;
 };
 
 template <class T>

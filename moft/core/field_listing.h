@@ -72,6 +72,13 @@ class Lister {
     FieldDescription entry;
     entry.path = child(path_, name);
     entry.type = type_name<T>(/*plural=*/false);
+    if constexpr (IsVector<T>::value) {
+      if (declaration.one_or_more) {
+        entry.type =
+            type_name<typename T::value_type>(/*plural=*/false) + " or " +
+            entry.type;
+      }
+    }
     entry.unit = declaration.help.unit;
     entry.help = declaration.help.text;
     entry.required = declaration.required;

@@ -20,10 +20,12 @@ struct Place {
   const std::string* file;  // or "override 'a=1'"
   // All dotted paths of the outermost struct, made when a key is not known.
   const std::function<std::vector<std::string>()>* all_paths;
+  KeyHints hints;
 };
 
 // In fields.cpp: what needs no template. All throw CallerError.
-bool read_bool(const Node&, const Place&, const std::string& path);
+bool read_bool(
+    const Node&, const Place&, const std::string& path, const Declaration&);
 std::int64_t read_integer(
     const Node&, const Place&, const std::string& path, const Declaration&);
 double read_real(
@@ -40,6 +42,8 @@ std::size_t read_index(
     const Node&,
     const Place&,
     const std::string& path);
+// A scalar that is not null.
+bool is_single(const Node&);
 void expect_map(const Node&, const Place&, const std::string& path);
 void expect_list(const Node&, const Place&, const std::string& path);
 [[noreturn]] void throw_unknown_key(
@@ -67,7 +71,7 @@ void read_value(
     const std::string& path,
     const Declaration& declaration) {
   if constexpr (std::is_same_v<T, bool>) {
-    value = read_bool(node, place, path);
+    value = read_bool(node, place, path, declaration);
   } else if constexpr (std::is_same_v<T, std::int64_t>) {
     value = read_integer(node, place, path, declaration);
   } else if constexpr (std::is_same_v<T, double>) {
@@ -83,7 +87,9 @@ void read_value(
       value.reset();
     } else {
       typename T::value_type inner = value ? *value : typename T::value_type{};
-      read_value(inner, node, place, path, declaration);
+      Declaration inside = declaration;
+      inside.nullable = true;
+      read_value(inner, node, place, path, inside);
       value = std::move(inner);
     }
   } else if constexpr (IsVector<T>::value) {
@@ -94,6 +100,12 @@ void read_value(
         read_value(inner, item, place, child(path, key), declaration);
         value[i] = std::move(inner);
       }
+      return;
+    }
+    if (declaration.one_or_more && is_single(node)) {
+      typename T::value_type inner{};
+      read_value(inner, node, place, path, declaration);
+      value = {std::move(inner)};
       return;
     }
     expect_list(node, place, path);

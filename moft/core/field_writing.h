@@ -28,10 +28,17 @@ Node write_value(const T& value);
 class Writer {
  public:
   template <class T, class... Attributes>
-  void operator()(std::string_view name, T& value, const Attributes&...) {
+  void operator()(
+      std::string_view name, T& value, const Attributes&... attributes) {
     if constexpr (IsOptional<T>::value) {
       if constexpr (HasFields<typename T::value_type>) {
         if (!value) return;
+      }
+    }
+    if constexpr (IsVector<T>::value) {
+      if (declare(attributes...).one_or_more && value.size() == 1) {
+        node_.members.emplace_back(name, write_value(value.front()));
+        return;
       }
     }
     node_.members.emplace_back(name, write_value(value));

@@ -67,13 +67,43 @@ bool inside(double value, const Range& range) {
   return true;
 }
 
+std::string or_null(const std::string& wanted, const Declaration& declaration) {
+  return wanted + (declaration.nullable ? ", or null" : "");
+}
+
 // "a whole number of at least 1".
 std::string wanted_number(const Declaration& declaration, bool whole) {
   std::string wanted = whole ? "a whole number" : "a number";
-  if (!declaration.range) return wanted;
+  if (!declaration.range) return or_null(wanted, declaration);
   std::string range = describe_range(*declaration.range);
   bool of = range.starts_with("at ");
-  return wanted + (of ? " of " : " ") + range;
+  return or_null(wanted + (of ? " of " : " ") + range, declaration);
+}
+
+// An unquoted number without the '_' that YAML 1.1 and Python allow between
+// digits: "1_000".
+std::string without_underscores(const std::string& text) {
+  const auto digit = [&](std::size_t i) {
+    return i < text.size() && text[i] >= '0' && text[i] <= '9';
+  };
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool between = i > 0 && digit(i - 1) && digit(i + 1);
+    if (text[i] != '_' || !between) plain += text[i];
+  }
+  return plain;
+}
+
+// "1e3" and "10.0" are whole numbers, "1.5" is not.
+std::optional<std::int64_t> whole_number_of(const Node& node) {
+  if (node.kind != Kind::kPlain) return parse_integer(node.text);
+  const std::string text = without_underscores(node.text);
+  if (const auto value = parse_integer(text)) return value;
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  const auto value = parse_real(text);
+  if (!value || std::abs(*value) > kExact || std::trunc(*value) != *value)
+    return std::nullopt;
+  return static_cast<std::int64_t>(*value);
 }
 
 void flatten(
@@ -88,6 +118,34 @@ void flatten(
   for (const auto& [key, value] : node.members) {
     flatten(value, child(path, key), out);
   }
+}
+
+const ConditionalKeys* condition_of(
+    const std::string& path, const KeyHints& hints) {
+  for (const ConditionalKeys& rule : hints.conditional) {
+    if (path.starts_with(rule.prefix)) return &rule;
+  }
+  return nullptr;
+}
+
+// Other programs nest their keys in sections of their own, so the key down to
+// the first value counts as well as its last part.
+const ForeignKey* find_foreign(
+    const std::string& path, const Node& node, const KeyHints& hints) {
+  std::string whole = path;
+  const Node* inner = &node;
+  while (inner->kind == Kind::kMap && !inner->members.empty()) {
+    whole += "." + inner->members.front().first;
+    inner = &inner->members.front().second;
+  }
+  const std::string last = path.substr(path.rfind('.') + 1);
+  const std::string leaf = whole.substr(whole.rfind('.') + 1);
+  for (const std::string& name : {whole, last, leaf}) {
+    for (const ForeignKey& foreign : hints.foreign) {
+      if (foreign.name == name) return &foreign;
+    }
+  }
+  return nullptr;
 }
 
 // Why a choice that others offer is not among ours; empty for all others.
@@ -109,11 +167,20 @@ std::string describe_range(const Range& range) {
          (range.high_open ? "below " : "at most ") + high;
 }
 
-bool read_bool(const Node& node, const Place& place, const std::string& path) {
+bool read_bool(
+    const Node& node,
+    const Place& place,
+    const std::string& path,
+    const Declaration& declaration) {
   bool typed = node.kind == Kind::kPlain || node.kind == Kind::kBool;
-  if (typed && node.text == "true") return true;
-  if (typed && node.text == "false") return false;
-  throw_wrong_value(node, place, path, "true or false");
+  for (const char* word : {"true", "True", "TRUE"}) {
+    if (typed && node.text == word) return true;
+  }
+  for (const char* word : {"false", "False", "FALSE"}) {
+    if (typed && node.text == word) return false;
+  }
+  throw_wrong_value(
+      node, place, path, or_null("true or false", declaration));
 }
 
 std::int64_t read_integer(
@@ -124,7 +191,7 @@ std::int64_t read_integer(
   std::string wanted = wanted_number(declaration, /*whole=*/true);
   bool typed = node.kind == Kind::kPlain || node.kind == Kind::kInteger;
   std::optional<std::int64_t> value;
-  if (typed) value = parse_integer(node.text);
+  if (typed) value = whole_number_of(node);
   if (!value) throw_wrong_value(node, place, path, wanted);
   if (declaration.range &&
       !inside(static_cast<double>(*value), *declaration.range)) {
@@ -142,7 +209,10 @@ double read_real(
   bool typed = node.kind == Kind::kPlain || node.kind == Kind::kInteger ||
                node.kind == Kind::kReal;
   std::optional<double> value;
-  if (typed) value = parse_real(node.text);
+  if (typed) {
+    value = parse_real(
+        node.kind == Kind::kPlain ? without_underscores(node.text) : node.text);
+  }
   if (!value) throw_wrong_value(node, place, path, wanted);
   if (declaration.range && !inside(*value, *declaration.range)) {
     throw_wrong_value(node, place, path, wanted);
@@ -199,6 +269,10 @@ std::size_t read_index(
   return static_cast<std::size_t>(*index);
 }
 
+bool is_single(const Node& node) {
+  return node.is_scalar() && node.kind != Kind::kNull;
+}
+
 void expect_map(const Node& node, const Place& place, const std::string& path) {
   if (node.kind != Kind::kMap) {
     throw_wrong_value(node, place, path, "a section of the form 'key: value'");
@@ -212,8 +286,9 @@ void expect_list(
   }
 }
 
-// Looks among the keys that could stand here first, then for the same key at
-// another place of the whole, then says what could stand here.
+// Looks for the key in the table of other programs' names, then among the
+// keys allowed here, then for the same key elsewhere, those first that have an
+// effect in every recipe.
 void throw_unknown_key(
     const std::string& path,
     const std::string& key,
@@ -223,14 +298,27 @@ void throw_unknown_key(
   std::string shown = quote_text(child(path, key), 120);
   std::string message =
       fmt::format("{}key {} is not known", opening(node, place), shown);
-  if (auto near = nearest_name(key, siblings)) {
-    throw_caller_error("{}; did you mean '{}'?", message, child(path, *near));
+  const auto suggest = [&](const std::string& ours, std::string_view advice) {
+    const ConditionalKeys* rule = condition_of(ours, place.hints);
+    throw_caller_error(
+        "{}; did you mean '{}'?{}{}",
+        message,
+        ours,
+        rule ? fmt::format(" (it needs {})", rule->condition) : "",
+        advice.empty() ? "" : fmt::format(" ({})", advice));
+  };
+  if (const auto* found = find_foreign(child(path, key), node, place.hints)) {
+    if (!found->key.empty()) suggest(std::string(found->key), found->advice);
+    throw_caller_error("{}; {}", message, found->advice);
   }
+  if (auto near = nearest_name(key, siblings)) suggest(child(path, *near), {});
+  std::optional<std::string> elsewhere;
   for (const std::string& other : (*place.all_paths)()) {
-    if (other == key || other.ends_with("." + key)) {
-      throw_caller_error("{}; did you mean '{}'?", message, other);
-    }
+    if (other != key && !other.ends_with("." + key)) continue;
+    if (!condition_of(other, place.hints)) suggest(other, {});
+    if (!elsewhere) elsewhere = other;
   }
+  if (elsewhere) suggest(*elsewhere, {});
   throw_caller_error("{}; known here: {}", message, join(siblings, ", "));
 }
 

@@ -41,6 +41,12 @@
 // override whose path leads into it ("rewards.brevity.range=[0,1]",
 // "layers.0.name=x").
 //
+// Unquoted YAML values are read as YAML 1.2 means them: True and FALSE are
+// booleans, 1e3 and 10.0 are whole numbers, and 1_000 is 1000.
+//
+// T::key_hints(), where there is one, says what keys of other programs are
+// called here.
+//
 // Errors are CallerErrors of one sentence:
 //   recipe.yaml:7: key 'training.stpes' is not known; did you mean
 //       'training.steps'?
@@ -150,7 +156,8 @@ void read_tree(T& options, const Node& tree, const std::string& file) {
     }
     return paths;
   };
-  Place place{&file, &all_paths};
+  Place place{&file, &all_paths, {}};
+  if constexpr (HasKeyHints<T>) place.hints = T::key_hints();
   T copy = options;
   read_value(copy, tree, place, "", Declaration{});
   options = std::move(copy);

@@ -4,36 +4,46 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/data/too_long.h"
 
 namespace moft {
 
 struct DataOptions {
-  std::string train;
-  std::string evaluation;
-  std::optional<std::string> final;
+  std::vector<std::string> train;
+  std::vector<std::string> evaluation;
+  std::vector<std::string> final;
   std::string prompt_template;
   std::optional<std::string> reference_field;
   std::int64_t max_prompt_tokens = 512;
+  TooLong too_long = TooLong::kError;
   bool shuffle = true;
 
   template <class V>
   void fields(V& v) {
     v("train",
       train,
-      Help{"examples to train on: a file of JSON lines, one object a line"},
-      Required{});
+      Help{"examples to train on: files of JSON lines (.gz too), one object a "
+           "line; a path, a pattern such as data/*.jsonl, or a list of them"},
+      Required{},
+      OneOrMore{},
+      Path{});
     v("evaluation",
       evaluation,
       Help{"held-out examples, never trained on, for choosing between "
-           "settings: a file of JSON lines"},
-      Required{});
+           "settings: files as in train"},
+      Required{},
+      OneOrMore{},
+      Path{});
     v("final",
       final,
       Help{"held-out examples for the figures that are published, answered by "
-           "`moft evaluate --split final` only: a file of JSON lines that "
-           "shares no prompt with train and evaluation; null: there is none"});
+           "`moft evaluate --split final` only: files as in train, which share "
+           "no prompt with train and evaluation; []: there are none"},
+      OneOrMore{},
+      Path{});
     v("prompt_template",
       prompt_template,
       Help{"the prompt, with {name} for an example's field of that name and {{ "
@@ -45,8 +55,10 @@ struct DataOptions {
            "that compare with one; null: there is none"});
     v("max_prompt_tokens",
       max_prompt_tokens,
-      Help{"a longer prompt is an error that names its example", "tokens"},
+      Help{"longer training prompts are too long, as are prompts that leave no "
+           "room for the answer in the model's context", "tokens"},
       at_least(1));
+    v("too_long", too_long, kTooLongHelp);
     v("shuffle",
       shuffle,
       Help{"a fresh order in every epoch; false: the order of the file"});

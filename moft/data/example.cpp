@@ -1,6 +1,7 @@
 #include "moft/data/example.h"
 
-#include <fstream>
+#include <cmath>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -10,15 +11,23 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/data/file_kind.h"
+#include "moft/data/json_fault.h"
+#include "moft/data/line_reader.h"
 
 namespace moft {
 namespace {
 
 using Json = nlohmann::json;
 
+constexpr const char* kChatMessages = "chat messages";  // in other_fields
+
 // Parses one line; a name that appears twice at the top is an error, because
 // which of the two values counts would be chance.
-Json parse_line(const std::string& line, const std::string& where) {
+Json parse_line(
+    const std::string& line,
+    const std::string& path,
+    const std::string& where) {
   std::set<std::string> seen;
   std::string twice;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
@@ -33,9 +42,7 @@ Json parse_line(const std::string& line, const std::string& where) {
     value = Json::parse(line, watch);
   } catch (const Json::parse_error& error) {
     throw_caller_error(
-        "{}: not JSON at byte {}; write one JSON object per line",
-        where,
-        error.byte);
+        "{}: {}", where, describe_json_fault(line, error.byte, path));
   }
   if (!value.is_object()) {
     throw_caller_error(
@@ -50,73 +57,120 @@ Json parse_line(const std::string& line, const std::string& where) {
   return value;
 }
 
+// TRL's messages have "content", ShareGPT's "value".
+bool is_chat(const Json& value) {
+  if (!value.is_array() || value.empty()) return false;
+  const Json& first = value.front();
+  return first.is_object() && (first.contains("content") ||
+                               (first.contains("from") && first.contains("value")));
+}
+
+// Text, a whole number (1.0 is 1: tables write ids so), or nothing.
+std::optional<std::string> id_of(const Json& object, const std::string& where) {
+  const auto id = object.find("id");
+  if (id == object.end() || id->is_null()) return std::nullopt;
+  if (id->is_string()) return id->get<std::string>();
+  if (id->is_number_integer()) return id->dump();
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (id->is_number_float()) {
+    const auto value = id->get<double>();
+    if (std::trunc(value) == value && std::abs(value) <= kExact)
+      return std::to_string(static_cast<std::int64_t>(value));
+  }
+  throw_caller_error(
+      "{}: the field 'id' is {}; give text or a whole number, or leave it out",
+      where,
+      quote_text(id->dump()));
+}
+
 Example make_example(const Json& object, std::int64_t line, std::string where) {
   Example example{.line = line, .where = std::move(where)};
   for (const auto& [name, value] : object.items()) {
     if (value.is_string()) {
       example.fields[name] = value.get<std::string>();
     } else {
-      example.other_fields[name] = value.type_name();
+      example.other_fields[name] =
+          is_chat(value) ? kChatMessages : value.type_name();
     }
   }
-  const auto id = object.find("id");
-  if (id == object.end()) {
-    example.id = std::to_string(line);
-  } else if (id->is_string()) {
-    example.id = id->get<std::string>();
-  } else if (id->is_number_integer()) {
-    example.id = id->dump();
-  } else {
-    throw_caller_error(
-        "{}: the field 'id' is of type {}; give text or a whole number",
-        example.where,
-        id->type_name());
-  }
+  const auto id = id_of(object, example.where);
+  example.has_id = id.has_value();
+  example.id = id.value_or(std::to_string(line));
   return example;
+}
+
+// What to do about a field that is there but holds no text.
+std::string cure_for(const std::string& type, const std::string& name) {
+  if (type == "null") return "is null; fill it in, or remove the line";
+  if (type == kChatMessages) {
+    return "is a list of chat messages; make a text field of the one that is "
+           "the prompt, for example with jq -c '. + {text: ." +
+           name + "[0].content}'";
+  }
+  if (type == "array") return "is a list; join it into one text";
+  if (type == "object") return "is an object; write what is needed as text";
+  return "is of type " + type + "; write it in quotes";
 }
 
 std::string hint(const Example& example, const std::string& name) {
   std::vector<std::string> names;
   for (const auto& [field, text] : example.fields)
     names.push_back(field);
-  if (names.empty()) return "it has no text fields";
   if (const auto nearest = nearest_name(name, names)) {
     return "did you mean " + quote_text(*nearest) + "?";
   }
+  for (const auto& [field, type] : example.other_fields) {
+    if (type == kChatMessages)
+      return "its field " + quote_text(field) + " " + cure_for(type, field);
+  }
+  if (names.empty()) return "it has no text fields";
   return "it has " + quote_text(join(names, ", "), 200);
 }
 
 }  // namespace
 
 std::vector<Example> read_examples(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) {
-    throw_caller_error(
-        "{}: is a folder; give a file of JSON lines", path.string());
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw_caller_error(
-        "{}: cannot be read; give a file of JSON lines", path.string());
-  }
+  LineReader file(path);
+  const std::string name = path.string();
   std::vector<Example> examples;
   std::string text;
-  for (std::int64_t line = 1; std::getline(file, text); ++line) {
-    const std::string where = fmt::format("{}:{}", path.string(), line);
-    if (line == 1 && text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
-    if (trimmed(text).empty()) {
-      if (file.peek() == std::ifstream::traits_type::eof()) break;
-      throw_caller_error("{}: the line is empty; remove it", where);
+  std::int64_t blank = 0;  // the first empty line, good at the end only
+  for (std::int64_t line = 1; file.next(text); ++line) {
+    const std::string where = fmt::format("{}:{}", name, line);
+    if (line == 1) {
+      if (const auto other = describe_foreign_file(name, text))
+        throw_caller_error("{}: {}", name, *other);
+      if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     }
-    examples.push_back(make_example(parse_line(text, where), line, where));
-  }
-  if (file.bad()) {
-    throw_world_error("{}: reading failed half way", path.string());
+    if (trimmed(text).empty()) {
+      if (blank == 0) blank = line;
+      continue;
+    }
+    if (blank != 0) {
+      throw_caller_error("{}:{}: the line is empty; remove it", name, blank);
+    }
+    examples.push_back(
+        make_example(parse_line(text, name, where), line, where));
   }
   if (examples.empty()) {
     throw_caller_error(
-        "{}: holds no examples; write one JSON object per line", path.string());
+        "{}: holds no examples; write one JSON object per line", name);
   }
   return examples;
+}
+
+std::vector<Example> read_examples(const std::vector<std::string>& files) {
+  std::vector<Example> all;
+  for (const std::string& file : files) {
+    std::vector<Example> examples = read_examples(std::filesystem::path(file));
+    const std::string name = std::filesystem::path(file).filename().string();
+    for (Example& example : examples) {
+      if (files.size() > 1 && !example.has_id)
+        example.id = fmt::format("{}:{}", name, example.line);
+      all.push_back(std::move(example));
+    }
+  }
+  return all;
 }
 
 const std::string& text_field(
@@ -131,12 +185,11 @@ const std::string& text_field(
   if (const auto other = example.other_fields.find(name);
       other != example.other_fields.end()) {
     throw_caller_error(
-        "{}: {} needs the field {} as text, but it is of type {}; write it in "
-        "quotes",
+        "{}: {} needs the field {} as text, but it {}",
         where,
         user,
         quote_text(name),
-        other->second);
+        cure_for(other->second, name));
   }
   throw_caller_error(
       "{}: {} needs the field {}, which this example does not have; {}",

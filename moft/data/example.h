@@ -1,7 +1,7 @@
-// Examples: the rows of a JSON-lines file, as the prompt template and the
+// Examples: the rows of JSON-lines files, as the prompt template and the
 // rewards see them.
 //
-// One object per line. Text fields keep their names; anything else a line
+// One object per line, in UTF-8, the file plain or compressed with gzip. Text fields keep their names; anything else a line
 // holds (numbers, lists) is remembered by its JSON type only, so that using it
 // in a prompt or a reward can be refused with the right words.
 //
@@ -19,16 +19,24 @@ namespace moft {
 struct Example {
   // The field "id" (text or whole number), else the line's number.
   std::string id = {};
-  std::map<std::string, std::string> fields = {};        // the text fields
-  std::map<std::string, std::string> other_fields = {};  // name -> JSON type
+  bool has_id = false;
+  std::map<std::string, std::string> fields = {};  // the text fields
+  // Name to JSON type, or to "chat messages".
+  std::map<std::string, std::string> other_fields = {};
   std::int64_t line = 0;   // counted from 1; 0: not from a file
   std::string where = {};  // "posts/train.jsonl:3", for messages
 };
 
-// Reads every line. Ids may repeat. Throws CallerError naming `file:line` for
-// a file that cannot be read or holds no example, and for a line that is
-// empty, is not JSON, is not an object or names a field twice.
+// Reads every line. Ids may repeat: nothing finds an example by its id. Throws
+// CallerError naming `file:line` for a line that is empty, is not JSON, is not
+// an object or names a field twice, and naming the file for one that cannot be
+// read, holds no example, or is of another format (which, and the command that
+// converts it).
 std::vector<Example> read_examples(const std::filesystem::path& path);
+
+// Of several files, one after the other. Among several an example without an
+// id is called "<file name>:<line>".
+std::vector<Example> read_examples(const std::vector<std::string>& files);
 
 // The text of one field. Throws CallerError naming the example's place, the
 // field, what the `user` needed it for ("the prompt", "objective relevance")

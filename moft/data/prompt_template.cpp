@@ -1,7 +1,6 @@
 #include "moft/data/prompt_template.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "moft/core/errors.h"
@@ -10,14 +9,14 @@
 namespace moft {
 namespace {
 
-bool is_name_character(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ||
-         c == '.';
-}
-
+// Anything that fits on a line and neither begins nor ends with a blank:
+// data comes with fields such as "Post Title" and "post.text-en".
 bool is_name(std::string_view name) {
-  return !name.empty() &&
-         std::all_of(name.begin(), name.end(), is_name_character);
+  return !name.empty() && trimmed(name) == name && is_utf8(name) &&
+         std::none_of(name.begin(), name.end(), [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return byte < 0x20 || byte == 0x7F || c == '{' || c == '"';
+         });
 }
 
 // Reads a template from left to right into pieces.
@@ -64,8 +63,9 @@ class Parser {
     const std::string_view name = text_.substr(at_ + 1, end - at_ - 1);
     if (!is_name(name)) {
       throw_caller_error(
-          "prompt template: {} at character {} is no field name; use "
-          "letters, digits, '_', '-' and '.', or '{{{{' for the brace itself",
+          "prompt template: {} at character {} is not a field name; give one "
+          "without braces, double quotes, line breaks and outer blanks, or "
+          "write '{{{{' for the brace itself",
           quote_text(name),
           at_ + 1);
     }

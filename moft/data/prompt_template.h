@@ -1,7 +1,8 @@
 // A prompt with named holes: "<|im_start|>user\n{post}\n\nSummarize ..".
 //
-// `{name}` stands for the example's text field of that name; `{{` and `}}` are
-// the braces themselves. Names are letters, digits, '_', '-' and '.'.
+// `{name}` is replaced by the example's text field of that name; `{{` and `}}`
+// are the braces themselves. A name may hold blanks, dots and hyphens
+// ("{Post Title}"), but no braces, double quotes, line breaks or outer blanks.
 //
 // Thread safety: immutable after construction.
 #pragma once

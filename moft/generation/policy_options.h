@@ -18,13 +18,15 @@ struct PolicyOptions {
     v("model",
       model,
       Help{"the model to finetune: a Hugging Face directory or a GGUF file"},
-      Required{});
+      Required{},
+      Path{});
     v("start",
       start,
       Help{"a trained policy or its run, of the same base and steered set, "
            "whose copies training goes on from, by the names of their "
            "objectives; the reference stays policy.model; null: all copies "
-           "start as the reference"});
+           "start as the reference"},
+      Path{});
     v("temperature",
       temperature,
       Help{"logits are divided by it in sampling, scoring and KL alike, in the "

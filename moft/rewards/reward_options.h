@@ -21,7 +21,8 @@ struct SimilarityOptions {
     v("model",
       model,
       Help{"the sentence encoder: a Hugging Face directory (BERT shape)"},
-      Required{});
+      Required{},
+      Path{});
     v("field",
       field,
       Help{"the example's field that the completion is compared with"},

@@ -6,18 +6,16 @@
 
 #include "moft/core/errors.h"
 #include "moft/data/answer_end.h"
+#include "moft/data/fit_prompts.h"
 #include "moft/training/make_optimizer.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
-namespace {
 
-// The steering with the longest words of conditioning.prompt: among the
-// corners and, for numbers of two decimals, between them. None without words.
-std::optional<Steering> longest_words(const SteeredPolicy& policy) {
-  if (!policy.conditions_prompts()) return std::nullopt;
+std::string longest_prompt_words(const SteeredPolicy& policy) {
+  std::string longest;
+  if (!policy.conditions_prompts()) return longest;
   const std::size_t m = policy.objectives().size();
-  std::optional<Steering> longest;
   std::int64_t most = -1;
   for (std::size_t i = 0; i < m; ++i) {
     std::vector<double> weights(
@@ -27,13 +25,11 @@ std::optional<Steering> longest_words(const SteeredPolicy& policy) {
       const std::int64_t tokens = policy.count_word_tokens(w);
       if (tokens <= most) continue;
       most = tokens;
-      longest = Steering{w, policy.default_alpha()};
+      longest = policy.prompt_words(w);
     }
   }
   return longest;
 }
-
-}  // namespace
 
 OnlineTrainer::OnlineTrainer(
     TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler)
@@ -45,23 +41,16 @@ OnlineTrainer::OnlineTrainer(
       template_(inputs.policy->definition().prompt_template) {
   require_end_token(inputs_.policy->model().info().end_tokens);
   template_.check(*inputs_.examples);
-  const auto words = longest_words(*inputs_.policy);
-  for (const Example& example : *inputs_.examples) {
-    const Prompt prompt =
-        make_prompt(template_, example, inputs_.policy->tokenizer());
-    const auto length =
-        std::ssize(inputs_.policy->conditioned_prompt(prompt, words));
-    if (length > inputs_.max_prompt_tokens) {
-      throw_caller_error(
-          "{}: the prompt has {} tokens{}, more than data.max_prompt_tokens = "
-          "{}; shorten the example or raise the limit",
-          example.where,
-          length,
-          words ? " with the weighting's words" : "",
-          inputs_.max_prompt_tokens);
-    }
-    prompts_.push_back(prompt.ids);
-  }
+  PromptLimits limits;
+  limits.prompt = inputs_.max_prompt_tokens;
+  limits.context = inputs_.policy->model().info().context;
+  limits.answer = options_.max_new_tokens;
+  limits.answer_key = "training.max_new_tokens";
+  limits.words = longest_prompt_words(*inputs_.policy);
+  PromptFitter fitter(template_, inputs_.policy->tokenizer(), TooLong::kError);
+  for (Example example : *inputs_.examples)
+    prompts_.push_back(fitter.fit(example, limits).value_or(TokenIds{}));
+  fitter.finish();
   if (options_.kl_sampler != AlphaDistribution::kFixed) {
     alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
   }

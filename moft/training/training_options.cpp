@@ -13,7 +13,8 @@ void TrainingOptions::check(const std::string& path) const {
         path,
         path);
   }
-  check_update(optimizer, schedule, steps, path);
+  // With epochs the steps are known once the examples are read.
+  check_update(optimizer, schedule, epochs ? kUnknownSteps : steps, path);
   if (gradient_accumulation > prompts_per_step) {
     throw_caller_error(
         "{}gradient_accumulation is {}; give at most {}prompts_per_step, which "

@@ -118,6 +118,7 @@ struct CheckpointOptions {
 struct TrainingOptions {
   std::int64_t seed = 1;
   std::int64_t steps = 40;
+  std::optional<double> epochs;
   std::int64_t prompts_per_step = 6;
   std::int64_t samples_per_prompt = 4;
   WeightingPer weighting_per = WeightingPer::kPrompt;
@@ -144,6 +145,13 @@ struct TrainingOptions {
   void fields(V& v) {
     v("seed", seed, Help{"of every random draw"}, at_least(0));
     v("steps", steps, Help{"updates of the policy", "steps"}, between(1, 1e9));
+    v("epochs",
+      epochs,
+      Help{"instead of steps: passes over the training examples that are left "
+           "when the too long ones are skipped; steps = epochs times examples "
+           "/ prompts_per_step, rounded up",
+           "epochs"},
+      above_up_to(0, 1e6));
     v("prompts_per_step",
       prompts_per_step,
       Help{"different prompts in a step", "prompts"},

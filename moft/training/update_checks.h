@@ -4,12 +4,16 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "moft/core/errors.h"
 #include "moft/training/optimizer_options.h"
 
 namespace moft {
+
+inline constexpr std::int64_t kUnknownSteps =
+    std::numeric_limits<std::int64_t>::max();
 
 // CallerError for weight decay that the optimizer does not have, or a warm-up
 // longer than the run. `path` stands before the keys in messages.

@@ -48,7 +48,8 @@ struct ValueOptions {
     v("model",
       model,
       Help{"what the value network starts from, a Hugging Face directory or a "
-           "GGUF file with the policy's tokenizer; null: policy.model"});
+           "GGUF file with the policy's tokenizer; null: policy.model"},
+      Path{});
     v("target",
       target,
       Help{"what it predicts from the prompt; objectives: the mean reward of "

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cli/support.h"
+#include "tests/support/tiny_model.h"
 
 namespace moft::test {
 namespace {
@@ -100,12 +101,20 @@ TEST(Recipe, ShippedRecipesAreListedAndTheirFilesFit) {
   EXPECT_EQ(list.exit_code, 0) << list.err;
   EXPECT_EQ(list.out.rfind("quickstart ", 0), 0u);
   // Without the models, which tests must not need.
+  TemporaryFolder folder;
+  TinyModel shape;
+  shape.numbers = true;
+  write_tiny_model(folder.path() / "base", shape);
   ProgramResult check = run_moft(
       {"recipe",
        "check",
        "recipes/quickstart.yaml",
-       "policy.model=CMakeLists.txt",
-       "objectives.relevance.similarity.model=CMakeLists.txt"});
+       "policy.model=" + (folder.path() / "base").string(),
+       "data.too_long=skip",
+       "data.prompt_template='{post}'",
+       "conditioning.lora.layers=all",
+       "objectives={brevity: {length: {full_at: 6, zero_at: 26}}, "
+       "relevance: {rouge: {field: post}}}"});
   EXPECT_EQ(check.exit_code, 0) << check.err;
   EXPECT_EQ(
       check.out.rfind("recipes/quickstart.yaml: good; 2 objectives, ", 0), 0u);
@@ -295,12 +304,16 @@ TEST(Recipe, CheckReadsTheFilesBesideTheRecipe) {
       "moft: " + recipe +
           ": policy.model is 'model.gguf', which does not exist, neither from "
           "the current directory nor from the recipe's\n");
-  folder.write("model.gguf", "");
+  write_tiny_model(folder.path() / "model.gguf");  // a folder will do
   folder.write("train.jsonl", "{\"post\": \"a\"}\n{\"post\": \"b\"}\n");
   folder.write("held.jsonl", "{\"post\": \"c\"}\n");
   result = check();
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(result.out, recipe + ": good; 2 objectives, 2 and 1 examples\n");
+  EXPECT_EQ(
+      result.out.rfind(
+          recipe + ": good; 2 objectives, 2 and 1 examples\nmodel ", 0),
+      0u)
+      << result.out;
 
   std::string held = (folder.path() / "held.jsonl").string();
   for (std::string bad :

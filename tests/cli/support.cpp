@@ -72,6 +72,7 @@ TemporaryFolder::~TemporaryFolder() {
 
 std::string TemporaryFolder::write(
     const std::string& name, const std::string& text) const {
+  std::filesystem::create_directories((path_ / name).parent_path());
   std::ofstream file(path_ / name, std::ios::binary);
   file << text;
   return (path_ / name).string();

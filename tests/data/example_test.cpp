@@ -5,6 +5,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include "moft/core/errors.h"
 
@@ -73,10 +74,8 @@ TEST_F(ReadExamples, RefusesWithFileAndLine) {
   EXPECT_EQ(refusal("{}\n\n{}\n"), "F:2: the line is empty; remove it");
   EXPECT_EQ(
       refusal("{}\n{\"a\":\n"),
-      "F:2: not JSON at byte 6; write one JSON object per line");
-  EXPECT_EQ(
-      refusal("{\"a\":\"\xFF\"}\n"),
-      "F:1: not JSON at byte 7; write one JSON object per line");
+      "F:2: not JSON: the line ends after 5 bytes, before its object does; "
+      "write each object on one line");
   EXPECT_EQ(
       refusal("{}\n[1]\n"),
       "F:2: the line holds JSON of type array; write one JSON object per line");
@@ -85,7 +84,141 @@ TEST_F(ReadExamples, RefusesWithFileAndLine) {
       "F:1: the field 'a' appears twice; keep one");
   EXPECT_EQ(
       refusal("{\"id\":1.5}\n"),
-      "F:1: the field 'id' is of type number; give text or a whole number");
+      "F:1: the field 'id' is '1.5'; give text or a whole number, or leave it "
+      "out");
+}
+
+// Tables write the ids of a column with gaps as 1.0, and the gaps as null.
+TEST_F(ReadExamples, TakesIdsAsTablesWriteThem) {
+  const auto examples = read_examples(write(
+      "{\"id\":1.0}\n{\"id\":null}\n{\"id\":-12e2}\n{\"id\":\"x/1\"}\n"));
+  ASSERT_EQ(examples.size(), 4u);
+  EXPECT_EQ(examples[0].id, "1");
+  EXPECT_EQ(examples[1].id, "2");  // the line
+  EXPECT_FALSE(examples[1].has_id);
+  EXPECT_EQ(examples[2].id, "-1200");
+  EXPECT_EQ(examples[3].id, "x/1");
+}
+
+TEST_F(ReadExamples, SaysWhichTokenIsNotJson) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"{\"a\": NaN}",
+       "byte 7 is 'NaN', which JSON does not have; write null or a number"},
+      {"{\"a\": -Infinity}",
+       "byte 8 is '-Infinity', which JSON does not have; write null or a "
+       "number"},
+      {"{\"a\": None}", "byte 7 is 'None', Python's word; write null"},
+      {"{\"a\": True}", "byte 7 is 'True', Python's word; write true or false"},
+      {"{'a': 1}", "byte 2 is ''', JSON puts texts in double quotes"},
+      {"{\"a\": 1,}",
+       "byte 9 is '}', perhaps behind a comma too many; JSON has none before a "
+       "bracket that closes"},
+      {"{\"a\": 1} // x", "byte 10 is '/', JSON has no comments"},
+      {"{\"a\": 1} {\"a\": 2}", "byte 10 is '{'"},
+      {"{\"a\": \"x\ty\"}",
+       "byte 9 is the control character 0x09; inside a text write \\u0009"}};
+  for (const auto& [line, fault] : kCases) {
+    const std::string message = refusal(std::string("{}\n") + line + "\n");
+    EXPECT_EQ(message.find("F:2: not JSON: " + std::string(fault)), 0u)
+        << message;
+  }
+}
+
+TEST_F(ReadExamples, SaysWhichEncodingALineHas) {
+  const std::string message = refusal("{}\n{\"a\":\"caf\xE9\"}\n");
+  EXPECT_EQ(
+      message.find(
+          "F:2: not UTF-8: byte 10 is 0xE9; the file may be Latin-1 or "
+          "Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8 "),
+      0u)
+      << message;
+}
+
+// A file of another format is named, with the command that converts it.
+TEST_F(ReadExamples, NamesOtherFormats) {
+  using namespace std::string_literals;
+  const std::pair<std::string, const char*> kCases[] = {
+      {"PAR1\x15\x04"s, "is a Parquet file; convert it to JSON lines: python3"},
+      {"ARROW1\0\0"s, "is an Arrow file"},
+      {"\xFF\xFE{\0}\0\n\0"s, "is UTF-16 text; convert it to UTF-8: iconv"},
+      {"\xFE\xFF\0{\0}\0\n"s, "is UTF-16 text"},
+      {"\xFF\xFE\0\0{\0\0\0"s, "is UTF-32 text"},
+      {"{\0\"\0a\0\"\0"s, "is UTF-16LE text"},
+      {"\0{\0\"\0a\0\""s, "is UTF-16BE text"},
+      {"BZh91AY"s, "is compressed with bzip2; moft reads plain and gzip"},
+      {"\x28\xB5\x2F\xFD\x04"s, "is compressed with zstd"},
+      {"\xFD"
+       "7zXZ\0"s,
+       "is compressed with xz"},
+      {"PK\x03\x04"s, "is a zip archive"},
+      {"post,summary\nhello,hi\n"s, "is a table with commas (CSV)"},
+      {"\xEF\xBB\xBFpost,summary\nhello,hi\n"s, "is a table with commas"},
+      {"post\tsummary\nhello\thi\n"s, "is a table with tabs (TSV)"},
+      {"[{\"post\": \"a\"}]\n"s, "is one JSON array, not JSON lines"},
+      {"[\n  {\"post\": \"a\"}\n]\n"s, "is one JSON array"},
+      {"{\n  \"post\": \"a\"\n}\n"s, "holds JSON objects over several lines"},
+      {"version https://git-lfs.github.com/spec/v1\n"s, "is a Git LFS pointer"},
+      {"<!DOCTYPE html>\n"s, "is a web page"}};
+  for (const auto& [content, what] : kCases) {
+    const std::string message = refusal(content);
+    EXPECT_EQ(message.find("F: "s + what), 0u) << message;
+  }
+}
+
+std::string gzip(const std::string& text) {
+  std::string packed(text.size() + 64, '\0');
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+// The name does not matter: these end in .jsonl.
+TEST_F(ReadExamples, ReadsGzip) {
+  const std::string first = "{\"post\":\"one\"}\n{\"post\":\"two\"}\n";
+  const auto examples =
+      read_examples(write(gzip(first) + gzip("{\"post\":\"three\"}")));
+  ASSERT_EQ(examples.size(), 3u);
+  EXPECT_EQ(examples[1].fields.at("post"), "two");
+  EXPECT_EQ(examples[2].fields.at("post"), "three");
+  EXPECT_EQ(examples[2].where, path_.string() + ":3");
+  const std::string text(700'000, 'x');
+  const std::string line = "{\"post\":\"" + text + "\"}\n";
+  EXPECT_EQ(
+      read_examples(write(gzip(line + line))).at(1).fields.at("post"), text);
+}
+
+TEST_F(ReadExamples, NamesDamagedGzip) {
+  std::string packed = gzip("{\"post\":\"one two three\"}\n");
+  EXPECT_EQ(
+      refusal(packed.substr(0, packed.size() - 6)),
+      "F: the gzip data is damaged or cut off (unexpected end); download or "
+      "compress the file again");
+  packed[packed.size() - 6] ^= 1;  // the checksum
+  EXPECT_EQ(
+      refusal(packed).find("F: the gzip data is damaged or cut off ("), 0u);
+}
+
+TEST_F(ReadExamples, SeveralFilesAreReadInOrder) {
+  const std::string a = write("{\"id\":\"x\"}\n{}\n").string();
+  const std::string b = a + ".second";
+  std::ofstream(b) << "{\"id\":\"x\"}\n{}\n";
+  const auto both = read_examples(std::vector<std::string>{a, b});
+  ASSERT_EQ(both.size(), 4u);
+  EXPECT_EQ(both[0].id, "x");
+  EXPECT_EQ(both[2].id, "x");
+  const std::string name = path_.filename().string();
+  EXPECT_EQ(both[1].id, name + ":2");
+  EXPECT_EQ(both[3].id, name + ".second:2");
+  EXPECT_EQ(both[3].where, b + ":2");
+  EXPECT_EQ(read_examples(std::vector<std::string>{a})[1].id, "2");
+  std::filesystem::remove(b);
 }
 
 TEST_F(ReadExamples, RefusesMissingFilesAndFolders) {
@@ -119,6 +252,32 @@ TEST(TextField, NamesTheNearestField) {
       field_refusal(example, "votes"),
       "a.jsonl:4: the prompt template needs the field 'votes' as text, but it "
       "is of type number; write it in quotes");
+  example.other_fields = {{"gone", "null"}, {"list", "array"}};
+  EXPECT_EQ(
+      field_refusal(example, "gone"),
+      "a.jsonl:4: the prompt template needs the field 'gone' as text, but it "
+      "is null; fill it in, or remove the line");
+  EXPECT_EQ(
+      field_refusal(example, "list"),
+      "a.jsonl:4: the prompt template needs the field 'list' as text, but it "
+      "is a list; join it into one text");
+}
+
+TEST_F(ReadExamples, ChatMessagesAreNamed) {
+  const auto examples = read_examples(write(
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}\n"
+      "{\"conversations\": [{\"from\": \"human\", \"value\": \"hi\"}]}\n"));
+  EXPECT_NE(
+      field_refusal(examples[0], "post")
+          .find("its field 'messages' is a list of chat messages; make a text "
+                "field of the one that is the prompt, for example with jq -c "
+                "'. + {text: .messages[0].content}'"),
+      std::string::npos)
+      << field_refusal(examples[0], "post");
+  EXPECT_NE(
+      field_refusal(examples[0], "messages").find("is a list of chat messages"),
+      std::string::npos);
+  EXPECT_EQ(examples[1].other_fields.at("conversations"), "chat messages");
 }
 
 }  // namespace

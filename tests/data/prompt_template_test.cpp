@@ -46,6 +46,15 @@ TEST(PromptTemplate, DoubledBracesAreBraces) {
       "{post} {x} }{");
 }
 
+TEST(PromptTemplate, FieldNamesAreThoseThatDataHave) {
+  Example example;
+  example.fields = {
+      {"Post Title", "T"}, {"post.text-en", "P"}, {"Größe (cm)", "9"}};
+  EXPECT_EQ(
+      PromptTemplate("{Post Title}/{post.text-en}/{Größe (cm)}").render(example),
+      "T/P/9");
+}
+
 TEST(PromptTemplate, RefusesStrayBracesAndOddNames) {
   EXPECT_EQ(
       refusal("ab {post"),
@@ -56,9 +65,12 @@ TEST(PromptTemplate, RefusesStrayBracesAndOddNames) {
       "prompt template: the '}' at character 3 closes nothing; write '}}' for "
       "the brace itself");
   EXPECT_EQ(
-      refusal("{a b}"),
-      "prompt template: 'a b' at character 1 is no field name; use letters, "
-      "digits, '_', '-' and '.', or '{{' for the brace itself");
+      refusal("{ a}"),
+      "prompt template: ' a' at character 1 is not a field name; give one "
+      "without braces, double quotes, line breaks and outer blanks, or write "
+      "'{{' for the brace itself");
+  EXPECT_NE(refusal("{\"a\": 1}"), "accepted");  // JSON wants '{{'
+  EXPECT_NE(refusal("{a\nb}"), "accepted");
   EXPECT_NE(refusal("{}"), "accepted");
   EXPECT_NE(refusal("{a{b}"), "accepted");
 }

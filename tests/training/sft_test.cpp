@@ -417,18 +417,38 @@ TEST_F(Pairs, WhatIsTooLongIsNamedOrCounted) {
   EXPECT_EQ(
       error_of("llama"),
       "pairs.jsonl:2: the prompt has 6 tokens, more than "
-      "data.max_prompt_tokens = 4; raise the limit, shorten the example, or "
-      "set data.too_long to skip");
+      "data.max_prompt_tokens = 4; shorten the example, change the limit, or "
+      "set data.too_long to skip, truncate_left or truncate_right");
   options_.too_long = TooLong::kSkip;
   options_.max_completion_tokens = 6;
   const SftPairs pairs = encode("llama");
   EXPECT_EQ(pairs.pairs.size(), 1U);
-  EXPECT_EQ(pairs.skipped, 2);
+  EXPECT_EQ(pairs.lengths.skipped, 2);
+  EXPECT_EQ(
+      pairs.lengths.describe(),
+      "2 skipped, too long: pairs.jsonl:2, pairs.jsonl:3");
   options_.max_prompt_tokens = 2;
   EXPECT_EQ(
       error_of("llama"),
-      "pairs.jsonl:3: the prompt has 3 tokens, more than "
-      "data.max_prompt_tokens = 2; and so are all others too long");
+      "pairs.jsonl:1: the prompt has 3 tokens, more than "
+      "data.max_prompt_tokens = 2; and so are all others too long, so that "
+      "none is left");
+}
+
+// Only prompts are cut: an answer cut off would teach to stop in the middle.
+TEST_F(Pairs, TruncatingCutsPromptsAndLeavesOutLongCompletions) {
+  add("abcdef", "d");
+  add("abc", "defghi");
+  options_.max_prompt_tokens = 4;
+  options_.max_completion_tokens = 6;
+  options_.too_long = TooLong::kTruncateLeft;
+  const SftPairs left = encode("llama");
+  ASSERT_EQ(left.pairs.size(), 1U);
+  EXPECT_EQ(left.pairs[0].prompt, (TokenIds{3, 4, 5, 6}));  // "cdef"
+  EXPECT_EQ(left.lengths.truncated, 1);
+  EXPECT_EQ(left.lengths.skipped, 1);
+  options_.too_long = TooLong::kTruncateRight;
+  EXPECT_EQ(encode("llama").pairs[0].prompt, (TokenIds{1, 2, 3, 4}));
 }
 
 TEST_F(Pairs, TheModelsContextCounts) {
@@ -436,8 +456,8 @@ TEST_F(Pairs, TheModelsContextCounts) {
   EXPECT_EQ(
       error_of("llama"),
       "pairs.jsonl:1: prompt and completion have 65 tokens, more than the "
-      "model's 64; raise the limit, shorten the example, or set data.too_long "
-      "to skip");
+      "model's 64; shorten the example, change the limit, or set data.too_long "
+      "to skip, truncate_left or truncate_right");
 }
 
 TEST_F(Pairs, AnEmptyCompletionIsAnError) {

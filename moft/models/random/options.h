@@ -53,7 +53,8 @@ struct RandomModelOptions {
       tokenizer,
       Help{"whose tokenizer the model takes: a directory with spiece.model or "
            "tokenizer.json; the files are copied into the result"},
-      Required{});
+      Required{},
+      Path{});
     v("vocabulary",
       vocabulary,
       Help{"embedded tokens; null: as many as the tokenizer has, rounded up to "

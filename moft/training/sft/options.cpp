@@ -32,7 +32,8 @@ void SftDataOptions::check(const std::string& path) const {
 }
 
 void SftOptions::check(const std::string& path) const {
-  check_update(optimizer, schedule, steps, path);
+  // With epochs the steps are known once the pairs are read.
+  check_update(optimizer, schedule, epochs ? kUnknownSteps : steps, path);
   if (gradient_accumulation > pairs_per_step) {
     throw_caller_error(
         "{}gradient_accumulation is {}; give at most {}pairs_per_step, which "

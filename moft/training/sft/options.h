@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/data/too_long.h"
 #include "moft/models/random/options.h"
 #include "moft/training/training_options.h"
 
@@ -20,7 +22,8 @@ struct SftModelOptions {
   void fields(V& v) {
     v("path",
       path,
-      Help{"a model to go on from: a Hugging Face directory or a GGUF file"});
+      Help{"a model to go on from: a Hugging Face directory or a GGUF file"},
+      Path{});
     v("random",
       random,
       Help{"a new model of this shape with random weights, drawn from "
@@ -29,17 +32,9 @@ struct SftModelOptions {
   void check(const std::string& path_of_this) const;
 };
 
-enum class TooLong { kError, kSkip };
-constexpr auto enum_names(TooLong) {
-  return EnumNames<TooLong, 2>{{
-      {TooLong::kError, "error"},
-      {TooLong::kSkip, "skip"},
-  }};
-}
-
 struct SftDataOptions {
-  std::string train;
-  std::string evaluation;
+  std::vector<std::string> train;
+  std::vector<std::string> evaluation;
   std::string prompt_template;
   std::string completion_template;
   std::int64_t max_prompt_tokens = 512;
@@ -51,12 +46,17 @@ struct SftDataOptions {
   void fields(V& v) {
     v("train",
       train,
-      Help{"pairs to train on: a file of JSON lines, one object a line"},
-      Required{});
+      Help{"pairs to train on: files of JSON lines (.gz too), one object a "
+           "line; a path, a pattern such as data/*.jsonl, or a list of them"},
+      Required{},
+      OneOrMore{},
+      Path{});
     v("evaluation",
       evaluation,
-      Help{"held-out pairs, never trained on: a file of JSON lines"},
-      Required{});
+      Help{"held-out pairs, never trained on: files as in train"},
+      Required{},
+      OneOrMore{},
+      Path{});
     v("prompt_template",
       prompt_template,
       Help{"the prompt, with {name} for a field of that name and {{ }} for "
@@ -75,10 +75,7 @@ struct SftDataOptions {
       max_completion_tokens,
       Help{"longer completions are too long; the end token counts", "tokens"},
       at_least(1));
-    v("too_long",
-      too_long,
-      Help{"a pair that is too long; error: names it and stops, skip: leaves "
-           "it out and says how many there were"});
+    v("too_long", too_long, kTooLongHelp);
     v("shuffle",
       shuffle,
       Help{"a fresh order in every epoch; false: the order of the file"});
@@ -109,6 +106,7 @@ struct SftEvaluationOptions {
 struct SftOptions {
   std::int64_t seed = 1;
   std::int64_t steps = 1000;
+  std::optional<double> epochs;
   std::int64_t pairs_per_step = 32;
   std::int64_t gradient_accumulation = 1;
   std::optional<double> gradient_clip = 1.0;
@@ -121,6 +119,13 @@ struct SftOptions {
   void fields(V& v) {
     v("seed", seed, Help{"of every random draw"}, at_least(0));
     v("steps", steps, Help{"updates of the model", "steps"}, between(1, 1e9));
+    v("epochs",
+      epochs,
+      Help{"instead of steps: passes over the training pairs that are left "
+           "when the too long ones are skipped; steps = epochs times pairs / "
+           "pairs_per_step, rounded up",
+           "epochs"},
+      above_up_to(0, 1e6));
     v("pairs_per_step",
       pairs_per_step,
       Help{"the batch of an update", "pairs"},

@@ -1,42 +1,18 @@
 #include "moft/training/sft/pairs.h"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/data/answer_end.h"
 #include "moft/core/text.h"
+#include "moft/data/answer_end.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/data/prompt_template.h"
 
 namespace moft {
 namespace {
-
-// What is wrong with a pair's length; nothing to say: empty.
-std::string length_fault(
-    const SftPair& pair, const SftDataOptions& options, std::int64_t context) {
-  const auto prompt = static_cast<std::int64_t>(pair.prompt.size());
-  const auto completion = static_cast<std::int64_t>(pair.completion.size());
-  if (prompt > options.max_prompt_tokens) {
-    return fmt::format(
-        "the prompt has {} tokens, more than data.max_prompt_tokens = {}",
-        prompt,
-        options.max_prompt_tokens);
-  }
-  if (completion > options.max_completion_tokens) {
-    return fmt::format(
-        "the completion has {} tokens, more than data.max_completion_tokens = "
-        "{}",
-        completion,
-        options.max_completion_tokens);
-  }
-  if (prompt + completion > context) {
-    return fmt::format(
-        "prompt and completion have {} tokens, more than the model's {}",
-        prompt + completion,
-        context);
-  }
-  return {};
-}
 
 bool ends(const ModelInfo& model, TokenId token) {
   return std::find(
@@ -87,39 +63,38 @@ SftPairs encode_pairs(
       completion_end(options.prompt_template, tokenizer, model);
   const PromptTemplate prompt(options.prompt_template);
   const PromptTemplate completion(options.completion_template);
+  PromptFitter fitter(prompt, tokenizer, options.too_long);
+  PromptLimits limits;
+  limits.prompt = options.max_prompt_tokens;
+  limits.context = model.context;
   SftPairs result;
-  std::string fault;
-  for (const Example& example : examples) {
+  for (Example example : examples) {
     SftPair pair;
-    pair.prompt = encode_prompt(prompt, example, tokenizer);
-    const auto text = completion.fill(example);
-    pair.completion = encode_completion(text, tokenizer);
+    pair.completion = encode_completion(completion.fill(example), tokenizer);
     cut_after_end(pair.completion, tokenizer, model);
-    const bool answers = has_text(pair.completion, model);
-    if (!answers || pair.prompt.empty()) {
+    if (!has_text(pair.completion, model)) {
       throw_caller_error(
-          "{}: the {} is empty; there is nothing to learn from it",
-          example.where,
-          answers ? "prompt" : "completion");
+          "{}: the completion is empty; there is nothing to learn from it",
+          example.where);
     }
     if (!ends(model, pair.completion.back())) pair.completion.push_back(end);
-    const std::string wrong = length_fault(pair, options, model.context);
-    if (wrong.empty()) {
-      result.pairs.push_back(std::move(pair));
+    limits.answer = static_cast<std::int64_t>(pair.completion.size());
+    if (limits.answer > options.max_completion_tokens) {
+      fitter.refuse(
+          example,
+          fmt::format(
+              "the completion has {} tokens, more than "
+              "data.max_completion_tokens = {}",
+              limits.answer,
+              options.max_completion_tokens));
       continue;
     }
-    fault = fmt::format("{}: {}", example.where, wrong);
-    if (options.too_long == TooLong::kError) {
-      throw_caller_error(
-          "{}; raise the limit, shorten the example, or set data.too_long to "
-          "skip",
-          fault);
-    }
-    ++result.skipped;
+    auto ids = fitter.fit(example, limits);
+    if (!ids) continue;
+    pair.prompt = std::move(*ids);
+    result.pairs.push_back(std::move(pair));
   }
-  if (result.pairs.empty()) {
-    throw_caller_error("{}; and so are all others too long", fault);
-  }
+  result.lengths = fitter.finish();
   return result;
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "moft/data/example.h"
+#include "moft/data/fit_prompts.h"
 #include "moft/models/language_model.h"
 #include "moft/tokenizers/tokenizer.h"
 #include "moft/training/sft/options.h"
@@ -28,7 +29,7 @@ struct SftPair {
 
 struct SftPairs {
   std::vector<SftPair> pairs;  // not empty
-  std::int64_t skipped = 0;    // too long
+  LengthReport lengths;        // skipped: prompt or completion too long
 };
 
 // The end token of completions that write none: of the model's end tokens the
@@ -41,7 +42,9 @@ TokenId completion_end(
 
 // CallerError names the example: a field is missing, the prompt or the
 // completion has no text, or the pair is too long (too_long: error, or
-// nothing is left).
+// nothing is left). truncate_left and truncate_right cut prompts; a pair whose
+// completion is too long is left out then, since a cut answer would teach to
+// stop in the middle.
 SftPairs encode_pairs(
     const std::vector<Example>& examples,
     const SftDataOptions& options,

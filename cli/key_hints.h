@@ -1,0 +1,12 @@
+// What the keys of TRL, verl, LLaMA-Factory and OpenRLHF are called in a
+// recipe, so that an unknown key leads to the one that does something here.
+#pragma once
+
+#include "moft/core/fields.h"
+
+namespace moft {
+
+KeyHints train_key_hints();
+KeyHints sft_key_hints();
+
+}  // namespace moft

@@ -1,0 +1,62 @@
+// What a run needs, looked at before its first step: the model's configuration
+// and the shapes of its weights (not their values), its tokenizer, every
+// prompt's length, the fields and files of every reward, room on the disk.
+//
+// `moft recipe check` prints all of it; `moft train` and `moft sft` look
+// before they touch their output folder.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "moft/data/fit_prompts.h"
+
+#include "cli/recipe.h"
+#include "cli/sft_start.h"
+
+namespace moft {
+
+class Findings {
+ public:
+  // Runs a check; what it throws becomes a problem. False then.
+  bool attempt(const std::function<void()>& check);
+  void problem(std::string sentence);
+  void warn(std::string sentence);
+  void note(std::string what, std::string found);
+
+  bool good() const { return problems_.empty(); }
+  // Problems and warnings go to standard error, the notes to standard output.
+  void print() const;
+  // Logs the warnings. CallerError with the first problem.
+  void settle() const;
+
+ private:
+  std::vector<std::string> problems_;
+  std::vector<std::string> warnings_;
+  std::vector<std::pair<std::string, std::string>> notes_;
+};
+
+struct TrainPreflight {
+  Findings findings;
+  FittedExamples train;       // empty when its examples are not good
+  std::size_t evaluation = 0;  // examples left
+  std::size_t final = 0;
+};
+
+// Of a recipe with resolved paths. `epochs` becomes `steps` in `recipe` once
+// the examples are known to be good. `place` opens messages.
+TrainPreflight check_training(Recipe& recipe, const std::string& place);
+
+struct SftPreflight {
+  Findings findings;
+  SftStart start;  // empty when the model is not good
+  SftPairs train;
+  SftPairs held_out;
+};
+
+SftPreflight check_finetuning(
+    SftRecipe& recipe, const std::string& place, const LoadOptions& load);
+
+}  // namespace moft

@@ -1,0 +1,183 @@
+#include "moft/data/file_kind.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "moft/core/text.h"
+
+namespace moft {
+namespace {
+
+using namespace std::string_view_literals;
+
+// For the commands in messages: what a shell needs quoted is quoted.
+std::string shell_word(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) ||
+           "_-./"sv.find(c) != std::string_view::npos;
+  });
+  if (plain && !text.empty()) return text;
+  std::string quoted = "'";
+  for (const char c : text)
+    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// "posts.csv" -> "posts.jsonl".
+std::string converted(const std::string& path) {
+  return shell_word(
+      std::filesystem::path(path).replace_extension(".jsonl").string());
+}
+
+std::string in_python(
+    const std::string& path, const std::string& code) {
+  return fmt::format(
+      "python3 -c \"{}\" {} > {}", code, shell_word(path), converted(path));
+}
+
+std::string pandas(const std::string& path, const std::string& reader) {
+  return in_python(
+      path,
+      "import pandas, sys; print(pandas." + reader +
+          "(sys.argv[1]).to_json(orient='records', lines=True), end='')");
+}
+
+struct Signature {
+  std::string_view begin;
+  std::string_view name;
+  std::string_view cure;  // a command that takes the file's name
+};
+
+constexpr std::array kPacked = {
+    Signature{"\x1f\x8b"sv, "gzip data inside gzip data", "gunzip"},
+    Signature{"BZh"sv, "compressed with bzip2", "bunzip2 -k"},
+    Signature{"\xFD" "7zXZ"sv, "compressed with xz", "unxz -k"},
+    Signature{"\x28\xB5\x2F\xFD"sv, "compressed with zstd", "unzstd"},
+    Signature{"\x04\x22\x4D\x18"sv, "compressed with lz4", "unlz4"},
+    Signature{"PK\x03\x04"sv, "a zip archive or a spreadsheet", "unzip"},
+    Signature{"7z\xBC\xAF"sv, "a 7z archive", "7z x"},
+};
+
+std::optional<std::string> describe_binary(
+    const std::string& path, std::string_view line) {
+  if (line.starts_with("PAR1")) {
+    return "is a Parquet file; convert it to JSON lines: " +
+           pandas(path, "read_parquet");
+  }
+  if (line.starts_with("ARROW1") || line.starts_with("\xFF\xFF\xFF\xFF"sv)) {
+    return "is an Arrow file; convert it to JSON lines: " +
+           fmt::format(
+               "python3 -c \"import datasets, sys; "
+               "datasets.Dataset.from_file(sys.argv[1]).to_json(sys.argv[2])\" "
+               "{} {}",
+               shell_word(path),
+               converted(path));
+  }
+  for (const Signature& packed : kPacked) {
+    if (!line.starts_with(packed.begin)) continue;
+    return fmt::format(
+        "is {}; moft reads plain and gzip-compressed JSON lines: {} {}",
+        packed.name,
+        packed.cure,
+        shell_word(path));
+  }
+  return std::nullopt;
+}
+
+// UTF-16 and UTF-32, with a byte order mark or by the zeros of ASCII text.
+std::optional<std::string> describe_wide(
+    const std::string& path, std::string_view line) {
+  std::string encoding;
+  if (line.starts_with("\xFF\xFE\0\0"sv) || line.starts_with("\0\0\xFE\xFF"sv))
+    encoding = "UTF-32";
+  else if (line.starts_with("\xFF\xFE"sv) || line.starts_with("\xFE\xFF"sv))
+    encoding = "UTF-16";
+  else if (line.size() > 3 && line[1] == '\0' && line[3] == '\0')
+    encoding = "UTF-16LE";
+  else if (line.size() > 2 && line[0] == '\0' && line[2] == '\0')
+    encoding = "UTF-16BE";
+  else
+    return std::nullopt;
+  return fmt::format(
+      "is {} text; convert it to UTF-8: {}", encoding, command_to_utf8(path, encoding));
+}
+
+// A table's first line names its columns; JSON begins with '{'.
+std::optional<std::string> describe_table(
+    const std::string& path, std::string_view line) {
+  const std::string extension = std::filesystem::path(path).extension();
+  const bool tabs = extension == ".tsv" ||
+                    line.find('\t') != std::string_view::npos;
+  const bool named = extension == ".csv" || extension == ".tsv";
+  const bool commas = line.find(',') != std::string_view::npos;
+  if (!named && !tabs && !commas) return std::nullopt;
+  return fmt::format(
+      "is {}, not JSON lines; convert it: {}",
+      tabs ? "a table with tabs (TSV)" : "a table with commas (CSV)",
+      in_python(
+          path,
+          fmt::format(
+              "import csv, json, sys; [print(json.dumps(row, "
+              "ensure_ascii=False)) for row in csv.DictReader(open(sys.argv[1],"
+              " newline='', encoding='utf-8-sig'){})]",
+              tabs ? ", delimiter='\\t'" : "")));
+}
+
+std::optional<std::string> describe_text(
+    const std::string& path, std::string_view line) {
+  const std::string_view text = trimmed(line);
+  if (text.starts_with("version https://git-lfs")) {
+    return "is a Git LFS pointer, not the data; fetch that: git lfs pull";
+  }
+  if (text.starts_with("<!") || text.starts_with("<html") ||
+      text.starts_with("<?xml")) {
+    return "is a web page or XML, not data; download the file itself again";
+  }
+  if (text.starts_with("[")) {
+    return "is one JSON array, not JSON lines; convert it: " +
+           in_python(
+               path,
+               "import json, sys; [print(json.dumps(row, ensure_ascii=False)) "
+               "for row in json.load(open(sys.argv[1], "
+               "encoding='utf-8-sig'))]");
+  }
+  if (text == "{") {
+    return "holds JSON objects over several lines; write one object per line: "
+           "jq -c . " +
+           shell_word(path) + " > " +
+           shell_word(
+               std::filesystem::path(path)
+                   .replace_extension(".lines.jsonl")
+                   .string());
+  }
+  if (text.starts_with("{")) return std::nullopt;
+  return describe_table(path, text);
+}
+
+}  // namespace
+
+std::optional<std::string> describe_foreign_file(
+    const std::string& path, std::string_view line) {
+  if (auto found = describe_wide(path, line)) return found;
+  if (auto found = describe_binary(path, line)) return found;
+  if (line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
+  return describe_text(path, line);
+}
+
+std::string command_to_utf8(
+    const std::string& path, const std::string& encoding) {
+  const std::filesystem::path file(path);
+  const std::string target =
+      (file.parent_path() / (file.stem().string() + ".utf8.jsonl")).string();
+  return fmt::format(
+      "iconv -f {} -t UTF-8 {} > {}",
+      encoding,
+      shell_word(path),
+      shell_word(target));
+}
+
+}  // namespace moft

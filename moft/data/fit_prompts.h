@@ -1,0 +1,111 @@
+// Prompts against the lengths that a run allows: what is too long is refused,
+// left out, or cut, and always counted and named.
+//
+// A cut takes text off the value of one field, the longest, and never off the
+// template's own words, so that chat markup stays whole; where that field is
+// not enough it becomes empty and the next longest is cut. It takes as few
+// characters as it can. The example keeps the cut value: rewards, logs and
+// reports see the text that the model saw.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moft/data/encode_prompt.h"
+#include "moft/data/too_long.h"
+
+namespace moft {
+
+// In tokens.
+struct PromptLimits {
+  static constexpr std::int64_t kNone =
+      std::numeric_limits<std::int64_t>::max() / 4;
+
+  std::int64_t prompt = kNone;   // data.max_prompt_tokens
+  std::int64_t context = kNone;  // of the model
+  std::int64_t answer = 0;       // kept free for the answer
+  // The weighting's words that go into the first field of every prompt; they
+  // count. Empty: none.
+  std::string words = {};
+  // The key that `answer` comes from; empty: a given completion.
+  std::string answer_key = {};
+
+  // What is left for the prompt and the words; below 1: nothing.
+  std::int64_t longest() const;
+};
+
+// What was read, and what became of it.
+struct LengthReport {
+  std::int64_t examples = 0;
+  std::int64_t longest = 0;  // prompt kept, the weighting's words included
+  std::int64_t skipped = 0;
+  std::int64_t truncated = 0;
+  std::vector<std::string> places;  // the first few: "train.jsonl:7"
+  TokenId largest_id = -1;          // in the prompts kept
+  std::string largest_id_place = {};
+
+  // "2 skipped, too long: a.jsonl:3, a.jsonl:9"; empty when nothing was.
+  std::string describe() const;
+};
+
+class PromptFitter {
+ public:
+  // What it is given must outlive it.
+  PromptFitter(
+      const PromptTemplate& prompt,
+      const Tokenizer& tokenizer,
+      TooLong too_long);
+
+  // The prompt's ids; none: too long and left out. Cuts `example` where it has
+  // to. CallerError for a prompt without tokens. With `error` a prompt that is
+  // too long is remembered and finish() throws, so that all of them are
+  // counted.
+  std::optional<std::vector<TokenId>> fit(
+      Example& example, const PromptLimits& limits);
+
+  // The same for what no cut can help: `fault` says what is too long. A
+  // truncating choice leaves the example out.
+  void refuse(const Example& example, const std::string& fault);
+
+  // CallerError when `error` found something, or nothing is left.
+  LengthReport finish();
+
+ private:
+  struct Encoded {
+    std::vector<TokenId> ids;
+    std::int64_t length = 0;  // with the words
+  };
+  Encoded encode(const Example& example, const PromptLimits& limits) const;
+  bool cut(
+      Example& example, Encoded& encoded, const PromptLimits& limits) const;
+
+  const PromptTemplate& prompt_;
+  const Tokenizer& tokenizer_;
+  TooLong too_long_;
+  LengthReport report_;
+  std::string first_fault_;
+  std::int64_t faults_ = 0;
+};
+
+struct FittedExamples {
+  std::vector<Example> examples;  // not empty
+  LengthReport report;
+};
+
+// CallerError when the answer alone fills the model's context.
+void check_room(const PromptLimits& limits);
+
+// Of all examples of a run. CallerError as finish() and check_room().
+FittedExamples fit_examples(
+    std::vector<Example> examples,
+    const PromptTemplate& prompt,
+    const Tokenizer& tokenizer,
+    const PromptLimits& limits,
+    TooLong too_long);
+
+}  // namespace moft

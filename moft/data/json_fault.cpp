@@ -1,0 +1,95 @@
+#include "moft/data/json_fault.h"
+
+#include <cctype>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "moft/core/text.h"
+#include "moft/data/file_kind.h"
+
+namespace moft {
+namespace {
+
+std::optional<std::size_t> first_malformed(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::size_t length = 1;
+    while (length <= 4 && !is_utf8(text.substr(at, length)))
+      ++length;
+    if (length > 4) return at;
+    at += length;
+  }
+  return std::nullopt;
+}
+
+// The word or sign at a byte, for a message.
+std::string_view token_at(std::string_view line, std::size_t at) {
+  const auto is_word = [&](std::size_t i) {
+    return i < line.size() &&
+           (std::isalnum(static_cast<unsigned char>(line[i])) ||
+            line[i] == '_' || line[i] == '.');
+  };
+  if (!is_word(at)) return line.substr(at, 1);
+  std::size_t begin = at, end = at;
+  while (begin > 0 && is_word(begin - 1))
+    --begin;
+  while (is_word(end))
+    ++end;
+  const bool minus = begin > 0 && line[begin - 1] == '-';
+  return line.substr(begin - (minus ? 1 : 0), end - begin + (minus ? 1 : 0));
+}
+
+std::string advice_on(std::string_view token) {
+  if (token.ends_with("NaN") || token.ends_with("nan") ||
+      token.ends_with("Infinity") || token.ends_with("inf"))
+    return "which JSON does not have; write null or a number";
+  if (token == "None") return "Python's word; write null";
+  if (token == "True" || token == "False")
+    return "Python's word; write true or false";
+  if (token == "'") return "JSON puts texts in double quotes";
+  if (token == "/" || token == "#") return "JSON has no comments";
+  if (token == "}" || token == "]")
+    return "perhaps behind a comma too many; JSON has none before a bracket "
+           "that closes";
+  return {};
+}
+
+}  // namespace
+
+std::string describe_json_fault(
+    std::string_view line, std::size_t byte, const std::string& path) {
+  if (const auto bad = first_malformed(line)) {
+    return fmt::format(
+        "not UTF-8: byte {} is 0x{:02X}; the file may be Latin-1 or "
+        "Windows-1252, convert it: {}",
+        *bad + 1,
+        static_cast<unsigned char>(line[*bad]),
+        command_to_utf8(path, "WINDOWS-1252"));
+  }
+  const std::size_t at = byte > 0 ? byte - 1 : 0;
+  if (at >= line.size() || trimmed(line.substr(at)).empty()) {
+    return fmt::format(
+        "not JSON: the line ends after {} bytes, before its object does; write "
+        "each object on one line",
+        line.size());
+  }
+  const auto sign = static_cast<unsigned char>(line[at]);
+  if (sign < 0x20) {
+    return fmt::format(
+        "not JSON: byte {} is the control character 0x{:02X}; inside a text "
+        "write \\u{:04x}",
+        byte,
+        sign,
+        sign);
+  }
+  const std::string_view token = token_at(line, at);
+  const std::string advice = advice_on(token);
+  return fmt::format(
+      "not JSON: byte {} is {}{}; write one JSON object per line",
+      byte,
+      quote_text(token),
+      advice.empty() ? "" : ", " + advice);
+}
+
+}  // namespace moft

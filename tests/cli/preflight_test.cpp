@@ -1,0 +1,303 @@
+// `moft recipe check` as a look ahead: what it finds, in one go.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/cli/support.h"
+#include "tests/support/tiny_model.h"
+
+namespace moft::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// The tiny model has a context of 64 and a token per character.
+const std::string kGood =
+    "name: small\n"
+    "output: run\n"
+    "device: cpu\n"
+    "policy: {model: base}\n"
+    "data: {train: train.jsonl, evaluation: held.jsonl, prompt_template: "
+    "\"{post}.\"}\n"
+    "objectives:\n"
+    "  short: {length: {full_at: 5, zero_at: 20}}\n"
+    "  polite: {regex: {pattern: please}}\n"
+    "training: {steps: 2, max_new_tokens: 4, prompts_per_step: 2}\n";
+
+std::string post(const std::string& text) {
+  return "{\"post\": \"" + text + "\"}\n";
+}
+
+class Preflight : public testing::Test {
+ protected:
+  Preflight() {
+    write_tiny_model(folder_.path() / "base");
+    folder_.write("r.yaml", kGood);
+    folder_.write("train.jsonl", post("a") + post("bcd"));
+    folder_.write("held.jsonl", post("e"));
+  }
+
+  ProgramResult moft(const std::string& command, const Words& more = {}) const {
+    Words words = {"r.yaml"};
+    words.insert(words.end(), more.begin(), more.end());
+    if (command == "check" || command == "show")
+      words.insert(words.begin(), "recipe");
+    words.insert(
+        words.begin() + (command == "check" || command == "show" ? 1 : 0),
+        command);
+    return run_moft(words, folder_.path());
+  }
+
+  // The problems that `recipe check` lists.
+  std::string problems(const Words& more) const {
+    const ProgramResult result = moft("check", more);
+    EXPECT_EQ(result.exit_code, 2) << result.out;
+    EXPECT_EQ(result.out.find("good"), std::string::npos);
+    return result.err;
+  }
+
+  void has(const std::string& text, const std::string& part) const {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Preflight, SaysWhatItLookedAt) {
+  const ProgramResult result = moft("check");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  has(result.out, "r.yaml: good; 2 objectives, 2 and 1 examples\n");
+  has(result.out, "model       llama, ");
+  has(result.out, "context of 64 tokens");
+  has(result.out, "end tokens  '<end>'");
+  has(result.out, "train       2 of 1 file, longest prompt 4 tokens");
+  has(result.out, "disk        up to ");
+}
+
+TEST_F(Preflight, FindsAModelThatCannotRun) {
+  const std::string config = read_file(folder_.path() / "base/config.json");
+  std::string other = config;
+  other.replace(other.find("\"llama\""), 7, "\"mamba\"");
+  folder_.write("base/config.json", other);
+  has(problems({}), "mamba");
+  other = config;
+  other.replace(other.find("\"eos_token_id\""), 14, "\"no_token_id_\"");
+  folder_.write("base/config.json", other);
+  has(problems({}), "the model names no end token");
+  folder_.write("base/config.json", config);
+  folder_.write("base/model.safetensors", "short");
+  has(problems({}), "model.safetensors");
+}
+
+TEST_F(Preflight, MeasuresEveryPromptAgainstTheContext) {
+  folder_.write("train.jsonl", post("a") + post(std::string(60, 'b')));
+  const std::string found = problems({});
+  has(found,
+      "train.jsonl:2: the prompt has 61 tokens, which with "
+      "training.max_new_tokens = 4 are 65, more than the model's 64");
+  has(problems({"data.max_prompt_tokens=20"}),
+      "train.jsonl:2: the prompt has 61 tokens, more than "
+      "data.max_prompt_tokens = 20");
+  has(problems({"training.max_new_tokens=500"}),
+      "training.max_new_tokens is 500, which leaves no room");
+  const ProgramResult skipped = moft("check", {"data.too_long=skip"});
+  EXPECT_EQ(skipped.exit_code, 0) << skipped.err;
+  has(skipped.out, "2 objectives, 1 and 1 examples");
+  has(skipped.out, "1 skipped, too long: train.jsonl:2");
+  // Held-out prompts too.
+  folder_.write("train.jsonl", post("a"));
+  folder_.write("held.jsonl", post(std::string(60, 'b')));
+  has(problems({}), "held.jsonl:1: the prompt has 61 tokens");
+}
+
+TEST_F(Preflight, ListsAllProblemsAtOnce) {
+  folder_.write("train.jsonl", post("a") + "{\"pots\": \"b\"}\n");
+  folder_.write("held.jsonl", "post,id\n");
+  const std::string found = problems(
+      {"objectives.sim={similarity: {model: base, field: post}}",
+       "conditioning.lora.layers=7..9"});
+  has(found, "train.jsonl:2: ");
+  has(found, "held.jsonl: is a table with commas (CSV)");
+  has(found, "base/config.json");
+  has(found, "conditioning.lora.layers");
+  EXPECT_EQ(std::count(found.begin(), found.end(), '\n'), 4) << found;
+}
+
+// `train` looks before it touches its output.
+TEST_F(Preflight, TrainLooksFirst) {
+  folder_.write("train.jsonl", post("a") + post(std::string(90, 'b')));
+  folder_.write("run/mine.txt", "mine");
+  const ProgramResult result = moft("train", {"--overwrite"});
+  EXPECT_EQ(result.exit_code, 2);
+  has(result.err, "train.jsonl:2: the prompt has 91 tokens");
+  EXPECT_EQ(read_file(folder_.path() / "run/mine.txt"), "mine");
+}
+
+TEST_F(Preflight, TrainingSkipsAndCutsWhatIsTooLong) {
+  folder_.write(
+      "train.jsonl", post("a") + post(std::string(90, 'b') + "end") + post("c"));
+  ProgramResult result = moft("train", {"data.too_long=skip"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  has(result.err, "1 skipped, too long: ");
+  has(result.err, "train.jsonl:2");
+  result = moft(
+      "train",
+      {"data.too_long=truncate_left",
+       "data.max_prompt_tokens=6",
+       "data.shuffle=false",
+       "--output",
+       "cut"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  has(result.err, "1 cut, too long: ");
+  has(read_file(folder_.path() / "cut/samples.jsonl"), "\"bbend.\"");
+}
+
+TEST_F(Preflight, EpochsBecomeSteps) {
+  std::string lines;
+  for (const char* word : {"a", "b", "c", "d", "e"})
+    lines += post(word);
+  folder_.write("train.jsonl", lines + post(std::string(90, 'x')));
+  const Words words = {"data.too_long=skip", "training.epochs=2"};
+  ProgramResult result = moft("train", words);  // 2 x 5 / 2
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string metrics = read_file(folder_.path() / "run/metrics.jsonl");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 5);
+  const std::string saved = read_file(folder_.path() / "run/recipe.yaml");
+  has(saved, "  steps: 5\n");
+  has(saved, "  epochs: null\n");
+  // More epochs go on from there.
+  result = moft(
+      "train", {"data.too_long=skip", "training.epochs=3", "--resume", "auto"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string more = read_file(folder_.path() / "run/metrics.jsonl");
+  EXPECT_EQ(std::count(more.begin(), more.end(), '\n'), 8);
+
+  has(moft("check", {"training.epochs=0.1"}).out, "steps       1, for 0.1 epochs");
+  // The later of the two counts; one source gives one of them.
+  EXPECT_EQ(
+      moft("show", {"training.epochs=2"}).out.find("\n  steps:"),
+      std::string::npos);
+  has(moft("show", {"training.epochs=2", "training.steps=9"}).out, "epochs: null");
+  folder_.write(
+      "r.yaml", kGood.substr(0, kGood.find("training:")) +
+                    "training: {steps: 2, epochs: 1}\n");
+  has(moft("show").err,
+      "r.yaml: training.steps and training.epochs are both given; give one of "
+      "them");
+}
+
+TEST_F(Preflight, FilesMayBeListsPatternsAndVariables) {
+  folder_.write("parts/b.jsonl", post("b"));
+  folder_.write("parts/a10.jsonl", post("c") + post("d"));
+  has(moft("check", {"data.train=parts/*.jsonl"}).out, "3 and 1 examples");
+  has(moft("check", {"data.train=[train.jsonl, parts/b.jsonl]"}).out,
+      "3 and 1 examples");
+  has(problems({"data.train=nothing/*.jsonl"}), "matches no file");
+  has(problems({"data.train=[parts/*.jsonl, parts/b.jsonl]"}), "twice");
+  ::setenv("MOFT_TEST_PARTS", (folder_.path() / "parts").c_str(), 1);
+  has(moft("check", {"data.train=${MOFT_TEST_PARTS}/b.jsonl"}).out,
+      "1 and 1 examples");
+  has(problems({"data.train=$MOFT_TEST_UNSET/b.jsonl"}),
+      "data.train is '$MOFT_TEST_UNSET/b.jsonl', but the environment variable "
+      "MOFT_TEST_UNSET is not set");
+  // The relative order of files is the run's: another order is other data.
+  ProgramResult result =
+      moft("train", {"data.train=[train.jsonl, parts/b.jsonl]"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  result = moft(
+      "train",
+      {"data.train=[parts/b.jsonl, train.jsonl]", "--resume", "auto"});
+  EXPECT_EQ(result.exit_code, 2);
+  has(result.err, "data.train is not what");
+}
+
+TEST_F(Preflight, HomeAndVariablesInEveryPath) {
+  const char* before = std::getenv("HOME");
+  const std::string home = before ? before : "";
+  ::setenv("HOME", (folder_.path() / "home").c_str(), 1);
+  ProgramResult result = moft("train", {"output=~/runs/x"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto run = folder_.path() / "home/runs/x";
+  EXPECT_TRUE(std::filesystem::exists(run / "policy/moft.json"));
+  result = moft("train", {"--output", "${HOME}/runs/y"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::exists(
+      folder_.path() / "home/runs/y/policy/moft.json"));
+  result = run_moft(
+      {"generate", "~/runs/x", "--weights", "short=.5,polite=.5", "--input",
+       "$HOME/../held.jsonl", "--max-new-tokens", "2"},
+      folder_.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  result = run_moft(
+      {"export", "~/runs/x", "--weights", "short=.5,polite=.5", "--to",
+       "~/frozen"},
+      folder_.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "home/frozen"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "~"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "${HOME}"));
+  result = moft("train", {"--output", "~nobody/x"});
+  EXPECT_EQ(result.exit_code, 2);
+  has(result.err, "--output is '~nobody/x'");
+  ::setenv("HOME", home.c_str(), 1);
+}
+
+// Keys of other programs lead to one that does something in this recipe.
+TEST_F(Preflight, HintsLeadToKeysWithAnEffect) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"training.beta=0.1", "did you mean 'training.kl_strength'?"},
+      {"training.init_kl_coef=0.2", "did you mean 'training.kl_strength'?"},
+      {"training.learning_rate=1e-5",
+       "did you mean 'training.optimizer.learning_rate'?"},
+      {"learning_rate=1e-5",
+       "did you mean 'training.optimizer.learning_rate'?"},
+      {"training.num_generations=8",
+       "did you mean 'training.samples_per_prompt'?"},
+      {"actor_rollout_ref.rollout.n=8",
+       "did you mean 'training.samples_per_prompt'?"},
+      {"training.per_device_train_batch_size=4",
+       "did you mean 'training.prompts_per_step'?"},
+      {"training.batch_size=4", "did you mean 'training.prompts_per_step'?"},
+      {"training.max_completion_length=64",
+       "did you mean 'training.max_new_tokens'?"},
+      {"training.num_train_epochs=3", "did you mean 'training.epochs'?"},
+      {"training.save_steps=3", "did you mean 'training.checkpoint.every'?"},
+      {"bf16=true", "did you mean 'precision'? (precision: bf16)"},
+      {"report_to=wandb", "every step is logged to metrics.jsonl"},
+      {"training.critic_learning_rate=1",
+       "did you mean 'training.value.learning_rate'? (it needs "
+       "training.baseline: value)"}};
+  for (const auto& [assignment, hint] : kCases) {
+    const ProgramResult result = moft("show", {assignment});
+    EXPECT_EQ(result.exit_code, 2);
+    has(result.err, hint);
+  }
+}
+
+// Every key that a hint names is one.
+TEST_F(Preflight, HintsNameKeysThatExist) {
+  const std::string table =
+      read_file(std::string(MOFT_SOURCE_DIR) + "/cli/key_hints.cpp");
+  std::set<std::string> keys;
+  std::size_t at = 0;
+  while ((at = table.find("\n    {\"", at)) != std::string::npos) {
+    at = table.find(',', at);
+    const std::size_t open = table.find('"', at);
+    const std::string key =
+        table.substr(open + 1, table.find('"', open + 1) - open - 1);
+    const bool is_key = key.find_first_not_of(
+                            "abcdefghijklmnopqrstuvwxyz_.") == std::string::npos;
+    if (is_key && !key.empty()) keys.insert(key);
+  }
+  EXPECT_GT(keys.size(), 40u);
+  for (const std::string& key : keys)
+    EXPECT_EQ(run_moft({"help", key}).exit_code, 0) << key;
+}
+
+}  // namespace
+}  // namespace moft::test
