@@ -78,7 +78,15 @@ std::vector<SafetensorsEntry> entries_of(
 void link_base(
     const fs::path& base, const LoadedModel& loaded, const fs::path& to) {
   if (loaded.gguf_tokenizer) {
-    hard_link_or_copy(loaded.weight_files.at(0), to / "model.gguf");
+    const auto& files = loaded.weight_files;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      // The parts of a split file keep their numbers.
+      const std::string name =
+          files.size() == 1
+              ? "model.gguf"
+              : fmt::format("model-{:05}-of-{:05}.gguf", i + 1, files.size());
+      hard_link_or_copy(files[i], to / name);
+    }
     return;
   }
   for (const fs::path& file : loaded.weight_files) {
