@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "moft/checkpoints/gguf.h"
+#include "moft/checkpoints/model_folder.h"
 #include "moft/core/errors.h"
 
 #include "cli/command.h"
@@ -19,10 +20,9 @@ namespace fs = std::filesystem;
 
 // Only the tokenizer is read, not the weights.
 std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& path) {
-  const fs::path inner = path / "model.gguf";
-  if (fs::is_directory(path) && !fs::exists(inner)) return load_tokenizer(path);
-  const GgufFile file(fs::is_directory(path) ? inner : path);
-  return make_tokenizer(file.tokenizer_data());
+  const ModelPlace model = find_model(path);
+  if (!model.gguf) return load_tokenizer(path);
+  return make_tokenizer(GgufFile(model.path).tokenizer_data());
 }
 
 class TokenizeCommand : public Command {

@@ -4,7 +4,10 @@
 #include <array>
 #include <bit>
 
+#include <fmt/format.h>
+
 #include "moft/checkpoints/gguf_cursor.h"
+#include "moft/checkpoints/wrong_file.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
@@ -14,6 +17,7 @@ namespace {
 
 constexpr std::string_view kMagic = "GGUF";
 constexpr std::uint32_t kMostDimensions = 4;   // ggml's own limit
+constexpr std::int64_t kMostParts = 99999;     // five digits in a name
 constexpr std::uint64_t kLongestName = 65535;  // of a key, per the format
 // The least room that one entry takes: what a count can truthfully claim.
 constexpr std::uint64_t kLeastValueBytes = 8 + 4 + 1;
@@ -46,13 +50,14 @@ struct ForeignType {
   std::uint32_t code;
   std::string_view name;
 };
-constexpr std::array<ForeignType, 24> kForeign = {{
-    {6, "Q5_0"},    {7, "Q5_1"},      {9, "Q8_1"},      {10, "Q2_K"},
-    {11, "Q3_K"},   {12, "Q4_K"},     {13, "Q5_K"},     {14, "Q6_K"},
-    {15, "Q8_K"},   {16, "IQ2_XXS"},  {17, "IQ2_XS"},   {18, "IQ3_XXS"},
-    {19, "IQ1_S"},  {20, "IQ4_NL"},   {21, "IQ3_S"},    {22, "IQ2_S"},
-    {23, "IQ4_XS"}, {29, "IQ1_M"},    {34, "TQ1_0"},    {35, "TQ2_0"},
-    {39, "MXFP4"},  {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"},
+constexpr std::array<ForeignType, 20> kForeign = {{
+    {9, "Q8_1"},      {10, "Q2_K"},     {11, "Q3_K"},
+    {15, "Q8_K"},     {16, "IQ2_XXS"},  {17, "IQ2_XS"},
+    {18, "IQ3_XXS"},  {19, "IQ1_S"},    {20, "IQ4_NL"},
+    {21, "IQ3_S"},    {22, "IQ2_S"},    {23, "IQ4_XS"},
+    {29, "IQ1_M"},    {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"},
+    {33, "Q4_0_8_8"}, {34, "TQ1_0"},    {35, "TQ2_0"},
+    {39, "MXFP4"},    {40, "NVFP4"},
 }};
 
 GgufType read_type(GgufCursor& cursor, std::string_view what) {
@@ -131,12 +136,13 @@ struct Header {
   std::uint64_t values = 0;
 };
 
-Header read_header(GgufCursor& cursor) {
+Header read_header(GgufCursor& cursor, std::span<const std::byte> file) {
   const auto magic = cursor.take(kMagic.size(), "the magic number");
   if (std::memcmp(magic.data(), kMagic.data(), kMagic.size()) != 0)
     throw_caller_error(
-        "{}: is not a GGUF file (it does not begin with \"GGUF\")",
-        cursor.where());
+        "{}: is not a GGUF file (it does not begin with \"GGUF\"){}",
+        cursor.where(),
+        guess_file_kind(file));
   Header header;
   header.version = cursor.read<std::uint32_t>("the version");
   if (header.version != 0 && (header.version & 0xffffu) == 0)
@@ -172,8 +178,8 @@ TensorType read_tensor_type(GgufCursor& cursor, const std::string& name) {
     if (foreign.code == code)
       throw_caller_error(
           "{}: tensor {} is quantised as {}, which moft does not read; use "
-          "the model's F16, BF16, Q8_0, Q4_0 or Q4_1 file, or requantise it "
-          "with llama-quantize",
+          "the model's F16, BF16, Q8_0, Q6_K, Q5_K_M or Q4_K_M file, or "
+          "requantise it with llama-quantize",
           cursor.where(),
           quote_text(name),
           foreign.name);
@@ -248,7 +254,7 @@ void locate(
   if (info.offset > data.size() || *size > data.size() - info.offset)
     throw_caller_error(
         "{}: tensor {} ({} bytes at {}) lies outside the file, which holds "
-        "{} bytes of data; the file is truncated",
+        "{} bytes of data; the file is truncated, download it again",
         where,
         quote_text(view.name),
         *size,
@@ -276,53 +282,126 @@ void check_overlaps(
   }
 }
 
+// The name of part `number` of `count` of a split model.
+std::string split_name(
+    std::string_view stem, std::int64_t number, std::int64_t count) {
+  return fmt::format("{}-{:05}-of-{:05}.gguf", stem, number, count);
+}
+
 }  // namespace
 
 std::string_view gguf_type_name(GgufType type) {
   return kMetadataTypes[static_cast<std::size_t>(type)].name;
 }
 
-GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
-  GgufCursor cursor(file_.bytes(), describe());
-  const Header header = read_header(cursor);
+GgufFile::Metadata GgufFile::add_file(const std::filesystem::path& path) {
+  files_.emplace_back(path);
+  const MappedFile& file = files_.back();
+  const std::string where = path.string();
+  GgufCursor cursor(file.bytes(), where);
+  const Header header = read_header(cursor, file.bytes());
   version_ = header.version;
+  Metadata metadata;
   for (std::uint64_t i = 0; i < header.values; ++i) {
     std::string key = read_name(cursor, "a metadata key");
     const GgufValue value = read_value(cursor, "key " + quote_text(key));
-    const auto [place, fresh] = metadata_.emplace(std::move(key), value);
+    const auto [place, fresh] = metadata.emplace(std::move(key), value);
     if (!fresh)
       throw_caller_error(
-          "{}: duplicate metadata key {}",
-          describe(),
-          quote_text(place->first));
+          "{}: duplicate metadata key {}", where, quote_text(place->first));
   }
   std::vector<TensorInfo> infos;
   for (std::uint64_t i = 0; i < header.tensors; ++i)
     infos.push_back(read_tensor_info(cursor));
 
+  metadata_.swap(metadata);  // for the accessors
   const auto alignment =
       static_cast<std::uint64_t>(integer_or("general.alignment", 32));
+  metadata_.swap(metadata);
   if (!std::has_single_bit(alignment) || alignment > (1u << 30))
     throw_caller_error(
         "{}: general.alignment is {}, which is not a power of two up to 2^30",
-        describe(),
+        where,
         static_cast<std::int64_t>(alignment));
   const std::uint64_t begin =
       (cursor.offset() + alignment - 1) / alignment * alignment;
   // A file of metadata alone may end before the padding.
-  const auto data = file_.bytes().subspan(
-      std::min<std::uint64_t>(begin, file_.bytes().size()));
+  const auto data =
+      file.bytes().subspan(std::min<std::uint64_t>(begin, file.bytes().size()));
   for (auto& info : infos)
-    locate(info, describe(), data, alignment);
-  check_overlaps(describe(), infos);
+    locate(info, where, data, alignment);
+  check_overlaps(where, infos);
   for (auto& info : infos) {
     names_.push_back(info.view.name);
     if (!tensors_.emplace(info.view.name, std::move(info.view)).second)
       throw_caller_error(
-          "{}: duplicate tensor name {}",
-          describe(),
-          quote_text(names_.back()));
+          "{}: duplicate tensor name {}", where, quote_text(names_.back()));
   }
+  return metadata;
+}
+
+void GgufFile::add_other_parts() {
+  const std::int64_t count = integer_or("split.count", 1);
+  if (count <= 1) return;
+  const std::filesystem::path path = files_.front().path();
+  const std::string name = path.filename().string();
+  const std::int64_t number = integer_or("split.no", 0) + 1;
+  if (number < 1 || number > count || count > kMostParts)
+    throw_caller_error(
+        "{}: claims to be part {} of {} of a split model; the file is damaged",
+        describe(),
+        number,
+        count);
+  const std::string ending = split_name("", number, count);
+  if (!name.ends_with(ending) || name.size() == ending.size())
+    throw_caller_error(
+        "{}: is part {} of {} of a split model, whose name should end in {}; "
+        "give the parts their names back, or merge them with llama-gguf-split "
+        "--merge",
+        describe(),
+        number,
+        count,
+        ending);
+  const auto stem = name.substr(0, name.size() - ending.size());
+  if (number != 1)
+    throw_caller_error(
+        "{}: is part {} of {} of a split model; give the first part, {}",
+        describe(),
+        number,
+        count,
+        split_name(stem, 1, count));
+  for (std::int64_t part = 2; part <= count; ++part) {
+    const auto next = path.parent_path() / split_name(stem, part, count);
+    if (!std::filesystem::exists(next))
+      throw_caller_error(
+          "{}: is part 1 of {} of a split model, and part {} is missing beside "
+          "it; download {} as well",
+          describe(),
+          count,
+          part,
+          next.filename().string());
+    add_file(next);
+  }
+  const auto total = integer_or("split.tensors.count", std::ssize(names_));
+  if (total != std::ssize(names_))
+    throw_caller_error(
+        "{}: the parts hold {} tensors, and the first one says {}; download "
+        "them again",
+        describe(),
+        names_.size(),
+        total);
+}
+
+GgufFile::GgufFile(const std::filesystem::path& path) {
+  metadata_ = add_file(path);
+  add_other_parts();
+}
+
+std::vector<std::filesystem::path> GgufFile::paths() const {
+  std::vector<std::filesystem::path> paths;
+  for (const MappedFile& file : files_)
+    paths.push_back(file.path());
+  return paths;
 }
 
 std::optional<TensorView> GgufFile::find(std::string_view name) const {

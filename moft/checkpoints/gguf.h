@@ -9,6 +9,9 @@
 // structure is checked before the constructor returns, so that accessors only
 // fail on absent keys and wrong types. All failures are CallerErrors that name
 // the file.
+//
+// A model that llama-gguf-split cut into files (NAME-00001-of-00003.gguf ..) is
+// opened by its first file; the others are found beside it.
 #pragma once
 
 #include <map>
@@ -47,13 +50,17 @@ struct GgufValue {
 
 class GgufFile : public TensorSource {
  public:
-  // Refuses quantisations other than Q8_0, Q4_0 and Q4_1 by name.
+  // Refuses quantisations that moft does not read by name.
   explicit GgufFile(const std::filesystem::path& path);
 
   const std::vector<std::string>& names() const override { return names_; }
   std::optional<TensorView> find(std::string_view name) const override;
-  std::string describe() const override { return file_.path().string(); }
+  std::string describe() const override {
+    return files_.front().path().string();
+  }
 
+  // All files that hold the model, the first one first.
+  std::vector<std::filesystem::path> paths() const;
   std::uint32_t version() const { return version_; }
   // All metadata, by key.
   const std::map<std::string, GgufValue, std::less<>>& metadata() const {
@@ -88,11 +95,16 @@ class GgufFile : public TensorSource {
   std::vector<std::int32_t> end_tokens() const;
 
  private:
-  const GgufValue& value(std::string_view key, bool is_array) const;
+  using Metadata = std::map<std::string, GgufValue, std::less<>>;
 
-  MappedFile file_;
+  const GgufValue& value(std::string_view key, bool is_array) const;
+  // Opens one file: its tensors are added, its metadata returned.
+  Metadata add_file(const std::filesystem::path& path);
+  void add_other_parts();
+
+  std::vector<MappedFile> files_;
   std::uint32_t version_ = 0;
-  std::map<std::string, GgufValue, std::less<>> metadata_;
+  Metadata metadata_;
   std::vector<std::string> names_;
   std::map<std::string, TensorView, std::less<>> tensors_;
 };

@@ -27,7 +27,7 @@ class GgufCursor {
     if (count > remaining())
       throw_caller_error(
           "{}: {} claims {} bytes at offset {} but only {} remain; the file is "
-          "truncated or damaged",
+          "truncated or damaged, download it again",
           where_,
           what,
           count,

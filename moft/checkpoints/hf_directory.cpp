@@ -3,6 +3,7 @@
 #include <map>
 
 #include "moft/checkpoints/json_text.h"
+#include "moft/checkpoints/model_folder.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 
@@ -55,6 +56,17 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
   return map;
 }
 
+// An index beside the single file must speak of that file alone.
+void check_one_model(const fs::path& index, const fs::path& single) {
+  for (const auto& [tensor, shard] : read_weight_map(index))
+    if (shard != single.filename())
+      throw_caller_error(
+          "{}: holds two models, {} and the shards of {}; remove one of them",
+          single.parent_path().string(),
+          single.filename().string(),
+          index.filename().string());
+}
+
 }  // namespace
 
 HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
@@ -63,11 +75,21 @@ HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
     throw_caller_error(
         "{}: is not a directory; give a model directory with config.json",
         path_.string());
+  refuse_known_folder(path_);
   config_ = read_json(path_ / "config.json");
   if (is_there(path_ / "generation_config.json"))
     generation_config_ = read_json(path_ / "generation_config.json");
   const fs::path single = path_ / "model.safetensors";
   const fs::path index = path_ / "model.safetensors.index.json";
+  const bool adapter = is_there(path_ / "adapter_model.safetensors") ||
+                       is_there(path_ / "adapter_model.bin");
+  if (adapter)
+    throw_caller_error(
+        "{}: holds a PEFT adapter (adapter_model) beside a config.json; merge "
+        "it into its base (merge_and_unload), or move the adapter away to use "
+        "the model without it",
+        path_.string());
+  if (is_there(single) && is_there(index)) check_one_model(index, single);
   if (is_there(single))
     open_single(single);
   else if (is_there(index))
@@ -97,7 +119,8 @@ void HfDirectory::open_shards(const fs::path& index) {
     const fs::path shard_path = path_ / shard;
     if (!is_there(shard_path))
       throw_caller_error(
-          "{}: names the shard {}, which is missing from the directory",
+          "{}: names the shard {}, which is missing from the directory; "
+          "download it again",
           index.string(),
           quote_text(shard));
     shards_.push_back(std::make_unique<SafetensorsFile>(shard_path));

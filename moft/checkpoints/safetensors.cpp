@@ -9,6 +9,7 @@
 
 #include "moft/checkpoints/json_text.h"
 #include "moft/checkpoints/tensor_type.h"
+#include "moft/checkpoints/wrong_file.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 
@@ -33,7 +34,7 @@ std::string_view header_text(const MappedFile& file) {
   const std::string where = file.path().string();
   if (text.size() < kLengthBytes)
     throw_caller_error(
-        "{}: is too short ({} bytes) for a safetensors file",
+        "{}: is too short ({} bytes) for a safetensors file; download it again",
         where,
         text.size());
   std::uint64_t length = 0;
@@ -41,13 +42,15 @@ std::string_view header_text(const MappedFile& file) {
   if (length > kLongestHeader)
     throw_caller_error(
         "{}: claims a header of {} bytes, more than the {} that safetensors "
-        "allows; it is no safetensors file or is damaged",
+        "allows; it is not a safetensors file or is damaged{}",
         where,
         length,
-        kLongestHeader);
+        kLongestHeader,
+        guess_file_kind(file.bytes()));
   if (length > text.size() - kLengthBytes)
     throw_caller_error(
-        "{}: claims a header of {} bytes but ends after {}; it is truncated",
+        "{}: claims a header of {} bytes but ends after {}; it is truncated, "
+        "download it again",
         where,
         length,
         text.size() - kLengthBytes);
@@ -109,7 +112,7 @@ class Entry {
     if (range.end > available)
       throw_caller_error(
           "{}: its data ends at {}, outside the file, which holds {} bytes of "
-          "data; the file is truncated",
+          "data; the file is truncated, download it again",
           what_,
           range.end,
           available);

@@ -1,9 +1,11 @@
 #include "moft/checkpoints/tensor_source.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
+#include <cmath>
 
+#include "moft/checkpoints/half.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
@@ -27,24 +29,6 @@ float convert_half(std::uint16_t half) {
   }
   const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
   return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-const float* half_table() {
-  static const auto table = [] {
-    auto values = std::make_unique<std::array<float, 65536>>();
-    for (std::uint32_t i = 0; i < values->size(); ++i)
-      (*values)[i] = convert_half(static_cast<std::uint16_t>(i));
-    return values;
-  }();
-  return table->data();
-}
-
-// The mapping promises no alignment, hence memcpy (one load in machine code).
-template <typename T>
-T load(const std::byte* from) {
-  T value;
-  std::memcpy(&value, from, sizeof(T));
-  return value;
 }
 
 void from_f64(const std::byte* in, std::span<float> out) {
@@ -103,7 +87,101 @@ void from_q4_1(const std::byte* in, std::span<float> out) {
   }
 }
 
+// Blocks of 256 and of 5 bits, by way of their parts. The product is exact in
+// float, so a fused multiply-add gives the same bits.
+void from_blocks(const TensorView& view, std::span<float> out) {
+  const BlockForm form = block_form(view.type);
+  const auto& info = tensor_type_info(view.type);
+  std::array<float, 16> scales{}, offsets{};
+  std::array<std::int8_t, 256> numbers{};
+  const std::size_t size = info.block_elements;
+  const auto run = static_cast<std::size_t>(form.run);
+  TensorView block{view.name, view.type, {info.block_elements}, {}};
+  for (std::size_t at = 0; at < out.size(); at += size) {
+    block.bytes = view.bytes.subspan(at / size * info.block_bytes);
+    to_blocks(
+        block,
+        std::span(scales).first(size / run),
+        std::span(offsets).first(size / run),
+        std::span(numbers).first(size));
+    for (std::size_t i = 0; i < size; ++i) {
+      const float product = static_cast<float>(numbers[i]) * scales[i / run];
+      out[at + i] = form.offsets ? product + offsets[i / run] : product;
+    }
+  }
+}
+
+// The first of `count` numbers, `stride` bytes apart, whose bits under `mask`
+// are all set; -1 without one.
+template <typename Bits>
+std::int64_t find_masked(
+    const std::byte* in, std::size_t count, std::size_t stride, Bits mask) {
+  constexpr std::size_t kStep = 1024;
+  for (std::size_t begin = 0; begin < count; begin += kStep) {
+    const std::size_t end = std::min(count, begin + kStep);
+    bool found = false;
+    for (std::size_t i = begin; i < end; ++i)
+      found |= (load<Bits>(in + i * stride) & mask) == mask;
+    for (std::size_t i = begin; found && i < end; ++i)
+      if ((load<Bits>(in + i * stride) & mask) == mask)
+        return static_cast<std::int64_t>(i);
+  }
+  return -1;
+}
+
+// Byte offsets of a block's half-precision numbers.
+std::vector<std::size_t> half_places(TensorType type) {
+  switch (type) {
+    case TensorType::kQ8_0:
+    case TensorType::kQ4_0:
+    case TensorType::kQ5_0:
+      return {0};
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_1:
+    case TensorType::kQ4_K:
+    case TensorType::kQ5_K:
+      return {0, 2};
+    case TensorType::kQ6_K:
+      return {208};
+    default:
+      return {};
+  }
+}
+
+constexpr std::uint16_t kHalfMask = 0x7c00;
+
+std::int64_t find_bad_block(const TensorView& view) {
+  const auto& info = tensor_type_info(view.type);
+  const std::size_t blocks = view.bytes.size() / info.block_bytes;
+  std::int64_t first = -1;
+  for (const std::size_t place : half_places(view.type)) {
+    const std::int64_t block = find_masked<std::uint16_t>(
+        view.bytes.data() + place, blocks, info.block_bytes, kHalfMask);
+    if (block >= 0 && (first < 0 || block < first)) first = block;
+  }
+  return first < 0 ? first : first * info.block_elements;
+}
+
+std::int64_t find_bad_double(const TensorView& view) {
+  for (std::size_t i = 0; i < view.bytes.size() / 8; ++i) {
+    const auto value = load<double>(view.bytes.data() + 8 * i);
+    if (!std::isfinite(static_cast<float>(value)))
+      return static_cast<std::int64_t>(i);
+  }
+  return -1;
+}
+
 }  // namespace
+
+const float* half_table() {
+  static const auto table = [] {
+    auto values = std::make_unique<std::array<float, 65536>>();
+    for (std::uint32_t i = 0; i < values->size(); ++i)
+      (*values)[i] = convert_half(static_cast<std::uint16_t>(i));
+    return values;
+  }();
+  return table->data();
+}
 
 std::int64_t TensorView::element_count() const {
   const auto count = moft::element_count(shape);
@@ -140,6 +218,12 @@ void to_float(const TensorView& view, std::span<float> out) {
       return from_q4_0(in, out);
     case TensorType::kQ4_1:
       return from_q4_1(in, out);
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
+    case TensorType::kQ4_K:
+    case TensorType::kQ5_K:
+    case TensorType::kQ6_K:
+      return from_blocks(view, out);
     default:
       throw_caller_error(
           "tensor {}: holds {}, where floating-point numbers are needed",
@@ -148,57 +232,20 @@ void to_float(const TensorView& view, std::span<float> out) {
   }
 }
 
-int block_bits(TensorType type) {
-  switch (type) {
-    case TensorType::kQ8_0:
-      return 8;
-    case TensorType::kQ4_0:
-    case TensorType::kQ4_1:
-      return 4;
-    default:
-      return 0;
-  }
-}
-
-namespace {
-
-// 16 bytes into 32 numbers, the low halves first. Through arrays of its own,
-// which the compiler may take to be apart: one vector operation each.
-void split_nibbles(const std::byte* in, std::int8_t* out) {
-  std::uint8_t both[16];
-  std::uint8_t parts[32];
-  std::memcpy(both, in, sizeof(both));
-  for (int i = 0; i < 16; ++i)
-    parts[i] = both[i] & 15;
-  for (int i = 0; i < 16; ++i)
-    parts[i + 16] = both[i] >> 4;
-  std::memcpy(out, parts, sizeof(parts));
-}
-
-}  // namespace
-
-void to_blocks(
-    const TensorView& view,
-    std::span<float> scales,
-    std::span<float> offsets,
-    std::span<std::int8_t> numbers) {
-  const float* table = half_table();
-  const auto block_bytes = tensor_type_info(view.type).block_bytes;
+std::int64_t find_not_finite(const TensorView& view) {
   const std::byte* in = view.bytes.data();
-  std::int8_t* number = numbers.data();
-  for (std::size_t block = 0; block < scales.size(); ++block) {
-    scales[block] = table[load<std::uint16_t>(in)];
-    const std::byte* quants = in + (view.type == TensorType::kQ4_1 ? 4 : 2);
-    if (view.type == TensorType::kQ8_0) {
-      std::memcpy(number, quants, 32);
-    } else {
-      offsets[block] = view.type == TensorType::kQ4_1
-                           ? table[load<std::uint16_t>(in + 2)]
-                           : -8.0f * scales[block];
-      split_nibbles(quants, number);
-    }
-    in += block_bytes;
-    number += 32;
+  switch (view.type) {
+    case TensorType::kF64:
+      return find_bad_double(view);
+    case TensorType::kF32:
+      return find_masked<std::uint32_t>(
+          in, view.bytes.size() / 4, 4, 0x7f800000);
+    case TensorType::kF16:
+      return find_masked(in, view.bytes.size() / 2, 2, kHalfMask);
+    case TensorType::kBF16:
+      return find_masked<std::uint16_t>(in, view.bytes.size() / 2, 2, 0x7f80);
+    default:
+      return find_bad_block(view);
   }
 }
 

@@ -29,9 +29,16 @@ enum class TensorType {
   kI8,
   kU8,
   kBool,
+  // GGUF blocks along the last dimension: of 32 elements ..
   kQ8_0,
   kQ4_0,
-  kQ4_1,  // GGUF blocks of 32 elements along the last dimension
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  // .. and of 256, whose parts of 32 or 16 have scales of their own.
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
 };
 
 struct TensorView {
@@ -57,18 +64,27 @@ class TensorSource {
 // REQUIRES out.size() == view.element_count().
 void to_float(const TensorView& view, std::span<float> out);
 
-// Bits of the whole numbers of a type of quantised blocks; 0 for other types.
-int block_bits(TensorType type);
+// The parts of a quantised view that products read: runs of `run` elements
+// with element = scale * number + offset, the product being exact in float.
+struct BlockForm {
+  int bits = 0;  // of the numbers: 4 (0 to 15) or 8 (signed); 0: no blocks
+  int run = 32;  // elements that share a scale
+  bool offsets = false;
+};
+BlockForm block_form(TensorType type);
 
-// The parts of a quantised view, block by block of 32 elements:
-// element = scale * number + offset, the product being exact in float. Offsets
-// are written for 4 bits only, where numbers are 0 to 15.
-// REQUIRES block_bits(view.type) != 0 and spans of the view's blocks and
+// Writes those parts, run by run. `offsets` may be empty without offsets.
+// REQUIRES block_form(view.type).bits != 0 and spans of the view's runs and
 // elements.
 void to_blocks(
     const TensorView& view,
     std::span<float> scales,
     std::span<float> offsets,
     std::span<std::int8_t> numbers);
+
+// The first element that is infinite or no number, as an index into the view;
+// -1 when all are finite. Of blocks only the numbers they are scaled by are
+// read. Views of whole numbers are finite.
+std::int64_t find_not_finite(const TensorView& view);
 
 }  // namespace moft

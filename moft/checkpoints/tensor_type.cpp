@@ -6,7 +6,7 @@
 namespace moft {
 namespace {
 
-constexpr std::array<TensorTypeInfo, 13> kTypes = {{
+constexpr std::array<TensorTypeInfo, 18> kTypes = {{
     {TensorType::kBool, "BOOL", true, {}, 1, 1},
     {TensorType::kU8, "U8", true, {}, 1, 1},
     {TensorType::kI8, "I8", true, 24, 1, 1},
@@ -19,7 +19,12 @@ constexpr std::array<TensorTypeInfo, 13> kTypes = {{
     {TensorType::kI64, "I64", true, 27, 1, 8},
     {TensorType::kQ4_0, "Q4_0", false, 2, 32, 18},
     {TensorType::kQ4_1, "Q4_1", false, 3, 32, 20},
+    {TensorType::kQ5_0, "Q5_0", false, 6, 32, 22},
+    {TensorType::kQ5_1, "Q5_1", false, 7, 32, 24},
     {TensorType::kQ8_0, "Q8_0", false, 8, 32, 34},
+    {TensorType::kQ4_K, "Q4_K", false, 12, 256, 144},
+    {TensorType::kQ5_K, "Q5_K", false, 13, 256, 176},
+    {TensorType::kQ6_K, "Q6_K", false, 14, 256, 210},
 }};
 
 constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();

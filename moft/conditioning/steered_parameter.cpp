@@ -163,7 +163,7 @@ kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
         kernels::PackedMatrix(shape_[0], shape_[1], source, storage_));
   };
   const bool reference = entry.coefficients.is_frozen_reference();
-  const bool in_blocks = source_.blocks.bits != 0;
+  const bool in_blocks = source_.blocks.layout.bits != 0;
   const bool in_file = reference && source_.floats != nullptr;
   if (rows && in_file && (in_blocks || !reference_.defined()))
     return from(source_);

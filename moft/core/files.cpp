@@ -67,6 +67,14 @@ struct stat status_of(const Descriptor& file, const fs::path& path) {
 
 }  // namespace
 
+void refuse_lfs_pointer(const fs::path& path, std::string_view text) {
+  if (text.starts_with("version https://git-lfs.github.com/spec/"))
+    throw_caller_error(
+        "{}: is a Git LFS pointer, not the file itself; run `git lfs pull` in "
+        "its repository, or download the file again",
+        path.string());
+}
+
 MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   const Descriptor file(open_to_read(path_));
   const struct stat status = status_of(file, path_);
@@ -84,6 +92,12 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
         path_.string(),
         std::strerror(errno));
   bytes_ = {static_cast<const std::byte*>(address), size};
+  try {
+    refuse_lfs_pointer(path_, text());
+  } catch (...) {
+    ::munmap(address, size);
+    throw;
+  }
 }
 
 MappedFile::~MappedFile() {
@@ -116,7 +130,10 @@ std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
   char buffer[1 << 16];
   while (true) {
     const ssize_t count = ::read(file.get(), buffer, sizeof(buffer));
-    if (count == 0) return text;
+    if (count == 0) {
+      refuse_lfs_pointer(path, text);
+      return text;
+    }
     if (count < 0) {
       if (errno == EINTR) continue;
       throw_world_error(

@@ -45,6 +45,12 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+// CallerError when `text`, the beginning of the file at `path` or more of it,
+// is a Git LFS pointer: the few lines that stand for a file which was never
+// downloaded. MappedFile and read_text() ask this of every file.
+void refuse_lfs_pointer(
+    const std::filesystem::path& path, std::string_view text);
+
 // The content of a file or pipe; CallerError above `max_bytes`.
 std::string read_text(
     const std::filesystem::path& path,

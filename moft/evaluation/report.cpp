@@ -130,11 +130,7 @@ bool is_report(const fs::path& file) {
   } catch (const CallerError&) {
     return false;
   }
-
- private:
-  std::filesystem::path directory_;
-  std::vector<std::unique_ptr<AtomicFile>> files_;
-};
+}
 
 }  // namespace
 

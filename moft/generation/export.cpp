@@ -121,9 +121,13 @@ void export_policy(
       weights_of(policy, policy.coefficients_of(steering)),
       {{"format", "pt"}});
   nlohmann::json config = policy.base().config;
+  // Both names: transformers 5 and new versions of 4 write and read `dtype`.
+  config["dtype"] = "float32";
   config["torch_dtype"] = "float32";
   if (policy.base().model->steerable().head_untied) {
     config["tie_word_embeddings"] = false;
+    if (config.contains("scale_decoder_outputs"))
+      config["scale_decoder_outputs"] = false;
   }
   write_atomically(building / "config.json", config.dump(2) + "\n");
   write_atomically(

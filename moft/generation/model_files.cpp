@@ -20,9 +20,11 @@ constexpr const char* kNames[] = {
     "model.safetensors.index.json",
     "steering.safetensors"};
 
-// model-00001-of-00003.safetensors
+// model-00001-of-00003.safetensors, or .gguf
 bool is_shard(const std::string& name) {
-  return name.starts_with("model-") && name.ends_with(".safetensors") &&
+  const bool weights =
+      name.ends_with(".safetensors") || name.ends_with(".gguf");
+  return name.starts_with("model-") && weights &&
          name.find("-of-") != std::string::npos;
 }
 

@@ -2,6 +2,7 @@
 #include <set>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
@@ -84,6 +85,13 @@ std::vector<SafetensorsEntry> entries_of(
   return entries;
 }
 
+// The parts of a split file keep their numbers.
+std::string gguf_name(std::size_t part, std::size_t parts) {
+  return parts == 1
+             ? std::string("model.gguf")
+             : fmt::format("model-{:05}-of-{:05}.gguf", part + 1, parts);
+}
+
 // Everything a base needs to be loaded again: weights, configuration,
 // tokenizer files. Small files are copied, so that only the weights share
 // their bytes with the base.
@@ -93,7 +101,9 @@ std::vector<BaseFile> link_base(
   for (const fs::path& file : loaded.weight_files) {
     weights.push_back(
         {file,
-         loaded.gguf_tokenizer ? "model.gguf" : file.filename().string()});
+         loaded.gguf_tokenizer
+             ? gguf_name(weights.size(), loaded.weight_files.size())
+             : file.filename().string()});
     if (file.extension() == ".json")
       copy_whole_file(file, to / weights.back().name);
     else

@@ -49,7 +49,7 @@ void transpose(
 void pack_numbers(
     const BlockPanels& layout, const std::uint8_t* numbers, std::byte* target) {
   auto* bytes = reinterpret_cast<std::uint8_t*>(target);
-  if (layout.bits == 8) return transpose(numbers, layout.width, bytes);
+  if (layout.layout.bits == 8) return transpose(numbers, layout.width, bytes);
   const std::int64_t half = layout.width / 2;
   std::uint8_t both[kWidest / 2 * kBlockInputs];
   for (std::int64_t i = 0; i < half * kBlockInputs; ++i) {
@@ -67,6 +67,7 @@ void pack_block_panel(
     std::int64_t count,
     std::byte* panel) {
   const std::int64_t blocks = layout.in / kBlockInputs;
+  const std::int64_t runs = layout.runs();
   if (count < layout.width)
     std::memset(panel, 0, static_cast<std::size_t>(layout.panel_bytes()));
   std::uint8_t numbers[kWidest * kBlockInputs] = {};
@@ -74,9 +75,11 @@ void pack_block_panel(
     std::byte* const target = panel + block * layout.block_bytes();
     auto* const scales = reinterpret_cast<float*>(target);
     for (std::int64_t c = 0; c < count; ++c) {
-      scales[c] = rows.scales[c * blocks + block];
-      if (layout.bits == 4)
-        scales[layout.width + c] = rows.offsets[c * blocks + block];
+      const std::int64_t first = (c * blocks + block) * runs;
+      for (std::int64_t run = 0; run < runs; ++run)
+        scales[run * layout.width + c] = rows.scales[first + run];
+      if (layout.layout.offsets)
+        scales[runs * layout.width + c] = rows.offsets[first];
       std::memcpy(
           numbers + c * kBlockInputs,
           rows.numbers + c * layout.in + block * kBlockInputs,
@@ -98,17 +101,17 @@ void unpack_block_column(
     const auto* numbers =
         reinterpret_cast<const std::uint8_t*>(block + layout.scales_bytes());
     const std::int64_t inside = k % kBlockInputs;
-    if (layout.bits == 8) {
-      const auto number =
-          static_cast<std::int8_t>(numbers[inside * layout.width + column]);
-      target[k] = static_cast<float>(number) * scales[column];
-      continue;
+    const std::int64_t place = inside / layout.layout.run * layout.width;
+    int number = 0;
+    if (layout.layout.bits == 8) {
+      number = static_cast<std::int8_t>(numbers[inside * layout.width + column]);
+    } else {
+      const int both = numbers[inside * half + column % half];
+      number = column < half ? both & 15 : both >> 4;
     }
-    const int both = numbers[inside * half + column % half];
-    const int number = column < half ? both & 15 : both >> 4;
-    // The product is exact: 4 bits times a scale that was binary16.
-    target[k] = static_cast<float>(number) * scales[column] +
-                scales[layout.width + column];
+    // The product is exact: few bits times a scale of few bits.
+    target[k] = static_cast<float>(number) * scales[place + column];
+    if (layout.layout.offsets) target[k] += scales[layout.width + column];
   }
 }
 

@@ -1,6 +1,7 @@
 #include "moft/kernels/packed_matrix.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -40,6 +41,10 @@ simd::PanelFormat panel_format(Storage storage) {
       return simd::PanelFormat::kBlocks4;
     case Storage::kBlocks8:
       return simd::PanelFormat::kBlocks8;
+    case Storage::kBlocks8Offsets:
+      return simd::PanelFormat::kBlocks8Offsets;
+    case Storage::kBlocks8Halves:
+      return simd::PanelFormat::kBlocks8Halves;
     default:
       return simd::PanelFormat::kFloat32;
   }
@@ -231,11 +236,28 @@ void run_product(simd::Product product) {
   });
 }
 
-BlockPanels block_layout(const PackedMatrix& weight) {
-  return {
-      .bits = weight.storage() == Storage::kBlocks4 ? 4 : 8,
-      .width = simd::table().panel,
-      .in = weight.in()};
+struct StoredLayout {
+  Storage storage;
+  BlockLayout layout;
+};
+constexpr std::array<StoredLayout, 4> kLayouts = {{
+    {Storage::kBlocks4, {4, 32, true}},
+    {Storage::kBlocks8, {8, 32, false}},
+    {Storage::kBlocks8Offsets, {8, 32, true}},
+    {Storage::kBlocks8Halves, {8, 16, false}},
+}};
+
+Storage storage_of(const BlockLayout& layout) {
+  for (const StoredLayout& stored : kLayouts)
+    if (stored.layout == layout) return stored.storage;
+  TORCH_CHECK(false, "[packed_matrix] no storage for these blocks");
+}
+
+BlockPanels block_panels(const PackedMatrix& weight) {
+  BlockPanels panels{{}, simd::table().panel, weight.in()};
+  for (const StoredLayout& stored : kLayouts)
+    if (stored.storage == weight.storage()) panels.layout = stored.layout;
+  return panels;
 }
 
 // x [rows, in] -> [rows, in, rounded up to even] bf16, zero-padded.
@@ -323,7 +345,7 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, Storage storage)
 PackedMatrix::PackedMatrix(
     std::int64_t out, std::int64_t in, const RowSource& source, Storage storage)
     : out_(out), in_(in), storage_(storage) {
-  if (source.blocks.bits != 0 && storage == Storage::kFloat32) {
+  if (source.blocks.layout.bits != 0 && storage == Storage::kFloat32) {
     pack_blocks(source.blocks);
     return;
   }
@@ -355,18 +377,19 @@ void PackedMatrix::pack_rows(Rows rows) {
 }
 
 bool PackedMatrix::in_blocks() const {
-  return storage_ == Storage::kBlocks4 || storage_ == Storage::kBlocks8;
+  return storage_ != Storage::kFloat32 && storage_ != Storage::kBFloat16;
 }
 
 void PackedMatrix::pack_blocks(const ReadBlocks& source) {
-  storage_ = source.bits == 4 ? Storage::kBlocks4 : Storage::kBlocks8;
-  const auto layout = block_layout(*this);
+  storage_ = storage_of(source.layout);
+  const auto layout = block_panels(*this);
   data_ = panel_storage(
       {panel_count(out_), layout.panel_bytes()}, at::dtype(at::kByte));
   auto* data = static_cast<std::byte*>(data_.mutable_data_ptr());
   parallel_ranges(panel_count(out_), 4, [&](auto begin, auto end) {
     const auto count = static_cast<std::size_t>(layout.width * in_);
-    std::vector<float> scales(count / kBlockInputs), offsets(scales);
+    const auto runs = count / static_cast<std::size_t>(layout.layout.run);
+    std::vector<float> scales(runs), offsets(runs);
     std::vector<std::int8_t> numbers(count);
     const BlockRows rows{scales.data(), offsets.data(), numbers.data()};
     for (auto panel = begin; panel < end; ++panel) {
@@ -380,7 +403,7 @@ void PackedMatrix::pack_blocks(const ReadBlocks& source) {
 }
 
 void PackedMatrix::unpack_blocks(std::int64_t row, float* target) const {
-  const auto layout = block_layout(*this);
+  const auto layout = block_panels(*this);
   const auto* data = static_cast<const std::byte*>(data_.const_data_ptr());
   const auto panel = row / layout.width;
   unpack_block_column(

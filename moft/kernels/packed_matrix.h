@@ -12,8 +12,8 @@
 // vdpbf16ps each, to which subnormal numbers are 0; elsewhere arithmetic stays
 // float32. On other devices the weight is kept as [out, in] in the storage type
 // and at::linear does the work, in that type (no guarantee).
-// Storage kBlocks4 and kBlocks8 keep the blocks of a quantised file
-// (block_panels.h): the bits of kFloat32 at a fifth and a third of its bytes.
+// The kBlocks storages keep the blocks of a quantised file (block_panels.h):
+// the bits of kFloat32 at a fifth (4 bits) or a third (8 bits) of its bytes.
 //
 // Layout on CPU: panels of w outputs (w = two vector registers); a panel is
 // [in][w], zero-padded in the last panel; bf16 is stored as its 16 bits, and
@@ -37,7 +37,14 @@
 
 namespace moft::kernels {
 
-enum class Storage { kFloat32, kBFloat16, kBlocks4, kBlocks8 };
+enum class Storage {
+  kFloat32,
+  kBFloat16,
+  kBlocks4,         // 4 bits with offsets
+  kBlocks8,         // 8 bits without
+  kBlocks8Offsets,  // 8 bits with offsets
+  kBlocks8Halves,   // 8 bits, a scale for each half of a block
+};
 
 // Whether products with weights in this storage round x (float32) to bf16: on
 // a CPU only where it multiplies bf16, elsewhere always.

@@ -25,6 +25,9 @@ class ConfigKeys {
   bool has(const char* key) const {
     return config_.contains(key) && !config_.at(key).is_null();
   }
+  bool has_null(const char* key) const {
+    return config_.contains(key) && config_.at(key).is_null();
+  }
   const nlohmann::json& at(const char* key) const { return config_.at(key); }
   const std::string& place() const { return place_; }
 

@@ -9,7 +9,8 @@ void check_vocabulary(const TokenIds& ids, std::int64_t vocabulary) {
     if (id >= 0 && id < vocabulary) continue;
     throw_caller_error(
         "token id {} is not among the model's {} embedding rows; use the "
-        "tokenizer that belongs to this model",
+        "tokenizer that belongs to this model, or give added tokens their rows "
+        "(resize_token_embeddings in transformers)",
         id,
         vocabulary);
   }

@@ -1,69 +1,21 @@
 #include "moft/models/load.h"
 
-#include <algorithm>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <cmath>
 
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/hf_directory.h"
-#include "moft/checkpoints/tensor_type.h"
+#include "moft/checkpoints/model_folder.h"
 #include "moft/core/errors.h"
+#include "moft/core/log.h"
+#include "moft/models/config_keys.h"
 #include "moft/models/llama/model.h"
 #include "moft/models/llama/names.h"
+#include "moft/models/model_tensors.h"
 #include "moft/models/t5/model.h"
 #include "moft/models/t5/names.h"
 
 namespace moft {
 namespace {
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
-bool holds_whole_numbers(TensorType type) {
-  switch (type) {
-    case TensorType::kI64:
-    case TensorType::kI32:
-    case TensorType::kI16:
-    case TensorType::kI8:
-    case TensorType::kU8:
-    case TensorType::kBool:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// A parameter's place in its file, after checking its shape and type.
-TensorView find_tensor(
-    const TensorSource& source,
-    const std::string& name,
-    const std::vector<std::int64_t>& shape) {
-  const auto view = source.find(name);
-  if (!view) {
-    throw_caller_error(
-        "{}: tensor '{}' is missing; the file does not hold this model",
-        source.describe(),
-        name);
-  }
-  if (view->shape != shape) {
-    throw_caller_error(
-        "{}: tensor '{}' has shape {}, but its configuration asks for {}",
-        source.describe(),
-        name,
-        shape_text(view->shape),
-        shape_text(shape));
-  }
-  if (holds_whole_numbers(view->type)) {
-    throw_caller_error(
-        "{}: tensor '{}' holds {}, where floating-point numbers are needed",
-        source.describe(),
-        name,
-        tensor_type_info(view->type).name);
-  }
-  return *view;
-}
 
 // llama.cpp stores q and k of the llama architecture with each head's rotary
 // pairs interleaved; Hugging Face keeps the two halves apart. The row of the
@@ -71,61 +23,6 @@ TensorView find_tensor(
 std::int64_t unpermuted_row(std::int64_t row, std::int64_t head_size) {
   const std::int64_t inside = row % head_size, half = head_size / 2;
   return row - inside + inside % half * 2 + inside / half;
-}
-
-// A view's rows as matrix rows, some of them as a view.
-struct ViewRows {
-  TensorView view;
-  std::int64_t width;
-
-  explicit ViewRows(const TensorView& whole)
-      : view(whole),
-        width(
-            whole.shape.size() < 2 ? whole.element_count()
-                                   : whole.element_count() / whole.shape[0]) {}
-
-  TensorView part(std::int64_t begin, std::int64_t end) const {
-    const std::int64_t rows = view.element_count() / width;
-    const std::size_t bytes =
-        view.bytes.size() / static_cast<std::size_t>(rows);
-    TensorView found = view;
-    found.shape = {end - begin, width};
-    found.bytes = view.bytes.subspan(
-        static_cast<std::size_t>(begin) * bytes,
-        static_cast<std::size_t>(end - begin) * bytes);
-    return found;
-  }
-};
-
-// Rows of a view as blocks, where the file has such.
-kernels::ReadBlocks blocks_of(
-    std::shared_ptr<const TensorSource> source, const ViewRows& rows) {
-  const int bits = block_bits(rows.view.type);
-  if (bits == 0) return {};
-  const auto read =
-      [source = std::move(source), rows](
-          std::int64_t begin, std::int64_t end, kernels::BlockRows target) {
-        const auto count = static_cast<std::size_t>((end - begin) * rows.width);
-        const std::size_t blocks = count / kernels::kBlockInputs;
-        to_blocks(
-            rows.part(begin, end),
-            std::span(target.scales, blocks),
-            std::span(target.offsets, blocks),
-            std::span(target.numbers, count));
-      };
-  return {bits, read};
-}
-
-// Rows of a view; `source` keeps the mapping alive.
-kernels::RowSource rows_of(
-    const std::shared_ptr<const TensorSource>& source, const TensorView& view) {
-  const ViewRows rows(view);
-  const auto read = [source, rows](
-                        std::int64_t begin, std::int64_t end, float* target) {
-    const auto count = static_cast<std::size_t>((end - begin) * rows.width);
-    to_float(rows.part(begin, end), std::span(target, count));
-  };
-  return {read, blocks_of(source, rows)};
 }
 
 // The same with the rotary permutation undone.
@@ -156,20 +53,23 @@ kernels::RowSource unpermuted(
           read(stored, stored + 1, target + (row - begin) * width);
         }
       });
-  if (source.blocks.bits == 0) return result;
-  result.blocks.bits = source.blocks.bits;
+  const kernels::BlockLayout layout = source.blocks.layout;
+  if (layout.bits == 0) return result;
+  result.blocks.layout = layout;
   result.blocks.read =
-      [read = std::move(source.blocks.read), head_size, width](
+      [read = std::move(source.blocks.read),
+       head_size,
+       width,
+       runs = width / layout.run](
           std::int64_t begin, std::int64_t end, kernels::BlockRows target) {
         for (std::int64_t row = begin; row < end; ++row) {
           const std::int64_t stored = unpermuted_row(row, head_size);
-          const std::int64_t blocks = width / kernels::kBlockInputs;
           const std::int64_t place = row - begin;
           read(
               stored,
               stored + 1,
-              {target.scales + place * blocks,
-               target.offsets + place * blocks,
+              {target.scales + place * runs,
+               target.offsets + place * runs,
                target.numbers + place * width});
         }
       };
@@ -184,25 +84,29 @@ std::optional<std::int64_t> permuted_heads(
   return std::nullopt;
 }
 
+constexpr const char* kHead = "lm_head.weight";
+
 LoadedModel load_gguf(
     const std::filesystem::path& path, const LoadOptions& options) {
   // The mapping lives as long as parameters may be read from it.
   const auto file = std::make_shared<const GgufFile>(path);
   const LlamaConfig config = llama_config_from_gguf(*file);
+  ModelTensors tensors(file, "", "token_embd.weight");
   const LoadTensor load = [&](const std::string& name,
                               std::vector<std::int64_t> shape) {
     const auto theirs = llama_gguf_name(name);
     TORCH_CHECK(theirs, "[load] no GGUF name for ", name);
     const auto heads = permuted_heads(config, name);
-    auto rows = rows_of(file, find_tensor(*file, *theirs, shape));
+    auto rows = tensors.rows(*theirs, shape);
     return heads ? unpermuted(std::move(rows), shape, *heads) : rows;
   };
   LoadedModel loaded;
   loaded.model = std::make_unique<LlamaModel>(
       config, load, options.storage, options.device);
+  tensors.check_all_read({"blk.", "output", "rope_factors"});
   loaded.config = llama_config_to_json(config);
   loaded.gguf_tokenizer = file->tokenizer_data();
-  loaded.weight_files = {path};
+  loaded.weight_files = file->paths();
   return loaded;
 }
 
@@ -218,63 +122,133 @@ nlohmann::json merged_config(const HfDirectory& directory) {
   return config;
 }
 
-// The embedding table under any of its names; two that differ are an error.
-TensorView find_t5_embedding(
-    const TensorSource& source, const std::vector<std::int64_t>& shape) {
-  std::vector<TensorView> found;
-  for (const char* name : kT5EmbeddingNames) {
-    if (const auto view = source.find(name)) found.push_back(*view);
+// Whether the head is the embedding table. Versions of transformers disagree on
+// a flag that says so beside a head of its own in the file, and on a flag that
+// denies it without one: the file's head counts, and none is an error.
+bool is_tied(
+    ModelTensors& tensors, const std::string& embedding, bool flag) {
+  if (!tensors.has(kHead)) {
+    if (flag) return true;
+    throw_caller_error(
+        "{}: tensor '{}' is missing, and tie_word_embeddings is false; set "
+        "\"tie_word_embeddings\": true in config.json if the head is the "
+        "embedding table, or save the model with its head",
+        tensors.source().describe(),
+        kHead);
   }
-  if (found.empty()) return find_tensor(source, kT5EmbeddingNames[0], shape);
-  for (const TensorView& other : found) {
-    if (other.shape == found[0].shape && other.type == found[0].type &&
-        std::ranges::equal(other.bytes, found[0].bytes)) {
-      continue;
-    }
+  if (!flag) return false;
+  if (!tensors.has(embedding)) return true;  // which is an error soon
+  if (tensors.equal(embedding, kHead)) {
+    tensors.mark_read(kHead);
+    return true;
+  }
+  log_warning(
+      "{}: tie_word_embeddings is true, but '{}' differs from '{}'; moft uses "
+      "the head that is in the file",
+      tensors.source().describe(),
+      kHead,
+      embedding);
+  return false;
+}
+
+// The name of T5's embedding table; two tables that differ are an error.
+std::string t5_embedding_name(ModelTensors& tensors) {
+  std::vector<std::string> found;
+  for (const char* name : kT5EmbeddingNames) {
+    if (!tensors.has(name)) continue;
+    found.emplace_back(name);
+    tensors.mark_read(name);
+  }
+  if (found.empty()) return kT5EmbeddingNames[0];
+  for (const std::string& other : found) {
+    if (other == found[0] || tensors.equal(found[0], other)) continue;
     throw_caller_error(
         "{}: tensors '{}' and '{}' differ, but a T5 model has one embedding "
         "table; the file does not hold one",
-        source.describe(),
-        found[0].name,
-        other.name);
+        tensors.source().describe(),
+        found[0],
+        other);
   }
-  return find_tensor(source, found[0].name, shape);
+  return found[0];
 }
 
-std::unique_ptr<LanguageModel> make_hugging_face_model(
-    const std::shared_ptr<const HfDirectory>& directory,
-    const LoadOptions& options) {
-  const std::string place = (directory->path() / "config.json").string();
-  const nlohmann::json config = merged_config(*directory);
-  const bool t5 = config.value("model_type", nlohmann::json()) == "t5";
+// Rows times `scale`.
+kernels::RowSource scaled_rows(kernels::RowSource rows, std::int64_t width, float scale) {
+  return kernels::RowSource(
+      [read = std::move(rows.floats), width, scale](
+          std::int64_t begin, std::int64_t end, float* target) {
+        read(begin, end, target);
+        for (std::int64_t i = 0; i < (end - begin) * width; ++i)
+          target[i] *= scale;
+      });
+}
+
+// A T5 model whose head is the embedding table scales the head's input by
+// width^-1/2. transformers 5 says tie_word_embeddings for every model it saves
+// and keeps that apart, in scale_decoder_outputs. Here a head that is scaled
+// without being tied is scaled itself, and one that is tied without being
+// scaled is a matrix of its own: both files then mean the same to all versions.
+std::unique_ptr<LanguageModel> make_t5(
+    ModelTensors& tensors, nlohmann::json& config, const LoadOptions& options,
+    const std::string& place) {
+  T5Config shape = t5_config_from_json(config, place);
+  const bool scaled = ConfigKeys(config, place, "T5 model")
+                          .flag_or("scale_decoder_outputs", shape.tied_head);
+  const std::string embedding = t5_embedding_name(tensors);
+  const bool tied = is_tied(tensors, embedding, shape.tied_head);
+  shape.tied_head = tied && scaled;
   const LoadTensor load = [&](const std::string& name,
-                              std::vector<std::int64_t> shape) {
-    return rows_of(
-        directory,
-        t5 && name == kT5EmbeddingNames[0]
-            ? find_t5_embedding(*directory, shape)
-            : find_tensor(*directory, name, shape));
+                              std::vector<std::int64_t> size) {
+    if (name == kT5EmbeddingNames[0]) return tensors.rows(embedding, size);
+    if (name != kHead || !(tied || scaled)) return tensors.rows(name, size);
+    return scaled_rows(
+        tensors.rows(tied ? embedding : name, size),
+        shape.width,
+        scaled ? 1.0F / std::sqrt(static_cast<float>(shape.width)) : 1.0F);
   };
-  if (t5) {
-    return std::make_unique<T5Model>(
-        t5_config_from_json(config, place),
-        load,
-        options.storage,
-        options.device);
-  }
-  return std::make_unique<LlamaModel>(
-      llama_config_from_json(config, place),
-      load,
-      options.storage,
-      options.device);
+  config["tie_word_embeddings"] = shape.tied_head;
+  if (config.contains("scale_decoder_outputs"))
+    config["scale_decoder_outputs"] = shape.tied_head;
+  auto model = std::make_unique<T5Model>(
+      shape, load, options.storage, options.device);
+  tensors.check_all_read({".block.", "lm_head.", "layer_norm"});
+  return model;
+}
+
+std::unique_ptr<LanguageModel> make_llama(
+    ModelTensors& tensors, nlohmann::json& config, const LoadOptions& options,
+    const std::string& place) {
+  LlamaConfig shape = llama_config_from_json(config, place);
+  shape.tied_head =
+      is_tied(tensors, "model.embed_tokens.weight", shape.tied_head);
+  config["tie_word_embeddings"] = shape.tied_head;
+  const LoadTensor load = [&](const std::string& name,
+                              std::vector<std::int64_t> size) {
+    return tensors.rows(name, size);
+  };
+  auto model = std::make_unique<LlamaModel>(
+      shape, load, options.storage, options.device);
+  tensors.check_all_read({"layers.", "lm_head."});
+  return model;
 }
 
 LoadedModel load_hugging_face(
     const std::filesystem::path& path, const LoadOptions& options) {
   const auto directory = std::make_shared<const HfDirectory>(path);
+  const std::string place = (directory->path() / "config.json").string();
+  nlohmann::json config = merged_config(*directory);
   LoadedModel loaded;
-  loaded.model = make_hugging_face_model(directory, options);
+  if (config.value("model_type", nlohmann::json()) == "t5") {
+    ModelTensors tensors(
+        directory, "", t5_part_name(false, 0, T5Part::kSelfAttention) + "q.weight");
+    loaded.model = make_t5(tensors, config, options, place);
+  } else {
+    ModelTensors tensors(directory, "model.", "model.embed_tokens.weight");
+    loaded.model = make_llama(tensors, config, options, place);
+  }
   loaded.config = directory->config();
+  for (const char* key : {"tie_word_embeddings", "scale_decoder_outputs"})
+    if (config.contains(key)) loaded.config[key] = config[key];
   loaded.weight_files = directory->weight_files();
   return loaded;
 }
@@ -296,16 +270,9 @@ at::Tensor read_tensor(
 
 LoadedModel load_language_model(
     const std::filesystem::path& path, const LoadOptions& options) {
-  namespace fs = std::filesystem;
-  if (fs::is_directory(path)) {
-    const fs::path inner = path / "model.gguf";
-    return fs::exists(inner) ? load_gguf(inner, options)
-                             : load_hugging_face(path, options);
-  }
-  if (fs::is_regular_file(path)) return load_gguf(path, options);
-  throw_caller_error(
-      "there is no model at '{}'; give a Hugging Face directory or a GGUF file",
-      path.string());
+  const ModelPlace model = find_model(path);
+  return model.gguf ? load_gguf(model.path, options)
+                    : load_hugging_face(model.path, options);
 }
 
 }  // namespace moft

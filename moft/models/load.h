@@ -1,8 +1,9 @@
 // A language model from a Hugging Face directory, a directory that holds
 // `model.gguf`, or a GGUF file. Weights become float32 masters.
 //
-// Errors: CallerError naming file and tensor for what is missing, misshapen
-// or not supported.
+// Errors: CallerError naming file and tensor for what is missing, misshapen,
+// not read by the model, not finite or not supported. Numbers are looked at
+// when they are first used.
 #pragma once
 
 #include <filesystem>
@@ -28,7 +29,8 @@ struct LoadOptions {
 
 struct LoadedModel {
   std::unique_ptr<LanguageModel> model;
-  // The config.json that transformers would read for this model.
+  // The config.json that transformers would read for this model; whether the
+  // head is the embedding table is said as the files have it.
   nlohmann::json config;
   // What is needed to build the tokenizer when the file carries it (GGUF).
   std::optional<GgufTokenizerData> gguf_tokenizer;

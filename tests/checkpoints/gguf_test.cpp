@@ -228,8 +228,9 @@ TEST(GgufFile, EveryLieIsNamed) {
       {Builder().tensor("a", {1ull << 32, 1ull << 32}), {"'a'", "overflows"}},
       {Builder().tensor("a", {1ull << 62}), {"'a'", "overflow"}},
       {Builder().tensor("a", {48}, 3), {"'a'", "Q4_1 blocks of 32"}},
-      {Builder().tensor("a", {256}, 12), {"Q4_K", "llama-quantize"}},
-      {Builder().tensor("a", {32}, 6), {"'a'", "Q5_0"}},
+      {Builder().tensor("a", {32}, 20), {"IQ4_NL", "llama-quantize"}},
+      {Builder().tensor("a", {256}, 11), {"'a'", "Q3_K", "Q4_K_M"}},
+      {Builder().tensor("a", {128}, 12), {"'a'", "Q4_K blocks of 256"}},
       {Builder().tensor("a", {8}, 99), {"'a'", "unknown type 99"}},
       {Builder().tensor("a", {8}, 4), {"'a'", "unknown type 4"}},
       {Builder().tensor("a", {4}, 0, 16), {"'a'", "aligned to 32"}},
@@ -256,6 +257,69 @@ TEST(GgufFile, EveryTruncationIsRefused) {
   for (std::size_t length = whole.size() - 32; length-- > 0;) {
     std::filesystem::resize_file(folder / "cut", length);
     EXPECT_THROW(GgufFile(folder / "cut"), CallerError) << length;
+  }
+}
+
+// Three parts with a tensor each; the first one also has the metadata.
+class SplitGguf : public testing::Test {
+ protected:
+  static Builder part(std::uint16_t number) {
+    Builder builder;
+    builder.value("split.no", 2, raw(number))
+        .value("split.count", 2, raw<std::uint16_t>(3));
+    if (number == 0)
+      builder.value("split.tensors.count", 5, raw(3))
+          .value("general.name", 8, text("x"));
+    return builder.tensor(std::string(1, static_cast<char>('a' + number)), {8});
+  }
+  SplitGguf() {
+    for (std::uint16_t i = 0; i < 3; ++i)
+      test::put(name(i + 1), part(i).bytes());
+  }
+  std::filesystem::path name(int number) const {
+    return folder_ / fmt::format("m-{:05}-of-00003.gguf", number);
+  }
+  void expect_refused(
+      const std::filesystem::path& path, std::vector<std::string> words) {
+    test::expect_refusal([&] { GgufFile file(path); }, words);
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(SplitGguf, AllPartsAreRead) {
+  const GgufFile file(name(1));
+  EXPECT_EQ(file.names(), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_TRUE(file.find("c").has_value());
+  EXPECT_EQ(file.text("general.name"), "x");
+  const std::vector<std::filesystem::path> paths{name(1), name(2), name(3)};
+  EXPECT_EQ(file.paths(), paths);
+}
+
+TEST_F(SplitGguf, WhatIsMissingOrWrongIsNamed) {
+  expect_refused(name(2), {"part 2 of 3", "give the first", "m-00001-of-00003"});
+  std::filesystem::rename(name(3), folder_ / "other.gguf");
+  expect_refused(name(1), {"part 3 is missing", "m-00003-of-00003.gguf"});
+  test::put(name(3), part(1).bytes());
+  expect_refused(name(1), {"m-00003", "duplicate tensor name 'b'"});
+  test::put(name(3), Builder().bytes());
+  expect_refused(name(1), {"2 tensors", "says 3"});
+  std::filesystem::rename(name(1), folder_ / "model.gguf");
+  expect_refused(
+      folder_ / "model.gguf", {"part 1 of 3", "-00001-of-00003.gguf"});
+}
+
+TEST(GgufFile, OtherFilesUnderItsNameAreGuessed) {
+  const TemporaryFolder folder;
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+       "git lfs pull"},
+      {"<!DOCTYPE html>", "web page"},
+      {"PK\3\4 and more", "PyTorch checkpoint"},
+      {raw<std::uint64_t>(40) + "{\"a\":", "safetensors"}};
+  for (const auto& [bytes, words] : cases) {
+    test::put(folder / "x.gguf", bytes);
+    test::expect_refusal(
+        [&] { GgufFile file(folder / "x.gguf"); }, {"x.gguf", words});
   }
 }
 

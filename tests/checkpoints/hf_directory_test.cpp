@@ -1,4 +1,5 @@
 #include "moft/checkpoints/hf_directory.h"
+#include "moft/checkpoints/model_folder.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -113,6 +114,87 @@ TEST(HfDirectory, ChecksTheIndexAgainstTheShards) {
   index(R"({"x": "one.safetensors", "y": "two.safetensors"})");
   const HfDirectory directory(folder.path());
   EXPECT_EQ(test::floats_of(*directory.find("y")), std::vector<float>{2.0f});
+}
+
+// Each folder is one that people give instead of a model's.
+TEST(HfDirectory, KnownFoldersAreRefusedWithTheCure) {
+  const TemporaryFolder folder;
+  const fs::path cache = folder / "models--a--b";
+  fs::create_directories(cache / "snapshots" / "0123");
+  expect_refused(folder, {"'models--a--b'", "give that folder"});
+  const auto refuses = [&](const fs::path& path,
+                           const std::vector<std::string>& words) {
+    test::expect_refusal([&] { HfDirectory directory(path); }, words);
+  };
+  refuses(cache, {"Hugging Face cache", "snapshots/0123"});
+  fs::create_directories(cache / "snapshots" / "4567");
+  refuses(cache, {"snapshots/<hash>"});
+  fs::create_directories(cache / "refs");
+  put(cache / "refs" / "main", "4567\n");
+  refuses(cache, {"snapshots/4567"});
+  const fs::path adapter = folder / "adapter";
+  fs::create_directories(adapter);
+  put(adapter / "adapter_config.json", "{}");
+  refuses(adapter, {"PEFT adapter", "merge_and_unload"});
+  const fs::path outer = folder / "outer";
+  fs::create_directories(outer / "checkpoint-5");
+  put(outer / "checkpoint-5" / "config.json", "{}");
+  refuses(outer, {"'checkpoint-5'", "give that folder"});
+  put(outer / "x.Q4_K_M.gguf", "");
+  refuses(outer, {"a GGUF file", "x.Q4_K_M.gguf"});
+}
+
+TEST(HfDirectory, AnAdapterBesideAModelIsAmbiguous) {
+  const TemporaryFolder folder;
+  put(folder / "config.json", "{}");
+  put_tensor(folder / "model.safetensors", "x", 3.0f);
+  put_tensor(folder / "adapter_model.safetensors", "y", 3.0f);
+  expect_refused(folder, {"PEFT adapter", "move the adapter"});
+}
+
+TEST(HfDirectory, ASingleFileAndShardsAreAmbiguous) {
+  const TemporaryFolder folder;
+  put(folder / "config.json", "{}");
+  put_tensor(folder / "model.safetensors", "x", 3.0f);
+  const auto index = folder / "model.safetensors.index.json";
+  put(index, R"({"weight_map": {"x": "model.safetensors"}})");
+  EXPECT_EQ(HfDirectory(folder.path()).names().size(), 1u);
+  put(index, R"({"weight_map": {"x": "model-00001-of-00002.safetensors"}})");
+  expect_refused(folder, {"two models", "remove one"});
+}
+
+TEST(HfDirectory, PointersOfGitLfsAreNamed) {
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+  const TemporaryFolder folder;
+  put(folder / "config.json", pointer);
+  expect_refused(folder, {"config.json", "Git LFS pointer", "git lfs pull"});
+  put(folder / "config.json", "{}");
+  put(folder / "model.safetensors", pointer);
+  expect_refused(folder, {"model.safetensors", "git lfs pull"});
+}
+
+TEST(FindModel, AFolderThatCouldMeanTwoModelsIsRefused) {
+  const TemporaryFolder folder;
+  const auto refuses = [&](const std::vector<std::string>& words) {
+    test::expect_refusal([&] { find_model(folder.path()); }, words);
+  };
+  EXPECT_FALSE(find_model(folder.path()).gguf);
+  put(folder / "model.gguf", "");
+  EXPECT_EQ(find_model(folder.path()).path, folder / "model.gguf");
+  put(folder / "model.safetensors", "");
+  refuses({"model.gguf", "model.safetensors", "two models"});
+  fs::remove(folder / "model.safetensors");
+  put(folder / "other.gguf", "");
+  refuses({"model.gguf", "other.gguf", "two models"});
+  fs::remove(folder / "model.gguf");
+  fs::remove(folder / "other.gguf");
+  // A split model of ours, and one of another name.
+  put(folder / "model-00001-of-00002.gguf", "");
+  put(folder / "model-00002-of-00002.gguf", "");
+  EXPECT_EQ(
+      find_model(folder.path()).path, folder / "model-00001-of-00002.gguf");
+  test::expect_refusal([&] { find_model(folder / "a/b"); }, {"no model at"});
 }
 
 }  // namespace

@@ -72,42 +72,122 @@ TEST(ToFloat, OneQ41BlockByHand) {
 
 // Random blocks, against the values that python's gguf package computes.
 TEST(ToFloat, AgreesWithTheGgufPackageBitForBit) {
-  const GgufFile blocks(fixture("blocks.gguf"));
-  const SafetensorsFile expected(fixture("blocks_as_float.safetensors"));
-  ASSERT_EQ(expected.names().size(), 7u);
-  for (const auto& name : expected.names()) {
-    const auto view = blocks.find(name);
-    ASSERT_TRUE(view.has_value()) << name;
-    const auto reference = expected.find(name);
-    EXPECT_EQ(view->shape, reference->shape) << name;
-    EXPECT_TRUE(
-        test::same_bits(test::floats_of(*view), test::floats_of(*reference)))
-        << name;
+  std::size_t found = 0;
+  for (const std::string name : {"blocks", "k_blocks"}) {
+    const GgufFile blocks(fixture(name + ".gguf"));
+    const SafetensorsFile expected(fixture(name + "_as_float.safetensors"));
+    for (const auto& tensor : expected.names()) {
+      const auto view = blocks.find(tensor);
+      ASSERT_TRUE(view.has_value()) << tensor;
+      const auto reference = expected.find(tensor);
+      EXPECT_EQ(view->shape, reference->shape) << tensor;
+      EXPECT_TRUE(
+          test::same_bits(test::floats_of(*view), test::floats_of(*reference)))
+          << tensor;
+      ++found;
+    }
   }
+  EXPECT_EQ(found, 12u);
 }
 
+// All block tensors of the fixtures, the files kept open.
+class ToBlocks : public testing::Test {
+ protected:
+  ToBlocks() {
+    for (const GgufFile* file : {&first_, &second_})
+      for (const auto& name : file->names())
+        if (block_form(file->find(name)->type).bits != 0)
+          views_.push_back(*file->find(name));
+  }
+  GgufFile first_{fixture("blocks.gguf")};
+  GgufFile second_{fixture("k_blocks.gguf")};
+  std::vector<TensorView> views_;
+};
+
 // The parts of random blocks make the numbers that to_float() makes.
-TEST(ToBlocks, PartsMakeTheFloats) {
-  const GgufFile file(fixture("blocks.gguf"));
-  int found = 0;
-  for (const auto& name : file.names()) {
-    const TensorView view = *file.find(name);
-    const int bits = block_bits(view.type);
-    if (bits == 0) continue;
-    ++found;
+TEST_F(ToBlocks, PartsMakeTheFloats) {
+  EXPECT_EQ(views_.size(), 8u);
+  for (const TensorView& view : views_) {
+    const std::string& name = view.name;
+    const BlockForm form = block_form(view.type);
+    const auto run = static_cast<std::size_t>(form.run);
     const auto floats = test::floats_of(view);
     std::vector<std::int8_t> numbers(floats.size());
-    std::vector<float> scales(floats.size() / 32), offsets(scales.size());
+    std::vector<float> scales(floats.size() / run);
+    std::vector<float> offsets(form.offsets ? scales.size() : 0);
     to_blocks(view, scales, offsets, numbers);
     for (std::size_t i = 0; i < floats.size(); ++i) {
-      const float product = static_cast<float>(numbers[i]) * scales[i / 32];
-      ASSERT_EQ(product + offsets[i / 32], floats[i]) << name << " " << i;
-      if (bits == 4) {
+      const float product = static_cast<float>(numbers[i]) * scales[i / run];
+      const float offset = form.offsets ? offsets[i / run] : 0.0f;
+      ASSERT_EQ(product + offset, floats[i]) << name << " " << i;
+      if (form.bits == 4) {
         ASSERT_EQ(numbers[i] & 15, numbers[i]) << name << " " << i;
       }
     }
   }
-  EXPECT_EQ(found, 3);
+}
+
+// Products may fuse scale * number + offset only if the product is exact.
+TEST_F(ToBlocks, ProductsAreExact) {
+  for (const TensorView& view : views_) {
+    const BlockForm form = block_form(view.type);
+    const auto run = static_cast<std::size_t>(form.run);
+    const auto count = static_cast<std::size_t>(view.element_count());
+    std::vector<std::int8_t> numbers(count);
+    std::vector<float> scales(count / run), offsets(count / run);
+    to_blocks(view, scales, offsets, numbers);
+    for (std::size_t i = 0; i < count; ++i) {
+      const double exact = static_cast<double>(numbers[i]) *
+                           static_cast<double>(scales[i / run]);
+      ASSERT_EQ(static_cast<double>(static_cast<float>(exact)), exact) << view.name;
+    }
+  }
+}
+
+// One infinity or NaN at a known place of every type.
+TEST(FindNotFinite, NamesTheFirstElement) {
+  const auto bits16 = [](std::uint16_t bits) { return test::raw(bits); };
+  std::string halves;
+  for (int i = 0; i < 3000; ++i)
+    halves += bits16(i == 2500 ? 0x7c00 : 0x7bff);
+  EXPECT_EQ(find_not_finite(view_of(TensorType::kF16, {3000}, halves)), 2500);
+  const std::string brain = bits16(0x7f7f) + bits16(0x7fc0) + bits16(0xff80);
+  EXPECT_EQ(find_not_finite(view_of(TensorType::kBF16, {3}, brain)), 1);
+  const std::string floats = test::raw(3.4e38f) + test::raw(-HUGE_VALF);
+  EXPECT_EQ(find_not_finite(view_of(TensorType::kF32, {2}, floats)), 1);
+  const std::string doubles = test::raw(1e38) + test::raw(1e39);
+  EXPECT_EQ(find_not_finite(view_of(TensorType::kF64, {2}, doubles)), 1);
+  const std::string bytes(64, '\xff');
+  EXPECT_EQ(find_not_finite(view_of(TensorType::kI8, {64}, bytes)), -1);
+}
+
+TEST(FindNotFinite, LooksAtTheScalesOfBlocks) {
+  struct Case {
+    TensorType type;
+    std::vector<std::size_t> places;  // of half-precision numbers
+  };
+  for (const Case& one : std::vector<Case>{
+           {TensorType::kQ8_0, {0}},
+           {TensorType::kQ4_0, {0}},
+           {TensorType::kQ4_1, {0, 2}},
+           {TensorType::kQ5_0, {0}},
+           {TensorType::kQ5_1, {0, 2}},
+           {TensorType::kQ4_K, {0, 2}},
+           {TensorType::kQ5_K, {0, 2}},
+           {TensorType::kQ6_K, {208}}}) {
+    const auto& info = tensor_type_info(one.type);
+    const std::vector<std::int64_t> shape{3, info.block_elements};
+    for (std::size_t place : one.places) {
+      std::string bytes(3 * info.block_bytes, '\x11');
+      EXPECT_EQ(find_not_finite(view_of(one.type, shape, bytes)), -1);
+      place += 2 * info.block_bytes;
+      bytes.replace(place, 2, test::raw<std::uint16_t>(0xfc01));
+      EXPECT_EQ(
+          find_not_finite(view_of(one.type, shape, bytes)),
+          2 * info.block_elements)
+          << info.name;
+    }
+  }
 }
 
 TEST(ToFloat, AgreesWithTorchBitForBit) {

@@ -299,5 +299,16 @@ TEST_F(Files, WritableDirectoriesAreMadeAndProven) {
       [] { ensure_writable_directory("/proc/self"); }, "cannot be written to");
 }
 
+TEST_F(Files, PointersOfGitLfsAreNotTakenForTheFile) {
+  put("x", "version https://git-lfs.github.com/spec/v1\noid sha256:12\n");
+  const auto refuses = [](auto action) {
+    expect_refusal<CallerError>(action, "git lfs pull");
+  };
+  refuses([&] { read_text(folder_ / "x"); });
+  refuses([&] { MappedFile file(folder_ / "x"); });
+  put("x", "the version https://git-lfs.github.com/spec/v1");
+  EXPECT_EQ(read_text(folder_ / "x").size(), 46u);
+}
+
 }  // namespace
 }  // namespace moft

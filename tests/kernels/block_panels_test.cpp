@@ -14,22 +14,21 @@ namespace {
 
 // A matrix in blocks with scales and offsets of few bits, as binary16 has.
 struct Blocks {
-  int bits;
+  BlockLayout layout;
   std::int64_t out;
   std::int64_t in;
   std::vector<float> scales;
   std::vector<float> offsets;
   std::vector<std::int8_t> numbers;
 
-  Blocks(int bits_, std::int64_t out_, std::int64_t in_)
-      : bits(bits_), out(out_), in(in_) {
+  Blocks(const BlockLayout& layout_, std::int64_t out_, std::int64_t in_)
+      : layout(layout_), out(out_), in(in_) {
     RandomStream stream(3, Purpose::kTest, 0, static_cast<std::uint32_t>(out));
-    const auto count = static_cast<std::size_t>(out * in);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto number = static_cast<int>(stream.below(bits == 4 ? 16 : 256));
-      numbers.push_back(
-          static_cast<std::int8_t>(bits == 4 ? number : number - 128));
-      if (i % 32 != 0) continue;
+    const bool four = layout.bits == 4;
+    for (std::int64_t i = 0; i < out * in; ++i) {
+      const auto number = static_cast<int>(stream.below(four ? 16 : 256));
+      numbers.push_back(static_cast<std::int8_t>(four ? number : number - 128));
+      if (i % layout.run != 0) continue;
       scales.push_back(static_cast<float>(stream.below(2048)) / 8192.0f);
       offsets.push_back(-static_cast<float>(stream.below(2048)) / 1024.0f);
     }
@@ -37,8 +36,9 @@ struct Blocks {
 
   float weight(std::int64_t row, std::int64_t k) const {
     const auto i = static_cast<std::size_t>(row * in + k);
-    const float product = static_cast<float>(numbers[i]) * scales[i / 32];
-    return bits == 4 ? product + offsets[i / 32] : product;
+    const auto run = i / static_cast<std::size_t>(layout.run);
+    const float product = static_cast<float>(numbers[i]) * scales[run];
+    return layout.offsets ? product + offsets[run] : product;
   }
 
   at::Tensor floats() const {
@@ -57,15 +57,15 @@ struct Blocks {
         };
     const auto read_blocks =
         [this](std::int64_t begin, std::int64_t end, BlockRows target) {
-          const auto blocks = in / 32;
+          const auto runs = in / layout.run;
           std::copy(
-              scales.begin() + begin * blocks,
-              scales.begin() + end * blocks,
+              scales.begin() + begin * runs,
+              scales.begin() + end * runs,
               target.scales);
-          if (bits == 4) {
+          if (layout.offsets) {
             std::copy(
-                offsets.begin() + begin * blocks,
-                offsets.begin() + end * blocks,
+                offsets.begin() + begin * runs,
+                offsets.begin() + end * runs,
                 target.offsets);
           }
           std::copy(
@@ -73,11 +73,11 @@ struct Blocks {
               numbers.begin() + end * in,
               target.numbers);
         };
-    return {read_floats, {bits, read_blocks}};
+    return {read_floats, {layout, read_blocks}};
   }
 };
 
-class BlockPanelsTest : public testing::TestWithParam<int> {
+class BlockPanelsTest : public testing::TestWithParam<BlockLayout> {
  protected:
   // Partial panels, one block, several slabs with uneven parts.
   const std::vector<std::pair<std::int64_t, std::int64_t>> shapes = {
@@ -113,8 +113,10 @@ TEST_P(BlockPanelsTest, ProductsHaveTheBitsOfFloat32Weights) {
 TEST_P(BlockPanelsTest, TakesAFractionOfTheBytes) {
   const Blocks blocks(GetParam(), 64, 96);
   const PackedMatrix packed(64, 96, blocks.source());
-  // Per block of 32: 32 or 16 bytes, a scale and (4 bits) an offset of 4.
-  EXPECT_EQ(packed.bytes(), 64 * 96 / 32 * (GetParam() == 4 ? 24 : 36));
+  // Per block of 32: 32 or 16 bytes, and 4 for each scale and offset.
+  const BlockLayout& layout = GetParam();
+  const std::int64_t singles = 32 / layout.run + (layout.offsets ? 1 : 0);
+  EXPECT_EQ(packed.bytes(), 64 * 96 / 32 * (4 * layout.bits + 4 * singles));
 }
 
 TEST_P(BlockPanelsTest, BFloat16IsRoundedFromTheWeights) {
@@ -125,7 +127,14 @@ TEST_P(BlockPanelsTest, BFloat16IsRoundedFromTheWeights) {
       packed.unpack(), blocks.floats().to(at::kBFloat16).to(at::kFloat)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Bits, BlockPanelsTest, testing::Values(4, 8));
+INSTANTIATE_TEST_SUITE_P(
+    Layouts,
+    BlockPanelsTest,
+    testing::Values(
+        BlockLayout{4, 32, true},
+        BlockLayout{8, 32, false},
+        BlockLayout{8, 32, true},
+        BlockLayout{8, 16, false}));
 
 }  // namespace
 }  // namespace moft::kernels

@@ -219,10 +219,14 @@ TEST_F(LlamaRefusals, NothingChangedIsLoaded) {
 
 TEST_F(LlamaRefusals, OtherComputationsAreNamed) {
   expect_words(
-      {{"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}}},
-      {"config.json", "rope_scaling", "llama3", "not supported"});
+      {{"rope_scaling", {{"rope_type", "mrope"}, {"factor", 8.0}}}},
+      {"config.json", "rope_scaling", "mrope", "not supported"});
   expect_words({{"hidden_act", "gelu"}}, {"hidden_act", "gelu", "silu"});
-  expect_words({{"use_sliding_window", true}}, {"use_sliding_window"});
+  expect_words(
+      {{"use_sliding_window", true},
+       {"sliding_window", 16},
+       {"max_window_layers", 1}},
+      {"sliding_window of 16"});
   expect_words({{"partial_rotary_factor", 0.5}}, {"partial_rotary_factor"});
   expect_words({{"model_type", "gpt2"}}, {"model_type", "gpt2", "qwen3"});
 }

@@ -30,6 +30,17 @@ struct Block8 {
   std::int8_t numbers[kBlockInputs][kPanel];
 };
 
+struct Block8Offsets {
+  float scales[kPanel];
+  float offsets[kPanel];
+  std::int8_t numbers[kBlockInputs][kPanel];
+};
+
+struct Block8Halves {
+  float scales[2][kPanel];
+  std::int8_t numbers[kBlockInputs][kPanel];
+};
+
 MOFT_INLINE void widen(const Block4& block, int k, Vec* weight) {
   const IntVec both = load_integers(block.numbers[k]);
   weight[0] =
@@ -47,12 +58,33 @@ MOFT_INLINE void widen(const Block8& block, int k, Vec* weight) {
   }
 }
 
+MOFT_INLINE void widen(const Block8Offsets& block, int k, Vec* weight) {
+  for (int v = 0; v < 2; ++v) {
+    weight[v] =
+        fma(to_floats(load_integers(block.numbers[k] + v * kLanes)),
+            load(block.scales + v * kLanes),
+            load(block.offsets + v * kLanes));
+  }
+}
+
+MOFT_INLINE void widen(const Block8Halves& block, int k, Vec* weight) {
+  const float* scales = block.scales[2 * k / kBlockInputs];
+  for (int v = 0; v < 2; ++v) {
+    weight[v] = to_floats(load_integers(block.numbers[k] + v * kLanes)) *
+                load(scales + v * kLanes);
+  }
+}
+
 template <typename Weight>
 constexpr bool kBlocked = false;
 template <>
 constexpr bool kBlocked<Block4> = true;
 template <>
 constexpr bool kBlocked<Block8> = true;
+template <>
+constexpr bool kBlocked<Block8Offsets> = true;
+template <>
+constexpr bool kBlocked<Block8Halves> = true;
 
 // Elements of a weight's type in so many inputs of a panel; a multiple of 32
 // inputs where they come in blocks.
@@ -376,6 +408,10 @@ void product(const Product& p) {
       return run_product<Block4>(p);
     case PanelFormat::kBlocks8:
       return run_product<Block8>(p);
+    case PanelFormat::kBlocks8Offsets:
+      return run_product<Block8Offsets>(p);
+    case PanelFormat::kBlocks8Halves:
+      return run_product<Block8Halves>(p);
   }
 }
 

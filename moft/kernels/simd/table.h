@@ -23,7 +23,9 @@ enum class PanelFormat {
   kBFloat16,
   kBFloat16Pairs,
   kBlocks4,
-  kBlocks8
+  kBlocks8,
+  kBlocks8Offsets,
+  kBlocks8Halves
 };
 
 // out[r, o] = bias[o] + sum over k of x[r, k] w[o, k], a single chain in k.

@@ -1,6 +1,6 @@
 // Shape of a Llama-like decoder: RMSNorm, rotary embeddings, grouped-query
-// attention, SwiGLU. Llama, SmolLM2, Qwen2/2.5 (biases on q, k, v) and Qwen3
-// (norms on q and k).
+// attention, SwiGLU. Llama, SmolLM2, Mistral, Qwen2/2.5 (biases on q, k, v) and
+// Qwen3 (norms on q and k).
 //
 // Errors: CallerError naming the key for anything that would change the
 // computation and is not supported (other rope scalings, sliding windows,
@@ -14,12 +14,14 @@
 #include <nlohmann/json.hpp>
 #include <nlohmann/json_fwd.hpp>
 
+#include "moft/models/llama/rope.h"
+
 namespace moft {
 
 class GgufFile;
 
 struct LlamaConfig {
-  std::string architecture;  // "llama", "qwen2", "qwen3"
+  std::string architecture;  // "llama", "mistral", "qwen2", "qwen3"
   std::int64_t vocabulary = 0;
   std::int64_t width = 0;
   std::int64_t layers = 0;
@@ -28,7 +30,7 @@ struct LlamaConfig {
   std::int64_t head_size = 0;
   std::int64_t feed_forward = 0;
   std::int64_t context = 0;
-  double rope_theta = 10000.0;
+  Rope rope;
   double norm_epsilon = 1e-6;
   bool tied_head = false;
   bool qkv_bias = false;
@@ -42,6 +44,8 @@ struct LlamaConfig {
 LlamaConfig llama_config_from_json(
     const nlohmann::json& config, const std::string& place);
 LlamaConfig llama_config_from_gguf(const GgufFile& file);
+// CallerError for shapes that fit no such decoder.
+void check_llama_shape(const LlamaConfig& config, const std::string& place);
 // The config.json that transformers reads back as the same model.
 nlohmann::json llama_config_to_json(const LlamaConfig& config);
 

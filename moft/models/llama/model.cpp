@@ -1,11 +1,10 @@
 #include "moft/models/llama/model.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
 #include "moft/kernels/layer_functions.h"
+#include "moft/models/llama/rope_table.h"
 #include "moft/models/steered_norm.h"
 
 namespace moft {
@@ -101,20 +100,11 @@ void LlamaModel::describe_steerable() {
   steerable_.linears.push_back({"lm_head", "head", config_.layers, &head_});
 }
 
-// cos and sin of position * theta^(-2i/d), computed as Hugging Face does: the
-// frequencies and the angles in float32.
 void LlamaModel::build_rotary_table() {
-  const std::int64_t half = config_.head_size / 2;
-  const at::Tensor exponents = at::arange(0, config_.head_size, 2, at::kFloat) /
-                               static_cast<double>(config_.head_size);
-  const at::Tensor frequencies =
-      at::pow(at::scalar_tensor(config_.rope_theta, at::kFloat), exponents)
-          .reciprocal();
-  const at::Tensor positions = at::arange(0, config_.context, at::kFloat);
-  const at::Tensor angles =
-      positions.unsqueeze(1) * frequencies.view({1, half});
-  cosines_ = angles.cos().to(device_);
-  sines_ = angles.sin().to(device_);
+  const RopeTable table =
+      make_rope_table(config_.rope, config_.head_size, config_.context);
+  cosines_ = table.cosines.to(device_);
+  sines_ = table.sines.to(device_);
 }
 
 void LlamaModel::check_tokens(
@@ -123,10 +113,14 @@ void LlamaModel::check_tokens(
   if (total_length > config_.context) {
     throw_caller_error(
         "a prompt of {} tokens with its completion takes {} tokens, but the "
-        "model's context is {}; shorten the prompt or ask for fewer new tokens",
+        "model's context is {}{}; shorten the prompt or ask for fewer new "
+        "tokens",
         ids.size(),
         total_length,
-        config_.context);
+        config_.context,
+        config_.rope.scaling.kind == RopeKind::kDynamic
+            ? " (dynamic rope scaling is computed inside the original context)"
+            : "");
   }
 }
 

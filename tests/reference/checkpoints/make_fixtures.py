@@ -10,6 +10,8 @@ types_as_float.safetensors  the floating ones of it, widened by torch
 blocks.gguf             random blocks of every tensor type that moft reads and
                         metadata of every value type; written by `gguf`
 blocks_as_float.safetensors  its tensors as `gguf` dequantises them
+k_blocks.gguf           random blocks of five bits and of 256 elements
+k_blocks_as_float.safetensors  its tensors as `gguf` (0.19) dequantises them
 sharded/                a tiny Llama saved in shards by `transformers`
 sharded_sums.json       checksums of its tensors
 real_gguf.json          checksums of dequantised tensors of REAL.gguf
@@ -30,6 +32,13 @@ BLOCKS = {  # type: (bytes per block, offsets of its fp16 fields)
     gguf.GGMLQuantizationType.Q8_0: (34, [0]),
     gguf.GGMLQuantizationType.Q4_0: (18, [0]),
     gguf.GGMLQuantizationType.Q4_1: (20, [0, 2]),
+}
+MORE_BLOCKS = {  # the same, in a file of their own
+    gguf.GGMLQuantizationType.Q5_0: (22, [0]),
+    gguf.GGMLQuantizationType.Q5_1: (24, [0, 2]),
+    gguf.GGMLQuantizationType.Q4_K: (144, [0, 2]),
+    gguf.GGMLQuantizationType.Q5_K: (176, [0, 2]),
+    gguf.GGMLQuantizationType.Q6_K: (210, [208]),
 }
 
 
@@ -70,7 +79,7 @@ def write_safetensors_fixture():
 
 def random_blocks(kind, rows, blocks, random):
     """Every byte random, except that the fp16 fields are finite."""
-    size, fields = BLOCKS[kind]
+    size, fields = {**BLOCKS, **MORE_BLOCKS}[kind]
     data = random.integers(0, 256, (rows * blocks, size), dtype=np.uint8)
     for field in fields:
         # Any exponent but that of infinity; subnormals included.
@@ -140,6 +149,25 @@ def write_gguf_fixture():
     safetensors.torch.save_file(floats, HERE / "blocks_as_float.safetensors")
 
 
+def write_k_blocks_fixture():
+    random = np.random.default_rng(4)
+    path = HERE / "k_blocks.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    for kind, (size, _) in MORE_BLOCKS.items():
+        writer.add_tensor(
+            kind.name, random_blocks(kind, 2, 2 if size > 32 else 5, random),
+            raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    safetensors.torch.save_file(
+        {tensor.name: torch.tensor(
+            gguf.dequantize(tensor.data, tensor.tensor_type))
+         for tensor in gguf.GGUFReader(path).tensors},
+        HERE / "k_blocks_as_float.safetensors")
+
+
 def write_sharded_fixture():
     from transformers import LlamaConfig, LlamaForCausalLM
     torch.manual_seed(3)
@@ -174,6 +202,7 @@ def write_real_sums(path):
 if __name__ == "__main__":
     write_safetensors_fixture()
     write_gguf_fixture()
+    write_k_blocks_fixture()
     write_sharded_fixture()
     if len(sys.argv) > 1:
         write_real_sums(sys.argv[1])

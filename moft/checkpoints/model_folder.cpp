@@ -1,0 +1,151 @@
+#include "moft/checkpoints/model_folder.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/ranges.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/text.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+// Names in the folder, in order.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// "NAME-00002-of-00003.gguf" and the like, but not the first part.
+bool is_later_part(std::string_view name) {
+  constexpr std::string_view kShape = "-00000-of-00000.gguf";
+  if (name.size() < kShape.size()) return false;
+  const auto ending = name.substr(name.size() - kShape.size());
+  for (std::size_t i = 0; i < kShape.size(); ++i) {
+    const bool digit = ending[i] >= '0' && ending[i] <= '9';
+    if (kShape[i] == '0' ? !digit : ending[i] != kShape[i]) return false;
+  }
+  return ending.substr(1, 5) != "00001";
+}
+
+std::vector<std::string> gguf_models_in(const fs::path& folder) {
+  std::vector<std::string> found;
+  for (const std::string& name : names_in(folder))
+    if (name.ends_with(".gguf") && !is_later_part(name)) found.push_back(name);
+  return found;
+}
+
+bool is_our_name(const std::string& name) {
+  return name == "model.gguf" || name.starts_with("model-00001-of-");
+}
+
+// models--org--name/{blobs,refs,snapshots/<hash>}
+void refuse_cache_top(const fs::path& folder) {
+  const fs::path snapshots = folder / "snapshots";
+  if (!is_there(snapshots)) return;
+  std::string hash = "<hash>";
+  const auto all = names_in(snapshots);
+  if (is_there(folder / "refs" / "main")) {
+    const std::string main =
+        std::string(trimmed(read_text(folder / "refs" / "main", 4096)));
+    if (is_there(snapshots / main)) hash = main;
+  } else if (all.size() == 1) {
+    hash = all.front();
+  }
+  throw_caller_error(
+      "{}: is the top folder of a model in a Hugging Face cache; give its "
+      "snapshot, {}",
+      folder.string(),
+      (snapshots / hash).string());
+}
+
+void refuse_adapter(const fs::path& folder) {
+  if (!is_there(folder / "adapter_config.json")) return;
+  throw_caller_error(
+      "{}: is a PEFT adapter, not a whole model; merge it into its base first "
+      "(merge_and_unload, then save_pretrained), or give the base",
+      folder.string());
+}
+
+void refuse_unnamed_gguf(const fs::path& folder) {
+  const auto models = gguf_models_in(folder);
+  if (models.empty()) return;
+  throw_caller_error(
+      "{}: holds no config.json but {}; give that file itself, {}",
+      folder.string(),
+      models.size() == 1 ? "a GGUF file"
+                         : fmt::format("{} GGUF files", models.size()),
+      models.size() == 1
+          ? (folder / models.front()).string()
+          : fmt::format("one of {}", fmt::join(models, ", ")));
+}
+
+void refuse_outer_folder(const fs::path& folder) {
+  for (const std::string& name : names_in(folder)) {
+    const fs::path inner = folder / name;
+    const bool cache = name.starts_with("models--");
+    if (!is_there(inner / "config.json") && !is_there(inner / "model.gguf") &&
+        !cache)
+      continue;
+    throw_caller_error(
+        "{}: holds no config.json, but its folder {} is {}; give that folder",
+        folder.string(),
+        quote_text(name),
+        cache ? "a model of a Hugging Face cache" : "a model");
+  }
+}
+
+[[noreturn]] void refuse_two(
+    const fs::path& folder, const std::string& one, const std::string& other) {
+  throw_caller_error(
+      "{}: holds two models, {} and {}; give the GGUF file itself, or move one "
+      "of them to another folder",
+      folder.string(),
+      one,
+      other);
+}
+
+}  // namespace
+
+void refuse_known_folder(const fs::path& folder) {
+  if (is_there(folder / "config.json")) return;
+  refuse_cache_top(folder);
+  refuse_adapter(folder);
+  refuse_unnamed_gguf(folder);
+  refuse_outer_folder(folder);
+}
+
+ModelPlace find_model(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return {true, path};
+  if (!fs::is_directory(path, ignored))
+    throw_caller_error(
+        "there is no model at '{}'; give a Hugging Face directory or a GGUF "
+        "file",
+        path.string());
+  const auto models = gguf_models_in(path);
+  const auto ours = std::find_if(models.begin(), models.end(), is_our_name);
+  if (ours == models.end()) return {false, path};
+  for (const std::string& name : models)
+    if (name != *ours) refuse_two(path, *ours, name);
+  for (const char* name :
+       {"model.safetensors", "model.safetensors.index.json"})
+    if (is_there(path / name)) refuse_two(path, *ours, name);
+  return {true, path / *ours};
+}
+
+}  // namespace moft

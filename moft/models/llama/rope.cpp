@@ -1,0 +1,286 @@
+#include "moft/models/llama/rope.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "moft/core/errors.h"
+#include "moft/models/llama/keys.h"
+#include "moft/models/llama/rope_factors.h"
+
+namespace moft {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kKinds =
+    "plain rotary embeddings and the kinds linear, llama3, yarn and, inside "
+    "the original context, dynamic; take a model of one of these kinds";
+
+// What two ways of writing one setting have in common.
+json settings_of(json scaling) {
+  for (const char* key : {"rope_theta", "type", "rope_type"})
+    scaling.erase(key);
+  return scaling;
+}
+
+std::string kind_of(const json& scaling) {
+  for (const char* key : {"rope_type", "type"}) {
+    if (scaling.contains(key) && scaling.at(key).is_string())
+      return scaling.at(key).get<std::string>();
+  }
+  return "default";
+}
+
+// The object that holds the settings, "" without one. `key` becomes its name.
+const json* find_scaling(const LlamaKeys& keys, const char*& key) {
+  const json* found = nullptr;
+  for (const char* name : {"rope_scaling", "rope_parameters"}) {
+    if (!keys.has(name)) continue;
+    const json* scaling = &keys.at(name);
+    if (!scaling->is_object()) keys.refuse(name, kKinds);
+    if (scaling->empty()) continue;
+    // transformers 5 may hold one object per type of layer; all of moft's
+    // layers are of this one.
+    if (scaling->contains("full_attention")) {
+      scaling = &scaling->at("full_attention");
+      if (!scaling->is_object()) keys.refuse(name, kKinds);
+    }
+    if (found == nullptr) {
+      found = scaling;
+      key = name;
+      continue;
+    }
+    if (kind_of(*found) != kind_of(*scaling) ||
+        settings_of(*found) != settings_of(*scaling))
+      throw_caller_error(
+          "{}: rope_scaling and rope_parameters differ, and versions of "
+          "transformers read different ones; keep the one that is meant",
+          keys.place());
+  }
+  return found;
+}
+
+// Numbers of a rope_scaling object.
+class Scaling {
+ public:
+  Scaling(const LlamaKeys& keys, const char* key, const json& object)
+      : keys_(keys), key_(key), object_(object) {}
+
+  bool has(const char* name) const {
+    return object_.contains(name) && !object_.at(name).is_null();
+  }
+  double number(const char* name) const {
+    const double value =
+        has(name) && object_.at(name).is_number() ? object_.at(name).get<double>()
+                                                  : 0.0;
+    if (!(value > 0) || !std::isfinite(value))
+      throw_caller_error(
+          "{}: {}.{} is {}; give a number above 0",
+          keys_.place(),
+          key_,
+          name,
+          object_.contains(name) ? object_.at(name).dump() : "absent");
+    return value;
+  }
+  // 0 counts as absent, as in transformers.
+  double number_or(const char* name, double otherwise) const {
+    const bool zero = has(name) && object_.at(name) == 0;
+    return has(name) && !zero ? number(name) : otherwise;
+  }
+  bool flag_or(const char* name, bool otherwise) const {
+    if (!has(name)) return otherwise;
+    if (!object_.at(name).is_boolean())
+      throw_caller_error(
+          "{}: {}.{} must be true or false", keys_.place(), key_, name);
+    return object_.at(name).get<bool>();
+  }
+  std::vector<double> numbers(const char* name, std::size_t count) const {
+    const json value = has(name) ? object_.at(name) : json();
+    bool right = value.is_array() && value.size() == count;
+    std::vector<double> list;
+    for (std::size_t i = 0; right && i < count; ++i) {
+      right = value[i].is_number() && value[i].get<double>() > 0;
+      if (right) list.push_back(value[i].get<double>());
+    }
+    if (!right)
+      throw_caller_error(
+          "{}: {}.{} must be a list of {} numbers above 0",
+          keys_.place(),
+          key_,
+          name,
+          count);
+    return list;
+  }
+
+ private:
+  const LlamaKeys& keys_;
+  const char* key_;
+  const json& object_;
+};
+
+// transformers 5 takes the outer key where there is one, 4 the inner one.
+std::int64_t original_context(
+    const LlamaKeys& keys, const Scaling& scaling, std::int64_t context) {
+  constexpr const char* kKey = "original_max_position_embeddings";
+  const std::int64_t outer = keys.size_or(kKey, 0);
+  if (!scaling.has(kKey)) return outer > 0 ? outer : context;
+  const auto inner = static_cast<std::int64_t>(scaling.number(kKey));
+  if (outer > 0 && outer != inner)
+    throw_caller_error(
+        "{}: {} is {} and in the rope settings {}, and versions of "
+        "transformers read different ones; keep the one that is meant",
+        keys.place(),
+        kKey,
+        outer,
+        inner);
+  return inner;
+}
+
+void read_llama3(
+    const LlamaKeys& keys, const Scaling& scaling, RopeScaling& rope) {
+  rope.factor = scaling.number("factor");
+  rope.low_frequency = scaling.number("low_freq_factor");
+  rope.high_frequency = scaling.number("high_freq_factor");
+  if (rope.high_frequency <= rope.low_frequency)
+    throw_caller_error(
+        "{}: the rope setting high_freq_factor ({}) must be above "
+        "low_freq_factor ({})",
+        keys.place(),
+        rope.high_frequency,
+        rope.low_frequency);
+}
+
+void read_yarn(
+    const Scaling& scaling, std::int64_t context, RopeScaling& rope) {
+  rope.factor = scaling.has("factor")
+                    ? scaling.number("factor")
+                    : static_cast<double>(context) /
+                          static_cast<double>(rope.original_context);
+  rope.beta_fast = scaling.number_or("beta_fast", 32.0);
+  rope.beta_slow = scaling.number_or("beta_slow", 1.0);
+  rope.truncate = scaling.flag_or("truncate", true);
+  const double scale = scaling.number_or("mscale", 0.0);
+  const double scale_all = scaling.number_or("mscale_all_dim", 0.0);
+  rope.attention = yarn_attention(rope.factor, 1.0);
+  if (scale > 0 && scale_all > 0)
+    rope.attention = yarn_attention(rope.factor, scale) /
+                     yarn_attention(rope.factor, scale_all);
+  if (scaling.has("attention_factor"))
+    rope.attention = scaling.number("attention_factor");
+}
+
+// Lists for short and long texts that are the same one.
+void read_longrope(
+    const LlamaKeys& keys,
+    const char* key,
+    const Scaling& scaling,
+    std::int64_t head_size,
+    RopeScaling& rope) {
+  const auto count = static_cast<std::size_t>(head_size / 2);
+  rope.factors = scaling.numbers("short_factor", count);
+  if (scaling.numbers("long_factor", count) != rope.factors ||
+      !scaling.has("attention_factor"))
+    keys.refuse(key, kKinds);
+  rope.attention = scaling.number("attention_factor");
+}
+
+}  // namespace
+
+Rope rope_from_json(
+    const LlamaKeys& keys, std::int64_t context, std::int64_t head_size) {
+  Rope rope;
+  rope.theta = keys.number_or("rope_theta", rope.theta);
+  const char* key = "";
+  const json* object = find_scaling(keys, key);
+  if (object != nullptr) {
+    const Scaling scaling(keys, key, *object);
+    if (scaling.number_or("partial_rotary_factor", 1.0) != 1.0)
+      keys.refuse(key, "rotary embeddings of whole heads");
+    rope.theta = scaling.number_or("rope_theta", rope.theta);
+    const std::string kind = kind_of(*object);
+    if (object->contains("rope_type") && object->contains("type") &&
+        object->at("rope_type") != object->at("type"))
+      keys.refuse(key, "one kind; rope_type and type differ, keep one of them");
+    RopeScaling& found = rope.scaling;
+    if (kind == "linear") {
+      found.factor = scaling.number("factor");
+      if (found.factor != 1.0) found.kind = RopeKind::kLinear;
+    } else if (kind == "llama3") {
+      found.kind = RopeKind::kLlama3;
+      found.original_context = original_context(keys, scaling, context);
+      read_llama3(keys, scaling, found);
+    } else if (kind == "yarn") {
+      found.kind = RopeKind::kYarn;
+      found.original_context = original_context(keys, scaling, context);
+      read_yarn(scaling, context, found);
+    } else if (kind == "dynamic") {
+      found.kind = RopeKind::kDynamic;
+      found.factor = scaling.number("factor");
+    } else if (kind == "longrope") {
+      found.kind = RopeKind::kFactors;
+      read_longrope(keys, key, scaling, head_size, found);
+    } else if (kind != "default") {
+      keys.refuse(key, kKinds);
+    }
+  }
+  if (!(rope.theta > 1.0))
+    throw_caller_error(
+        "{}: rope_theta is {}; give a number above 1",
+        keys.place(),
+        rope.theta);
+  return rope;
+}
+
+void add_rope_to_json(
+    const Rope& rope,
+    std::int64_t context,
+    std::int64_t head_size,
+    json& config) {
+  config["rope_theta"] = rope.theta;
+  RopeScaling scaling = rope.scaling;
+  if (scaling.kind == RopeKind::kFactors)
+    if (const auto llama3 = llama3_of_factors(rope, head_size))
+      scaling = *llama3;
+  json& written = config["rope_scaling"];
+  switch (scaling.kind) {
+    case RopeKind::kPlain:
+      config.erase("rope_scaling");
+      return;
+    case RopeKind::kLinear:
+      written = {{"rope_type", "linear"}, {"factor", scaling.factor}};
+      return;
+    case RopeKind::kDynamic:
+      written = {{"rope_type", "dynamic"}, {"factor", scaling.factor}};
+      return;
+    case RopeKind::kLlama3:
+      written = {
+          {"rope_type", "llama3"},
+          {"factor", scaling.factor},
+          {"low_freq_factor", scaling.low_frequency},
+          {"high_freq_factor", scaling.high_frequency},
+          {"original_max_position_embeddings", scaling.original_context}};
+      return;
+    case RopeKind::kYarn:
+      written = {
+          {"rope_type", "yarn"},
+          {"factor", scaling.factor},
+          {"attention_factor", scaling.attention},
+          {"beta_fast", scaling.beta_fast},
+          {"beta_slow", scaling.beta_slow},
+          {"truncate", scaling.truncate},
+          {"original_max_position_embeddings", scaling.original_context}};
+      return;
+    case RopeKind::kFactors:
+      written = {
+          {"rope_type", "longrope"},
+          {"factor", 1.0},
+          {"attention_factor", scaling.attention},
+          {"short_factor", scaling.factors},
+          {"long_factor", scaling.factors},
+          {"original_max_position_embeddings", context}};
+      return;
+  }
+}
+
+}  // namespace moft
