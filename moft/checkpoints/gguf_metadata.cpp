@@ -205,6 +205,24 @@ std::string GgufFile::text_or(
   return has(key) ? text(key) : std::string(otherwise);
 }
 
+namespace {
+
+// What SentencePiece's kind of tokenizer has beyond the others, with
+// llama.cpp's defaults.
+void read_sentence_piece(const GgufFile& file, GgufTokenizerData& data) {
+  const std::string prefix = "tokenizer.ggml.";
+  if (file.has(prefix + "scores")) {
+    for (const double score : file.numbers(prefix + "scores"))
+      data.scores.push_back(static_cast<float>(score));
+  }
+  data.unknown =
+      special_token(file, prefix + "unknown_token_id", data.tokens.size());
+  data.add_space_prefix = file.boolean_or(prefix + "add_space_prefix", true);
+  if (!file.has(prefix + "add_bos_token")) data.add_bos = true;
+}
+
+}  // namespace
+
 GgufTokenizerData GgufFile::tokenizer_data() const {
   const std::string prefix = "tokenizer.ggml.";
   GgufTokenizerData data;
@@ -219,6 +237,7 @@ GgufTokenizerData GgufFile::tokenizer_data() const {
   data.pad = special_token(*this, prefix + "padding_token_id", count);
   data.add_bos = boolean_or(prefix + "add_bos_token", false);
   data.add_eos = boolean_or(prefix + "add_eos_token", false);
+  if (data.model == "llama") read_sentence_piece(*this, data);
   return data;
 }
 
