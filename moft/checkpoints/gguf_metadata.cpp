@@ -206,6 +206,24 @@ std::string GgufFile::text_or(
   return has(key) ? text(key) : std::string(otherwise);
 }
 
+namespace {
+
+// What SentencePiece's kind of tokenizer has beyond the others, with
+// llama.cpp's defaults.
+void read_sentence_piece(const GgufFile& file, GgufTokenizerData& data) {
+  const std::string prefix = "tokenizer.ggml.";
+  if (file.has(prefix + "scores")) {
+    for (const double score : file.numbers(prefix + "scores"))
+      data.scores.push_back(static_cast<float>(score));
+  }
+  data.unknown =
+      special_token(file, prefix + "unknown_token_id", data.tokens.size());
+  data.add_space_prefix = file.boolean_or(prefix + "add_space_prefix", true);
+  if (!file.has(prefix + "add_bos_token")) data.add_bos = true;
+}
+
+}  // namespace
+
 GgufTokenizerData GgufFile::tokenizer_data() const {
   const std::string prefix = "tokenizer.ggml.";
   GgufTokenizerData data;
@@ -226,6 +244,7 @@ GgufTokenizerData GgufFile::tokenizer_data() const {
   for (std::size_t id = 0; id < count; ++id)
     if (ends_completions(data.tokens[id], data.token_types[id]))
       data.token_types[id] = kControlToken;
+  if (data.model == "llama") read_sentence_piece(*this, data);
   return data;
 }
 

@@ -26,9 +26,10 @@ BpeModel::BpeModel(
       pre_tokenizer_(std::move(pre_tokenizer)),
       bpe_(std::move(spec)) {}
 
-void BpeModel::encode(std::string_view text, std::vector<TokenId>& ids) const {
+void BpeModel::encode(
+    std::string_view text, bool at_start, std::vector<TokenId>& ids) const {
   BpeSink sink(bpe_, ids);
-  PreTokenizerRun(pre_tokenizer_, sink).split(text);
+  PreTokenizerRun(pre_tokenizer_, sink).split(text, at_start);
 }
 
 std::string BpeModel::decode(std::span<const TokenId> ids) const {

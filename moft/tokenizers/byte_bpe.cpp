@@ -147,6 +147,10 @@ void ByteBpe::merge_bytes(
       after_unknown = true;
     }
   }
+  merge(ids, first);
+}
+
+void ByteBpe::merge(std::vector<TokenId>& ids, std::size_t first) const {
   if (ids.size() - first <= kScanLimit) {
     merge_short(ids, first);
   } else {

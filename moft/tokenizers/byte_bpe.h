@@ -47,6 +47,8 @@ class ByteBpe {
 
   // Appends the ids of one piece. Linear in its length times its logarithm.
   void encode(std::string_view piece, std::vector<TokenId>& ids) const;
+  // Merges the ids from `first` on, which are the symbols of one piece.
+  void merge(std::vector<TokenId>& ids, std::size_t first) const;
 
  private:
   struct Pair {

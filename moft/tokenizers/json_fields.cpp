@@ -17,13 +17,25 @@ constexpr std::uint64_t kLargestJson = 256u << 20;
 Json read_json_file(const std::filesystem::path& path) {
   // Not core's strict parser, which looks at every key: it takes .3 s longer
   // on a vocabulary of 150,000 words, at every start of the program.
-  Json json = Json::parse(
-      read_text(path, kLargestJson), nullptr, /*allow_exceptions=*/false);
+  const std::string text = read_text(path, kLargestJson);
+  refuse_lfs_pointer(text, path.string());
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) {
     throw_caller_error(
-        "{}: is not valid JSON; fetch the file again", path.string());
+        "{}: is not valid JSON ({} bytes); it may be cut off: download it "
+        "again",
+        path.string(),
+        text.size());
   }
   return json;
+}
+
+void refuse_lfs_pointer(std::string_view bytes, const std::string& place) {
+  if (!bytes.starts_with("version https://git-lfs.github.com/spec/")) return;
+  throw_caller_error(
+      "{}: is a Git LFS pointer, not the file itself; run `git lfs pull` in "
+      "its folder",
+      place);
 }
 
 bool JsonField::has(const char* key) const {
@@ -89,8 +101,8 @@ void JsonField::refuse(std::string_view what) const {
   }
   if (shown.size() > 120) shown.replace(120, shown.npos, "..");
   throw_caller_error(
-      "{}: {} {}; mend the file or take a model with the "
-      "tokenizer of GPT-2, SmolLM, Llama 3, Qwen or BERT",
+      "{}: {} {}; fix the file or take a model with the tokenizer of GPT-2, "
+      "SmolLM, Llama, Mistral, Qwen, T5 or BERT",
       place_,
       shown,
       what);

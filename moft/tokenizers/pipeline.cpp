@@ -5,19 +5,6 @@
 namespace moft {
 namespace {
 
-std::string normalise_by(
-    std::string_view text, const std::vector<NormalizerStep>& steps) {
-  std::string result(text);
-  for (const auto& step : steps) {
-    if (const auto* form = std::get_if<NormalForm>(&step)) {
-      result = normalise(result, *form);
-    } else {
-      result = normalise_bert(result, std::get<BertNormalizer>(step));
-    }
-  }
-  return result;
-}
-
 std::vector<AddedToken> choose(
     const std::vector<AddedToken>& tokens,
     bool normalized,
@@ -68,7 +55,9 @@ class PipelineTokenizer final : public Tokenizer {
       if (skip_special && is_special(id)) continue;
       kept.push_back(id);
     }
-    return parts_.model->decode(kept);
+    std::string text = parts_.model->decode(kept);
+    if (parts_.clean_up) clean_up_text(text);
+    return text;
   }
 
   std::string token_bytes(TokenId id) const override {
@@ -86,6 +75,9 @@ class PipelineTokenizer final : public Tokenizer {
 
   std::optional<TokenId> bos() const override { return parts_.bos; }
   std::optional<TokenId> eos() const override { return parts_.eos; }
+  std::optional<TokenId> prompt_end() const override {
+    return parts_.prompt_end;
+  }
 
  private:
   void encode_text(
@@ -93,26 +85,36 @@ class PipelineTokenizer final : public Tokenizer {
       bool parse_special,
       std::vector<TokenId>& ids) const {
     for (const auto& segment : in_raw_text_.split(text, parse_special)) {
+      const bool at_start = segment.text.data() == text.data();
       if (segment.token) {
         ids.push_back(*segment.token);
       } else if (parts_.normalizer.empty()) {
-        encode_normalised(segment.text, parse_special, ids);
+        encode_normalised({segment.text, at_start}, parse_special, ids);
       } else {
-        encode_normalised(
-            normalise_by(segment.text, parts_.normalizer), parse_special, ids);
+        const std::string normalised =
+            normalise_by(segment.text, parts_.normalizer);
+        encode_normalised({normalised, at_start}, parse_special, ids);
       }
     }
   }
 
+  struct Stretch {
+    std::string_view text;
+    bool at_start;  // nothing comes before it
+  };
+
   void encode_normalised(
-      std::string_view text,
+      const Stretch& stretch,
       bool parse_special,
       std::vector<TokenId>& ids) const {
-    for (const auto& segment : in_normalised_text_.split(text, parse_special)) {
+    for (const auto& segment :
+         in_normalised_text_.split(stretch.text, parse_special)) {
       if (segment.token) {
         ids.push_back(*segment.token);
       } else {
-        parts_.model->encode(segment.text, ids);
+        const bool at_start = stretch.at_start &&
+                              segment.text.data() == stretch.text.data();
+        parts_.model->encode(segment.text, at_start, ids);
       }
     }
   }
@@ -124,6 +126,14 @@ class PipelineTokenizer final : public Tokenizer {
 };
 
 }  // namespace
+
+void clean_up_text(std::string& text) {
+  for (const std::string_view mark : {".", "?", "!", ","})
+    replace_in_text(text, " " + std::string(mark), mark);
+  replace_in_text(text, " ' ", "'");
+  for (const std::string_view ending : {"n't", "'m", "'s", "'ve", "'re"})
+    replace_in_text(text, " " + std::string(ending), ending);
+}
 
 std::unique_ptr<Tokenizer> make_tokenizer(Pipeline pipeline) {
   return std::make_unique<PipelineTokenizer>(std::move(pipeline));

@@ -6,19 +6,15 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "moft/tokenizers/added_tokens.h"
+#include "moft/tokenizers/normalizer.h"
 #include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/tokenizer.h"
-#include "moft/tokenizers/unicode.h"
 #include "moft/tokenizers/vocabulary.h"
-#include "moft/tokenizers/word_piece.h"
 
 namespace moft {
-
-using NormalizerStep = std::variant<NormalForm, BertNormalizer>;
 
 struct Pipeline {
   std::shared_ptr<const Vocabulary> vocabulary;
@@ -30,7 +26,12 @@ struct Pipeline {
   std::vector<TokenId> suffix;
   std::optional<TokenId> bos;
   std::optional<TokenId> eos;
+  std::optional<TokenId> prompt_end;  // as Tokenizer::prompt_end()
+  bool clean_up = false;              // decoding joins "do n't ." to "don't."
 };
+
+// transformers' clean_up_tokenization: no space before a mark or an ending.
+void clean_up_text(std::string& text);
 
 std::unique_ptr<Tokenizer> make_tokenizer(Pipeline pipeline);
 

@@ -18,6 +18,11 @@ PreTokenizerRun::PreTokenizerRun(const PreTokenizer& steps, PieceSink& sink)
   }
 }
 
+void PreTokenizerRun::split(std::string_view text, bool at_start) {
+  start_ = at_start ? text.data() : nullptr;
+  apply(0, text);
+}
+
 void PreTokenizerRun::apply(std::size_t step, std::string_view text) {
   if (text.empty()) return;
   if (step == steps_.size()) {
@@ -41,7 +46,53 @@ void PreTokenizerRun::apply(std::size_t step, std::string_view text) {
         apply(step + 1, ' ' + std::string(text));
       }
       break;
+    case PreTokenizerStep::Kind::kWhiteSpace:
+      apply_white_space(step, text);
+      break;
+    case PreTokenizerStep::Kind::kMetaspace:
+      apply_metaspace(step, text);
+      break;
   }
+}
+
+void PreTokenizerRun::apply_white_space(
+    std::size_t step, std::string_view text) {
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = code_point_at(text, at);
+    if (is_white_space(point.value)) {
+      apply(step + 1, text.substr(begin, at - begin));
+      begin = at + point.length;
+    }
+    at += point.length;
+  }
+  apply(step + 1, text.substr(begin));
+}
+
+void PreTokenizerRun::apply_metaspace(std::size_t step, std::string_view text) {
+  const PreTokenizerStep& rule = steps_[step];
+  std::string written;
+  written.reserve(text.size() + kWrittenSpace.size());
+  for (const char c : text) {
+    if (c == ' ') {
+      written += kWrittenSpace;
+    } else {
+      written += c;
+    }
+  }
+  const bool wanted = rule.prefix == PreTokenizerStep::Prefix::kAlways ||
+                      (rule.prefix == PreTokenizerStep::Prefix::kFirst &&
+                       text.data() == start_);
+  if (wanted && !written.starts_with(kWrittenSpace))
+    written.insert(0, kWrittenSpace);
+  std::string_view rest = written;
+  while (rule.cut) {
+    const std::size_t next = rest.find(kWrittenSpace, 1);
+    if (next == std::string_view::npos) break;
+    apply(step + 1, rest.substr(0, next));
+    rest.remove_prefix(next);
+  }
+  apply(step + 1, rest);
 }
 
 void PreTokenizerRun::apply_regex(std::size_t step, std::string_view text) {

@@ -8,7 +8,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/tokenizers/added_tokens.h"
-#include "moft/tokenizers/json_fields.h"
+#include "moft/tokenizers/hf_parts.h"
 #include "moft/tokenizers/spiece_file.h"
 #include "moft/tokenizers/unicode.h"
 #include "moft/tokenizers/vocabulary.h"
@@ -20,24 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestFile = 1 << 26;
 constexpr std::int32_t kMostSentinels = 10000;
-constexpr std::string_view kWrittenSpace = "\u2581";
-
-void replace_in_text(
-    std::string& text, std::string_view what, std::string_view by) {
-  for (std::size_t at = text.find(what); at != std::string::npos;
-       at = text.find(what, at + by.size())) {
-    text.replace(at, what.size(), by);
-  }
-}
-
-// transformers' clean_up_tokenization.
-void clean_up_text(std::string& text) {
-  for (const std::string_view mark : {".", "?", "!", ","})
-    replace_in_text(text, " " + std::string(mark), mark);
-  replace_in_text(text, " ' ", "'");
-  for (const std::string_view ending : {"n't", "'m", "'s", "'ve", "'re"})
-    replace_in_text(text, " " + std::string(ending), ending);
-}
 
 std::string_view stripped(std::string_view text) {
   // Python strips the four separators below the space, too.
@@ -252,24 +234,17 @@ void add_sentinels(
   }
 }
 
-// `added_tokens_decoder`: flags of tokens that are there, or new tokens.
-void read_added_tokens(const JsonField& config, std::vector<AddedToken>& to) {
-  if (!config.has("added_tokens_decoder")) return;
-  const JsonField list = config.at("added_tokens_decoder");
-  if (!list.value().is_object()) list.refuse("is not an object");
-  for (const auto& [key, value] : list.value().items()) {
-    const JsonField field(value, list.place() + "." + key);
-    const bool number = !key.empty() && key.size() < 9 &&
-                        key.find_first_not_of("0123456789") == key.npos;
-    if (!number) field.refuse("stands under a key that is no token id");
-    AddedToken token;
-    token.id = std::stoi(key);
-    token.content = field.at("content").text();
-    token.special = field.flag("special", false);
-    token.left_strip = field.flag("lstrip", false);
-    token.right_strip = field.flag("rstrip", false);
-    token.single_word = field.flag("single_word", false);
-    if (token.content.empty()) field.refuse("is an added token without text");
+// `added_tokens_decoder`: flags of tokens that are there, or new tokens; or
+// added_tokens.json, where there is no such key.
+void read_more_tokens(
+    const fs::path& directory,
+    const JsonField& config,
+    std::vector<AddedToken>& to) {
+  std::vector<AddedToken> tokens = config.has("added_tokens_decoder")
+                                       ? read_decoder_tokens(config)
+                                       : read_added_tokens_file(directory, config);
+  for (AddedToken& token : tokens) {
+    token.normalized = false;
     std::erase_if(
         to, [&](const AddedToken& old) { return old.id == token.id; });
     to.push_back(std::move(token));
@@ -289,27 +264,8 @@ void refuse_other_behaviour(const JsonField& config) {
   }
 }
 
-std::unique_ptr<sentencepiece::SentencePieceProcessor> make_processor(
-    const std::string& bytes, const std::string& place) {
-  auto made = std::make_unique<sentencepiece::SentencePieceProcessor>();
-  std::string complaint;
-  try {
-    const auto status = made->LoadFromSerializedProto(bytes);
-    if (!status.ok()) complaint = status.ToString();
-  } catch (const std::exception& error) {
-    complaint = error.what();
-  }
-  if (complaint.empty()) return made;
-  throw_caller_error(
-      "{}: SentencePiece does not read it ({}); take the spiece.model that "
-      "belongs to the model",
-      place,
-      complaint);
-}
-
 Json read_config(const fs::path& directory) {
-  const fs::path path = directory / "tokenizer_config.json";
-  return fs::exists(path) ? read_json_file(path) : Json::object();
+  return read_optional_json(directory / "tokenizer_config.json");
 }
 
 }  // namespace
@@ -317,9 +273,12 @@ Json read_config(const fs::path& directory) {
 bool prefers_sentence_piece(const fs::path& directory) {
   if (!fs::exists(directory / kSpieceFile)) return false;
   const Json json = read_config(directory);
-  const std::string name = JsonField(json, "tokenizer_config.json")
-                               .text("tokenizer_class", "T5Tokenizer");
-  return name == "T5Tokenizer" || name == "T5TokenizerFast";
+  const JsonField config(json, "tokenizer_config.json");
+  const std::string name = config.text("tokenizer_class", "T5Tokenizer");
+  if (name != "T5Tokenizer" && name != "T5TokenizerFast") return false;
+  // tokenizer.json is what transformers reads for the other form.
+  return config.flag("legacy", true) ||
+         !fs::exists(directory / "tokenizer.json");
 }
 
 std::unique_ptr<Tokenizer> load_sentence_piece(const fs::path& directory) {
@@ -329,12 +288,14 @@ std::unique_ptr<Tokenizer> load_sentence_piece(const fs::path& directory) {
   const JsonField config(json, (directory / "tokenizer_config.json").string());
   refuse_other_behaviour(config);
   std::vector<VocabularyEntry> entries;
-  for (Piece& piece : check_spiece_file(bytes, path.string())) {
+  refuse_lfs_pointer(bytes, path.string());
+  SpieceFile file = check_spiece_file(bytes, path.string(), SpieceUse::kT5);
+  for (Piece& piece : file.pieces) {
     entries.push_back(
         {std::move(piece.text), static_cast<TokenId>(entries.size())});
   }
   Parts parts;
-  parts.processor = make_processor(bytes, path.string());
+  parts.processor = make_spm_processor(bytes, path.string());
   parts.pieces = static_cast<std::int64_t>(entries.size());
   const Vocabulary pieces(entries, path.string());
   for (const auto& [key, usual] :
@@ -347,7 +308,7 @@ std::unique_ptr<Tokenizer> load_sentence_piece(const fs::path& directory) {
     if (std::string_view(key) == "eos_token") parts.eos = id;
   }
   add_sentinels(config, parts.pieces, parts.added);
-  read_added_tokens(config, parts.added);
+  read_more_tokens(directory, config, parts.added);
   for (const AddedToken& token : parts.added) {
     const auto known = pieces.find(token.content);
     if (!known) {

@@ -3,9 +3,11 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
+
+#include <sentencepiece_processor.h>
 
 #include "moft/core/errors.h"
+#include "moft/tokenizers/character_map.h"
 #include "moft/tokenizers/unicode.h"
 
 namespace moft {
@@ -13,7 +15,10 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& place, std::string_view what) {
   throw_caller_error(
-      "{}: {}; take the spiece.model that belongs to the model", place, what);
+      "{}: {}; take the spiece.model or tokenizer.model that belongs to the "
+      "model, and download it again if it was cut off",
+      place,
+      what);
 }
 
 // One field of a protocol buffer message.
@@ -90,75 +95,8 @@ class Message {
   const std::string& place_;
 };
 
-// The rules of a normaliser: the size of a trie, the trie (a double array of
-// darts-clone's units), then the replacements, each closed by a zero byte.
-class CharacterMap {
- public:
-  CharacterMap(std::string_view bytes, const std::string& place)
-      : place_(place) {
-    std::uint32_t size = 0;
-    if (bytes.size() < 4) damaged();
-    std::memcpy(&size, bytes.data(), 4);
-    bytes.remove_prefix(4);
-    if (size > bytes.size() || size < 1024 || size % 4 != 0) damaged();
-    units_.resize(size / 4);
-    std::memcpy(units_.data(), bytes.data(), size);
-    replacements_ = bytes.substr(size);
-    if (replacements_.empty() || replacements_.back() != '\0' ||
-        !is_valid_utf8(replacements_)) {
-      damaged();
-    }
-  }
-
-  // Follows every path from the root.
-  void check() const {
-    std::vector<bool> seen(units_.size());
-    std::vector<std::uint32_t> open;
-    const auto visit = [&](std::uint32_t base) {
-      // Any next byte may be looked up from here.
-      if ((base | 0xff) >= units_.size()) damaged();
-      if (seen[base]) return;
-      seen[base] = true;
-      open.push_back(base);
-    };
-    visit(offset(units_[0]));
-    while (!open.empty()) {
-      const std::uint32_t base = open.back();
-      open.pop_back();
-      for (std::uint32_t byte = 0; byte < 256; ++byte) {
-        const std::uint32_t place = base ^ byte;
-        const std::uint32_t unit = units_[place];
-        if ((unit & 0x800000ff) != byte) continue;
-        const std::uint32_t next = place ^ offset(unit);
-        visit(next);
-        if ((unit >> 8 & 1) != 0) check_value(units_[next] & 0x7fffffff);
-      }
-    }
-  }
-
- private:
-  [[noreturn]] void damaged() const {
-    refuse(place_, "the normaliser's table of characters is damaged");
-  }
-
-  static std::uint32_t offset(std::uint32_t unit) {
-    return (unit >> 10) << ((unit & (1 << 9)) >> 6);
-  }
-
-  // A value is where a replacement begins.
-  void check_value(std::uint32_t value) const {
-    if (value >= replacements_.size() ||
-        (value > 0 && replacements_[value - 1] != '\0')) {
-      damaged();
-    }
-  }
-
-  const std::string& place_;
-  std::vector<std::uint32_t> units_;
-  std::string_view replacements_;
-};
-
-Piece read_piece(std::string_view bytes, const std::string& place) {
+Piece read_piece(
+    std::string_view bytes, const std::string& place, SpieceUse use) {
   Piece piece;
   Message message(bytes, place);
   for (Field field; message.next(field);) {
@@ -170,10 +108,10 @@ Piece read_piece(std::string_view bytes, const std::string& place) {
         refuse(place, "a piece's score is not finite");
       }
     } else if (field.number == 3) {
-      if (field.value == 6) {
+      if (field.value == 6 && use == SpieceUse::kT5) {
         refuse(place, "it falls back to bytes, which T5's tokenizer does not");
       }
-      if (field.value < 1 || field.value > 5) {
+      if (field.value < 1 || field.value > 6) {
         refuse(place, "a piece is of no known kind");
       }
       piece.kind = static_cast<PieceKind>(field.value);
@@ -185,24 +123,39 @@ Piece read_piece(std::string_view bytes, const std::string& place) {
   return piece;
 }
 
-void check_trainer(std::string_view bytes, const std::string& place) {
+// The two kinds of model that are read.
+constexpr std::uint64_t kUnigramModel = 1;
+constexpr std::uint64_t kBpeModel = 2;
+
+void check_trainer(
+    std::string_view bytes,
+    const std::string& place,
+    SpieceUse use,
+    SpieceFile& file) {
   Message message(bytes, place);
   for (Field field; message.next(field);) {
-    if (field.number == 3 && field.value != 1) {
-      refuse(place, "it is no unigram model, which T5's tokenizer is");
+    if (field.number == 3 && field.value != kUnigramModel) {
+      if (use == SpieceUse::kT5)
+        refuse(place, "it is no unigram model, which T5's tokenizer is");
+      if (field.value != kBpeModel)
+        refuse(place, "it is neither a unigram nor a byte-pair model");
     }
     if (field.number == 24 && field.value != 0) {
       refuse(place, "it writes white space behind words");
     }
+    if (field.number == 41) file.bos = static_cast<std::int32_t>(field.value);
+    if (field.number == 42) file.eos = static_cast<std::int32_t>(field.value);
   }
 }
 
-void check_normaliser(std::string_view bytes, const std::string& place) {
+void check_normaliser(
+    std::string_view bytes, const std::string& place, SpieceFile& file) {
   Message message(bytes, place);
   for (Field field; message.next(field);) {
     if (field.number == 2 && !field.bytes.empty()) {
-      CharacterMap(field.bytes, place).check();
+      CharacterMap(field.bytes, place);
     }
+    if (field.number == 3) file.adds_prefix = field.value != 0;
     if (field.number == 5 && field.value == 0) {
       refuse(place, "it does not write spaces as U+2581");
     }
@@ -211,29 +164,50 @@ void check_normaliser(std::string_view bytes, const std::string& place) {
 
 }  // namespace
 
-std::vector<Piece> check_spiece_file(
-    std::string_view bytes, const std::string& place) {
-  std::vector<Piece> pieces;
+SpieceFile check_spiece_file(
+    std::string_view bytes, const std::string& place, SpieceUse use) {
+  SpieceFile file;
   std::size_t unknown = 0;
   bool trainer = false;
   bool normaliser = false;
+  SpieceFile ignored;
   Message message(bytes, place);
   for (Field field; message.next(field);) {
     if (field.number == 1) {
-      pieces.push_back(read_piece(field.bytes, place));
-      if (pieces.back().kind == PieceKind::kUnknown) ++unknown;
+      file.pieces.push_back(read_piece(field.bytes, place, use));
+      if (file.pieces.back().kind == PieceKind::kUnknown) ++unknown;
     } else if (field.number == 2) {
       trainer = true;
-      check_trainer(field.bytes, place);
-    } else if (field.number == 3 || field.number == 5) {
-      normaliser = normaliser || field.number == 3;
-      check_normaliser(field.bytes, place);
+      check_trainer(field.bytes, place, use, file);
+    } else if (field.number == 3) {
+      normaliser = true;
+      check_normaliser(field.bytes, place, file);
+    } else if (field.number == 5) {
+      check_normaliser(field.bytes, place, ignored);
     }
   }
-  if (pieces.empty()) refuse(place, "it holds no pieces");
+  if (file.pieces.empty()) refuse(place, "it holds no pieces");
   if (!trainer || !normaliser) refuse(place, "it lacks its settings");
   if (unknown != 1) refuse(place, "it needs exactly one unknown piece");
-  return pieces;
+  return file;
+}
+
+std::unique_ptr<sentencepiece::SentencePieceProcessor> make_spm_processor(
+    const std::string& bytes, const std::string& place) {
+  auto made = std::make_unique<sentencepiece::SentencePieceProcessor>();
+  std::string complaint;
+  try {
+    const auto status = made->LoadFromSerializedProto(bytes);
+    if (!status.ok()) complaint = status.ToString();
+  } catch (const std::exception& error) {
+    complaint = error.what();
+  }
+  if (complaint.empty()) return made;
+  throw_caller_error(
+      "{}: SentencePiece does not read it ({}); take the file that belongs to "
+      "the model",
+      place,
+      complaint);
 }
 
 }  // namespace moft

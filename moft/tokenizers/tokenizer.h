@@ -52,8 +52,9 @@ class Tokenizer {
 };
 
 // Reads the tokenizer of a Hugging Face directory: T5's spiece.model where
-// there is one, else tokenizer.json (and special_tokens_map.json /
-// tokenizer_config.json). Throws CallerError for what is not supported.
+// there is one, else tokenizer.json, else tokenizer.model; and beside them
+// tokenizer_config.json, special_tokens_map.json and added_tokens.json. Throws
+// CallerError for what is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(
     const std::filesystem::path& directory);
 std::unique_ptr<Tokenizer> make_tokenizer(const GgufTokenizerData& data);

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/tokenizers/gguf_families.h"
+#include "moft/tokenizers/gguf_spm.h"
 #include "moft/tokenizers/pre_tokenizer.h"
 
 namespace moft {
@@ -34,27 +36,28 @@ json split(std::string_view pattern) {
       {"invert", false}};
 }
 
-json sequence(json first, json second) {
-  json steps = json::array();
-  steps.push_back(std::move(first));
-  steps.push_back(std::move(second));
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
-}
-
 json pre_tokenizer(const std::string& pre) {
-  if (pre == "gpt-2") return byte_level(true);
-  if (pre == "smollm") {
-    return sequence(
-        {{"type", "Digits"}, {"individual_digits", true}}, byte_level(true));
+  const auto family = find_gguf_family(pre);
+  if (!family) {
+    throw_caller_error(
+        "the GGUF pre-tokenizer '{}' has no counterpart in tokenizer.json; "
+        "export works for {}",
+        pre,
+        gguf_family_names());
   }
-  if (pre == "llama-bpe") {
-    return sequence(split(kLlama3Pattern), byte_level(false));
+  json steps = json::array();
+  for (const GgufCut& cut : family->cuts) {
+    if (cut.digits) {
+      steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
+    } else if (cut.pattern != kGpt2Pattern || &cut != &family->cuts.back()) {
+      steps.push_back(split(cut.pattern));
+    }
   }
-  if (pre == "qwen2") return sequence(split(kQwen2Pattern), byte_level(false));
-  throw_caller_error(
-      "the GGUF pre-tokenizer '{}' has no counterpart in tokenizer.json; "
-      "export works for smollm, gpt-2, llama-bpe and qwen2",
-      pre);
+  // GPT-2's own expression, where it comes last, is ByteLevel's.
+  const bool own = family->cuts.back().pattern == kGpt2Pattern;
+  if (steps.empty()) return byte_level(own);
+  steps.push_back(byte_level(own));
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
 }
 
 std::int32_t type_of(const GgufTokenizerData& data, std::size_t id) {
@@ -78,6 +81,11 @@ json added_tokens(const GgufTokenizerData& data) {
   return added;
 }
 
+bool ignores_merges(const std::string& pre) {
+  const auto family = find_gguf_family(pre);
+  return family && family->ignore_merges;
+}
+
 json bpe(const GgufTokenizerData& data) {
   json vocabulary = json::object();
   for (std::size_t id = 0; id < data.tokens.size(); ++id) {
@@ -91,14 +99,18 @@ json bpe(const GgufTokenizerData& data) {
       {"end_of_word_suffix", nullptr},
       {"fuse_unk", false},
       {"byte_fallback", false},
-      {"ignore_merges", data.pre == "llama-bpe"},
+      {"ignore_merges", ignores_merges(data.pre)},
       {"vocab", std::move(vocabulary)},
       {"merges", data.merges}};
 }
 
+bool has_bos(const GgufTokenizerData& data) {
+  return data.add_bos && data.bos;
+}
+
 // A template that puts the beginning-of-sequence token first.
 json post_processor(const GgufTokenizerData& data) {
-  if (!data.add_bos || !data.bos) return byte_level(true);
+  if (!has_bos(data)) return byte_level(true);
   const std::string& token =
       data.tokens.at(static_cast<std::size_t>(*data.bos));
   const json bos = {{"SpecialToken", {{"id", token}, {"type_id", 0}}}};
@@ -121,21 +133,100 @@ json post_processor(const GgufTokenizerData& data) {
           {"tokens", json::array({token})}}}}}};
 }
 
+// -- SentencePiece -----------------------------------------------------------
+
+json replace(std::string_view what, std::string_view by) {
+  return {
+      {"type", "Replace"}, {"pattern", {{"String", what}}}, {"content", by}};
+}
+
+json spm_normalizer(const GgufTokenizerData& data) {
+  json steps = json::array();
+  if (data.add_space_prefix)
+    steps.push_back({{"type", "Prepend"}, {"prepend", kWrittenSpace}});
+  steps.push_back(replace(" ", kWrittenSpace));
+  return {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
+}
+
+json spm_decoder(const GgufTokenizerData& data) {
+  json steps = json::array();
+  steps.push_back(replace(kWrittenSpace, " "));
+  steps.push_back({{"type", "ByteFallback"}});
+  steps.push_back({{"type", "Fuse"}});
+  if (data.add_space_prefix) {
+    steps.push_back(
+        {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  }
+  return {{"type", "Sequence"}, {"decoders", std::move(steps)}};
+}
+
+json spm_unknown(const GgufTokenizerData& data) {
+  if (data.unknown) return data.tokens.at(*data.unknown);
+  for (std::size_t id = 0; id < data.tokens.size(); ++id) {
+    if (type_of(data, id) == kGgufUnknown) return data.tokens[id];
+  }
+  return nullptr;
+}
+
+json spm_bpe(const GgufTokenizerData& data) {
+  json vocabulary = json::object();
+  for (std::size_t id = 0; id < data.tokens.size(); ++id)
+    vocabulary[data.tokens[id]] = id;
+  json merges = json::array();
+  for (const auto& [left, right] : spm_merges(data))
+    merges.push_back({left, right});
+  return {
+      {"type", "BPE"},
+      {"dropout", nullptr},
+      {"unk_token", spm_unknown(data)},
+      {"continuing_subword_prefix", nullptr},
+      {"end_of_word_suffix", nullptr},
+      {"fuse_unk", true},
+      {"byte_fallback", true},
+      {"ignore_merges", false},
+      {"vocab", std::move(vocabulary)},
+      {"merges", std::move(merges)}};
+}
+
+// The ids that llama.cpp takes where the file does not say.
+GgufTokenizerData with_usual_ids(GgufTokenizerData data) {
+  if (data.model != "llama") return data;
+  const auto usual = [&](std::optional<std::int32_t>& id, std::size_t other) {
+    const bool fits = !id && other < data.tokens.size() &&
+                      type_of(data, other) == kGgufControl;
+    if (fits) id = static_cast<std::int32_t>(other);
+  };
+  usual(data.bos, 1);
+  usual(data.eos, 2);
+  return data;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> tokenizer_files(
-    const GgufTokenizerData& data) {
+    const GgufTokenizerData& given) {
+  const GgufTokenizerData data = with_usual_ids(given);
   json tokenizer;
   tokenizer["version"] = "1.0";
   tokenizer["truncation"] = nullptr;
   tokenizer["padding"] = nullptr;
   tokenizer["added_tokens"] = added_tokens(data);
-  tokenizer["normalizer"] =
-      data.pre == "qwen2" ? json{{"type", "NFC"}} : json();
-  tokenizer["pre_tokenizer"] = pre_tokenizer(data.pre);
-  tokenizer["post_processor"] = post_processor(data);
-  tokenizer["decoder"] = byte_level(true);
-  tokenizer["model"] = bpe(data);
+  if (data.model == "llama") {
+    tokenizer["normalizer"] = spm_normalizer(data);
+    tokenizer["pre_tokenizer"] = nullptr;
+    tokenizer["post_processor"] =
+        has_bos(data) ? post_processor(data) : json();
+    tokenizer["decoder"] = spm_decoder(data);
+    tokenizer["model"] = spm_bpe(data);
+  } else {
+    const auto family = find_gguf_family(data.pre);
+    tokenizer["normalizer"] =
+        family && family->nfc ? json{{"type", "NFC"}} : json();
+    tokenizer["pre_tokenizer"] = pre_tokenizer(data.pre);
+    tokenizer["post_processor"] = post_processor(data);
+    tokenizer["decoder"] = byte_level(true);
+    tokenizer["model"] = bpe(data);
+  }
 
   json config;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";

@@ -1,4 +1,4 @@
-// A GGUF file's byte-level BPE tokenizer as Hugging Face files, for `export`.
+// A GGUF file's tokenizer as Hugging Face files, for `export`.
 #pragma once
 
 #include <map>
@@ -11,7 +11,7 @@ namespace moft {
 // File name -> content: tokenizer.json, tokenizer_config.json and the chat
 // templates where transformers looks for them. Reading them back gives a
 // tokenizer equal to make_tokenizer(data).
-// Throws CallerError for families other than smollm, gpt-2, llama-bpe, qwen2.
+// Throws CallerError for pre-tokenizers that gguf_families.h does not list.
 std::map<std::string, std::string> tokenizer_files(
     const GgufTokenizerData& data);
 

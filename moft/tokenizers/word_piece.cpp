@@ -145,7 +145,7 @@ WordPieceModel::WordPieceModel(
 }
 
 void WordPieceModel::encode(
-    std::string_view text, std::vector<TokenId>& ids) const {
+    std::string_view text, bool /*at_start*/, std::vector<TokenId>& ids) const {
   std::size_t begin = 0;
   const auto finish = [&](std::size_t end) {
     if (end > begin) encode_word(text.substr(begin, end - begin), ids);

@@ -40,7 +40,14 @@ INSTANTIATE_TEST_SUITE_P(
         "odd",
         "bert",
         "t5",
-        "t5_config"),
+        "t5_config",
+        "t5_json",
+        "spm_legacy",
+        "spm_first",
+        "spm_always",
+        "spm_never",
+        "spm_model",
+        "spm_added"),
     [](const auto& each) { return std::string(each.param); });
 
 struct GgufKind {

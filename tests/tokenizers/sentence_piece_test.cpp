@@ -244,11 +244,13 @@ TEST_F(SpieceFiles, ConfigurationsThatMeanAnotherTokenizerAreNamed) {
       {"tokenizer.json"});
 }
 
-TEST_F(SpieceFiles, UnigramInTokenizerJsonAsksForSpieceModel) {
-  write(
-      "tokenizer.json",
-      R"({"model": {"type": "Unigram", "vocab": [["a", 0]]}})");
-  expect_words(answer(), {"tokenizer.json", "Unigram", "spiece.model"});
+// The other form of T5's tokenizer is what tokenizer.json says.
+TEST_F(SpieceFiles, TokenizerJsonServesWhereLegacyIsFalse) {
+  write("spiece.model", good_);
+  write("tokenizer_config.json", R"({"legacy": false})");
+  expect_words(answer(), {"legacy", "false"});
+  fs::copy(fixtures() / "t5_json/tokenizer.json", folder_);
+  EXPECT_EQ(answer(), "loaded");
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+// The kind of tokenizer that GGUF files call "llama": SentencePiece's
+// byte-pair encoding with scores, as llama.cpp runs it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "moft/core/tokenizer_data.h"
+#include "moft/tokenizers/pipeline.h"
+
+namespace moft {
+
+// What errors call the place.
+inline constexpr std::string_view kGgufTokenizer = "GGUF tokenizer";
+
+// llama.cpp's numbers for kinds of tokens.
+inline constexpr std::int32_t kGgufUnknown = 2;
+inline constexpr std::int32_t kGgufControl = 3;
+inline constexpr std::int32_t kGgufUserDefined = 4;
+inline constexpr std::int32_t kGgufByte = 6;
+
+// Normal where the file does not say.
+inline std::int32_t gguf_token_type(
+    const GgufTokenizerData& data, std::size_t id) {
+  return data.token_types.empty() ? 1 : data.token_types[id];
+}
+
+// Throws CallerError, naming the field, for an id without a token.
+TokenId checked_gguf_id(
+    const Vocabulary& vocabulary, std::int32_t id, std::string_view name);
+
+// Fills the pipeline's normaliser and, where the file does not say and
+// llama.cpp's usual ids (1 and 2) are control tokens, BOS and EOS. REQUIRES
+// vocabulary and added tokens. Throws CallerError for scores that do not fit
+// and for a vocabulary that cannot write every text.
+std::unique_ptr<const TokenModel> make_gguf_spm(
+    const GgufTokenizerData& data, Pipeline& pipeline);
+
+// The merges that give the same ids in a tokenizer.json, by rank: every way to
+// put a token together from two, highest score first.
+std::vector<std::pair<std::string, std::string>> spm_merges(
+    const GgufTokenizerData& data);
+
+}  // namespace moft

@@ -1,0 +1,64 @@
+// The parts of a Hugging Face tokenizer directory, each read by one function.
+// All throw CallerError, naming file and field, for what is not supported.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moft/tokenizers/json_fields.h"
+#include "moft/tokenizers/pipeline.h"
+#include "moft/tokenizers/pre_tokenizer.h"
+#include "moft/tokenizers/token_decoder.h"
+
+namespace moft {
+
+// -- tokenizer.json ----------------------------------------------------------
+
+std::vector<NormalizerStep> read_normalizer(const JsonField& root);
+// Steps that end in ByteLevel, for byte-level BPE.
+PreTokenizer read_byte_level_pre_tokenizer(const JsonField& root);
+// Steps for tokenizers on characters; none where the file has none.
+PreTokenizer read_piece_pre_tokenizer(const JsonField& root);
+TokenDecoder read_piece_decoder(const JsonField& root);
+// Whether pre-tokenizer or decoder work on bytes.
+bool is_byte_level(const JsonField& root);
+
+// Reads `vocab` of a model: an object of ids, or Unigram's list of pieces.
+std::vector<VocabularyEntry> read_model_vocabulary(const JsonField& model);
+// `type` is BPE, WordPiece or Unigram; `pipeline` has its vocabulary and added
+// tokens.
+std::unique_ptr<const TokenModel> read_model(
+    const JsonField& root, const std::string& type, const Pipeline& pipeline);
+
+// -- added tokens ------------------------------------------------------------
+
+// The added tokens of tokenizer.json and of the files beside it, with the ids
+// and flags that transformers gives them: tokenizer_config.json's
+// added_tokens_decoder, else added_tokens.json and special_tokens_map.json,
+// then the named special tokens (pad_token, additional_special_tokens ..).
+// Files that give one token two ids are refused.
+std::vector<AddedToken> read_all_added_tokens(
+    const JsonField& root,
+    const std::vector<VocabularyEntry>& model,
+    const std::filesystem::path& directory);
+
+// Flags and text of an added token; its id is left to the caller.
+AddedToken read_added_token(const JsonField& field);
+// `added_tokens_decoder` of tokenizer_config.json, by id.
+std::vector<AddedToken> read_decoder_tokens(const JsonField& config);
+// added_tokens.json beside `config` where config has no added_tokens_decoder;
+// else none. Tokens that `config` names are special.
+std::vector<AddedToken> read_added_tokens_file(
+    const std::filesystem::path& directory, const JsonField& config);
+
+// The file in `directory`, or an empty object.
+Json read_optional_json(const std::filesystem::path& path);
+// A key of tokenizer_config.json that holds a string or an object with
+// `content`.
+std::optional<std::string> read_token_text(
+    const JsonField& config, const char* key);
+
+}  // namespace moft

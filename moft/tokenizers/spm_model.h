@@ -1,0 +1,22 @@
+// SentencePiece for decoders (Llama 2, TinyLlama, Mistral) from
+// tokenizer.model: byte-pair encoding or unigram, with bytes for unknown
+// characters. Ids are those of the SentencePiece library; special tokens,
+// decoding and tokenizer_config.json (legacy, add_bos_token ..) are as in
+// transformers' LlamaTokenizer.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "moft/tokenizers/tokenizer.h"
+
+namespace moft {
+
+inline constexpr const char* kSpmFile = "tokenizer.model";
+
+// Reads tokenizer.model and, where there are such files, tokenizer_config.json,
+// special_tokens_map.json and added_tokens.json. Throws CallerError for what is
+// damaged or not supported.
+std::unique_ptr<Tokenizer> load_spm(const std::filesystem::path& directory);
+
+}  // namespace moft
