@@ -246,7 +246,8 @@ std::optional<Checkpoint> newest_intact_checkpoint(const fs::path& run) {
 }
 
 Checkpoint read_checkpoint(const fs::path& directory) {
-  Checkpoint checkpoint{directory, {}, {}};
+  Checkpoint checkpoint;
+  checkpoint.directory = directory;
   const fs::path file = directory / kStateFile;
   const std::string place = file.string();
   options_from_json(

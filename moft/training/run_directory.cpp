@@ -18,19 +18,20 @@
 #include "moft/training/metrics_writer.h"
 
 namespace moft {
+
+static constexpr EnumNames<RunKind, 3> enum_names(RunKind /*unused*/) {
+  return {
+      {{RunKind::kTrain, "train"},
+       {RunKind::kSft, "sft"},
+       {RunKind::kSoup, "soup"}}};
+}
+
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kRunFormatVersion = 1;
 constexpr std::uint64_t kMostReportBytes = std::uint64_t{1} << 30;
-
-constexpr EnumNames<RunKind, 3> enum_names(RunKind /*unused*/) {
-  return {
-      {{RunKind::kTrain, "train"},
-       {RunKind::kSft, "sft"},
-       {RunKind::kSoup, "soup"}}};
-}
 
 struct RunFile {
   std::int64_t format_version = kRunFormatVersion;
