@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
-struct Run {
+struct Ended {
   int code = 0;
   std::string output, errors;
 };
@@ -29,19 +29,19 @@ class PolicyStart : public testing::Test {
   // A run of six steps in "run".
   PolicyStart() {
     write_tiny_task(folder());
-    const Run first = moft({"train", "recipe.yaml", "training.steps=6"});
+    const Ended first = moft({"train", "recipe.yaml", "training.steps=6"});
     EXPECT_EQ(first.code, 0) << first.errors;
   }
 
   const fs::path& folder() const { return scratch_.path(); }
 
-  Run moft(const Words& words) const {
+  Ended moft(const Words& words) const {
     Program program(folder(), words);
     const int code = program.exit_code();
     return {code, program.output(), program.errors()};
   }
   // Three more steps, into `output`.
-  Run go_on(const std::string& output, const Words& more = {}) const {
+  Ended go_on(const std::string& output, const Words& more = {}) const {
     Words words = {
         "train",
         "recipe.yaml",
@@ -64,14 +64,14 @@ class PolicyStart : public testing::Test {
 
 // The copies are the trained ones, and the reference is the base.
 TEST_F(PolicyStart, TheFirstStepHasTheTrueKl) {
-  const Run next = go_on("next");
+  const Ended next = go_on("next");
   ASSERT_EQ(next.code, 0) << next.errors;
   EXPECT_TRUE(has(next.errors, "start       the copies of a, b from "))
       << next.errors;
   EXPECT_EQ(first_step("run").at("kl"), 0.0);
   EXPECT_GT(first_step("next").at("kl").get<double>(), 0.01);
   // With no training at all the policy is the start's.
-  const Run same =
+  const Ended same =
       go_on("same", {"training.optimizer.learning_rate=1e-300"});
   ASSERT_EQ(same.code, 0) << same.errors;
   EXPECT_EQ(
@@ -85,7 +85,7 @@ TEST_F(PolicyStart, OtherObjectivesStartAtTheReferenceOrAreLeftOut) {
   ASSERT_NE(at, std::string::npos);
   recipe.replace(at, 4, "  c:");
   write_tiny_text(folder() / "other.yaml", recipe);
-  const Run next = moft(
+  const Ended next = moft(
       {"train",
        "other.yaml",
        "policy.start=run/policy",
@@ -100,13 +100,13 @@ TEST_F(PolicyStart, OtherObjectivesStartAtTheReferenceOrAreLeftOut) {
 TEST_F(PolicyStart, AnInterruptedRunResumesToTheSameBits) {
   ASSERT_EQ(go_on("straight").code, 0);
   ASSERT_EQ(go_on("grown", {"training.steps=1"}).code, 0);
-  const Run grown = go_on("grown", {"--resume", "auto"});
+  const Ended grown = go_on("grown", {"--resume", "auto"});
   ASSERT_EQ(grown.code, 0) << grown.errors;
   EXPECT_EQ(
       read_all(folder() / "grown/policy/steering.safetensors"),
       read_all(folder() / "straight/policy/steering.safetensors"));
   // Without its start, or with another, it is another run.
-  const Run without = moft(
+  const Ended without = moft(
       {"train",
        "recipe.yaml",
        "training.steps=4",
@@ -116,7 +116,7 @@ TEST_F(PolicyStart, AnInterruptedRunResumesToTheSameBits) {
        "auto"});
   EXPECT_EQ(without.code, 2);
   EXPECT_TRUE(has(without.errors, "policy.start")) << without.errors;
-  const Run other = go_on(
+  const Ended other = go_on(
       "grown", {"policy.start=straight", "training.steps=4", "--resume", "auto"});
   EXPECT_EQ(other.code, 2);
   EXPECT_TRUE(has(other.errors, "policy.start is not what")) << other.errors;
@@ -124,7 +124,7 @@ TEST_F(PolicyStart, AnInterruptedRunResumesToTheSameBits) {
 
 TEST_F(PolicyStart, WhatDoesNotFitIsRefused) {
   const auto refused = [&](const Words& more, const std::string& words) {
-    const Run run = go_on("next", more);
+    const Ended run = go_on("next", more);
     EXPECT_EQ(run.code, 2);
     EXPECT_TRUE(has(run.errors, words)) << run.errors;
     EXPECT_FALSE(fs::exists(folder() / "next/policy"));
@@ -142,7 +142,7 @@ TEST_F(PolicyStart, WhatDoesNotFitIsRefused) {
 }
 
 TEST_F(PolicyStart, OverwritingDoesNotRemoveWhatItStartsFrom) {
-  const Run run = go_on("run", {"--overwrite"});
+  const Ended run = go_on("run", {"--overwrite"});
   EXPECT_EQ(run.code, 2);
   EXPECT_TRUE(has(run.errors, "policy.start")) << run.errors;
   EXPECT_TRUE(fs::exists(folder() / "run/policy/steering.safetensors"));
@@ -151,15 +151,15 @@ TEST_F(PolicyStart, OverwritingDoesNotRemoveWhatItStartsFrom) {
 TEST_F(PolicyStart, ATrainedPolicyIsNoModel) {
   for (const std::string path : {"run", "run/policy"}) {
     for (const char* command : {"train", "calibrate"}) {
-      const Run run = moft({command, "recipe.yaml", "policy.model=" + path});
+      const Ended run = moft({command, "recipe.yaml", "policy.model=" + path});
       EXPECT_EQ(run.code, 2);
       EXPECT_TRUE(has(run.errors, "policy.start: " + path)) << run.errors;
     }
-    const Run check =
+    const Ended check =
         moft({"recipe", "check", "recipe.yaml", "policy.model=" + path});
     EXPECT_EQ(check.code, 2);
     EXPECT_TRUE(has(check.errors, "policy.start: " + path)) << check.errors;
-    const Run value =
+    const Ended value =
         moft({"train", "recipe.yaml", "training.value.model=" + path});
     EXPECT_EQ(value.code, 2);
     EXPECT_TRUE(has(value.errors, "moft export " + path)) << value.errors;
@@ -177,12 +177,12 @@ data:
   completion_template: "{word}"
 sft: {steps: 1, pairs_per_step: 2}
 )");
-  const Run checkpoint = moft(
+  const Ended checkpoint = moft(
       {"train", "recipe.yaml", "policy.model=run/checkpoints/step-6"});
   EXPECT_EQ(checkpoint.code, 2);
   EXPECT_TRUE(has(checkpoint.errors, "a checkpoint of a run"))
       << checkpoint.errors;
-  const Run sft = moft({"sft", "sft.yaml"});
+  const Ended sft = moft({"sft", "sft.yaml"});
   EXPECT_EQ(sft.code, 2);
   EXPECT_TRUE(has(sft.errors, "moft export run/policy --weights"))
       << sft.errors;
@@ -192,7 +192,7 @@ sft: {steps: 1, pairs_per_step: 2}
 TEST_F(PolicyStart, ARefusedResumeNamesIt) {
   std::ofstream(folder() / "train.jsonl", std::ios::app)
       << "{\"word\": \"seven\"}\n";
-  const Run run = moft(
+  const Ended run = moft(
       {"train", "recipe.yaml", "training.steps=8", "--resume", "auto"});
   EXPECT_EQ(run.code, 2);
   EXPECT_TRUE(has(run.errors, "policy.start: ")) << run.errors;
