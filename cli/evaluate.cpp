@@ -249,7 +249,12 @@ class EvaluateCommand : public Command {
   }
 
   static void print(const Report& report, const fs::path& target) {
-    fmt::print("\n{}\n", results_table(report));
+    fmt::print(
+        "\n{} prompts of data.{}: {}\n\n{}\n",
+        report.data->prompts,
+        report.data->split,
+        report.data->file,
+        results_table(report));
     for (const SampleText& text : report.texts) {
       fmt::print("{}\n", sample_block(report, text));
     }
