@@ -265,7 +265,12 @@ class EvaluateCommand : public Command {
   }
 
   static void print(const Report& report, const fs::path& target) {
-    print_result("\n{}\n", results_table(report));
+    print_result(
+        "\n{} prompts of data.{}: {}\n\n{}\n",
+        report.data->prompts,
+        report.data->split,
+        report.data->file,
+        results_table(report));
     for (const SampleText& text : report.texts) {
       print_result("{}\n", sample_block(report, text));
     }

@@ -33,6 +33,7 @@ namespace fs = std::filesystem;
 
 // What the recipes of the runs may also differ in.
 constexpr const char* kFreeKeys[] = {
+    "data.final",
     "weightings.weights",
     "training.seed",
     "training.steps",

@@ -123,9 +123,10 @@ std::string head(const Report& report) {
       element("h1", safe(report.title.empty() ? "Front" : report.title));
   out += fmt::format(
       "<p class=\"lead\">One policy, {} settings of its knob, the same {} "
-      "held-out prompts. Objectives: {}.</p>\n",
+      "held-out prompts{}. Objectives: {}.</p>\n",
       report.points.size(),
       prompt_count(report),
+      report.data ? safe(" of data." + report.data->split) : "",
       names);
   const Summary& s = report.summary;
   out += "<dl class=\"tiles\">\n";

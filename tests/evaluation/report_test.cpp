@@ -301,7 +301,7 @@ TEST(WriteReport, WritersDoNotMeetAndAFailureKeepsTheOldReport) {
   Report other = report;
   other.title = "Another";
   std::vector<std::thread> writers;
-  for (const Report* one : {&report, &other}) {
+  for (const Report* one : std::vector<const Report*>{&report, &other}) {
     writers.emplace_back([&folder, one] {
       for (int k = 0; k < 20; ++k)
         write_report(folder, *one);
