@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/errors.h"
+
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/preflight.h"
@@ -72,8 +74,8 @@ class RecipeCommand : public Command {
     if (recipe_kind(source) == RecipeKind::kSft) {
       SftRecipe recipe = load_sft_recipe(source, overrides_);
       resolve_paths(recipe, source);
-      const Compute compute = use_compute(recipe.compute);
-      const SftPreflight found = check_finetuning(recipe, compute.load);
+      choose_compute(recipe.compute);
+      const SftPreflight found = check_finetuning(recipe, {});
       return report(
           source,
           found.findings,
@@ -84,7 +86,7 @@ class RecipeCommand : public Command {
     }
     Recipe recipe = load_recipe(source, overrides_);
     resolve_paths(recipe, source);
-    use_compute(recipe.compute);
+    choose_compute(recipe.compute);
     const TrainPreflight found = check_training(recipe);
     return report(
         source,
@@ -94,6 +96,15 @@ class RecipeCommand : public Command {
             recipe.objectives.size(),
             found.train.examples.size(),
             found.evaluation));
+  }
+
+  // A device that is not there is a problem of the recipe here.
+  static void choose_compute(const ComputeOptions& options) {
+    try {
+      use_compute(options);
+    } catch (const WorldError& error) {
+      throw CallerError(error.what());
+    }
   }
 
   static int report(
