@@ -16,6 +16,8 @@ constexpr std::string_view kOneProcess =
 constexpr std::string_view kLogs =
     "every step is logged to metrics.jsonl and as TensorBoard events in the "
     "run directory: leave it out";
+constexpr std::string_view kResume =
+    "give the option --resume auto instead";
 constexpr std::string_view kLessMemory =
     "for less memory raise gradient_accumulation: leave it out";
 
@@ -60,6 +62,9 @@ constexpr ForeignKey kCommon[] = {
     {"truncation_side", "data.too_long", "truncate_left or truncate_right"},
     {"filter_overlong_prompts", "data.too_long", "too_long: skip"},
     {"shuffle_dataset", "data.shuffle", ""},
+    {"resume_from_checkpoint", "", kResume},
+    {"overwrite_output_dir", "", "give the option --overwrite instead"},
+    {"lora_dropout", "", "there is no dropout: leave it out"},
     {"report_to", "", kLogs},
     {"wandb", "", kLogs},
     {"use_wandb", "", kLogs},
@@ -188,6 +193,9 @@ constexpr ForeignKey kTrain[] = {
     {"use_peft", "conditioning.steered_set", "steered_set: lora"},
     {"use_lora", "conditioning.steered_set", "steered_set: lora"},
     {"finetuning_type", "conditioning.steered_set", "lora or full"},
+    {"cutoff_len", "data.max_prompt_tokens", ""},
+    {"pref_beta", "training.kl_strength", ""},
+    {"epsilon", "", kNoClipping},
     {"ppo_epochs", "", kNoClipping},
     {"num_ppo_epochs", "", kNoClipping},
     {"num_iterations", "", kNoClipping},

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "moft/conditioning/steered_set.h"
 #include "moft/core/errors.h"
@@ -192,6 +193,26 @@ std::int64_t moments(const OptimizerOptions& optimizer) {
   return optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
 }
 
+// The folder that is there, or that the output would be made in.
+void check_writable(const std::string& output) {
+  fs::path existing = fs::absolute(output).lexically_normal();
+  std::error_code ignored;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  if (!fs::is_directory(existing, ignored)) {
+    throw_caller_error(
+        "output is {}, but {} is a file; give another folder",
+        quote_text(output, 200),
+        quote_text(existing.string(), 200));
+  }
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
+    throw_caller_error(
+        "output is {}, but {} cannot be written; give another folder",
+        quote_text(output, 200),
+        quote_text(existing.string(), 200));
+  }
+}
+
 // Checkpoints kept, the one being written, and what is published.
 void check_disk(
     Findings& findings,
@@ -201,6 +222,7 @@ void check_disk(
     std::int64_t published_bytes) {
   const std::int64_t all = checkpoint_bytes * (kept + 1) + published_bytes;
   findings.attempt([&] {
+    check_writable(output);
     require_free_space(output, static_cast<std::uint64_t>(all));
     findings.note(
         "disk",

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/errors.h"
+
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/preflight.h"
@@ -74,9 +76,8 @@ class RecipeCommand : public Command {
       SftRecipe recipe = load_sft_recipe(source, overrides_);
       resolve_paths(recipe, source);
       refuse_policies(recipe);
-      const Compute compute = use_compute(recipe.compute);
-      const SftPreflight found =
-          check_finetuning(recipe, source.place, compute.load);
+      choose_compute(recipe.compute);
+      const SftPreflight found = check_finetuning(recipe, source.place, {});
       return report(
           source,
           found.findings,
@@ -89,7 +90,7 @@ class RecipeCommand : public Command {
     resolve_paths(recipe, source);
     refuse_policies(recipe);
     resolve_start(recipe, source);
-    use_compute(recipe.compute);
+    choose_compute(recipe.compute);
     const TrainPreflight found = check_training(recipe, source.place);
     return report(
         source,
@@ -101,6 +102,15 @@ class RecipeCommand : public Command {
             found.evaluation,
             recipe.data.final.empty() ? ""
                                       : fmt::format(" and {}", found.final)));
+  }
+
+  // A device that is not there is a problem of the recipe here.
+  static void choose_compute(const ComputeOptions& options) {
+    try {
+      use_compute(options);
+    } catch (const WorldError& error) {
+      throw CallerError(error.what());
+    }
   }
 
   static int report(

@@ -58,6 +58,7 @@ class ScoreCommand : public Command {
             "{}: the completion has no tokens; write at least one word",
             pair.where);
       }
+      check_room_for(request, pair, policy->model().info().context);
       requests.push_back(std::move(request));
     }
     const ScoreOptions options{
@@ -68,6 +69,19 @@ class ScoreCommand : public Command {
   }
 
  private:
+  static void check_room_for(
+      const ScoreRequest& request, const Example& pair, std::int64_t context) {
+    const auto tokens = static_cast<std::int64_t>(
+        request.prompt.size() + request.completion.size());
+    if (tokens <= context) return;
+    throw_caller_error(
+        "{}: prompt and completion have {} tokens, more than the model's {}; "
+        "shorten them",
+        pair.where,
+        tokens,
+        context);
+  }
+
   static double sum(const std::vector<float>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0);
   }

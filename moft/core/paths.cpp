@@ -53,12 +53,27 @@ std::string take_name(
   return name;
 }
 
+// A `$` of a name that is no variable.
+bool names_unknown_variable(const std::string& path) {
+  if (path.starts_with("~")) return false;
+  for (std::size_t at = path.find('$'); at != std::string::npos;
+       at = path.find('$', at + 1)) {
+    std::size_t end = at + 1;
+    while (end < path.size() && is_name_character(path[end]))
+      ++end;
+    const std::string name = path.substr(at + 1, end - at - 1);
+    if (!name.empty() && !std::getenv(name.c_str())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string expand_path(const std::string& path, const std::string& what) {
   if (path.find_first_of("~$") == std::string::npos) return path;
   std::error_code ignored;
-  if (path.starts_with("/") && std::filesystem::exists(path, ignored))
+  const bool exists = std::filesystem::exists(path, ignored);
+  if (exists && (path.starts_with("/") || names_unknown_variable(path)))
     return path;
   std::string expanded;
   std::size_t at = 0;

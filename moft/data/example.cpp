@@ -20,7 +20,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kChatMessages = "chat messages";  // in other_fields
+// In other_fields: TRL's messages have "content", ShareGPT's "value".
+constexpr const char* kChatMessages = "chat messages";
+constexpr const char* kShareGptMessages = "chat messages of ShareGPT";
 
 // Parses one line; a name that appears twice at the top is an error, because
 // which of the two values counts would be chance.
@@ -57,12 +59,13 @@ Json parse_line(
   return value;
 }
 
-// TRL's messages have "content", ShareGPT's "value".
-bool is_chat(const Json& value) {
-  if (!value.is_array() || value.empty()) return false;
-  const Json& first = value.front();
-  return first.is_object() && (first.contains("content") ||
-                               (first.contains("from") && first.contains("value")));
+const char* type_of(const Json& value) {
+  const bool list = value.is_array() && !value.empty();
+  if (!list || !value.front().is_object()) return value.type_name();
+  if (value.front().contains("content")) return kChatMessages;
+  if (value.front().contains("from") && value.front().contains("value"))
+    return kShareGptMessages;
+  return value.type_name();
 }
 
 // Text, a whole number (1.0 is 1: tables write ids so), or nothing.
@@ -89,8 +92,7 @@ Example make_example(const Json& object, std::int64_t line, std::string where) {
     if (value.is_string()) {
       example.fields[name] = value.get<std::string>();
     } else {
-      example.other_fields[name] =
-          is_chat(value) ? kChatMessages : value.type_name();
+      example.other_fields[name] = type_of(value);
     }
   }
   const auto id = id_of(object, example.where);
@@ -102,10 +104,12 @@ Example make_example(const Json& object, std::int64_t line, std::string where) {
 // What to do about a field that is there but holds no text.
 std::string cure_for(const std::string& type, const std::string& name) {
   if (type == "null") return "is null; fill it in, or remove the line";
-  if (type == kChatMessages) {
-    return "is a list of chat messages; make a text field of the one that is "
-           "the prompt, for example with jq -c '. + {text: ." +
-           name + "[0].content}'";
+  if (type.starts_with(kChatMessages)) {
+    return fmt::format(
+        "is a list of chat messages; make a text field of the one that is the "
+        "prompt, for example with jq -c '. + {{text: .[{}][0].{}}}'",
+        Json(name).dump(),
+        type == kChatMessages ? "content" : "value");
   }
   if (type == "array") return "is a list; join it into one text";
   if (type == "object") return "is an object; write what is needed as text";
@@ -120,7 +124,7 @@ std::string hint(const Example& example, const std::string& name) {
     return "did you mean " + quote_text(*nearest) + "?";
   }
   for (const auto& [field, type] : example.other_fields) {
-    if (type == kChatMessages)
+    if (type.starts_with(kChatMessages))
       return "its field " + quote_text(field) + " " + cure_for(type, field);
   }
   if (names.empty()) return "it has no text fields";

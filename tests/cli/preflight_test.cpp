@@ -247,6 +247,45 @@ TEST_F(Preflight, HomeAndVariablesInEveryPath) {
   ::setenv("HOME", home.c_str(), 1);
 }
 
+// The same data options in `moft sft`.
+TEST_F(Preflight, SftTakesFilesEpochsAndSkips) {
+  folder_.write(
+      "sft.yaml",
+      "name: s\noutput: srun\ndevice: cpu\nmodel: {path: base}\n"
+      "data: {train: parts/*.jsonl, evaluation: held.jsonl, prompt_template: "
+      "\"{post}\", completion_template: \"{answer}\", too_long: skip}\n"
+      "sft: {epochs: 2, pairs_per_step: 2}\n");
+  const std::string pair = "{\"post\": \"ab\", \"answer\": \"c\"}\n";
+  folder_.write("parts/a.jsonl", pair + pair);
+  folder_.write(
+      "parts/b.jsonl",
+      pair + "{\"post\": \"" + std::string(70, 'b') +
+          "\", \"answer\": \"c\"}\n");
+  folder_.write("held.jsonl", pair);
+  const auto run = [&](Words words) {
+    words.insert(words.begin() + (words[0] == "recipe" ? 2 : 1), "sft.yaml");
+    return run_moft(words, folder_.path());
+  };
+  ProgramResult result = run({"recipe", "check"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  has(result.out, "sft.yaml: good; 3 and 1 pairs\n");
+  has(result.out, "3 of 2 files");
+  has(result.out, "1 skipped, too long: ");
+  has(result.out, "b.jsonl:2");
+  has(result.out, "steps       3, for 2 epochs");
+  result = run({"sft"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string metrics = read_file(folder_.path() / "srun/metrics.jsonl");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 3);
+  result = run({"recipe", "check", "data.too_long=error"});
+  EXPECT_EQ(result.exit_code, 2);
+  has(result.err, "b.jsonl:2: prompt and completion have 72 tokens");
+  result = run({"recipe", "check", "sft.learning_rate=1e-3"});
+  has(result.err, "did you mean 'sft.optimizer.learning_rate'?");
+  result = run({"recipe", "check", "sft.epochs=1", "sft.steps=4"});
+  EXPECT_EQ(result.out.find("epochs"), std::string::npos);
+}
+
 // Keys of other programs lead to one that does something in this recipe.
 TEST_F(Preflight, HintsLeadToKeysWithAnEffect) {
   const std::pair<const char*, const char*> kCases[] = {

@@ -295,7 +295,10 @@ TEST(Recipe, CheckReadsTheFilesBesideTheRecipe) {
   TemporaryFolder folder;
   folder.write("r.yaml", kGood);
   std::string recipe = (folder.path() / "r.yaml").string();
-  auto check = [&] { return run_moft({"recipe", "check", recipe}, "/"); };
+  const std::string output = "output=" + (folder.path() / "run").string();
+  auto check = [&] {
+    return run_moft({"recipe", "check", recipe, output}, "/");
+  };
 
   ProgramResult result = check();
   EXPECT_EQ(result.exit_code, 2);

@@ -74,6 +74,10 @@ TEST_F(ExpandPath, AnAbsolutePathThatExistsIsItself) {
   const fs::path folder = fs::path(testing::TempDir()) / "moft$UNSET_paths";
   fs::create_directories(folder);
   EXPECT_EQ(expand_path(folder.string(), "it"), folder.string());
+  const fs::path here = fs::current_path();
+  fs::current_path(testing::TempDir());
+  EXPECT_EQ(expand_path("moft$UNSET_paths", "it"), "moft$UNSET_paths");
+  fs::current_path(here);
   fs::remove(folder);
   EXPECT_THROW(expand_path(folder.string(), "it"), CallerError);
 }

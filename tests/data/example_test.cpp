@@ -271,13 +271,16 @@ TEST_F(ReadExamples, ChatMessagesAreNamed) {
       field_refusal(examples[0], "post")
           .find("its field 'messages' is a list of chat messages; make a text "
                 "field of the one that is the prompt, for example with jq -c "
-                "'. + {text: .messages[0].content}'"),
+                "'. + {text: .[\"messages\"][0].content}'"),
       std::string::npos)
       << field_refusal(examples[0], "post");
   EXPECT_NE(
       field_refusal(examples[0], "messages").find("is a list of chat messages"),
       std::string::npos);
-  EXPECT_EQ(examples[1].other_fields.at("conversations"), "chat messages");
+  EXPECT_NE(
+      field_refusal(examples[1], "conversations")
+          .find("'. + {text: .[\"conversations\"][0].value}'"),
+      std::string::npos);
 }
 
 }  // namespace
