@@ -146,7 +146,7 @@ Temporary::Temporary(const fs::path& target, Kind kind) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     path_ = live_temporaries().add(target);
     if (!make(kind) || lock()) return;
-    release();
+    remove();
   }
   reason_ = EBUSY;
 }

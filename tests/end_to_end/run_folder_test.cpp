@@ -216,7 +216,14 @@ TEST_F(RunFolder, AnAppendedDataFileHasACure) {
 TEST_F(RunFolder, ABaseWrittenOverAfterTrainingIsRefused) {
   expect_done(train());
   const Words generate = {
-      "generate", "run", "--weights", "a=0.5,b=0.5", "--prompt", "one"};
+      "generate",
+      "run",
+      "--weights",
+      "a=0.5,b=0.5",
+      "--prompt",
+      "one",
+      "--max-new-tokens",
+      "3"};
   expect_done(generate);
   std::string bytes = get("base/model.safetensors");
   bytes.at(bytes.size() - 3) ^= 1;
