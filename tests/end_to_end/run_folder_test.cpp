@@ -205,6 +205,54 @@ TEST_F(RunFolder, ResumingRefusesAnotherConfigurationOrTokenizer) {
   expect_done(more);
 }
 
+TEST_F(RunFolder, ResumingRefusesAnotherValueModelOrEncoder) {
+  const fs::path models = fs::path(MOFT_SOURCE_DIR) / "tests/reference/models";
+  fs::copy(folder() / "base", folder() / "value");
+  fs::copy(models / "bert_tiny_gelu", folder() / "encoder");
+  put("train.jsonl", R"({"word": "one", "other": "a b"})"
+                     "\n");
+  const Words more = {
+      "training.baseline=value",
+      "training.value.model=value",
+      "objectives.b.regex=null",
+      "objectives.b.similarity.model=encoder",
+      "objectives.b.similarity.field=other"};
+  expect_done(train(more));
+  Words resume = more;
+  resume.insert(resume.end(), {"training.steps=3", "--resume", "auto"});
+  set("value/config.json", "rope_theta", 100);
+  expect_refused(train(resume), {"value config"});
+  fs::remove(folder() / "value/config.json");
+  fs::copy_file(folder() / "base/config.json", folder() / "value/config.json");
+  set("encoder/config.json", "layer_norm_eps", 0.1);
+  expect_refused(
+      train(resume), {"objectives.b.similarity.model config.json"});
+  fs::remove(folder() / "encoder/config.json");
+  fs::copy_file(
+      models / "bert_tiny_gelu/config.json", folder() / "encoder/config.json");
+  expect_done(train(resume));
+}
+
+TEST_F(RunFolder, ABaseWrittenOverWhileItTrainsStopsTheRun) {
+  const fs::path run = folder() / "run";
+  Program program(folder(), train({"training.steps=100000"}));
+  ASSERT_TRUE(program.wait_until(
+      [&] { return count_lines(run / "metrics.jsonl") >= 2; }));
+  std::string bytes = get("base/model.safetensors");
+  bytes.at(bytes.size() - 3) ^= 1;
+  put("base/model.safetensors", bytes);
+  EXPECT_EQ(program.exit_code(), 1);
+  EXPECT_TRUE(has(program.errors(), "was changed while this run used it"))
+      << program.errors();
+  EXPECT_FALSE(fs::exists(run / "policy"));
+  bytes.at(bytes.size() - 3) ^= 1;
+  put("base/model.safetensors", bytes);
+  const auto steps = count_lines(run / "metrics.jsonl");
+  expect_done(train(
+      {"training.steps=" + std::to_string(steps + 1), "--resume", "auto"}));
+  EXPECT_EQ(count_lines(run / "metrics.jsonl"), steps + 1);
+}
+
 TEST_F(RunFolder, AnAppendedDataFileHasACure) {
   expect_done(train());
   put("train.jsonl", get("train.jsonl") + "{\"word\": \"ten\"}\n");
@@ -317,7 +365,7 @@ TEST_F(FirstFormat, ItsPolicyScoresTheSame) {
 
 TEST_F(FirstFormat, ItsRunIsResumed) {
   expect_refused(
-      {"train", "recipe.yaml"}, {"holds a run of `moft train` already"});
+      {"train", "recipe.yaml"}, {"holds a run already (of `moft train`)"});
   Program program(
       folder(),
       {"train", "recipe.yaml", "training.steps=3", "--resume", "auto"});
