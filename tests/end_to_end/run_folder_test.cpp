@@ -54,6 +54,18 @@ class RunFolder : public testing::Test {
     json[key] = value;
     put(file, json.dump());
   }
+  // A sentence encoder of 40 tokens.
+  void copy_encoder() const {
+    const fs::path reference = fs::path(MOFT_SOURCE_DIR) / "tests/reference";
+    fs::copy(reference / "models/bert_tiny_gelu", folder() / "encoder");
+    auto tokenizer = nlohmann::json::parse(
+        read_all(reference / "tokenizers/fixtures/bert/tokenizer.json"));
+    nlohmann::json vocabulary = nlohmann::json::object();
+    for (const auto& [token, id] : tokenizer["model"]["vocab"].items())
+      if (id < 40) vocabulary[token] = id;
+    tokenizer["model"]["vocab"] = vocabulary;
+    put("encoder/tokenizer.json", tokenizer.dump());
+  }
   // A recipe of `moft sft` beside recipe.yaml.
   void write_sft_recipe() const {
     put("sft.yaml", R"(format_version: 1
@@ -206,9 +218,9 @@ TEST_F(RunFolder, ResumingRefusesAnotherConfigurationOrTokenizer) {
 }
 
 TEST_F(RunFolder, ResumingRefusesAnotherValueModelOrEncoder) {
-  const fs::path models = fs::path(MOFT_SOURCE_DIR) / "tests/reference/models";
   fs::copy(folder() / "base", folder() / "value");
-  fs::copy(models / "bert_tiny_gelu", folder() / "encoder");
+  copy_encoder();
+  const std::string encoder = get("encoder/config.json");
   put("train.jsonl", R"({"word": "one", "other": "a b"})"
                      "\n");
   const Words more = {
@@ -227,10 +239,10 @@ TEST_F(RunFolder, ResumingRefusesAnotherValueModelOrEncoder) {
   set("encoder/config.json", "layer_norm_eps", 0.1);
   expect_refused(
       train(resume), {"objectives.b.similarity.model config.json"});
-  fs::remove(folder() / "encoder/config.json");
-  fs::copy_file(
-      models / "bert_tiny_gelu/config.json", folder() / "encoder/config.json");
-  expect_done(train(resume));
+  put("encoder/config.json", encoder);
+  put("encoder/tokenizer.json", get("encoder/tokenizer.json") + "\n");
+  expect_refused(
+      train(resume), {"objectives.b.similarity.model tokenizer.json"});
 }
 
 TEST_F(RunFolder, ABaseWrittenOverWhileItTrainsStopsTheRun) {
