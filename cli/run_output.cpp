@@ -36,8 +36,8 @@ RunOutput find_resume_point(const std::string& given) {
 }
 
 bool is_below(const fs::path& path, const fs::path& folder) {
-  const auto [end, rest] = std::mismatch(
-      folder.begin(), folder.end(), path.begin(), path.end());
+  const auto [end, rest] =
+      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
   return end == folder.end();
 }
 

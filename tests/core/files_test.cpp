@@ -238,7 +238,8 @@ TEST_F(Files, ATemporaryOfAnotherMachineIsStaleAfterADay) {
   remove_stale_temporaries(folder_);
   EXPECT_EQ(listing(), Names{name});
   fs::last_write_time(
-      folder_ / name, fs::file_time_type::clock::now() - std::chrono::hours(30));
+      folder_ / name,
+      fs::file_time_type::clock::now() - std::chrono::hours(30));
   remove_stale_temporaries(folder_);
   EXPECT_EQ(listing(), Names{});
 }

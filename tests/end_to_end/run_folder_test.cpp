@@ -221,8 +221,9 @@ TEST_F(RunFolder, ResumingRefusesAnotherValueModelOrEncoder) {
   fs::copy(folder() / "base", folder() / "value");
   copy_encoder();
   const std::string encoder = get("encoder/config.json");
-  put("train.jsonl", R"({"word": "one", "other": "a b"})"
-                     "\n");
+  put("train.jsonl",
+      R"({"word": "one", "other": "a b"})"
+      "\n");
   const Words more = {
       "training.baseline=value",
       "training.value.model=value",
@@ -237,8 +238,7 @@ TEST_F(RunFolder, ResumingRefusesAnotherValueModelOrEncoder) {
   fs::remove(folder() / "value/config.json");
   fs::copy_file(folder() / "base/config.json", folder() / "value/config.json");
   set("encoder/config.json", "layer_norm_eps", 0.1);
-  expect_refused(
-      train(resume), {"objectives.b.similarity.model config.json"});
+  expect_refused(train(resume), {"objectives.b.similarity.model config.json"});
   put("encoder/config.json", encoder);
   put("encoder/tokenizer.json", get("encoder/tokenizer.json") + "\n");
   expect_refused(
@@ -328,7 +328,8 @@ TEST_F(RunFolder, AClosedTerminalSavesLikeAnInterrupt) {
 
 TEST_F(RunFolder, AClosedPipeDoesNotEndARun) {
   const std::string command = "cd '" + folder().string() + "' && { '" +
-                              MOFT_BINARY_DIR "/bin/moft' train recipe.yaml "
+                              MOFT_BINARY_DIR
+                              "/bin/moft' train recipe.yaml "
                               "training.steps=12 2>&1; echo $? > code; } | "
                               "head -n 1 > first";
   ASSERT_EQ(std::system(command.c_str()), 0);
@@ -357,12 +358,7 @@ class FirstFormat : public RunFolder {
 
 TEST_F(FirstFormat, ItsPolicyScoresTheSame) {
   const Words score = {
-      "score",
-      "run",
-      "--weights",
-      "a=0.25,b=0.75",
-      "--input",
-      "pairs.jsonl"};
+      "score", "run", "--weights", "a=0.25,b=0.75", "--input", "pairs.jsonl"};
   Program program(folder(), score);
   ASSERT_EQ(program.exit_code(), 0) << program.errors();
   EXPECT_NEAR(

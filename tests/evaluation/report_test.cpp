@@ -279,8 +279,8 @@ TEST(WriteReport, TwoWritersDoNotMix) {
     std::thread other([&] { write_report(folder, reports[0]); });
     write_report(folder, reports[1]);
     other.join();
-    const bool first = read_report(folder / "report.json").title ==
-                       reports[0].title;
+    const bool first =
+        read_report(folder / "report.json").title == reports[0].title;
     const std::string page = read_text(folder / "index.html");
     EXPECT_NE(page.find(reports[first ? 0 : 1].title), std::string::npos);
     EXPECT_EQ(page.find(reports[first ? 1 : 0].title), std::string::npos);

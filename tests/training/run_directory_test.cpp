@@ -78,7 +78,8 @@ TEST(TrainingRun, EveryKindOfDamageIsSeen) {
         "recipe.yaml",
         "state.json"}) {
     const std::string good = read_all(step / name);
-    std::ofstream(step / name, std::ios::binary) << good.substr(0, good.size() / 2);
+    std::ofstream(step / name, std::ios::binary)
+        << good.substr(0, good.size() / 2);
     EXPECT_THROW(newest_intact_checkpoint(run), CallerError) << name;
     fs::remove(step / name);
     EXPECT_THROW(newest_intact_checkpoint(run), CallerError) << name;
