@@ -36,8 +36,8 @@ RunOutput find_resume_point(const std::string& given) {
 }
 
 bool is_below(const fs::path& path, const fs::path& folder) {
-  const auto [end, rest] = std::mismatch(
-      folder.begin(), folder.end(), path.begin(), path.end());
+  const auto [end, rest] =
+      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
   return end == folder.end();
 }
 
@@ -139,7 +139,7 @@ void check_output(
     throw_other_kind(directory, *kind, flags);
   if (kind && flags.resume.empty() && !flags.overwrite) {
     throw_caller_error(
-        "{}: holds a run of `{}` already; go on with it (--resume auto), "
+        "{}: holds a run already (of `{}`); go on with it (--resume auto), "
         "choose another --output, or replace it (--overwrite)",
         directory.string(),
         command_of(*kind));

@@ -215,7 +215,7 @@ class SoupCommand : public Command {
   void check_room() const {
     if (const auto kind = find_run_kind(to_)) {
       throw_caller_error(
-          "{}: holds a run of `{}` already; choose another directory",
+          "{}: holds a run already (of `{}`); choose another directory",
           to_,
           command_of(*kind));
     }

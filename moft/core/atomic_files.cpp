@@ -201,8 +201,7 @@ AtomicDirectory::AtomicDirectory(fs::path path, IfExists if_exists)
         path_.string());
   remove_stale(directory_of(path_), path_.filename().string());
   temporary_ = std::make_unique<Temporary>(path_, Temporary::Kind::kDirectory);
-  if (temporary_->reason() != 0)
-    throw_write_error(path_, temporary_->reason());
+  if (temporary_->reason() != 0) throw_write_error(path_, temporary_->reason());
 }
 
 AtomicDirectory::~AtomicDirectory() = default;

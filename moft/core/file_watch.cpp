@@ -18,9 +18,8 @@ bool read_state(const std::filesystem::path& path, FileState& state) {
   state.device = status.st_dev;
   state.inode = status.st_ino;
   state.bytes = status.st_size;
-  state.modified_ns =
-      std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 +
-      status.st_mtim.tv_nsec;
+  state.modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 +
+                      status.st_mtim.tv_nsec;
   return true;
 }
 

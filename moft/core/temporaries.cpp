@@ -101,8 +101,7 @@ class Probe {
   explicit Probe(const fs::path& path) {
     constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     descriptor_ = ::open(path.c_str(), O_RDWR | kFlags);
-    if (descriptor_ < 0)
-      descriptor_ = ::open(path.c_str(), O_RDONLY | kFlags);
+    if (descriptor_ < 0) descriptor_ = ::open(path.c_str(), O_RDONLY | kFlags);
   }
   ~Probe() {
     if (descriptor_ >= 0) ::close(descriptor_);
@@ -146,7 +145,7 @@ Temporary::Temporary(const fs::path& target, Kind kind) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     path_ = live_temporaries().add(target);
     if (!make(kind) || lock()) return;
-    release();
+    remove();
   }
   reason_ = EBUSY;
 }

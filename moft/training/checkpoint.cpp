@@ -155,6 +155,22 @@ void check_file(const Checkpoint& checkpoint, const char* name) {
       kStateFile);
 }
 
+// Under its own name a checkpoint is complete or not there at all. What moft
+// did not write stays.
+void remove_checkpoint(const fs::path& path) {
+  const auto is_foreign = [](const fs::directory_entry& entry) {
+    return !is_checkpoint_file(entry.path().filename().string());
+  };
+  if (!is_checkpoint(path)) return;
+  if (std::any_of(
+          fs::directory_iterator(path), fs::directory_iterator(), is_foreign)) {
+    for (const fs::path& file : files_of_checkpoint(path))
+      fs::remove(file);
+    return;
+  }
+  remove_whole_directory(path);
+}
+
 }  // namespace
 
 fs::path checkpoints_of(const fs::path& run) {
@@ -328,8 +344,7 @@ TrainerState load_checkpoint(
 }
 
 void set_aside(const fs::path& checkpoint) {
-  const std::string name =
-      checkpoint.string() + std::string(kDamagedMark);
+  const std::string name = checkpoint.string() + std::string(kDamagedMark);
   fs::path aside = name;
   for (int count = 2; fs::exists(aside); ++count)
     aside = fmt::format("{}-{}", name, count);
@@ -340,26 +355,6 @@ void set_aside(const fs::path& checkpoint) {
         "{}: cannot be renamed: {}", checkpoint.string(), error.message());
   }
 }
-
-namespace {
-
-// Under its own name a checkpoint is complete or not there at all. What moft
-// did not write stays.
-void remove_checkpoint(const fs::path& path) {
-  const auto is_foreign = [](const fs::directory_entry& entry) {
-    return !is_checkpoint_file(entry.path().filename().string());
-  };
-  if (!is_checkpoint(path)) return;
-  if (std::any_of(
-          fs::directory_iterator(path), fs::directory_iterator(), is_foreign)) {
-    for (const fs::path& file : files_of_checkpoint(path))
-      fs::remove(file);
-    return;
-  }
-  remove_whole_directory(path);
-}
-
-}  // namespace
 
 void remove_later_checkpoints(const fs::path& run, std::int64_t step) {
   for (const fs::path& path : list_checkpoints(run)) {

@@ -79,7 +79,7 @@ struct CheckpointState {
 struct Checkpoint {
   std::filesystem::path directory;
   CheckpointState state;
-  std::string recipe;  // YAML
+  std::string recipe;                          // YAML
   std::vector<std::filesystem::path> damaged;  // newer ones, to be set aside
 };
 

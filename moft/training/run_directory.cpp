@@ -84,8 +84,8 @@ std::optional<RunKind> recognise(const fs::path& directory) {
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored)) return {};
   const std::string recipe = read_text(file);
-  const bool trained = holds_checkpoint(directory) ||
-                       is_there(directory / kEventFile);
+  const bool trained =
+      holds_checkpoint(directory) || is_there(directory / kEventFile);
   if (has_section(recipe, "sft") &&
       (trained || is_published(directory, kModelDirectory))) {
     return RunKind::kSft;
@@ -156,8 +156,7 @@ std::optional<RunKind> find_run_kind(const fs::path& directory) {
 void write_run_kind(const fs::path& directory, RunKind kind) {
   RunFile run;
   run.kind = kind;
-  write_atomically(
-      directory / kRunFile, options_to_json(run).dump(2) + "\n");
+  write_atomically(directory / kRunFile, options_to_json(run).dump(2) + "\n");
 }
 
 bool holds_run(const fs::path& directory) {
