@@ -47,7 +47,8 @@ void refuse_policy(
     return;
   }
   throw_caller_error(
-      "{} is {}, a trained policy, of which a model is only the untrained base; "
+      "{} is {}, a trained policy, of which a model is only the untrained "
+      "base; "
       "{}",
       key,
       quote_text(path, 200),
@@ -98,12 +99,14 @@ void resolve_start(Recipe& recipe, const RecipeSource& source) {
 }
 
 void refuse_removal(
-    const std::string& output, const std::string& path, const std::string& key) {
+    const std::string& output,
+    const std::string& path,
+    const std::string& key) {
   const fs::path place = fs::weakly_canonical(path);
   for (const char* own : {"policy", "model", "checkpoints"}) {
     const fs::path folder = fs::weakly_canonical(fs::path(output) / own);
-    const auto [end, ignored] = std::mismatch(
-        folder.begin(), folder.end(), place.begin(), place.end());
+    const auto [end, ignored] =
+        std::mismatch(folder.begin(), folder.end(), place.begin(), place.end());
     if (end != folder.end()) continue;
     throw_caller_error(
         "--overwrite would remove {}, which {} names; choose another --output",

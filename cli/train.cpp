@@ -74,8 +74,7 @@ InputHashes hash_inputs(
   if (recipe.training.value.model)
     add_hashes(hashes, "value weights", value.weight_files);
   if (recipe.policy.start) {
-    hashes["policy.start"] =
-        hash_file(steering_file_of(*recipe.policy.start));
+    hashes["policy.start"] = hash_file(steering_file_of(*recipe.policy.start));
   }
   hashes["data.train"] = hash_file(recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
