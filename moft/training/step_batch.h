@@ -15,10 +15,10 @@ namespace moft {
 
 struct StepBatch {
   std::int64_t samples_per_prompt = 1;
-  bool one_part = false;                 // scored and differentiated as a whole
-  std::vector<const Example*> examples;  // [P]
-  std::vector<TokenIds> prompts;         // [P], as the policy reads them
-  std::vector<TokenIds> plain_prompts;   // [P], as the reference does
+  bool one_part = false;  // scored and differentiated as a whole
+  std::vector<const Example*> examples;    // [P]
+  std::vector<TokenIds> prompts;           // [P], as the policy reads them
+  std::vector<TokenIds> plain_prompts;     // [P], as the reference does
   std::vector<std::string> prompt_texts;   // [P]
   std::vector<Steering> steerings;         // [P]
   std::vector<Coefficients> coefficients;  // [P]
@@ -26,7 +26,7 @@ struct StepBatch {
   std::vector<std::string> texts;          // [B]
   std::shared_ptr<const Features> features;
   std::shared_ptr<const PromptGraph> prompt_graph;  // if all are one part
-  Scores scores;                                    // [B][m]
+  Scores scores;      // [B][m]
   at::Tensor values;  // [P, m or 1] of the value network; undefined without
   // Set once the completions are scored; all [B], double, on the CPU.
   std::vector<double> log_ratio;  // log pi(y) - log ref(y)
