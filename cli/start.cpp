@@ -47,7 +47,8 @@ void refuse_policy(
     return;
   }
   throw_caller_error(
-      "{} is {}, a trained policy, of which a model is only the untrained base; "
+      "{} is {}, a trained policy, of which a model is only the untrained "
+      "base; "
       "{}",
       key,
       quote_text(path, 200),

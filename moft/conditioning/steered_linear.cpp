@@ -101,8 +101,7 @@ bool SteeredLinear::steered() const {
 
 at::Tensor SteeredLinear::forward(
     const at::Tensor& x, const RowSteering& steering) const {
-  if (adapters_ == nullptr || steering.is_reference())
-    return base(x, steering);
+  if (adapters_ == nullptr || steering.is_reference()) return base(x, steering);
   const bool frozen =
       !differentiate(*weight_) && !differs_by_row(*weight_, steering);
   if (!frozen) return adapters_->add_to(base(x, steering), x, steering);

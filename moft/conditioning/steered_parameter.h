@@ -7,8 +7,9 @@
 //
 // All tensors are float32 masters on one device. `value(c)` is what a forward
 // pass under coefficients c multiplies with; mixed values are cached until the
-// copies change, m + 1 of them or as many as make_room() asked for. The reference may be read from its file when it is first
-// needed; packing a frozen one does not keep it.
+// copies change, m + 1 of them or as many as make_room() asked for. The
+// reference may be read from its file when it is first needed; packing a frozen
+// one does not keep it.
 //
 // Thread safety: const members may run in one thread at a time (caches).
 #pragma once

@@ -61,11 +61,11 @@ bool is_out_of_memory(const std::exception& error) {
 std::string out_of_memory_message(
     const std::exception& error, std::string_view cure) {
   const std::uint64_t bytes = bytes_wanted(error.what());
-  const std::string wanted =
-      bytes == 0 ? ""
-                 : fmt::format(
-                       " ({:.1f} MB more were asked for)",
-                       static_cast<double>(bytes) / 1e6);
+  const std::string wanted = bytes == 0
+                                 ? ""
+                                 : fmt::format(
+                                       " ({:.1f} MB more were asked for)",
+                                       static_cast<double>(bytes) / 1e6);
   return fmt::format("not enough memory{}; {}", wanted, cure);
 }
 

@@ -70,8 +70,8 @@ void check_fits(
         "hashes differ); give the base that it was trained from",
         path.string());
   }
-  const auto differ = differing_options(
-      set_of(start.conditioning), set_of(now.conditioning));
+  const auto differ =
+      differing_options(set_of(start.conditioning), set_of(now.conditioning));
   if (!differ.empty()) {
     throw_caller_error(
         "policy.start {}: its conditioning.{} is another than this recipe's; "

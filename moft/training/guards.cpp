@@ -1,5 +1,7 @@
 #include "moft/training/guards.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace moft {
@@ -13,6 +15,7 @@ std::optional<std::string> Guards::check(
       options_.distinct_floor && !(distinct >= *options_.distinct_floor);
   state_.kl_steps = high ? state_.kl_steps + 1 : 0;
   state_.collapse_steps = alike ? state_.collapse_steps + 1 : 0;
+  seen_ = true;
   kl_ = kl;
   distinct_ = distinct;
   const bool stop = state_.kl_steps >= options_.patience ||
@@ -21,6 +24,14 @@ std::optional<std::string> Guards::check(
 }
 
 std::optional<std::string> Guards::alarm() const {
+  if (alarmed() && !seen_) {
+    return fmt::format(
+        "training.guards.{} was broken for {} steps in a row when the "
+        "checkpoint was saved",
+        state_.kl_steps >= state_.collapse_steps ? "kl_ceiling"
+                                                 : "distinct_floor",
+        std::max(state_.kl_steps, state_.collapse_steps));
+  }
   if (state_.kl_steps > 0 && state_.kl_steps >= state_.collapse_steps) {
     return fmt::format(
         "the mean KL is {:.4g} nats, above training.guards.kl_ceiling = {:.4g} "

@@ -42,7 +42,8 @@ class Guards {
  private:
   GuardOptions options_;
   GuardState state_;
-  double kl_ = 0.0;  // of the last step
+  bool seen_ = false;  // the last step itself, not its state alone
+  double kl_ = 0.0;
   double distinct_ = 0.0;
 };
 

@@ -98,19 +98,17 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   const std::int64_t logits = s.vocabulary * kFloat;
   const std::int64_t buffers =
       rows * (n + fresh) * s.layers * 2 * s.key_width * kFloat;
-  const std::int64_t features =
-      (prompts * n + rows * fresh) * s.width * kFloat;
+  const std::int64_t features = (prompts * n + rows * fresh) * s.width * kFloat;
   estimate.rollout = buffers + features + 2 * rows * logits;
 
-  const std::int64_t parts =
-      std::min(training.gradient_accumulation, prompts);
+  const std::int64_t parts = std::min(training.gradient_accumulation, prompts);
   const std::int64_t part_prompts = (prompts + parts - 1) / parts;
   const std::int64_t part_rows = part_prompts * samples;
   const std::int64_t tokens = part_prompts * n + part_rows * fresh;
   // Two norms with what enters and leaves them, q and what attention gives,
   // k and v, and the feed-forward layer's inner states.
-  const std::int64_t kept = 6 * s.width + 2 * s.query_width +
-                            2 * s.key_width + (s.gated ? 3 : 2) * s.feed_forward;
+  const std::int64_t kept = 6 * s.width + 2 * s.query_width + 2 * s.key_width +
+                            (s.gated ? 3 : 2) * s.feed_forward;
   const std::int64_t tree = n + samples * fresh;
   const bool direct = differentiates_kl(training.kl_estimator);
   estimate.scoring = features + tokens * s.layers * kept * kFloat +
@@ -155,11 +153,10 @@ ModelShape shape_of(const T5Config& config) {
   const std::int64_t feed_forward = feed_forward_parameters(s) + s.width;
   // A decoder layer attends twice; each stack has its relative positions and a
   // last norm.
-  s.parameters =
-      config.encoder_layers * (attention + feed_forward) +
-      config.decoder_layers * (2 * attention + feed_forward) +
-      2 * (config.buckets * config.heads + s.width) +
-      (s.tied_head ? 1 : 2) * s.vocabulary * s.width;
+  s.parameters = config.encoder_layers * (attention + feed_forward) +
+                 config.decoder_layers * (2 * attention + feed_forward) +
+                 2 * (config.buckets * config.heads + s.width) +
+                 (s.tied_head ? 1 : 2) * s.vocabulary * s.width;
   return s;
 }
 

@@ -69,8 +69,7 @@ at::Tensor logits_under(
   return policy.model()
       .completion_logits(
           batch,
-          RowSteering::per_row(
-              {policy.coefficients_of(steering)}, {0}, device))
+          RowSteering::per_row({policy.coefficients_of(steering)}, {0}, device))
       .to(at::kFloat)
       .clone();
 }
@@ -119,8 +118,8 @@ std::string model_card_text(
       equal_weights(policy));
   text += "## Training figures\n\n" + figures_table(card) + "\n";
   if (!card.alarm.empty()) {
-    text += fmt::format(
-        "**In alarm when training ended:** {}.\n\n", card.alarm);
+    text +=
+        fmt::format("**In alarm when training ended:** {}.\n\n", card.alarm);
   }
   text +=
       "## Licence and limits\n\nThe base model's licence applies to this "

@@ -80,12 +80,11 @@ RunPlace TrainingRun::place() const {
 
 void TrainingRun::one_step() {
   store_.check_inputs();
-  StepResult result = run_step(
-      trainer_.finished_steps() + 1, place(), [&] {
-        StepResult taken = trainer_.step();
-        evaluate(taken);
-        return taken;
-      });
+  StepResult result = run_step(trainer_.finished_steps() + 1, place(), [&] {
+    StepResult taken = trainer_.step();
+    evaluate(taken);
+    return taken;
+  });
   store_.logs().write(result);
   progress_.print(result);
   note_ties(result);
@@ -140,10 +139,7 @@ void TrainingRun::save() {
 void TrainingRun::throw_guarded(
     std::int64_t step, const std::string& reason) const {
   throw_world_error(
-      "stopped at step {}: {}; {}",
-      step,
-      reason,
-      what_is_left(place()));
+      "stopped at step {}: {}; {}", step, reason, what_is_left(place()));
 }
 
 std::optional<std::string> TrainingRun::end_in_alarm() const {

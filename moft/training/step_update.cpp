@@ -314,10 +314,7 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
   const auto kind =
       parse_normalisation(enum_name(options_.advantage_normalisation));
   const NormalisedAdvantages result = make_advantages(
-      {trained,
-       baseline,
-       groups,
-       options_.baseline == Baseline::kLeaveOneOut},
+      {trained, baseline, groups, options_.baseline == Baseline::kLeaveOneOut},
       kind);
   batch.reward =
       to_doubles(regularised_reward(scalar, doubles(batch.log_ratio), alphas));

@@ -161,7 +161,8 @@ TEST(MakeAdvantages, GroupsThatTieAtDifferentRewards) {
   const at::Tensor groups = labels({0, 0, 0, 1, 1, 1});
   const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
   for (const Normalisation kind : kAll) {
-    const auto result = make_advantages({rewards, left_out, groups, true}, kind);
+    const auto result =
+        make_advantages({rewards, left_out, groups, true}, kind);
     expect_near(result.advantages, at::zeros({6}, at::kDouble), 0.0);
     expect_near(result.divisor, at::ones({6}, at::kDouble), 0.0);
   }
@@ -177,11 +178,11 @@ TEST(MakeAdvantages, ATiedGroupLeavesTheOthersAlone) {
   const at::Tensor rewards = row({0.1, 0.1, 0.1, 0, 1, 0});
   const at::Tensor groups = labels({0, 0, 0, 1, 1, 1});
   const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
-  const auto none = make_advantages(
-      {rewards, left_out, groups, true}, Normalisation::kNone);
+  const auto none =
+      make_advantages({rewards, left_out, groups, true}, Normalisation::kNone);
   expect_near(none.advantages, row({0, 0, 0, -0.5, 1, -0.5}), 0.0);
-  const auto group = make_advantages(
-      {rewards, left_out, groups, true}, Normalisation::kGroup);
+  const auto group =
+      make_advantages({rewards, left_out, groups, true}, Normalisation::kGroup);
   EXPECT_EQ(group.divisor[0].item<double>(), 1.0);
   EXPECT_NEAR(group.divisor[3].item<double>(), std::sqrt(0.5), 1e-7);
 }
@@ -194,10 +195,8 @@ TEST(MakeAdvantages, NothingIsDividedByLessThanTheFloor) {
        {Normalisation::kBatch, Normalisation::kGroup}) {
     const auto result =
         make_advantages({rewards, left_out, groups, true}, kind);
-    expect_near(
-        result.divisor, at::full({4}, kLeastDivisor, at::kDouble), 0.0);
-    expect_near(
-        result.advantages, (rewards - left_out) / kLeastDivisor, 1e-12);
+    expect_near(result.divisor, at::full({4}, kLeastDivisor, at::kDouble), 0.0);
+    expect_near(result.advantages, (rewards - left_out) / kLeastDivisor, 1e-12);
   }
 }
 

@@ -83,7 +83,8 @@ TEST_F(SteeredLinearTest, TheWideProductAgreesWithTheMixedWeights) {
 
 // Copies that are rounded one by one do not add up to the rounded mixture, so
 // in bf16 every batch takes the mixed weights, whatever else is in it.
-TEST_F(SteeredLinearTest, InBf16AnyNumberOfSteeringsIsTheMixedWeightsBitForBit) {
+TEST_F(
+    SteeredLinearTest, InBf16AnyNumberOfSteeringsIsTheMixedWeightsBitForBit) {
   linear_.weight().set_storage(kernels::Storage::kBFloat16);
   const at::Tensor together = linear_.forward(x_, many_);
   EXPECT_TRUE(same_bits(together, row_by_row(linear_, x_)));

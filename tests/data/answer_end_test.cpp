@@ -92,7 +92,10 @@ TEST(AnswerEnd, TheTokenThatEndsATurnOfManyFormats) {
   EXPECT_EQ(turn_end("user: {post}</s>\nassistant: "), "</s>");
   EXPECT_EQ(turn_end("{post}<|END_OF_TURN_TOKEN|>"), "<|END_OF_TURN_TOKEN|>");
   for (const char* without :
-       {"{post}\nTL;DR:", "[INST] {post} [/INST]", "<|extend|>{post}", "{post}"})
+       {"{post}\nTL;DR:",
+        "[INST] {post} [/INST]",
+        "<|extend|>{post}",
+        "{post}"})
     EXPECT_EQ(turn_end(without), "none") << without;
 }
 

@@ -71,8 +71,7 @@ TEST_F(PolicyStart, TheFirstStepHasTheTrueKl) {
   EXPECT_EQ(first_step("run").at("kl"), 0.0);
   EXPECT_GT(first_step("next").at("kl").get<double>(), 0.01);
   // With no training at all the policy is the start's.
-  const Ended same =
-      go_on("same", {"training.optimizer.learning_rate=1e-300"});
+  const Ended same = go_on("same", {"training.optimizer.learning_rate=1e-300"});
   ASSERT_EQ(same.code, 0) << same.errors;
   EXPECT_EQ(
       read_all(folder() / "same/policy/steering.safetensors"),
@@ -117,7 +116,8 @@ TEST_F(PolicyStart, AnInterruptedRunResumesToTheSameBits) {
   EXPECT_EQ(without.code, 2);
   EXPECT_TRUE(has(without.errors, "policy.start")) << without.errors;
   const Ended other = go_on(
-      "grown", {"policy.start=straight", "training.steps=4", "--resume", "auto"});
+      "grown",
+      {"policy.start=straight", "training.steps=4", "--resume", "auto"});
   EXPECT_EQ(other.code, 2);
   EXPECT_TRUE(has(other.errors, "policy.start is not what")) << other.errors;
 }
@@ -177,8 +177,8 @@ data:
   completion_template: "{word}"
 sft: {steps: 1, pairs_per_step: 2}
 )");
-  const Ended checkpoint = moft(
-      {"train", "recipe.yaml", "policy.model=run/checkpoints/step-6"});
+  const Ended checkpoint =
+      moft({"train", "recipe.yaml", "policy.model=run/checkpoints/step-6"});
   EXPECT_EQ(checkpoint.code, 2);
   EXPECT_TRUE(has(checkpoint.errors, "a checkpoint of a run"))
       << checkpoint.errors;
@@ -192,8 +192,8 @@ sft: {steps: 1, pairs_per_step: 2}
 TEST_F(PolicyStart, ARefusedResumeNamesIt) {
   std::ofstream(folder() / "train.jsonl", std::ios::app)
       << "{\"word\": \"seven\"}\n";
-  const Ended run = moft(
-      {"train", "recipe.yaml", "training.steps=8", "--resume", "auto"});
+  const Ended run =
+      moft({"train", "recipe.yaml", "training.steps=8", "--resume", "auto"});
   EXPECT_EQ(run.code, 2);
   EXPECT_TRUE(has(run.errors, "policy.start: ")) << run.errors;
 }

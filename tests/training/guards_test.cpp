@@ -77,5 +77,21 @@ TEST(Guards, NullSwitchesThemOff) {
         guards.check(step(std::numeric_limits<double>::infinity(), 0)));
 }
 
+TEST(Guards, TheAlarmIsThatOfTheLastStep) {
+  Guards guards(options());
+  EXPECT_FALSE(guards.alarm());
+  guards.check(step(51.5, 1));
+  ASSERT_TRUE(guards.alarm());
+  EXPECT_NE(guards.alarm()->find("51.5 nats"), std::string::npos);
+  // From a checkpoint that was saved in alarm, before another step.
+  const Guards restored(options(), guards.state());
+  ASSERT_TRUE(restored.alarm());
+  EXPECT_NE(
+      restored.alarm()->find("kl_ceiling was broken for 1 step"),
+      std::string::npos);
+  guards.check(step(1, 1));
+  EXPECT_FALSE(guards.alarm());
+}
+
 }  // namespace
 }  // namespace moft

@@ -32,7 +32,8 @@ TEST(MemoryEstimate, CountsTheModelsParameters) {
   const auto config =
       llama_config_from_json(tiny.policy->base().config, "tiny");
   EXPECT_EQ(
-      shape_of(config).parameters, tiny.policy->base().model->info().parameters);
+      shape_of(config).parameters,
+      tiny.policy->base().model->info().parameters);
   // Adapters: of one copy, as the policy counts them.
   EXPECT_EQ(
       steered_parameters(

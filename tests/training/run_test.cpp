@@ -184,8 +184,7 @@ TEST(TrainingRun, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
   options.training.evaluation.every = 3;
   TinyTraining tiny(scratch.path(), options);
   RunSetup setup = setup_of(scratch.path() / "run", tiny);
-  setup.on_evaluate =
-      [](std::int64_t) -> std::map<std::string, double> {
+  setup.on_evaluate = [](std::int64_t) -> std::map<std::string, double> {
     throw std::bad_alloc();
   };
   TrainingRun run(setup, *tiny.policy, *tiny.trainer, {});

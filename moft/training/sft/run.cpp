@@ -74,10 +74,9 @@ StepResult SftRun::step_and_evaluate() {
 void SftRun::one_step() {
   const SftOptions& options = trainer_.options();
   store_.check_inputs();
-  StepResult result = run_step(
-      trainer_.finished_steps() + 1, place(), [&] {
-        return step_and_evaluate();
-      });
+  StepResult result = run_step(trainer_.finished_steps() + 1, place(), [&] {
+    return step_and_evaluate();
+  });
   store_.logs().write(result);
   print(result);
   const double loss = result.metrics.at("loss");

@@ -17,8 +17,8 @@
 
 #include "moft/training/run_setup.h"
 #include "moft/training/run_store.h"
-#include "moft/training/step_failure.h"
 #include "moft/training/sft/trainer.h"
+#include "moft/training/step_failure.h"
 
 namespace moft {
 
