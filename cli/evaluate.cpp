@@ -9,9 +9,11 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/data/encode_prompt.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/training/publish.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
@@ -214,7 +216,7 @@ class EvaluateCommand : public Command {
       const Compute& compute,
       const ObjectiveSet& objectives,
       const std::vector<Example>& examples,
-      const std::string& what) const {
+      const std::string& what) {
     auto policy = load_policy(run.policy(), compute.load);
     const std::int64_t weightings =
         objectives.size() == 1 ? 1 : options.weightings;
@@ -228,6 +230,10 @@ class EvaluateCommand : public Command {
         alphas == 1 ? "" : fmt::format(" and {} alphas", alphas),
         compute.describe());
     const PromptTemplate prompt(run.definition.prompt_template);
+    check_alpha(
+        run,
+        *policy,
+        encode_prompt(prompt, examples.at(0), policy->tokenizer()));
     Report report = evaluate_policy(
         *policy,
         objectives,
@@ -240,6 +246,18 @@ class EvaluateCommand : public Command {
     report.policy = run.facts;
     report.data = data_;
     return report;
+  }
+
+  // Whether alpha is a knob at all; the front may be at one alpha only.
+  void check_alpha(
+      const EvaluatedRun& run, SteeredPolicy& policy, const TokenIds& prompt) {
+    if (!has_alpha_knob(run)) return;
+    if (alpha_effect(policy, prompt) >= kLeastSteeringEffect) return;
+    remarks_.push_back(fmt::format(
+        "Warning: the policy of {} does not answer to alpha: its logits at "
+        "alpha {} equal those at 1.",
+        run.name,
+        shortest_number(policy.kl_range().alpha_min())));
   }
 
   void finish(Report& report, const EvaluatedRun& run) const {
@@ -262,6 +280,14 @@ class EvaluateCommand : public Command {
         {"training alpha", shortest_number(run.facts.alpha)},
         {"training seed", std::to_string(run.recipe.training.seed)},
         {"training steps", std::to_string(steps)}};
+    for (const BaselinePolicy& baseline : report.baselines) {
+      report.provenance["baseline " + baseline.name] = fmt::format(
+          "{}, {} steps, temperature {}, alpha {}",
+          baseline.policy->base,
+          baseline.policy->steps.value_or(0),
+          shortest_number(baseline.policy->temperature),
+          shortest_number(baseline.policy->alpha));
+    }
   }
 
   static void print(const Report& report, const fs::path& target) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -88,26 +89,27 @@ std::array<std::vector<std::size_t>, 2> random_halves(
   RandomStream stream(seed, Purpose::kBootstrap, 1, partition);
   for (std::size_t n = prompts; n > 1; --n)
     std::swap(order[n - 1], order[stream.below(n)]);
-  std::array<std::vector<std::size_t>, 2> halves;
-  for (std::size_t n = 0; n < prompts; ++n)
-    halves[n % 2].push_back(order[n]);
-  return halves;
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(prompts / 2);
+  return {
+      std::vector<std::size_t>(order.begin(), middle),
+      std::vector<std::size_t>(middle, order.end())};
 }
 
-// What the point chosen on the other half gains over the own one, [points]
-// times [prompts].
+// What the points chosen on some prompts gain over the own ones on others,
+// [points][scored].
 std::vector<Numbers> gains_of(
     const Scores& scores,
-    const std::array<std::vector<std::size_t>, 2>& halves,
-    std::size_t prompts) {
-  std::vector<Numbers> gains(scores.points(), Numbers(prompts, 0.0));
-  for (std::size_t h = 0; h < 2 && prompts > 1; ++h) {
-    const std::vector<Numbers> sums = scores.sums(halves[1 - h]);
-    for (std::size_t i = 0; i < scores.points(); ++i) {
-      const std::size_t chosen = scores.best(i, sums);
-      if (chosen == i) continue;
-      for (const std::size_t n : halves[h])
-        gains[i][n] = scores.value(i, chosen, n) - scores.value(i, i, n);
+    const std::vector<std::size_t>& chosen_on,
+    const std::vector<std::size_t>& scored_on) {
+  std::vector<Numbers> gains(scores.points(), Numbers(scored_on.size(), 0.0));
+  if (chosen_on.empty()) return gains;
+  const std::vector<Numbers> sums = scores.sums(chosen_on);
+  for (std::size_t i = 0; i < scores.points(); ++i) {
+    const std::size_t chosen = scores.best(i, sums);
+    if (chosen == i) continue;
+    for (std::size_t k = 0; k < scored_on.size(); ++k) {
+      gains[i][k] = scores.value(i, chosen, scored_on[k]) -
+                    scores.value(i, i, scored_on[k]);
     }
   }
   return gains;
@@ -122,19 +124,24 @@ Numbers mean_over_points(const std::vector<Numbers>& rows) {
   return mean;
 }
 
-// One figure of several partitions: the mean, between the medians of the
-// bounds (Chernozhukov et al., 2018: splitting at random adds to the spread
-// that the bounds of a single partition hold).
-class OverPartitions {
+// One figure of several halves: the mean over their prompts, between the
+// medians of their bounds. What a half is scored on is independent of what was
+// chosen on the other, so its own bounds hold; the median of bounds that hold
+// does nearly as well (Chernozhukov et al., 2018). Bounds of both halves
+// together would not: a setting that is lucky in both is chosen in both.
+class OverHalves {
  public:
-  void add(const Interval& one) {
-    means_ += one.mean;
+  void add(const Bootstrap& bootstrap, const Numbers& per_prompt) {
+    const Interval one = bootstrap.mean(per_prompt);
+    const auto count = static_cast<double>(per_prompt.size());
+    sum_ += one.mean * count;
+    prompts_ += count;
     lows_.push_back(one.low);
     highs_.push_back(one.high);
   }
 
   Interval result() const {
-    const double mean = means_ / static_cast<double>(lows_.size());
+    const double mean = sum_ / prompts_;
     return {
         mean,
         std::min(mean, quantile(lows_, 0.5)),
@@ -142,14 +149,23 @@ class OverPartitions {
   }
 
  private:
-  double means_ = 0;
+  double sum_ = 0;
+  double prompts_ = 0;
   Numbers lows_, highs_;
 };
 
-Interval share_of(const std::vector<OverPartitions>& regrets) {
+// Mean over the points of what each gives at its own steering.
+double own_value(const Scores& scores, std::size_t prompt) {
+  double sum = 0;
+  for (std::size_t i = 0; i < scores.points(); ++i)
+    sum += scores.value(i, i, prompt);
+  return sum / static_cast<double>(scores.points());
+}
+
+Interval share_of(const std::vector<OverHalves>& regrets) {
   Interval share;
   const auto one = 1 / static_cast<double>(regrets.size());
-  for (const OverPartitions& figure : regrets) {
+  for (const OverHalves& figure : regrets) {
     const Interval regret = figure.result();
     if (regret.mean <= kTie) share.mean += one;
     if (regret.high <= kTie) share.low += one;
@@ -166,23 +182,28 @@ CrossFit cross_fit(
     const Bootstrap& bootstrap) {
   const Scores scores(points, objectives);
   const std::size_t prompts = bootstrap.prompts();
-  Numbers own(prompts, 0.0);
-  for (std::size_t n = 0; n < prompts; ++n) {
-    for (std::size_t i = 0; i < points.size(); ++i)
-      own[n] += scores.value(i, i, n) / static_cast<double>(points.size());
-  }
-  OverPartitions best, regret;
-  std::vector<OverPartitions> regrets(points.size());
+  // Halves differ in size where the number of prompts is odd.
+  std::map<std::size_t, Bootstrap> bootstraps;
+  OverHalves best, regret;
+  std::vector<OverHalves> regrets(points.size());
   for (std::uint32_t k = 0; k < kPartitions; ++k) {
-    const std::vector<Numbers> gains = gains_of(
-        scores, random_halves(prompts, bootstrap.options().seed, k), prompts);
-    Numbers gain = mean_over_points(gains);
-    regret.add(bootstrap.mean(gain));
-    for (std::size_t n = 0; n < prompts; ++n)
-      gain[n] += own[n];
-    best.add(bootstrap.mean(gain));
-    for (std::size_t i = 0; i < points.size(); ++i)
-      regrets[i].add(bootstrap.mean(gains[i]));
+    const auto halves = random_halves(prompts, bootstrap.options().seed, k);
+    for (std::size_t h = 0; h < 2; ++h) {
+      const std::vector<std::size_t>& scored = halves[h];
+      if (scored.empty()) continue;
+      const Bootstrap& half =
+          bootstraps
+              .try_emplace(scored.size(), scored.size(), bootstrap.options())
+              .first->second;
+      const auto gains = gains_of(scores, halves[1 - h], scored);
+      Numbers gain = mean_over_points(gains);
+      regret.add(half, gain);
+      for (std::size_t n = 0; n < scored.size(); ++n)
+        gain[n] += own_value(scores, scored[n]);
+      best.add(half, gain);
+      for (std::size_t i = 0; i < points.size(); ++i)
+        regrets[i].add(half, gains[i]);
+    }
   }
   return {best.result(), regret.result(), share_of(regrets)};
 }

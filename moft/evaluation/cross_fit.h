@@ -8,8 +8,9 @@
 // prompts the choice itself may be wrong, so regret is rather too small than
 // too large, and it may fall below 0.
 //
-// Intervals: percentile bootstraps over prompts with the choices held, the
-// medians of their bounds over the partitions.
+// Intervals: the medians, over the halves, of the bounds of percentile
+// bootstraps over a half's prompts with the choice held; wider than those of
+// all prompts together, and they hold.
 // Thread safety: pure.
 #pragma once
 

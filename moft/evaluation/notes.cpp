@@ -55,13 +55,23 @@ std::string place(const Report& report, const FrontPoint& point) {
   return out;
 }
 
+// What one position of the knob is called.
+const char* setting_name(const Report& report) {
+  if (report.objectives.size() == 1) return "alpha";
+  return several_alphas(report) ? "setting" : "weighting";
+}
+
 // The places themselves when few, otherwise how many of them.
 std::string join_places(
     const Report& report, const std::vector<std::string>& places) {
   if (places.size() <= 4) return join(places);
-  if (places.size() == report.points.size()) return "every weighting";
+  if (places.size() == report.points.size())
+    return fmt::format("every {}", setting_name(report));
   return fmt::format(
-      "{} of the {} weightings", places.size(), report.points.size());
+      "{} of the {} {}s",
+      places.size(),
+      report.points.size(),
+      setting_name(report));
 }
 
 using Scores = std::function<const std::vector<double>&(const FrontPoint&)>;
@@ -196,9 +206,10 @@ void note_value(const Report& report, std::vector<std::string>& notes) {
         join_places(report, unclear)));
   }
   if (below.empty() && unclear.empty()) {
-    notes.push_back(
+    notes.push_back(fmt::format(
         "The policy's value, KL included, is above the reference's at every "
-        "weighting.");
+        "{}.",
+        setting_name(report)));
   }
 }
 

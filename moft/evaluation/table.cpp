@@ -200,6 +200,17 @@ Cells reference_cells(const Report& report, bool several_alphas) {
   return cells;
 }
 
+// With a single objective the label is alpha already.
+bool several_alphas(const Report& report) {
+  return report.objectives.size() > 1 &&
+         std::any_of(
+             report.points.begin(),
+             report.points.end(),
+             [&](const FrontPoint& p) {
+               return p.alpha != report.points.front().alpha;
+             });
+}
+
 // Blocks of lines beside each other, each `width` columns wide.
 std::string beside(
     const std::vector<std::vector<std::string>>& blocks, std::size_t width) {
@@ -222,13 +233,7 @@ std::string beside(
 
 std::string results_table(const Report& report) {
   if (report.points.empty()) return "(no points)\n";
-  // With a single objective the label is alpha already.
-  const bool several =
-      report.objectives.size() > 1 &&
-      std::any_of(
-          report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
-            return p.alpha != report.points.front().alpha;
-          });
+  const bool several = several_alphas(report);
   std::vector<Cells> rows{header(report, several)};
   for (const std::size_t k : knob_order(report)) {
     rows.push_back(point_cells(report, report.points[k], several));
@@ -259,6 +264,8 @@ std::string sample_block(
          ++k) {
       const FrontPoint& point = report.points[order[k]];
       std::vector<std::string> block{weighting_label(point, report.objectives)};
+      if (several_alphas(report))
+        block[0] += ", alpha " + plain_number(point.alpha, 4);
       std::string rule;
       for (std::size_t n = 0; n < each; ++n)
         rule += "\u2500";

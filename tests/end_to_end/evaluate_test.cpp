@@ -250,6 +250,28 @@ TEST_F(Evaluate, OtherObjectivesAndPromptsAreRefusedBeforeAnyWork) {
   EXPECT_FALSE(fs::exists(folder() / "run/report"));
 }
 
+// Two objectives, one alpha in the report: the knob is tested all the same.
+TEST_F(Evaluate, APolicyThatDoesNotAnswerToAlphaIsWarnedOf) {
+  const Words knob = {
+      "training.steps=2",
+      "training.kl_sampler=uniform",
+      "conditioning.alpha_min=0.005"};
+  Words still = {
+      "train", "recipe.yaml", "training.optimizer.learning_rate=1e-30"};
+  still.insert(still.end(), knob.begin(), knob.end());
+  const Ended trained = run(still);
+  ASSERT_EQ(trained.code, 0) << trained.errors;
+  EXPECT_TRUE(has(trained.errors, "THIS POLICY DOES NOT STEER"));
+  EXPECT_TRUE(has(trained.errors, "THIS POLICY DOES NOT ANSWER TO ALPHA"));
+  EXPECT_TRUE(
+      has(notes_of(evaluate("run")),
+          "Warning: the policy of run does not answer to alpha: its logits at "
+          "alpha "
+          "0.005 equal those at 1."));
+  train("moved", knob);
+  EXPECT_FALSE(has(notes_of(evaluate("moved")), "does not answer to alpha"));
+}
+
 TEST_F(Evaluate, OneObjectiveIsMeasuredAtSeveralAlphas) {
   const std::string recipe = read_all(folder() / "recipe.yaml");
   write(

@@ -71,7 +71,7 @@ TEST(CrossFit, FiveEquallyGoodSettingsHaveNoRegret) {
   const double error = std::sqrt(square / kRuns);
   EXPECT_LT(std::abs(regret), 3 * error);
   EXPECT_LT(error, 0.003);
-  EXPECT_LT(alarms, kRuns / 10);
+  EXPECT_LE(alarms, kRuns / 20);
   // The own setting is hardly ever shown to be worse.
   EXPECT_GT(share_high, 0.9);
 }
@@ -142,7 +142,7 @@ TEST(CrossFit, TheReportRemarksOnAShownRegretOnly) {
     EXPECT_GT(naive_regret(points), 0.005);
     remarks += notes_of(points).find(remark) != std::string::npos;
   }
-  EXPECT_LE(remarks, 2);
+  EXPECT_LE(remarks, 1);
 }
 
 }  // namespace
