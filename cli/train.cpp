@@ -61,6 +61,21 @@ LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
       training.value.model.value_or(recipe.policy.model), options);
 }
 
+// Among the hashes of a run with conditioning.prompt; checkpoints without it
+// were made when the words went before the whole prompt.
+constexpr const char* kWordsPlace = "place of the weighting's words";
+
+void check_words_place(
+    const std::optional<Checkpoint>& resume, const Recipe& recipe) {
+  if (!resume || !recipe.conditioning.prompt) return;
+  if (resume->state.input_hashes.contains(kWordsPlace)) return;
+  throw_caller_error(
+      "{}: was trained with the weighting's words before the whole prompt, and "
+      "moft now puts them at the prompt's first field; train into another "
+      "output",
+      resume->directory.string());
+}
+
 // Of everything that training reads.
 InputHashes hash_inputs(
     const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
@@ -69,6 +84,7 @@ InputHashes hash_inputs(
   if (recipe.training.value.model)
     add_hashes(hashes, "value weights", value.weight_files);
   hashes["data.train"] = hash_file(recipe.data.train);
+  if (recipe.conditioning.prompt) hashes[kWordsPlace] = "first field";
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
     const fs::path weights =
@@ -108,7 +124,7 @@ PolicyDefinition make_definition(
       {"base", fs::path(recipe.policy.model).filename().string()},
       {"moft", kMoftVersion}};
   for (const auto& [name, hash] : hashes)
-    definition.provenance["xxh3 " + name] = hash;
+    if (name != kWordsPlace) definition.provenance["xxh3 " + name] = hash;
   return definition;
 }
 
@@ -144,6 +160,7 @@ class TrainCommand : public Command {
     auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
     LoadedModel value = load_value_model(recipe_, compute.load);
     const InputHashes hashes = hash_inputs(recipe_, base, value);
+    check_words_place(resume, recipe_);
     check_resumed(resume, hashes, compute);
     const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
     SteeredPolicy policy(
