@@ -127,8 +127,9 @@ TEST_F(ScoreCommand, MarkupOfAPlainModelsPromptCounts) {
   double sum = 0;
   for (const auto& value : scored.at("token_log_probs"))
     sum += value.get<double>();
-  if (!line.at("finished").get<bool>())
+  if (!line.at("finished").get<bool>()) {
     EXPECT_NEAR(sum, line.at("log_prob").get<double>(), 1e-4);
+  }
 }
 
 }  // namespace
