@@ -69,6 +69,17 @@ LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
       training.value.model.value_or(recipe.policy.model), options);
 }
 
+// Checkpoints of format 1 put the weighting's words before the whole prompt.
+void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
+  if (checkpoint.state.format_version >= 2 || !recipe.conditioning.prompt)
+    return;
+  throw_caller_error(
+      "{}: was trained with the weighting's words before the whole prompt, and "
+      "moft now puts them at the prompt's first field; train into another "
+      "output",
+      checkpoint.directory.string());
+}
+
 // Everything that training reads.
 RunInputs read_inputs(
     const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
@@ -141,7 +152,7 @@ PolicyDefinition make_definition(
       {"base", fs::path(recipe.policy.model).filename().string()},
       {"moft", kMoftVersion}};
   for (const auto& [name, hash] : hashes)
-    definition.provenance["xxh3 " + name] = hash;
+    if (name != kWordsPlace) definition.provenance["xxh3 " + name] = hash;
   return definition;
 }
 
@@ -184,6 +195,7 @@ class TrainCommand : public Command {
     auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
     LoadedModel value = load_value_model(recipe_, compute.load);
     const RunInputs inputs = read_inputs(recipe_, base, value);
+    if (resume) check_words_place(*resume, recipe_);
     check_resumed(resume, inputs.hashes(), compute);
     const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
     SteeredPolicy policy(

@@ -11,7 +11,7 @@ tokens with the exported model, divided by the temperature of
 generation_config.json; the largest difference of a token's log-probability is
 printed. Exits with 1 when it exceeds --tolerance (default 1e-4 nats).
 
-Both take prompts verbatim: the exported directory's template is not applied. Not
+Both take prompts whole: the exported directory's template is not applied. Not
 part of the test suite: it needs Python packages that moft does not.
 """
 
@@ -78,12 +78,21 @@ def main():
     if len(pairs) != len(scores):
         sys.exit(f"{len(pairs)} pairs but {len(scores)} scores")
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)
+
+    def encode_prompt(text):
+        ids = encode(text)
+        if encoder_decoder:
+            return ids + [tokenizer.eos_token_id]
+        # A begin token that the prompt writes is not put first twice.
+        if ids and ids[0] == tokenizer.bos_token_id:
+            return ids
+        return tokenizer.encode(text)
+
     ends = generation.get("eos_token_id", [])
     worst = 0.0
     for number, (pair, score) in enumerate(zip(pairs, scores), 1):
-        prompt, completion = encode(pair["prompt"]), encode(pair["completion"])
-        if encoder_decoder:
-            prompt.append(tokenizer.eos_token_id)
+        prompt = encode_prompt(pair["prompt"])
+        completion = encode(pair["completion"])
         ours = score["token_log_probs"]
         if len(ours) == len(completion) + 1 and ends:
             completion.append(ends[0])  # moft scored the end token as well

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "moft/checkpoints/gguf.h"

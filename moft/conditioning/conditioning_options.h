@@ -162,9 +162,9 @@ struct ConditioningOptions {
     v("lora", lora, Help{"the adapters, with steered_set: lora"});
     v("prompt",
       prompt,
-      Help{"the weighting stands in words before every prompt, with any "
-           "steered set; the reference reads the plain prompt; null: it does "
-           "not. {} takes the defaults"});
+      Help{"the weighting in words at the start of the prompt template's first "
+           "field, with any steered set; the reference reads the plain prompt; "
+           "null: no words. {} takes the defaults"});
     v("f_mix",
       f_mix,
       Help{"how a KL strength becomes the amount of reference mixed in"});

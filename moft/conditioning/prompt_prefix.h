@@ -1,4 +1,4 @@
-// The weighting as words before the prompt (CLP, appendix A.2):
+// The weighting as words in the prompt (CLP, appendix A.2):
 //
 //   factuality: 0.4 0.4 0.4 0.4 0.4; rouge: 0.6 0.6 0.6 0.6 0.6.
 //

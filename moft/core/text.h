@@ -51,8 +51,7 @@ std::vector<std::string> split(std::string_view text, char separator);
 // `text` without blanks, tabs and line ends at both ends.
 std::string_view trimmed(std::string_view text);
 
-// The number of runs of bytes that are not ASCII white space: what moft calls
-// words wherever it counts them.
+// What moft calls words wherever it counts them: core/words.h has the rule.
 std::int64_t count_words(std::string_view text);
 
 }  // namespace moft

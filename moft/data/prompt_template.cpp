@@ -152,7 +152,8 @@ std::string PromptTemplate::with_words(const std::string& words) const {
       text += escape_template(words);
       placed = true;
     }
-    text += piece.from_field ? "{" + piece.text + "}" : escape_template(piece.text);
+    text += piece.from_field ? "{" + piece.text + "}"
+                             : escape_template(piece.text);
   }
   return text;
 }

@@ -1,8 +1,7 @@
 // What can be counted about answers without a model.
 //
-// A word is a run of characters between white space; for comparisons words are
-// lower-cased (ASCII) and stripped of ASCII punctuation at both ends. Texts
-// are bytes; invalid UTF-8 is counted like any other byte.
+// Words are those of core/words.h; for comparisons they are lower-cased (ASCII)
+// and stripped of ASCII punctuation at both ends.
 //
 // Thread safety: pure.
 #pragma once

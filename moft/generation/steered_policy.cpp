@@ -47,11 +47,11 @@ void check_finite(
     throw_world_error(
         "{}the log-probability of completion token {} ({}) is {}: {} of the {} "
         "logits there are not finite; the model's weights are broken or "
-        "overflow, fetch or convert it again",
+        "overflow; fetch or convert the model again",
         request.where.empty() ? std::string() : request.where + ": ",
         t + 1,
         quote_text(tokenizer.token_bytes(request.completion[t])),
-        log_probs[t],
+        std::isnan(log_probs[t]) ? "nan" : "infinite",
         broken,
         row.numel());
   }

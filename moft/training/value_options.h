@@ -64,7 +64,7 @@ struct ValueOptions {
       prompt,
       Help{"what it reads; plain: the prompt, so that it knows neither "
            "weighting nor alpha, conditioned: with the words of "
-           "conditioning.prompt before it"});
+           "conditioning.prompt in it"});
     v("learning_rate",
       learning_rate,
       Help{"constant; relative to the parameter, see adafactor"},

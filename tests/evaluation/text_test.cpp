@@ -56,6 +56,8 @@ TEST(TextMeasures, CopiedFiveWordRuns) {
       1e-15);
   EXPECT_EQ(copied_fraction(post, "quick brown fox jumps"), 0);
   EXPECT_NEAR(copied_share({post, post}, {post, "a b c d e f"}), 0.5, 1e-15);
+  // Ideographs are words, so that a copy shows without spaces too.
+  EXPECT_EQ(copied_fraction("今天天气很好，我们去公园。", "天气很好，我们去"), 1);
 }
 
 TEST(Notes, ASteeringPolicyIsNotAccused) {

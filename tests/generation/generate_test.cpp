@@ -312,7 +312,7 @@ TEST_F(FeaturesTest, FeaturesOfARolloutScoreLikeNone) {
 // Each letter is a token, so a stop string of three crosses borders.
 TEST_P(GenerateTest, StopStringsCutTheTextAcrossTokens) {
   CompletionRequest request;
-  request.prompt = {3, 9, 0};
+  request.prompt = TokenIds{3, 9, 0};
   request.key = {11, Purpose::kTest, 0, 0};
   GenerateOptions chosen = options(1.0);
   chosen.max_new_tokens = 40;

@@ -1,5 +1,6 @@
 // Policy directories: round trips and damage.
 #include <fstream>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -226,7 +227,72 @@ TEST_F(PlainModelTest, AHuggingFaceDirectoryHasNoKnobs) {
   EXPECT_EQ(plain->temperature(), 1.0);
   EXPECT_EQ(plain->definition().prompt_template, "{prompt}");
   EXPECT_EQ(
-      plain->encode_prompt_text("a b."), plain->tokenizer().encode("a b."));
+      plain->fill_prompt("a b.").ids, plain->tokenizer().encode("a b."));
+}
+
+// A plain model's prompt is the whole of it: markup counts. A template's field
+// is a stranger's text.
+TEST_F(PlainModelTest, MarkupInAWholePromptCountsAndInAFieldItDoesNot) {
+  const auto plain = load_policy(base());
+  const TokenIds marked = plain->fill_prompt("a<end>b").ids;
+  EXPECT_EQ(marked, (TokenIds{1, test::tiny_end(), 2}));
+  Example example;
+  example.fields["prompt"] = "a<end>b";
+  EXPECT_EQ(plain->fill_prompt(example).ids, marked);
+  EXPECT_EQ(plain->whole_prompt("a<end>b", "here", {}).ids, marked);
+  const auto steered = make(SteeredSet::kLora);
+  const TokenIds filled = steered->fill_prompt("a<end>b").ids;
+  EXPECT_EQ(std::count(filled.begin(), filled.end(), test::tiny_end()), 0);
+  EXPECT_EQ(steered->whole_prompt("a<end>b", "here", {}).ids, marked);
+}
+
+// Whatever belongs to the base's tokenizer stays with it.
+TEST_F(PlainModelTest, PoliciesAndExportsKeepTheTokenizersFiles) {
+  const std::vector<std::string> files = {
+      "added_tokens.json",
+      "chat_template.jinja",
+      "merges.txt",
+      "special_tokens_map.json",
+      "tokenizer.model",
+      "vocab.json",
+      "additional_chat_templates/rag.jinja"};
+  fs::create_directories(base() / "additional_chat_templates");
+  for (const std::string& name : files)
+    test::write_tiny_text(base() / name, "{}");
+  const auto policy = make_trained(SteeredSet::kLora);
+  save_policy(*policy, base(), folder_ / "policy", "card\n");
+  export_policy(
+      *policy,
+      folder_ / "policy",
+      Steering{Weighting({0.3, 0.7}), 0.2},
+      folder_ / "exported");
+  for (const char* made : {"policy", "exported"}) {
+    for (const std::string& name : files)
+      EXPECT_EQ(read_file(folder_ / made / name), "{}") << made << name;
+    EXPECT_TRUE(fs::exists(folder_ / made / "tokenizer.json")) << made;
+  }
+}
+
+// Broken weights give no silent numbers.
+TEST_F(PlainModelTest, ALogProbabilityThatIsNoNumberIsAnError) {
+  const auto policy = make(SteeredSet::kFull);
+  {
+    at::NoGradGuard no_gradient;
+    for (const auto& entry : policy->conditioning()->trained())
+      entry.master.fill_(std::numeric_limits<double>::quiet_NaN());
+    policy->conditioning()->masters_changed();
+  }
+  const Steering steering{Weighting({0.3, 0.7}), 0.1};
+  const ScoreRequest request{
+      TokenIds{1, 2}, {3, 4}, steering, "pairs.jsonl:3"};
+  try {
+    policy->score({request}, {});
+    FAIL() << "scored";
+  } catch (const WorldError& error) {
+    expect_words(
+        error.what(),
+        {"pairs.jsonl:3", "completion token 1", "'c'", "logits", "not finite"});
+  }
 }
 
 TEST_F(PlainModelTest, AGgufFileIsTheModelOfItsDirectory) {

@@ -1,4 +1,4 @@
-// The weighting in words before the prompt; the reference reads the plain one.
+// The weighting in words in the prompt; the reference reads the plain one.
 #include <fstream>
 
 #include <nlohmann/json.hpp>
@@ -42,7 +42,7 @@ class PromptConditioning : public test::TinyPolicyTest,
 
   static std::vector<float> log_probs(
       SteeredPolicy& policy,
-      const TokenIds& prompt,
+      const Prompt& prompt,
       const std::optional<Steering>& wanted) {
     return policy.score({{prompt, {5, 9, 1}, wanted}}, {})[0].log_probs;
   }
@@ -51,28 +51,42 @@ class PromptConditioning : public test::TinyPolicyTest,
 constexpr const char* kWords =
     "factuality: 0.4 0.4 0.4 0.4 0.4; rouge: 0.6 0.6 0.6 0.6 0.6. ";
 
-TEST_P(PromptConditioning, ThePolicyReadsThePapersStringAndThenThePrompt) {
+// The template is "say {text}": the words begin the field, and the whole is
+// one text.
+TEST_P(PromptConditioning, ThePapersStringBeginsTheFirstField) {
   const auto policy = make_prompted(SteeredSet::kNone);
-  const TokenIds plain = policy->encode_prompt_text("the fox");
+  const Prompt plain = policy->fill_prompt("the fox");
   EXPECT_EQ(policy->prompt_words(Weighting({0.4, 0.6})), kWords);
   const TokenIds read = policy->conditioned_prompt(plain, steering(0.4));
+  const std::string whole = "say " + std::string(kWords) + "the fox";
+  EXPECT_EQ(read, policy->tokenizer().encode(whole));
   if (!GetParam()) {  // the tiny T5's vocabulary has not every digit
-    EXPECT_EQ(
-        policy->tokenizer().decode(read),
-        kWords + policy->tokenizer().decode(plain));
+    EXPECT_EQ(policy->tokenizer().decode(read), whole);
   }
-  // Nothing of the prompt is changed or cut, its end token included.
-  ASSERT_GT(read.size(), plain.size());
-  EXPECT_TRUE(std::equal(plain.rbegin(), plain.rend(), read.rbegin()));
-  EXPECT_EQ(policy->conditioned_prompt(plain, std::nullopt), plain);
-  // Words alone are split as the whole text is.
+  EXPECT_EQ(policy->conditioned_prompt(plain, std::nullopt), plain.ids);
+  EXPECT_EQ(plain.ids, policy->tokenizer().encode("say the fox"));
+}
+
+// `moft score` gives the prompt whole; it means the same.
+TEST_P(PromptConditioning, AWholePromptHasItsWordsInTheSamePlace) {
+  const auto policy = make_prompted(SteeredSet::kNone);
+  const Prompt filled = policy->fill_prompt("the fox");
+  const Prompt whole =
+      policy->whole_prompt("say the fox", "here", steering(0.4));
+  EXPECT_EQ(whole.ids, filled.ids);
   EXPECT_EQ(
-      read, policy->tokenizer().encode(kWords + std::string("say the fox")));
+      policy->conditioned_prompt(whole, steering(0.4)),
+      policy->conditioned_prompt(filled, steering(0.4)));
+  EXPECT_THROW(
+      policy->whole_prompt("the fox", "here", steering(0.4)), CallerError);
+  EXPECT_EQ(
+      policy->whole_prompt("the fox", "here", std::nullopt).ids,
+      policy->tokenizer().encode("the fox"));
 }
 
 TEST_P(PromptConditioning, OnlyTheWeightingIsInTheWords) {
   const auto policy = make_prompted(SteeredSet::kNone);
-  const TokenIds plain = policy->encode_prompt_text("the fox");
+  const Prompt plain = policy->fill_prompt("the fox");
   Steering other = steering(0.4);
   other.alpha = 0.9;
   EXPECT_EQ(
@@ -87,7 +101,7 @@ TEST_P(PromptConditioning, OnlyTheWeightingIsInTheWords) {
 TEST_P(PromptConditioning, AloneItIsThePlainModelOnThosePrompts) {
   const auto policy = make_prompted(SteeredSet::kNone);
   const auto plain = load_policy(base());
-  const TokenIds prompt = policy->encode_prompt_text("the fox");
+  const Prompt prompt = policy->fill_prompt("the fox");
   for (const double w : {0.4, 1.0}) {
     const TokenIds read = policy->conditioned_prompt(prompt, steering(w));
     ScoreBatch batch;
@@ -120,12 +134,12 @@ TEST_P(PromptConditioning, TheReferenceReadsThePlainPrompt) {
         SteeredSet::kLora}) {
     auto policy = make_prompted(set);
     test::perturb(*policy->conditioning());
-    const TokenIds prompt = policy->encode_prompt_text("the fox");
-    const TokenIds other = policy->encode_prompt_text("a");
+    const Prompt prompt = policy->fill_prompt("the fox");
+    const Prompt other = policy->fill_prompt("a");
     std::vector<CompletionRequest> requests;
     std::uint32_t row = 0;
     for (const double w : {0.4, 1.0}) {
-      for (const TokenIds& text : {prompt, other}) {
+      for (const Prompt& text : {prompt, other}) {
         requests.push_back({text, steering(w), {5, Purpose::kToken, 0, row++}});
       }
     }
@@ -158,7 +172,7 @@ TEST_P(PromptConditioning, APolicyDirectoryAndAnExportRememberTheWords) {
   test::perturb(*policy->conditioning());
   save_policy(*policy, base(), folder_ / "policy", "card\n");
   const auto loaded = load_policy(folder_ / "policy");
-  const TokenIds prompt = policy->encode_prompt_text("the fox");
+  const Prompt prompt = policy->fill_prompt("the fox");
   EXPECT_EQ(
       loaded->conditioned_prompt(prompt, steering(0.4)),
       policy->conditioned_prompt(prompt, steering(0.4)));
@@ -169,7 +183,52 @@ TEST_P(PromptConditioning, APolicyDirectoryAndAnExportRememberTheWords) {
   std::ifstream file(folder_ / "plain" / "moft_export.json");
   EXPECT_EQ(
       nlohmann::json::parse(file).at("prompt_template"),
+      "say " + std::string(kWords) + "{text}");
+}
+
+// The export's template, filled and given whole, is what the policy reads.
+TEST_P(PromptConditioning, AnExportAnswersItsTemplateAsThePolicyDoes) {
+  auto policy = make_prompted(SteeredSet::kNone);
+  test::perturb(*policy->conditioning());
+  save_policy(*policy, base(), folder_ / "policy", "card\n");
+  export_policy(*policy, folder_ / "policy", steering(0.4), folder_ / "plain");
+  const auto exported = load_policy(folder_ / "plain");
+  std::ifstream file(folder_ / "plain" / "moft_export.json");
+  const PromptTemplate told(
+      nlohmann::json::parse(file).at("prompt_template").get<std::string>());
+  Example example;
+  example.fields["text"] = "the fox";
+  const Prompt whole = exported->fill_prompt(told.render(example));
+  EXPECT_EQ(
+      whole.ids,
+      policy->conditioned_prompt(
+          policy->fill_prompt("the fox"), steering(0.4)));
+}
+
+// Policies of format 1 go on reading their words before the whole prompt, as
+// they were trained to.
+TEST_P(PromptConditioning, APolicyOfFormatOneKeepsItsWordsInFront) {
+  auto policy = make_prompted(SteeredSet::kNone);
+  const auto json = definition_to_json(policy->definition());
+  EXPECT_EQ(json.at("format_version"), 2);
+  save_policy(*policy, base(), folder_ / "policy", "card\n");
+  auto older = json;
+  older["format_version"] = 1;
+  std::ofstream(folder_ / "policy" / "moft.json") << older.dump();
+  const auto loaded = load_policy(folder_ / "policy");
+  const Prompt prompt = loaded->fill_prompt("the fox");
+  const TokenIds read = loaded->conditioned_prompt(prompt, steering(0.4));
+  EXPECT_EQ(
+      read,
+      loaded->tokenizer().encode(kWords + std::string("say the fox")));
+  EXPECT_EQ(
+      loaded->template_with_words(steering(0.4).w),
       kWords + std::string("say {text}"));
+  EXPECT_EQ(definition_to_json(loaded->definition()), older);
+  // Without words the two formats are the same.
+  EXPECT_EQ(
+      definition_to_json(definition(SteeredSet::kFull)).at("format_version"),
+      1);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -28,7 +28,7 @@ class T5Policy : public test::TinyPolicyTest,
     for (const char* text : {"the quick brown fox", "a", "words, words"}) {
       for (const double w : {0.2, 0.9}) {
         CompletionRequest request;
-        request.prompt = policy.encode_prompt_text(text);
+        request.prompt = policy.fill_prompt(text);
         request.steering = Steering{Weighting({w, 1 - w}), 0.1};
         request.key = {5, Purpose::kToken, 0, row++};
         result.push_back(std::move(request));
@@ -46,7 +46,7 @@ class T5Policy : public test::TinyPolicyTest,
 
 TEST_P(T5Policy, APromptEndsWithTheEndToken) {
   const auto policy = make(GetParam());
-  const TokenIds prompt = policy->encode_prompt_text("the fox");
+  const TokenIds prompt = policy->fill_prompt("the fox").ids;
   const TokenIds wanted = policy->tokenizer().encode("say the fox");
   EXPECT_EQ(prompt, wanted);
   EXPECT_EQ(prompt.back(), test::kTinyT5End);
@@ -103,7 +103,7 @@ TEST_P(T5Policy, AnExportIsThePlainModelOfThatSteering) {
   export_policy(*policy, directory, steering, folder_ / "plain");
   const auto plain = load_policy(folder_ / "plain");
   ScoreBatch batch;
-  batch.prompts = {policy->encode_prompt_text("the fox"), {4, 1}};
+  batch.prompts = {policy->fill_prompt("the fox").ids, {4, 1}};
   batch.completions = {{9, 30, 1}, {17, 8}};
   batch.prompt_of_row = {0, 1};
   const at::Tensor exported =

@@ -154,6 +154,23 @@ TEST(Length, EmptyAnswersGetNothing) {
       (std::vector<double>{0, 0, 1}));
 }
 
+// Words are those of every script, and an answer in invisible characters is
+// none (finding A17).
+TEST(Length, CountsWordsOfEveryScript) {
+  const LengthReward reward(
+      "brevity",
+      {.unit = LengthUnit::kWords, .full_at = 2, .zero_at = 12, .gate = {}});
+  EXPECT_EQ(
+      reward.score(batch_of(
+          {"one\u00a0two three four five six seven",
+           "今天天气很好啊",
+           "\u200b",
+           "\u3000\ufeff"})),
+      (std::vector<double>{0.5, 0.5, 0, 0}));
+  EXPECT_TRUE(is_empty_answer("\u200b\u2060 "));
+  EXPECT_FALSE(is_empty_answer("\u200b."));
+}
+
 TEST(Length, CountsTokensWhenAsked) {
   LengthOptions options = six_to_twenty_six();
   options.unit = LengthUnit::kTokens;
@@ -368,6 +385,40 @@ TEST_F(Similarity, AMissingFieldIsTheCallersFault) {
 TEST_F(Similarity, AMissingModelIsTheCallersFault) {
   options_["relevance"].similarity->model = "no-such-model";
   EXPECT_THROW(make_objectives(options_, kMiniLm.parent_path()), CallerError);
+}
+
+// 300 words of one token each, of which the encoder reads 254 beside its two
+// marks: only those count, and it is said once.
+TEST_F(Similarity, TextsBeyondTheEncodersWindowAreSaid) {
+  std::string words;
+  for (int k = 0; k < 300; ++k)
+    words += "bread ";
+  Example example{
+      .id = "e1", .fields = {{"post", words}}, .where = "posts.jsonl:7"};
+  RewardBatch batch = batch_of({words, words + "milk"});
+  batch.examples = {&example, &example};
+  const ObjectiveSet set = make_objectives(options_, kMiniLm.parent_path());
+  testing::internal::CaptureStderr();
+  const Scores scores = set.score(batch);
+  set.score(batch);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NEAR(scores.raw[1][0], 1, 1e-5);
+  EXPECT_EQ(
+      said,
+      "warning: objective relevance: the field 'post' of posts.jsonl:7 has 302 "
+      "tokens, and its encoder reads 256: of longer texts the beginning counts "
+      "alone (said once)\n"
+      "warning: objective relevance: the completion for posts.jsonl:7 has 302 "
+      "tokens, and its encoder reads 256: of longer texts the beginning counts "
+      "alone (said once)\n");
+  const Example brief{
+      .id = "e2", .fields = {{"post", "bread"}}, .where = "posts.jsonl:8"};
+  const LongTexts found =
+      find_long_texts(kMiniLm, {brief, example, brief}, "post", "relevance");
+  EXPECT_EQ(found.count, 1);
+  EXPECT_EQ(found.longest, 302);
+  EXPECT_EQ(found.window, 256);
+  EXPECT_EQ(found.first, "posts.jsonl:7");
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "moft/tokenizers/tokenizer_json.h"
+
 namespace moft {
 namespace {
 
@@ -73,6 +75,28 @@ TEST_F(TokenizerFiles, CopiesAreNoLongerTheOriginals) {
   }
   EXPECT_TRUE(
       fs::exists(folder_ / "to/additional_chat_templates/rag.jinja"));
+}
+
+// Where transformers 4.57.6 and 5.17.0 look for them: apply_chat_template of
+// both reads the first, and the second by its name.
+TEST(TokenizerJson, AGgufFilesChatTemplatesBecomeFiles) {
+  GgufTokenizerData data;
+  data.model = "gpt2";
+  data.pre = "llama-bpe";
+  data.tokens = {"a", "<|begin|>"};
+  data.token_types = {1, 3};
+  data.bos = 1;
+  data.add_bos = true;
+  data.chat_templates = {
+      {"default", "{{ messages[0]['content'] }}"}, {"tool_use", "{{ tools }}"}};
+  const auto files = tokenizer_files(data);
+  EXPECT_EQ(
+      files.at("chat_template.jinja"), data.chat_templates.at("default"));
+  EXPECT_EQ(
+      files.at("additional_chat_templates/tool_use.jinja"), "{{ tools }}");
+  EXPECT_EQ(files.size(), 4u);
+  data.chat_templates.clear();
+  EXPECT_EQ(tokenizer_files(data).size(), 2u);
 }
 
 }  // namespace

@@ -274,9 +274,7 @@ TEST(PromptConditioning, PromptsTooLongWithTheWordsAreRefused) {
   inputs.policy = tiny.policy.get();
   inputs.objectives = tiny.objectives.get();
   inputs.examples = &tiny.examples;
-  const Steering steering{Weighting({0.77, 0.23}), 0.01};
-  const auto words = static_cast<std::int64_t>(
-      tiny.policy->conditioned_prompt({}, steering).size());
+  const auto words = tiny.policy->count_word_tokens(Weighting({0.77, 0.23}));
   ASSERT_GT(words, 0);
   const auto refused = [&](std::int64_t limit) {
     inputs.max_prompt_tokens = limit;

@@ -394,6 +394,12 @@ TEST_F(Pairs, TheEndTokenIsTheOneOfThePromptTemplate) {
   const auto tokenizer = load_tokenizer(scratch_.path() / "llama");
   EXPECT_EQ(completion_end("{a}", *tokenizer, model), 27);
   EXPECT_EQ(completion_end("{a}<end>b", *tokenizer, model), 28);
+  // Without one there the tokenizer's own.
+  write_tiny_text(
+      scratch_.path() / "llama/tokenizer_config.json",
+      R"({"eos_token": "<end>"})");
+  const auto chat = load_tokenizer(scratch_.path() / "llama");
+  EXPECT_EQ(completion_end("{a}", *chat, model), 28);
   add("a", "b");
   options_.prompt_template = "{a}<end>b";
   const auto pairs = encode_pairs(examples_, options_, *tokenizer, model);

@@ -74,10 +74,13 @@ std::vector<std::vector<double>> fresh_values(
       tiny.trainer->options().value.prompt == ValuePrompt::kConditioned;
   std::vector<std::vector<double>> result;
   for (const TrainingSample& sample : samples) {
-    const auto place = sample.example - tiny.examples.data();
-    TokenIds prompt = tiny.trainer->prompts()[static_cast<std::size_t>(place)];
-    if (conditioned)
-      prompt = tiny.policy->conditioned_prompt(prompt, sample.steering);
+    const auto place =
+        static_cast<std::size_t>(sample.example - tiny.examples.data());
+    TokenIds prompt = tiny.trainer->prompts()[place];
+    if (conditioned) {
+      prompt = tiny.policy->conditioned_prompt(
+          tiny.trainer->prompt(place), sample.steering);
+    }
     const at::Tensor row = model.values({prompt})[0].to(at::kDouble);
     std::vector<double> values;
     for (std::int64_t i = 0; i < outputs; ++i)

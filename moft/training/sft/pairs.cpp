@@ -51,7 +51,9 @@ TokenId completion_end(
       written.rbegin(), written.rend(), [&](TokenId id) {
         return ends(model, id);
       });
-  return last == written.rend() ? model.end_tokens.front() : *last;
+  if (last != written.rend()) return *last;
+  const auto own = tokenizer.eos();
+  return own && ends(model, *own) ? *own : model.end_tokens.front();
 }
 
 SftPairs encode_pairs(

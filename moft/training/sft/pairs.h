@@ -34,7 +34,8 @@ struct SftPairs {
 
 // The end token of completions that write none: of the model's end tokens the
 // last one that the prompt template writes itself (what ends a turn there ends
-// the answer too), else the model's first. CallerError when it has none.
+// the answer too), else the tokenizer's own, else the first. CallerError when
+// the model has none.
 TokenId completion_end(
     const std::string& prompt_template,
     const Tokenizer& tokenizer,
