@@ -89,9 +89,8 @@ void refuse_unnamed_gguf(const fs::path& folder) {
       folder.string(),
       models.size() == 1 ? "a GGUF file"
                          : fmt::format("{} GGUF files", models.size()),
-      models.size() == 1
-          ? (folder / models.front()).string()
-          : fmt::format("one of {}", fmt::join(models, ", ")));
+      models.size() == 1 ? (folder / models.front()).string()
+                         : fmt::format("one of {}", fmt::join(models, ", ")));
 }
 
 void refuse_outer_folder(const fs::path& folder) {
@@ -142,8 +141,7 @@ ModelPlace find_model(const fs::path& path) {
   if (ours == models.end()) return {false, path};
   for (const std::string& name : models)
     if (name != *ours) refuse_two(path, *ours, name);
-  for (const char* name :
-       {"model.safetensors", "model.safetensors.index.json"})
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
     if (is_there(path / name)) refuse_two(path, *ours, name);
   return {true, path / *ours};
 }

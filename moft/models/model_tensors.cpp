@@ -168,8 +168,7 @@ ModelTensors::ModelTensors(
   if (found.empty()) return;
   stored_root_ = found[0].substr(0, found[0].size() - ending.size());
   if (stored_root_.ends_with(root_))
-    outer_prefix_ =
-        stored_root_.substr(0, stored_root_.size() - root_.size());
+    outer_prefix_ = stored_root_.substr(0, stored_root_.size() - root_.size());
 }
 
 std::string ModelTensors::stored_name(const std::string& name) const {
@@ -217,8 +216,8 @@ void ModelTensors::check_all_read(
   std::vector<std::string> others;
   for (const std::string& name : source_->names()) {
     if (read_.contains(name) || is_harmless(name)) continue;
-    const bool inside = std::any_of(
-        layers.begin(), layers.end(), [&](const std::string& part) {
+    const bool inside =
+        std::any_of(layers.begin(), layers.end(), [&](const std::string& part) {
           return name.find(part) != std::string::npos;
         });
     if (inside)

@@ -175,5 +175,30 @@ TEST_F(PlainModelTest, AGgufFileIsTheModelOfItsDirectory) {
   EXPECT_TRUE(loaded.gguf_tokenizer.has_value());
 }
 
+// All parts of a split GGUF are linked, under names that find each other.
+TEST_F(PlainModelTest, APolicyOfASplitGgufComesBack) {
+  const fs::path first = fs::path(MOFT_SOURCE_DIR) /
+                         "tests/reference/models/llama_variants" /
+                         "split-00001-of-00002.gguf";
+  LoadedModel loaded = load_language_model(first);
+  EXPECT_EQ(loaded.weight_files.size(), 2u);
+  auto tokenizer = load_base_tokenizer(first, loaded);
+  SteeredPolicy policy(
+      std::move(loaded),
+      std::move(tokenizer),
+      definition(SteeredSet::kLora),
+      7);
+  const fs::path directory = folder_ / "split";
+  save_policy(policy, first, directory, "the card\n");
+  EXPECT_TRUE(fs::exists(directory / "model-00002-of-00002.gguf"));
+  const auto opened = load_policy(directory);
+  const LoadedModel whole =
+      load_language_model(first.parent_path() / "linear.gguf");
+  const ScoreBatch batch = tiny_batch();
+  EXPECT_TRUE(same_bits(
+      logits(*opened->base().model, batch, RowSteering::reference(2)),
+      logits(*whole.model, batch, RowSteering::reference(0))));
+}
+
 }  // namespace
 }  // namespace moft

@@ -76,8 +76,16 @@ void check_value(
 }
 
 bool may_change_the_computation(std::string_view key) {
-  for (const char* part : {"attention.", "rope.", "expert", "ssm.", "_scale",
-                           "softcapping", "router", "sliding", "swiglu"})
+  for (const char* part :
+       {"attention.",
+        "rope.",
+        "expert",
+        "ssm.",
+        "_scale",
+        "softcapping",
+        "router",
+        "sliding",
+        "swiglu"})
     if (key.find(part) != std::string_view::npos) return true;
   return false;
 }
