@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path, ignored);
+  return fs::exists(fs::symlink_status(path, ignored));
 }
 
 // Names in the folder, in order.
@@ -134,7 +134,8 @@ ModelPlace find_model(const fs::path& path) {
   if (!fs::is_directory(path, ignored))
     throw_caller_error(
         "there is no model at '{}'; give a Hugging Face directory or a GGUF "
-        "file",
+        "file (moft does not download models: hf download NAME --local-dir "
+        "DIR does)",
         path.string());
   const auto models = gguf_models_in(path);
   const auto ours = std::find_if(models.begin(), models.end(), is_our_name);

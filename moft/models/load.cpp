@@ -145,7 +145,7 @@ bool is_tied(
         kHead);
   }
   if (!flag) return false;
-  if (!tensors.has(embedding)) return true;  // which is an error soon
+  if (!tensors.has(embedding)) return true;
   if (tensors.equal(embedding, kHead)) {
     tensors.mark_read(kHead);
     return true;
@@ -160,15 +160,17 @@ bool is_tied(
   return false;
 }
 
-// The name of T5's embedding table; two tables that differ are an error.
-std::string t5_embedding_name(ModelTensors& tensors) {
+// The name of T5's embedding table, which may be the head's when it is tied;
+// two tables that differ are an error.
+std::string t5_embedding_name(ModelTensors& tensors, bool tied) {
   std::vector<std::string> found;
   for (const char* name : kT5EmbeddingNames) {
     if (!tensors.has(name)) continue;
     found.emplace_back(name);
     tensors.mark_read(name);
   }
-  if (found.empty()) return kT5EmbeddingNames[0];
+  if (found.empty())
+    return tied && tensors.has(kHead) ? kHead : kT5EmbeddingNames[0];
   for (const std::string& other : found) {
     if (other == found[0] || tensors.equal(found[0], other)) continue;
     throw_caller_error(
@@ -210,7 +212,7 @@ std::unique_ptr<LanguageModel> make_t5(
       directory,
       "",
       t5_part_name(false, 0, T5Part::kSelfAttention) + "q.weight");
-  const std::string embedding = t5_embedding_name(tensors);
+  const std::string embedding = t5_embedding_name(tensors, shape.tied_head);
   const bool tied = is_tied(
       tensors, embedding, shape.tied_head, /*warns=*/!keys.has(kScaledHead));
   shape.tied_head = tied && scaled;
@@ -238,11 +240,14 @@ std::unique_ptr<LanguageModel> make_llama(
   LlamaConfig shape = llama_config_from_json(config, config_place(*directory));
   const std::string embedding = "model.embed_tokens.weight";
   ModelTensors tensors(directory, "model.", embedding);
+  // Of a tied pair a file may hold either name.
+  const bool head_only =
+      shape.tied_head && !tensors.has(embedding) && tensors.has(kHead);
   shape.tied_head = is_tied(tensors, embedding, shape.tied_head);
   config["tie_word_embeddings"] = shape.tied_head;
   const LoadTensor load = [&](const std::string& name,
                               std::vector<std::int64_t> size) {
-    return tensors.rows(name, size);
+    return tensors.rows(head_only && name == embedding ? kHead : name, size);
   };
   auto model = std::make_unique<LlamaModel>(
       shape, load, options.storage, options.device);
@@ -272,6 +277,7 @@ at::Tensor read_tensor(
     const std::string& name,
     const std::vector<std::int64_t>& shape) {
   const TensorView view = find_tensor(source, name, shape);
+  check_finite(source, view);
   at::Tensor value = at::empty(view.shape, at::kFloat);
   to_float(
       view,

@@ -32,20 +32,6 @@ bool holds_whole_numbers(TensorType type) {
   }
 }
 
-// CallerError when a part of tensor `whole` holds infinities or NaN.
-void check_finite(
-    const TensorSource& source, const TensorView& part, std::int64_t first) {
-  const std::int64_t found = find_not_finite(part);
-  if (found < 0) return;
-  throw_caller_error(
-      "{}: tensor '{}' holds a number that is not finite (inf or nan, at "
-      "element {}); the weights overflowed when they were saved: convert the "
-      "model again to float32 or bfloat16, or download it again",
-      source.describe(),
-      part.name,
-      first + found);
-}
-
 // A view's rows as matrix rows, some of them as a view.
 struct ViewRows {
   TensorView view;
@@ -130,6 +116,19 @@ TensorView find_tensor(
         tensor_type_info(view->type).name);
   }
   return *view;
+}
+
+void check_finite(
+    const TensorSource& source, const TensorView& part, std::int64_t first) {
+  const std::int64_t found = find_not_finite(part);
+  if (found < 0) return;
+  throw_caller_error(
+      "{}: tensor '{}' holds a number that is not finite (inf or nan, at "
+      "element {}); the weights overflowed when they were saved: convert the "
+      "model again to float32 or bfloat16, or download it again",
+      source.describe(),
+      part.name,
+      first + found);
 }
 
 kernels::RowSource rows_of(

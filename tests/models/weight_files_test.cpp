@@ -115,6 +115,13 @@ TEST(LlamaHead, AHeadThatIsTheTableIsTied) {
   EXPECT_EQ(loaded.model->info().parameters, plain.model->info().parameters);
 }
 
+// Either name of a tied pair may be the one that a file keeps.
+TEST(LlamaHead, ATiedTableMayHaveTheNameOfTheHead) {
+  Copy copy("llama_tied");
+  copy.rename(kEmbedding, kHead);
+  EXPECT_TRUE(test::same_bits(logits(copy.load()), logits_of("llama_tied")));
+}
+
 TEST(LlamaHead, AnUntiedFlagWithoutAHeadIsRefusedWithTheCure) {
   Copy copy("llama_tied");
   for (const json& flag : {json(false), json()}) {
@@ -246,6 +253,49 @@ TEST(T5Names, AnyOneEmbeddingTableAndAnyPrefixWillDo) {
       copy.rename(inner, "module." + inner);
     EXPECT_TRUE(test::same_bits(logits(copy.load()), expected)) << name;
   }
+}
+
+// Keys of the metadata that change the computation: a Llama's GGUF with one
+// value changed in place, of the same length.
+TEST(GgufKeys, WhatChangesTheComputationIsRefused) {
+  std::ifstream file(
+      kReference / "models/llama_variants/linear.gguf", std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(file), {}};
+  const fs::path path = fs::path(testing::TempDir()) / "keys.gguf";
+  const auto message = [&](const std::string& key,
+                           const std::string& renamed,
+                           std::uint32_t value) {
+    std::string bytes = whole;
+    const std::size_t at = bytes.find(key);
+    EXPECT_NE(at, std::string::npos) << key;
+    bytes.replace(at, renamed.size(), renamed);
+    std::memcpy(bytes.data() + at + key.size() + 4, &value, sizeof(value));
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      load_language_model(path);
+    } catch (const CallerError& error) {
+      return std::string(error.what());
+    }
+    return std::string("loaded");
+  };
+  const auto expect = [&](const std::string& key,
+                          const std::string& renamed,
+                          std::uint32_t value,
+                          const std::string& words) {
+    const std::string found = message(key, renamed, value);
+    EXPECT_NE(found.find(words), std::string::npos) << renamed << ": " << found;
+  };
+  const std::string rope = "llama.rope.dimension_count";
+  expect(rope, rope, 16, "loaded");
+  expect(rope, rope, 8, "rope.dimension_count is 8");
+  const std::string length = "llama.attention.value_length";
+  expect(length, length, 8, "value_length is 8");
+  expect(length, "llama.attention.valui_length", 8, "not known to moft");
+  const std::string vocabulary = "llama.vocab_size";
+  expect(vocabulary, "llama.vocab_sizi", 8, "loaded");
+  const std::string last = "tokenizer.ggml.eot_token_id";
+  expect(last, last, 32, "eot_token_id is 32, outside the 32 rows");
+  fs::remove(path);
 }
 
 // Every kind of block keeps its numbers in products, as rows and unpacked.
