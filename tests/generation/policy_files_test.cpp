@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/core/errors.h"
+#include "moft/generation/export.h"
 
 #include "tests/generation/support.h"
 
@@ -198,6 +200,33 @@ TEST_F(PlainModelTest, APolicyOfASplitGgufComesBack) {
   EXPECT_TRUE(same_bits(
       logits(*opened->base().model, batch, RowSteering::reference(2)),
       logits(*whole.model, batch, RowSteering::reference(0))));
+}
+
+// A base in bf16, as new versions of transformers write it.
+TEST_F(PlainModelTest, AnExportSaysTheTypeOfItsNumbersUnderBothNames) {
+  std::ifstream written(base() / "config.json");
+  nlohmann::json config = nlohmann::json::parse(written);
+  config["dtype"] = "bfloat16";
+  config["scale_decoder_outputs"] = true;  // which only a T5 means
+  std::ofstream(base() / "config.json") << config;
+  const auto policy = make(SteeredSet::kLora);
+  const Steering steering{Weighting({0.3, 0.7}), 0.1};
+  export_policy(*policy, base(), steering, folder_ / "plain");
+  const auto exported =
+      nlohmann::json::parse(read_file(folder_ / "plain" / "config.json"));
+  EXPECT_EQ(exported["dtype"], "float32");
+  EXPECT_EQ(exported["torch_dtype"], "float32");
+}
+
+TEST_F(PlainModelTest, ScoresThatAreNotNumbersAreAnError) {
+  const auto plain = load_policy(base());
+  const std::vector<ScoreRequest> requests{{{3, 9}, {5, 1}, std::nullopt}};
+  EXPECT_NO_THROW(plain->score(requests, {}));
+  for (const auto& parameter : plain->model().steerable().parameters) {
+    if (parameter->name() == "model.norm.weight")
+      parameter->reference().fill_(3e38F);
+  }
+  EXPECT_THROW(plain->score(requests, {}), WorldError);
 }
 
 }  // namespace
