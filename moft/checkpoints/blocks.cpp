@@ -86,8 +86,7 @@ void read_k_scales(const std::byte* in, const Parts& out) {
   std::memcpy(packed, in + 4, sizeof(packed));
   for (int j = 0; j < 4; ++j) {
     const int low = packed[j], middle = packed[j + 4], high = packed[j + 8];
-    const std::array<int, 2> scales = {
-        low & 63, (high & 15) | (low >> 2 & 48)};
+    const std::array<int, 2> scales = {low & 63, (high & 15) | (low >> 2 & 48)};
     const std::array<int, 2> minima = {
         middle & 63, high >> 4 | (middle >> 2 & 48)};
     for (int part = 0; part < 2; ++part) {

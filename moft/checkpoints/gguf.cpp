@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "moft/checkpoints/gguf_cursor.h"
-#include "moft/checkpoints/wrong_file.h"
 #include "moft/checkpoints/tensor_type.h"
+#include "moft/checkpoints/wrong_file.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 
@@ -51,13 +51,11 @@ struct ForeignType {
   std::string_view name;
 };
 constexpr std::array<ForeignType, 20> kForeign = {{
-    {9, "Q8_1"},      {10, "Q2_K"},     {11, "Q3_K"},
-    {15, "Q8_K"},     {16, "IQ2_XXS"},  {17, "IQ2_XS"},
-    {18, "IQ3_XXS"},  {19, "IQ1_S"},    {20, "IQ4_NL"},
-    {21, "IQ3_S"},    {22, "IQ2_S"},    {23, "IQ4_XS"},
-    {29, "IQ1_M"},    {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"},
-    {33, "Q4_0_8_8"}, {34, "TQ1_0"},    {35, "TQ2_0"},
-    {39, "MXFP4"},    {40, "NVFP4"},
+    {9, "Q8_1"},     {10, "Q2_K"},     {11, "Q3_K"},     {15, "Q8_K"},
+    {16, "IQ2_XXS"}, {17, "IQ2_XS"},   {18, "IQ3_XXS"},  {19, "IQ1_S"},
+    {20, "IQ4_NL"},  {21, "IQ3_S"},    {22, "IQ2_S"},    {23, "IQ4_XS"},
+    {29, "IQ1_M"},   {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"},
+    {34, "TQ1_0"},   {35, "TQ2_0"},    {39, "MXFP4"},    {40, "NVFP4"},
 }};
 
 GgufType read_type(GgufCursor& cursor, std::string_view what) {

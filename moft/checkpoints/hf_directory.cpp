@@ -17,9 +17,10 @@ json read_json(const fs::path& path) {
   return parse_json_object(read_text(path), path.string());
 }
 
+// A link to nothing is there too, so that opening it says what it is.
 bool is_there(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path, ignored);
+  return fs::exists(fs::symlink_status(path, ignored));
 }
 
 // A plain file name: no folder, no way out of the directory.

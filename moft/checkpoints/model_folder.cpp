@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path, ignored);
+  return fs::exists(fs::symlink_status(path, ignored));
 }
 
 // Names in the folder, in order.
@@ -89,9 +89,8 @@ void refuse_unnamed_gguf(const fs::path& folder) {
       folder.string(),
       models.size() == 1 ? "a GGUF file"
                          : fmt::format("{} GGUF files", models.size()),
-      models.size() == 1
-          ? (folder / models.front()).string()
-          : fmt::format("one of {}", fmt::join(models, ", ")));
+      models.size() == 1 ? (folder / models.front()).string()
+                         : fmt::format("one of {}", fmt::join(models, ", ")));
 }
 
 void refuse_outer_folder(const fs::path& folder) {
@@ -135,15 +134,15 @@ ModelPlace find_model(const fs::path& path) {
   if (!fs::is_directory(path, ignored))
     throw_caller_error(
         "there is no model at '{}'; give a Hugging Face directory or a GGUF "
-        "file",
+        "file (moft does not download models: hf download NAME --local-dir "
+        "DIR does)",
         path.string());
   const auto models = gguf_models_in(path);
   const auto ours = std::find_if(models.begin(), models.end(), is_our_name);
   if (ours == models.end()) return {false, path};
   for (const std::string& name : models)
     if (name != *ours) refuse_two(path, *ours, name);
-  for (const char* name :
-       {"model.safetensors", "model.safetensors.index.json"})
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
     if (is_there(path / name)) refuse_two(path, *ours, name);
   return {true, path / *ours};
 }

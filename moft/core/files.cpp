@@ -45,6 +45,13 @@ int open_to_read(const fs::path& path) {
       ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
     const int reason = errno;
+    std::error_code ignored;
+    if (reason == ENOENT && fs::is_symlink(path, ignored))
+      throw_caller_error(
+          "{}: is a link to {}, which does not exist; a download was "
+          "interrupted or a cache cleaned: download it again",
+          path.string(),
+          fs::read_symlink(path, ignored).string());
     if (reason == ENOENT)
       throw_caller_error(
           "{}: there is no such file; check the path", path.string());

@@ -104,7 +104,8 @@ void unpack_block_column(
     const std::int64_t place = inside / layout.layout.run * layout.width;
     int number = 0;
     if (layout.layout.bits == 8) {
-      number = static_cast<std::int8_t>(numbers[inside * layout.width + column]);
+      number =
+          static_cast<std::int8_t>(numbers[inside * layout.width + column]);
     } else {
       const int both = numbers[inside * half + column % half];
       number = column < half ? both & 15 : both >> 4;

@@ -2,20 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/panel_storage.h"
 #include "moft/kernels/parallel.h"
 #include "moft/kernels/simd/table.h"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace moft::kernels {
 namespace {
@@ -63,26 +58,6 @@ std::vector<std::int64_t> panel_shape(
       panel_count(out), (in + together - 1) / together, simd::table().panel};
   if (together > 1) shape.push_back(together);
   return shape;
-}
-
-constexpr std::size_t kHugePage = std::size_t{1} << 21;
-
-// Memory for the panels, on huge pages where the system grants them: a quarter
-// more bandwidth was measured for 2 to 8 rows, which stream through one or two
-// panels at a time and would wait for page walks.
-at::Tensor panel_storage(at::IntArrayRef shape, at::TensorOptions options) {
-  std::size_t bytes = options.dtype().itemsize();
-  for (const auto size : shape)
-    bytes *= static_cast<std::size_t>(size);
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (bytes >= kHugePage) {
-    void* memory = nullptr;
-    if (posix_memalign(&memory, kHugePage, bytes) != 0) throw std::bad_alloc();
-    madvise(memory, bytes, MADV_HUGEPAGE);  // a wish; failure costs nothing
-    return at::from_blob(memory, shape, std::free, options);
-  }
-#endif
-  return at::empty(shape, options);
 }
 
 // Where input k of a panel's column c stands.
@@ -151,7 +126,7 @@ class PanelPacker {
   std::int64_t in_;
   Storage storage_;
   std::int64_t width_;
-  std::int64_t padded_;  // inputs, even where they come in pairs
+  std::int64_t padded_;                // inputs, even where they come in pairs
   std::vector<at::BFloat16> rounded_;  // [width, padded]
 };
 

@@ -85,6 +85,7 @@ std::optional<std::int64_t> permuted_heads(
 }
 
 constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kScaledHead = "scale_decoder_outputs";
 
 LoadedModel load_gguf(
     const std::filesystem::path& path, const LoadOptions& options) {
@@ -110,6 +111,10 @@ LoadedModel load_gguf(
   return loaded;
 }
 
+std::string config_place(const HfDirectory& directory) {
+  return (directory.path() / "config.json").string();
+}
+
 // config.json, with the end tokens of generation_config.json where it has any.
 nlohmann::json merged_config(const HfDirectory& directory) {
   nlohmann::json config = directory.config();
@@ -126,7 +131,10 @@ nlohmann::json merged_config(const HfDirectory& directory) {
 // a flag that says so beside a head of its own in the file, and on a flag that
 // denies it without one: the file's head counts, and none is an error.
 bool is_tied(
-    ModelTensors& tensors, const std::string& embedding, bool flag) {
+    ModelTensors& tensors,
+    const std::string& embedding,
+    bool flag,
+    bool warns = true) {
   if (!tensors.has(kHead)) {
     if (flag) return true;
     throw_caller_error(
@@ -137,11 +145,12 @@ bool is_tied(
         kHead);
   }
   if (!flag) return false;
-  if (!tensors.has(embedding)) return true;  // which is an error soon
+  if (!tensors.has(embedding)) return true;
   if (tensors.equal(embedding, kHead)) {
     tensors.mark_read(kHead);
     return true;
   }
+  if (!warns) return false;
   log_warning(
       "{}: tie_word_embeddings is true, but '{}' differs from '{}'; moft uses "
       "the head that is in the file",
@@ -151,15 +160,17 @@ bool is_tied(
   return false;
 }
 
-// The name of T5's embedding table; two tables that differ are an error.
-std::string t5_embedding_name(ModelTensors& tensors) {
+// The name of T5's embedding table, which may be the head's when it is tied;
+// two tables that differ are an error.
+std::string t5_embedding_name(ModelTensors& tensors, bool tied) {
   std::vector<std::string> found;
   for (const char* name : kT5EmbeddingNames) {
     if (!tensors.has(name)) continue;
     found.emplace_back(name);
     tensors.mark_read(name);
   }
-  if (found.empty()) return kT5EmbeddingNames[0];
+  if (found.empty())
+    return tied && tensors.has(kHead) ? kHead : kT5EmbeddingNames[0];
   for (const std::string& other : found) {
     if (other == found[0] || tensors.equal(found[0], other)) continue;
     throw_caller_error(
@@ -173,7 +184,8 @@ std::string t5_embedding_name(ModelTensors& tensors) {
 }
 
 // Rows times `scale`.
-kernels::RowSource scaled_rows(kernels::RowSource rows, std::int64_t width, float scale) {
+kernels::RowSource scaled_rows(
+    kernels::RowSource rows, std::int64_t width, float scale) {
   return kernels::RowSource(
       [read = std::move(rows.floats), width, scale](
           std::int64_t begin, std::int64_t end, float* target) {
@@ -189,13 +201,20 @@ kernels::RowSource scaled_rows(kernels::RowSource rows, std::int64_t width, floa
 // without being tied is scaled itself, and one that is tied without being
 // scaled is a matrix of its own: both files then mean the same to all versions.
 std::unique_ptr<LanguageModel> make_t5(
-    ModelTensors& tensors, nlohmann::json& config, const LoadOptions& options,
-    const std::string& place) {
+    const std::shared_ptr<const HfDirectory>& directory,
+    nlohmann::json& config,
+    const LoadOptions& options) {
+  const std::string place = config_place(*directory);
   T5Config shape = t5_config_from_json(config, place);
-  const bool scaled = ConfigKeys(config, place, "T5 model")
-                          .flag_or("scale_decoder_outputs", shape.tied_head);
-  const std::string embedding = t5_embedding_name(tensors);
-  const bool tied = is_tied(tensors, embedding, shape.tied_head);
+  const ConfigKeys keys(config, place, "T5 model");
+  const bool scaled = keys.flag_or(kScaledHead, shape.tied_head);
+  ModelTensors tensors(
+      directory,
+      "",
+      t5_part_name(false, 0, T5Part::kSelfAttention) + "q.weight");
+  const std::string embedding = t5_embedding_name(tensors, shape.tied_head);
+  const bool tied = is_tied(
+      tensors, embedding, shape.tied_head, /*warns=*/!keys.has(kScaledHead));
   shape.tied_head = tied && scaled;
   const LoadTensor load = [&](const std::string& name,
                               std::vector<std::int64_t> size) {
@@ -207,24 +226,28 @@ std::unique_ptr<LanguageModel> make_t5(
         scaled ? 1.0F / std::sqrt(static_cast<float>(shape.width)) : 1.0F);
   };
   config["tie_word_embeddings"] = shape.tied_head;
-  if (config.contains("scale_decoder_outputs"))
-    config["scale_decoder_outputs"] = shape.tied_head;
-  auto model = std::make_unique<T5Model>(
-      shape, load, options.storage, options.device);
+  if (keys.has(kScaledHead)) config[kScaledHead] = shape.tied_head;
+  auto model =
+      std::make_unique<T5Model>(shape, load, options.storage, options.device);
   tensors.check_all_read({".block.", "lm_head.", "layer_norm"});
   return model;
 }
 
 std::unique_ptr<LanguageModel> make_llama(
-    ModelTensors& tensors, nlohmann::json& config, const LoadOptions& options,
-    const std::string& place) {
-  LlamaConfig shape = llama_config_from_json(config, place);
-  shape.tied_head =
-      is_tied(tensors, "model.embed_tokens.weight", shape.tied_head);
+    const std::shared_ptr<const HfDirectory>& directory,
+    nlohmann::json& config,
+    const LoadOptions& options) {
+  LlamaConfig shape = llama_config_from_json(config, config_place(*directory));
+  const std::string embedding = "model.embed_tokens.weight";
+  ModelTensors tensors(directory, "model.", embedding);
+  // Of a tied pair a file may hold either name.
+  const bool head_only =
+      shape.tied_head && !tensors.has(embedding) && tensors.has(kHead);
+  shape.tied_head = is_tied(tensors, embedding, shape.tied_head);
   config["tie_word_embeddings"] = shape.tied_head;
   const LoadTensor load = [&](const std::string& name,
                               std::vector<std::int64_t> size) {
-    return tensors.rows(name, size);
+    return tensors.rows(head_only && name == embedding ? kHead : name, size);
   };
   auto model = std::make_unique<LlamaModel>(
       shape, load, options.storage, options.device);
@@ -235,19 +258,13 @@ std::unique_ptr<LanguageModel> make_llama(
 LoadedModel load_hugging_face(
     const std::filesystem::path& path, const LoadOptions& options) {
   const auto directory = std::make_shared<const HfDirectory>(path);
-  const std::string place = (directory->path() / "config.json").string();
   nlohmann::json config = merged_config(*directory);
   LoadedModel loaded;
-  if (config.value("model_type", nlohmann::json()) == "t5") {
-    ModelTensors tensors(
-        directory, "", t5_part_name(false, 0, T5Part::kSelfAttention) + "q.weight");
-    loaded.model = make_t5(tensors, config, options, place);
-  } else {
-    ModelTensors tensors(directory, "model.", "model.embed_tokens.weight");
-    loaded.model = make_llama(tensors, config, options, place);
-  }
+  const bool t5 = config.value("model_type", nlohmann::json()) == "t5";
+  loaded.model = t5 ? make_t5(directory, config, options)
+                    : make_llama(directory, config, options);
   loaded.config = directory->config();
-  for (const char* key : {"tie_word_embeddings", "scale_decoder_outputs"})
+  for (const char* key : {"tie_word_embeddings", kScaledHead})
     if (config.contains(key)) loaded.config[key] = config[key];
   loaded.weight_files = directory->weight_files();
   return loaded;
@@ -260,6 +277,7 @@ at::Tensor read_tensor(
     const std::string& name,
     const std::vector<std::int64_t>& shape) {
   const TensorView view = find_tensor(source, name, shape);
+  check_finite(source, view);
   at::Tensor value = at::empty(view.shape, at::kFloat);
   to_float(
       view,

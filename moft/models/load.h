@@ -41,7 +41,8 @@ struct LoadedModel {
 LoadedModel load_language_model(
     const std::filesystem::path& path, const LoadOptions& options = {});
 
-// A parameter as float32 on the CPU, after checking its shape and type.
+// A parameter as float32 on the CPU, after checking its shape, type and that
+// its numbers are finite.
 at::Tensor read_tensor(
     const TensorSource& source,
     const std::string& name,

@@ -32,20 +32,6 @@ bool holds_whole_numbers(TensorType type) {
   }
 }
 
-// CallerError when a part of tensor `whole` holds infinities or NaN.
-void check_finite(
-    const TensorSource& source, const TensorView& part, std::int64_t first) {
-  const std::int64_t found = find_not_finite(part);
-  if (found < 0) return;
-  throw_caller_error(
-      "{}: tensor '{}' holds a number that is not finite (inf or nan, at "
-      "element {}); the weights overflowed when they were saved: convert the "
-      "model again to float32 or bfloat16, or download it again",
-      source.describe(),
-      part.name,
-      first + found);
-}
-
 // A view's rows as matrix rows, some of them as a view.
 struct ViewRows {
   TensorView view;
@@ -132,6 +118,19 @@ TensorView find_tensor(
   return *view;
 }
 
+void check_finite(
+    const TensorSource& source, const TensorView& part, std::int64_t first) {
+  const std::int64_t found = find_not_finite(part);
+  if (found < 0) return;
+  throw_caller_error(
+      "{}: tensor '{}' holds a number that is not finite (inf or nan, at "
+      "element {}); the weights overflowed when they were saved: convert the "
+      "model again to float32 or bfloat16, or download it again",
+      source.describe(),
+      part.name,
+      first + found);
+}
+
 kernels::RowSource rows_of(
     const std::shared_ptr<const TensorSource>& source, const TensorView& view) {
   const ViewRows rows(view);
@@ -168,8 +167,7 @@ ModelTensors::ModelTensors(
   if (found.empty()) return;
   stored_root_ = found[0].substr(0, found[0].size() - ending.size());
   if (stored_root_.ends_with(root_))
-    outer_prefix_ =
-        stored_root_.substr(0, stored_root_.size() - root_.size());
+    outer_prefix_ = stored_root_.substr(0, stored_root_.size() - root_.size());
 }
 
 std::string ModelTensors::stored_name(const std::string& name) const {
@@ -217,8 +215,8 @@ void ModelTensors::check_all_read(
   std::vector<std::string> others;
   for (const std::string& name : source_->names()) {
     if (read_.contains(name) || is_harmless(name)) continue;
-    const bool inside = std::any_of(
-        layers.begin(), layers.end(), [&](const std::string& part) {
+    const bool inside =
+        std::any_of(layers.begin(), layers.end(), [&](const std::string& part) {
           return name.find(part) != std::string::npos;
         });
     if (inside)

@@ -61,6 +61,11 @@ TensorView find_tensor(
     const std::string& name,
     const std::vector<std::int64_t>& shape);
 
+// CallerError when a part of a tensor, from its element `first` on, holds
+// infinities or NaN.
+void check_finite(
+    const TensorSource& source, const TensorView& part, std::int64_t first = 0);
+
 // Rows of a view as they are read, checked to be finite; `source` keeps the
 // mapping alive.
 kernels::RowSource rows_of(

@@ -296,7 +296,8 @@ TEST_F(SplitGguf, AllPartsAreRead) {
 }
 
 TEST_F(SplitGguf, WhatIsMissingOrWrongIsNamed) {
-  expect_refused(name(2), {"part 2 of 3", "give the first", "m-00001-of-00003"});
+  expect_refused(
+      name(2), {"part 2 of 3", "give the first", "m-00001-of-00003"});
   std::filesystem::rename(name(3), folder_ / "other.gguf");
   expect_refused(name(1), {"part 3 is missing", "m-00003-of-00003.gguf"});
   test::put(name(3), part(1).bytes());

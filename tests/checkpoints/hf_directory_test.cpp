@@ -1,8 +1,9 @@
 #include "moft/checkpoints/hf_directory.h"
-#include "moft/checkpoints/model_folder.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "moft/checkpoints/model_folder.h"
 
 #include "tests/checkpoints/support.h"
 

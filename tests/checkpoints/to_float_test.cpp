@@ -139,7 +139,8 @@ TEST_F(ToBlocks, ProductsAreExact) {
     for (std::size_t i = 0; i < count; ++i) {
       const double exact = static_cast<double>(numbers[i]) *
                            static_cast<double>(scales[i / run]);
-      ASSERT_EQ(static_cast<double>(static_cast<float>(exact)), exact) << view.name;
+      ASSERT_EQ(static_cast<double>(static_cast<float>(exact)), exact)
+          << view.name;
     }
   }
 }

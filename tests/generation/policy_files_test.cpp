@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/generation/export.h"
 
 #include "tests/generation/support.h"
 
@@ -309,6 +311,58 @@ TEST_F(PlainModelTest, AGgufFileIsTheModelOfItsDirectory) {
   EXPECT_EQ(loaded.config.at("rope_theta"), 5000.0);
   EXPECT_EQ(loaded.config.at("model_type"), "llama");
   EXPECT_TRUE(loaded.gguf_tokenizer.has_value());
+}
+
+// All parts of a split GGUF are linked, under names that find each other.
+TEST_F(PlainModelTest, APolicyOfASplitGgufComesBack) {
+  const fs::path first = fs::path(MOFT_SOURCE_DIR) /
+                         "tests/reference/models/llama_variants" /
+                         "split-00001-of-00002.gguf";
+  LoadedModel loaded = load_language_model(first);
+  EXPECT_EQ(loaded.weight_files.size(), 2u);
+  auto tokenizer = load_base_tokenizer(first, loaded);
+  SteeredPolicy policy(
+      std::move(loaded),
+      std::move(tokenizer),
+      definition(SteeredSet::kLora),
+      7);
+  const fs::path directory = folder_ / "split";
+  save_policy(policy, first, directory, "the card\n");
+  EXPECT_TRUE(fs::exists(directory / "model-00002-of-00002.gguf"));
+  const auto opened = load_policy(directory);
+  const LoadedModel whole =
+      load_language_model(first.parent_path() / "linear.gguf");
+  const ScoreBatch batch = tiny_batch();
+  EXPECT_TRUE(same_bits(
+      logits(*opened->base().model, batch, RowSteering::reference(2)),
+      logits(*whole.model, batch, RowSteering::reference(0))));
+}
+
+// A base in bf16, as new versions of transformers write it.
+TEST_F(PlainModelTest, AnExportSaysTheTypeOfItsNumbersUnderBothNames) {
+  std::ifstream written(base() / "config.json");
+  nlohmann::json config = nlohmann::json::parse(written);
+  config["dtype"] = "bfloat16";
+  config["scale_decoder_outputs"] = true;  // which only a T5 means
+  std::ofstream(base() / "config.json") << config;
+  const auto policy = make(SteeredSet::kLora);
+  const Steering steering{Weighting({0.3, 0.7}), 0.1};
+  export_policy(*policy, base(), steering, folder_ / "plain");
+  const auto exported =
+      nlohmann::json::parse(read_file(folder_ / "plain" / "config.json"));
+  EXPECT_EQ(exported["dtype"], "float32");
+  EXPECT_EQ(exported["torch_dtype"], "float32");
+}
+
+TEST_F(PlainModelTest, ScoresThatAreNotNumbersAreAnError) {
+  const auto plain = load_policy(base());
+  const std::vector<ScoreRequest> requests{{{3, 9}, {5, 1}, std::nullopt}};
+  EXPECT_NO_THROW(plain->score(requests, {}));
+  for (const auto& parameter : plain->model().steerable().parameters) {
+    if (parameter->name() == "model.norm.weight")
+      parameter->reference().fill_(3e38F);
+  }
+  EXPECT_THROW(plain->score(requests, {}), WorldError);
 }
 
 }  // namespace

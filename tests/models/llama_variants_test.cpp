@@ -68,8 +68,7 @@ class LlamaVariants : public testing::Test {
     }
     return "loaded";
   }
-  void expect_words(
-      const json& config, const std::vector<std::string>& words) {
+  void expect_words(const json& config, const std::vector<std::string>& words) {
     const std::string message = refusal(config);
     for (const std::string& word : words)
       EXPECT_NE(message.find(word), std::string::npos) << message;

@@ -115,18 +115,27 @@ TEST(LlamaHead, AHeadThatIsTheTableIsTied) {
   EXPECT_EQ(loaded.model->info().parameters, plain.model->info().parameters);
 }
 
+// Either name of a tied pair may be the one that a file keeps.
+TEST(LlamaHead, ATiedTableMayHaveTheNameOfTheHead) {
+  Copy copy("llama_tied");
+  copy.rename(kEmbedding, kHead);
+  EXPECT_TRUE(test::same_bits(logits(copy.load()), logits_of("llama_tied")));
+}
+
 TEST(LlamaHead, AnUntiedFlagWithoutAHeadIsRefusedWithTheCure) {
   Copy copy("llama_tied");
   for (const json& flag : {json(false), json()}) {
     copy.config["tie_word_embeddings"] = flag;
     expect_refused(
-        copy, {"lm_head.weight", "is missing", "\"tie_word_embeddings\": true"});
+        copy,
+        {"lm_head.weight", "is missing", "\"tie_word_embeddings\": true"});
   }
 }
 
 TEST(LlamaNames, APrefixThatAWrapperLeftIsTakenOff) {
   const at::Tensor expected = logits_of("llama_untied");
-  for (const std::string prefix : {"module.", "base_model.model.", "_orig_mod."}) {
+  for (const std::string prefix :
+       {"module.", "base_model.model.", "_orig_mod."}) {
     Copy copy("llama_untied");
     for (const auto& [name, value] : std::map(copy.tensors))
       copy.rename(name, prefix + name);
@@ -139,8 +148,7 @@ TEST(LlamaNames, TheDecoderAloneHasNoOuterName) {
   Copy copy("llama_tied");
   for (const auto& [name, value] : std::map(copy.tensors))
     copy.rename(name, name.substr(std::string("model.").size()));
-  EXPECT_TRUE(
-      test::same_bits(logits(copy.load()), logits_of("llama_tied")));
+  EXPECT_TRUE(test::same_bits(logits(copy.load()), logits_of("llama_tied")));
 }
 
 TEST(LlamaNames, TwoModelsInOneFileAreRefused) {
@@ -165,8 +173,7 @@ TEST(LlamaNames, ATensorOfALayerThatIsNotReadIsRefused) {
   Copy copy("llama_theta");
   copy.tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = at::ones({3});
   copy.tensors["v_head.summary.weight"] = at::ones({1, 24});
-  EXPECT_TRUE(
-      test::same_bits(logits(copy.load()), logits_of("llama_theta")));
+  EXPECT_TRUE(test::same_bits(logits(copy.load()), logits_of("llama_theta")));
 }
 
 TEST(NotFinite, TheTensorIsNamedWhenItIsRead) {
@@ -185,9 +192,7 @@ TEST(NotFinite, TheTensorIsNamedWhenItIsRead) {
     tensor.view({-1})[tensor.numel() - 2] = value;
     expect_refused(
         copy,
-        {name,
-         "not finite",
-         "element " + std::to_string(tensor.numel() - 2)});
+        {name, "not finite", "element " + std::to_string(tensor.numel() - 2)});
   }
 }
 
@@ -234,12 +239,14 @@ TEST(T5Names, AnyOneEmbeddingTableAndAnyPrefixWillDo) {
   for (const std::string name :
        {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}) {
     Copy copy("t5_v11");
-    const at::Tensor table = copy.tensors.at("shared.weight");
+    at::Tensor table;
     for (const char* one :
          {"shared.weight",
           "encoder.embed_tokens.weight",
-          "decoder.embed_tokens.weight"})
+          "decoder.embed_tokens.weight"}) {
+      if (copy.tensors.contains(one)) table = copy.tensors.at(one);
       copy.tensors.erase(one);
+    }
     copy.tensors[name] = table;
     EXPECT_TRUE(test::same_bits(logits(copy.load()), expected)) << name;
     for (const auto& [inner, value] : std::map(copy.tensors))
@@ -248,12 +255,55 @@ TEST(T5Names, AnyOneEmbeddingTableAndAnyPrefixWillDo) {
   }
 }
 
+// Keys of the metadata that change the computation: a Llama's GGUF with one
+// value changed in place, of the same length.
+TEST(GgufKeys, WhatChangesTheComputationIsRefused) {
+  std::ifstream file(
+      kReference / "models/llama_variants/linear.gguf", std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(file), {}};
+  const fs::path path = fs::path(testing::TempDir()) / "keys.gguf";
+  const auto message = [&](const std::string& key,
+                           const std::string& renamed,
+                           std::uint32_t value) {
+    std::string bytes = whole;
+    const std::size_t at = bytes.find(key);
+    EXPECT_NE(at, std::string::npos) << key;
+    bytes.replace(at, renamed.size(), renamed);
+    std::memcpy(bytes.data() + at + key.size() + 4, &value, sizeof(value));
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      load_language_model(path);
+    } catch (const CallerError& error) {
+      return std::string(error.what());
+    }
+    return std::string("loaded");
+  };
+  const auto expect = [&](const std::string& key,
+                          const std::string& renamed,
+                          std::uint32_t value,
+                          const std::string& words) {
+    const std::string found = message(key, renamed, value);
+    EXPECT_NE(found.find(words), std::string::npos) << renamed << ": " << found;
+  };
+  const std::string rope = "llama.rope.dimension_count";
+  expect(rope, rope, 16, "loaded");
+  expect(rope, rope, 8, "rope.dimension_count is 8");
+  const std::string length = "llama.attention.value_length";
+  expect(length, length, 8, "value_length is 8");
+  expect(length, "llama.attention.valui_length", 8, "not known to moft");
+  const std::string vocabulary = "llama.vocab_size";
+  expect(vocabulary, "llama.vocab_sizi", 8, "loaded");
+  const std::string last = "tokenizer.ggml.eot_token_id";
+  expect(last, last, 32, "eot_token_id is 32, outside the 32 rows");
+  fs::remove(path);
+}
+
 // Every kind of block keeps its numbers in products, as rows and unpacked.
 TEST(Blocks, MatricesOfAllKindsHaveTheFloatsOfTheirFile) {
   int found = 0;
   for (const char* name : {"blocks.gguf", "k_blocks.gguf"}) {
-    const auto file = std::make_shared<const GgufFile>(
-        kReference / "checkpoints" / name);
+    const auto file =
+        std::make_shared<const GgufFile>(kReference / "checkpoints" / name);
     for (const std::string& tensor : file->names()) {
       const TensorView view = *file->find(tensor);
       if (block_form(view.type).bits == 0) continue;

@@ -24,8 +24,8 @@ std::int64_t sliding_window(const Keys& keys, const std::string& architecture) {
   }
   if (!keys.flag_or("use_sliding_window", false)) return 0;
   if (keys.has_null(kWindow)) return 0;
-  bool slides = keys.size("num_hidden_layers") >
-                keys.size_or("max_window_layers", 28);
+  bool slides =
+      keys.size("num_hidden_layers") > keys.size_or("max_window_layers", 28);
   if (keys.has("layer_types")) {
     const json& types = keys.at("layer_types");
     slides = std::find(types.begin(), types.end(), "sliding_attention") !=
@@ -144,8 +144,7 @@ LlamaConfig llama_config_from_json(
   c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
   c.tied_head = keys.flag_or("tie_word_embeddings", false);
   const bool qwen2 = c.architecture == "qwen2";
-  c.output_bias =
-      !qwen2 && !mistral && keys.flag_or("attention_bias", false);
+  c.output_bias = !qwen2 && !mistral && keys.flag_or("attention_bias", false);
   c.qkv_bias = c.output_bias || qwen2;
   c.feed_forward_bias =
       c.architecture == "llama" && keys.flag_or("mlp_bias", false);

@@ -76,8 +76,16 @@ void check_value(
 }
 
 bool may_change_the_computation(std::string_view key) {
-  for (const char* part : {"attention.", "rope.", "expert", "ssm.", "_scale",
-                           "softcapping", "router", "sliding", "swiglu"})
+  for (const char* part :
+       {"attention.",
+        "rope.",
+        "expert",
+        "ssm.",
+        "_scale",
+        "softcapping",
+        "router",
+        "sliding",
+        "swiglu"})
     if (key.find(part) != std::string_view::npos) return true;
   return false;
 }
@@ -122,6 +130,18 @@ void check_keys(const GgufFile& file, const LlamaConfig& c) {
             "full causal attention",
             window,
             c.context));
+}
+
+// Before anything else: what is not a model, or one of another kind.
+void check_unread_keys(const GgufFile& file, const std::string& architecture) {
+  const std::string kind = file.text_or("general.type", "model");
+  if (kind != "model")
+    throw_caller_error(
+        "{}: is a GGUF of type '{}' (general.type), not a model; give the "
+        "model's file",
+        file.describe(),
+        kind);
+  const std::string prefix = architecture + ".";
   for (const auto& [full, value] : file.metadata())
     if (full.starts_with(prefix))
       check_unread_key(
@@ -141,6 +161,7 @@ LlamaConfig llama_config_from_gguf(const GgufFile& file) {
         file.describe(),
         arch);
   }
+  check_unread_keys(file, arch);
   const auto key = [&](const char* name) { return arch + "." + name; };
   c.width = file.integer(key("embedding_length"));
   c.layers = file.integer(key("block_count"));

@@ -27,7 +27,8 @@ class LlamaKeys : public ConfigKeys {
   }
 
   // CallerError: the key's value means a computation that moft does not do.
-  [[noreturn]] void refuse(const char* key, const std::string& supported) const {
+  [[noreturn]] void refuse(
+      const char* key, const std::string& supported) const {
     throw_caller_error(
         "{}: {} = {} is not supported; moft computes {}",
         place(),

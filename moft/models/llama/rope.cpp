@@ -71,9 +71,9 @@ class Scaling {
     return object_.contains(name) && !object_.at(name).is_null();
   }
   double number(const char* name) const {
-    const double value =
-        has(name) && object_.at(name).is_number() ? object_.at(name).get<double>()
-                                                  : 0.0;
+    const double value = has(name) && object_.at(name).is_number()
+                             ? object_.at(name).get<double>()
+                             : 0.0;
     if (!(value > 0) || !std::isfinite(value))
       throw_caller_error(
           "{}: {}.{} is {}; give a number above 0",

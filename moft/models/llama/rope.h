@@ -29,14 +29,14 @@ enum class RopeKind {
 struct RopeScaling {
   RopeKind kind = RopeKind::kPlain;
   double factor = 1.0;
-  double attention = 1.0;               // on cos and sin
-  std::int64_t original_context = 0;    // of llama3 and yarn
-  double low_frequency = 1.0;           // llama3
+  double attention = 1.0;             // on cos and sin
+  std::int64_t original_context = 0;  // of llama3 and yarn
+  double low_frequency = 1.0;         // llama3
   double high_frequency = 4.0;
-  double beta_fast = 32.0;              // yarn
+  double beta_fast = 32.0;  // yarn
   double beta_slow = 1.0;
   bool truncate = true;
-  std::vector<double> factors;          // [head_size / 2]
+  std::vector<double> factors;  // [head_size / 2]
 };
 
 struct Rope {

@@ -26,8 +26,7 @@ double positive_or(
   return positive(file, key, file.number_or(key, otherwise));
 }
 
-std::vector<double> read_factors(
-    const GgufFile& file, std::int64_t head_size) {
+std::vector<double> read_factors(const GgufFile& file, std::int64_t head_size) {
   const TensorView view = *file.find(kFactorsName);
   const auto count = static_cast<std::size_t>(head_size / 2);
   if (view.shape != std::vector<std::int64_t>{head_size / 2} ||
@@ -59,8 +58,7 @@ void read_yarn(
       static_cast<double>(rope.original_context));
   rope.beta_fast = positive_or(file, prefix + "yarn_beta_fast", 32.0);
   rope.beta_slow = positive_or(file, prefix + "yarn_beta_slow", 1.0);
-  const double multiplier =
-      file.number_or(prefix + "yarn_log_multiplier", 0.0);
+  const double multiplier = file.number_or(prefix + "yarn_log_multiplier", 0.0);
   rope.attention = yarn_attention(rope.factor, 1.0);
   if (multiplier != 0.0)
     rope.attention /= yarn_attention(rope.factor, multiplier);
@@ -93,7 +91,8 @@ Rope rope_from_gguf(
   const double old = file.number_or(base + "scale_linear", 1.0);
   const double factor =
       file.number_or(prefix + "factor", old == 0.0 ? 1.0 : old);
-  found.factor = factor == 0.0 ? 1.0 : positive(file, prefix + "factor", factor);
+  found.factor =
+      factor == 0.0 ? 1.0 : positive(file, prefix + "factor", factor);
   if (kind == "none") {
     found.factor = 1.0;
   } else if (kind == "linear") {

@@ -9,8 +9,8 @@ namespace {
 
 // theta^(2i/d): [head_size / 2].
 at::Tensor wave_numbers(double theta, std::int64_t head_size) {
-  const at::Tensor exponents = at::arange(0, head_size, 2, at::kFloat) /
-                               static_cast<double>(head_size);
+  const at::Tensor exponents =
+      at::arange(0, head_size, 2, at::kFloat) / static_cast<double>(head_size);
   return at::pow(at::scalar_tensor(theta, at::kFloat), exponents);
 }
 
@@ -84,8 +84,8 @@ at::Tensor frequencies(const Rope& rope, std::int64_t head_size) {
 RopeTable make_rope_table(
     const Rope& rope, std::int64_t head_size, std::int64_t positions) {
   const at::Tensor places = at::arange(0, positions, at::kFloat);
-  const at::Tensor angles = places.unsqueeze(1) *
-                            frequencies(rope, head_size).unsqueeze(0);
+  const at::Tensor angles =
+      places.unsqueeze(1) * frequencies(rope, head_size).unsqueeze(0);
   if (rope.scaling.attention == 1.0) return {angles.cos(), angles.sin()};
   return {
       angles.cos() * rope.scaling.attention,

@@ -8,6 +8,7 @@ Writes into llama_variants/, beside this script,
   configs_<major>.json     config.json as this version of transformers saves it
   <variant>.gguf           with the package gguf: the same weights and rotary
                            scaling as llama.cpp stores them
+  split-0000?-of-00002.gguf  linear.gguf in two parts
 
 Made with transformers 4.57.6 and 5.17.0, torch 2.13, gguf 0.19, one thread; run
 once with each:
@@ -167,11 +168,12 @@ def llama3_factors(scaling, theta, size):
     return np.array(factors, np.float32)
 
 
-def write_gguf(name, state):
+def write_gguf(name, state, file=None, **split):
     import gguf
 
     scaling = ROPE[name]
-    writer = gguf.GGUFWriter(FOLDER / f"{name}.gguf", "llama")
+    file = FOLDER / (file or f"{name}.gguf")
+    writer = gguf.GGUFWriter(file, "llama", **split)
     writer.add_context_length(COMMON["max_position_embeddings"])
     writer.add_embedding_length(COMMON["hidden_size"])
     writer.add_block_count(COMMON["num_hidden_layers"])
@@ -227,6 +229,7 @@ def main():
     write_expected(state, ids)
     for name in ("llama3", "linear", "yarn"):
         write_gguf(name, state)
+    write_gguf("linear", state, "split.gguf", split_max_tensors=7)
 
 
 if __name__ == "__main__":
