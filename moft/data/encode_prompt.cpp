@@ -47,7 +47,9 @@ class RunEncoder {
  private:
   void end_run() {
     if (run_.empty()) return;
-    const auto ids = tokenizer_.encode(run_, kPlainText);
+    EncodeOptions options = kPlainText;
+    options.at_start = ids_.empty();
+    const auto ids = tokenizer_.encode(run_, options);
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     run_.clear();
   }

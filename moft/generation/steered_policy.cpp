@@ -129,7 +129,11 @@ std::string SteeredPolicy::text_of(const Generation& generation) const {
   std::string bytes;
   for (const TokenId token : tokens)
     bytes += tokenizer_->token_bytes(token);
-  return bytes.substr(0, *generation.stop_at);
+  bytes.resize(std::min(bytes.size(), *generation.stop_at));
+  // SentencePiece's decoding drops a space in front that the bytes have.
+  const bool dropped =
+      bytes.starts_with(' ') && !tokenizer_->decode(tokens).starts_with(' ');
+  return dropped ? bytes.substr(1) : bytes;
 }
 
 std::string SteeredPolicy::prompt_words(const Weighting& w) const {

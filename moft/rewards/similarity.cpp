@@ -14,19 +14,34 @@ constexpr EncodeOptions kTextAlone{.parse_special = false};
 
 }  // namespace
 
+namespace {
+
+void check_fit(
+    const std::filesystem::path& directory,
+    const Tokenizer& tokenizer,
+    std::int64_t rows) {
+  if (tokenizer.vocab_size() <= rows) return;
+  throw_caller_error(
+      "{}: the tokenizer has {} tokens but the model embeds {}; the files "
+      "do not belong together",
+      directory.string(),
+      tokenizer.vocab_size(),
+      rows);
+}
+
+}  // namespace
+
+std::int64_t check_text_embedder(const std::filesystem::path& directory) {
+  const bert::EncoderShape shape = bert::read_encoder_shape(directory);
+  check_fit(directory, *load_tokenizer(directory), shape.vocab_size);
+  return shape.max_tokens;
+}
+
 TextEmbedder::TextEmbedder(
     const std::filesystem::path& directory, at::Device device)
     : tokenizer_(load_tokenizer(directory)),
       encoder_(bert::load_sentence_encoder(directory, device)) {
-  const std::int64_t rows = encoder_.model().config().vocab_size;
-  if (tokenizer_->vocab_size() > rows) {
-    throw_caller_error(
-        "{}: the tokenizer has {} tokens but the model embeds {}; the files "
-        "do not belong together",
-        directory.string(),
-        tokenizer_->vocab_size(),
-        rows);
-  }
+  check_fit(directory, *tokenizer_, encoder_.model().config().vocab_size);
 }
 
 at::Tensor TextEmbedder::embed(

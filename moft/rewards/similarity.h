@@ -38,6 +38,11 @@ class TextEmbedder {
   bert::SentenceEncoder encoder_;
 };
 
+// Finds in milliseconds what TextEmbedder would refuse, weights aside: reads
+// the tokenizer and the configuration. Throws CallerError. Returns the number
+// of tokens of a text that count.
+std::int64_t check_text_embedder(const std::filesystem::path& directory);
+
 // What the completions are compared with: the example's field of that name,
 // or one fixed text.
 struct SimilarityTarget {

@@ -60,10 +60,10 @@ std::optional<TokenId> unknown_token(const GgufTokenizerData& data) {
 
 }  // namespace
 
-std::unique_ptr<const TokenModel> make_gguf_spm(
-    const GgufTokenizerData& data, Pipeline& pipeline) {
-  check_scores(data);
-  const Vocabulary& vocabulary = *pipeline.vocabulary;
+std::unique_ptr<const PieceEncoder> make_spm_encoder(
+    const GgufTokenizerData& data,
+    const Vocabulary& vocabulary,
+    std::string_view place) {
   ScoredBpeSpec spec;
   spec.scores = data.scores;
   spec.byte_ids = byte_token_ids(vocabulary);
@@ -75,15 +75,23 @@ std::unique_ptr<const TokenModel> make_gguf_spm(
       });
   if (!all_bytes && !spec.unknown) {
     throw_caller_error(
-        "{}: the model is 'llama' (SentencePiece), but the tokens hold neither "
-        "all bytes (<0x00> to <0xFF>) nor an unknown token, so it cannot write "
-        "every text; take the model's Hugging Face directory",
-        kGgufTokenizer);
+        "{}: the model is SentencePiece, but the tokens hold neither all bytes "
+        "(<0x00> to <0xFF>) nor an unknown token, so it cannot write every "
+        "text; take the model's Hugging Face directory",
+        place);
   }
   for (std::size_t id = 0; id < data.tokens.size(); ++id) {
     if (is_mergeable(data, id))
       spec.pieces.push_back({data.tokens[id], static_cast<TokenId>(id)});
   }
+  return std::make_unique<ScoredBpe>(std::move(spec), place);
+}
+
+std::unique_ptr<const TokenModel> make_gguf_spm(
+    const GgufTokenizerData& data, Pipeline& pipeline) {
+  check_scores(data);
+  auto encoder =
+      make_spm_encoder(data, *pipeline.vocabulary, kGgufTokenizer);
   if (!data.bos) pipeline.bos = control_token(data, 1);
   if (!data.eos) pipeline.eos = control_token(data, 2);
   const std::string space(kWrittenSpace);
@@ -94,7 +102,7 @@ std::unique_ptr<const TokenModel> make_gguf_spm(
   return std::make_unique<PieceModel>(
       pipeline.vocabulary,
       PreTokenizer(),
-      std::make_unique<ScoredBpe>(std::move(spec), kGgufTokenizer),
+      std::move(encoder),
       llama_decoder(data.add_space_prefix));
 }
 

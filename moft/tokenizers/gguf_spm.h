@@ -32,6 +32,14 @@ inline std::int32_t gguf_token_type(
 TokenId checked_gguf_id(
     const Vocabulary& vocabulary, std::int32_t id, std::string_view name);
 
+// The encoder of tokens with scores and kinds: `data` of any file. REQUIRES a
+// score for each token. Throws CallerError, naming `place`, for a vocabulary
+// that cannot write every text.
+std::unique_ptr<const PieceEncoder> make_spm_encoder(
+    const GgufTokenizerData& data,
+    const Vocabulary& vocabulary,
+    std::string_view place);
+
 // Fills the pipeline's normaliser and, where the file does not say and
 // llama.cpp's usual ids (1 and 2) are control tokens, BOS and EOS. REQUIRES
 // vocabulary and added tokens. Throws CallerError for scores that do not fit

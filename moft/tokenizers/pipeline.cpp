@@ -36,9 +36,9 @@ class PipelineTokenizer final : public Tokenizer {
     std::vector<TokenId> ids;
     if (options.add_special) ids = parts_.prefix;
     if (is_valid_utf8(text)) {
-      encode_text(text, options.parse_special, ids);
+      encode_text(text, options, ids);
     } else {
-      encode_text(replace_invalid_utf8(text), options.parse_special, ids);
+      encode_text(replace_invalid_utf8(text), options, ids);
     }
     if (options.add_special) {
       ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
@@ -82,10 +82,12 @@ class PipelineTokenizer final : public Tokenizer {
  private:
   void encode_text(
       std::string_view text,
-      bool parse_special,
+      const EncodeOptions& options,
       std::vector<TokenId>& ids) const {
+    const bool parse_special = options.parse_special;
     for (const auto& segment : in_raw_text_.split(text, parse_special)) {
-      const bool at_start = segment.text.data() == text.data();
+      const bool at_start =
+          options.at_start && segment.text.data() == text.data();
       if (segment.token) {
         ids.push_back(*segment.token);
       } else if (parts_.normalizer.empty()) {

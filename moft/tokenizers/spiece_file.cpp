@@ -104,7 +104,8 @@ Piece read_piece(
       piece.text = field.bytes;
     } else if (field.number == 2) {
       const auto bits = static_cast<std::uint32_t>(field.value);
-      if (!std::isfinite(std::bit_cast<float>(bits))) {
+      piece.score = std::bit_cast<float>(bits);
+      if (!std::isfinite(piece.score)) {
         refuse(place, "a piece's score is not finite");
       }
     } else if (field.number == 3) {
@@ -134,6 +135,7 @@ void check_trainer(
     SpieceFile& file) {
   Message message(bytes, place);
   for (Field field; message.next(field);) {
+    if (field.number == 3) file.unigram = field.value == kUnigramModel;
     if (field.number == 3 && field.value != kUnigramModel) {
       if (use == SpieceUse::kT5)
         refuse(place, "it is no unigram model, which T5's tokenizer is");
@@ -154,6 +156,7 @@ void check_normaliser(
   for (Field field; message.next(field);) {
     if (field.number == 2 && !field.bytes.empty()) {
       CharacterMap(field.bytes, place);
+      file.maps_characters = true;
     }
     if (field.number == 3) file.adds_prefix = field.value != 0;
     if (field.number == 5 && field.value == 0) {

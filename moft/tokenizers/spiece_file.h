@@ -29,11 +29,14 @@ enum class PieceKind {
 struct Piece {
   std::string text;  // U+2581 stands for a space
   PieceKind kind = PieceKind::kNormal;
+  float score = 0;
 };
 
 struct SpieceFile {
   std::vector<Piece> pieces;  // by id
+  bool unigram = true;        // else byte-pair encoding
   bool adds_prefix = true;    // a space before the text
+  bool maps_characters = false;
   std::int32_t bos = 1;       // -1: none
   std::int32_t eos = 2;
 };

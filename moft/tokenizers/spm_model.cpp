@@ -1,84 +1,37 @@
 #include "moft/tokenizers/spm_model.h"
 
-#include <sentencepiece_processor.h>
+#include <algorithm>
 
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/tokenizers/char_bpe.h"
+#include "moft/tokenizers/gguf_spm.h"
 #include "moft/tokenizers/hf_parts.h"
+#include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/spiece_file.h"
+#include "moft/tokenizers/unigram.h"
 
 namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
 
-using Processor = sentencepiece::SentencePieceProcessor;
-
 constexpr std::uint64_t kLargestSpmFile = 1 << 26;
 
-class SpmModel final : public TokenModel {
- public:
-  // `later`, where given, encodes what is not at the start of a text.
-  SpmModel(
-      std::shared_ptr<const Vocabulary> vocabulary,
-      std::unique_ptr<const Processor> first,
-      std::unique_ptr<const Processor> later,
-      TokenDecoder decoder)
-      : vocabulary_(std::move(vocabulary)),
-        first_(std::move(first)),
-        later_(std::move(later)),
-        decoder_(std::move(decoder)) {}
-
-  void encode(
-      std::string_view text,
-      bool at_start,
-      std::vector<TokenId>& ids) const override {
-    const Processor& processor = at_start || !later_ ? *first_ : *later_;
-    std::vector<int> found;
-    const auto status = processor.Encode({text.data(), text.size()}, &found);
-    if (!status.ok()) {
-      throw_world_error(
-          "SentencePiece cannot encode a text of {} bytes: {}",
-          text.size(),
-          status.ToString());
-    }
-    ids.insert(ids.end(), found.begin(), found.end());
-  }
-
-  std::string decode(std::span<const TokenId> ids) const override {
-    std::vector<std::string> tokens;
-    for (const TokenId id : ids)
-      tokens.push_back(vocabulary_->written(id));
-    return decoder_.decode(std::move(tokens));
-  }
-
-  std::string bytes(TokenId id) const override {
-    return decoder_.bytes(vocabulary_->written(id));
-  }
-
- private:
-  std::shared_ptr<const Vocabulary> vocabulary_;
-  std::unique_ptr<const Processor> first_;
-  std::unique_ptr<const Processor> later_;
-  TokenDecoder decoder_;
-};
-
-// The same model that puts no space before a text: a message that is given
-// twice is merged, and this one says add_dummy_prefix: false.
-std::string without_prefix(const std::string& bytes) {
-  return bytes + std::string("\x1a\x02\x18\x00", 4);
-}
-
-// Control pieces are special tokens; so is the unknown one.
-Json special_pieces(const std::vector<Piece>& pieces) {
+// Control pieces are special tokens, and so is the unknown one; user-defined
+// pieces are found in the text first, too.
+Json added_pieces(const std::vector<Piece>& pieces) {
   Json list = Json::array();
   for (std::size_t id = 0; id < pieces.size(); ++id) {
     const PieceKind kind = pieces[id].kind;
-    if (kind != PieceKind::kControl && kind != PieceKind::kUnknown) continue;
+    const bool special =
+        kind == PieceKind::kControl || kind == PieceKind::kUnknown;
+    if (!special && kind != PieceKind::kUserDefined) continue;
     list.push_back(
         {{"id", id},
          {"content", pieces[id].text},
-         {"special", true},
+         {"special", special},
          {"normalized", false}});
   }
   return {{"added_tokens", std::move(list)}};
@@ -109,7 +62,7 @@ Pipeline read_spm_vocabulary(
   for (const Piece& piece : file.pieces)
     entries.push_back({piece.text, static_cast<TokenId>(entries.size())});
   const std::string place = (directory / kSpmFile).string();
-  const Json own = special_pieces(file.pieces);
+  const Json own = added_pieces(file.pieces);
   Pipeline pipeline;
   pipeline.added =
       read_all_added_tokens(JsonField(own, place), entries, directory);
@@ -133,6 +86,45 @@ bool is_tiktoken(const std::string& bytes) {
          bytes.find_first_not_of("0123456789", space + 1) == line;
 }
 
+std::unique_ptr<const PieceEncoder> make_unigram(
+    const SpieceFile& file, const Vocabulary& vocabulary) {
+  UnigramSpec spec;
+  spec.byte_fallback = true;
+  spec.byte_ids = byte_token_ids(vocabulary);
+  for (std::size_t i = 0; i < file.pieces.size(); ++i) {
+    const Piece& piece = file.pieces[i];
+    const auto id = static_cast<TokenId>(i);
+    const double score = piece.score;
+    spec.lowest_score = i == 0 ? score : std::min(spec.lowest_score, score);
+    spec.scores.push_back(score);
+    if (piece.kind == PieceKind::kUnknown) spec.unknown = id;
+    const bool text = piece.kind == PieceKind::kNormal ||
+                      piece.kind == PieceKind::kUserDefined;
+    if (text) spec.pieces.push_back({piece.text, id});
+  }
+  return std::make_unique<Unigram>(std::move(spec));
+}
+
+std::unique_ptr<const PieceEncoder> make_encoder(
+    const SpieceFile& file,
+    const Vocabulary& vocabulary,
+    const std::string& place) {
+  if (file.maps_characters) {
+    log_warning(
+        "{}: its table of characters (such as NFKC) is not applied to texts, "
+        "as in transformers' LlamaTokenizer",
+        place);
+  }
+  if (file.unigram) return make_unigram(file, vocabulary);
+  GgufTokenizerData data;
+  for (const Piece& piece : file.pieces) {
+    data.tokens.push_back(piece.text);
+    data.scores.push_back(piece.score);
+    data.token_types.push_back(static_cast<std::int32_t>(piece.kind));
+  }
+  return make_spm_encoder(data, vocabulary, place);
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_spm(const fs::path& directory) {
@@ -152,13 +144,26 @@ std::unique_ptr<Tokenizer> load_spm(const fs::path& directory) {
   const JsonField config(json, config_path.string());
   const bool prefix =
       file.adds_prefix && config.flag("add_prefix_space", true);
-  const bool legacy = config.flag("legacy", true);
   Pipeline pipeline = read_spm_vocabulary(file, directory);
-  const std::string plain = without_prefix(bytes);
-  pipeline.model = std::make_unique<SpmModel>(
+  PreTokenizer steps;
+  const std::string space(kWrittenSpace);
+  if (config.flag("legacy", true)) {
+    // A space before every stretch between special tokens.
+    if (prefix) pipeline.normalizer.push_back(PrependStep{space});
+    pipeline.normalizer.push_back(
+        ReplaceStep{.what = " ", .regex = nullptr, .by = space});
+  } else {
+    // A space at the beginning of the text alone.
+    PreTokenizerStep& step = steps.emplace_back();
+    step.kind = PreTokenizerStep::Kind::kMetaspace;
+    step.prefix = prefix ? PreTokenizerStep::Prefix::kFirst
+                         : PreTokenizerStep::Prefix::kNever;
+    step.cut = false;
+  }
+  pipeline.model = std::make_unique<PieceModel>(
       pipeline.vocabulary,
-      make_spm_processor(prefix ? bytes : plain, path.string()),
-      legacy || !prefix ? nullptr : make_spm_processor(plain, path.string()),
+      std::move(steps),
+      make_encoder(file, *pipeline.vocabulary, path.string()),
       llama_decoder(/*strip=*/prefix));
   pipeline.bos = named_or_usual(config, "bos_token", file.bos, pipeline);
   pipeline.eos = named_or_usual(config, "eos_token", file.eos, pipeline);

@@ -26,6 +26,9 @@ struct EncodeOptions {
   // Add what the tokenizer's own template adds (BERT's [CLS] and [SEP], a
   // Llama tokenizer's BOS).
   bool add_special = true;
+  // Nothing comes before the text. Else tokenizers that put a space before the
+  // first word of a text alone put none.
+  bool at_start = true;
 };
 
 class Tokenizer {

@@ -240,5 +240,20 @@ TEST(EncodeWithWords, AWholePromptHasTheSamePlace) {
       make_whole_prompt("user hi", "here", prompt, tokenizer), CallerError);
 }
 
+// SentencePiece puts a space before the first word of a text: the stretches of
+// a template are one text. Expected: Hugging Face `tokenizers` on that text.
+TEST(EncodePrompt, StretchesOfATemplateAreOneTextToSentencePiece) {
+  const std::string fixtures =
+      std::string(MOFT_SOURCE_DIR) + "/tests/reference/tokenizers/fixtures/";
+  for (const char* name : {"spm_first", "spm_legacy"}) {
+    const auto tokenizer = load_tokenizer(fixtures + name);
+    const PromptTemplate prompt("<s>say {post}</s>the end");
+    EXPECT_EQ(
+        encode_prompt(prompt, post("hello"), *tokenizer),
+        tokenizer->encode("<s>say hello</s>the end", {.add_special = false}))
+        << name;
+  }
+}
+
 }  // namespace
 }  // namespace moft

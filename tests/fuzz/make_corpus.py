@@ -3,6 +3,7 @@
 The fixtures of tests/reference join them at run time (see run.sh).
 """
 
+import base64
 import json
 import struct
 from pathlib import Path
@@ -104,6 +105,18 @@ def make_gguf():
     put("gguf", "model", gguf(model + tokenizer, tensors, bytes(98)))
     put("gguf", "tensors", gguf([], tensors, bytes(98)))
     put("gguf", "tokenizer", gguf(tokenizer, [], b""))
+    pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    pieces += ["\u2581", "h", "e", "he"]
+    kinds = [2, 3, 3] + [6] * 256 + [1] * 4
+    put("gguf", "sentence_piece", gguf([
+        string("tokenizer.ggml.model", "llama"),
+        array("tokenizer.ggml.tokens", STRING, [text(t) for t in pieces]),
+        array("tokenizer.ggml.scores", F32,
+              [struct.pack("<f", -float(i)) for i in range(len(pieces))]),
+        array("tokenizer.ggml.token_type", I32,
+              [struct.pack("<i", kind) for kind in kinds]),
+        scalar("tokenizer.ggml.add_space_prefix", BOOL, "B", 1),
+    ], [], b""))
     put("gguf", "empty", gguf([], [], b"", version=2))
 
 
@@ -158,6 +171,61 @@ def make_tokenizers():
         "model": {"type": "WordPiece", "unk_token": "[UNK]",
                   "continuing_subword_prefix": "##",
                   "max_input_chars_per_word": 100, "vocab": words}}))
+
+
+SPACE = "\u2581"
+
+
+def make_piece_tokenizers():
+    pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    pieces += [SPACE, "h", "e", "l", "o", "he", "ll", SPACE + "he"]
+    added = [{"id": i, "content": pieces[i], "single_word": False,
+              "lstrip": False, "rstrip": False, "normalized": False,
+              "special": True} for i in range(3)]
+    base = {
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": SPACE},
+            {"type": "Replace", "pattern": {"String": " "},
+             "content": SPACE}]},
+        "pre_tokenizer": None, "post_processor": None,
+        "decoder": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+        "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True,
+                  "byte_fallback": True,
+                  "vocab": {t: i for i, t in enumerate(pieces)},
+                  "merges": [["h", "e"], ["l", "l"], [SPACE, "he"]]},
+    }
+    put("tokenizer", "char_bpe", json.dumps(base))
+    # 256 units of a table that leads nowhere, and one empty replacement.
+    table = struct.pack("<I", 1024) + bytes(1024) + b"\0"
+    metaspace = {"type": "Metaspace", "replacement": SPACE,
+                 "prepend_scheme": "always", "split": True}
+    put("tokenizer", "unigram", json.dumps(dict(
+        base,
+        normalizer={"type": "Precompiled", "precompiled_charsmap":
+                    base64.b64encode(table).decode()},
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [
+            {"type": "WhitespaceSplit"}, metaspace]},
+        decoder=metaspace,
+        model={"type": "Unigram", "unk_id": 0, "byte_fallback": False,
+               "vocab": [[t, -0.25 * i] for i, t in enumerate(pieces)]})))
+
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def piece(text, score, kind):
+        return field(1, field(1, text.encode()) + b"\x15"
+                     + struct.pack("<f", score) + bytes([3 << 3, kind]))
+
+    model = b"".join(
+        piece(t, -float(i), 2 if i == 0 else 3 if i < 3 else 6 if i < 259
+              else 1) for i, t in enumerate(pieces))
+    put("tokenizer", "spm", model + field(2, bytes([3 << 3, 2]))
+        + field(3, bytes([4 << 3, 0])))
 
 
 def make_configs():
@@ -219,5 +287,6 @@ if __name__ == "__main__":
     make_safetensors()
     make_gguf()
     make_tokenizers()
+    make_piece_tokenizers()
     make_configs()
     make_recipes()

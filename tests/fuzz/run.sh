@@ -30,6 +30,7 @@ fuzz() {
 }
 fuzz safetensors "$fixtures"/checkpoints/*.safetensors
 fuzz gguf "$fixtures"/checkpoints/*.gguf
-fuzz tokenizer "$fixtures"/tokenizers/fixtures/*/tokenizer.json
+fuzz tokenizer "$fixtures"/tokenizers/fixtures/*/tokenizer.json \
+  "$fixtures"/tokenizers/fixtures/*/*.model
 fuzz hf_config "$fixtures"/checkpoints/sharded/*.json
 fuzz recipe

@@ -118,6 +118,131 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values("bert_tiny_gelu", "bert_tiny_prefixed", "bert_tiny_relu"),
     [](const auto& shape) { return std::string(shape.param); });
 
+// -- The files beside the weights --------------------------------------------
+
+class EncoderFiles : public testing::Test {
+ protected:
+  EncoderFiles() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::path(testing::TempDir()) /
+              ("encoder_" + std::string(info->name()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_ / "1_Pooling");
+    fs::copy(kReference / "bert_tiny_gelu/config.json", folder_);
+    fs::copy(kReference / "bert_tiny_gelu/model.safetensors", folder_);
+  }
+  ~EncoderFiles() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name) << text;
+  }
+  void write_modules(const std::string& transformer, const std::string& pool) {
+    write(
+        "modules.json",
+        R"([{"idx": 0, "name": "0", "path": "", "type": ")" + transformer +
+            R"("}, {"idx": 1, "name": "1", "path": "1_Pooling", "type": ")" +
+            pool + R"("}])");
+  }
+  void write_new_layout(const std::string& pooling) {
+    write_modules(
+        "sentence_transformers.base.modules.transformer.Transformer",
+        "sentence_transformers.sentence_transformer.modules.pooling.Pooling");
+    write(
+        "1_Pooling/config.json",
+        R"({"embedding_dimension": 32, "pooling_mode": )" + pooling +
+            R"(, "include_prompt": true})");
+  }
+  std::string complaint() const {
+    try {
+      read_encoder_shape(folder_);
+    } catch (const CallerError& error) {
+      return error.what();
+    }
+    return "none";
+  }
+  void expect_words(const std::vector<std::string>& words) const {
+    const std::string message = complaint();
+    for (const std::string& word : words)
+      EXPECT_NE(message.find(word), std::string::npos) << message;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(EncoderFiles, BothLayoutsOfSentenceTransformers) {
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kMean);
+  write_new_layout(R"("mean")");
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kMean);
+  write_new_layout(R"("cls")");
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kFirst);
+  write_new_layout(R"(["cls"])");
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kFirst);
+  EXPECT_EQ(load_sentence_encoder(folder_).options().pooling, Pooling::kFirst);
+  write_modules(
+      "sentence_transformers.models.Transformer",
+      "sentence_transformers.models.Pooling");
+  write(
+      "1_Pooling/config.json",
+      R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kFirst);
+  write("1_Pooling/config.json", R"({"word_embedding_dimension": 32})");
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kMean);
+}
+
+TEST_F(EncoderFiles, OtherPoolingsAndChainsAreNamed) {
+  write_new_layout(R"("lasttoken")");
+  expect_words({"1_Pooling/config.json", "[lasttoken]", "mean and cls"});
+  write_new_layout(R"(["mean", "max"])");
+  expect_words({"[mean, max]"});
+  write_modules("sentence_transformers.models.Transformer", "x.models.Dense");
+  expect_words({"modules.json", "[Transformer, Dense]", "all-MiniLM-L6-v2"});
+  write(
+      "modules.json",
+      R"([{"path": "0_Transformer", "type": "a.Transformer"},
+          {"path": "1_Pooling", "type": "a.Pooling"}])");
+  expect_words({"modules.json", "'0_Transformer'", "save it again"});
+}
+
+// The limit of a text: the old file's, else the tokenizer's.
+TEST_F(EncoderFiles, TheLimitIsReadFromBothLayouts) {
+  const auto limit = [&] { return read_encoder_shape(folder_).max_tokens; };
+  const std::int64_t positions = limit();
+  ASSERT_GT(positions, 20);
+  write("tokenizer_config.json", R"({"model_max_length": 17})");
+  EXPECT_EQ(limit(), 17);
+  write(
+      "sentence_bert_config.json",
+      R"({"transformer_task": "feature-extraction"})");
+  EXPECT_EQ(limit(), 17);
+  write("sentence_bert_config.json", R"({"max_seq_length": 19})");
+  EXPECT_EQ(limit(), 19);
+  write("sentence_bert_config.json", R"({"max_seq_length": null})");
+  write(
+      "tokenizer_config.json",
+      R"({"model_max_length": 1000000000000000019884624838656})");
+  EXPECT_EQ(limit(), positions);
+}
+
+TEST_F(EncoderFiles, OtherArchitecturesAreNamedWithWhatWorks) {
+  for (const char* type :
+       {"mpnet", "xlm-roberta", "distilbert", "modernbert", "roberta"}) {
+    write(
+        "config.json", R"({"model_type": ")" + std::string(type) + R"("})");
+    expect_words({"config.json", type, "all-MiniLM-L6-v2", "bge-small"});
+  }
+}
+
+TEST_F(EncoderFiles, ADefaultPromptIsNotLeftOutSilently) {
+  write(
+      "config_sentence_transformers.json",
+      R"({"prompts": {"query": "query: "}, "default_prompt_name": null})");
+  EXPECT_EQ(complaint(), "none");
+  write(
+      "config_sentence_transformers.json",
+      R"({"prompts": {"query": "q: "}, "default_prompt_name": "query"})");
+  expect_words({"default_prompt_name", "\"query\""});
+}
+
 TEST(SentenceEncoder, TruncationKeepsTheLastToken) {
   const BertModel model = load_model(kReference / "bert_tiny_gelu");
   SentenceOptions options;

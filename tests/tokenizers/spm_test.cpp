@@ -151,6 +151,20 @@ TEST(Spm, SaysWhatItsFileSays) {
   EXPECT_EQ(added->encode("<plus>"), (std::vector<TokenId>{1, 520, 2}));
 }
 
+// A stretch behind a special token that is encoded alone.
+TEST(Spm, WhatIsNotAtTheStartGetsNoSpaceWhereTheFileSaysSo) {
+  const auto first = load_tokenizer(fixtures() / "spm_first");
+  const auto whole = first->encode("<s>hello", {.add_special = false});
+  const std::vector<TokenId> tail(whole.begin() + 1, whole.end());
+  const EncodeOptions later{.add_special = false, .at_start = false};
+  EXPECT_EQ(first->encode("hello", later), tail);
+  EXPECT_NE(first->encode("hello", {.add_special = false}), tail);
+  const auto legacy = load_tokenizer(fixtures() / "spm_legacy");
+  EXPECT_EQ(
+      legacy->encode("hello", later),
+      legacy->encode("hello", {.add_special = false}));
+}
+
 // Bytes that arrive one by one join to the text; alone they are no text.
 TEST(Spm, StreamedBytesJoinToTheText) {
   for (const char* name : {"spm_legacy", "spm_first", "spm_model"}) {

@@ -103,24 +103,50 @@ std::string read_small_file(const std::filesystem::path& path) {
   return read_text(path, /*max_bytes=*/1 << 20);
 }
 
-// sentence-transformers' own limit, or what the model has positions for.
+Json read_small_json(const std::filesystem::path& path) {
+  return parse_json_object(read_small_file(path), path.string());
+}
+
+// sentence-transformers' own limit; else the tokenizer's, which its version 5.4
+// and later write instead; never more than the model has positions for.
 std::int64_t read_max_tokens(
     const std::filesystem::path& directory, std::int64_t positions) {
   const auto path = directory / "sentence_bert_config.json";
-  if (!std::filesystem::exists(path)) return positions;
-  const Json json = parse_json_object(read_small_file(path), path.string());
-  const auto field = json.find("max_seq_length");
-  if (field == json.end() || field->is_null()) return positions;
-  if (!field->is_number_integer() || *field < 2 || *field > positions) {
-    throw_caller_error(
-        "{}: max_seq_length is {}; it must be a whole number from 2 to the "
-        "model's {} positions",
-        path.string(),
-        field->dump(),
-        positions);
+  if (std::filesystem::exists(path)) {
+    const Json json = read_small_json(path);
+    const auto field = json.find("max_seq_length");
+    if (field != json.end() && !field->is_null()) {
+      if (!field->is_number_integer() || *field < 2 || *field > positions) {
+        throw_caller_error(
+            "{}: max_seq_length is {}; it must be a whole number from 2 to the "
+            "model's {} positions",
+            path.string(),
+            field->dump(),
+            positions);
+      }
+      return field->get<std::int64_t>();
+    }
   }
-  return field->get<std::int64_t>();
+  const auto config = directory / "tokenizer_config.json";
+  if (!std::filesystem::exists(config)) return positions;
+  const Json json = read_small_json(config);
+  const auto field = json.find("model_max_length");
+  if (field == json.end() || field->is_null()) return positions;
+  if (!field->is_number() || !(field->get<double>() >= 2)) {
+    throw_caller_error(
+        "{}: model_max_length is {}; it must be a number of tokens from 2 on",
+        config.string(),
+        field->dump());
+  }
+  const double limit = field->get<double>();
+  return limit < static_cast<double>(positions)
+             ? static_cast<std::int64_t>(limit)
+             : positions;
 }
+
+constexpr const char* kReadEncoders =
+    "moft reads encoders of BERT's architecture such as all-MiniLM-L6-v2, "
+    "all-MiniLM-L12-v2, bge-small-en-v1.5, gte-small and e5-small-v2";
 
 // The folder of the pooling module, from the chain that modules.json lists;
 // absent where there is no such file.
@@ -132,55 +158,128 @@ std::optional<std::filesystem::path> find_pooling(
       Json::parse(read_small_file(path), nullptr, /*allow_exceptions=*/false);
   const char* const kinds[] = {"Transformer", "Pooling", "Normalize"};
   bool known = modules.is_array() && modules.size() >= 2 && modules.size() <= 3;
-  for (std::size_t i = 0; known && i < modules.size(); ++i) {
+  std::string found;  // the kinds that are there
+  for (std::size_t i = 0; modules.is_array() && i < modules.size(); ++i) {
     const Json& module = modules[i];
-    known = module.is_object() && module.contains("type") &&
-            module["type"].is_string() && module.contains("path") &&
-            module["path"].is_string() &&
-            module["type"].get<std::string>().ends_with(
-                std::string(".") + kinds[i]);
+    const bool readable =
+        module.is_object() && module.contains("type") &&
+        module["type"].is_string() && module.contains("path") &&
+        module["path"].is_string();
+    const std::string type =
+        readable ? module["type"].get<std::string>() : "?";
+    found += (i == 0 ? "" : ", ") + type.substr(type.rfind('.') + 1);
+    known = known && readable && i < 3 &&
+            type.ends_with(std::string(".") + kinds[i]);
   }
   if (!known) {
     throw_caller_error(
-        "{}: only the chain Transformer, Pooling[, Normalize] is supported",
-        path.string());
+        "{}: only the chain Transformer, Pooling[, Normalize] is supported, "
+        "not [{}]; {}",
+        path.string(),
+        found,
+        kReadEncoders);
+  }
+  if (!modules[0]["path"].get<std::string>().empty()) {
+    throw_caller_error(
+        "{}: the model is in the folder '{}', a layout of old versions of "
+        "sentence-transformers; save it again with version 2 or later",
+        path.string(),
+        modules[0]["path"].get<std::string>());
   }
   return directory / modules[1]["path"].get<std::string>();
+}
+
+// The names of the modes that are switched on: version 5.4 and later of
+// sentence-transformers write `pooling_mode`, earlier ones a flag per mode.
+std::vector<std::string> pooling_modes(const Json& json) {
+  const auto mode = json.find("pooling_mode");
+  std::vector<std::string> modes;
+  if (mode != json.end() && mode->is_string()) {
+    modes.push_back(mode->get<std::string>());
+  } else if (mode != json.end() && mode->is_array()) {
+    for (const Json& each : *mode)
+      modes.push_back(each.is_string() ? each.get<std::string>() : each.dump());
+  } else {
+    const std::string prefix = "pooling_mode_";
+    bool said = false;
+    for (const auto& [name, value] : json.items()) {
+      said = said || name.starts_with(prefix);
+      if (!name.starts_with(prefix) || value != true) continue;
+      std::string short_name = name.substr(prefix.size());
+      const std::string ending = "_tokens";
+      const std::string token = "_token";
+      if (short_name == "mean" + ending) short_name = "mean";
+      if (short_name == "cls" + token) short_name = "cls";
+      modes.push_back(short_name);
+    }
+    if (!said) modes.push_back("mean");
+  }
+  return modes;
 }
 
 Pooling read_pooling(const std::filesystem::path& directory) {
   const auto folder = find_pooling(directory);
   if (!folder) return Pooling::kMean;
   const auto path = *folder / "config.json";
-  const Json json = parse_json_object(read_small_file(path), path.string());
-  std::vector<std::string> modes;
-  for (const auto& [name, value] : json.items()) {
-    if (name.starts_with("pooling_mode_") && value == true) {
-      modes.push_back(name);
-    }
-  }
-  if (modes == std::vector<std::string>{"pooling_mode_mean_tokens"}) {
-    return Pooling::kMean;
-  }
-  if (modes == std::vector<std::string>{"pooling_mode_cls_token"}) {
-    return Pooling::kFirst;
-  }
+  const std::vector<std::string> modes = pooling_modes(read_small_json(path));
+  if (modes == std::vector<std::string>{"mean"}) return Pooling::kMean;
+  if (modes == std::vector<std::string>{"cls"}) return Pooling::kFirst;
+  std::string found;
+  for (const std::string& mode : modes)
+    found += (found.empty() ? "" : ", ") + mode;
   throw_caller_error(
-      "{}: exactly one of pooling_mode_mean_tokens and pooling_mode_cls_token "
-      "must be true, and no other mode",
-      path.string());
+      "{}: the pooling is [{}]; exactly one of mean and cls is supported; {}",
+      path.string(),
+      found,
+      kReadEncoders);
+}
+
+// A prompt that sentence-transformers would put before every text.
+void refuse_default_prompt(const std::filesystem::path& directory) {
+  const auto path = directory / "config_sentence_transformers.json";
+  if (!std::filesystem::exists(path)) return;
+  const Json json = read_small_json(path);
+  const auto field = json.find("default_prompt_name");
+  if (field == json.end() || field->is_null()) return;
+  throw_caller_error(
+      "{}: default_prompt_name is {}, a prompt before every text, which moft "
+      "does not add; set it to null to compare the texts as they are",
+      path.string(),
+      field->dump());
+}
+
+// In one sentence, before a field that another architecture lacks is missed.
+void refuse_other_architectures(const Json& config, const std::string& where) {
+  const auto type = config.find("model_type");
+  if (type == config.end() || *type == "bert") return;
+  throw_caller_error(
+      "{}: model_type is {}; {}", where, type->dump(), kReadEncoders);
 }
 
 }  // namespace
 
+EncoderShape read_encoder_shape(const std::filesystem::path& directory) {
+  const auto path = directory / "config.json";
+  const Json json = read_small_json(path);
+  refuse_other_architectures(json, path.string());
+  const BertConfig config = parse_config(json, path.string());
+  refuse_default_prompt(directory);
+  EncoderShape shape;
+  shape.vocab_size = config.vocab_size;
+  shape.pooling = read_pooling(directory);
+  shape.max_tokens = read_max_tokens(directory, config.max_positions);
+  return shape;
+}
+
 SentenceEncoder load_sentence_encoder(
     const std::filesystem::path& directory, at::Device device) {
   const HfDirectory files(directory);
+  const EncoderShape shape = read_encoder_shape(directory);
   const BertConfig config =
       parse_config(files.config(), (directory / "config.json").string());
   SentenceOptions options;
-  options.pooling = read_pooling(directory);
-  options.max_tokens = read_max_tokens(directory, config.max_positions);
+  options.pooling = shape.pooling;
+  options.max_tokens = shape.max_tokens;
   return {BertModel(config, load_weights(files, config), device), options};
 }
 

@@ -49,10 +49,23 @@ class SentenceEncoder {
   SentenceOptions options_;
 };
 
-// Reads config.json, model.safetensors and, where they exist,
-// sentence_bert_config.json (max_seq_length), modules.json and
-// 1_Pooling/config.json. Throws CallerError for a pooling we do not compute or
-// a module chain other than Transformer, Pooling[, Normalize].
+// What the files beside the weights say.
+struct EncoderShape {
+  std::int64_t vocab_size = 0;
+  std::int64_t max_tokens = 0;  // of a text; the rest is cut off
+  Pooling pooling = Pooling::kMean;
+};
+
+// Reads config.json and, where they exist, sentence_bert_config.json
+// (max_seq_length), tokenizer_config.json (model_max_length), modules.json,
+// 1_Pooling/config.json and config_sentence_transformers.json, but no weights:
+// a preflight takes milliseconds. Both layouts, before and after version 5.4 of
+// sentence-transformers. Throws CallerError for another architecture, a pooling
+// other than mean and cls, or a module chain other than Transformer, Pooling[,
+// Normalize].
+EncoderShape read_encoder_shape(const std::filesystem::path& directory);
+
+// The same and model.safetensors.
 SentenceEncoder load_sentence_encoder(
     const std::filesystem::path& directory, at::Device device = at::kCPU);
 

@@ -9,7 +9,7 @@ The first writes
               Replace; pieces.json, the same pieces with score and kind
   spm_first   the other form: Metaspace before the first piece only
   spm_always, spm_never   Metaspace as in old files, with its own cuts
-  spm_model   tokenizer.model alone; ids of the slow LlamaTokenizer
+  spm_model   tokenizer.model alone; ids of LlamaTokenizerFast
   spm_added   tokenizer.model, legacy: false, end token, added_tokens.json
   cut_*       expected ids of one byte-level model (uncut/tokenizer.json) under
               the pre-tokenizers of GGUF files
@@ -29,7 +29,6 @@ from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models,
 
 import cases
 import make_fixtures
-import make_t5
 
 HERE = make_fixtures.HERE
 SPACE = "\u2581"
@@ -116,17 +115,24 @@ def forms(pieces):
     }
 
 
-class SlowIds(make_t5.Slow):
-    """Ids of the slow tokenizer, text of the fast one's decoder."""
+class Fast:
+    """A fast tokenizer of transformers with the words of `tokenizers`."""
 
-    def __init__(self, slow, fast):
-        super().__init__(slow)
-        self.fast = fast
+    encode_special_tokens = False
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def encode(self, text, add_special_tokens=True):
+        self.tokenizer.backend_tokenizer.encode_special_tokens = (
+            self.encode_special_tokens)
+        ids = self.tokenizer(
+            text, add_special_tokens=add_special_tokens).input_ids
+        return type("Encoding", (), {"ids": ids})
 
     def decode(self, ids, skip_special_tokens):
-        return self.fast.decode(
-            ids, skip_special_tokens=skip_special_tokens,
-            clean_up_tokenization_spaces=False)
+        return self.tokenizer.decode(
+            ids, skip_special_tokens=skip_special_tokens)
 
 
 def more_rows(tokenizer):
@@ -146,7 +152,7 @@ def write(name, tokenizer):
 
 
 def write_models(model):
-    from transformers import LlamaTokenizer, LlamaTokenizerFast
+    from transformers import LlamaTokenizerFast
     for name in ("spm_model", "spm_added"):
         (HERE / name).mkdir(exist_ok=True)
     path = HERE / "spm_model/tokenizer.model"
@@ -162,8 +168,7 @@ def write_models(model):
         "clean_up_tokenization_spaces": False}, indent=1) + "\n")
     for name, legacy in (("spm_model", True), ("spm_added", False)):
         arguments = {"legacy": True} if legacy else {}
-        write(name, SlowIds(
-            LlamaTokenizer.from_pretrained(str(HERE / name), **arguments),
+        write(name, Fast(
             LlamaTokenizerFast.from_pretrained(str(HERE / name), **arguments)))
 
 
@@ -231,26 +236,6 @@ def write_cuts():
         rows = [{key: row[key] for key in ("ids", "plain") if key in row}
                 for row in make_fixtures.expected(tokenizer)]
         make_fixtures.write_rows(HERE / name / "expected.json", rows)
-
-
-class Fast:
-    """A fast tokenizer of transformers with the words of `tokenizers`."""
-
-    encode_special_tokens = False
-
-    def __init__(self, tokenizer):
-        self.tokenizer = tokenizer
-
-    def encode(self, text, add_special_tokens=True):
-        self.tokenizer.backend_tokenizer.encode_special_tokens = (
-            self.encode_special_tokens)
-        ids = self.tokenizer(
-            text, add_special_tokens=add_special_tokens).input_ids
-        return type("Encoding", (), {"ids": ids})
-
-    def decode(self, ids, skip_special_tokens):
-        return self.tokenizer.decode(
-            ids, skip_special_tokens=skip_special_tokens)
 
 
 def write_t5():
