@@ -66,14 +66,14 @@ class EvaluateCommand : public Command {
     auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);
     auto examples = read_examples(recipe.data.evaluation);
-    if (recipe.data.too_long != TooLong::kError) {
-      examples = fit_to_policy(
-          std::move(examples),
-          recipe,
-          ExamplesFor::kEvaluation,
-          *load_policy(run / "policy", compute.load));
-    }
-    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
+    // What is skipped does not count; what is an error does not matter unused.
+    if (recipe.data.too_long == TooLong::kError) keep_first(examples);
+    examples = fit_to_policy(
+        std::move(examples),
+        recipe,
+        ExamplesFor::kEvaluation,
+        *load_policy(run / "policy", compute.load));
+    keep_first(examples);
     set_options(recipe);
     Report report =
         evaluate(run, recipe, compute, objectives, examples, "policy");
@@ -100,6 +100,10 @@ class EvaluateCommand : public Command {
   }
 
  private:
+  void keep_first(std::vector<Example>& examples) const {
+    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
+  }
+
   static Recipe read_recipe(const fs::path& run) {
     const fs::path file = run / "recipe.yaml";
     if (!fs::exists(file) || !fs::exists(run / "policy" / "moft.json")) {

@@ -118,7 +118,7 @@ std::string data_text(
     const LengthReport& report) {
   const std::string changed = report.describe();
   return fmt::format(
-      "{} of {} file{}, longest prompt {} tokens{}",
+      "{} examples from {} file{}, longest prompt {} tokens{}",
       kept,
       files.size(),
       files.size() == 1 ? "" : "s",
@@ -137,31 +137,25 @@ void check_ids(const LengthReport& report, std::int64_t vocabulary) {
       vocabulary);
 }
 
-// Parameters that training would keep, without making them.
-struct TrainedSize {
-  std::int64_t trained = 0;
-  std::int64_t written = 0;  // in the policy's own file
-};
-
-TrainedSize trained_size(LanguageModel& model, const Recipe& recipe) {
+// Numbers that training would change and the policy keeps, without making
+// copies of the model.
+std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   Steerable& steerable = model.steerable();
   const ConditioningOptions& options = recipe.conditioning;
   if (options.steered_set == SteeredSet::kLora) {
     const Conditioning made(
         steerable, options, recipe.objective_names(), /*seed=*/0);
-    const std::int64_t trained = made.counts().trained;
-    return {trained, trained};
+    return made.counts().trained;
   }
   const std::vector<bool> steered = choose_steered(steerable, options);
   const auto copies = static_cast<std::int64_t>(recipe.objectives.size());
-  TrainedSize size;
+  std::int64_t trained = 0;
   for (std::size_t p = 0; p < steered.size(); ++p) {
     const std::int64_t count = steerable.parameters[p]->numel();
-    if (steered[p]) size.trained += copies * count;
-    if (!steered[p] && !options.freeze_shared) size.trained += count;
+    if (steered[p]) trained += copies * count;
+    if (!steered[p] && !options.freeze_shared) trained += count;
   }
-  size.written = size.trained;
-  return size;
+  return trained;
 }
 
 constexpr std::int64_t kFloatBytes = 4;
@@ -191,25 +185,30 @@ void check_writable(const std::string& output) {
   }
 }
 
-// Checkpoints kept, the one being written, and what is published.
+struct DiskNeeds {
+  std::int64_t checkpoint_bytes = 0;
+  std::int64_t kept = 0;  // checkpoints, beside the one being written
+  std::int64_t published_bytes = 0;
+  RunBegins begins = RunBegins::kFresh;
+};
+
 void check_disk(
-    Findings& findings,
-    const std::string& output,
-    std::int64_t checkpoint_bytes,
-    std::int64_t kept,
-    std::int64_t published_bytes) {
-  const std::int64_t all = checkpoint_bytes * (kept + 1) + published_bytes;
+    Findings& findings, const std::string& output, const DiskNeeds& needs) {
+  const std::int64_t kept = needs.begins == RunBegins::kFresh ? needs.kept : 0;
+  const std::int64_t all =
+      needs.checkpoint_bytes * (kept + 1) + needs.published_bytes;
   findings.attempt([&] {
     check_writable(output);
     require_free_space(output, static_cast<std::uint64_t>(all));
     findings.note(
         "disk",
         fmt::format(
-            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it is "
+            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it "
+            "is "
             "written, and the result",
             static_cast<double>(all) / 1e6,
             kept,
-            static_cast<double>(checkpoint_bytes) / 1e6));
+            static_cast<double>(needs.checkpoint_bytes) / 1e6));
   });
 }
 
@@ -235,7 +234,8 @@ std::int64_t words_of(
 // The look at a recipe of `moft train`, piece by piece.
 class TrainingCheck {
  public:
-  explicit TrainingCheck(Recipe& recipe) : recipe_(recipe) {}
+  TrainingCheck(Recipe& recipe, RunBegins begins)
+      : recipe_(recipe), begins_(begins) {}
 
   TrainPreflight look() {
     const bool model = findings().attempt([&] { open_model(); });
@@ -246,8 +246,8 @@ class TrainingCheck {
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
     findings().attempt([&] { words_ = words_of(recipe_, tokenizer_); });
-    const bool room = findings().attempt(
-        [&] { check_room(limits(ExamplesFor::kTraining)); });
+    const bool room =
+        findings().attempt([&] { check_room(limits(ExamplesFor::kTraining)); });
     if (train && room) findings().attempt([&] { fit_training(); });
     if (held_out && room) findings().attempt([&] { fit_evaluation(); });
     return std::move(result_);
@@ -290,24 +290,23 @@ class TrainingCheck {
   }
 
   void check_conditioning() {
-    const TrainedSize size = trained_size(*base_.model, recipe_);
+    const std::int64_t trained = trained_size(*base_.model, recipe_);
     const TrainingOptions& training = recipe_.training;
-    std::int64_t numbers =
-        size.trained * (1 + moments(training.optimizer));
+    std::int64_t numbers = trained * (1 + moments(training.optimizer));
     if (training.baseline == Baseline::kValue)
       numbers += 2 * base_.model->info().parameters;
-    findings().note("trained", fmt::format("{} parameters", size.trained));
+    findings().note("trained", fmt::format("{} parameters", trained));
     check_disk(
         findings(),
         recipe_.output,
-        numbers * kFloatBytes,
-        training.checkpoint.keep,
-        size.written * kFloatBytes);
+        {numbers * kFloatBytes,
+         training.checkpoint.keep,
+         trained * kFloatBytes,
+         begins_});
   }
 
   PromptLimits limits(ExamplesFor purpose) const {
-    return prompt_limits(
-        recipe_, purpose, base_.model->info().context, words_);
+    return prompt_limits(recipe_, purpose, base_.model->info().context, words_);
   }
 
   FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
@@ -351,6 +350,7 @@ class TrainingCheck {
   }
 
   Recipe& recipe_;
+  RunBegins begins_;
   TrainPreflight result_;
   LoadedModel base_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -361,11 +361,12 @@ class TrainingCheck {
 
 }  // namespace
 
-TrainPreflight check_training(Recipe& recipe) {
-  return TrainingCheck(recipe).look();
+TrainPreflight check_training(Recipe& recipe, RunBegins begins) {
+  return TrainingCheck(recipe, begins).look();
 }
 
-SftPreflight check_finetuning(SftRecipe& recipe, const LoadOptions& load) {
+SftPreflight check_finetuning(
+    SftRecipe& recipe, const LoadOptions& load, RunBegins begins) {
   SftPreflight result;
   Findings& findings = result.findings;
   const bool model = findings.attempt([&] {
@@ -389,9 +390,10 @@ SftPreflight check_finetuning(SftRecipe& recipe, const LoadOptions& load) {
   check_disk(
       findings,
       recipe.output,
-      info.parameters * (1 + moments(recipe.sft.optimizer)) * kFloatBytes,
-      recipe.sft.checkpoint.keep,
-      info.parameters * kFloatBytes);
+      {info.parameters * (1 + moments(recipe.sft.optimizer)) * kFloatBytes,
+       recipe.sft.checkpoint.keep,
+       info.parameters * kFloatBytes,
+       begins});
   if (!train || !recipe.sft.epochs) return result;
   findings.attempt([&] {
     recipe.sft.steps = steps_of(

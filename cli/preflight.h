@@ -40,13 +40,19 @@ class Findings {
 
 struct TrainPreflight {
   Findings findings;
-  FittedExamples train;       // empty when its examples are not good
+  FittedExamples train;        // empty when its examples are not good
   std::size_t evaluation = 0;  // examples left
+};
+
+enum class RunBegins {
+  kFresh,
+  kResumed,  // its checkpoints are on the disk already
 };
 
 // Of a recipe with resolved paths. `epochs` becomes `steps` in `recipe` once
 // the examples are known to be good.
-TrainPreflight check_training(Recipe& recipe);
+TrainPreflight check_training(
+    Recipe& recipe, RunBegins begins = RunBegins::kFresh);
 
 struct SftPreflight {
   Findings findings;
@@ -55,6 +61,9 @@ struct SftPreflight {
   SftPairs held_out;
 };
 
-SftPreflight check_finetuning(SftRecipe& recipe, const LoadOptions& load);
+SftPreflight check_finetuning(
+    SftRecipe& recipe,
+    const LoadOptions& load,
+    RunBegins begins = RunBegins::kFresh);
 
 }  // namespace moft

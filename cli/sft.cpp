@@ -83,7 +83,11 @@ class SftCommand : public Command {
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
     const Compute compute = use_compute(recipe_.compute);
-    SftPreflight ready = check_finetuning(recipe_, compute.load);
+    SftPreflight ready = check_finetuning(
+        recipe_,
+        compute.load,
+        arguments_.output.resume.empty() ? RunBegins::kFresh
+                                         : RunBegins::kResumed);
     ready.findings.settle();
     const RunLock lock(recipe_.output);
     const auto resume = open_output(arguments_.output, output, kModelDirectory);

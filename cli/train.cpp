@@ -123,7 +123,10 @@ class TrainCommand : public Command {
     catch_interrupts();
     prepare();
     const Compute compute = use_compute(recipe_.compute);
-    TrainPreflight ready = check_training(recipe_);
+    TrainPreflight ready = check_training(
+        recipe_,
+        arguments_.output.resume.empty() ? RunBegins::kFresh
+                                         : RunBegins::kResumed);
     ready.findings.settle();
     examples_ = std::move(ready.train);
     const RunLock lock(recipe_.output);
@@ -205,11 +208,7 @@ class TrainCommand : public Command {
         counts.trained,
         counts.policy);
     print_knobs(policy);
-    log_info(
-        "examples    {}, {} steps of {} prompts",
-        examples,
-        recipe_.training.steps,
-        recipe_.training.prompts_per_step);
+    log_info("examples    {}; {} steps", examples, recipe_.training.steps);
     const std::string changed = examples_.report.describe();
     if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());

@@ -26,8 +26,7 @@ std::string fault_of(std::int64_t tokens, const PromptLimits& limits) {
         tokens,
         limits.words == 0
             ? std::string()
-            : fmt::format(
-                  " behind {} of the weighting's words", limits.words),
+            : fmt::format(" behind {} of the weighting's words", limits.words),
         limits.prompt);
   }
   const std::int64_t all = tokens + limits.words + limits.answer;
@@ -133,8 +132,9 @@ LengthReport PromptFitter::finish() {
         "{}{}; shorten {}, change the limit, or set data.too_long to skip, "
         "truncate_left or truncate_right",
         first_fault_,
-        faults_ == 1 ? ""
-                     : fmt::format(" (and so are {} more too long)", faults_ - 1),
+        faults_ == 1
+            ? ""
+            : fmt::format(" (and so are {} more too long)", faults_ - 1),
         faults_ == 1 ? "the example" : "the examples");
   }
   if (faults_ == report_.examples && faults_ > 0) {

@@ -60,8 +60,9 @@ class PromptFitter {
       TooLong too_long);
 
   // The prompt's ids; none: too long and left out. Cuts `example` where it has
-  // to. CallerError for a prompt without tokens. With `error` a prompt that is too long is remembered and finish()
-  // throws, so that all of them are counted.
+  // to. CallerError for a prompt without tokens. With `error` a prompt that is
+  // too long is remembered and finish() throws, so that all of them are
+  // counted.
   std::optional<std::vector<TokenId>> fit(
       Example& example, const PromptLimits& limits);
 

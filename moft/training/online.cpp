@@ -42,8 +42,7 @@ OnlineTrainer::OnlineTrainer(
   limits.answer = options_.max_new_tokens;
   limits.answer_key = "training.max_new_tokens";
   limits.words = longest_prompt_words(*inputs_.policy);
-  PromptFitter fitter(
-      template_, inputs_.policy->tokenizer(), TooLong::kError);
+  PromptFitter fitter(template_, inputs_.policy->tokenizer(), TooLong::kError);
   for (Example example : *inputs_.examples)
     prompts_.push_back(fitter.fit(example, limits).value_or(TokenIds{}));
   fitter.finish();
