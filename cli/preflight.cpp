@@ -1,6 +1,7 @@
 #include "cli/preflight.h"
 
 #include <cstdio>
+#include <limits>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -71,8 +72,9 @@ void Findings::settle() const {
 
 namespace {
 
+// T5 has none of its own: its largest number stands for it.
 std::string context_text(std::int64_t context) {
-  return context >= PromptLimits::kNone || context > (std::int64_t{1} << 40)
+  return context >= std::numeric_limits<std::int32_t>::max()
              ? std::string("no limit of context")
              : fmt::format("context of {} tokens", context);
 }
