@@ -104,12 +104,15 @@ class EvaluateCommand : public Command {
           run.name);
     }
     const Compute compute = use_compute(run.recipe.compute);
-    auto examples = fit_to_policy(
-        read_split(run.recipe.data, split),
+    auto examples = read_split(run.recipe.data, split);
+    // What is skipped does not count; what is an error does not matter unused.
+    if (run.recipe.data.too_long == TooLong::kError) keep_first(examples);
+    examples = fit_to_policy(
+        std::move(examples),
         run.recipe,
         ExamplesFor::kEvaluation,
         *load_policy(run.policy(), compute.load));
-    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
+    keep_first(examples);
     data_ = describe(run, split, examples);
     for (const EvaluatedRun& other : others)
       check_overlap(other, split, examples);
@@ -125,6 +128,10 @@ class EvaluateCommand : public Command {
   }
 
  private:
+  void keep_first(std::vector<Example>& examples) const {
+    if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
+  }
+
   // What the report says about the prompts; refuses those that were seen.
   EvaluationData describe(
       const EvaluatedRun& run,

@@ -16,8 +16,7 @@ constexpr std::string_view kOneProcess =
 constexpr std::string_view kLogs =
     "every step is logged to metrics.jsonl and as TensorBoard events in the "
     "run directory: leave it out";
-constexpr std::string_view kResume =
-    "give the option --resume auto instead";
+constexpr std::string_view kResume = "give the option --resume auto instead";
 constexpr std::string_view kLessMemory =
     "for less memory raise gradient_accumulation: leave it out";
 
@@ -161,7 +160,9 @@ constexpr ForeignKey kTrain[] = {
     {"response_length", "training.max_new_tokens", ""},
     {"generate_max_len", "training.max_new_tokens", ""},
     {"max_tokens", "training.max_new_tokens", ""},
-    {"max_length", "training.max_new_tokens", "prompts: data.max_prompt_tokens"},
+    {"max_length",
+     "training.max_new_tokens",
+     "prompts: data.max_prompt_tokens"},
     {"max_len", "training.max_new_tokens", "prompts: data.max_prompt_tokens"},
     {"scale_rewards", "training.advantage_normalisation", ""},
     {"whiten_rewards", "training.advantage_normalisation", ""},
@@ -232,9 +233,7 @@ constexpr ForeignKey kSft[] = {
     {"batch_size", "sft.pairs_per_step", ""},
     {"train_batch_size", "sft.pairs_per_step", ""},
     {"micro_train_batch_size", "sft.gradient_accumulation", "parts of a step"},
-    {"max_length",
-     "data.max_prompt_tokens",
-     "and data.max_completion_tokens"},
+    {"max_length", "data.max_prompt_tokens", "and data.max_completion_tokens"},
     {"max_seq_length",
      "data.max_prompt_tokens",
      "and data.max_completion_tokens"},

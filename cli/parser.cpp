@@ -66,13 +66,16 @@ std::vector<std::string> command_names(const CLI::App* app) {
                            : known.empty() ? "argument"
                                            : "command";
   const auto near = nearest_name(bare, known);
+  const bool has_keys = option && app->get_option_no_throw("OVERRIDES");
   throw_caller_error(
-      "{} {} is not known to '{}'; {}",
+      "{} {} is not known to '{}'; {}{}",
       kind,
       quote_text(bare),
       full_name(app),
       near ? "did you mean '" + *near + "'?"
-           : "'" + command_of_help(app) + "' shows what is");
+           : "'" + command_of_help(app) + "' shows what is",
+      has_keys ? " (keys of the recipe are given as key=value, without dashes)"
+               : "");
 }
 
 [[noreturn]] void throw_for_parse_error(

@@ -1,6 +1,7 @@
 #include "cli/preflight.h"
 
 #include <cstdio>
+#include <limits>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -73,8 +74,9 @@ void Findings::settle() const {
 
 namespace {
 
+// T5 has none of its own: its largest number stands for it.
 std::string context_text(std::int64_t context) {
-  return context >= PromptLimits::kNone || context > (std::int64_t{1} << 40)
+  return context >= std::numeric_limits<std::int32_t>::max()
              ? std::string("no limit of context")
              : fmt::format("context of {} tokens", context);
 }
@@ -115,7 +117,7 @@ std::string data_text(
     const LengthReport& report) {
   const std::string changed = report.describe();
   return fmt::format(
-      "{} of {} file{}, longest prompt {} tokens{}",
+      "{} examples from {} file{}, longest prompt {} tokens{}",
       kept,
       files.size(),
       files.size() == 1 ? "" : "s",
@@ -159,31 +161,25 @@ void check_ids(const LengthReport& report, std::int64_t vocabulary) {
       vocabulary);
 }
 
-// Parameters that training would keep, without making them.
-struct TrainedSize {
-  std::int64_t trained = 0;
-  std::int64_t written = 0;  // in the policy's own file
-};
-
-TrainedSize trained_size(LanguageModel& model, const Recipe& recipe) {
+// Numbers that training would change and the policy keeps, without making
+// copies of the model.
+std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   Steerable& steerable = model.steerable();
   const ConditioningOptions& options = recipe.conditioning;
   if (options.steered_set == SteeredSet::kLora) {
     const Conditioning made(
         steerable, options, recipe.objective_names(), /*seed=*/0);
-    const std::int64_t trained = made.counts().trained;
-    return {trained, trained};
+    return made.counts().trained;
   }
   const std::vector<bool> steered = choose_steered(steerable, options);
   const auto copies = static_cast<std::int64_t>(recipe.objectives.size());
-  TrainedSize size;
+  std::int64_t trained = 0;
   for (std::size_t p = 0; p < steered.size(); ++p) {
     const std::int64_t count = steerable.parameters[p]->numel();
-    if (steered[p]) size.trained += copies * count;
-    if (!steered[p] && !options.freeze_shared) size.trained += count;
+    if (steered[p]) trained += copies * count;
+    if (!steered[p] && !options.freeze_shared) trained += count;
   }
-  size.written = size.trained;
-  return size;
+  return trained;
 }
 
 constexpr std::int64_t kFloatBytes = 4;
@@ -213,25 +209,30 @@ void check_writable(const std::string& output) {
   }
 }
 
-// Checkpoints kept, the one being written, and what is published.
+struct DiskNeeds {
+  std::int64_t checkpoint_bytes = 0;
+  std::int64_t kept = 0;  // checkpoints, beside the one being written
+  std::int64_t published_bytes = 0;
+  RunBegins begins = RunBegins::kFresh;
+};
+
 void check_disk(
-    Findings& findings,
-    const std::string& output,
-    std::int64_t checkpoint_bytes,
-    std::int64_t kept,
-    std::int64_t published_bytes) {
-  const std::int64_t all = checkpoint_bytes * (kept + 1) + published_bytes;
+    Findings& findings, const std::string& output, const DiskNeeds& needs) {
+  const std::int64_t kept = needs.begins == RunBegins::kFresh ? needs.kept : 0;
+  const std::int64_t all =
+      needs.checkpoint_bytes * (kept + 1) + needs.published_bytes;
   findings.attempt([&] {
     check_writable(output);
     require_free_space(output, static_cast<std::uint64_t>(all));
     findings.note(
         "disk",
         fmt::format(
-            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it is "
+            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it "
+            "is "
             "written, and the result",
             static_cast<double>(all) / 1e6,
             kept,
-            static_cast<double>(checkpoint_bytes) / 1e6));
+            static_cast<double>(needs.checkpoint_bytes) / 1e6));
   });
 }
 
@@ -257,8 +258,8 @@ std::string words_of(
 // The look at a recipe of `moft train`, piece by piece.
 class TrainingCheck {
  public:
-  TrainingCheck(Recipe& recipe, std::string place)
-      : recipe_(recipe), place_(std::move(place)) {}
+  TrainingCheck(Recipe& recipe, PreflightOptions options)
+      : recipe_(recipe), options_(std::move(options)) {}
 
   TrainPreflight look() {
     const bool model = findings().attempt([&] { open_model(); });
@@ -268,15 +269,15 @@ class TrainingCheck {
         !recipe_.data.final.empty() && read(Split::kFinal, parts_.final);
     if (train && held_out) {
       check_overlap(
-          findings(), recipe_.data.prompt_template, parts_, place_);
+          findings(), recipe_.data.prompt_template, parts_, options_.place);
     }
     findings().attempt([&] { check_rewards(); });
     if (!model) return std::move(result_);
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
     findings().attempt([&] { words_ = words_of(recipe_, tokenizer_); });
-    const bool room = findings().attempt(
-        [&] { check_room(limits(ExamplesFor::kTraining)); });
+    const bool room =
+        findings().attempt([&] { check_room(limits(ExamplesFor::kTraining)); });
     if (train && room) findings().attempt([&] { fit_training(); });
     if (held_out && room) {
       findings().attempt([&] {
@@ -328,24 +329,23 @@ class TrainingCheck {
   }
 
   void check_conditioning() {
-    const TrainedSize size = trained_size(*base_.model, recipe_);
+    const std::int64_t trained = trained_size(*base_.model, recipe_);
     const TrainingOptions& training = recipe_.training;
-    std::int64_t numbers =
-        size.trained * (1 + moments(training.optimizer));
+    std::int64_t numbers = trained * (1 + moments(training.optimizer));
     if (training.baseline == Baseline::kValue)
       numbers += 2 * base_.model->info().parameters;
-    findings().note("trained", fmt::format("{} parameters", size.trained));
+    findings().note("trained", fmt::format("{} parameters", trained));
     check_disk(
         findings(),
         recipe_.output,
-        numbers * kFloatBytes,
-        training.checkpoint.keep,
-        size.written * kFloatBytes);
+        {numbers * kFloatBytes,
+         training.checkpoint.keep,
+         trained * kFloatBytes,
+         options_.begins});
   }
 
   PromptLimits limits(ExamplesFor purpose) const {
-    return prompt_limits(
-        recipe_, purpose, base_.model->info().context, words_);
+    return prompt_limits(recipe_, purpose, base_.model->info().context, words_);
   }
 
   FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
@@ -391,7 +391,7 @@ class TrainingCheck {
   }
 
   Recipe& recipe_;
-  std::string place_;
+  PreflightOptions options_;
   TrainPreflight result_;
   LoadedModel base_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -401,16 +401,21 @@ class TrainingCheck {
 
 }  // namespace
 
-TrainPreflight check_training(Recipe& recipe, const std::string& place) {
-  return TrainingCheck(recipe, place).look();
+RunBegins begins_by(const OutputFlags& flags) {
+  return flags.resume.empty() ? RunBegins::kFresh : RunBegins::kResumed;
+}
+
+TrainPreflight check_training(
+    Recipe& recipe, const PreflightOptions& options) {
+  return TrainingCheck(recipe, options).look();
 }
 
 SftPreflight check_finetuning(
-    SftRecipe& recipe, const std::string& place, const LoadOptions& load) {
+    SftRecipe& recipe, const PreflightOptions& options) {
   SftPreflight result;
   Findings& findings = result.findings;
   const bool model = findings.attempt([&] {
-    result.start = start_finetuning(recipe, load);
+    result.start = start_finetuning(recipe, options.load);
     note_model(findings, result.start.model, *result.start.tokenizer);
     check_answer_end(
         findings,
@@ -438,13 +443,14 @@ SftPreflight check_finetuning(
   const bool held_out = read(
       "evaluation", recipe.data.evaluation, parts.evaluation, result.held_out);
   if (train && held_out)
-    check_overlap(findings, recipe.data.prompt_template, parts, place);
+    check_overlap(findings, recipe.data.prompt_template, parts, options.place);
   check_disk(
       findings,
       recipe.output,
-      info.parameters * (1 + moments(recipe.sft.optimizer)) * kFloatBytes,
-      recipe.sft.checkpoint.keep,
-      info.parameters * kFloatBytes);
+      {info.parameters * (1 + moments(recipe.sft.optimizer)) * kFloatBytes,
+       recipe.sft.checkpoint.keep,
+       info.parameters * kFloatBytes,
+       options.begins});
   if (!train || !recipe.sft.epochs) return result;
   findings.attempt([&] {
     recipe.sft.steps = steps_of(

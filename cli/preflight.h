@@ -14,6 +14,7 @@
 #include "moft/data/fit_prompts.h"
 
 #include "cli/recipe.h"
+#include "cli/run_output.h"
 #include "cli/sft_start.h"
 
 namespace moft {
@@ -40,14 +41,27 @@ class Findings {
 
 struct TrainPreflight {
   Findings findings;
-  FittedExamples train;       // empty when its examples are not good
+  FittedExamples train;        // empty when its examples are not good
   std::size_t evaluation = 0;  // examples left
   std::size_t final = 0;
 };
 
+enum class RunBegins {
+  kFresh,
+  kResumed,  // its checkpoints are on the disk already
+};
+
+RunBegins begins_by(const OutputFlags& flags);
+
+struct PreflightOptions {
+  std::string place;  // of the recipe, for messages
+  RunBegins begins = RunBegins::kFresh;
+  LoadOptions load = {};  // of the model that check_finetuning() returns
+};
+
 // Of a recipe with resolved paths. `epochs` becomes `steps` in `recipe` once
-// the examples are known to be good. `place` opens messages.
-TrainPreflight check_training(Recipe& recipe, const std::string& place);
+// the examples are known to be good.
+TrainPreflight check_training(Recipe& recipe, const PreflightOptions& options);
 
 struct SftPreflight {
   Findings findings;
@@ -57,6 +71,6 @@ struct SftPreflight {
 };
 
 SftPreflight check_finetuning(
-    SftRecipe& recipe, const std::string& place, const LoadOptions& load);
+    SftRecipe& recipe, const PreflightOptions& options);
 
 }  // namespace moft

@@ -1,6 +1,7 @@
 #include "cli/recipe.h"
 
 #include <algorithm>
+#include <set>
 
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
@@ -182,15 +183,14 @@ void resolve_files(
     }
     found.insert(found.end(), matches.begin(), matches.end());
   }
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      if (!fs::equivalent(found[i], found[j], error)) continue;
-      throw_caller_error(
-          "{}: {} names the file {} twice; name it once",
-          source.place,
-          key,
-          quote_text(found[i], 200));
-    }
+  std::set<fs::path> seen;
+  for (const std::string& file : found) {
+    if (seen.insert(fs::weakly_canonical(file, error)).second) continue;
+    throw_caller_error(
+        "{}: {} names the file {} twice; name it once",
+        source.place,
+        key,
+        quote_text(file, 200));
   }
   files = std::move(found);
 }

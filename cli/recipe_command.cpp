@@ -77,7 +77,7 @@ class RecipeCommand : public Command {
       resolve_paths(recipe, source);
       refuse_policies(recipe);
       choose_compute(recipe.compute);
-      const SftPreflight found = check_finetuning(recipe, source.place, {});
+      const SftPreflight found = check_finetuning(recipe, {source.place});
       return report(
           source,
           found.findings,
@@ -91,7 +91,7 @@ class RecipeCommand : public Command {
     refuse_policies(recipe);
     resolve_start(recipe, source);
     choose_compute(recipe.compute);
-    const TrainPreflight found = check_training(recipe, source.place);
+    const TrainPreflight found = check_training(recipe, {source.place});
     return report(
         source,
         found.findings,

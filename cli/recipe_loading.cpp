@@ -29,8 +29,9 @@ void settle_epochs(
 SettingsNode without_steps(SettingsNode tree, const std::string& section) {
   for (auto& [key, node] : tree.members) {
     if (key != section) continue;
-    std::erase_if(
-        node.members, [](const auto& member) { return member.first == "steps"; });
+    std::erase_if(node.members, [](const auto& member) {
+      return member.first == "steps";
+    });
   }
   return tree;
 }
@@ -43,8 +44,8 @@ std::int64_t steps_of(
   constexpr double kMostSteps = 1e9;
   // 0.1 * 30 is a little more than 3: not a step of its own.
   constexpr double kRounding = 1e-9;
-  const double steps = epochs * static_cast<double>(examples) /
-                       static_cast<double>(per_step);
+  const double steps =
+      epochs * static_cast<double>(examples) / static_cast<double>(per_step);
   const double whole = std::ceil(steps * (1.0 - kRounding));
   if (whole > kMostSteps) {
     throw_caller_error(

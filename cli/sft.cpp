@@ -98,7 +98,8 @@ class SftCommand : public Command {
     check_output(arguments_.output, output, plan);
     const Compute compute = use_compute(recipe_.compute);
     SftPreflight ready = check_finetuning(
-        recipe_, arguments_.recipe, compute.load);
+        recipe_,
+        {arguments_.recipe, begins_by(arguments_.output), compute.load});
     ready.findings.settle();
     const RunLock lock(recipe_.output);
     const auto resume = open_output(arguments_.output, output, plan);

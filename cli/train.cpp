@@ -168,7 +168,8 @@ class TrainCommand : public Command {
     const RunPlan plan = plan_of(recipe_);
     check_output(arguments_.output, output_, plan);
     const Compute compute = use_compute(recipe_.compute);
-    TrainPreflight ready = check_training(recipe_, arguments_.recipe);
+    TrainPreflight ready = check_training(
+        recipe_, {arguments_.recipe, begins_by(arguments_.output)});
     ready.findings.settle();
     examples_ = std::move(ready.train);
     const RunLock lock(recipe_.output);
@@ -256,11 +257,7 @@ class TrainCommand : public Command {
         counts.trained,
         counts.policy);
     print_knobs(policy);
-    log_info(
-        "examples    {}, {} steps of {} prompts",
-        examples,
-        recipe_.training.steps,
-        recipe_.training.prompts_per_step);
+    log_info("examples    {}; {} steps", examples, recipe_.training.steps);
     const std::string changed = examples_.report.describe();
     if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());

@@ -74,9 +74,8 @@ class Lister {
     entry.type = type_name<T>(/*plural=*/false);
     if constexpr (IsVector<T>::value) {
       if (declaration.one_or_more) {
-        entry.type =
-            type_name<typename T::value_type>(/*plural=*/false) + " or " +
-            entry.type;
+        entry.type = type_name<typename T::value_type>(/*plural=*/false) +
+                     " or " + entry.type;
       }
     }
     entry.unit = declaration.help.unit;

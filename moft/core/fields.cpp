@@ -179,8 +179,7 @@ bool read_bool(
   for (const char* word : {"false", "False", "FALSE"}) {
     if (typed && node.text == word) return false;
   }
-  throw_wrong_value(
-      node, place, path, or_null("true or false", declaration));
+  throw_wrong_value(node, place, path, or_null("true or false", declaration));
 }
 
 std::int64_t read_integer(

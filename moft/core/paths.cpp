@@ -109,11 +109,11 @@ bool is_glob(const std::string& path) {
 std::vector<std::string> match_glob(const std::string& pattern) {
   glob_t found{};
   const int error = ::glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
-  std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  std::vector<std::string> paths(
+      found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   if (error != 0 && error != GLOB_NOMATCH) {
-    throw_caller_error(
-        "{}: a folder of this pattern cannot be read", pattern);
+    throw_caller_error("{}: a folder of this pattern cannot be read", pattern);
   }
   std::sort(paths.begin(), paths.end());
   return paths;

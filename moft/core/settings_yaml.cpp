@@ -280,11 +280,15 @@ SettingsNode parse_document(
     }
     return tree;
   } catch (const YAML::ParserException& error) {
+    const bool alias = error.msg == YAML::ErrorMsg::UNKNOWN_ANCHOR;
+    const std::string message =
+        error.msg +
+        (alias ? "; put a text that begins with '*' in quotes" : "");
     if (with_lines && error.mark.line >= 0) {
       throw_caller_error(
-          "{}:{}: not valid YAML: {}", file, error.mark.line + 1, error.msg);
+          "{}:{}: not valid YAML: {}", file, error.mark.line + 1, message);
     }
-    throw_caller_error("{}: not valid YAML: {}", file, error.msg);
+    throw_caller_error("{}: not valid YAML: {}", file, message);
   } catch (const YAML::Exception& error) {
     throw_caller_error("{}: not valid YAML: {}", file, error.msg);
   }
@@ -318,10 +322,17 @@ SettingsNode parse_assignment(const std::string& assignment) {
     throw_caller_error(
         "{}: settings are nested over {} levels", place, kMaxSettingsDepth);
   }
-  SettingsNode tree = parse_document(
-      std::string_view(assignment).substr(equals + 1),
-      place,
-      /*with_lines=*/false);
+  const std::string_view value =
+      std::string_view(assignment).substr(equals + 1);
+  SettingsNode tree;
+  if (value.starts_with('*')) {
+    // An alias would have nothing to repeat: "data.train=*.jsonl" is a text.
+    check_settings_text(value, place);
+    tree.kind = Kind::kPlain;
+    tree.text = value;
+  } else {
+    tree = parse_document(value, place, /*with_lines=*/false);
+  }
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     if (key->empty()) {
       throw_caller_error("{}: a part of the dotted key is empty", place);

@@ -55,8 +55,10 @@ struct DataOptions {
            "that compare with one; null: there is none"});
     v("max_prompt_tokens",
       max_prompt_tokens,
-      Help{"longer training prompts are too long, as are prompts that leave no "
-           "room for the answer in the model's context", "tokens"},
+      Help{
+          "longer training prompts are too long, as are prompts that leave no "
+          "room for the answer in the model's context",
+          "tokens"},
       at_least(1));
     v("too_long", too_long, kTooLongHelp);
     v("shuffle",

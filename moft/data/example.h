@@ -1,9 +1,10 @@
 // Examples: the rows of JSON-lines files, as the prompt template and the
 // rewards see them.
 //
-// One object per line, in UTF-8, the file plain or compressed with gzip. Text fields keep their names; anything else a line
-// holds (numbers, lists) is remembered by its JSON type only, so that using it
-// in a prompt or a reward can be refused with the right words.
+// One object per line, in UTF-8, the file plain or compressed with gzip. Text
+// fields keep their names; anything else a line holds (numbers, lists) is
+// remembered by its JSON type only, so that using it in a prompt or a reward
+// can be refused with the right words.
 //
 // Thread safety: plain data.
 #pragma once

@@ -33,8 +33,7 @@ std::string converted(const std::string& path) {
       std::filesystem::path(path).replace_extension(".jsonl").string());
 }
 
-std::string in_python(
-    const std::string& path, const std::string& code) {
+std::string in_python(const std::string& path, const std::string& code) {
   return fmt::format(
       "python3 -c \"{}\" {} > {}", code, shell_word(path), converted(path));
 }
@@ -55,7 +54,11 @@ struct Signature {
 constexpr std::array kPacked = {
     Signature{"\x1f\x8b"sv, "gzip data inside gzip data", "gunzip"},
     Signature{"BZh"sv, "compressed with bzip2", "bunzip2 -k"},
-    Signature{"\xFD" "7zXZ"sv, "compressed with xz", "unxz -k"},
+    Signature{
+        "\xFD"
+        "7zXZ"sv,
+        "compressed with xz",
+        "unxz -k"},
     Signature{"\x28\xB5\x2F\xFD"sv, "compressed with zstd", "unzstd"},
     Signature{"\x04\x22\x4D\x18"sv, "compressed with lz4", "unlz4"},
     Signature{"PK\x03\x04"sv, "a zip archive or a spreadsheet", "unzip"},
@@ -103,15 +106,17 @@ std::optional<std::string> describe_wide(
   else
     return std::nullopt;
   return fmt::format(
-      "is {} text; convert it to UTF-8: {}", encoding, command_to_utf8(path, encoding));
+      "is {} text; convert it to UTF-8: {}",
+      encoding,
+      command_to_utf8(path, encoding));
 }
 
 // A table's first line names its columns; JSON begins with '{'.
 std::optional<std::string> describe_table(
     const std::string& path, std::string_view line) {
   const std::string extension = std::filesystem::path(path).extension();
-  const bool tabs = extension == ".tsv" ||
-                    line.find('\t') != std::string_view::npos;
+  const bool tabs =
+      extension == ".tsv" || line.find('\t') != std::string_view::npos;
   const bool named = extension == ".csv" || extension == ".tsv";
   const bool commas = line.find(',') != std::string_view::npos;
   if (!named && !tabs && !commas) return std::nullopt;
@@ -149,10 +154,9 @@ std::optional<std::string> describe_text(
     return "holds JSON objects over several lines; write one object per line: "
            "jq -c . " +
            shell_word(path) + " > " +
-           shell_word(
-               std::filesystem::path(path)
-                   .replace_extension(".lines.jsonl")
-                   .string());
+           shell_word(std::filesystem::path(path)
+                          .replace_extension(".lines.jsonl")
+                          .string());
   }
   if (text.starts_with("{")) return std::nullopt;
   return describe_table(path, text);

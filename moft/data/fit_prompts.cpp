@@ -141,8 +141,9 @@ LengthReport PromptFitter::finish() {
         "{}{}; shorten {}, change the limit, or set data.too_long to skip, "
         "truncate_left or truncate_right",
         first_fault_,
-        faults_ == 1 ? ""
-                     : fmt::format(" (and so are {} more too long)", faults_ - 1),
+        faults_ == 1
+            ? ""
+            : fmt::format(" (and so are {} more too long)", faults_ - 1),
         faults_ == 1 ? "the example" : "the examples");
   }
   if (faults_ == report_.examples && faults_ > 0) {

@@ -147,10 +147,11 @@ struct TrainingOptions {
     v("steps", steps, Help{"updates of the policy", "steps"}, between(1, 1e9));
     v("epochs",
       epochs,
-      Help{"instead of steps: passes over the training examples that are left "
-           "when the too long ones are skipped; steps = epochs times examples "
-           "/ prompts_per_step, rounded up",
-           "epochs"},
+      Help{
+          "instead of steps: passes over the training examples that are left "
+          "when the too long ones are skipped; steps = epochs times examples "
+          "/ prompts_per_step, rounded up",
+          "epochs"},
       above_up_to(0, 1e6));
     v("prompts_per_step",
       prompts_per_step,

@@ -75,7 +75,8 @@ TEST_F(Preflight, SaysWhatItLookedAt) {
   has(result.out, "model       llama, ");
   has(result.out, "context of 64 tokens");
   has(result.out, "end tokens  '<end>'");
-  has(result.out, "train       2 of 1 file, longest prompt 4 tokens");
+  has(result.out,
+      "train       2 examples from 1 file, longest prompt 4 tokens");
   has(result.out, "disk        up to ");
 }
 
@@ -140,7 +141,8 @@ TEST_F(Preflight, TrainLooksFirst) {
 
 TEST_F(Preflight, TrainingSkipsAndCutsWhatIsTooLong) {
   folder_.write(
-      "train.jsonl", post("a") + post(std::string(90, 'b') + "end") + post("c"));
+      "train.jsonl",
+      post("a") + post(std::string(90, 'b') + "end") + post("c"));
   ProgramResult result = moft("train", {"data.too_long=skip"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   has(result.err, "1 skipped, too long: ");
@@ -177,15 +179,18 @@ TEST_F(Preflight, EpochsBecomeSteps) {
   const std::string more = read_file(folder_.path() / "run/metrics.jsonl");
   EXPECT_EQ(std::count(more.begin(), more.end(), '\n'), 8);
 
-  has(moft("check", {"training.epochs=0.1"}).out, "steps       1, for 0.1 epochs");
+  has(moft("check", {"training.epochs=0.1"}).out,
+      "steps       1, for 0.1 epochs");
   // The later of the two counts; one source gives one of them.
   EXPECT_EQ(
       moft("show", {"training.epochs=2"}).out.find("\n  steps:"),
       std::string::npos);
-  has(moft("show", {"training.epochs=2", "training.steps=9"}).out, "epochs: null");
+  has(moft("show", {"training.epochs=2", "training.steps=9"}).out,
+      "epochs: null");
   folder_.write(
-      "r.yaml", kGood.substr(0, kGood.find("training:")) +
-                    "training: {steps: 2, epochs: 1}\n");
+      "r.yaml",
+      kGood.substr(0, kGood.find("training:")) +
+          "training: {steps: 2, epochs: 1}\n");
   has(moft("show").err,
       "r.yaml: training.steps and training.epochs are both given; give one of "
       "them");
@@ -210,8 +215,7 @@ TEST_F(Preflight, FilesMayBeListsPatternsAndVariables) {
       moft("train", {"data.train=[train.jsonl, parts/b.jsonl]"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   result = moft(
-      "train",
-      {"data.train=[parts/b.jsonl, train.jsonl]", "--resume", "auto"});
+      "train", {"data.train=[parts/b.jsonl, train.jsonl]", "--resume", "auto"});
   EXPECT_EQ(result.exit_code, 2);
   has(result.err, "data.train is not what");
 }
@@ -226,15 +230,25 @@ TEST_F(Preflight, HomeAndVariablesInEveryPath) {
   EXPECT_TRUE(std::filesystem::exists(run / "policy/moft.json"));
   result = moft("train", {"--output", "${HOME}/runs/y"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(std::filesystem::exists(
-      folder_.path() / "home/runs/y/policy/moft.json"));
+  EXPECT_TRUE(
+      std::filesystem::exists(folder_.path() / "home/runs/y/policy/moft.json"));
   result = run_moft(
-      {"generate", "~/runs/x", "--weights", "short=.5,polite=.5", "--input",
-       "$HOME/../held.jsonl", "--max-new-tokens", "2"},
+      {"generate",
+       "~/runs/x",
+       "--weights",
+       "short=.5,polite=.5",
+       "--input",
+       "$HOME/../held.jsonl",
+       "--max-new-tokens",
+       "2"},
       folder_.path());
   EXPECT_EQ(result.exit_code, 0) << result.err;
   result = run_moft(
-      {"export", "~/runs/x", "--weights", "short=.5,polite=.5", "--to",
+      {"export",
+       "~/runs/x",
+       "--weights",
+       "short=.5,polite=.5",
+       "--to",
        "~/frozen"},
       folder_.path());
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -269,7 +283,7 @@ TEST_F(Preflight, SftTakesFilesEpochsAndSkips) {
   ProgramResult result = run({"recipe", "check"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   has(result.out, "sft.yaml: good; 3 and 1 pairs\n");
-  has(result.out, "3 of 2 files");
+  has(result.out, "3 examples from 2 files");
   has(result.out, "1 skipped, too long: ");
   has(result.out, "b.jsonl:2");
   has(result.out, "steps       3, for 2 epochs");
@@ -329,8 +343,8 @@ TEST_F(Preflight, HintsNameKeysThatExist) {
     const std::size_t open = table.find('"', at);
     const std::string key =
         table.substr(open + 1, table.find('"', open + 1) - open - 1);
-    const bool is_key = key.find_first_not_of(
-                            "abcdefghijklmnopqrstuvwxyz_.") == std::string::npos;
+    const bool is_key = key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") ==
+                        std::string::npos;
     if (is_key && !key.empty()) keys.insert(key);
   }
   EXPECT_GT(keys.size(), 40u);

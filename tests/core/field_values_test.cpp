@@ -97,16 +97,20 @@ TEST(FieldValues, BooleansAreThoseOfYaml12) {
   for (const char* word : {"yes", "on", "1", "tRUE", "'true'", "~"})
     EXPECT_NE(refusal(std::string("loop.shuffle=") + word), "accepted") << word;
   EXPECT_EQ(
-      refusal("loop.shuffle=yes"),
-      "loop.shuffle is 'yes'; give true or false");
+      refusal("loop.shuffle=yes"), "loop.shuffle is 'yes'; give true or false");
 }
 
 TEST(FieldValues, NumbersAreReadAsMeantOrRefused) {
   const std::pair<const char*, std::int64_t> kWhole[] = {
-      {"1e3", 1000}, {"1_000", 1000}, {"10.0", 10}, {"2.5e2", 250}, {"7", 7},
+      {"1e3", 1000},
+      {"1_000", 1000},
+      {"10.0", 10},
+      {"2.5e2", 250},
+      {"7", 7},
       {"1_0.0e1", 100}};
   for (const auto& [text, value] : kWhole)
-    EXPECT_EQ(with(std::string("loop.steps=") + text).loop.steps, value) << text;
+    EXPECT_EQ(with(std::string("loop.steps=") + text).loop.steps, value)
+        << text;
   for (const char* text :
        {"1.5", "1e-3", "_1", "1_", "1__0", "1e30", "0x10", "'7'", "1,000"}) {
     EXPECT_NE(refusal(std::string("loop.steps=") + text), "accepted") << text;
@@ -136,8 +140,17 @@ TEST(FieldValues, AListMayBeItsOnlyElement) {
   EXPECT_EQ(with("files=a.jsonl").files, Files{"a.jsonl"});
   EXPECT_EQ(with("files=[a, b]").files, (Files{"a", "b"}));
   EXPECT_EQ(with("files=[]").files, Files{});
+  EXPECT_EQ(with("files=*.jsonl").files, Files{"*.jsonl"});
+  EXPECT_EQ(with("files='*.jsonl'").files, Files{"*.jsonl"});
+  EXPECT_NE(
+      refusal("files=[*.jsonl]")
+          .find("put a text that begins with '*' in "
+                "quotes"),
+      std::string::npos)
+      << refusal("files=[*.jsonl]");
   EXPECT_EQ(refusal("files={a: b}").find("files is a section"), 0u);
-  EXPECT_NE(print_options(with("files=a")).find("files: a\n"), std::string::npos);
+  EXPECT_NE(
+      print_options(with("files=a")).find("files: a\n"), std::string::npos);
   EXPECT_NE(
       print_options(with("files=[a, b]")).find("files: [a, b]\n"),
       std::string::npos);

@@ -59,7 +59,8 @@ TEST_F(ExpandPath, RefusesWhatNobodyKnows) {
       "output is '$MOFT_TEST_UNSET/x', but the environment variable "
       "MOFT_TEST_UNSET is not set; set it, or write the path out ('$$' for a "
       "'$' in a name)");
-  EXPECT_NE(refusal("${MOFT_TEST_EMPTY}/x").find("is empty"), std::string::npos);
+  EXPECT_NE(
+      refusal("${MOFT_TEST_EMPTY}/x").find("is empty"), std::string::npos);
   EXPECT_EQ(
       refusal("~bob/x"),
       "output is '~bob/x'; '~' alone is the home folder: write another user's "

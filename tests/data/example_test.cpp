@@ -90,8 +90,8 @@ TEST_F(ReadExamples, RefusesWithFileAndLine) {
 
 // Tables write the ids of a column with gaps as 1.0, and the gaps as null.
 TEST_F(ReadExamples, TakesIdsAsTablesWriteThem) {
-  const auto examples = read_examples(write(
-      "{\"id\":1.0}\n{\"id\":null}\n{\"id\":-12e2}\n{\"id\":\"x/1\"}\n"));
+  const auto examples = read_examples(
+      write("{\"id\":1.0}\n{\"id\":null}\n{\"id\":-12e2}\n{\"id\":\"x/1\"}\n"));
   ASSERT_EQ(examples.size(), 4u);
   EXPECT_EQ(examples[0].id, "1");
   EXPECT_EQ(examples[1].id, "2");  // the line

@@ -81,7 +81,8 @@ TEST(FitPrompts, ErrorNamesTheFirstAndCountsAll) {
       "5; shorten the example, change the limit, or set data.too_long to skip, "
       "truncate_left or truncate_right");
   EXPECT_EQ(
-      refusal({line(1, "abcd"), line(2, "abcdef"), line(3, "abcd")}, at_most(5)),
+      refusal(
+          {line(1, "abcd"), line(2, "abcdef"), line(3, "abcd")}, at_most(5)),
       "t.jsonl:1: the prompt has 6 tokens, more than data.max_prompt_tokens = "
       "5 (and so are 2 more too long); shorten the examples, change the limit, "
       "or set data.too_long to skip, truncate_left or truncate_right");
@@ -96,8 +97,9 @@ TEST(FitPrompts, TheAnswerNeedsRoomInTheContext) {
   EXPECT_EQ(refusal({line(1, "ab")}, limits), "accepted");
   EXPECT_EQ(
       refusal({line(1, "abc")}, limits)
-          .find("t.jsonl:1: the prompt has 5 tokens, which with "
-                "training.max_new_tokens = 6 are 11, more than the model's 10; "),
+          .find(
+              "t.jsonl:1: the prompt has 5 tokens, which with "
+              "training.max_new_tokens = 6 are 11, more than the model's 10; "),
       0u);
   limits.answer = 10;
   EXPECT_EQ(
@@ -110,15 +112,15 @@ TEST(FitPrompts, TheAnswerNeedsRoomInTheContext) {
 }
 
 TEST(FitPrompts, SkipLeavesOutCountsAndNames) {
-  const auto fitted = fit(
-      {line(1, "abcd"),
-       line(2, "ab"),
-       line(3, "abcd"),
-       line(4, "abcd"),
-       line(5, "abcdef"),
-       line(6, "abc")},
-      at_most(5),
-      TooLong::kSkip);
+  const auto fitted =
+      fit({line(1, "abcd"),
+           line(2, "ab"),
+           line(3, "abcd"),
+           line(4, "abcd"),
+           line(5, "abcdef"),
+           line(6, "abc")},
+          at_most(5),
+          TooLong::kSkip);
   ASSERT_EQ(fitted.examples.size(), 2u);
   EXPECT_EQ(fitted.examples[0].where, "t.jsonl:2");
   EXPECT_EQ(fitted.examples[1].where, "t.jsonl:6");

@@ -51,7 +51,8 @@ TEST(PromptTemplate, FieldNamesAreThoseThatDataHave) {
   example.fields = {
       {"Post Title", "T"}, {"post.text-en", "P"}, {"Größe (cm)", "9"}};
   EXPECT_EQ(
-      PromptTemplate("{Post Title}/{post.text-en}/{Größe (cm)}").render(example),
+      PromptTemplate("{Post Title}/{post.text-en}/{Größe (cm)}")
+          .render(example),
       "T/P/9");
 }
 

@@ -121,10 +121,11 @@ struct SftOptions {
     v("steps", steps, Help{"updates of the model", "steps"}, between(1, 1e9));
     v("epochs",
       epochs,
-      Help{"instead of steps: passes over the training pairs that are left "
-           "when the too long ones are skipped; steps = epochs times pairs / "
-           "pairs_per_step, rounded up",
-           "epochs"},
+      Help{
+          "instead of steps: passes over the training pairs that are left "
+          "when the too long ones are skipped; steps = epochs times pairs / "
+          "pairs_per_step, rounded up",
+          "epochs"},
       above_up_to(0, 1e6));
     v("pairs_per_step",
       pairs_per_step,
