@@ -1,6 +1,9 @@
 #include "cli/evaluated_run.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -40,22 +43,43 @@ PolicyFacts facts_of(const PolicyDefinition& definition) {
   return facts;
 }
 
-// For policies that do not say how long they were trained.
+// "| figure | first step | step 54 |" in the model card of a policy.
+std::optional<std::int64_t> steps_on_card(const fs::path& policy) {
+  constexpr std::string_view kHead = "| figure | first step | step ";
+  const fs::path card = policy / "README.md";
+  if (!fs::exists(card)) return std::nullopt;
+  const std::string text = read_text(card);
+  const std::size_t at = text.find(kHead);
+  if (at == std::string::npos) return std::nullopt;
+  std::int64_t steps = 0;
+  const char* first = text.data() + at + kHead.size();
+  const auto read = std::from_chars(first, text.data() + text.size(), steps);
+  return read.ec == std::errc() ? std::optional(steps) : std::nullopt;
+}
+
+// The smaller of what the recipe and the log say: both may have gone on.
+std::int64_t steps_of_run(const EvaluatedRun& run) {
+  const std::int64_t steps = run.recipe.training.steps;
+  const auto rows = read_training_rows(run.directory / "metrics.jsonl", {});
+  if (rows.empty()) return steps;
+  return std::min(steps, static_cast<std::int64_t>(rows.back().step));
+}
+
+// For policies whose moft.json does not say how long they were trained.
 void guess_training(EvaluatedRun& run) {
   const TrainingOptions& training = run.recipe.training;
-  std::int64_t steps = training.steps;
-  const auto rows = read_training_rows(run.directory / "metrics.jsonl", {});
-  if (!rows.empty())
-    steps = std::min(steps, static_cast<std::int64_t>(rows.back().step));
+  const auto on_card = steps_on_card(run.policy());
+  const std::int64_t steps = on_card.value_or(steps_of_run(run));
   run.facts.steps = steps;
   run.facts.answers =
       steps * training.prompts_per_step * training.samples_per_prompt;
   run.remarks.push_back(fmt::format(
       "The policy of {} does not record how long it was trained (an older "
-      "moft wrote it); {} steps are taken from the run's recipe and log, which "
-      "may be of a later training.",
+      "moft wrote it); {} steps are taken from {}.",
       run.name,
-      steps));
+      steps,
+      on_card ? "its model card"
+              : "the run's recipe and log, which may be of a later training"));
 }
 
 void check_own_objectives(const EvaluatedRun& run) {

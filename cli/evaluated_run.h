@@ -26,9 +26,9 @@ struct EvaluatedRun {
 };
 
 // Steps and answers are those that moft.json records. Policies of older
-// versions record none: then the smaller of the recipe's and the log's, with a
-// remark. CallerError when `path` is not a finished run or its policy has other
-// objectives than its recipe.
+// versions record none: then those of the model card, else the smaller of the
+// recipe's and the log's, with a remark. CallerError when `path` is not a
+// finished run or its policy has other objectives than its recipe.
 EvaluatedRun open_evaluated_run(const std::string& path);
 
 // CallerError unless both runs have the same objectives (rewards, ranges and

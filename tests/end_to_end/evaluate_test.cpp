@@ -111,7 +111,7 @@ TEST_F(Evaluate, NamesThePolicysOwnStepsAfterTheRunWentOn) {
   EXPECT_FALSE(has(notes_of(report), "does not record"));
 }
 
-TEST_F(Evaluate, AnOlderPolicyTakesTheRecipesStepsWithARemark) {
+TEST_F(Evaluate, AnOlderPolicyTakesItsStepsFromElsewhereWithARemark) {
   train("run");
   const fs::path file = folder() / "run/policy/moft.json";
   auto definition = nlohmann::json::parse(read_all(file));
@@ -120,11 +120,27 @@ TEST_F(Evaluate, AnOlderPolicyTakesTheRecipesStepsWithARemark) {
   definition.erase("steps");
   definition.erase("answers");
   write("run/policy/moft.json", definition.dump());
-  const auto report = evaluate("run");
+  // As if the run had gone on: the model card knows better.
+  const std::string recipe = read_all(folder() / "run/recipe.yaml");
+  write("run/recipe.yaml", replaced(recipe, "steps: 3\n", "steps: 100\n"));
+  std::string log = read_all(folder() / "run/metrics.jsonl");
+  log += "{\"step\":4,\"kl\":0.5}\n{\"step\":5,\"kl\":0.5}\n";
+  write("run/metrics.jsonl", log);
+  auto report = evaluate("run");
   EXPECT_EQ(report["provenance"]["training steps"], "3");
+  EXPECT_EQ(report["training"].size(), 3u);
+  const std::string remark =
+      "The policy of run does not record how long it was trained (an older "
+      "moft wrote it); ";
+  EXPECT_TRUE(
+      has(notes_of(report), remark + "3 steps are taken from its model card."));
+  fs::remove(folder() / "run/policy/README.md");
+  report = evaluate("run");
+  EXPECT_EQ(report["provenance"]["training steps"], "5");
+  EXPECT_EQ(report["policy"]["answers"], 5 * 24);
   EXPECT_TRUE(
       has(notes_of(report),
-          "The policy of run does not record how long it was trained"));
+          remark + "5 steps are taken from the run's recipe and log"));
 }
 
 TEST_F(Evaluate, FinalPromptsAreAPartOfTheirOwn) {
