@@ -16,6 +16,7 @@
 
 #include "cli/compute.h"
 #include "cli/data_parts.h"
+#include "cli/preflight_costs.h"
 #include "cli/recipe_examples.h"
 #include "cli/recipe_loading.h"
 
@@ -364,6 +365,9 @@ class TrainingCheck {
     const std::size_t kept = result_.train.examples.size();
     findings().note(
         "train", data_text(recipe_.data.train, kept, result_.train.report));
+    look_at_long_texts(findings(), recipe_, result_.train.examples);
+    look_at_memory(
+        findings(), recipe_, base_, result_.train.report.longest);
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
       training.steps = steps_of(
