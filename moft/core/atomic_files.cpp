@@ -1,99 +1,27 @@
 // The writing half of files.h: temporaries, fsync, rename.
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
-#include <mutex>
-#include <optional>
-#include <set>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/temporaries.h"
 
 namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMark = ".tmp-";
-
 [[noreturn]] void throw_write_error(const fs::path& path, int reason) {
   throw_world_error(
       "{}: cannot be written: {}", path.string(), std::strerror(reason));
-}
-
-// Temporaries of this process, so that cleaning can tell them from those that
-// an earlier process with the same id left behind (ids repeat in containers).
-class LiveTemporaries {
- public:
-  fs::path add(const fs::path& target) {
-    const std::lock_guard lock(mutex_);
-    const auto name = fmt::format(
-        ".{}{}{}-{}", target.filename().string(), kMark, ::getpid(), count_++);
-    live_.insert(name);
-    return target.parent_path() / name;
-  }
-  void remove(const fs::path& temporary) {
-    const std::lock_guard lock(mutex_);
-    live_.erase(temporary.filename().string());
-  }
-  bool holds(const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    return live_.count(name) != 0;
-  }
-
- private:
-  std::mutex mutex_;
-  std::set<std::string> live_;
-  std::uint64_t count_ = 0;
-};
-
-LiveTemporaries& live_temporaries() {
-  static LiveTemporaries live;
-  return live;
-}
-
-// The process that a temporary's name belongs to; none for any other name.
-std::optional<pid_t> owner_of(const std::string& name) {
-  const auto mark = name.rfind(kMark);
-  if (name.empty() || name[0] != '.' || mark == std::string::npos) return {};
-  const char* first = name.data() + mark + kMark.size();
-  const char* last = name.data() + name.size();
-  pid_t owner = 0;
-  const auto [end, error] = std::from_chars(first, last, owner);
-  if (error != std::errc() || owner <= 0) return {};
-  if (end != last && *end != '-') return {};
-  return owner;
-}
-
-bool is_stale(const std::string& name) {
-  const auto owner = owner_of(name);
-  if (!owner) return false;
-  if (*owner == ::getpid()) return !live_temporaries().holds(name);
-  return ::kill(*owner, 0) != 0 && errno == ESRCH;
-}
-
-// Only those made for a target called `target`; all when it is empty.
-void remove_stale(const fs::path& directory, const std::string& target) {
-  const std::string prefix =
-      target.empty() ? "." : fmt::format(".{}{}", target, kMark);
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end;
-       !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    std::error_code ignored;
-    if (name.compare(0, prefix.size(), prefix) == 0 && is_stale(name))
-      fs::remove_all(entry->path(), ignored);
-  }
 }
 
 // "a/b/" and "a/b/." mean a/b.
@@ -163,6 +91,25 @@ void exchange_directory(const fs::path& fresh, const fs::path& path) {
   fs::remove_all(old, ignored);
 }
 
+// The same entry under another name: files are linked or copied.
+void carry_over(const fs::path& from, const fs::path& to) {
+  const auto status = fs::symlink_status(from);
+  if (fs::is_symlink(status)) {
+    fs::copy_symlink(from, to);
+  } else if (fs::is_directory(status)) {
+    fs::create_directory(to, from);
+    for (const auto& entry : fs::directory_iterator(from))
+      carry_over(entry.path(), to / entry.path().filename());
+  } else if (fs::is_regular_file(status)) {
+    hard_link_or_copy(from, to);
+  } else {
+    throw_caller_error(
+        "{}: is neither a file nor a folder, and the folder around it is to "
+        "be replaced; move it away",
+        from.string());
+  }
+}
+
 }  // namespace
 
 void flush_to_disk(const fs::path& path) {
@@ -186,26 +133,17 @@ AtomicFile::AtomicFile(fs::path path)
     throw_caller_error(
         "{}: is a directory and cannot be replaced by a file", path_.string());
   remove_stale(directory_of(path_), path_.filename().string());
-  temporary_ = live_temporaries().add(path_);
-  descriptor_ =
-      ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) {
-    const int reason = errno;
-    live_temporaries().remove(temporary_);
-    throw_write_error(path_, reason);
+  temporary_ = std::make_unique<Temporary>(path_, Temporary::Kind::kFile);
+  if (temporary_->reason() == 0) {
+    descriptor_ = ::fcntl(temporary_->descriptor(), F_DUPFD_CLOEXEC, 0);
+    if (descriptor_ >= 0) return;
+    throw_write_error(path_, errno);
   }
+  throw_write_error(path_, temporary_->reason());
 }
 
 AtomicFile::~AtomicFile() {
-  discard();
-}
-
-void AtomicFile::discard() noexcept {
-  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-  if (temporary_.empty()) return;
-  ::unlink(temporary_.c_str());
-  live_temporaries().remove(temporary_);
-  temporary_.clear();
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -227,12 +165,12 @@ void AtomicFile::write(std::string_view text) {
 
 void AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) throw_write_error(path_, errno);
-  // close() reports late errors of network file systems.
+  // close() reports late errors of network file systems; the temporary keeps
+  // its lock by its own descriptor.
   if (::close(std::exchange(descriptor_, -1)) != 0)
     throw_write_error(path_, errno);
-  rename_or_throw(temporary_, path_);
-  live_temporaries().remove(temporary_);
-  temporary_.clear();
+  rename_or_throw(temporary_->path(), path_);
+  temporary_->release();
   flush_to_disk(directory_of(path_));
 }
 
@@ -262,38 +200,54 @@ AtomicDirectory::AtomicDirectory(fs::path path, IfExists if_exists)
         "{}: is not a directory and will not be replaced by one",
         path_.string());
   remove_stale(directory_of(path_), path_.filename().string());
-  temporary_ = live_temporaries().add(path_);
-  if (::mkdir(temporary_.c_str(), 0777) != 0) {
-    const int reason = errno;
-    live_temporaries().remove(temporary_);
-    throw_write_error(path_, reason);
-  }
+  temporary_ = std::make_unique<Temporary>(path_, Temporary::Kind::kDirectory);
+  if (temporary_->reason() != 0) throw_write_error(path_, temporary_->reason());
 }
 
-AtomicDirectory::~AtomicDirectory() {
-  if (temporary_.empty()) return;
+AtomicDirectory::~AtomicDirectory() = default;
+
+const fs::path& AtomicDirectory::building() const {
+  return temporary_->path();
+}
+
+void AtomicDirectory::keep_others(const IsOwnName& is_own) {
   std::error_code ignored;
-  fs::remove_all(temporary_, ignored);
-  live_temporaries().remove(temporary_);
+  if (!fs::is_directory(path_, ignored)) return;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    const fs::path name = entry.path().filename();
+    if (entry.is_regular_file() && is_own(name.string())) continue;
+    carry_over(entry.path(), building() / name);
+  }
 }
 
 void AtomicDirectory::commit() {
   try {
-    flush_tree(temporary_);
+    flush_tree(building());
   } catch (const fs::filesystem_error& error) {
     throw_world_error(
         "{}: cannot be written: {}", path_.string(), error.code().message());
   }
   std::error_code ignored;
   if (if_exists_ == IfExists::kReplace && fs::exists(path_, ignored)) {
-    exchange_directory(temporary_, path_);
+    exchange_directory(building(), path_);
   } else {
     // Refuses when somebody filled `path_` meanwhile.
-    rename_or_throw(temporary_, path_);
+    rename_or_throw(building(), path_);
     flush_to_disk(directory_of(path_));
   }
-  live_temporaries().remove(temporary_);
-  temporary_.clear();
+  temporary_->release();
+}
+
+FolderLock::FolderLock(const fs::path& folder) {
+  descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ < 0) throw_write_error(folder, errno);
+  // A file system without locks must not keep anybody from writing.
+  while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+  }
+}
+
+FolderLock::~FolderLock() {
+  ::close(descriptor_);
 }
 
 void ensure_writable_directory(const fs::path& path) {
@@ -312,21 +266,13 @@ void ensure_writable_directory(const fs::path& path) {
         error.message());
   }
   // access() is blind to read-only mounts seen as root; a real file is not.
-  const fs::path probe = live_temporaries().add(path / "probe");
-  const int descriptor =
-      ::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  const int reason = errno;
-  if (descriptor >= 0) {
-    ::close(descriptor);
-    ::unlink(probe.c_str());
-  }
-  live_temporaries().remove(probe);
-  if (descriptor < 0)
+  const Temporary probe(path / "probe", Temporary::Kind::kFile);
+  if (probe.reason() != 0)
     throw_world_error(
         "{}: the directory cannot be written to: {}; fix its permissions or "
         "give another path",
         path.string(),
-        std::strerror(reason));
+        std::strerror(probe.reason()));
 }
 
 }  // namespace moft

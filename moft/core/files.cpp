@@ -154,6 +154,21 @@ void require_free_space(const fs::path& path, std::uint64_t bytes) {
         available);
 }
 
+void copy_whole_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::copy_file(from, to, error);
+  if (error == std::errc::file_exists)
+    throw_caller_error(
+        "{}: exists already and will not be overwritten", to.string());
+  if (error) {
+    const std::string reason = error.message();
+    fs::remove(to, error);
+    throw_world_error(
+        "{}: cannot be copied to {}: {}", from.string(), to.string(), reason);
+  }
+  flush_to_disk(to);
+}
+
 bool hard_link_or_copy(const fs::path& from, const fs::path& to) {
   std::error_code error;
   const fs::path source = fs::canonical(from, error);
@@ -166,14 +181,7 @@ bool hard_link_or_copy(const fs::path& from, const fs::path& to) {
     throw_caller_error(
         "{}: exists already and will not be overwritten", to.string());
   // Another file system, no links there, or too many: a copy does as well.
-  fs::copy_file(source, to, error);
-  if (error) {
-    const std::string reason = error.message();
-    fs::remove(to, error);
-    throw_world_error(
-        "{}: cannot be copied to {}: {}", from.string(), to.string(), reason);
-  }
-  flush_to_disk(to);
+  copy_whole_file(source, to);
   return false;
 }
 

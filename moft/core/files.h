@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,11 +50,12 @@ std::string read_text(
     const std::filesystem::path& path,
     std::uint64_t max_bytes = std::uint64_t{1} << 30);
 
-// Writes under `.<name>.tmp-<pid>-<n>` beside `path`; commit() makes it `path`
-// (fsync, rename, fsync of the directory) and replaces what was there. Without
-// commit() the destructor removes the temporary. Temporaries that dead
-// processes left for the same name are removed first; processes on other
-// machines look dead, so only one machine may write a name.
+class Temporary;
+
+// Writes under a temporary name beside `path` (temporaries.h); commit() makes
+// it `path` (fsync, rename, fsync of the directory) and replaces what was
+// there. Without commit() the destructor removes the temporary. Temporaries
+// that dead processes left for the same name are removed first.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -66,10 +69,8 @@ class AtomicFile {
   void commit();
 
  private:
-  void discard() noexcept;
-
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::unique_ptr<Temporary> temporary_;
   int descriptor_ = -1;
 };
 
@@ -94,18 +95,35 @@ class AtomicDirectory {
   AtomicDirectory& operator=(const AtomicDirectory&) = delete;
 
   // Where to write until commit().
-  const std::filesystem::path& building() const { return temporary_; }
+  const std::filesystem::path& building() const;
+  // Takes over from the directory that is to be replaced all but the files
+  // that `is_own` names: what somebody else put there stays there.
+  using IsOwnName = std::function<bool(const std::string& name)>;
+  void keep_others(const IsOwnName& is_own);
   // REQUIRES not committed yet.
   void commit();
 
  private:
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::unique_ptr<Temporary> temporary_;
   IfExists if_exists_;
 };
 
-// Removes `.*.tmp-<pid>*` entries in `directory` whose process is gone (or
-// which an earlier process with our own id left). A missing directory is fine.
+// Keeps other moft processes out of a folder while several files in it are
+// replaced; waits for its turn.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+// Removes the temporaries in `directory` that dead processes left
+// (temporaries.h). A missing directory is fine.
 void remove_stale_temporaries(const std::filesystem::path& directory);
 
 // Flushes a file or a directory's entries to the disk.
@@ -122,6 +140,10 @@ void ensure_writable_directory(const std::filesystem::path& path);
 // True when hard-linked, false when copied (another file system, or one without
 // links). `to` must not exist yet. Symbolic links in `from` are followed.
 bool hard_link_or_copy(
+    const std::filesystem::path& from, const std::filesystem::path& to);
+
+// A copy that no later change of `from` reaches. `to` must not exist yet.
+void copy_whole_file(
     const std::filesystem::path& from, const std::filesystem::path& to);
 
 // 32 hexadecimal digits of XXH3-128 (canonical order, as `xxh128sum` prints):

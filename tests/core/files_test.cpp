@@ -6,12 +6,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/temporaries.h"
 
 namespace moft {
 namespace {
@@ -199,6 +201,83 @@ TEST_F(Files, OnlyTemporariesOfDeadProcessesAreStale) {
     EXPECT_EQ(left.count(name), 1u) << name;
   remove_stale_temporaries(folder_ / "absent");
   alive.commit();
+}
+
+// The part of a temporary's name that says which kernel it belongs to.
+std::string boot_of(const fs::path& folder) {
+  const Temporary made(folder / "x", Temporary::Kind::kFile);
+  const std::string name = made.path().filename();
+  return name.substr(name.rfind('-') + 1);
+}
+
+// Seen from another container a live writer's process does not exist: its
+// lock counts, not its id.
+TEST_F(Files, ATemporaryThatSomebodyHoldsIsNotStale) {
+  const auto dead = std::to_string(dead_process());
+  const std::string file = ".a.tmp-" + dead + "-0-" + boot_of(folder_);
+  const std::string directory = ".d.tmp-" + dead + "-1-" + boot_of(folder_);
+  put(file, "half");
+  fs::create_directory(folder_ / directory);
+  const int held = ::open((folder_ / file).c_str(), O_WRONLY);
+  const int held_directory = ::open((folder_ / directory).c_str(), O_RDONLY);
+  ASSERT_EQ(::flock(held, LOCK_EX), 0);
+  ASSERT_EQ(::flock(held_directory, LOCK_EX), 0);
+  remove_stale_temporaries(folder_);
+  write_atomically(folder_ / "a", std::string_view("other"));
+  EXPECT_EQ(listing(), (Names{file, directory, "a"}));
+  ::close(held);
+  ::close(held_directory);
+  remove_stale_temporaries(folder_);
+  EXPECT_EQ(listing(), Names{"a"});
+}
+
+// Another kernel's locks may not reach us: its temporaries have to be old too.
+TEST_F(Files, ATemporaryOfAnotherMachineIsStaleAfterADay) {
+  const std::string name = ".a.tmp-123-0-0badcafe";
+  put(name, "half");
+  remove_stale_temporaries(folder_);
+  EXPECT_EQ(listing(), Names{name});
+  fs::last_write_time(
+      folder_ / name,
+      fs::file_time_type::clock::now() - std::chrono::hours(30));
+  remove_stale_temporaries(folder_);
+  EXPECT_EQ(listing(), Names{});
+}
+
+// A live process's own writer, cleaned up after by another process.
+TEST_F(Files, AnotherProcessLeavesALiveWriterItsTemporary) {
+  AtomicFile file(folder_ / "a");
+  file.write(std::string_view("new"));
+  AtomicDirectory directory(folder_ / "d");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    remove_stale_temporaries(folder_);
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+  file.commit();
+  directory.commit();
+  EXPECT_EQ(listing(), (Names{"a", "d"}));
+}
+
+TEST_F(Files, AReplacedDirectoryKeepsWhatOthersPutThere) {
+  fs::create_directories(folder_ / "d/sub/deep");
+  put("d/own", "old");
+  put("d/gone", "old");
+  put("d/theirs", "mine");
+  put("d/sub/deep/notes", "mine too");
+  fs::create_symlink("theirs", folder_ / "d/link");
+  AtomicDirectory directory(folder_ / "d", IfExists::kReplace);
+  std::ofstream(directory.building() / "own") << "new";
+  directory.keep_others(
+      [](const std::string& name) { return name == "own" || name == "gone"; });
+  directory.commit();
+  EXPECT_EQ(read_text(folder_ / "d/own"), "new");
+  EXPECT_FALSE(fs::exists(folder_ / "d/gone"));
+  EXPECT_EQ(read_text(folder_ / "d/theirs"), "mine");
+  EXPECT_EQ(read_text(folder_ / "d/sub/deep/notes"), "mine too");
+  EXPECT_EQ(fs::read_symlink(folder_ / "d/link"), "theirs");
+  EXPECT_EQ(listing(), Names{"d"});
 }
 
 TEST_F(Files, AtomicDirectoryAppearsWhole) {
