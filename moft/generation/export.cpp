@@ -1,13 +1,13 @@
 #include "moft/generation/export.h"
 
 #include <algorithm>
-#include <array>
 
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/generation/model_files.h"
 #include "moft/tokenizers/tokenizer_json.h"
 
 namespace moft {
@@ -100,13 +100,8 @@ void write_tokenizer(
       write_atomically(to / name, text);
     return;
   }
-  constexpr std::array kFiles = {
-      "spiece.model",
-      "tokenizer.json",
-      "tokenizer_config.json",
-      "special_tokens_map.json"};
-  for (const char* name : kFiles) {
-    if (fs::exists(base / name)) hard_link_or_copy(base / name, to / name);
+  for (const char* name : kTokenizerFiles) {
+    if (fs::exists(base / name)) copy_whole_file(base / name, to / name);
   }
 }
 
@@ -121,6 +116,14 @@ void export_policy(
   const std::int64_t parameters = policy.base().model->info().parameters;
   require_free_space(
       directory, static_cast<std::uint64_t>(parameters) * 4 + (1 << 22));
+  if (if_exists == IfExists::kReplace &&
+      is_in_the_way(directory, kExportNoteFile)) {
+    throw_caller_error(
+        "{}: is in the way of the model and has no {}, so moft did not write "
+        "it; move it away",
+        directory.string(),
+        kExportNoteFile);
+  }
   AtomicDirectory target(directory, if_exists);
   const fs::path& building = target.building();
   write_safetensors(
@@ -137,9 +140,10 @@ void export_policy(
       building / "generation_config.json",
       generation_config(policy).dump(2) + "\n");
   write_atomically(
-      building / "moft_export.json",
+      building / kExportNoteFile,
       steering_note(policy, steering).dump(2) + "\n");
   write_tokenizer(policy, policy_path, building);
+  if (if_exists == IfExists::kReplace) target.keep_others(is_model_file);
   target.commit();
 }
 

@@ -14,8 +14,9 @@
 namespace moft {
 
 // Written whole or not at all. With kRefuse: CallerError when `directory`
-// exists.
-// Tokenizer files are linked when the base has them; for a base that came as
+// exists. With kReplace: an earlier export's files are replaced, others stay,
+// and a directory that is not an export is refused.
+// Tokenizer files are copied when the base has them; for a base that came as
 // GGUF a tokenizer.json is written from the file's vocabulary.
 void export_policy(
     const SteeredPolicy& policy,

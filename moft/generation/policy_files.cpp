@@ -9,6 +9,8 @@
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/generation/base_files.h"
+#include "moft/generation/model_files.h"
 #include "moft/generation/steered_policy.h"
 
 namespace moft {
@@ -19,7 +21,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr int kPolicyFormatVersion = 1;
-constexpr const char* kDefinitionFile = "moft.json";
+constexpr const char* kDefinitionFile = kPolicyDefinitionFile;
 constexpr const char* kSteeringFile = "steering.safetensors";
 
 // What one objective looks like in moft.json.
@@ -74,25 +76,29 @@ std::vector<SafetensorsEntry> entries_of(
 }
 
 // Everything a base needs to be loaded again: weights, configuration,
-// tokenizer files.
-void link_base(
+// tokenizer files. Small files are copied, so that only the weights share
+// their bytes with the base.
+std::vector<BaseFile> link_base(
     const fs::path& base, const LoadedModel& loaded, const fs::path& to) {
-  if (loaded.gguf_tokenizer) {
-    hard_link_or_copy(loaded.weight_files.at(0), to / "model.gguf");
-    return;
-  }
+  std::vector<BaseFile> weights;
   for (const fs::path& file : loaded.weight_files) {
-    hard_link_or_copy(file, to / file.filename());
+    weights.push_back(
+        {file,
+         loaded.gguf_tokenizer ? "model.gguf" : file.filename().string()});
+    if (file.extension() == ".json")
+      copy_whole_file(file, to / weights.back().name);
+    else
+      hard_link_or_copy(file, to / weights.back().name);
   }
-  for (const char* name :
-       {"config.json",
-        "generation_config.json",
-        "spiece.model",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json"}) {
-    if (fs::exists(base / name)) hard_link_or_copy(base / name, to / name);
-  }
+  if (loaded.gguf_tokenizer) return weights;
+  const auto copy = [&](const char* name) {
+    if (fs::exists(base / name)) copy_whole_file(base / name, to / name);
+  };
+  copy("config.json");
+  copy("generation_config.json");
+  for (const char* name : kTokenizerFiles)
+    copy(name);
+  return weights;
 }
 
 PolicyDefinition read_definition(const fs::path& file) {
@@ -178,7 +184,10 @@ std::unique_ptr<SteeredPolicy> load_policy(
   PolicyDefinition definition;
   const fs::path file = path / kDefinitionFile;
   const bool steered = fs::exists(file);
-  if (steered) definition = read_definition(file);
+  if (steered) {
+    definition = read_definition(file);
+    check_base_files(path, definition.provenance);
+  }
   LoadedModel base = load_language_model(path, options);
   auto tokenizer = load_base_tokenizer(path, base);
   auto policy = std::make_unique<SteeredPolicy>(
@@ -198,14 +207,26 @@ void save_policy(
     bytes += static_cast<std::uint64_t>(tensor.numel()) * sizeof(float);
   }
   require_free_space(directory, bytes);
+  if (is_in_the_way(directory, kDefinitionFile)) {
+    throw_caller_error(
+        "{}: is in the way of the policy and has no {}, so moft did not write "
+        "it; move it away",
+        directory.string(),
+        kDefinitionFile);
+  }
   AtomicDirectory target(directory, IfExists::kReplace);
   const fs::path& building = target.building();
-  link_base(base_path, policy.base(), building);
+  const auto weights = link_base(base_path, policy.base(), building);
+  write_base_files(building, weights, policy.definition().provenance);
   write_safetensors(building / kSteeringFile, entries_of(tensors));
   write_atomically(
       building / kDefinitionFile,
       definition_to_json(policy.definition()).dump(2) + "\n");
   write_atomically(building / "README.md", model_card);
+  const std::set<std::string> linked = base_file_names(directory);
+  target.keep_others([&](const std::string& name) {
+    return is_model_file(name) || linked.contains(name);
+  });
   target.commit();
 }
 

@@ -100,7 +100,8 @@ class SteeredPolicy : public Policy {
 };
 
 // A policy directory, a plain Hugging Face directory or a GGUF file (the last
-// two: identity prompt format, temperature 1, no knobs).
+// two: identity prompt format, temperature 1, no knobs). CallerError when the
+// weights of a policy's base are no longer those that it was trained on.
 std::unique_ptr<SteeredPolicy> load_policy(
     const std::filesystem::path& path, const LoadOptions& options = {});
 
@@ -109,8 +110,9 @@ std::shared_ptr<const Tokenizer> load_base_tokenizer(
     const std::filesystem::path& path, const LoadedModel& base);
 
 // Writes a policy directory atomically. The base's weights are hard-linked
-// where the file system can, else copied. A `directory` that exists is
-// replaced.
+// where the file system can, else copied. A policy that is there is replaced;
+// files that moft did not write stay, and a `directory` that is not a policy
+// is refused (CallerError).
 void save_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& base_path,

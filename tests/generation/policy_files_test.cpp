@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/core/files.h"
 
 #include "tests/generation/support.h"
 
@@ -145,6 +146,75 @@ TEST_F(DamagedPolicyTest, TensorsMustBeExactlyTheDefinitions) {
   tensors[first.first] = at::zeros({2, 2});
   write_steering(tensors);
   expect_words(refusal(directory_), {first.first, "[2, 2]"});
+}
+
+class PolicyBaseTest : public DamagedPolicyTest {
+ protected:
+  // Over the base in place, as `cat` or rsync --inplace do.
+  void write_over_base(std::size_t at) const {
+    std::fstream file(
+        base() / "model.safetensors",
+        std::ios::binary | std::ios::in | std::ios::out);
+    file.seekg(-static_cast<std::streamoff>(at), std::ios::end);
+    const int byte = file.get();
+    file.seekp(-static_cast<std::streamoff>(at), std::ios::end);
+    file.put(static_cast<char>(byte ^ 1));
+  }
+};
+
+TEST_F(PolicyBaseTest, ABaseWrittenOverInPlaceIsRefused) {
+  load_policy(directory_);
+  write_over_base(3);
+  expect_words(
+      refusal(directory_),
+      {"policy/model.safetensors", "is not the base", "base_files.json"});
+  write_over_base(3);  // back again: another time, the same content
+  EXPECT_EQ(refusal(directory_), "loaded");
+}
+
+TEST_F(PolicyBaseTest, PoliciesWithoutTimesAreComparedByHash) {
+  policy_->definition().provenance["xxh3 base weights model.safetensors"] =
+      hash_file(base() / "model.safetensors");
+  save_policy(*policy_, base(), directory_, "card\n");
+  fs::remove(directory_ / "base_files.json");
+  EXPECT_EQ(refusal(directory_), "loaded");
+  write_over_base(3);
+  expect_words(refusal(directory_), {"is not the base", "moft.json"});
+}
+
+TEST_F(PolicyBaseTest, ConfigurationAndTokenizerAreThePolicysOwn) {
+  const std::string config = read_file(directory_ / "config.json");
+  test::write_tiny_text(base() / "config.json", "{}");
+  test::write_tiny_text(base() / "tokenizer.json", "{}");
+  EXPECT_EQ(read_file(directory_ / "config.json"), config);
+  EXPECT_EQ(refusal(directory_), "loaded");
+}
+
+TEST_F(PolicyBaseTest, SavingAgainKeepsWhatOthersPutThere) {
+  fs::create_directory(directory_ / "thesis");
+  test::write_tiny_text(directory_ / "thesis/notes.txt", "mine");
+  test::write_tiny_text(directory_ / "model-00001-of-00002.safetensors", "old");
+  save_policy(*policy_, base(), directory_, "second\n");
+  EXPECT_EQ(read_file(directory_ / "thesis/notes.txt"), "mine");
+  EXPECT_EQ(read_file(directory_ / "README.md"), "second\n");
+  EXPECT_FALSE(fs::exists(directory_ / "model-00001-of-00002.safetensors"));
+  EXPECT_EQ(refusal(directory_), "loaded");
+}
+
+TEST_F(PolicyBaseTest, ADirectoryThatIsNotAPolicyIsNotReplaced) {
+  const fs::path theirs = folder_ / "theirs";
+  fs::create_directory(theirs);
+  test::write_tiny_text(theirs / "config.json", "{}");
+  EXPECT_THROW(save_policy(*policy_, base(), theirs, "card\n"), CallerError);
+  EXPECT_THROW(
+      export_policy(
+          *policy_,
+          directory_,
+          Steering{Weighting({0.3, 0.7}), 0.3},
+          theirs,
+          IfExists::kReplace),
+      CallerError);
+  EXPECT_EQ(read_file(theirs / "config.json"), "{}");
 }
 
 class PlainModelTest : public test::TinyPolicyTest {};
