@@ -1,19 +1,26 @@
 #include "moft/evaluation/report.h"
 
-#include <fstream>
+#include <memory>
 #include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/json.h"
 #include "moft/evaluation/page.h"
 #include "moft/evaluation/plots.h"
 
 namespace moft {
 namespace {
 
+namespace fs = std::filesystem;
 using Cells = std::vector<std::string>;
+
+constexpr const char* kReportFile = "report.json";
+constexpr const char* kFileNames[] = {
+    "front.csv", "front.svg", "index.html", kReportFile};
 
 std::string csv_cell(const std::string& text) {
   std::string out = "\"";
@@ -113,28 +120,14 @@ Cells csv_reference(const Report& report) {
   return cells;
 }
 
-void write_whole(const std::filesystem::path& file, const std::string& text) {
-  std::filesystem::path part = file;
-  part += ".part";
-  std::error_code error;
-  {
-    std::ofstream out(part, std::ios::binary | std::ios::trunc);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    out.close();
-    if (!out) {
-      std::filesystem::remove(part, error);
-      throw_world_error(
-          "{}: cannot be written; check that the directory is writable and "
-          "the disk has room",
-          file.string());
-    }
-  }
-  std::filesystem::rename(part, file, error);
-  if (error) {
-    throw_world_error(
-        "{}: cannot be put in place ({}); check the directory",
-        file.string(),
-        error.message());
+// A report that moft wrote.
+bool is_report(const fs::path& file) {
+  try {
+    const auto json = parse_json(read_text(file), file.string());
+    return json.is_object() && json.contains("format_version") &&
+           json.contains("points") && json.contains("summary");
+  } catch (const CallerError&) {
+    return false;
   }
 }
 
@@ -156,24 +149,37 @@ std::string front_csv(const Report& report) {
   return out;
 }
 
-void write_report(
-    const std::filesystem::path& directory, const Report& report) {
+void check_report_directory(const fs::path& directory) {
+  if (is_report(directory / kReportFile)) return;
+  std::error_code ignored;
+  for (const char* name : kFileNames) {
+    if (!fs::exists(directory / name, ignored)) continue;
+    throw_caller_error(
+        "{}: exists already and is not part of a report of `moft evaluate`; "
+        "choose another --output, or move it away",
+        (directory / name).string());
+  }
+}
+
+void write_report(const fs::path& directory, const Report& report) {
   const std::string json = report_to_json(report);  // refuses first
-  const std::string page = report_page(report);
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    throw_world_error(
-        "{}: cannot be created ({}); choose a directory you may write to",
-        directory.string(),
-        error.message());
-  }
-  write_whole(directory / "report.json", json);
-  write_whole(directory / "front.csv", front_csv(report));
-  if (report.objectives.size() >= 2) {
-    write_whole(directory / "front.svg", front_svg(report, 0, 1, true));
-  }
-  write_whole(directory / "index.html", page);
+  check_report_directory(directory);
+  ensure_writable_directory(directory);
+  std::vector<std::unique_ptr<AtomicFile>> files;
+  const auto add = [&](const char* name, const std::string& text) {
+    files.push_back(std::make_unique<AtomicFile>(directory / name));
+    files.back()->write(text);
+  };
+  if (report.objectives.size() >= 2)
+    add("front.svg", front_svg(report, 0, 1, true));
+  add("front.csv", front_csv(report));
+  add("index.html", report_page(report));
+  add(kReportFile, json);
+  // All are on the disk: two evaluations at once take turns, so the files are
+  // always those of one of them.
+  const FolderLock lock(directory);
+  for (const auto& file : files)
+    file->commit();
 }
 
 }  // namespace moft

@@ -5,7 +5,8 @@
 //   front.svg    the front alone, e.g. for a README (two objectives or more)
 //   index.html   the page
 //
-// Thread safety: one writer per directory.
+// Thread safety: any number of writers, in one process or several; the files
+// are those of one of them.
 #pragma once
 
 #include <filesystem>
@@ -16,9 +17,14 @@
 
 namespace moft {
 
-// Writes all files; each appears whole or not at all (temporary name, then
-// rename). Creates the directory. The report must be complete (summarise.h).
-// Throws WorldError when the disk refuses or a figure is not finite.
+// CallerError when `directory` has files of these names that are not part of a
+// report, and would be lost.
+void check_report_directory(const std::filesystem::path& directory);
+
+// Writes all files, whole or not at all (AtomicFile), once all are on the
+// disk. Creates the directory and checks it as above. The report must be
+// complete (summarise.h). Throws WorldError when the disk refuses or a figure
+// is not finite.
 void write_report(const std::filesystem::path& directory, const Report& report);
 
 // front.csv: policy, weights, alpha, beta, then per objective mean, interval,

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 #include <regex>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -252,7 +253,42 @@ TEST(WriteReport, WritesWholeFilesAndNoOthers) {
   // A file where the directory should be.
   const auto blocked = folder.parent_path() / "blocked";
   std::ofstream(blocked) << "x";
-  EXPECT_THROW(write_report(blocked / "report", report), WorldError);
+  EXPECT_THROW(write_report(blocked / "report", report), CallerError);
+}
+
+TEST(WriteReport, LeavesFilesThatAreNotAReports) {
+  const auto folder = fresh_folder("theirs");
+  std::ofstream(folder / "index.html") << "my page";
+  EXPECT_THROW(write_report(folder, complete_pair()), CallerError);
+  EXPECT_EQ(read_text(folder / "index.html"), "my page");
+  EXPECT_FALSE(std::filesystem::exists(folder / "report.json"));
+  std::filesystem::remove(folder / "index.html");
+  std::ofstream(folder / "thesis.txt") << "mine";
+  write_report(folder, complete_pair());
+  write_report(folder, complete_pair());  // over its own report
+  EXPECT_EQ(read_text(folder / "thesis.txt"), "mine");
+}
+
+// Two evaluations of one run at once: the files are those of one of them.
+TEST(WriteReport, TwoWritersDoNotMix) {
+  const auto folder = fresh_folder("two");
+  Report reports[2] = {complete_pair(), complete_pair()};
+  reports[0].title = "first writer";
+  reports[1].title = "second writer";
+  for (int round = 0; round < 20; ++round) {
+    std::thread other([&] { write_report(folder, reports[0]); });
+    write_report(folder, reports[1]);
+    other.join();
+    const bool first =
+        read_report(folder / "report.json").title == reports[0].title;
+    const std::string page = read_text(folder / "index.html");
+    EXPECT_NE(page.find(reports[first ? 0 : 1].title), std::string::npos);
+    EXPECT_EQ(page.find(reports[first ? 1 : 0].title), std::string::npos);
+  }
+  const auto count = std::distance(
+      std::filesystem::directory_iterator(folder),
+      std::filesystem::directory_iterator());
+  EXPECT_EQ(count, 4);
 }
 
 // Every tag opened is closed in order; the page's void elements aside.
