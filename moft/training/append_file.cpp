@@ -10,6 +10,32 @@
 #include "moft/core/errors.h"
 
 namespace moft {
+namespace {
+
+[[noreturn]] void throw_too_short(
+    const std::filesystem::path& path,
+    std::uint64_t found,
+    std::uint64_t length) {
+  throw_caller_error(
+      "{}: has {} bytes, but the checkpoint was saved when it had {}; put "
+      "the file back, or start afresh with --overwrite",
+      path.string(),
+      found,
+      length);
+}
+
+}  // namespace
+
+void check_length(const std::filesystem::path& path, std::uint64_t length) {
+  std::error_code missing;
+  const auto found = std::filesystem::file_size(path, missing);
+  if ((missing ? 0 : found) < length)
+    throw_too_short(path, missing ? 0 : found, length);
+  if (!missing && ::access(path.c_str(), W_OK) != 0) {
+    throw_world_error(
+        "{}: cannot be written: {}", path.string(), std::strerror(errno));
+  }
+}
 
 AppendFile::AppendFile(std::filesystem::path path, std::uint64_t length)
     : path_(std::move(path)), length_(length) {
@@ -23,14 +49,7 @@ AppendFile::AppendFile(std::filesystem::path path, std::uint64_t length)
                    ::ftruncate(descriptor_, static_cast<off_t>(length_)) == 0;
   if (cut && ::lseek(descriptor_, 0, SEEK_END) >= 0) return;
   ::close(descriptor_);
-  if (known && found < length_) {
-    throw_caller_error(
-        "{}: has {} bytes, but the checkpoint was saved when it had {}; put "
-        "the file back, or start afresh with --overwrite",
-        path_.string(),
-        found,
-        length_);
-  }
+  if (known && found < length_) throw_too_short(path_, found, length_);
   fail(known ? errno : reason);
 }
 

@@ -14,6 +14,10 @@
 
 namespace moft {
 
+// CallerError when the file is shorter than `length` (a missing one has none),
+// WorldError when it cannot be written.
+void check_length(const std::filesystem::path& path, std::uint64_t length);
+
 class AppendFile {
  public:
   // Makes the file or opens it, and cuts it to `length` bytes. CallerError

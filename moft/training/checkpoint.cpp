@@ -5,12 +5,13 @@
 #include <cstring>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/core/log.h"
+#include "moft/core/temporaries.h"
 
 namespace moft {
 namespace {
@@ -25,9 +26,11 @@ constexpr const char* kValueOptimizerFile = "value_optimizer.safetensors";
 constexpr const char* kStateFile = "state.json";
 constexpr const char* kRecipeFile = "recipe.yaml";
 constexpr std::string_view kStepPrefix = "step-";
+constexpr std::string_view kDamagedMark = "-damaged";
+constexpr const char* kTensorFiles[] = {
+    kSteeringFile, kOptimizerFile, kValueFile, kValueOptimizerFile};
 
-std::optional<std::int64_t> step_of(const fs::path& directory) {
-  const std::string name = directory.filename().string();
+std::optional<std::int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kStepPrefix)) return {};
   const char* first = name.data() + kStepPrefix.size();
   const char* last = name.data() + name.size();
@@ -35,6 +38,10 @@ std::optional<std::int64_t> step_of(const fs::path& directory) {
   const auto [end, error] = std::from_chars(first, last, step);
   if (error != std::errc() || end != last || step < 1) return {};
   return step;
+}
+
+std::optional<std::int64_t> step_of(const fs::path& directory) {
+  return step_of(directory.filename().string());
 }
 
 std::uint64_t bytes_of(const Tensors& tensors) {
@@ -87,8 +94,8 @@ std::string hash_text(const std::string& text) {
   return hash_bytes(std::as_bytes(std::span(text)));
 }
 
-void read_masters(const fs::path& path, Conditioning& conditioning) {
-  const Tensors tensors = read_tensors(path);
+void use_masters(
+    const fs::path& path, const Tensors& tensors, Conditioning& conditioning) {
   std::size_t used = 0;
   conditioning.load([&](const std::string& name,
                         const std::vector<std::int64_t>& shape) {
@@ -114,14 +121,54 @@ void read_masters(const fs::path& path, Conditioning& conditioning) {
   }
 }
 
-// Under its own name a checkpoint is complete or not there at all; the next
-// run cleans up what a crash leaves of the other name.
+bool is_checkpoint_file(const std::string& name) {
+  return name == kRecipeFile || name == kStateFile ||
+         std::ranges::any_of(
+             kTensorFiles, [&](const char* known) { return name == known; });
+}
+
+bool holds_checkpoint_files(const fs::path& directory) {
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end;
+       !error && entry != end;
+       entry.increment(error)) {
+    if (is_checkpoint_file(entry->path().filename().string())) return true;
+  }
+  return false;
+}
+
+// One tensors' file of a checkpoint.
+void check_file(const Checkpoint& checkpoint, const char* name) {
+  const fs::path file = checkpoint.directory / name;
+  const auto& hashes = checkpoint.state.file_hashes;
+  const auto recorded = hashes.find(name);
+  const bool first_format = checkpoint.state.format_version < 2;
+  if (!first_format && recorded == hashes.end()) return;
+  const bool needed = std::string_view(name) == kSteeringFile ||
+                      std::string_view(name) == kOptimizerFile;
+  if (first_format && !needed && !fs::exists(file)) return;
+  const SafetensorsFile structure(file);
+  if (recorded == hashes.end() || hash_file(file) == recorded->second) return;
+  throw_caller_error(
+      "{}: is damaged (its hash is not the one in {})",
+      file.string(),
+      kStateFile);
+}
+
+// Under its own name a checkpoint is complete or not there at all. What moft
+// did not write stays.
 void remove_checkpoint(const fs::path& path) {
-  const fs::path doomed =
-      path.parent_path() /
-      fmt::format(".{}.tmp-{}-removed", path.filename().string(), ::getpid());
-  fs::rename(path, doomed);
-  fs::remove_all(doomed);
+  const auto is_foreign = [](const fs::directory_entry& entry) {
+    return !is_checkpoint_file(entry.path().filename().string());
+  };
+  if (!is_checkpoint(path)) return;
+  if (std::any_of(
+          fs::directory_iterator(path), fs::directory_iterator(), is_foreign)) {
+    for (const fs::path& file : files_of_checkpoint(path))
+      fs::remove(file);
+    return;
+  }
+  remove_whole_directory(path);
 }
 
 }  // namespace
@@ -137,7 +184,8 @@ std::vector<fs::path> list_checkpoints(const fs::path& run) {
        !error && entry != end;
        entry.increment(error)) {
     const auto step = step_of(entry->path());
-    if (step) found.emplace_back(*step, entry->path());
+    if (step && holds_checkpoint_files(entry->path()))
+      found.emplace_back(*step, entry->path());
   }
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;
@@ -146,8 +194,76 @@ std::vector<fs::path> list_checkpoints(const fs::path& run) {
   return paths;
 }
 
+bool is_checkpoint(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::is_regular_file(directory / kStateFile, ignored);
+}
+
+std::vector<fs::path> list_own_checkpoints(const fs::path& run) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (fs::directory_iterator entry(checkpoints_of(run), error), end;
+       !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool damaged = name.find(kDamagedMark) != std::string::npos;
+    const auto step = step_of(name.substr(0, name.find(kDamagedMark)));
+    if ((step || damaged) && is_checkpoint(entry->path()))
+      paths.push_back(entry->path());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::vector<fs::path> files_of_checkpoint(const fs::path& directory) {
+  std::vector<fs::path> files;
+  for (const char* name : kTensorFiles)
+    files.push_back(directory / name);
+  files.push_back(directory / kRecipeFile);
+  files.push_back(directory / kStateFile);
+  return files;
+}
+
+Checkpoint read_intact_checkpoint(const fs::path& directory) {
+  Checkpoint checkpoint = read_checkpoint(directory);
+  for (const char* name : kTensorFiles)
+    check_file(checkpoint, name);
+  return checkpoint;
+}
+
+std::optional<Checkpoint> newest_intact_checkpoint(const fs::path& run) {
+  std::vector<fs::path> paths = list_checkpoints(run);
+  if (paths.empty()) return {};
+  std::vector<fs::path> damaged;
+  std::string first_fault;
+  for (; !paths.empty(); paths.pop_back()) {
+    try {
+      Checkpoint checkpoint = read_intact_checkpoint(paths.back());
+      for (const fs::path& newer : damaged) {
+        log_warning(
+            "checkpoint {} is damaged and will be set aside ({}); going on "
+            "from {}",
+            newer.string(),
+            first_fault,
+            paths.back().filename().string());
+      }
+      checkpoint.damaged = std::move(damaged);
+      return checkpoint;
+    } catch (const CallerError& error) {
+      if (damaged.empty()) first_fault = error.what();
+      damaged.push_back(paths.back());
+    }
+  }
+  throw_caller_error(
+      "{}: no checkpoint there is intact ({}); put the files back, or start "
+      "afresh with --overwrite",
+      checkpoints_of(run).string(),
+      first_fault);
+}
+
 Checkpoint read_checkpoint(const fs::path& directory) {
-  Checkpoint checkpoint{directory, {}, {}};
+  Checkpoint checkpoint;
+  checkpoint.directory = directory;
   const fs::path file = directory / kStateFile;
   const std::string place = file.string();
   options_from_json(
@@ -182,36 +298,62 @@ fs::path save_checkpoint(
                                bytes_of(trainer.value_optimizer);
   require_free_space(run, needed + kHeaders);
   fs::create_directories(checkpoints_of(run));
+  if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
+    throw_caller_error(
+        "{}: is in the way of a checkpoint and has no {}, so moft did not "
+        "write it; move it away",
+        path.string(),
+        kStateFile);
+  }
   AtomicDirectory target(path, IfExists::kReplace);
   const fs::path& building = target.building();
-  write_tensors(building / kSteeringFile, masters);
-  write_tensors(building / kOptimizerFile, trainer.optimizer);
+  const auto write = [&](const char* name, const Tensors& tensors) {
+    write_tensors(building / name, tensors);
+    state.file_hashes[name] = hash_file(building / name);
+  };
+  write(kSteeringFile, masters);
+  write(kOptimizerFile, trainer.optimizer);
   if (!trainer.value.empty()) {
-    write_tensors(building / kValueFile, trainer.value);
-    write_tensors(building / kValueOptimizerFile, trainer.value_optimizer);
+    write(kValueFile, trainer.value);
+    write(kValueOptimizerFile, trainer.value_optimizer);
   }
   write_atomically(building / kRecipeFile, recipe);
   write_atomically(
       building / kStateFile, options_to_json(state).dump(2) + "\n");
+  target.keep_others(is_checkpoint_file);
   target.commit();
   return path;
 }
 
 TrainerState load_checkpoint(
     const Checkpoint& checkpoint, SteeredPolicy& policy) {
-  read_masters(checkpoint.directory / kSteeringFile, *policy.conditioning());
+  const fs::path& directory = checkpoint.directory;
+  const Tensors masters = read_tensors(directory / kSteeringFile);
   TrainerState state;
   state.step = checkpoint.state.step;
   state.cursor = {
       static_cast<std::uint32_t>(checkpoint.state.epoch),
       static_cast<std::uint64_t>(checkpoint.state.position)};
-  state.optimizer = read_tensors(checkpoint.directory / kOptimizerFile);
-  if (fs::exists(checkpoint.directory / kValueFile)) {
-    state.value = read_tensors(checkpoint.directory / kValueFile);
-    state.value_optimizer =
-        read_tensors(checkpoint.directory / kValueOptimizerFile);
+  state.optimizer = read_tensors(directory / kOptimizerFile);
+  if (fs::exists(directory / kValueFile)) {
+    state.value = read_tensors(directory / kValueFile);
+    state.value_optimizer = read_tensors(directory / kValueOptimizerFile);
   }
+  use_masters(directory / kSteeringFile, masters, *policy.conditioning());
   return state;
+}
+
+void set_aside(const fs::path& checkpoint) {
+  const std::string name = checkpoint.string() + std::string(kDamagedMark);
+  fs::path aside = name;
+  for (int count = 2; fs::exists(aside); ++count)
+    aside = fmt::format("{}-{}", name, count);
+  std::error_code error;
+  fs::rename(checkpoint, aside, error);
+  if (error) {
+    throw_world_error(
+        "{}: cannot be renamed: {}", checkpoint.string(), error.message());
+  }
 }
 
 void remove_later_checkpoints(const fs::path& run, std::int64_t step) {

@@ -6,7 +6,7 @@
 //     value.safetensors, value_optimizer.safetensors
 //                            the same of the value network, if there is one
 //     recipe.yaml            the effective recipe that wrote it
-//     state.json             CheckpointState
+//     state.json             CheckpointState, with the hashes of the others
 //
 // Random numbers need no state: every stream is named by (seed, purpose, step,
 // row). Base weights are not copied, only their hash is kept. A checkpoint is
@@ -32,7 +32,8 @@
 
 namespace moft {
 
-inline constexpr std::int64_t kCheckpointFormatVersion = 1;
+// 2: hashes of the files, of configurations and of tokenizers.
+inline constexpr std::int64_t kCheckpointFormatVersion = 2;
 
 // state.json.
 struct CheckpointState {
@@ -46,6 +47,7 @@ struct CheckpointState {
   std::int64_t threads = 1;
   std::string recipe_hash;
   std::map<std::string, std::string> input_hashes;
+  std::map<std::string, std::string> file_hashes;  // of the tensors' files
 
   template <class V>
   void fields(V& v) {
@@ -67,25 +69,51 @@ struct CheckpointState {
     v("device", device, Help{"where it was computed"});
     v("threads", threads, Help{"on the CPU"}, at_least(1));
     v("recipe_hash", recipe_hash, Help{"of recipe.yaml beside it"});
-    v("input_hashes", input_hashes, Help{"base weights, examples, encoders"});
+    v("input_hashes",
+      input_hashes,
+      Help{"models, tokenizers, examples, encoders"});
+    v("file_hashes", file_hashes, Help{"the tensors' files beside it"});
   }
 };
 
 struct Checkpoint {
   std::filesystem::path directory;
   CheckpointState state;
-  std::string recipe;  // YAML
+  std::string recipe;                          // YAML
+  std::vector<std::filesystem::path> damaged;  // newer ones, to be set aside
 };
 
 // <run>/checkpoints.
 std::filesystem::path checkpoints_of(const std::filesystem::path& run);
 
-// By rising step; what is not called step-<number> is not one.
+// By rising step; what is not called step-<number>, or holds none of a
+// checkpoint's files, is not one.
 std::vector<std::filesystem::path> list_checkpoints(
     const std::filesystem::path& run);
 
+// True for a folder with a state.json of moft's, damaged or not.
+bool is_checkpoint(const std::filesystem::path& directory);
+
+// Those that is_checkpoint holds for, and damaged ones that were set aside.
+std::vector<std::filesystem::path> list_own_checkpoints(
+    const std::filesystem::path& run);
+
+// The files that a checkpoint may have, state.json last.
+std::vector<std::filesystem::path> files_of_checkpoint(
+    const std::filesystem::path& directory);
+
 // Reads state and recipe and checks them against each other.
 Checkpoint read_checkpoint(const std::filesystem::path& directory);
+
+// The same, and checks every tensor's file: its hash, where the checkpoint has
+// one, else its structure. CallerError for anything missing or damaged.
+Checkpoint read_intact_checkpoint(const std::filesystem::path& directory);
+
+// The newest of a run that is intact. Those that are newer and damaged are
+// warned of and listed in `damaged`. None without any checkpoint; CallerError
+// when all are damaged.
+std::optional<Checkpoint> newest_intact_checkpoint(
+    const std::filesystem::path& run);
 
 // Writes <run>/checkpoints/step-<state.step>, replacing one of that step.
 // Fills in step, cursor and recipe_hash. Returns its path.
@@ -96,13 +124,16 @@ std::filesystem::path save_checkpoint(
     CheckpointState state,
     const std::string& recipe);
 
-// Reads the masters into the policy's conditioning and returns what the
-// trainer has to be restored to.
+// Reads every file, then puts the masters into the policy's conditioning;
+// returns what the trainer has to be restored to.
 TrainerState load_checkpoint(
     const Checkpoint& checkpoint, SteeredPolicy& policy);
 
+// Renames a damaged checkpoint to step-<n>-damaged, which is not listed.
+void set_aside(const std::filesystem::path& checkpoint);
+
 // Removes those of later steps than `step`: a run that goes on from an older
-// checkpoint starts its later story anew.
+// checkpoint writes its later story again.
 void remove_later_checkpoints(
     const std::filesystem::path& run, std::int64_t step);
 

@@ -53,6 +53,13 @@ ordered_json sample_to_json(
   return json;
 }
 
+void check_log_lengths(
+    const std::filesystem::path& directory, const LogLengths& lengths) {
+  check_length(directory / kMetricsFile, bytes(lengths.metrics));
+  check_length(directory / kSamplesFile, bytes(lengths.samples));
+  check_length(directory / kEventFile, bytes(lengths.events));
+}
+
 MetricsWriter::MetricsWriter(
     const std::filesystem::path& directory,
     const LogLengths& start,

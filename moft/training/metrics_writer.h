@@ -30,6 +30,10 @@ struct LogLengths {
   std::int64_t events = 0;
 };
 
+// CallerError when a log in `directory` is shorter than `lengths` says.
+void check_log_lengths(
+    const std::filesystem::path& directory, const LogLengths& lengths);
+
 class MetricsWriter {
  public:
   // Cuts the logs in `directory` to `start` and goes on from there.

@@ -13,8 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPolicyDirectory = "policy";
-
 std::map<std::string, double> metrics_of(std::string_view line) {
   std::map<std::string, double> metrics;
   const auto json = parse_json(line, kMetricsFile);
@@ -45,12 +43,13 @@ TrainingRun::TrainingRun(
       guards_(
           trainer.options().guards,
           resume ? resume->state.guards : GuardState{}),
-      store_(std::move(setup), policy, resume, trainer.options().log_samples),
+      store_(std::move(setup), policy),
       progress_(
           trainer.options().steps,
           resume ? resume->state.step : 0,
           policy.names()) {
   if (resume) trainer_.restore(store_.load(*resume));
+  store_.open(resume, trainer.options().log_samples);
 }
 
 RunOutcome TrainingRun::run() {
@@ -73,6 +72,7 @@ RunOutcome TrainingRun::run() {
 }
 
 void TrainingRun::one_step() {
+  store_.check_inputs();
   StepResult result = trainer_.step();
   evaluate(result);
   store_.logs().write(result);
@@ -121,6 +121,7 @@ void TrainingRun::throw_guarded(
 }
 
 void TrainingRun::publish() {
+  store_.check_inputs();
   const RunSetup& setup = store_.setup();
   ModelCard card = setup.card;
   card.steps = trainer_.finished_steps();

@@ -8,7 +8,9 @@
 #include <optional>
 #include <string>
 
+#include "moft/core/file_watch.h"
 #include "moft/training/publish.h"
+#include "moft/training/run_directory.h"
 
 namespace moft {
 
@@ -24,7 +26,9 @@ using OnEvaluate =
 struct RunSetup {
   std::filesystem::path directory;  // exists, locked by the caller
   std::string recipe;               // effective, YAML
+  RunKind kind = RunKind::kTrain;
   std::map<std::string, std::string> input_hashes;
+  FileWatch watch;  // the files that stay mapped
   std::string device = "cpu";
   std::int64_t threads = 1;
   std::filesystem::path base_path;  // of the base model

@@ -12,30 +12,38 @@ LogLengths start_of(const std::optional<Checkpoint>& resume) {
 
 }  // namespace
 
-RunStore::RunStore(
-    RunSetup setup,
-    SteeredPolicy& policy,
-    const std::optional<Checkpoint>& resume,
-    std::optional<std::int64_t> log_samples)
-    : setup_(std::move(setup)),
-      policy_(policy),
-      logs_(setup_.directory, start_of(resume), policy.names(), log_samples) {
-  remove_stale_temporaries(setup_.directory);
-  remove_stale_temporaries(checkpoints_of(setup_.directory));
-  write_atomically(setup_.directory / kRecipeFile, setup_.recipe);
-}
+RunStore::RunStore(RunSetup setup, SteeredPolicy& policy)
+    : setup_(std::move(setup)), policy_(policy) {}
 
 TrainerState RunStore::load(const Checkpoint& resume) {
-  TrainerState trainer = load_checkpoint(resume, policy_);
-  remove_later_checkpoints(setup_.directory, resume.state.step);
-  newest_ = resume.directory;
-  saved_step_ = resume.state.step;
-  return trainer;
+  return load_checkpoint(resume, policy_);
+}
+
+void RunStore::open(
+    const std::optional<Checkpoint>& resume,
+    std::optional<std::int64_t> log_samples) {
+  const std::filesystem::path& directory = setup_.directory;
+  const LogLengths start = start_of(resume);
+  check_log_lengths(directory, start);
+  write_run_kind(directory, setup_.kind);
+  remove_stale_temporaries(directory);
+  remove_stale_temporaries(checkpoints_of(directory));
+  write_atomically(directory / kRecipeFile, setup_.recipe);
+  if (resume) {
+    // Before the logs are cut: a checkpoint never stands behind its logs.
+    for (const std::filesystem::path& damaged : resume->damaged)
+      set_aside(damaged);
+    remove_later_checkpoints(directory, resume->state.step);
+    newest_ = resume->directory;
+    saved_step_ = resume->state.step;
+  }
+  logs_.emplace(directory, start, policy_.names(), log_samples);
 }
 
 void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
+  check_inputs();
   CheckpointState state;
-  state.logs = logs_.flush();
+  state.logs = logs_->flush();
   state.guards = guards;
   state.device = setup_.device;
   state.threads = setup_.threads;

@@ -19,32 +19,38 @@ namespace moft {
 
 class RunStore {
  public:
-  // policy outlives the store. Clears what killed processes left behind,
-  // writes the recipe and cuts the logs to where `resume` stands in them.
+  // policy outlives the store. Touches nothing on the disk.
+  RunStore(RunSetup setup, SteeredPolicy& policy);
+
+  // Reads the whole checkpoint and puts its masters into the policy. Returns
+  // what the trainer has to be restored to.
+  TrainerState load(const Checkpoint& resume);
+  // To be called once the trainer is restored: clears what killed processes
+  // left behind, cuts the logs to where `resume` was in them, writes the
+  // recipe, sets damaged checkpoints aside and drops those of later steps.
   // log_samples: as MetricsWriter's.
-  RunStore(
-      RunSetup setup,
-      SteeredPolicy& policy,
+  void open(
       const std::optional<Checkpoint>& resume,
       std::optional<std::int64_t> log_samples);
-
-  // Reads the masters into the policy and drops the checkpoints of later
-  // steps. Returns what the trainer has to be restored to.
-  TrainerState load(const Checkpoint& resume);
 
   void save(const TrainerState& trainer, const GuardState& guards);
   // Whether `step` lies behind the newest checkpoint.
   bool unsaved(std::int64_t step) const { return step > saved_step_; }
 
+  // WorldError when a file that the run was started with has changed. Cheap:
+  // to be called before every step and before anything is published.
+  void check_inputs() { setup_.watch.check(); }
+
   bool stop_requested() const;
   const RunSetup& setup() const { return setup_; }
-  MetricsWriter& logs() { return logs_; }
+  // REQUIRES open().
+  MetricsWriter& logs() { return *logs_; }
   const std::optional<std::filesystem::path>& newest() const { return newest_; }
 
  private:
   RunSetup setup_;
   SteeredPolicy& policy_;
-  MetricsWriter logs_;
+  std::optional<MetricsWriter> logs_;
   std::optional<std::filesystem::path> newest_;
   std::int64_t saved_step_ = 0;
 };

@@ -5,73 +5,15 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
-#include "moft/training/run_directory.h"
 
-#include "tests/training/support.h"
+#include "tests/training/run_support.h"
 
 namespace moft::test {
 namespace {
-
-namespace fs = std::filesystem;
-
-TinyRun six_steps() {
-  TinyRun run = tiny_run();
-  run.training.steps = 6;
-  run.training.checkpoint.every = 2;
-  run.training.checkpoint.keep = 2;
-  return run;
-}
-
-RunSetup setup_of(const fs::path& directory, const TinyTraining& tiny) {
-  fs::create_directories(directory);
-  RunSetup setup;
-  setup.directory = directory;
-  setup.recipe = "name: tiny\n";
-  setup.base_path = tiny.base;
-  setup.card.name = "tiny";
-  setup.card.base_model = "tiny-base";
-  return setup;
-}
-
-// Runs until done, or until `stop_after` steps; from the newest checkpoint
-// when there is one.
-RunOutcome run_in(
-    const fs::path& directory,
-    const fs::path& scratch,
-    const TinyRun& options,
-    std::int64_t stop_after = 1000) {
-  TinyTraining tiny(scratch, options);
-  RunSetup setup = setup_of(directory, tiny);
-  setup.stop_requested = [&] {
-    return tiny.trainer->finished_steps() >= stop_after;
-  };
-  std::optional<Checkpoint> resume;
-  const auto found = list_checkpoints(directory);
-  if (!found.empty()) resume = read_checkpoint(found.back());
-  return TrainingRun(setup, *tiny.policy, *tiny.trainer, resume).run();
-}
-
-// metrics.jsonl without the figures that are times.
-std::vector<nlohmann::json> timeless_metrics(const fs::path& run) {
-  std::istringstream text(read_all(run / kMetricsFile));
-  std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(text, line);) {
-    nlohmann::json kept;
-    const auto parsed = nlohmann::json::parse(line);
-    for (const auto& [key, value] : parsed.items()) {
-      const bool time = key.starts_with("time/") || key == "step_time" ||
-                        key == "tokens_per_second";
-      if (!time) kept[key] = value;
-    }
-    lines.push_back(std::move(kept));
-  }
-  return lines;
-}
 
 TEST(TrainingRun, StoppedAndResumedEqualsUndisturbed) {
   for (const SteeredSet kind : {SteeredSet::kLora, SteeredSet::kFull}) {
@@ -282,28 +224,6 @@ TEST(Publish, SteeringEffectIsNoneAtFirstAndThereAfterTraining) {
       tiny.trainer->step();
     EXPECT_GT(steering_effect(*tiny.policy, prompt), 1e-3);
   }
-}
-
-TEST(RunDirectory, OneProcessAtATime) {
-  const Scratch scratch;
-  const fs::path run = scratch.path() / "run";
-  {
-    const RunLock lock(run);
-    EXPECT_THROW(RunLock second(run), CallerError);
-  }
-  const RunLock again(run);
-}
-
-TEST(RunDirectory, RemovingARunLeavesForeignFiles) {
-  const Scratch scratch;
-  const fs::path run = scratch.path() / "run";
-  EXPECT_FALSE(holds_run(run));
-  run_in(run, scratch.path(), six_steps());
-  std::ofstream(run / "notes.txt") << "mine";
-  EXPECT_TRUE(holds_run(run));
-  remove_run(run);
-  EXPECT_FALSE(holds_run(run));
-  EXPECT_EQ(read_all(run / "notes.txt"), "mine");
 }
 
 }  // namespace

@@ -27,11 +27,13 @@ SftRun::SftRun(
     const std::optional<Checkpoint>& resume)
     : policy_(policy),
       trainer_(trainer),
-      store_(std::move(setup), policy, resume, /*log_samples=*/0),
+      store_(std::move(setup), policy),
       start_(Clock::now()) {
-  if (!resume) return;
-  trainer_.restore(store_.load(*resume));
-  first_step_ = resume->state.step;
+  if (resume) {
+    trainer_.restore(store_.load(*resume));
+    first_step_ = resume->state.step;
+  }
+  store_.open(resume, /*log_samples=*/0);
 }
 
 RunOutcome SftRun::run() {
@@ -54,6 +56,7 @@ bool SftRun::done() const {
 
 void SftRun::one_step() {
   const SftOptions& options = trainer_.options();
+  store_.check_inputs();
   StepResult result = trainer_.step();
   const auto every = options.evaluation.every;
   if (done() || (every && result.step % *every == 0)) {
@@ -99,6 +102,7 @@ void SftRun::print(const StepResult& result) const {
 }
 
 void SftRun::publish() {
+  store_.check_inputs();
   store_.logs().flush();
   export_policy(
       policy_,
