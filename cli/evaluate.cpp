@@ -15,6 +15,8 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
+#include "cli/result.h"
+#include "cli/signals.h"
 
 namespace moft {
 
@@ -58,8 +60,12 @@ class EvaluateCommand : public Command {
   }
 
   int run() override {
+    outlive_closed_pipes();
     const auto start = std::chrono::steady_clock::now();
     const fs::path run(run_);
+    const fs::path target =
+        output_.empty() ? run / "report" : fs::path(output_);
+    check_report_directory(target);
     const Recipe recipe = read_recipe(run);
     const Compute compute = use_compute(recipe.compute);
     auto objectives =
@@ -84,8 +90,6 @@ class EvaluateCommand : public Command {
     report.cost["evaluation_seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
             .count();
-    const fs::path target =
-        output_.empty() ? run / "report" : fs::path(output_);
     write_report(target, report);
     print(report, target);
     return 0;
@@ -168,13 +172,13 @@ class EvaluateCommand : public Command {
   }
 
   static void print(const Report& report, const fs::path& target) {
-    fmt::print("\n{}\n", results_table(report));
+    print_result("\n{}\n", results_table(report));
     for (const SampleText& text : report.texts) {
-      fmt::print("{}\n", sample_block(report, text));
+      print_result("{}\n", sample_block(report, text));
     }
     for (const std::string& note : report.notes)
-      fmt::print("* {}\n", note);
-    fmt::print(
+      print_result("* {}\n", note);
+    print_result(
         "\nreport: {}\n", (target / "index.html").lexically_normal().string());
   }
 

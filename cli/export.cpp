@@ -5,6 +5,8 @@
 
 #include "cli/command.h"
 #include "cli/policy_flags.h"
+#include "cli/result.h"
+#include "cli/signals.h"
 
 namespace moft {
 
@@ -19,10 +21,11 @@ class ExportCommand : public Command {
   }
 
   int run() override {
+    outlive_closed_pipes();
     const auto policy = policy_.open();
     export_policy(
         *policy, policy_.policy_path(), steering_.steering(*policy), to_);
-    fmt::print("{}\n", to_);
+    print_result("{}\n", to_);
     return 0;
   }
 

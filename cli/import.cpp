@@ -11,6 +11,8 @@
 #include "moft/data/debian_descriptions.h"
 
 #include "cli/command.h"
+#include "cli/result.h"
+#include "cli/signals.h"
 
 namespace moft {
 
@@ -18,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kTrainFile = "train.jsonl";
+constexpr const char* kValidationFile = "validation.jsonl";
 constexpr const char* kLists = "/var/lib/apt/lists";
 
 bool is_list(const std::string& name) {
@@ -87,9 +91,14 @@ class ImportCommand : public Command {
         validation_,
         "The share of the examples that goes to validation.jsonl");
     debian.add_option("--seed", seed_, "Of the choice which ones");
+    debian.add_flag(
+        "--overwrite",
+        overwrite_,
+        "Replace a train.jsonl and validation.jsonl that are there");
   }
 
   int run() override {
+    outlive_closed_pipes();
     PackageDescriptions all;
     for (const std::string& path : lists_) {
       for (const fs::path& list : find_lists(path))
@@ -112,13 +121,25 @@ class ImportCommand : public Command {
         all.refused);
     const DescriptionSplit split =
         split_descriptions(std::move(kept), validation_, seed_);
+    refuse_others_files();
     ensure_writable_directory(output_);
-    write(split.train, "train.jsonl");
-    write(split.validation, "validation.jsonl");
+    write(split.train, kTrainFile);
+    write(split.validation, kValidationFile);
     return 0;
   }
 
  private:
+  void refuse_others_files() const {
+    for (const char* name : {kTrainFile, kValidationFile}) {
+      const fs::path file = fs::path(output_) / name;
+      if (overwrite_ || !fs::exists(file)) continue;
+      throw_caller_error(
+          "{}: exists already; give another folder, or --overwrite to replace "
+          "it",
+          file.string());
+    }
+  }
+
   static void add_list(const fs::path& list, PackageDescriptions& all) {
     PackageDescriptions more = parse_package_list(read_text(list));
     std::move(
@@ -132,13 +153,14 @@ class ImportCommand : public Command {
       const char* name) const {
     const fs::path file = fs::path(output_) / name;
     write_atomically(file, descriptions_as_lines(descriptions));
-    fmt::print("{}  {} examples\n", file.string(), descriptions.size());
+    print_result("{}  {} examples\n", file.string(), descriptions.size());
   }
 
   std::string output_;
   std::vector<std::string> lists_ = {kLists};
   double validation_ = 0.05;
   std::uint64_t seed_ = 1;
+  bool overwrite_ = false;
 };
 
 }  // namespace

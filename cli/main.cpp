@@ -11,9 +11,11 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/log.h"
 
 #include "cli/command.h"
 #include "cli/recipe.h"
+#include "cli/signals.h"
 
 namespace moft {
 
@@ -29,7 +31,7 @@ constexpr const char* kAbout =
 int fail(int code, std::string message) {
   // One line, whatever a library put into its exception.
   message = message.substr(0, message.find('\n'));
-  fmt::print(stderr, "moft: {}\n", message);
+  write_log_line("moft: " + message);  // nobody has to listen
   return code;
 }
 
@@ -113,6 +115,7 @@ int run_guarded(int argc, char** argv) {
 }  // namespace moft
 
 int main(int argc, char** argv) {
+  moft::report_bus_errors();
   const int code = moft::run_guarded(argc, argv);
   // Without taking down libtorch's tables of operators, which nobody reads now.
   std::fflush(nullptr);

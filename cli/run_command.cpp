@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "moft/core/files.h"
-
 #include "cli/signals.h"
 
 namespace moft {
@@ -55,14 +53,6 @@ RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   return output;
 }
 
-void add_hashes(
-    InputHashes& hashes,
-    const std::string& kind,
-    const std::vector<fs::path>& files) {
-  for (const fs::path& file : files)
-    hashes[kind + " " + file.filename().string()] = hash_file(file);
-}
-
 void check_resumed(
     const std::optional<Checkpoint>& resume,
     const InputHashes& hashes,
@@ -75,12 +65,13 @@ void check_resumed(
 RunSetup make_run_setup(
     const RecipeHeader& recipe,
     std::string text,
-    const InputHashes& hashes,
+    const RunInputs& inputs,
     const Compute& compute) {
   RunSetup setup;
   setup.directory = recipe.output;
   setup.recipe = std::move(text);
-  setup.input_hashes = hashes;
+  setup.input_hashes = inputs.hashes();
+  setup.watch = inputs.watch();
   setup.device = compute.load.device.str();
   setup.threads = compute.threads;
   setup.stop_requested = [] { return interrupted_by() != 0; };

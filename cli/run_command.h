@@ -15,6 +15,7 @@
 #include "cli/compute.h"
 #include "cli/parser.h"
 #include "cli/recipe_header.h"
+#include "cli/run_inputs.h"
 #include "cli/run_output.h"
 
 namespace moft {
@@ -44,14 +45,6 @@ void make_absolute(std::string& path);
 // Decides where the run writes, and gives the recipe that path.
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe);
 
-// By the names that the run and its policy keep: the hash of every file that
-// decides the result.
-using InputHashes = std::map<std::string, std::string>;
-void add_hashes(
-    InputHashes& hashes,
-    const std::string& kind,
-    const std::vector<std::filesystem::path>& files);
-
 // CallerError when a resumed run's inputs have changed; a warning where only
 // the machine has.
 void check_resumed(
@@ -59,12 +52,12 @@ void check_resumed(
     const InputHashes& hashes,
     const Compute& compute);
 
-// All but the base's path, the card and the callback of evaluation. `text`: the
-// effective recipe.
+// All but the base's path, the card, the kind and the callback of evaluation.
+// `text`: the effective recipe.
 RunSetup make_run_setup(
     const RecipeHeader& recipe,
     std::string text,
-    const InputHashes& hashes,
+    const RunInputs& inputs,
     const Compute& compute);
 
 }  // namespace moft

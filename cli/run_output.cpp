@@ -1,11 +1,12 @@
 #include "cli/run_output.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
-#include "moft/training/run_directory.h"
 
 #include "cli/signals.h"
 
@@ -14,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The run directory and checkpoint that --resume DIR means.
+// The run directory and, where it names one, the checkpoint that --resume DIR
+// means.
 RunOutput find_resume_point(const std::string& given) {
   fs::path path = fs::path(given).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
@@ -24,14 +26,70 @@ RunOutput find_resume_point(const std::string& given) {
     if (checkpoints == checkpoints_of(checkpoints.parent_path()))
       return {checkpoints.parent_path().string(), path};
   }
-  const auto found = list_checkpoints(path);
-  if (found.empty()) {
+  if (list_checkpoints(path).empty()) {
     throw_caller_error(
         "--resume {}: there is no checkpoint; give a run directory or one of "
         "its checkpoints",
         quote_text(given, 200));
   }
-  return {path.string(), found.back()};
+  return {path.string(), std::nullopt};
+}
+
+bool is_below(const fs::path& path, const fs::path& folder) {
+  const auto [end, rest] =
+      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end();
+}
+
+// What --overwrite removes must not be what the new run reads.
+void refuse_input_to_remove(const fs::path& directory, const RunPlan& plan) {
+  const auto doomed = files_of_run(directory);
+  for (const auto& [key, input] : plan.inputs) {
+    std::error_code ignored;
+    const fs::path path = fs::weakly_canonical(input, ignored);
+    for (const fs::path& file : doomed) {
+      if (!fs::is_regular_file(file) ||
+          !is_below(fs::weakly_canonical(file, ignored), path)) {
+        continue;
+      }
+      throw_caller_error(
+          "{} is {}, which --overwrite would remove with the run in {}; "
+          "choose another --output",
+          key,
+          input,
+          directory.string());
+    }
+  }
+}
+
+[[noreturn]] void throw_other_kind(
+    const fs::path& directory, RunKind kind, const OutputFlags& flags) {
+  throw_caller_error(
+      "{}: holds a run of `{}`; choose another --output{}",
+      directory.string(),
+      command_of(kind),
+      flags.resume.empty() ? ", or replace it (--overwrite)" : "");
+}
+
+bool has_product(const fs::path& directory, RunKind kind) {
+  return fs::exists(directory / product_of(kind));
+}
+
+// Where training on other inputs begins: from what this run has made.
+std::string cure_of_other_inputs(const Checkpoint& checkpoint) {
+  const fs::path run = checkpoint.directory.parent_path().parent_path();
+  const auto is_there = [](const fs::path& path) { return fs::exists(path); };
+  if (is_there(run / kPolicyDirectory / "moft.json")) {
+    return fmt::format(
+        "go on from the trained weights in another output (policy.start: {})",
+        (run / kPolicyDirectory).string());
+  }
+  if (is_there(run / kModelDirectory / "config.json")) {
+    return fmt::format(
+        "go on from the trained weights in another output (model.path: {})",
+        (run / kModelDirectory).string());
+  }
+  return "train into another output";
 }
 
 }  // namespace
@@ -63,28 +121,62 @@ RunOutput choose_output(
   return {flags.output.empty() ? of_the_recipe : flags.output, std::nullopt};
 }
 
-std::optional<Checkpoint> open_output(
-    const OutputFlags& flags, const RunOutput& output, const char* product) {
+void refuse_things_in_the_way(const fs::path& directory, RunKind kind) {
+  const auto things = things_in_the_way(directory, kind);
+  if (things.empty()) return;
+  throw_caller_error(
+      "{}: `{}` would write over it, but no run of moft is known to have "
+      "written it; choose another output directory, or move it away",
+      (directory / things.front()).string(),
+      command_of(kind));
+}
+
+void check_output(
+    const OutputFlags& flags, const RunOutput& output, const RunPlan& plan) {
   const fs::path directory = output.directory;
-  std::optional<fs::path> from = output.checkpoint;
-  if (flags.resume == "auto") {
-    const auto found = list_checkpoints(directory);
-    if (!found.empty()) from = found.back();
-    if (found.empty() && fs::exists(directory / product)) {
-      throw_caller_error(
-          "{}: holds a finished {} but no checkpoint to resume from; "
-          "choose another --output, or --overwrite",
-          directory.string(),
-          product);
-    }
-  } else if (flags.resume.empty() && !flags.overwrite && holds_run(directory)) {
+  const auto kind = find_run_kind(directory);
+  if (kind && *kind != plan.kind && !flags.overwrite)
+    throw_other_kind(directory, *kind, flags);
+  if (kind && flags.resume.empty() && !flags.overwrite) {
     throw_caller_error(
-        "{}: holds a run already; go on with it (--resume auto), choose "
-        "another --output, or replace it (--overwrite)",
-        directory.string());
+        "{}: holds a run already (of `{}`); go on with it (--resume auto), "
+        "choose another --output, or replace it (--overwrite)",
+        directory.string(),
+        command_of(*kind));
   }
-  if (from) return read_checkpoint(*from);
-  remove_run(directory);
+  if (kind && flags.resume == "auto" && list_checkpoints(directory).empty() &&
+      has_product(directory, plan.kind)) {
+    throw_caller_error(
+        "{}: holds a finished {} but no checkpoint to resume from; choose "
+        "another --output, or --overwrite",
+        directory.string(),
+        product_of(plan.kind));
+  }
+  if (kind && flags.overwrite) {
+    refuse_input_to_remove(directory, plan);
+  } else {
+    refuse_things_in_the_way(directory, plan.kind);
+  }
+}
+
+std::optional<Checkpoint> open_output(
+    const OutputFlags& flags, const RunOutput& output, const RunPlan& plan) {
+  const fs::path directory = output.directory;
+  check_output(flags, output, plan);
+  if (output.checkpoint) return read_intact_checkpoint(*output.checkpoint);
+  if (!flags.resume.empty()) {
+    auto checkpoint = newest_intact_checkpoint(directory);
+    if (checkpoint) return checkpoint;
+    if (holds_run(directory)) {
+      log_info(
+          "{}: its run has no checkpoint yet and begins again",
+          directory.string());
+    }
+  }
+  if (flags.overwrite) {
+    remove_run(directory);
+    refuse_things_in_the_way(directory, plan.kind);
+  }
   return std::nullopt;
 }
 
@@ -122,15 +214,29 @@ void check_same_inputs(
     const Checkpoint& checkpoint,
     const std::map<std::string, std::string>& now) {
   const auto& before = checkpoint.state.input_hashes;
+  const auto refuse = [&](const std::string& name, const char* how) {
+    throw_caller_error(
+        "{} is not what {} was trained with ({}); put the old file back, or "
+        "{}",
+        name,
+        checkpoint.directory.string(),
+        how,
+        cure_of_other_inputs(checkpoint));
+  };
+  const bool knows_all = checkpoint.state.format_version >= 2;
   for (const auto& [name, hash] : now) {
     const auto found = before.find(name);
-    if (found != before.end() && found->second == hash) continue;
-    throw_caller_error(
-        "{} is not what {} was trained with (its hash differs); put the old "
-        "file back, or train into another output",
-        name,
-        checkpoint.directory.string());
+    if (found == before.end() && knows_all) refuse(name, "it is new");
+    if (found != before.end() && found->second != hash)
+      refuse(name, "its hash differs");
   }
+  for (const auto& [name, hash] : before)
+    if (!now.contains(name)) refuse(name, "it is gone");
+  if (knows_all) return;
+  log_warning(
+      "{} was saved by an earlier version of moft, which kept no hashes of "
+      "configurations and tokenizers; they are taken as unchanged",
+      checkpoint.directory.string());
 }
 
 void warn_of_other_machine(const CheckpointState& before, const Compute& now) {

@@ -12,6 +12,7 @@
 #include "moft/core/fields.h"
 #include "moft/training/checkpoint.h"
 #include "moft/training/run.h"
+#include "moft/training/run_directory.h"
 
 #include "cli/compute.h"
 #include "cli/parser.h"
@@ -36,11 +37,29 @@ struct RunOutput {
 RunOutput choose_output(
     const OutputFlags& flags, const std::string& of_the_recipe);
 
-// To be called once the directory is locked: finds the checkpoint of --resume
-// auto, makes room for a new run with --overwrite, and refuses a directory
-// that holds a run otherwise. `product`: what a finished run leaves there.
+// The run that is to be made, and the paths that it reads by their keys.
+struct RunPlan {
+  RunKind kind = RunKind::kTrain;
+  std::map<std::string, std::string> inputs;
+};
+
+// CallerError when the directory holds what the run must not touch: a run of
+// another kind (unless it is to be overwritten), a run that is neither to be
+// resumed nor overwritten, an input among the files to be overwritten, or
+// something of the run's names that moft did not write. Changes nothing.
+void check_output(
+    const OutputFlags& flags, const RunOutput& output, const RunPlan& plan);
+
+// CallerError naming what is in the way of a run of `kind`.
+void refuse_things_in_the_way(
+    const std::filesystem::path& directory, RunKind kind);
+
+// To be called once the directory is locked: checks it again, finds the
+// newest intact checkpoint of --resume and reads it, or makes room for a new
+// run with --overwrite. A run of this kind that has neither a checkpoint nor a
+// product begins again.
 std::optional<Checkpoint> open_output(
-    const OutputFlags& flags, const RunOutput& output, const char* product);
+    const OutputFlags& flags, const RunOutput& output, const RunPlan& plan);
 
 // The recipe that wrote a checkpoint.
 template <class T>
@@ -80,7 +99,9 @@ struct StepsChange {
 // more steps are finished.
 void check_steps(const Checkpoint& checkpoint, const StepsChange& change);
 
-// CallerError when anything that training reads has changed.
+// CallerError when anything that training reads has changed. Checkpoints of
+// format 1 know less of it; what they do not know is taken as unchanged, with
+// a warning.
 void check_same_inputs(
     const Checkpoint& checkpoint,
     const std::map<std::string, std::string>& now);

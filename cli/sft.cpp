@@ -15,6 +15,7 @@
 #include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/compute.h"
+#include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/sft_recipe.h"
 #include "cli/signals.h"
@@ -90,16 +91,25 @@ Start start_from(const SftRecipe& recipe, const LoadOptions& load) {
   return start;
 }
 
-// Of everything that decides the result.
-InputHashes hash_inputs(const SftRecipe& recipe, const Start& start) {
-  InputHashes hashes;
-  add_hashes(hashes, "base weights", start.model.weight_files);
-  for (const char* name : {"spiece.model", "tokenizer.json"}) {
-    const fs::path file = start.tokenizer_folder / name;
-    if (fs::exists(file)) hashes[name] = hash_file(file);
-  }
-  hashes["data.train"] = hash_file(recipe.data.train);
-  return hashes;
+// Everything that decides the result.
+RunInputs read_inputs(const SftRecipe& recipe, const Start& start) {
+  RunInputs inputs;
+  inputs.add_model("base", start.model);
+  inputs.add_tokenizer("", start.tokenizer_folder);
+  inputs.add_file("data.train", recipe.data.train);
+  return inputs;
+}
+
+// The paths that it reads, by their keys.
+RunPlan plan_of(const SftRecipe& recipe) {
+  RunPlan plan{
+      RunKind::kSft,
+      {{"data.train", recipe.data.train},
+       {"data.evaluation", recipe.data.evaluation}}};
+  if (recipe.model.path) plan.inputs["model.path"] = *recipe.model.path;
+  if (recipe.model.random)
+    plan.inputs["model.random.tokenizer"] = recipe.model.random->tokenizer;
+  return plan;
 }
 
 class SftCommand : public Command {
@@ -118,8 +128,10 @@ class SftCommand : public Command {
     resolve_paths(recipe_, source);
     const RunOutput output = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
+    const RunPlan plan = plan_of(recipe_);
+    check_output(arguments_.output, output, plan);
     const RunLock lock(recipe_.output);
-    const auto resume = open_output(arguments_.output, output, kModelDirectory);
+    const auto resume = open_output(arguments_.output, output, plan);
     if (resume) check_same_recipe(*resume, recipe_);
     return finetune(use_compute(recipe_.compute), resume);
   }
@@ -128,8 +140,8 @@ class SftCommand : public Command {
   int finetune(
       const Compute& compute, const std::optional<Checkpoint>& resume) {
     Start start = start_from(recipe_, compute.load);
-    const InputHashes hashes = hash_inputs(recipe_, start);
-    check_resumed(resume, hashes, compute);
+    const RunInputs inputs = read_inputs(recipe_, start);
+    check_resumed(resume, inputs.hashes(), compute);
     const fs::path base_path = start.tokenizer_folder;
     const SftPairs train = read_pairs(recipe_.data.train, start);
     const SftPairs held_out = read_pairs(recipe_.data.evaluation, start);
@@ -137,13 +149,14 @@ class SftCommand : public Command {
     SteeredPolicy policy(
         std::move(start.model),
         start.tokenizer,
-        make_definition(hashes),
+        make_definition(inputs.hashes()),
         static_cast<std::uint64_t>(recipe_.sft.seed));
     SftTrainer trainer(
         {&policy, &train.pairs, &held_out.pairs, recipe_.data.shuffle},
         recipe_.sft);
     RunSetup setup =
-        make_run_setup(recipe_, print_options(recipe_), hashes, compute);
+        make_run_setup(recipe_, print_options(recipe_), inputs, compute);
+    setup.kind = RunKind::kSft;
     setup.base_path = base_path;
     SftRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run());
@@ -193,11 +206,11 @@ class SftCommand : public Command {
           outcome, command_line("sft", arguments_, recipe_.output));
     }
     const std::string directory = outcome.policy.string();
-    fmt::print("model    {}\n", directory);
-    fmt::print(
+    print_result("model    {}\n", directory);
+    print_result(
         "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
-    fmt::print("next:\n  moft train RECIPE policy.model={}\n", directory);
-    fmt::print("  moft generate {} --prompt TEXT\n", directory);
+    print_result("next:\n  moft train RECIPE policy.model={}\n", directory);
+    print_result("  moft generate {} --prompt TEXT\n", directory);
     return 0;
   }
 

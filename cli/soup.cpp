@@ -20,7 +20,9 @@
 
 #include "cli/command.h"
 #include "cli/recipe.h"
+#include "cli/result.h"
 #include "cli/run_command.h"
+#include "cli/signals.h"
 
 namespace moft {
 
@@ -103,12 +105,17 @@ void check_complete(const std::vector<Ingredient>& ingredients) {
   }
 }
 
-// The hashes of the weights that a policy stands on.
-std::map<std::string, std::string> base_hashes(const SteeredPolicy& policy) {
-  std::map<std::string, std::string> hashes;
-  for (const auto& entry : policy.definition().provenance)
-    if (entry.first.starts_with("xxh3 base weights")) hashes.insert(entry);
-  return hashes;
+// What is known of the base of both policies is equal: its weights, and its
+// configuration and tokenizer where both recorded them.
+bool same_base(const SteeredPolicy& one, const SteeredPolicy& other) {
+  const auto& theirs = other.definition().provenance;
+  for (const auto& [key, hash] : one.definition().provenance) {
+    if (!key.starts_with("xxh3 base ")) continue;
+    const auto found = theirs.find(key);
+    const bool weights = key.starts_with("xxh3 base weights");
+    if (found == theirs.end() ? weights : found->second != hash) return false;
+  }
+  return true;
 }
 
 using Tensors = std::map<std::string, at::Tensor>;
@@ -138,9 +145,9 @@ std::unique_ptr<SteeredPolicy> mix(const std::vector<Ingredient>& ingredients) {
   take_copy(soup, ingredients.front(), *policy);
   for (std::size_t i = 1; i < ingredients.size(); ++i) {
     const auto other = load_policy(ingredients[i].policy());
-    if (base_hashes(*other) != base_hashes(*policy)) {
+    if (!same_base(*other, *policy) || !same_base(*policy, *other)) {
       throw_caller_error(
-          "{} and {} stand on different base weights",
+          "{} and {} were trained on different base models",
           ingredients.front().run,
           ingredients[i].run);
     }
@@ -183,10 +190,8 @@ class SoupCommand : public Command {
   }
 
   int run() override {
-    if (holds_run(to_)) {
-      throw_caller_error(
-          "{}: holds a run already; choose another directory", to_);
-    }
+    outlive_closed_pipes();
+    check_room();
     std::vector<Ingredient> ingredients;
     for (const std::string& run : runs_)
       ingredients.push_back(read_ingredient(run));
@@ -200,11 +205,23 @@ class SoupCommand : public Command {
   }
 
  private:
+  void check_room() const {
+    if (const auto kind = find_run_kind(to_)) {
+      throw_caller_error(
+          "{}: holds a run already (of `{}`); choose another directory",
+          to_,
+          command_of(*kind));
+    }
+    refuse_things_in_the_way(to_, RunKind::kSoup);
+  }
+
   void write(
       const Recipe& recipe,
       SteeredPolicy& policy,
       const fs::path& base_path) const {
     const RunLock lock(to_);
+    check_room();
+    write_run_kind(to_, RunKind::kSoup);
     policy.definition().provenance["recipe"] = recipe.name;
     ModelCard card;
     card.name = recipe.name;
@@ -212,24 +229,24 @@ class SoupCommand : public Command {
     card.base_model = recipe.policy.model;
     card.steps = recipe.training.steps;
     const fs::path run(to_);
+    write_atomically(run / kRecipeFile, print_options(recipe));
     save_policy(
         policy, base_path, run / "policy", model_card_text(card, policy));
-    write_atomically(run / kRecipeFile, print_options(recipe));
   }
 
   // The ledger: a soup is compared with one run of as many steps.
   void print(
       const std::vector<Ingredient>& ingredients, const Recipe& recipe) const {
     for (const Ingredient& one : ingredients) {
-      fmt::print(
+      print_result(
           "{:<20} {:>7} steps  {}\n",
           one.objective,
           one.recipe.training.steps,
           one.run);
     }
-    fmt::print("{:<20} {:>7} steps\n", "together", recipe.training.steps);
-    fmt::print("policy   {}\n", (fs::path(to_) / "policy").string());
-    fmt::print(
+    print_result("{:<20} {:>7} steps\n", "together", recipe.training.steps);
+    print_result("policy   {}\n", (fs::path(to_) / "policy").string());
+    print_result(
         "next:\n  moft evaluate RUN --baseline {}   # RUN: one of as many "
         "steps for all weightings\n",
         to_);

@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/compute.h"
 #include "cli/recipe.h"
+#include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
 #include "cli/train_evaluation.h"
@@ -61,22 +62,39 @@ LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
       training.value.model.value_or(recipe.policy.model), options);
 }
 
-// Of everything that training reads.
-InputHashes hash_inputs(
+// Everything that training reads.
+RunInputs read_inputs(
     const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
-  InputHashes hashes;
-  add_hashes(hashes, "base weights", base.weight_files);
-  if (recipe.training.value.model)
-    add_hashes(hashes, "value weights", value.weight_files);
-  hashes["data.train"] = hash_file(recipe.data.train);
+  RunInputs inputs;
+  inputs.add_model("base", base);
+  inputs.add_tokenizer("base ", recipe.policy.model);
+  if (recipe.training.value.model) inputs.add_model("value", value);
+  inputs.add_file("data.train", recipe.data.train);
   for (const auto& [name, objective] : recipe.objectives) {
     if (!objective.similarity) continue;
-    const fs::path weights =
-        fs::path(objective.similarity->model) / "model.safetensors";
-    if (!fs::exists(weights)) continue;
-    hashes["objectives." + name + ".similarity.model"] = hash_file(weights);
+    inputs.add_encoder(
+        "objectives." + name + ".similarity.model",
+        objective.similarity->model);
   }
-  return hashes;
+  return inputs;
+}
+
+// The paths that it reads, by their keys.
+RunPlan plan_of(const Recipe& recipe) {
+  RunPlan plan{
+      RunKind::kTrain,
+      {{"policy.model", recipe.policy.model},
+       {"data.train", recipe.data.train},
+       {"data.evaluation", recipe.data.evaluation}}};
+  if (recipe.training.value.model)
+    plan.inputs["training.value.model"] = *recipe.training.value.model;
+  for (const auto& [name, objective] : recipe.objectives) {
+    if (objective.similarity) {
+      plan.inputs["objectives." + name + ".similarity.model"] =
+          objective.similarity->model;
+    }
+  }
+  return plan;
 }
 
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
@@ -121,9 +139,11 @@ class TrainCommand : public Command {
   int run() override {
     catch_interrupts();
     prepare();
+    const RunPlan plan = plan_of(recipe_);
+    check_output(arguments_.output, output_, plan);
     const RunLock lock(recipe_.output);
     const std::optional<Checkpoint> resume =
-        open_output(arguments_.output, output_, "policy");
+        open_output(arguments_.output, output_, plan);
     if (resume) check_same_recipe(*resume, recipe_);
     const Compute compute = use_compute(recipe_.compute);
     return train(compute, resume);
@@ -143,13 +163,13 @@ class TrainCommand : public Command {
     LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
     auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
     LoadedModel value = load_value_model(recipe_, compute.load);
-    const InputHashes hashes = hash_inputs(recipe_, base, value);
-    check_resumed(resume, hashes, compute);
+    const RunInputs inputs = read_inputs(recipe_, base, value);
+    check_resumed(resume, inputs.hashes(), compute);
     const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
     SteeredPolicy policy(
         std::move(base),
         std::move(tokenizer),
-        make_definition(recipe_, hashes),
+        make_definition(recipe_, inputs.hashes()),
         seed);
     const ObjectiveSet objectives =
         make_objectives(recipe_.objectives, {}, compute.load.device);
@@ -166,15 +186,16 @@ class TrainCommand : public Command {
             recipe_.weightings, objectives.names(), "weightings"));
     print_start(policy, examples.size(), compute, resume);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
-    RunSetup setup = make_setup(hashes, compute);
+    RunSetup setup = make_setup(inputs, compute);
     setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
     TrainingRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run(), policy);
   }
 
-  RunSetup make_setup(const InputHashes& hashes, const Compute& compute) const {
+  RunSetup make_setup(const RunInputs& inputs, const Compute& compute) const {
     RunSetup setup =
-        make_run_setup(recipe_, print_options(recipe_), hashes, compute);
+        make_run_setup(recipe_, print_options(recipe_), inputs, compute);
+    setup.kind = RunKind::kTrain;
     setup.base_path = recipe_.policy.model;
     setup.card.name = recipe_.name;
     setup.card.description = recipe_.description;
@@ -262,12 +283,12 @@ class TrainCommand : public Command {
     const fs::path directory = outcome.policy;
     const std::string weights =
         format_weighting(Weighting::uniform(names.size()), names);
-    fmt::print("policy   {}\n", directory.string());
-    fmt::print(
+    print_result("policy   {}\n", directory.string());
+    print_result(
         "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
-    fmt::print("next:\n  moft evaluate {}\n", recipe_.output);
-    fmt::print("  moft sweep {} --prompt TEXT\n", directory.string());
-    fmt::print(
+    print_result("next:\n  moft evaluate {}\n", recipe_.output);
+    print_result("  moft sweep {} --prompt TEXT\n", directory.string());
+    print_result(
         "  moft generate {} --weights {} --prompt TEXT\n",
         directory.string(),
         weights);
