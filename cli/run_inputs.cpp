@@ -50,10 +50,12 @@ void RunInputs::add_model(const std::string& kind, const LoadedModel& model) {
   for (const fs::path& file : model.weight_files) {
     hashes_[kind + " weights " + file.filename().string()] = watch_.add(file);
   }
-  nlohmann::json config = model.config;
-  for (const char* key : kFreeConfigKeys)
-    config.erase(key);
-  hashes_[kind + " config"] = hash_text(dump_json(config));
+  if (!model.gguf_tokenizer) {  // a GGUF file holds its configuration
+    nlohmann::json config = model.config;
+    for (const char* key : kFreeConfigKeys)
+      config.erase(key);
+    hashes_[kind + " config"] = hash_text(dump_json(config));
+  }
   hashes_[kind + " end tokens"] = hash_text(
       fmt::format("{}", fmt::join(model.model->info().end_tokens, " ")));
 }
