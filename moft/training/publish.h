@@ -42,6 +42,11 @@ KnobEffects knob_effects(SteeredPolicy& policy, const TokenIds& prompt);
 // Its `weighting`.
 double steering_effect(SteeredPolicy& policy, const TokenIds& prompt);
 
+// WorldError naming a trained parameter that is not finite.
+void require_finite_masters(const SteeredPolicy& policy);
+// The same, and when the logits after `prompt` at equal weights are not finite.
+void require_finite_policy(SteeredPolicy& policy, const TokenIds& prompt);
+
 // Below this effect a policy counts as not steering.
 inline constexpr double kLeastSteeringEffect = 1e-5;
 
