@@ -5,6 +5,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include "moft/core/errors.h"
 #include "moft/core/text.h"
 
 namespace moft {
@@ -169,6 +170,28 @@ std::vector<std::string> steering_warnings(
         kCure));
   }
   return warnings;
+}
+
+void require_finite_masters(const SteeredPolicy& policy) {
+  at::NoGradGuard no_gradient;
+  for (const TrainedParameter& entry : policy.conditioning()->trained()) {
+    if (at::isfinite(entry.master).all().item<bool>()) continue;
+    throw_world_error(
+        "'{}' is not finite after the update; lower the learning rate",
+        entry.name);
+  }
+}
+
+void require_finite_policy(SteeredPolicy& policy, const Prompt& prompt) {
+  require_finite_masters(policy);
+  at::NoGradGuard no_gradient;
+  const Steering equal{
+      Weighting::uniform(policy.objectives().size()), policy.default_alpha()};
+  const at::Tensor logits = logits_under(policy, prompt, equal);
+  if (at::isfinite(logits).all().item<bool>()) return;
+  throw_world_error(
+      "the policy's logits are not finite after the update; lower the learning "
+      "rate");
 }
 
 }  // namespace moft

@@ -40,6 +40,11 @@ struct KnobEffects {
 };
 KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt);
 
+// WorldError naming a trained parameter that is not finite.
+void require_finite_masters(const SteeredPolicy& policy);
+// The same, and when the logits after `prompt` at equal weights are not finite.
+void require_finite_policy(SteeredPolicy& policy, const Prompt& prompt);
+
 // Below this effect a policy counts as not steering.
 inline constexpr double kLeastSteeringEffect = 1e-5;
 

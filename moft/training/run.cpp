@@ -133,6 +133,7 @@ void TrainingRun::save_when_due() {
 }
 
 void TrainingRun::save() {
+  require_finite();
   store_.save(trainer_.state(), guards_.state());
 }
 
@@ -162,8 +163,16 @@ std::optional<std::string> TrainingRun::end_in_alarm() const {
   return alarm;
 }
 
+// Before anything is written: a last step may end in numbers that are none.
+void TrainingRun::require_finite() {
+  run_step(trainer_.finished_steps(), place(), [&] {
+    require_finite_policy(policy_, trainer_.prompt(0));
+  });
+}
+
 void TrainingRun::publish() {
   store_.check_inputs();
+  require_finite();
   const RunSetup& setup = store_.setup();
   ModelCard card = setup.card;
   card.steps = trainer_.finished_steps();

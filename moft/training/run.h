@@ -50,6 +50,7 @@ class TrainingRun {
   void save();
   [[noreturn]] void throw_guarded(
       std::int64_t step, const std::string& reason) const;
+  void require_finite();
   // None: the run did not end in alarm.
   std::optional<std::string> end_in_alarm() const;
   void publish();

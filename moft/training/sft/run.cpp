@@ -79,7 +79,11 @@ void SftRun::one_step() {
   });
   store_.logs().write(result);
   print(result);
-  const double loss = result.metrics.at("loss");
+  const double last = result.metrics.at("loss");
+  const auto held_out = result.metrics.find("held_out/loss");
+  const double loss = held_out == result.metrics.end() || !std::isfinite(last)
+                          ? last
+                          : held_out->second;
   if (!std::isfinite(loss)) {
     throw_world_error(
         "stopped at step {}: the loss is {}; lower "
@@ -95,6 +99,9 @@ void SftRun::one_step() {
 }
 
 void SftRun::save() {
+  run_step(trainer_.finished_steps(), place(), [&] {
+    require_finite_masters(policy_);
+  });
   store_.save(trainer_.state(), /*guards=*/{});
 }
 
