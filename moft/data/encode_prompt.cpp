@@ -1,6 +1,7 @@
 #include "moft/data/encode_prompt.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "moft/core/errors.h"
@@ -63,6 +64,41 @@ bool is_field(const PromptPiece& piece) {
   return piece.from_field;
 }
 
+// The special tokens among `ids` that `text` writes, in order, added to
+// `found`. An unknown-word token is special too, but nobody wrote it.
+void add_markup(
+    const std::vector<TokenId>& ids,
+    std::string_view text,
+    const Tokenizer& tokenizer,
+    std::vector<TokenId>& found) {
+  for (const TokenId id : ids) {
+    if (!tokenizer.is_special(id)) continue;
+    const std::string written = tokenizer.token_bytes(id);
+    const bool there = text.find(written) != std::string_view::npos;
+    if (there && !written.empty()) found.push_back(id);
+  }
+}
+
+// The whole text in one piece, when all its markup is the template's. Only
+// this gives what the tokenizer does around a special token (white space that
+// it swallows, a space that it puts before the first word alone).
+std::optional<std::vector<TokenId>> encode_at_once(
+    std::span<const PromptPiece> pieces, const Tokenizer& tokenizer) {
+  std::string text;
+  std::vector<TokenId> of_template;
+  for (const PromptPiece& piece : pieces) {
+    text += piece.text;
+    if (is_field(piece)) continue;
+    const auto ids = tokenizer.encode(piece.text, kWithMarkup);
+    add_markup(ids, piece.text, tokenizer, of_template);
+  }
+  auto ids = tokenizer.encode(text, kWithMarkup);
+  std::vector<TokenId> of_all;
+  add_markup(ids, text, tokenizer, of_all);
+  if (of_all != of_template) return std::nullopt;
+  return ids;
+}
+
 std::vector<TokenId> encode_runs(
     std::span<const PromptPiece> pieces, const Tokenizer& tokenizer) {
   // Text of one author is what the tokenizer itself makes of it.
@@ -70,6 +106,7 @@ std::vector<TokenId> encode_runs(
     return tokenizer.encode(
         pieces[0].text, is_field(pieces[0]) ? kPlainText : kWithMarkup);
   }
+  if (auto ids = encode_at_once(pieces, tokenizer)) return *std::move(ids);
   RunEncoder encoder(tokenizer);
   for (const PromptPiece& piece : pieces) {
     if (is_field(piece)) {

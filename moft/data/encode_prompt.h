@@ -7,11 +7,12 @@
 // "<|im_end|>" is a post about chat markup and stays ordinary text: it can
 // neither end the user's turn nor open the assistant's.
 //
-// How: the template's own special tokens cut the prompt into runs; each run,
-// template words and field text together, is encoded as ONE string without
-// recognising special tokens. So merges across the edge of a field are those
-// of the whole text, and the ids equal tokenizer.encode(render(example))
-// whenever no field holds a special token (and none arises across an edge).
+// How: where all special tokens of the filled template are those that its own
+// text writes, its ids are tokenizer.encode(render(example)). Where a field
+// holds one (or one arises across an edge), the template's own cut the prompt
+// into runs; each run, template words and field text together, is encoded as
+// ONE string without recognising special tokens, so that merges across the edge
+// of a field are those of the whole text.
 //
 // The tokens that the tokenizer itself puts before a text (a
 // beginning-of-sequence token) are put first, unless the text already begins

@@ -10,8 +10,8 @@ namespace moft {
 // full_at < zero_at, rising otherwise. REQUIRES full_at != zero_at.
 double length_reward(double length, double full_at, double zero_at);
 
-// The length in words (core/words.h) or tokens; an empty answer gets 0. The gate of the options is not this class's business:
-// see gated.h.
+// The length in words (core/words.h) or tokens; an empty answer gets 0. The gate
+// of the options is not this class's business: see gated.h.
 class LengthReward : public Reward {
  public:
   // Throws CallerError when both ends are the same length.

@@ -64,7 +64,8 @@ void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
     if (!error) fs::copy_file(from / file, to / file, error);
     if (error) {
       throw_world_error(
-          "{}: cannot be copied to {} ({}); free space or check the permissions",
+          "{}: cannot be copied to {} ({}); free some space or check the "
+          "permissions",
           (from / file).string(),
           to.string(),
           error.message());

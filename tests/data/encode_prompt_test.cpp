@@ -17,13 +17,22 @@ namespace {
 // edge inside a word shows; the written forms in kSpecial are special tokens.
 class WordTokenizer : public Tokenizer {
  public:
-  explicit WordTokenizer(bool adds_bos = false, bool names_bos = true)
-      : adds_bos_(adds_bos), names_bos_(names_bos) {}
+  // How it differs from the simplest.
+  struct Kind {
+    bool adds_bos = false;
+    bool names_bos = true;
+    bool marks_first = false;  // '^' before the first word of the text alone
+  };
+
+  explicit WordTokenizer(bool adds_bos = false)
+      : WordTokenizer(Kind{.adds_bos = adds_bos}) {}
+  explicit WordTokenizer(const Kind& kind) : kind_(kind) {}
 
   std::vector<TokenId> encode(
       std::string_view text, const EncodeOptions& options) const override {
     std::vector<TokenId> ids;
-    if (adds_bos_ && options.add_special) ids.push_back(0);
+    if (kind_.adds_bos && options.add_special) ids.push_back(0);
+    bool first = kind_.marks_first;
     while (!text.empty()) {
       const auto special = options.parse_special ? leading(text) : std::nullopt;
       std::size_t length = 1;
@@ -35,8 +44,10 @@ class WordTokenizer : public Tokenizer {
                !(options.parse_special && leading(text.substr(length)))) {
           ++length;
         }
-        ids.push_back(word(std::string(text.substr(0, length))));
+        const std::string mark = first ? "^" : "";
+        ids.push_back(word(mark + std::string(text.substr(0, length))));
       }
+      first = false;
       text.remove_prefix(length);
     }
     return ids;
@@ -54,7 +65,7 @@ class WordTokenizer : public Tokenizer {
   std::optional<TokenId> find(std::string_view) const override { return {}; }
   std::int64_t vocab_size() const override { return 3 + words_.size(); }
   std::optional<TokenId> bos() const override {
-    return names_bos_ ? std::optional<TokenId>(0) : std::nullopt;
+    return kind_.names_bos ? std::optional<TokenId>(0) : std::nullopt;
   }
   std::optional<TokenId> eos() const override { return 2; }
 
@@ -76,8 +87,7 @@ class WordTokenizer : public Tokenizer {
     return static_cast<TokenId>(words_.size() + 2);
   }
 
-  bool adds_bos_;
-  bool names_bos_;
+  Kind kind_;
   mutable std::vector<std::string> words_;
 };
 
@@ -105,6 +115,17 @@ TEST(EncodePrompt, EqualsTheWholeTextWhereFieldsHoldNoSpecialTokens) {
           << prompt_text << " with '" << text << "'";
     }
   }
+}
+
+// SentencePiece tokenizers put a space before a text's first word, and not
+// behind each special token.
+TEST(EncodePrompt, WhatTheTokenizerDoesOnceIsDoneOnce) {
+  const WordTokenizer tokenizer({.marks_first = true});
+  const PromptTemplate prompt("say {post}<end><start>now");
+  const auto ids = encode_prompt(prompt, post("hi"), tokenizer);
+  EXPECT_EQ(ids, tokenizer.encode("say hi<end><start>now", {}));
+  EXPECT_EQ(
+      tokenizer.decode(ids, false), "^say hi<end><start>now");
 }
 
 TEST(EncodePrompt, MarkupInAFieldStaysText) {
@@ -143,7 +164,7 @@ TEST(EncodePrompt, PutsTheBeginningTokenFirstOnce) {
 
 // Whatever the tokenizer's template adds counts, named as bos_token or not.
 TEST(EncodePrompt, ABeginningTokenThatNobodyNamedIsPutFirstToo) {
-  const WordTokenizer tokenizer(/*adds_bos=*/true, /*names_bos=*/false);
+  const WordTokenizer tokenizer({.adds_bos = true, .names_bos = false});
   const PromptTemplate prompt("{post}");
   EXPECT_EQ(encode_prompt(prompt, post("a"), tokenizer).front(), 0);
   EXPECT_EQ(encode_prompt(prompt, post("a"), tokenizer).size(), 2u);

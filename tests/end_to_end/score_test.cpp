@@ -132,5 +132,32 @@ TEST_F(ScoreCommand, MarkupOfAPlainModelsPromptCounts) {
   }
 }
 
+// A checkpoint from before the words went to the first field does not say where
+// they are: the other half of its training would see other prompts.
+TEST_F(ScoreCommand, CheckpointsWithTheirWordsInFrontAreNotResumed) {
+  const auto train = [&](const char* steps, const Words& more) {
+    Words words = {
+        "train",
+        "recipe.yaml",
+        "output=prompted",
+        "conditioning.prompt={repetitions: 1}",
+        steps};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  const Said first = train("training.steps=1", {});
+  ASSERT_EQ(first.code, 0) << first.errors;
+  const Said second = train("training.steps=2", {"--resume", "auto"});
+  EXPECT_EQ(second.code, 0) << second.errors;
+  const auto file = scratch_.path() / "prompted/checkpoints/step-2/state.json";
+  auto state = nlohmann::json::parse(read_all(file));
+  ASSERT_EQ(state["input_hashes"].erase("place of the weighting's words"), 1u);
+  std::filesystem::remove(file);
+  write_tiny_text(file, state.dump());
+  expect_refusal(
+      train("training.steps=3", {"--resume", "auto"}),
+      {"step-2", "before the whole prompt", "train into another output"});
+}
+
 }  // namespace
 }  // namespace moft::test
