@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_there(const fs::path& path) {
+bool has_entry(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(fs::symlink_status(path, ignored));
 }
@@ -56,13 +56,13 @@ bool is_our_name(const std::string& name) {
 // models--org--name/{blobs,refs,snapshots/<hash>}
 void refuse_cache_top(const fs::path& folder) {
   const fs::path snapshots = folder / "snapshots";
-  if (!is_there(snapshots)) return;
+  if (!has_entry(snapshots)) return;
   std::string hash = "<hash>";
   const auto all = names_in(snapshots);
-  if (is_there(folder / "refs" / "main")) {
+  if (has_entry(folder / "refs" / "main")) {
     const std::string main =
         std::string(trimmed(read_text(folder / "refs" / "main", 4096)));
-    if (is_there(snapshots / main)) hash = main;
+    if (has_entry(snapshots / main)) hash = main;
   } else if (all.size() == 1) {
     hash = all.front();
   }
@@ -74,7 +74,7 @@ void refuse_cache_top(const fs::path& folder) {
 }
 
 void refuse_adapter(const fs::path& folder) {
-  if (!is_there(folder / "adapter_config.json")) return;
+  if (!has_entry(folder / "adapter_config.json")) return;
   throw_caller_error(
       "{}: is a PEFT adapter, not a whole model; merge it into its base first "
       "(merge_and_unload, then save_pretrained), or give the base",
@@ -97,7 +97,7 @@ void refuse_outer_folder(const fs::path& folder) {
   for (const std::string& name : names_in(folder)) {
     const fs::path inner = folder / name;
     const bool cache = name.starts_with("models--");
-    if (!is_there(inner / "config.json") && !is_there(inner / "model.gguf") &&
+    if (!has_entry(inner / "config.json") && !has_entry(inner / "model.gguf") &&
         !cache)
       continue;
     throw_caller_error(
@@ -121,7 +121,7 @@ void refuse_outer_folder(const fs::path& folder) {
 }  // namespace
 
 void refuse_known_folder(const fs::path& folder) {
-  if (is_there(folder / "config.json")) return;
+  if (has_entry(folder / "config.json")) return;
   refuse_cache_top(folder);
   refuse_adapter(folder);
   refuse_unnamed_gguf(folder);
@@ -143,7 +143,7 @@ ModelPlace find_model(const fs::path& path) {
   for (const std::string& name : models)
     if (name != *ours) refuse_two(path, *ours, name);
   for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
-    if (is_there(path / name)) refuse_two(path, *ours, name);
+    if (has_entry(path / name)) refuse_two(path, *ours, name);
   return {true, path / *ours};
 }
 

@@ -189,7 +189,8 @@ void check_tiling(
   }
   if (reached != available)
     throw_caller_error(
-        "{}: {} bytes after the last tensor belong to no tensor (a hole)",
+        "{}: {} bytes after the last tensor belong to no tensor (a hole); the "
+        "file is damaged, download it or save the model again",
         where,
         available - reached);
 }

@@ -165,6 +165,10 @@ TEST_F(LlamaVariants, OtherScalingsAreNamedWithTheCure) {
   expect_words(with("rope_type", "mrope"), {"rope_scaling", "mrope", "llama3"});
   expect_words(with("low_freq_factor", 4.0), {"high_freq_factor", "above"});
   expect_words(with("factor", nullptr), {"rope_scaling.factor", "above 0"});
+  expect_words(
+      with("original_max_position_embeddings", 1e300),
+      {"original_max_position_embeddings", "1e+300"});
+  expect_words(with("rope_theta", 0.5), {"rope_theta is 0.5"});
   expect_words(with("partial_rotary_factor", 0.5), {"whole heads"});
   expect_words(with("type", "yarn"), {"rope_type and type differ"});
   json two = config;

@@ -125,7 +125,14 @@ std::int64_t original_context(
   constexpr const char* kKey = "original_max_position_embeddings";
   const std::int64_t outer = keys.size_or(kKey, 0);
   if (!scaling.has(kKey)) return outer > 0 ? outer : context;
-  const auto inner = static_cast<std::int64_t>(scaling.number(kKey));
+  const double number = scaling.number(kKey);
+  if (number < 1 || number > 0x1p31)
+    throw_caller_error(
+        "{}: the rope setting {} is {}; give a number of tokens up to 2^31",
+        keys.place(),
+        kKey,
+        number);
+  const auto inner = static_cast<std::int64_t>(number);
   if (outer > 0 && outer != inner)
     throw_caller_error(
         "{}: {} is {} and in the rope settings {}, and versions of "
@@ -224,9 +231,9 @@ Rope rope_from_json(
       keys.refuse(key, kKinds);
     }
   }
-  if (!(rope.theta > 1.0))
+  if (!(rope.theta > 1.0 && rope.theta < 1e30))
     throw_caller_error(
-        "{}: rope_theta is {}; give a number above 1",
+        "{}: rope_theta is {}; give a number above 1 and below 1e30",
         keys.place(),
         rope.theta);
   return rope;

@@ -52,10 +52,13 @@ void read_yarn(
     RopeScaling& rope) {
   rope.original_context =
       file.integer_or(prefix + "original_context_length", context);
-  positive(
-      file,
-      prefix + "original_context_length",
-      static_cast<double>(rope.original_context));
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  if (rope.original_context < 1 || rope.original_context > kMost)
+    throw_caller_error(
+        "{}: {}original_context_length is {}; the file is damaged",
+        file.describe(),
+        prefix,
+        rope.original_context);
   rope.beta_fast = positive_or(file, prefix + "yarn_beta_fast", 32.0);
   rope.beta_slow = positive_or(file, prefix + "yarn_beta_slow", 1.0);
   const double multiplier = file.number_or(prefix + "yarn_log_multiplier", 0.0);
@@ -85,6 +88,12 @@ Rope rope_from_gguf(
   const std::string prefix = base + "scaling.";
   Rope rope;
   rope.theta = positive_or(file, base + "freq_base", rope.theta);
+  if (rope.theta <= 1.0 || rope.theta > 1e30)
+    throw_caller_error(
+        "{}: {}freq_base is {}; the file is damaged",
+        file.describe(),
+        base,
+        rope.theta);
   RopeScaling& found = rope.scaling;
   // Without a type a factor means linear scaling; scale_linear is its old key.
   const std::string kind = file.text_or(prefix + "type", "linear");
