@@ -156,6 +156,15 @@ void add_beside(AddedToken token, const std::string& place, AddedTokenList& to) 
   to.add(std::move(token));
 }
 
+// A BOS or EOS that no file gives an id would be one that no model has seen.
+void check_ends(const JsonField& config, const AddedTokenList& known) {
+  for (const char* key : {"bos_token", "eos_token"}) {
+    const auto written = read_token_text(config, key);
+    if (written && !written->empty() && !known.find(*written))
+      config.at(key).refuse("is not a token of the tokenizer");
+  }
+}
+
 void warn_of_unread_tokens(const fs::path& file, const AddedTokenList& known) {
   if (!fs::exists(file)) return;
   const Json json = read_json_file(file);
@@ -260,6 +269,8 @@ std::vector<AddedToken> read_all_added_tokens(
     for (AddedToken& token : read_named_tokens_of(map))
       named.push_back(std::move(token));
   }
+  check_ends(config, list);
+  if (!config.has("added_tokens_decoder")) check_ends(map, list);
   for (AddedToken& token : named) {
     if (list.has_added(token.content)) continue;
     list.add(std::move(token));

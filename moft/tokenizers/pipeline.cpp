@@ -62,6 +62,7 @@ class PipelineTokenizer final : public Tokenizer {
 
   std::string token_bytes(TokenId id) const override {
     if (!parts_.vocabulary->contains(id)) return {};
+    if (is_special(id)) return parts_.vocabulary->written(id);
     return parts_.model->bytes(id);
   }
 

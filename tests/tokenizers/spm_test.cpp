@@ -187,6 +187,20 @@ TEST(Spm, StreamedBytesJoinToTheText) {
       tokenizer->decode(std::vector<TokenId>{byte, byte}), "\ufffd\ufffd");
 }
 
+// A template looks for special tokens by their written form.
+TEST(Spm, SpecialTokensAreGivenAsWritten) {
+  Json json = read_json(fixtures() / "spm_legacy/tokenizer.json");
+  const std::string name = "<\uff5cend\u2581of\u2581text\uff5c>";
+  json["added_tokens"].push_back(
+      {{"id", 520}, {"content", name}, {"special", true}});
+  json["added_tokens"][0]["special"] = true;
+  const Folder folder;
+  folder.write("tokenizer.json", json.dump());
+  const auto tokenizer = load_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->encode(name).back(), 520);
+  EXPECT_EQ(tokenizer->token_bytes(520), name);
+}
+
 // Text never becomes a special token or a byte token by its letters.
 TEST(Spm, WrittenSpecialTokensStayText) {
   std::vector<std::unique_ptr<Tokenizer>> all;
