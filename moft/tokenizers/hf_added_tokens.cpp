@@ -142,7 +142,8 @@ void add_own_tokens(const JsonField& root, AddedTokenList& list) {
 }
 
 // A token of a file beside tokenizer.json.
-void add_beside(AddedToken token, const std::string& place, AddedTokenList& to) {
+void add_beside(
+    AddedToken token, const std::string& place, AddedTokenList& to) {
   const TokenId id = to.id_for(token.content);
   if (token.id != id) {
     throw_caller_error(
@@ -218,7 +219,8 @@ std::vector<AddedToken> read_added_tokens_file(
   const fs::path path = directory / "added_tokens.json";
   if (config.has("added_tokens_decoder") || !fs::exists(path)) return tokens;
   std::unordered_set<std::string> named;
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+  for (const char* name :
+       {"tokenizer_config.json", "special_tokens_map.json"}) {
     const Json json = read_optional_json(directory / name);
     for (const AddedToken& token :
          read_named_tokens_of(JsonField(json, (directory / name).string())))
@@ -249,7 +251,8 @@ std::vector<AddedToken> read_all_added_tokens(
   add_own_tokens(root, list);
   const Json json = read_optional_json(directory / "tokenizer_config.json");
   const JsonField config(json, (directory / "tokenizer_config.json").string());
-  const Json map_json = read_optional_json(directory / "special_tokens_map.json");
+  const Json map_json =
+      read_optional_json(directory / "special_tokens_map.json");
   const JsonField map(
       map_json, (directory / "special_tokens_map.json").string());
   std::vector<AddedToken> named = read_named_tokens_of(config);

@@ -115,8 +115,8 @@ class PipelineTokenizer final : public Tokenizer {
       if (segment.token) {
         ids.push_back(*segment.token);
       } else {
-        const bool at_start = stretch.at_start &&
-                              segment.text.data() == stretch.text.data();
+        const bool at_start =
+            stretch.at_start && segment.text.data() == stretch.text.data();
         parts_.model->encode(segment.text, at_start, ids);
       }
     }

@@ -142,8 +142,7 @@ std::unique_ptr<Tokenizer> load_spm(const fs::path& directory) {
   const fs::path config_path = directory / "tokenizer_config.json";
   const Json json = read_optional_json(config_path);
   const JsonField config(json, config_path.string());
-  const bool prefix =
-      file.adds_prefix && config.flag("add_prefix_space", true);
+  const bool prefix = file.adds_prefix && config.flag("add_prefix_space", true);
   Pipeline pipeline = read_spm_vocabulary(file, directory);
   PreTokenizer steps;
   const std::string space(kWrittenSpace);

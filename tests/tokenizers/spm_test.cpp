@@ -265,8 +265,7 @@ TEST_P(GgufCuts, EqualHuggingFaceAndSurviveExport) {
   const Json json = read_json(fixtures() / "uncut/tokenizer.json");
   const GgufTokenizerData data = as_gguf(json, GetParam().pre);
   const auto tokenizer = make_tokenizer(data);
-  expect_same_as_hugging_face(
-      *tokenizer, GetParam().fixture, /*framed=*/false);
+  expect_same_as_hugging_face(*tokenizer, GetParam().fixture, /*framed=*/false);
   const Folder folder;
   for (const auto& [name, text] : tokenizer_files(data))
     folder.write(name, text);
@@ -301,7 +300,8 @@ TEST(SpmRefusals, NameTheFileAndTheCure) {
       "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
   for (const char* name : {"tokenizer.model", "spiece.model"}) {
     folder.write(name, pointer);
-    EXPECT_TRUE(says(folder.answer(), {name, "Git LFS pointer", "git lfs pull"}));
+    EXPECT_TRUE(
+        says(folder.answer(), {name, "Git LFS pointer", "git lfs pull"}));
     fs::remove(folder.path() / name);
   }
   folder.write("tokenizer.json", pointer);
@@ -309,7 +309,8 @@ TEST(SpmRefusals, NameTheFileAndTheCure) {
   folder.write("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a)");
   EXPECT_TRUE(says(folder.answer(), {"tokenizer.json", "download it again"}));
   folder.write(
-      "tokenizer.json", R"({"model": {"type": "WordLevel", "vocab": {"a": 0}}})");
+      "tokenizer.json",
+      R"({"model": {"type": "WordLevel", "vocab": {"a": 0}}})");
   EXPECT_TRUE(says(folder.answer(), {"'WordLevel'", "BPE, Unigram"}));
   fs::remove(folder.path() / "tokenizer.json");
   folder.write("tokenizer.model", "IQ== 0\nIg== 1\n");
@@ -356,8 +357,7 @@ class AddedTokens : public ::testing::Test {
 };
 
 TEST_F(AddedTokens, OnlyInAddedTokensJson) {
-  folder_.write(
-      "added_tokens.json", fmt::format(R"({{"<call>": {}}})", size_));
+  folder_.write("added_tokens.json", fmt::format(R"({{"<call>": {}}})", size_));
   folder_.write(
       "special_tokens_map.json",
       R"({"additional_special_tokens": ["<call>"]})");
