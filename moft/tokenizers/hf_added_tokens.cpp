@@ -69,18 +69,14 @@ std::vector<AddedToken> read_named_tokens_of(const JsonField& config) {
 // id, another gets the next one; the flags given last count.
 class AddedTokenList {
  public:
-  explicit AddedTokenList(const std::vector<VocabularyEntry>& model)
-      : next_(static_cast<TokenId>(model.size())) {
-    for (const VocabularyEntry& entry : model)
-      model_ids_.emplace(entry.written, entry.id);
-  }
+  // The model's vocabulary, which must outlive this, and its number of tokens.
+  AddedTokenList(const Vocabulary& model, std::size_t tokens)
+      : model_(model), next_(static_cast<TokenId>(tokens)) {}
 
   std::optional<TokenId> find(const std::string& content) const {
     const auto added = place_of_.find(content);
     if (added != place_of_.end()) return tokens_[added->second].id;
-    const auto known = model_ids_.find(content);
-    if (known != model_ids_.end()) return known->second;
-    return std::nullopt;
+    return model_.find(content);
   }
   TokenId id_for(const std::string& content) const {
     return find(content).value_or(next_);
@@ -104,8 +100,8 @@ class AddedTokenList {
   std::vector<AddedToken> take() { return std::move(tokens_); }
 
  private:
+  const Vocabulary& model_;
   TokenId next_;
-  std::unordered_map<std::string, TokenId> model_ids_;
   std::unordered_map<std::string, std::size_t> place_of_;
   std::vector<AddedToken> tokens_;
 };
@@ -245,9 +241,10 @@ std::vector<AddedToken> read_added_tokens_file(
 
 std::vector<AddedToken> read_all_added_tokens(
     const JsonField& root,
-    const std::vector<VocabularyEntry>& model,
+    const std::vector<VocabularyEntry>& entries,
+    const Vocabulary& model,
     const fs::path& directory) {
-  AddedTokenList list(model);
+  AddedTokenList list(model, entries.size());
   add_own_tokens(root, list);
   const Json json = read_optional_json(directory / "tokenizer_config.json");
   const JsonField config(json, (directory / "tokenizer_config.json").string());
@@ -290,6 +287,18 @@ std::optional<std::string> read_token_text(
   if (!config.has(key)) return std::nullopt;
   const JsonField field = config.at(key);
   return field.value().is_object() ? field.at("content").text() : field.text();
+}
+
+std::shared_ptr<const Vocabulary> join_vocabulary(
+    std::vector<VocabularyEntry> entries,
+    const std::vector<AddedToken>& added,
+    const Vocabulary& model,
+    const std::string& place) {
+  for (const AddedToken& token : added) {
+    if (!model.find(token.content))
+      entries.push_back({token.content, token.id});
+  }
+  return std::make_shared<const Vocabulary>(std::move(entries), place);
 }
 
 }  // namespace moft

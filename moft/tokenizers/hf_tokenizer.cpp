@@ -11,19 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The model's tokens and the added ones that are not among them.
-std::shared_ptr<const Vocabulary> join_vocabulary(
-    std::vector<VocabularyEntry> entries,
-    const std::vector<AddedToken>& added,
-    const std::string& place) {
-  const Vocabulary model(entries, place);
-  for (const AddedToken& token : added) {
-    if (!model.find(token.content))
-      entries.push_back({token.content, token.id});
-  }
-  return std::make_shared<const Vocabulary>(std::move(entries), place);
-}
-
 // -- Template --------------------------------------------------------------
 
 TokenId known_token(const JsonField& field, const Vocabulary& vocabulary) {
@@ -171,9 +158,12 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& directory) {
   }
   Pipeline pipeline;
   std::vector<VocabularyEntry> entries = read_model_vocabulary(model);
-  pipeline.added = read_all_added_tokens(root, entries, directory);
-  pipeline.vocabulary =
-      join_vocabulary(std::move(entries), pipeline.added, path.string());
+  {
+    const Vocabulary own(entries, path.string());
+    pipeline.added = read_all_added_tokens(root, entries, own, directory);
+    pipeline.vocabulary =
+        join_vocabulary(std::move(entries), pipeline.added, own, path.string());
+  }
   pipeline.normalizer = read_normalizer(root);
   pipeline.model = read_model(root, type, pipeline);
   read_post_processor(root, pipeline);

@@ -63,16 +63,12 @@ Pipeline read_spm_vocabulary(
     entries.push_back({piece.text, static_cast<TokenId>(entries.size())});
   const std::string place = (directory / kSpmFile).string();
   const Json own = added_pieces(file.pieces);
+  const Vocabulary pieces(entries, place);
   Pipeline pipeline;
   pipeline.added =
-      read_all_added_tokens(JsonField(own, place), entries, directory);
-  const Vocabulary pieces(entries, place);
-  for (const AddedToken& token : pipeline.added) {
-    if (!pieces.find(token.content))
-      entries.push_back({token.content, token.id});
-  }
+      read_all_added_tokens(JsonField(own, place), entries, pieces, directory);
   pipeline.vocabulary =
-      std::make_shared<const Vocabulary>(std::move(entries), place);
+      join_vocabulary(std::move(entries), pipeline.added, pieces, place);
   return pipeline;
 }
 
