@@ -12,10 +12,10 @@
 namespace moft {
 
 struct GgufTokenizerData {
-  std::string model;                     // "gpt2", "llama", "bert", ..
-  std::string pre;                       // "smollm", "llama-bpe", "qwen2", ..
-  std::vector<std::string> tokens;       // by id
-  std::vector<std::string> merges;       // "left right", by rank
+  std::string model;                // "gpt2", "llama", "bert", ..
+  std::string pre;                  // "smollm", "llama-bpe", "qwen2", ..
+  std::vector<std::string> tokens;  // by id
+  std::vector<std::string> merges;  // "left right", by rank
   // 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 a byte.
   std::vector<std::int32_t> token_types;
   std::vector<float> scores;  // of "llama" models, by id

@@ -20,10 +20,8 @@ class BpeModel final : public TokenModel {
       PreTokenizer pre_tokenizer,
       ByteBpeSpec spec);
 
-  void encode(
-      std::string_view text,
-      bool at_start,
-      std::vector<TokenId>& ids) const override;
+  void encode(std::string_view text, bool at_start, std::vector<TokenId>& ids)
+      const override;
   std::string decode(std::span<const TokenId> ids) const override;
   std::string bytes(TokenId id) const override;
 

@@ -17,9 +17,8 @@ ByteBpeSpec merges_alone(std::vector<BpeMerge> merges) {
 std::array<TokenId, 256> byte_token_ids(const Vocabulary& vocabulary) {
   std::array<TokenId, 256> ids;
   for (int byte = 0; byte < 256; ++byte) {
-    ids[byte] =
-        vocabulary.find(token_of_byte(static_cast<unsigned char>(byte)))
-            .value_or(-1);
+    ids[byte] = vocabulary.find(token_of_byte(static_cast<unsigned char>(byte)))
+                    .value_or(-1);
   }
   return ids;
 }
@@ -49,7 +48,8 @@ void CharBpe::encode(std::string_view piece, std::vector<TokenId>& ids) const {
   }
   const std::size_t first = ids.size();
   // An unknown token is written when the next known character follows, so that
-  // several can become one. Bytes in between come before it, as in `tokenizers`.
+  // several can become one. Bytes in between come before it, as in
+  // `tokenizers`.
   bool unknown = false;
   for (std::size_t at = 0; at < piece.size();) {
     const std::size_t length = code_point_at(piece, at).length;

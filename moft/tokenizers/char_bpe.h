@@ -16,7 +16,7 @@
 namespace moft {
 
 struct CharBpeSpec {
-  Vocabulary vocabulary;  // the model's own, without added tokens
+  Vocabulary vocabulary;              // the model's own, without added tokens
   std::vector<BpeMerge> merges = {};  // by rank
   bool ignore_merges = false;         // as in ByteBpeSpec
   bool byte_fallback = false;

@@ -90,10 +90,9 @@ std::vector<GgufCut> cuts_of(Cuts cuts) {
       return {
           cut_at(R"(\p{N}{1,3})"),
           cut_at("[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"),
-          cut_at(
-              R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
-              R"(|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
-              R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+          cut_at(R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
+                 R"(|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+                 R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
     case Cuts::kDefault:
       break;
   }

@@ -69,8 +69,8 @@ std::unique_ptr<const PieceEncoder> make_spm_encoder(
   spec.byte_ids = byte_token_ids(vocabulary);
   spec.unknown = unknown_token(data);
   if (spec.unknown) checked_gguf_id(vocabulary, *spec.unknown, "unknown");
-  const bool all_bytes = std::all_of(
-      spec.byte_ids.begin(), spec.byte_ids.end(), [](TokenId id) {
+  const bool all_bytes =
+      std::all_of(spec.byte_ids.begin(), spec.byte_ids.end(), [](TokenId id) {
         return id >= 0;
       });
   if (!all_bytes && !spec.unknown) {
@@ -90,13 +90,11 @@ std::unique_ptr<const PieceEncoder> make_spm_encoder(
 std::unique_ptr<const TokenModel> make_gguf_spm(
     const GgufTokenizerData& data, Pipeline& pipeline) {
   check_scores(data);
-  auto encoder =
-      make_spm_encoder(data, *pipeline.vocabulary, kGgufTokenizer);
+  auto encoder = make_spm_encoder(data, *pipeline.vocabulary, kGgufTokenizer);
   if (!data.bos) pipeline.bos = control_token(data, 1);
   if (!data.eos) pipeline.eos = control_token(data, 2);
   const std::string space(kWrittenSpace);
-  if (data.add_space_prefix)
-    pipeline.normalizer.push_back(PrependStep{space});
+  if (data.add_space_prefix) pipeline.normalizer.push_back(PrependStep{space});
   pipeline.normalizer.push_back(
       ReplaceStep{.what = " ", .regex = nullptr, .by = space});
   return std::make_unique<PieceModel>(

@@ -69,18 +69,14 @@ std::vector<AddedToken> read_named_tokens_of(const JsonField& config) {
 // id, another gets the next one; the flags given last count.
 class AddedTokenList {
  public:
-  explicit AddedTokenList(const std::vector<VocabularyEntry>& model)
-      : next_(static_cast<TokenId>(model.size())) {
-    for (const VocabularyEntry& entry : model)
-      model_ids_.emplace(entry.written, entry.id);
-  }
+  // The model's vocabulary, which must outlive this, and its number of tokens.
+  AddedTokenList(const Vocabulary& model, std::size_t tokens)
+      : model_(model), next_(static_cast<TokenId>(tokens)) {}
 
   std::optional<TokenId> find(const std::string& content) const {
     const auto added = place_of_.find(content);
     if (added != place_of_.end()) return tokens_[added->second].id;
-    const auto known = model_ids_.find(content);
-    if (known != model_ids_.end()) return known->second;
-    return std::nullopt;
+    return model_.find(content);
   }
   TokenId id_for(const std::string& content) const {
     return find(content).value_or(next_);
@@ -104,8 +100,8 @@ class AddedTokenList {
   std::vector<AddedToken> take() { return std::move(tokens_); }
 
  private:
+  const Vocabulary& model_;
   TokenId next_;
-  std::unordered_map<std::string, TokenId> model_ids_;
   std::unordered_map<std::string, std::size_t> place_of_;
   std::vector<AddedToken> tokens_;
 };
@@ -142,7 +138,8 @@ void add_own_tokens(const JsonField& root, AddedTokenList& list) {
 }
 
 // A token of a file beside tokenizer.json.
-void add_beside(AddedToken token, const std::string& place, AddedTokenList& to) {
+void add_beside(
+    AddedToken token, const std::string& place, AddedTokenList& to) {
   const TokenId id = to.id_for(token.content);
   if (token.id != id) {
     throw_caller_error(
@@ -154,6 +151,15 @@ void add_beside(AddedToken token, const std::string& place, AddedTokenList& to) 
         id);
   }
   to.add(std::move(token));
+}
+
+// A BOS or EOS that no file gives an id would be one that no model has seen.
+void check_ends(const JsonField& config, const AddedTokenList& known) {
+  for (const char* key : {"bos_token", "eos_token"}) {
+    const auto written = read_token_text(config, key);
+    if (written && !written->empty() && !known.find(*written))
+      config.at(key).refuse("is not a token of the tokenizer");
+  }
 }
 
 void warn_of_unread_tokens(const fs::path& file, const AddedTokenList& known) {
@@ -209,7 +215,8 @@ std::vector<AddedToken> read_added_tokens_file(
   const fs::path path = directory / "added_tokens.json";
   if (config.has("added_tokens_decoder") || !fs::exists(path)) return tokens;
   std::unordered_set<std::string> named;
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+  for (const char* name :
+       {"tokenizer_config.json", "special_tokens_map.json"}) {
     const Json json = read_optional_json(directory / name);
     for (const AddedToken& token :
          read_named_tokens_of(JsonField(json, (directory / name).string())))
@@ -234,13 +241,15 @@ std::vector<AddedToken> read_added_tokens_file(
 
 std::vector<AddedToken> read_all_added_tokens(
     const JsonField& root,
-    const std::vector<VocabularyEntry>& model,
+    const std::vector<VocabularyEntry>& entries,
+    const Vocabulary& model,
     const fs::path& directory) {
-  AddedTokenList list(model);
+  AddedTokenList list(model, entries.size());
   add_own_tokens(root, list);
   const Json json = read_optional_json(directory / "tokenizer_config.json");
   const JsonField config(json, (directory / "tokenizer_config.json").string());
-  const Json map_json = read_optional_json(directory / "special_tokens_map.json");
+  const Json map_json =
+      read_optional_json(directory / "special_tokens_map.json");
   const JsonField map(
       map_json, (directory / "special_tokens_map.json").string());
   std::vector<AddedToken> named = read_named_tokens_of(config);
@@ -260,6 +269,8 @@ std::vector<AddedToken> read_all_added_tokens(
     for (AddedToken& token : read_named_tokens_of(map))
       named.push_back(std::move(token));
   }
+  check_ends(config, list);
+  if (!config.has("added_tokens_decoder")) check_ends(map, list);
   for (AddedToken& token : named) {
     if (list.has_added(token.content)) continue;
     list.add(std::move(token));
@@ -276,6 +287,18 @@ std::optional<std::string> read_token_text(
   if (!config.has(key)) return std::nullopt;
   const JsonField field = config.at(key);
   return field.value().is_object() ? field.at("content").text() : field.text();
+}
+
+std::shared_ptr<const Vocabulary> join_vocabulary(
+    std::vector<VocabularyEntry> entries,
+    const std::vector<AddedToken>& added,
+    const Vocabulary& model,
+    const std::string& place) {
+  for (const AddedToken& token : added) {
+    if (!model.find(token.content))
+      entries.push_back({token.content, token.id});
+  }
+  return std::make_shared<const Vocabulary>(std::move(entries), place);
 }
 
 }  // namespace moft

@@ -1,4 +1,5 @@
-// The model of a tokenizer.json: BPE on bytes or characters, WordPiece, Unigram.
+// The model of a tokenizer.json: BPE on bytes or characters, WordPiece,
+// Unigram.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -66,7 +67,8 @@ std::optional<TokenId> read_unknown(
 }
 
 std::unique_ptr<const TokenModel> read_byte_bpe(
-    const JsonField& root, const std::shared_ptr<const Vocabulary>& vocabulary) {
+    const JsonField& root,
+    const std::shared_ptr<const Vocabulary>& vocabulary) {
   const JsonField model = root.at("model");
   if (model.flag("byte_fallback", false)) {
     model.at("byte_fallback")
@@ -131,8 +133,7 @@ std::unique_ptr<const TokenModel> read_unigram(
   spec.lowest_score = std::numeric_limits<double>::infinity();
   for (std::size_t id = 0; id < spec.pieces.size(); ++id) {
     const Json& score = list.value()[id][1];
-    const bool finite =
-        score.is_number() && std::isfinite(score.get<double>());
+    const bool finite = score.is_number() && std::isfinite(score.get<double>());
     if (!finite) list.at(id).refuse("has a score that is not a finite number");
     spec.scores.push_back(score.get<double>());
     spec.lowest_score = std::min(spec.lowest_score, spec.scores.back());

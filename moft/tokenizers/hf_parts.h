@@ -39,10 +39,11 @@ std::unique_ptr<const TokenModel> read_model(
 // and flags that transformers gives them: tokenizer_config.json's
 // added_tokens_decoder, else added_tokens.json and special_tokens_map.json,
 // then the named special tokens (pad_token, additional_special_tokens ..).
-// Files that give one token two ids are refused.
+// Files that give one token two ids are refused. `model` holds the `entries`.
 std::vector<AddedToken> read_all_added_tokens(
     const JsonField& root,
-    const std::vector<VocabularyEntry>& model,
+    const std::vector<VocabularyEntry>& entries,
+    const Vocabulary& model,
     const std::filesystem::path& directory);
 
 // Flags and text of an added token; its id is left to the caller.
@@ -60,5 +61,12 @@ Json read_optional_json(const std::filesystem::path& path);
 // `content`.
 std::optional<std::string> read_token_text(
     const JsonField& config, const char* key);
+
+// The model's entries and the added tokens that are not among them.
+std::shared_ptr<const Vocabulary> join_vocabulary(
+    std::vector<VocabularyEntry> entries,
+    const std::vector<AddedToken>& added,
+    const Vocabulary& model,
+    const std::string& place);
 
 }  // namespace moft

@@ -11,19 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The model's tokens and the added ones that are not among them.
-std::shared_ptr<const Vocabulary> join_vocabulary(
-    std::vector<VocabularyEntry> entries,
-    const std::vector<AddedToken>& added,
-    const std::string& place) {
-  const Vocabulary model(entries, place);
-  for (const AddedToken& token : added) {
-    if (!model.find(token.content))
-      entries.push_back({token.content, token.id});
-  }
-  return std::make_shared<const Vocabulary>(std::move(entries), place);
-}
-
 // -- Template --------------------------------------------------------------
 
 TokenId known_token(const JsonField& field, const Vocabulary& vocabulary) {
@@ -89,36 +76,6 @@ std::optional<TokenId> read_named_token(
   const auto id = vocabulary.find(*written);
   if (!id) config.at(key).refuse("is not a token of tokenizer.json");
   return id;
-}
-
-// Before the added tokens are read, which would make bos and eos new tokens.
-void check_named_tokens(
-    const JsonField& root,
-    const fs::path& directory,
-    const std::vector<VocabularyEntry>& model) {
-  const auto known = [&](const std::string& written) {
-    for (const VocabularyEntry& entry : model) {
-      if (entry.written == written) return true;
-    }
-    if (!root.has("added_tokens")) return false;
-    const JsonField list = root.at("added_tokens");
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      if (list.at(i).text("content", "") == written) return true;
-    }
-    return false;
-  };
-  if (fs::exists(directory / "added_tokens.json")) return;
-  for (const char* name :
-       {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const Json json = read_optional_json(directory / name);
-    const JsonField config(json, (directory / name).string());
-    if (config.has("added_tokens_decoder")) return;
-    for (const char* key : {"bos_token", "eos_token"}) {
-      const auto written = read_token_text(config, key);
-      if (written && !written->empty() && !known(*written))
-        config.at(key).refuse("is not a token of tokenizer.json");
-    }
-  }
 }
 
 void read_named_tokens(const fs::path& directory, Pipeline& pipeline) {
@@ -201,10 +158,12 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& directory) {
   }
   Pipeline pipeline;
   std::vector<VocabularyEntry> entries = read_model_vocabulary(model);
-  check_named_tokens(root, directory, entries);
-  pipeline.added = read_all_added_tokens(root, entries, directory);
-  pipeline.vocabulary =
-      join_vocabulary(std::move(entries), pipeline.added, path.string());
+  {
+    const Vocabulary own(entries, path.string());
+    pipeline.added = read_all_added_tokens(root, entries, own, directory);
+    pipeline.vocabulary =
+        join_vocabulary(std::move(entries), pipeline.added, own, path.string());
+  }
   pipeline.normalizer = read_normalizer(root);
   pipeline.model = read_model(root, type, pipeline);
   read_post_processor(root, pipeline);

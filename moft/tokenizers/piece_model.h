@@ -21,10 +21,8 @@ class PieceModel final : public TokenModel {
       std::unique_ptr<const PieceEncoder> encoder,
       TokenDecoder decoder);
 
-  void encode(
-      std::string_view text,
-      bool at_start,
-      std::vector<TokenId>& ids) const override;
+  void encode(std::string_view text, bool at_start, std::vector<TokenId>& ids)
+      const override;
   std::string decode(std::span<const TokenId> ids) const override;
   std::string bytes(TokenId id) const override;
 

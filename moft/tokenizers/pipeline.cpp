@@ -62,6 +62,7 @@ class PipelineTokenizer final : public Tokenizer {
 
   std::string token_bytes(TokenId id) const override {
     if (!parts_.vocabulary->contains(id)) return {};
+    if (is_special(id)) return parts_.vocabulary->written(id);
     return parts_.model->bytes(id);
   }
 
@@ -114,8 +115,8 @@ class PipelineTokenizer final : public Tokenizer {
       if (segment.token) {
         ids.push_back(*segment.token);
       } else {
-        const bool at_start = stretch.at_start &&
-                              segment.text.data() == stretch.text.data();
+        const bool at_start =
+            stretch.at_start && segment.text.data() == stretch.text.data();
         parts_.model->encode(segment.text, at_start, ids);
       }
     }

@@ -87,8 +87,8 @@ void ScoredBpe::encode(
     } else {
       add_bytes(text, ids);
     }
-    const bool unknown =
-        ids.size() == before + 1 && spec_.unknown && ids.back() == *spec_.unknown;
+    const bool unknown = ids.size() == before + 1 && spec_.unknown &&
+                         ids.back() == *spec_.unknown;
     if (unknown && after_unknown) ids.pop_back();
     after_unknown = unknown;
   }

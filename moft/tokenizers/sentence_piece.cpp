@@ -240,9 +240,10 @@ void read_more_tokens(
     const fs::path& directory,
     const JsonField& config,
     std::vector<AddedToken>& to) {
-  std::vector<AddedToken> tokens = config.has("added_tokens_decoder")
-                                       ? read_decoder_tokens(config)
-                                       : read_added_tokens_file(directory, config);
+  std::vector<AddedToken> tokens =
+      config.has("added_tokens_decoder")
+          ? read_decoder_tokens(config)
+          : read_added_tokens_file(directory, config);
   for (AddedToken& token : tokens) {
     token.normalized = false;
     std::erase_if(

@@ -37,7 +37,7 @@ struct SpieceFile {
   bool unigram = true;        // else byte-pair encoding
   bool adds_prefix = true;    // a space before the text
   bool maps_characters = false;
-  std::int32_t bos = 1;       // -1: none
+  std::int32_t bos = 1;  // -1: none
   std::int32_t eos = 2;
 };
 

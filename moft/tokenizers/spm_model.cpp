@@ -63,16 +63,12 @@ Pipeline read_spm_vocabulary(
     entries.push_back({piece.text, static_cast<TokenId>(entries.size())});
   const std::string place = (directory / kSpmFile).string();
   const Json own = added_pieces(file.pieces);
+  const Vocabulary pieces(entries, place);
   Pipeline pipeline;
   pipeline.added =
-      read_all_added_tokens(JsonField(own, place), entries, directory);
-  const Vocabulary pieces(entries, place);
-  for (const AddedToken& token : pipeline.added) {
-    if (!pieces.find(token.content))
-      entries.push_back({token.content, token.id});
-  }
+      read_all_added_tokens(JsonField(own, place), entries, pieces, directory);
   pipeline.vocabulary =
-      std::make_shared<const Vocabulary>(std::move(entries), place);
+      join_vocabulary(std::move(entries), pipeline.added, pieces, place);
   return pipeline;
 }
 
@@ -142,8 +138,7 @@ std::unique_ptr<Tokenizer> load_spm(const fs::path& directory) {
   const fs::path config_path = directory / "tokenizer_config.json";
   const Json json = read_optional_json(config_path);
   const JsonField config(json, config_path.string());
-  const bool prefix =
-      file.adds_prefix && config.flag("add_prefix_space", true);
+  const bool prefix = file.adds_prefix && config.flag("add_prefix_space", true);
   Pipeline pipeline = read_spm_vocabulary(file, directory);
   PreTokenizer steps;
   const std::string space(kWrittenSpace);

@@ -1,9 +1,10 @@
 // SentencePiece for decoders (Llama 2, TinyLlama, Mistral) from
 // tokenizer.model: byte-pair encoding or unigram, with bytes for unknown
-// characters. Ids and texts are those of transformers' LlamaTokenizerFast, which
-// converts the same file, with tokenizer_config.json's legacy, add_bos_token,
-// add_eos_token and add_prefix_space. They are SentencePiece's, too, for files
-// like Llama 2's, which neither map characters nor remove spaces.
+// characters. Ids and texts are those of transformers' LlamaTokenizerFast,
+// which converts the same file, with tokenizer_config.json's legacy,
+// add_bos_token, add_eos_token and add_prefix_space. They are SentencePiece's,
+// too, for files like Llama 2's, which neither map characters nor remove
+// spaces.
 #pragma once
 
 #include <filesystem>

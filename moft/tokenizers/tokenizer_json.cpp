@@ -214,8 +214,7 @@ std::map<std::string, std::string> tokenizer_files(
   if (data.model == "llama") {
     tokenizer["normalizer"] = spm_normalizer(data);
     tokenizer["pre_tokenizer"] = nullptr;
-    tokenizer["post_processor"] =
-        has_bos(data) ? post_processor(data) : json();
+    tokenizer["post_processor"] = has_bos(data) ? post_processor(data) : json();
     tokenizer["decoder"] = spm_decoder(data);
     tokenizer["model"] = spm_bpe(data);
   } else {

@@ -36,10 +36,9 @@ ByteTrie::ByteTrie(std::size_t bytes)
     : edges_(std::bit_ceil(2 * bytes + 16)), ids_(1, -1) {}
 
 ByteTrie::Edge& ByteTrie::slot(std::uint32_t node, char byte) {
-  const std::uint64_t key =
-      (static_cast<std::uint64_t>(node) << 8 |
-       static_cast<unsigned char>(byte)) +
-      1;
+  const std::uint64_t key = (static_cast<std::uint64_t>(node) << 8 |
+                             static_cast<unsigned char>(byte)) +
+                            1;
   const std::size_t mask = edges_.size() - 1;
   std::size_t at = edge_hash(key) & mask;
   while (edges_[at].key != 0 && edges_[at].key != key)
@@ -59,10 +58,9 @@ void ByteTrie::insert(std::string_view text, TokenId id) {
 }
 
 std::uint32_t ByteTrie::next(std::uint32_t node, char byte) const {
-  const std::uint64_t key =
-      (static_cast<std::uint64_t>(node) << 8 |
-       static_cast<unsigned char>(byte)) +
-      1;
+  const std::uint64_t key = (static_cast<std::uint64_t>(node) << 8 |
+                             static_cast<unsigned char>(byte)) +
+                            1;
   const std::size_t mask = edges_.size() - 1;
   for (std::size_t at = edge_hash(key) & mask; edges_[at].key != 0;
        at = (at + 1) & mask) {

@@ -36,10 +36,8 @@ class WordPieceModel final : public TokenModel {
   WordPieceModel(
       std::shared_ptr<const Vocabulary> vocabulary, WordPieceSpec spec);
 
-  void encode(
-      std::string_view text,
-      bool at_start,
-      std::vector<TokenId>& ids) const override;
+  void encode(std::string_view text, bool at_start, std::vector<TokenId>& ids)
+      const override;
   std::string decode(std::span<const TokenId> ids) const override;
   std::string bytes(TokenId id) const override;
 

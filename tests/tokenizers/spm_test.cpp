@@ -187,6 +187,20 @@ TEST(Spm, StreamedBytesJoinToTheText) {
       tokenizer->decode(std::vector<TokenId>{byte, byte}), "\ufffd\ufffd");
 }
 
+// A template looks for special tokens by their written form.
+TEST(Spm, SpecialTokensAreGivenAsWritten) {
+  Json json = read_json(fixtures() / "spm_legacy/tokenizer.json");
+  const std::string name = "<\uff5cend\u2581of\u2581text\uff5c>";
+  json["added_tokens"].push_back(
+      {{"id", 520}, {"content", name}, {"special", true}});
+  json["added_tokens"][0]["special"] = true;
+  const Folder folder;
+  folder.write("tokenizer.json", json.dump());
+  const auto tokenizer = load_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->encode(name).back(), 520);
+  EXPECT_EQ(tokenizer->token_bytes(520), name);
+}
+
 // Text never becomes a special token or a byte token by its letters.
 TEST(Spm, WrittenSpecialTokensStayText) {
   std::vector<std::unique_ptr<Tokenizer>> all;
@@ -251,8 +265,7 @@ TEST_P(GgufCuts, EqualHuggingFaceAndSurviveExport) {
   const Json json = read_json(fixtures() / "uncut/tokenizer.json");
   const GgufTokenizerData data = as_gguf(json, GetParam().pre);
   const auto tokenizer = make_tokenizer(data);
-  expect_same_as_hugging_face(
-      *tokenizer, GetParam().fixture, /*framed=*/false);
+  expect_same_as_hugging_face(*tokenizer, GetParam().fixture, /*framed=*/false);
   const Folder folder;
   for (const auto& [name, text] : tokenizer_files(data))
     folder.write(name, text);
@@ -287,7 +300,8 @@ TEST(SpmRefusals, NameTheFileAndTheCure) {
       "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
   for (const char* name : {"tokenizer.model", "spiece.model"}) {
     folder.write(name, pointer);
-    EXPECT_TRUE(says(folder.answer(), {name, "Git LFS pointer", "git lfs pull"}));
+    EXPECT_TRUE(
+        says(folder.answer(), {name, "Git LFS pointer", "git lfs pull"}));
     fs::remove(folder.path() / name);
   }
   folder.write("tokenizer.json", pointer);
@@ -295,7 +309,8 @@ TEST(SpmRefusals, NameTheFileAndTheCure) {
   folder.write("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a)");
   EXPECT_TRUE(says(folder.answer(), {"tokenizer.json", "download it again"}));
   folder.write(
-      "tokenizer.json", R"({"model": {"type": "WordLevel", "vocab": {"a": 0}}})");
+      "tokenizer.json",
+      R"({"model": {"type": "WordLevel", "vocab": {"a": 0}}})");
   EXPECT_TRUE(says(folder.answer(), {"'WordLevel'", "BPE, Unigram"}));
   fs::remove(folder.path() / "tokenizer.json");
   folder.write("tokenizer.model", "IQ== 0\nIg== 1\n");
@@ -342,8 +357,7 @@ class AddedTokens : public ::testing::Test {
 };
 
 TEST_F(AddedTokens, OnlyInAddedTokensJson) {
-  folder_.write(
-      "added_tokens.json", fmt::format(R"({{"<call>": {}}})", size_));
+  folder_.write("added_tokens.json", fmt::format(R"({{"<call>": {}}})", size_));
   folder_.write(
       "special_tokens_map.json",
       R"({"additional_special_tokens": ["<call>"]})");

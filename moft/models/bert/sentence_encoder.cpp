@@ -161,12 +161,10 @@ std::optional<std::filesystem::path> find_pooling(
   std::string found;  // the kinds that are there
   for (std::size_t i = 0; modules.is_array() && i < modules.size(); ++i) {
     const Json& module = modules[i];
-    const bool readable =
-        module.is_object() && module.contains("type") &&
-        module["type"].is_string() && module.contains("path") &&
-        module["path"].is_string();
-    const std::string type =
-        readable ? module["type"].get<std::string>() : "?";
+    const bool readable = module.is_object() && module.contains("type") &&
+                          module["type"].is_string() &&
+                          module.contains("path") && module["path"].is_string();
+    const std::string type = readable ? module["type"].get<std::string>() : "?";
     found += (i == 0 ? "" : ", ") + type.substr(type.rfind('.') + 1);
     known = known && readable && i < 3 &&
             type.ends_with(std::string(".") + kinds[i]);
