@@ -118,8 +118,9 @@ std::string data_text(
     const LengthReport& report) {
   const std::string changed = report.describe();
   return fmt::format(
-      "{} examples from {} file{}, longest prompt {} tokens{}",
+      "{} example{} from {} file{}, longest prompt {} tokens{}",
       kept,
+      kept == 1 ? "" : "s",
       files.size(),
       files.size() == 1 ? "" : "s",
       report.longest,

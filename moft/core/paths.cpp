@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -108,7 +109,10 @@ bool is_glob(const std::string& path) {
 
 std::vector<std::string> match_glob(const std::string& pattern) {
   glob_t found{};
-  const int error = ::glob(pattern.c_str(), GLOB_ERR, nullptr, &found);
+  const auto stops = [](const char*, int error) {
+    return error == ENOENT || error == ENOTDIR ? 0 : 1;
+  };
+  const int error = ::glob(pattern.c_str(), 0, stops, &found);
   std::vector<std::string> paths(
       found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);

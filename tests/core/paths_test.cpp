@@ -97,6 +97,8 @@ TEST(MatchGlob, SortsByBytesAndSkipsHiddenFiles) {
           at + "a10.jsonl", at + "a2.jsonl", at + "b.jsonl"}));
   EXPECT_EQ(match_glob(at + "[xy]"), std::vector<std::string>{at + "x"});
   EXPECT_TRUE(match_glob(at + "none*").empty());
+  EXPECT_TRUE(match_glob(at + "none/*").empty());
+  EXPECT_TRUE(match_glob(at + "x/*").empty());
   fs::remove_all(folder);
 }
 
