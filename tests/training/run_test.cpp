@@ -177,28 +177,25 @@ TEST(TrainingRun, APolicyInAlarmDoesNotReplaceAnEarlierOne) {
   EXPECT_EQ(read_all(run / "policy/steering.safetensors"), before);
 }
 
-// One step so long that the parameters leave float32, or the logits do.
+// One step so long that the parameters leave float32.
 TEST(TrainingRun, APolicyThatIsNotFiniteIsNeitherSavedNorPublished) {
-  for (const double rate : {1e39, 1e30}) {
-    const Scratch scratch;
-    TinyRun options = six_steps();
-    options.steered_set = SteeredSet::kFull;
-    options.training.steps = 1;
-    options.training.checkpoint.every = 1;
-    options.training.optimizer.learning_rate = rate;
-    const fs::path run = scratch.path() / "run";
-    try {
-      run_in(run, scratch.path(), options);
-      ADD_FAILURE() << "published at a learning rate of " << rate;
-    } catch (const WorldError& error) {
-      const std::string message = error.what();
-      EXPECT_NE(message.find("stopped at step 1"), std::string::npos)
-          << message;
-      EXPECT_NE(message.find("not finite"), std::string::npos) << message;
-    }
-    EXPECT_TRUE(list_checkpoints(run).empty());
-    EXPECT_FALSE(fs::exists(run / "policy"));
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  options.steered_set = SteeredSet::kFull;
+  options.training.steps = 1;
+  options.training.checkpoint.every = 1;
+  options.training.optimizer.learning_rate = 1e39;
+  const fs::path run = scratch.path() / "run";
+  try {
+    run_in(run, scratch.path(), options);
+    ADD_FAILURE() << "published";
+  } catch (const WorldError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("stopped at step 1"), std::string::npos) << message;
+    EXPECT_NE(message.find("not finite"), std::string::npos) << message;
   }
+  EXPECT_TRUE(list_checkpoints(run).empty());
+  EXPECT_FALSE(fs::exists(run / "policy"));
 }
 
 // Memory that runs out in the third step.
