@@ -77,11 +77,16 @@ kernels::ReadBlocks blocks_of(
   return {{form.bits, form.run, form.offsets}, read};
 }
 
-// Buffers that old versions of transformers saved, and heads that a language
-// model does not have.
+// Buffers and unused parameters that old checkpoints hold, which transformers
+// and llama.cpp pass over too, and heads that a language model does not have.
 bool is_harmless(std::string_view name) {
   for (const char* part :
-       {"rotary_emb.inv_freq", "rope_freqs", "v_head.", "masked_bias"})
+       {"rotary_emb.inv_freq",
+        "EncDecAttention.relative_attention_bias",
+        "rope_freqs",
+        "attn_rot_embd",
+        "masked_bias",
+        "v_head."})
     if (name.find(part) != std::string_view::npos) return true;
   return false;
 }
