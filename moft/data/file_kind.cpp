@@ -27,10 +27,13 @@ std::string shell_word(const std::string& text) {
   return quoted + "'";
 }
 
-// "posts.csv" -> "posts.jsonl".
+// "posts.csv" -> "posts.jsonl", and never the file itself, which a shell
+// would empty before it is read.
 std::string converted(const std::string& path) {
-  return shell_word(
-      std::filesystem::path(path).replace_extension(".jsonl").string());
+  std::filesystem::path target(path);
+  target.replace_extension(".jsonl");
+  if (target == path) target.replace_extension(".lines.jsonl");
+  return shell_word(target.string());
 }
 
 std::string in_python(const std::string& path, const std::string& code) {
@@ -115,21 +118,32 @@ std::optional<std::string> describe_wide(
 std::optional<std::string> describe_table(
     const std::string& path, std::string_view line) {
   const std::string extension = std::filesystem::path(path).extension();
-  const bool tabs =
-      extension == ".tsv" || line.find('\t') != std::string_view::npos;
+  const auto count = [&](char sign) {
+    return std::count(line.begin(), line.end(), sign);
+  };
   const bool named = extension == ".csv" || extension == ".tsv";
-  const bool commas = line.find(',') != std::string_view::npos;
-  if (!named && !tabs && !commas) return std::nullopt;
+  // Prose has a blank behind its commas.
+  const bool commas =
+      count(',') > 0 && line.find(", ") == std::string_view::npos;
+  if (!named && count('\t') == 0 && !commas) return std::nullopt;
+  std::string kind = "commas (CSV)", delimiter;
+  if (extension == ".tsv" || count('\t') > 0) {
+    kind = "tabs (TSV)";
+    delimiter = ", delimiter='\\t'";
+  } else if (count(';') > count(',')) {
+    kind = "semicolons (CSV)";
+    delimiter = ", delimiter=';'";
+  }
   return fmt::format(
-      "is {}, not JSON lines; convert it: {}",
-      tabs ? "a table with tabs (TSV)" : "a table with commas (CSV)",
+      "is a table with {}, not JSON lines; convert it: {}",
+      kind,
       in_python(
           path,
           fmt::format(
               "import csv, json, sys; [print(json.dumps(row, "
               "ensure_ascii=False)) for row in csv.DictReader(open(sys.argv[1],"
               " newline='', encoding='utf-8-sig'){})]",
-              tabs ? ", delimiter='\\t'" : "")));
+              delimiter)));
 }
 
 std::optional<std::string> describe_text(

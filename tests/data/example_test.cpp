@@ -162,7 +162,28 @@ TEST_F(ReadExamples, NamesOtherFormats) {
   for (const auto& [content, what] : kCases) {
     const std::string message = refusal(content);
     EXPECT_EQ(message.find("F: "s + what), 0u) << message;
+    // `> FILE` would empty the file that the command is to read.
+    EXPECT_EQ(message.find("> " + path_.string()), std::string::npos)
+        << message;
   }
+}
+
+TEST_F(ReadExamples, NamesATablesSeparator) {
+  const std::string semicolons = refusal("post;text\n1;2\n");
+  EXPECT_EQ(semicolons.find("F:1: not JSON"), 0u) << semicolons;
+  const std::string path = path_.string() + ".csv";
+  std::ofstream(path) << "post;text\n1;2\n";
+  try {
+    read_examples(path);
+    ADD_FAILURE() << "a table was read";
+  } catch (const CallerError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("semicolons (CSV)"), std::string::npos) << message;
+    EXPECT_NE(message.find("delimiter=';'"), std::string::npos) << message;
+  }
+  std::filesystem::remove(path);
+  const std::string prose = refusal("Hello, world.\n");
+  EXPECT_EQ(prose.find("F:1: not JSON: byte 1 is 'Hello'"), 0u) << prose;
 }
 
 std::string gzip(const std::string& text) {

@@ -205,7 +205,8 @@ TEST(Sft, EachCommandRefusesTheOthersRecipes) {
   EXPECT_TRUE(has(sft.errors(), "`moft train`")) << sft.errors();
   Program check(scratch.path(), {"recipe", "check", "sft.yaml"});
   EXPECT_EQ(check.exit_code(), 0) << check.errors();
-  EXPECT_EQ(check.output(), "sft.yaml: good; 5 and 1 pairs\n");
+  EXPECT_TRUE(check.output().starts_with("sft.yaml: good; 5 and 1 pairs\n"))
+      << check.output();
   Program both(
       scratch.path(), {"recipe", "check", "sft.yaml", "model.path=tokenizer"});
   EXPECT_EQ(both.exit_code(), 2);
