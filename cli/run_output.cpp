@@ -183,10 +183,10 @@ std::optional<Checkpoint> open_output(
 void throw_other_recipe(const Checkpoint& checkpoint, const std::string& key) {
   throw_caller_error(
       "the recipe differs from {} in {}, which changes the result; resume "
-      "with the same value, or train into another output{}",
+      "with the same value, or {}",
       (checkpoint.directory / "recipe.yaml").string(),
       key,
-      way_on_from(checkpoint.directory.parent_path().parent_path()));
+      cure_of_other_inputs(checkpoint));
 }
 
 void check_steps(const Checkpoint& checkpoint, const StepsChange& change) {
