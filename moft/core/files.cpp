@@ -80,6 +80,12 @@ void refuse_lfs_pointer(const fs::path& path, std::string_view text) {
         "{}: is a Git LFS pointer, not the file itself; run `git lfs pull` in "
         "its repository, or download the file again",
         path.string());
+  if (text.starts_with("../../blobs/") && text.size() < 200)
+    throw_caller_error(
+        "{}: holds the path of a file in a Hugging Face cache instead of being "
+        "a link to it; copy the cache with its links (cp -a), or download the "
+        "model again",
+        path.string());
 }
 
 MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {

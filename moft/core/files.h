@@ -46,8 +46,8 @@ class MappedFile {
 };
 
 // CallerError when `text`, the beginning of the file at `path` or more of it,
-// is a Git LFS pointer: the few lines that stand for a file which was never
-// downloaded. MappedFile and read_text() ask this of every file.
+// stands for a file that is not there: a Git LFS pointer, or a link of a cache
+// that was copied as text. MappedFile and read_text() ask this of every file.
 void refuse_lfs_pointer(
     const std::filesystem::path& path, std::string_view text);
 

@@ -385,6 +385,8 @@ TEST_F(Files, PointersOfGitLfsAreNotTakenForTheFile) {
   };
   refuses([&] { read_text(folder_ / "x"); });
   refuses([&] { MappedFile file(folder_ / "x"); });
+  put("x", "../../blobs/e661efc28217e3bb6d05613aacd05e78");
+  expect_refusal<CallerError>([&] { read_text(folder_ / "x"); }, "its links");
   put("x", "the version https://git-lfs.github.com/spec/v1");
   EXPECT_EQ(read_text(folder_ / "x").size(), 46u);
 }
