@@ -126,10 +126,14 @@ std::string SteeredPolicy::text_of(const Generation& generation) const {
     tokens = tokens.first(tokens.size() - 1);
   }
   if (!generation.stop_at) return tokenizer_->decode(tokens);
+  // Special tokens count for the place of the stop, but are no text.
   std::string bytes;
-  for (const TokenId token : tokens)
-    bytes += tokenizer_->token_bytes(token);
-  bytes.resize(std::min(bytes.size(), *generation.stop_at));
+  std::size_t left = *generation.stop_at;
+  for (const TokenId token : tokens) {
+    const std::string more = tokenizer_->token_bytes(token).substr(0, left);
+    left -= more.size();
+    if (!tokenizer_->is_special(token)) bytes += more;
+  }
   // SentencePiece's decoding drops a space in front that the bytes have.
   const bool dropped =
       bytes.starts_with(' ') && !tokenizer_->decode(tokens).starts_with(' ');
