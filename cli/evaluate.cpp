@@ -240,7 +240,7 @@ class EvaluateCommand : public Command {
     check_alpha(
         run,
         *policy,
-        encode_prompt(prompt, examples.at(0), policy->tokenizer()));
+        make_prompt(prompt, examples.at(0), policy->tokenizer()));
     Report report = evaluate_policy(
         *policy,
         objectives,
@@ -257,9 +257,9 @@ class EvaluateCommand : public Command {
 
   // Whether alpha is a knob at all; the front may be at one alpha only.
   void check_alpha(
-      const EvaluatedRun& run, SteeredPolicy& policy, const TokenIds& prompt) {
+      const EvaluatedRun& run, SteeredPolicy& policy, const Prompt& prompt) {
     if (!has_alpha_knob(run)) return;
-    if (alpha_effect(policy, prompt) >= kLeastSteeringEffect) return;
+    if (knob_effects(policy, prompt).alpha >= kLeastSteeringEffect) return;
     remarks_.push_back(fmt::format(
         "Warning: the policy of {} does not answer to alpha: its logits at "
         "alpha {} equal those at 1.",

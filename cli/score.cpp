@@ -58,7 +58,11 @@ class ScoreCommand : public Command {
             "{}: the completion has no tokens; write at least one word",
             pair.where);
       }
-      check_room_for(request, pair, policy->model().info().context);
+      const auto prompt = policy->conditioned_prompt(request.prompt, steering);
+      check_room_for(
+          prompt.size() + request.completion.size(),
+          pair,
+          policy->model().info().context);
       requests.push_back(std::move(request));
     }
     const ScoreOptions options{
@@ -70,9 +74,8 @@ class ScoreCommand : public Command {
 
  private:
   static void check_room_for(
-      const ScoreRequest& request, const Example& pair, std::int64_t context) {
-    const auto tokens = static_cast<std::int64_t>(
-        request.prompt.size() + request.completion.size());
+      std::size_t size, const Example& pair, std::int64_t context) {
+    const auto tokens = static_cast<std::int64_t>(size);
     if (tokens <= context) return;
     throw_caller_error(
         "{}: prompt and completion have {} tokens, more than the model's {}; "
