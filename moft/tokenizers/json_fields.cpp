@@ -47,7 +47,7 @@ bool JsonField::has(const char* key) const {
 JsonField JsonField::at(const char* key) const {
   if (!has(key)) {
     throw_caller_error(
-        "{}: the field '{}' is missing; fetch the file again", place_, key);
+        "{}: the field '{}' is missing; download the file again", place_, key);
   }
   return {*value_->find(key), place_ + "." + key};
 }

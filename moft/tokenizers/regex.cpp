@@ -129,7 +129,7 @@ Regex::Regex(std::string_view pattern, std::string_view place)
     pcre2_get_error_message(error, message.data(), message.size());
     throw_caller_error(
         "{}: the pre-tokenizer's regular expression '{}' cannot be read ({}); "
-        "mend it or take another model",
+        "fix it or take another model",
         place,
         pattern,
         reinterpret_cast<const char*>(message.data()));

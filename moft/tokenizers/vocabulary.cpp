@@ -83,7 +83,7 @@ Vocabulary::Vocabulary(
   const std::size_t limit = 2 * entries.size() + 65536;
   if (static_cast<std::size_t>(largest) >= limit) {
     throw_caller_error(
-        "{}: the largest id is {} but there are only {} tokens; mend the ids",
+        "{}: the largest id is {} but there are only {} tokens; fix the ids",
         place,
         largest,
         entries.size());

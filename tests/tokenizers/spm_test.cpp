@@ -281,6 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
         Cut{"qwen35", "cut_qwen35"},
         Cut{"llama-v3", "cut_llama3"},
         Cut{"llama3", "cut_llama3"},
+        Cut{"llama-bpe", "cut_llama3"},
+        Cut{"qwen2", "cut_qwen2"},
         Cut{"tekken", "cut_tekken"},
         Cut{"gpt-4o", "cut_gpt4o"},
         Cut{"llama4", "cut_gpt4o"},
