@@ -1,5 +1,6 @@
 #include "cli/preflight.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 
@@ -37,7 +38,10 @@ bool Findings::attempt(const std::function<void()>& check) {
 }
 
 void Findings::problem(std::string sentence) {
-  problems_.push_back(std::move(sentence));
+  // One file may be read as two parts of the data.
+  if (std::find(problems_.begin(), problems_.end(), sentence) ==
+      problems_.end())
+    problems_.push_back(std::move(sentence));
 }
 
 void Findings::warn(std::string sentence) {

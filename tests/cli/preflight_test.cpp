@@ -95,6 +95,23 @@ TEST_F(Preflight, FindsAModelThatCannotRun) {
   has(problems({}), "model.safetensors");
 }
 
+// A token that was added to the tokenizer without a row in the model.
+TEST_F(Preflight, FindsPromptsThatTheModelCannotEmbed) {
+  std::string tokenizer = read_file(folder_.path() / "base/tokenizer.json");
+  const std::string added = "\"added_tokens\":[";
+  tokenizer.insert(
+      tokenizer.find(added) + added.size(),
+      "{\"id\":29,\"content\":\"<tool>\",\"single_word\":false,\"lstrip\":"
+      "false,\"rstrip\":false,\"normalized\":false,\"special\":true},");
+  folder_.write("base/tokenizer.json", tokenizer);
+  const ProgramResult unused = moft("check");
+  EXPECT_EQ(unused.exit_code, 0) << unused.err;
+  has(unused.err,
+      "warning: the tokenizer has 30 tokens but the model embeds 29");
+  has(problems({"data.prompt_template='{post}<tool>'"}),
+      "train.jsonl:1: the prompt holds token 29, but the model embeds 29");
+}
+
 TEST_F(Preflight, MeasuresEveryPromptAgainstTheContext) {
   folder_.write("train.jsonl", post("a") + post(std::string(60, 'b')));
   const std::string found = problems({});
