@@ -152,7 +152,7 @@ PolicyDefinition make_definition(
       {"base", fs::path(recipe.policy.model).filename().string()},
       {"moft", kMoftVersion}};
   for (const auto& [name, hash] : hashes)
-    if (name != kWordsPlace) definition.provenance["xxh3 " + name] = hash;
+    definition.provenance["xxh3 " + name] = hash;
   return definition;
 }
 
