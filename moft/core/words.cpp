@@ -92,14 +92,14 @@ Character first_character(std::string_view text) {
   return {value, length};
 }
 
-enum class Kind { kSpace, kInvisible, kSign, kPunctuation, kOther };
+enum class CharacterKind { kSpace, kInvisible, kSign, kPunctuation, kOther };
 
-Kind kind_of(char32_t value) {
-  if (is_in(kWhiteSpace, value)) return Kind::kSpace;
-  if (is_in(kInvisibleRanges, value)) return Kind::kInvisible;
-  if (is_in(kWordSigns, value)) return Kind::kSign;
-  if (is_in(kPunctuationRanges, value)) return Kind::kPunctuation;
-  return Kind::kOther;
+CharacterKind kind_of(char32_t value) {
+  if (is_in(kWhiteSpace, value)) return CharacterKind::kSpace;
+  if (is_in(kInvisibleRanges, value)) return CharacterKind::kInvisible;
+  if (is_in(kWordSigns, value)) return CharacterKind::kSign;
+  if (is_in(kPunctuationRanges, value)) return CharacterKind::kPunctuation;
+  return CharacterKind::kOther;
 }
 
 // The words of one run between white space.
@@ -116,15 +116,15 @@ void split_run(std::string_view run, std::vector<std::string_view>& words) {
   };
   for (std::size_t at = 0; at < run.size();) {
     const Character character = first_character(run.substr(at));
-    const Kind kind = kind_of(character.value);
-    if (kind == Kind::kSign) {
+    const CharacterKind kind = kind_of(character.value);
+    if (kind == CharacterKind::kSign) {
       end_stretch(at, /*sign_follows=*/true);
       words.push_back(run.substr(at, character.length));
       signs = true;
       begin = at + character.length;
     }
-    wordlike = wordlike || kind == Kind::kOther;
-    punctuation = punctuation || kind == Kind::kPunctuation;
+    wordlike = wordlike || kind == CharacterKind::kOther;
+    punctuation = punctuation || kind == CharacterKind::kPunctuation;
     at += character.length;
   }
   end_stretch(run.size(), /*sign_follows=*/false);
@@ -150,8 +150,9 @@ std::vector<std::string_view> split_words(std::string_view text) {
 bool is_blank(std::string_view text) {
   while (!text.empty()) {
     const Character character = first_character(text);
-    const Kind kind = kind_of(character.value);
-    if (kind != Kind::kSpace && kind != Kind::kInvisible) return false;
+    const CharacterKind kind = kind_of(character.value);
+    if (kind != CharacterKind::kSpace && kind != CharacterKind::kInvisible)
+      return false;
     text.remove_prefix(character.length);
   }
   return true;

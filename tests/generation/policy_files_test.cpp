@@ -356,7 +356,8 @@ TEST_F(PlainModelTest, AnExportSaysTheTypeOfItsNumbersUnderBothNames) {
 
 TEST_F(PlainModelTest, ScoresThatAreNotNumbersAreAnError) {
   const auto plain = load_policy(base());
-  const std::vector<ScoreRequest> requests{{{3, 9}, {5, 1}, std::nullopt}};
+  const std::vector<ScoreRequest> requests{
+      {TokenIds{3, 9}, {5, 1}, std::nullopt}};
   EXPECT_NO_THROW(plain->score(requests, {}));
   for (const auto& parameter : plain->model().steerable().parameters) {
     if (parameter->name() == "model.norm.weight")

@@ -37,7 +37,7 @@ TEST_F(SpmPolicyTest, AStopStringCutsTheDecodedText) {
   std::size_t compared = 0;
   for (std::uint32_t row = 0; row < 40; ++row) {
     CompletionRequest request;
-    request.prompt = {3, 9, 0};
+    request.prompt = TokenIds{3, 9, 0};
     request.key = {11, Purpose::kTest, 0, row};
     options.stop_strings.clear();
     const std::string whole = policy.complete({request}, options)[0].text;
