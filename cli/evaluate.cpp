@@ -51,11 +51,12 @@ class EvaluateCommand : public Command {
             options_.weightings,
             "Points of the front, spread evenly over the simplex")
         .range(2, 10000);
-    parser.add_option(
-        "--prompts",
-        prompts_,
-        "Held-out prompts used, from the first; "
-        "default: all");
+    parser
+        .add_option(
+            "--prompts",
+            prompts_,
+            "Held-out prompts used, from the first; default: all")
+        .range(1, 1'000'000'000);
     parser
         .add_option(
             "--samples",

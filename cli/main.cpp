@@ -140,6 +140,7 @@ int run_guarded(int argc, char** argv) {
 }  // namespace moft
 
 int main(int argc, char** argv) {
+  moft::hold_standard_streams();
   moft::report_bus_errors();
   const int code = moft::run_guarded(argc, argv);
   // Without taking down libtorch's tables of operators, which nobody reads now.

@@ -13,69 +13,19 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
+#include "moft/rewards/similarity.h"
 #include "moft/training/online.h"
 
 #include "cli/compute.h"
 #include "cli/data_parts.h"
-#include "cli/preflight_costs.h"
+#include "cli/preflight_looks.h"
 #include "cli/recipe_examples.h"
 #include "cli/recipe_loading.h"
+#include "cli/start.h"
 
 namespace moft {
 
 namespace fs = std::filesystem;
-
-bool Findings::attempt(const std::function<void()>& check) {
-  try {
-    check();
-    return true;
-  } catch (const CallerError& error) {
-    problem(error.what());
-  } catch (const WorldError& error) {
-    problem(error.what());
-  }
-  return false;
-}
-
-void Findings::problem(std::string sentence) {
-  // One file may be read as two parts of the data.
-  if (std::find(problems_.begin(), problems_.end(), sentence) ==
-      problems_.end())
-    problems_.push_back(std::move(sentence));
-}
-
-void Findings::warn(std::string sentence) {
-  warnings_.push_back(std::move(sentence));
-}
-
-void Findings::note(std::string what, std::string found) {
-  notes_.emplace_back(std::move(what), std::move(found));
-}
-
-void Findings::print() const {
-  for (const auto& [what, found] : notes_)
-    fmt::print("{:<11} {}\n", what, found);
-  std::fflush(stdout);
-  for (const std::string& sentence : warnings_)
-    fmt::print(stderr, "moft: warning: {}\n", sentence);
-  for (const std::string& sentence : problems_)
-    fmt::print(stderr, "moft: {}\n", sentence);
-}
-
-void Findings::settle() const {
-  if (!problems_.empty()) {
-    throw_caller_error(
-        "{}{}",
-        problems_.front(),
-        problems_.size() == 1
-            ? std::string()
-            : fmt::format(
-                  " ({} more: `moft recipe check` lists them)",
-                  problems_.size() - 1));
-  }
-  for (const std::string& sentence : warnings_)
-    log_warning("{}", sentence);
-}
 
 namespace {
 
@@ -141,6 +91,31 @@ void check_overlap(
     const std::string shared = check_parts(prompt_template, parts, place);
     if (!shared.empty()) findings.warn(shared);
   });
+}
+
+// A template without a field makes the same text of every example; doubled
+// braces, as Jinja writes them, are braces here.
+void check_template(
+    Findings& findings, const std::string& text, const std::string& key) {
+  findings.attempt([&] {
+    if (!PromptTemplate(text).field_names().empty()) return;
+    throw_caller_error(
+        "{} names no field, so it is the same for every example{}; write a "
+        "field in single braces, such as {{post}}",
+        key,
+        text.find("{{") == std::string::npos
+            ? ""
+            : " ({{ }} stand for braces here)");
+  });
+}
+
+// The encoder's files, before its weights are read.
+void check_encoder(const std::string& name, const SimilarityOptions& options) {
+  try {
+    check_text_embedder(options.model);
+  } catch (const CallerError& error) {
+    throw_caller_error("objective '{}': {}", name, error.what());
+  }
 }
 
 // Whether answers end where the prompt's format ends a turn.
@@ -246,17 +221,9 @@ void check_disk(
 std::string words_of(
     const Recipe& recipe, const std::shared_ptr<const Tokenizer>& tokenizer) {
   if (!recipe.conditioning.prompt) return {};
-  PolicyDefinition definition;
-  for (const auto& [name, objective] : recipe.objectives)
-    definition.objectives.push_back(
-        {name, objective.range[0], objective.range[1]});
-  definition.conditioning = recipe.conditioning;
+  PolicyDefinition definition = definition_of(recipe);
   definition.conditioning.steered_set = SteeredSet::kNone;
   definition.conditioning.freeze_shared = true;  // nothing is copied
-  definition.conditioning.alpha_min =
-      recipe.conditioning.alpha_min.value_or(recipe.training.kl_strength);
-  definition.kl_strength = recipe.training.kl_strength;
-  definition.prompt_template = recipe.data.prompt_template;
   return longest_prompt_words(SteeredPolicy(
       load_language_model(recipe.policy.model), tokenizer, definition));
 }
@@ -277,8 +244,11 @@ class TrainingCheck {
       check_overlap(
           findings(), recipe_.data.prompt_template, parts_, options_.place);
     }
-    findings().attempt([&] { check_rewards(); });
+    check_template(
+        findings(), recipe_.data.prompt_template, "data.prompt_template");
+    rewards_are_good_ = findings().attempt([&] { check_rewards(); });
     if (!model) return std::move(result_);
+    findings().attempt([&] { check_start(recipe_, base_); });
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
     findings().attempt([&] { words_ = words_of(recipe_, tokenizer_); });
@@ -287,7 +257,8 @@ class TrainingCheck {
     if (train && room) findings().attempt([&] { fit_training(); });
     if (held_out && room) {
       findings().attempt([&] {
-        result_.evaluation = fit_held_out(Split::kEvaluation, parts_.evaluation);
+        result_.evaluation =
+            fit_held_out(Split::kEvaluation, parts_.evaluation);
       });
     }
     if (final && room) {
@@ -316,6 +287,9 @@ class TrainingCheck {
   }
 
   void check_rewards() {
+    for (const auto& [name, objective] : recipe_.objectives) {
+      if (objective.similarity) check_encoder(name, *objective.similarity);
+    }
     const ObjectiveSet objectives =
         make_objectives(recipe_.objectives, ".", at::kCPU);
     findings().note("objectives", join(objectives.names(), ", "));
@@ -370,7 +344,8 @@ class TrainingCheck {
     const std::size_t kept = result_.train.examples.size();
     findings().note(
         "train", data_text(recipe_.data.train, kept, result_.train.report));
-    look_at_long_texts(findings(), recipe_, result_.train.examples);
+    if (rewards_are_good_)
+      look_at_long_texts(findings(), recipe_, result_.train.examples);
     look_at_memory(
         findings(), recipe_, base_, result_.train.report.longest);
     TrainingOptions& training = recipe_.training;
@@ -406,6 +381,7 @@ class TrainingCheck {
   std::shared_ptr<const Tokenizer> tokenizer_;
   DataParts parts_;
   std::string words_;
+  bool rewards_are_good_ = false;
 };
 
 }  // namespace
@@ -423,6 +399,10 @@ SftPreflight check_finetuning(
     SftRecipe& recipe, const PreflightOptions& options) {
   SftPreflight result;
   Findings& findings = result.findings;
+  check_template(
+      findings, recipe.data.prompt_template, "data.prompt_template");
+  check_template(
+      findings, recipe.data.completion_template, "data.completion_template");
   const bool model = findings.attempt([&] {
     result.start = start_finetuning(recipe, options.load);
     note_model(findings, result.start.model, *result.start.tokenizer);
@@ -451,6 +431,12 @@ SftPreflight check_finetuning(
       read("train", recipe.data.train, parts.train, result.train);
   const bool held_out = read(
       "evaluation", recipe.data.evaluation, parts.evaluation, result.held_out);
+  look_at_written_ends(
+      findings,
+      recipe.data.completion_template,
+      parts.train,
+      result.start.model,
+      *result.start.tokenizer);
   if (train && held_out)
     check_overlap(findings, recipe.data.prompt_template, parts, options.place);
   check_disk(

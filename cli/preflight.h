@@ -6,38 +6,17 @@
 // before they touch their output folder.
 #pragma once
 
-#include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "moft/data/fit_prompts.h"
 
+#include "cli/findings.h"
 #include "cli/recipe.h"
 #include "cli/run_output.h"
 #include "cli/sft_start.h"
 
 namespace moft {
-
-class Findings {
- public:
-  // Runs a check; what it throws becomes a problem. False then.
-  bool attempt(const std::function<void()>& check);
-  void problem(std::string sentence);
-  void warn(std::string sentence);
-  void note(std::string what, std::string found);
-
-  bool good() const { return problems_.empty(); }
-  // Problems and warnings go to standard error, the notes to standard output.
-  void print() const;
-  // Logs the warnings. CallerError with the first problem.
-  void settle() const;
-
- private:
-  std::vector<std::string> problems_;
-  std::vector<std::string> warnings_;
-  std::vector<std::pair<std::string, std::string>> notes_;
-};
 
 struct TrainPreflight {
   Findings findings;

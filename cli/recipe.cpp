@@ -36,6 +36,16 @@ void Recipe::check(const std::string& path) const {
         path,
         shortest_number(training.kl_strength));
   }
+  if (conditioning.alpha_min == 0.0 && training.kl_strength > 0 &&
+      conditioning.f_mix == FMix::kSoftmdp) {
+    throw_caller_error(
+        "{}conditioning.alpha_min is 0, which under f_mix softmdp leaves no "
+        "KL strength but 0, while {}training.kl_strength is {}; leave "
+        "alpha_min out, or give a number above 0",
+        path,
+        path,
+        shortest_number(training.kl_strength));
+  }
   check_knobs(path);
   const bool words = training.value.prompt == ValuePrompt::kConditioned;
   if (training.baseline == Baseline::kValue && words && !conditioning.prompt) {

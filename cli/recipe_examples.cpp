@@ -40,6 +40,21 @@ std::vector<Example> fit_to_policy(
   return std::move(fitted.examples);
 }
 
+PolicyDefinition definition_of(const Recipe& recipe) {
+  PolicyDefinition definition;
+  for (const auto& [name, objective] : recipe.objectives) {
+    definition.objectives.push_back(
+        {name, objective.range[0], objective.range[1]});
+  }
+  definition.conditioning = recipe.conditioning;
+  definition.conditioning.alpha_min =
+      recipe.conditioning.alpha_min.value_or(recipe.training.kl_strength);
+  definition.kl_strength = recipe.training.kl_strength;
+  definition.temperature = recipe.policy.temperature;
+  definition.prompt_template = recipe.data.prompt_template;
+  return definition;
+}
+
 void check_fields(const std::vector<Example>& examples, const Recipe& recipe) {
   PromptTemplate(recipe.data.prompt_template).check(examples);
   for (const auto& [name, objective] : recipe.objectives) {

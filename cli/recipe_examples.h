@@ -29,6 +29,9 @@ std::vector<Example> fit_to_policy(
     ExamplesFor purpose,
     SteeredPolicy& policy);
 
+// The policy that a recipe trains, without provenance.
+PolicyDefinition definition_of(const Recipe& recipe);
+
 // CallerError for an example without a field that the prompt template, a
 // reward or the reference needs.
 void check_fields(const std::vector<Example>& examples, const Recipe& recipe);

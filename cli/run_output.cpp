@@ -62,6 +62,22 @@ void refuse_input_to_remove(const fs::path& directory, const RunPlan& plan) {
   }
 }
 
+// A run inside a model's folder would turn it into something else.
+void refuse_output_in_input(const fs::path& directory, const RunPlan& plan) {
+  std::error_code ignored;
+  const fs::path output = fs::weakly_canonical(directory, ignored);
+  for (const auto& [key, input] : plan.inputs) {
+    if (!fs::exists(fs::path(input) / "config.json", ignored) ||
+        fs::weakly_canonical(input, ignored) != output) {
+      continue;
+    }
+    throw_caller_error(
+        "output is {}, the folder of {}; choose another output",
+        directory.string(),
+        key);
+  }
+}
+
 [[noreturn]] void throw_other_kind(
     const fs::path& directory, RunKind kind, const OutputFlags& flags) {
   throw_caller_error(
@@ -69,6 +85,14 @@ void refuse_input_to_remove(const fs::path& directory, const RunPlan& plan) {
       directory.string(),
       command_of(kind),
       flags.resume.empty() ? ", or replace it (--overwrite)" : "");
+}
+
+[[noreturn]] void throw_in_the_way(const fs::path& path, RunKind kind) {
+  throw_caller_error(
+      "{}: `{}` would write over it, but no run of moft is known to have "
+      "written it; choose another output directory, or move it away",
+      path.string(),
+      command_of(kind));
 }
 
 bool has_product(const fs::path& directory, RunKind kind) {
@@ -89,7 +113,27 @@ std::string cure_of_other_inputs(const Checkpoint& checkpoint) {
         "go on from the trained weights in another output (model.path: {})",
         (run / kModelDirectory).string());
   }
-  return "train into another output";
+  return fmt::format(
+      "train into another output; to go on from these weights, publish them "
+      "first (everything as it was, with {} steps and --resume auto)",
+      checkpoint.state.step);
+}
+
+// Things in the way that removing the run would leave where they are.
+void refuse_what_would_stay(const fs::path& directory, RunKind kind) {
+  const auto doomed = files_of_run(directory);
+  const auto goes = [&](const fs::path& path) {
+    return std::find(doomed.begin(), doomed.end(), path) != doomed.end();
+  };
+  for (const fs::path& thing : things_in_the_way(directory, kind)) {
+    const fs::path path = directory / thing;
+    bool all_go = goes(path);
+    if (fs::is_directory(path)) {
+      for (const auto& entry : fs::recursive_directory_iterator(path))
+        all_go = all_go && goes(entry.path());
+    }
+    if (!all_go) throw_in_the_way(path, kind);
+  }
 }
 
 }  // namespace
@@ -116,24 +160,32 @@ RunOutput choose_output(
     throw_caller_error(
         "--resume and --overwrite contradict each other; give one of them");
   }
-  if (!flags.resume.empty() && flags.resume != "auto")
-    return find_resume_point(flags.resume);
+  if (!flags.resume.empty() && flags.resume != "auto") {
+    RunOutput found = find_resume_point(flags.resume);
+    std::error_code ignored;
+    if (!flags.output.empty() &&
+        !fs::equivalent(flags.output, found.directory, ignored)) {
+      throw_caller_error(
+          "--resume {} goes on in {}, but --output is {}; leave --output out, "
+          "or copy the run there first and resume the copy",
+          quote_text(flags.resume, 200),
+          found.directory,
+          quote_text(flags.output, 200));
+    }
+    return found;
+  }
   return {flags.output.empty() ? of_the_recipe : flags.output, std::nullopt};
 }
 
 void refuse_things_in_the_way(const fs::path& directory, RunKind kind) {
   const auto things = things_in_the_way(directory, kind);
-  if (things.empty()) return;
-  throw_caller_error(
-      "{}: `{}` would write over it, but no run of moft is known to have "
-      "written it; choose another output directory, or move it away",
-      (directory / things.front()).string(),
-      command_of(kind));
+  if (!things.empty()) throw_in_the_way(directory / things.front(), kind);
 }
 
 void check_output(
     const OutputFlags& flags, const RunOutput& output, const RunPlan& plan) {
   const fs::path directory = output.directory;
+  refuse_output_in_input(directory, plan);
   const auto kind = find_run_kind(directory);
   if (kind && *kind != plan.kind && !flags.overwrite)
     throw_other_kind(directory, *kind, flags);
@@ -154,16 +206,33 @@ void check_output(
   }
   if (kind && flags.overwrite) {
     refuse_input_to_remove(directory, plan);
+    refuse_what_would_stay(directory, plan.kind);
   } else {
     refuse_things_in_the_way(directory, plan.kind);
   }
 }
 
+namespace {
+
+Checkpoint read_given_checkpoint(const fs::path& checkpoint) {
+  try {
+    return read_intact_checkpoint(checkpoint);
+  } catch (const CallerError& error) {
+    throw_caller_error(
+        "--resume {}: the checkpoint is damaged ({}); resume from another one "
+        "(--resume auto takes the newest that is intact)",
+        quote_text(checkpoint.string(), 200),
+        error.what());
+  }
+}
+
+}  // namespace
+
 std::optional<Checkpoint> open_output(
     const OutputFlags& flags, const RunOutput& output, const RunPlan& plan) {
   const fs::path directory = output.directory;
   check_output(flags, output, plan);
-  if (output.checkpoint) return read_intact_checkpoint(*output.checkpoint);
+  if (output.checkpoint) return read_given_checkpoint(*output.checkpoint);
   if (!flags.resume.empty()) {
     auto checkpoint = newest_intact_checkpoint(directory);
     if (checkpoint) return checkpoint;
@@ -173,11 +242,11 @@ std::optional<Checkpoint> open_output(
           directory.string());
     }
   }
-  if (flags.overwrite) {
-    remove_run(directory);
-    refuse_things_in_the_way(directory, plan.kind);
-  }
   return std::nullopt;
+}
+
+void clear_output(const OutputFlags& flags, const RunOutput& output) {
+  if (flags.overwrite) remove_run(output.directory);
 }
 
 void throw_other_recipe(const Checkpoint& checkpoint, const std::string& key) {

@@ -62,11 +62,14 @@ void refuse_things_in_the_way(
     const std::filesystem::path& directory, RunKind kind);
 
 // To be called once the directory is locked: checks it again, finds the
-// newest intact checkpoint of --resume and reads it, or makes room for a new
-// run with --overwrite. A run of this kind that has neither a checkpoint nor a
-// product begins again.
+// newest intact checkpoint of --resume and reads it. A run of this kind that
+// has neither a checkpoint nor a product begins again.
 std::optional<Checkpoint> open_output(
     const OutputFlags& flags, const RunOutput& output, const RunPlan& plan);
+
+// With --overwrite removes the run that is there. To be called when everything
+// that the new run reads has been read and found good.
+void clear_output(const OutputFlags& flags, const RunOutput& output);
 
 // The recipe that wrote a checkpoint.
 template <class T>

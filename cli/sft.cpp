@@ -92,17 +92,17 @@ class SftCommand : public Command {
     recipe_ = load_sft_recipe(source, arguments_.overrides);
     resolve_paths(recipe_, source);
     refuse_policies(recipe_);
-    const RunOutput output = settle_output(arguments_.output, recipe_);
+    output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
     const RunPlan plan = plan_of(recipe_);
-    check_output(arguments_.output, output, plan);
+    check_output(arguments_.output, output_, plan);
     const Compute compute = use_compute(recipe_.compute);
     SftPreflight ready = check_finetuning(
         recipe_,
         {arguments_.recipe, begins_by(arguments_.output), compute.load});
     ready.findings.settle();
     const RunLock lock(recipe_.output);
-    const auto resume = open_output(arguments_.output, output, plan);
+    const auto resume = open_output(arguments_.output, output_, plan);
     if (resume) check_same_recipe(*resume, recipe_);
     return finetune(std::move(ready), compute, resume);
   }
@@ -132,6 +132,7 @@ class SftCommand : public Command {
         make_run_setup(recipe_, print_options(recipe_), inputs, compute);
     setup.kind = RunKind::kSft;
     setup.base_path = base_path;
+    clear_output(arguments_.output, output_);
     SftRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run());
   }
@@ -189,6 +190,7 @@ class SftCommand : public Command {
 
   RunArguments arguments_;
   SftRecipe recipe_;
+  RunOutput output_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cli/signals.h"
 
+#include <fcntl.h>
 #include <atomic>
 #include <string_view>
 
@@ -63,6 +64,13 @@ void outlive_closed_pipes() {
 
 void report_bus_errors() {
   handle(SIGBUS, on_bus_error);
+}
+
+void hold_standard_streams() {
+  for (int stream = 0; stream <= 2; ++stream) {
+    // The lowest free number is the stream's own.
+    if (::fcntl(stream, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+  }
 }
 
 }  // namespace moft

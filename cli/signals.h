@@ -25,4 +25,9 @@ void outlive_closed_pipes();
 // of a crash.
 void report_bus_errors();
 
+// Opens /dev/null where standard input, output or error is closed: otherwise a
+// file opened later gets its number, and log lines are written into that file.
+// Before any file is opened.
+void hold_standard_streams();
+
 }  // namespace moft

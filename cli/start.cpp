@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "moft/core/errors.h"
+#include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
+
+#include "cli/recipe_examples.h"
 
 namespace moft {
 namespace {
@@ -59,7 +62,7 @@ std::string export_cure(const std::string& path) {
   return fmt::format(
       "make a model of it under one weighting, `moft export {} --weights .. "
       "--to DIR`, and give DIR",
-      path);
+      trained_policy_at(path).value_or(path).string());
 }
 
 }  // namespace
@@ -72,7 +75,7 @@ void refuse_policies(const Recipe& recipe) {
       fmt::format(
           "to go on from it, give policy.start: {} and as policy.model the "
           "base that it was trained from",
-          model));
+          trained_policy_at(model).value_or(model).string()));
   const auto& value = recipe.training.value.model;
   if (value) refuse_policy(*value, "training.value.model", export_cure(*value));
 }
@@ -90,12 +93,22 @@ void resolve_start(Recipe& recipe, const RecipeSource& source) {
   const auto policy = trained_policy_at(*start);
   if (!policy || !fs::is_directory(*start)) {
     throw_caller_error(
-        "{}: policy.start is {}, which is no trained policy (it has no "
+        "{}: policy.start is {}, which is not a trained policy (it has no "
         "moft.json); give a policy directory or the output of `moft train`",
         source.place,
         quote_text(*start, 200));
   }
   start = policy->string();
+}
+
+void check_start(const Recipe& recipe, const LoadedModel& base) {
+  if (!recipe.policy.start) return;
+  PolicyDefinition definition = definition_of(recipe);
+  for (const fs::path& file : base.weight_files) {
+    definition.provenance["xxh3 base weights " + file.filename().string()] =
+        hash_file(file);
+  }
+  plan_start(definition, *recipe.policy.start);
 }
 
 void start_policy(SteeredPolicy& policy, const std::string& start) {

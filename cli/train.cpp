@@ -18,6 +18,7 @@
 #include "cli/compute.h"
 #include "cli/preflight.h"
 #include "cli/recipe.h"
+#include "cli/recipe_examples.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
@@ -136,17 +137,7 @@ void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
 
 PolicyDefinition make_definition(
     const Recipe& recipe, const InputHashes& hashes) {
-  PolicyDefinition definition;
-  for (const auto& [name, objective] : recipe.objectives) {
-    definition.objectives.push_back(
-        {name, objective.range[0], objective.range[1]});
-  }
-  definition.conditioning = recipe.conditioning;
-  definition.conditioning.alpha_min =
-      recipe.conditioning.alpha_min.value_or(recipe.training.kl_strength);
-  definition.kl_strength = recipe.training.kl_strength;
-  definition.temperature = recipe.policy.temperature;
-  definition.prompt_template = recipe.data.prompt_template;
+  PolicyDefinition definition = definition_of(recipe);
   definition.provenance = {
       {"recipe", recipe.name},
       {"base", fs::path(recipe.policy.model).filename().string()},
@@ -223,6 +214,9 @@ class TrainCommand : public Command {
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
     RunSetup setup = make_setup(inputs, compute);
     setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
+    if (arguments_.output.overwrite)
+      require_finite_policy(policy, trainer.prompt(0));
+    clear_output(arguments_.output, output_);
     TrainingRun run(std::move(setup), policy, trainer, resume);
     return print_end(run.run(), policy);
   }

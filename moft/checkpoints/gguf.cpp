@@ -161,7 +161,7 @@ Header read_header(GgufCursor& cursor, std::span<const std::byte> file) {
       header.tensors > room / kLeastTensorBytes)
     throw_caller_error(
         "{}: claims {} metadata values and {} tensors, more than its {} bytes "
-        "can hold",
+        "can hold; the file is truncated or damaged, download it again",
         cursor.where(),
         header.values,
         header.tensors,

@@ -1,5 +1,6 @@
 #include "moft/checkpoints/hf_directory.h"
 
+#include <algorithm>
 #include <map>
 
 #include "moft/checkpoints/json_text.h"
@@ -68,6 +69,49 @@ void check_one_model(const fs::path& index, const fs::path& single) {
           index.filename().string());
 }
 
+// What lies there instead decides what to do.
+[[noreturn]] void throw_no_weights(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  const auto first = [&](auto matches) {
+    const auto found = std::find_if(names.begin(), names.end(), matches);
+    return found == names.end() ? std::string() : *found;
+  };
+  const auto ends = [](const char* ending) {
+    return [=](const std::string& name) { return name.ends_with(ending); };
+  };
+  std::string cure = "download the model again: no weights are there";
+  const std::string part = first(ends(".incomplete"));
+  const std::string shard = first([](const std::string& name) {
+    return name.find("-of-") != std::string::npos &&
+           name.ends_with(".safetensors");
+  });
+  const std::string other = first(ends(".safetensors"));
+  std::string pickle = first(ends(".bin"));
+  if (pickle.empty()) pickle = first(ends(".pth"));
+  if (pickle.empty()) pickle = first(ends(".h5"));
+  if (!part.empty()) {
+    cure = part + " is a download that was not finished: download it again";
+  } else if (!shard.empty()) {
+    cure = "its index is missing beside " + shard +
+           ": download model.safetensors.index.json as well";
+  } else if (!other.empty()) {
+    cure = "if " + other +
+           " holds the whole model, rename it to model.safetensors";
+  } else if (!pickle.empty()) {
+    cure = pickle +
+           " is read by Python alone: save the model with safe serialization "
+           "(save_pretrained)";
+  }
+  throw_caller_error(
+      "{}: holds neither model.safetensors nor model.safetensors.index.json; {}",
+      folder.string(),
+      cure);
+}
+
 }  // namespace
 
 HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
@@ -96,10 +140,7 @@ HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
   else if (is_there(index))
     open_shards(index);
   else
-    throw_caller_error(
-        "{}: holds neither model.safetensors nor model.safetensors.index.json; "
-        "save the model with safe serialization (save_pretrained)",
-        path_.string());
+    throw_no_weights(path_);
 }
 
 void HfDirectory::open_single(const fs::path& file) {

@@ -102,6 +102,11 @@ void read_value(
       }
       return;
     }
+    const bool none = node.kind == Node::Kind::kNull;
+    if (none && declaration.one_or_more && !declaration.required) {
+      value = {};
+      return;
+    }
     if (declaration.one_or_more && is_single(node)) {
       typename T::value_type inner{};
       read_value(inner, node, place, path, declaration);

@@ -1,6 +1,8 @@
 #include "moft/core/fields.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -94,6 +96,13 @@ std::string without_underscores(const std::string& text) {
   return plain;
 }
 
+// What to add to the number that is wanted where it stands in quotes.
+std::string quotes_advice(const Node& node) {
+  const bool quoted = node.kind == Kind::kString &&
+                      parse_real(without_underscores(node.text)).has_value();
+  return quoted ? " (without quotes)" : "";
+}
+
 // "1e3" and "10.0" are whole numbers, "1.5" is not.
 std::optional<std::int64_t> whole_number_of(const Node& node) {
   if (node.kind != Kind::kPlain) return parse_integer(node.text);
@@ -128,6 +137,22 @@ const ConditionalKeys* condition_of(
   return nullptr;
 }
 
+// Names that mean something else in every section that has one.
+bool is_generic(const std::string& name) {
+  constexpr std::string_view kNames[] = {
+      "name",
+      "kind",
+      "steps",
+      "seed",
+      "model",
+      "target",
+      "prompt",
+      "path",
+      "every"};
+  return std::find(std::begin(kNames), std::end(kNames), name) !=
+         std::end(kNames);
+}
+
 // Other programs nest their keys in sections of their own, so the key down to
 // the first value counts as well as its last part.
 const ForeignKey* find_foreign(
@@ -141,11 +166,30 @@ const ForeignKey* find_foreign(
   const std::string last = path.substr(path.rfind('.') + 1);
   const std::string leaf = whole.substr(whole.rfind('.') + 1);
   for (const std::string& name : {whole, last, leaf}) {
+    if (name != whole && is_generic(name)) continue;
     for (const ForeignKey& foreign : hints.foreign) {
       if (foreign.name == name) return &foreign;
     }
   }
   return nullptr;
+}
+
+// The same key in another place; those first that have an effect in every
+// recipe. A generic name counts only from the top and where it is the only one.
+std::optional<std::string> find_elsewhere(
+    const std::string& path, const std::string& key, const Place& place) {
+  const bool generic = is_generic(key);
+  if (generic && !path.empty()) return std::nullopt;
+  std::vector<std::string> always;
+  std::vector<std::string> sometimes;
+  for (const std::string& other : (*place.all_paths)()) {
+    if (other != key && !other.ends_with("." + key)) continue;
+    (condition_of(other, place.hints) ? sometimes : always).push_back(other);
+  }
+  if (generic && always.size() + sometimes.size() != 1) return std::nullopt;
+  if (!always.empty()) return always.front();
+  if (!sometimes.empty()) return sometimes.front();
+  return std::nullopt;
 }
 
 // Why a choice that others offer is not among ours; empty for all others.
@@ -191,7 +235,8 @@ std::int64_t read_integer(
   bool typed = node.kind == Kind::kPlain || node.kind == Kind::kInteger;
   std::optional<std::int64_t> value;
   if (typed) value = whole_number_of(node);
-  if (!value) throw_wrong_value(node, place, path, wanted);
+  if (!value)
+    throw_wrong_value(node, place, path, wanted + quotes_advice(node));
   if (declaration.range &&
       !inside(static_cast<double>(*value), *declaration.range)) {
     throw_wrong_value(node, place, path, wanted);
@@ -212,7 +257,8 @@ double read_real(
     value = parse_real(
         node.kind == Kind::kPlain ? without_underscores(node.text) : node.text);
   }
-  if (!value) throw_wrong_value(node, place, path, wanted);
+  if (!value)
+    throw_wrong_value(node, place, path, wanted + quotes_advice(node));
   if (declaration.range && !inside(*value, *declaration.range)) {
     throw_wrong_value(node, place, path, wanted);
   }
@@ -286,8 +332,8 @@ void expect_list(
 }
 
 // Looks for the key in the table of other programs' names, then among the
-// keys allowed here, then for the same key elsewhere, those first that have an
-// effect in every recipe.
+// keys allowed here, then for the same key elsewhere. A hint never names a key
+// that does something else; rather than that, the keys allowed here are listed.
 void throw_unknown_key(
     const std::string& path,
     const std::string& key,
@@ -311,13 +357,7 @@ void throw_unknown_key(
     throw_caller_error("{}; {}", message, found->advice);
   }
   if (auto near = nearest_name(key, siblings)) suggest(child(path, *near), {});
-  std::optional<std::string> elsewhere;
-  for (const std::string& other : (*place.all_paths)()) {
-    if (other != key && !other.ends_with("." + key)) continue;
-    if (!condition_of(other, place.hints)) suggest(other, {});
-    if (!elsewhere) elsewhere = other;
-  }
-  if (elsewhere) suggest(*elsewhere, {});
+  if (auto other = find_elsewhere(path, key, place)) suggest(*other, {});
   throw_caller_error("{}; known here: {}", message, join(siblings, ", "));
 }
 

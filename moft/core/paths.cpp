@@ -54,7 +54,7 @@ std::string take_name(
   return name;
 }
 
-// A `$` of a name that is no variable.
+// A `$` of a name that is not a variable.
 bool names_unknown_variable(const std::string& path) {
   if (path.starts_with("~")) return false;
   for (std::size_t at = path.find('$'); at != std::string::npos;

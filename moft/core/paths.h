@@ -12,7 +12,7 @@ namespace moft {
 // `~` and `~/..` begin with the home folder, `$NAME` and `${NAME}` stand for
 // the environment variable, `$$` for `$`; every other character is itself. An
 // absolute path that exists is taken as it is written, and so is one that
-// exists and holds a `$` before a name that is no variable. `what` names the
+// exists and holds a `$` before a name that is not a variable. `what` names the
 // path in messages ("output", "--to"). CallerError for a variable that is not
 // set or empty, another user's home (`~user`), and `${` without its `}`.
 std::string expand_path(const std::string& path, const std::string& what);

@@ -41,7 +41,7 @@ struct DataOptions {
       final,
       Help{"held-out examples for the figures that are published, answered by "
            "`moft evaluate --split final` only: files as in train, which share "
-           "no prompt with train and evaluation; []: there are none"},
+           "no prompt with train and evaluation; null: there are none"},
       OneOrMore{},
       Path{});
     v("prompt_template",

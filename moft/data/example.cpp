@@ -23,6 +23,7 @@ using Json = nlohmann::json;
 // In other_fields: TRL's messages have "content", ShareGPT's "value".
 constexpr const char* kChatMessages = "chat messages";
 constexpr const char* kShareGptMessages = "chat messages of ShareGPT";
+constexpr const char* kObjects = "list of objects";
 
 // Parses one line; a name that appears twice at the top is an error, because
 // which of the two values counts would be chance.
@@ -45,6 +46,10 @@ Json parse_line(
   } catch (const Json::parse_error& error) {
     throw_caller_error(
         "{}: {}", where, describe_json_fault(line, error.byte, path));
+  } catch (const Json::out_of_range&) {
+    throw_caller_error(
+        "{}: a number is too large to read; write it in quotes, or remove it",
+        where);
   }
   if (!value.is_object()) {
     throw_caller_error(
@@ -65,7 +70,7 @@ const char* type_of(const Json& value) {
   if (value.front().contains("content")) return kChatMessages;
   if (value.front().contains("from") && value.front().contains("value"))
     return kShareGptMessages;
-  return value.type_name();
+  return kObjects;
 }
 
 // Text, a whole number (1.0 is 1: tables write ids so), or nothing.
@@ -111,7 +116,8 @@ std::string cure_for(const std::string& type, const std::string& name) {
         Json(name).dump(),
         type == kChatMessages ? "content" : "value");
   }
-  if (type == "array") return "is a list; join it into one text";
+  if (type == "array" || type == kObjects)
+    return "is a list; join it into one text";
   if (type == "object") return "is an object; write what is needed as text";
   return "is of type " + type + "; write it in quotes";
 }
@@ -126,6 +132,15 @@ std::string hint(const Example& example, const std::string& name) {
   for (const auto& [field, type] : example.other_fields) {
     if (type.starts_with(kChatMessages))
       return "its field " + quote_text(field) + " " + cure_for(type, field);
+  }
+  // All examples of a file in one object: {"data": [{..}, {..}]}.
+  for (const auto& [field, type] : example.other_fields) {
+    if (type != kObjects || !example.where.ends_with(":1")) continue;
+    const std::string path = example.where.substr(0, example.where.size() - 2);
+    return "its field " + quote_text(field) +
+           " is a list of objects; if those are the examples, write one per "
+           "line: " +
+           command_to_unwrap(path, field);
   }
   if (names.empty()) return "it has no text fields";
   return "it has " + quote_text(join(names, ", "), 200);
@@ -144,8 +159,9 @@ std::vector<Example> read_examples(const std::filesystem::path& path) {
     if (line == 1) {
       if (const auto other = describe_foreign_file(name, text))
         throw_caller_error("{}: {}", name, *other);
-      if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     }
+    // Also further down, where files were joined that each began with one.
+    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     if (trimmed(text).empty()) {
       if (blank == 0) blank = line;
       continue;

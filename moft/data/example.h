@@ -22,7 +22,7 @@ struct Example {
   std::string id = {};
   bool has_id = false;
   std::map<std::string, std::string> fields = {};  // the text fields
-  // Name to JSON type, or to "chat messages ..".
+  // Name to JSON type, or to "chat messages ..", "list of objects".
   std::map<std::string, std::string> other_fields = {};
   std::int64_t line = 0;   // counted from 1; 0: not from a file
   std::string where = {};  // "posts/train.jsonl:3", for messages

@@ -4,8 +4,11 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <fstream>
+#include <system_error>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/core/text.h"
 
@@ -27,18 +30,51 @@ std::string shell_word(const std::string& text) {
   return quoted + "'";
 }
 
+bool is_gzip(const std::string& path) {
+  // Opening a pipe again might wait for ever.
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
+  std::array<char, 2> begin{};
+  std::ifstream(path, std::ios::binary).read(begin.data(), 2);
+  return begin[0] == '\x1f' && begin[1] == '\x8b';
+}
+
+// "posts.csv.gz" -> "posts.csv".
+std::filesystem::path without_gz(const std::string& path) {
+  std::filesystem::path name(path);
+  if (name.extension() == ".gz") name.replace_extension();
+  return name;
+}
+
+// From standard input, because gunzip refuses names that do not end in .gz.
+std::string gunzip(const std::string& path) {
+  return "gunzip -c < " + shell_word(path);
+}
+
+// The command `program FILE`, or what does the same for a gzip file. `input`:
+// the program's name for its standard input, with a blank before it.
+std::string applied(
+    const std::string& program,
+    const std::string& path,
+    const std::string& input = "") {
+  if (is_gzip(path)) return gunzip(path) + " | " + program + input;
+  return program + " " + shell_word(path);
+}
+
 // "posts.csv" -> "posts.jsonl", and never the file itself, which a shell
 // would empty before it is read.
 std::string converted(const std::string& path) {
-  std::filesystem::path target(path);
+  const std::filesystem::path source = without_gz(path);
+  std::filesystem::path target = source;
   target.replace_extension(".jsonl");
-  if (target == path) target.replace_extension(".lines.jsonl");
+  if (target == source || target == path)
+    target.replace_extension(".lines.jsonl");
   return shell_word(target.string());
 }
 
 std::string in_python(const std::string& path, const std::string& code) {
-  return fmt::format(
-      "python3 -c \"{}\" {} > {}", code, shell_word(path), converted(path));
+  return applied("python3 -c \"" + code + "\"", path, " /dev/stdin") + " > " +
+         converted(path);
 }
 
 std::string pandas(const std::string& path, const std::string& reader) {
@@ -55,7 +91,7 @@ struct Signature {
 };
 
 constexpr std::array kPacked = {
-    Signature{"\x1f\x8b"sv, "gzip data inside gzip data", "gunzip"},
+    Signature{"\x1f\x8b"sv, "gzip data", "gunzip"},
     Signature{"BZh"sv, "compressed with bzip2", "bunzip2 -k"},
     Signature{
         "\xFD"
@@ -83,6 +119,10 @@ std::optional<std::string> describe_binary(
                shell_word(path),
                converted(path));
   }
+  if (line.starts_with("\x93NUMPY"sv))
+    return "is a NumPy array; write JSON lines with the program that made it";
+  if (line.size() > 1 && line[0] == '\x80' && line[1] >= 2 && line[1] <= 5)
+    return "is a Python pickle; write JSON lines with the program that made it";
   for (const Signature& packed : kPacked) {
     if (!line.starts_with(packed.begin)) continue;
     return fmt::format(
@@ -92,6 +132,30 @@ std::optional<std::string> describe_binary(
         shell_word(path));
   }
   return std::nullopt;
+}
+
+// As above, for a file whose gzip data is such a file.
+std::optional<std::string> describe_packed_binary(
+    const std::string& path, std::string_view line) {
+  const auto found = describe_binary(path, line);
+  if (!found || !is_gzip(path)) return found;
+  std::string target = without_gz(path).string();
+  if (target == path) target += ".unpacked";
+  return fmt::format(
+      "{} inside gzip data; unpack it first: {} > {}",
+      found->substr(0, found->find(';')),
+      gunzip(path),
+      shell_word(target));
+}
+
+// tar unpacks gzip itself. Its magic stands behind the name of the first file.
+std::optional<std::string> describe_tar(
+    const std::string& path, std::string_view line) {
+  constexpr std::size_t kMagicAt = 257;
+  if (line.size() < kMagicAt || !line.substr(kMagicAt).starts_with("ustar"))
+    return std::nullopt;
+  return "is a tar archive, not JSON lines; unpack it: tar -xf " +
+         shell_word(path);
 }
 
 // UTF-16 and UTF-32, with a byte order mark or by the zeros of ASCII text.
@@ -117,7 +181,7 @@ std::optional<std::string> describe_wide(
 // A table's first line names its columns; JSON begins with '{'.
 std::optional<std::string> describe_table(
     const std::string& path, std::string_view line) {
-  const std::string extension = std::filesystem::path(path).extension();
+  const std::string extension = without_gz(path).extension();
   const auto count = [&](char sign) {
     return std::count(line.begin(), line.end(), sign);
   };
@@ -165,14 +229,20 @@ std::optional<std::string> describe_text(
                "encoding='utf-8-sig'))]");
   }
   if (text == "{") {
-    return "holds JSON objects over several lines; write one object per line: "
-           "jq -c . " +
-           shell_word(path) + " > " +
-           shell_word(std::filesystem::path(path)
-                          .replace_extension(".lines.jsonl")
-                          .string());
+    return "holds JSON objects over several lines; write one object per "
+           "line: " +
+           applied("jq -c .", path) + " > " +
+           shell_word(
+               without_gz(path).replace_extension(".lines.jsonl").string());
   }
-  if (text.starts_with("{")) return std::nullopt;
+  if (text.starts_with("{")) {
+    if (text.find("}\r{") == std::string_view::npos) return std::nullopt;
+    const std::string command = "tr '\\r' '\\n'";
+    return "has old Mac line ends (CR); convert them: " +
+           (is_gzip(path) ? gunzip(path) + " | " + command
+                          : command + " < " + shell_word(path)) +
+           " > " + converted(path);
+  }
   return describe_table(path, text);
 }
 
@@ -180,22 +250,32 @@ std::optional<std::string> describe_text(
 
 std::optional<std::string> describe_foreign_file(
     const std::string& path, std::string_view line) {
+  // Before UTF-16, which the zeros behind a short name look like.
+  if (auto found = describe_tar(path, line)) return found;
   if (auto found = describe_wide(path, line)) return found;
-  if (auto found = describe_binary(path, line)) return found;
+  if (auto found = describe_packed_binary(path, line)) return found;
   if (line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
   return describe_text(path, line);
 }
 
 std::string command_to_utf8(
     const std::string& path, const std::string& encoding) {
-  const std::filesystem::path file(path);
+  const std::filesystem::path file = without_gz(path);
   const std::string target =
       (file.parent_path() / (file.stem().string() + ".utf8.jsonl")).string();
-  return fmt::format(
-      "iconv -f {} -t UTF-8 {} > {}",
-      encoding,
-      shell_word(path),
-      shell_word(target));
+  return applied("iconv -f " + encoding + " -t UTF-8", path) + " > " +
+         shell_word(target);
+}
+
+std::string command_to_unwrap(
+    const std::string& path, const std::string& field) {
+  const bool plain = std::all_of(field.begin(), field.end(), [](char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) || c == '_';
+  });
+  const std::string name =
+      plain && !field.empty() ? field : nlohmann::json(field).dump();
+  return applied("jq -c " + shell_word("." + name + "[]"), path) + " > " +
+         converted(path);
 }
 
 }  // namespace moft

@@ -1,7 +1,9 @@
 #include "moft/data/json_fault.h"
 
 #include <cctype>
+#include <charconv>
 #include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -19,6 +21,36 @@ std::optional<std::size_t> first_malformed(std::string_view text) {
       ++length;
     if (length > 4) return at;
     at += length;
+  }
+  return std::nullopt;
+}
+
+// The code of a JSON escape, "u" and four digits, that begins at a byte.
+std::optional<unsigned> escaped_code(std::string_view text, std::size_t at) {
+  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return std::nullopt;
+  unsigned code = 0;
+  const char* end = text.data() + at + 6;
+  const auto read = std::from_chars(text.data() + at + 2, end, code, 16);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return code;
+}
+
+// The first escape before `end` that is half of a surrogate pair and stands
+// without the other half.
+std::optional<std::size_t> lone_surrogate(
+    std::string_view line, std::size_t end) {
+  const auto is_in = [](std::optional<unsigned> code, unsigned first) {
+    return code && *code >= first && *code < first + 0x400;
+  };
+  for (std::size_t at = 0; at < end && at < line.size(); ++at) {
+    if (line[at] != '\\') continue;
+    const auto code = escaped_code(line, at);
+    if (is_in(code, 0xDC00)) return at;
+    if (is_in(code, 0xD800)) {
+      if (!is_in(escaped_code(line, at + 6), 0xDC00)) return at;
+      at += 6;
+    }
+    ++at;  // an escaped backslash begins no escape
   }
   return std::nullopt;
 }
@@ -66,6 +98,13 @@ std::string describe_json_fault(
         *bad + 1,
         static_cast<unsigned char>(line[*bad]),
         command_to_utf8(path, "WINDOWS-1252"));
+  }
+  if (const auto half = lone_surrogate(line, byte)) {
+    return fmt::format(
+        "not JSON: byte {} is {}, half of a surrogate pair; write both halves, "
+        "or remove it",
+        *half + 1,
+        line.substr(*half, 6));
   }
   const std::size_t at = byte > 0 ? byte - 1 : 0;
   if (at >= line.size() || trimmed(line.substr(at)).empty()) {

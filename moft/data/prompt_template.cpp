@@ -114,10 +114,10 @@ std::vector<PromptPiece> PromptTemplate::fill(const Example& example) const {
   std::vector<PromptPiece> filled;
   filled.reserve(pieces_.size());
   for (const PromptPiece& piece : pieces_) {
-    filled.push_back(
-        piece.from_field
-            ? PromptPiece{text_field(example, piece.text, "the prompt template"), true}
-            : piece);
+    filled.push_back(piece);
+    if (piece.from_field)
+      filled.back().text =
+          text_field(example, piece.text, "the prompt template");
   }
   return filled;
 }

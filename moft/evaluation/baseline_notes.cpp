@@ -13,7 +13,7 @@
 namespace moft {
 namespace {
 
-// The baseline's point that stands beside `point`: the same weighting, at the
+// The baseline's point that belongs to `point`: the same weighting, at the
 // nearest alpha. Null when there is none.
 const FrontPoint* rival_of(
     const FrontPoint& point, const BaselinePolicy& baseline) {

@@ -95,6 +95,21 @@ void write_tokenizer(
   copy_tokenizer_files(base, to);
 }
 
+// transformers 5 writes the rotary settings into `rope_parameters` alone, which
+// version 4 does not read: without its own keys it would compute with a theta
+// of 10000 and no scaling.
+void write_rotary_for_both(nlohmann::json& config) {
+  const auto found = config.find("rope_parameters");
+  if (found == config.end() || !found->is_object()) return;
+  nlohmann::json scaling = *found;
+  if (scaling.contains("rope_theta")) {
+    config["rope_theta"] = scaling["rope_theta"];
+    scaling.erase("rope_theta");
+  }
+  if (scaling.value("rope_type", "default") != "default")
+    config["rope_scaling"] = scaling;
+}
+
 }  // namespace
 
 void export_policy(
@@ -121,6 +136,7 @@ void export_policy(
       weights_of(policy, policy.coefficients_of(steering)),
       {{"format", "pt"}});
   nlohmann::json config = policy.base().config;
+  write_rotary_for_both(config);
   // Both names: transformers 5 and new versions of 4 write and read `dtype`.
   config["dtype"] = "float32";
   config["torch_dtype"] = "float32";

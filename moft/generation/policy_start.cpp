@@ -43,6 +43,22 @@ std::multiset<std::string> base_hashes(const PolicyDefinition& definition) {
   return hashes;
 }
 
+// What is known of both bases beside the weights, and differs: "config", "end
+// tokens", names of tokenizer files.
+std::set<std::string> other_base_files(
+    const PolicyDefinition& now, const PolicyDefinition& start) {
+  const std::string prefix = "xxh3 base ";
+  std::set<std::string> others;
+  for (const auto& [name, hash] : now.provenance) {
+    if (!name.starts_with(prefix) || name.starts_with(prefix + "weights"))
+      continue;
+    const auto theirs = start.provenance.find(name);
+    if (theirs != start.provenance.end() && theirs->second != hash)
+      others.insert(name.substr(prefix.size()));
+  }
+  return others;
+}
+
 // The steered set alone: what decides which tensors there are and what they
 // mean.
 ConditioningOptions set_of(const ConditioningOptions& options) {
@@ -68,6 +84,13 @@ void check_fits(
     throw_caller_error(
         "policy.start {}: stands on other base weights than policy.model (the "
         "hashes differ); give the base that it was trained from",
+        path.string());
+  }
+  if (other_base_files(now, start).contains("config")) {
+    throw_caller_error(
+        "policy.start {}: was trained on these weights under another "
+        "config.json than policy.model's; give the base that it was trained "
+        "from",
         path.string());
   }
   const auto differ =
@@ -104,6 +127,8 @@ std::map<std::string, at::Tensor> read_copies(
 std::vector<std::string> remarks_on(
     const PolicyDefinition& now, const PolicyDefinition& start) {
   std::vector<std::string> remarks;
+  for (const std::string& name : other_base_files(now, start))
+    remarks.push_back("was trained on a base with another " + name);
   if (now.prompt_template != start.prompt_template)
     remarks.emplace_back("was trained on another data.prompt_template");
   if (now.temperature != start.temperature) {
@@ -140,16 +165,17 @@ fs::path steering_file_of(const fs::path& policy) {
   return policy / "steering.safetensors";
 }
 
-PolicyStart start_from_policy(SteeredPolicy& policy, const fs::path& start) {
+PolicyStart plan_start(const PolicyDefinition& now, const fs::path& start) {
   const PolicyDefinition theirs = definition_at(start);
   const auto names = names_of(theirs);
-  check_fits(policy.definition(), theirs, start);
+  const auto own = names_of(now);
+  check_fits(now, theirs, start);
   PolicyStart result;
-  for (const std::string& name : policy.names())
+  for (const std::string& name : own)
     (contains(names, name) ? result.taken : result.at_reference)
         .push_back(name);
   for (const std::string& name : names) {
-    if (!contains(policy.names(), name)) result.left_out.push_back(name);
+    if (!contains(own, name)) result.left_out.push_back(name);
   }
   if (result.taken.empty()) {
     throw_caller_error(
@@ -157,8 +183,15 @@ PolicyStart start_from_policy(SteeredPolicy& policy, const fs::path& start) {
         "({}); copies are taken by the name of their objective",
         start.string(),
         join(names, ", "),
-        join(policy.names(), ", "));
+        join(own, ", "));
   }
+  const SafetensorsFile structure(steering_file_of(start));
+  result.remarks = remarks_on(now, theirs);
+  return result;
+}
+
+PolicyStart start_from_policy(SteeredPolicy& policy, const fs::path& start) {
+  PolicyStart result = plan_start(policy.definition(), start);
   Conditioning& conditioning = *policy.conditioning();
   const auto copies =
       read_copies(conditioning, result.taken, steering_file_of(start));
@@ -166,7 +199,6 @@ PolicyStart start_from_policy(SteeredPolicy& policy, const fs::path& start) {
       [&](const std::string& name, const std::vector<std::int64_t>&) {
         return copies.at(name);
       });
-  result.remarks = remarks_on(policy.definition(), theirs);
   return result;
 }
 

@@ -32,11 +32,17 @@ struct PolicyStart {
   std::vector<std::string> remarks;
 };
 
+// What start_from_policy() would do to a policy of this definition; reads no
+// numbers. CallerError as there.
+PolicyStart plan_start(
+    const PolicyDefinition& now, const std::filesystem::path& start);
+
 // Reads the copies in `start`, a policy directory, into `policy`, whose other
 // copies stay as they are, and parameters common to all weightings too.
 // Nothing but the masters changes: the reference stays the base.
-// CallerError when the two stand on other base weights, steer another set or
-// share no objective, or the file is damaged; then nothing was read.
+// CallerError when the two have other base weights or another configuration,
+// steer another set or share no objective, or the file is damaged; then nothing
+// was read.
 PolicyStart start_from_policy(
     SteeredPolicy& policy, const std::filesystem::path& start);
 

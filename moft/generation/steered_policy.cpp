@@ -28,19 +28,6 @@ std::vector<float> to_vector(const at::Tensor& values) {
   return {data, data + flat.numel()};
 }
 
-// WorldError unless all log-probabilities are numbers.
-std::vector<float> finite(std::vector<float> log_probs) {
-  for (const float value : log_probs) {
-    if (std::isfinite(value)) continue;
-    throw_world_error(
-        "scoring: a log-probability is {}; the model's numbers overflow: use "
-        "precision fp32, or weights that were not damaged by conversion or "
-        "training",
-        value);
-  }
-  return log_probs;
-}
-
 // Scoring works through groups of requests that share one steering each.
 constexpr std::size_t kScoredTokensAtOnce = 1024;
 
@@ -126,7 +113,7 @@ std::string SteeredPolicy::text_of(const Generation& generation) const {
     tokens = tokens.first(tokens.size() - 1);
   }
   if (!generation.stop_at) return tokenizer_->decode(tokens);
-  // Special tokens count for the place of the stop, but are no text.
+  // Special tokens count for the place of the stop, but are not text.
   std::string bytes;
   std::size_t left = *generation.stop_at;
   for (const TokenId token : tokens) {
@@ -299,8 +286,8 @@ std::vector<Score> SteeredPolicy::score(
     const at::Tensor logits = language_model.completion_logits(batch, steering);
     const kernels::LogProbOptions log_prob_options{
         .inverse_temperature = inverse_temperature};
-    const auto log_probs = finite(to_vector(
-        kernels::selected_log_probs(logits, target, log_prob_options)));
+    const auto log_probs = to_vector(
+        kernels::selected_log_probs(logits, target, log_prob_options));
     std::vector<float> reference_log_probs;
     std::vector<float> exact_kl;
     at::Tensor reference;
@@ -310,8 +297,8 @@ std::vector<Score> SteeredPolicy::score(
       batch.prompts = plain_prompts;
       reference = language_model.completion_logits(
           batch, RowSteering::reference(objectives));
-      reference_log_probs = finite(to_vector(
-          kernels::selected_log_probs(reference, target, log_prob_options)));
+      reference_log_probs = to_vector(
+          kernels::selected_log_probs(reference, target, log_prob_options));
       if (options.with_exact_kl) {
         exact_kl = to_vector(
             kernels::exact_kl(logits, reference, inverse_temperature));

@@ -137,6 +137,13 @@ bool is_tied(
     bool warns = true) {
   if (!tensors.has(kHead)) {
     if (flag) return true;
+    if (tensors.has("score.weight") || tensors.has("classifier.weight")) {
+      throw_caller_error(
+          "{}: is a classifier or a reward model (it has a head of scores, and "
+          "no '{}'); give a language model",
+          tensors.source().describe(),
+          kHead);
+    }
     throw_caller_error(
         "{}: tensor '{}' is missing, and tie_word_embeddings is false; set "
         "\"tie_word_embeddings\": true in config.json if the head is the "

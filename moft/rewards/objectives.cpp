@@ -124,16 +124,20 @@ class Factory {
     if (!reward) {
       reward = std::make_shared<SimilarityReward>(
           name,
-          embedder(path),
+          embedder(name, path),
           SimilarityTarget{.field = options.field, .literal = {}});
     }
     return reward;
   }
 
   std::shared_ptr<const TextEmbedder> embedder(
-      const std::filesystem::path& path) {
+      const std::string& name, const std::filesystem::path& path) {
     auto& found = embedders_[path.string()];
-    if (!found) found = std::make_shared<TextEmbedder>(path, device_);
+    try {
+      if (!found) found = std::make_shared<TextEmbedder>(path, device_);
+    } catch (const CallerError& error) {
+      throw_caller_error("objective '{}': {}", name, error.what());
+    }
     return found;
   }
 

@@ -65,16 +65,26 @@ bool RegexReward::is_found(const std::string& text, std::size_t row) const {
   const std::unique_ptr<pcre2_match_data, FreeMatch> match(
       pcre2_match_data_create_from_pattern(code_->pattern, nullptr));
   if (!match) throw std::bad_alloc();
-  const int result = pcre2_match(
-      code_->pattern,
-      reinterpret_cast<PCRE2_SPTR>(text.data()),
-      text.size(),
-      0,
-      0,
-      match.get(),
-      nullptr);
+  const auto run = [&](std::uint32_t options) {
+    return pcre2_match(
+        code_->pattern,
+        reinterpret_cast<PCRE2_SPTR>(text.data()),
+        text.size(),
+        0,
+        options,
+        match.get(),
+        nullptr);
+  };
+  int result = run(0);
+  // Compiled code has a small stack of its own; the interpreter takes what it
+  // needs, within the match limit.
+  if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(PCRE2_NO_JIT);
   if (result < 0 && result != PCRE2_ERROR_NOMATCH) {
-    throw RewardRowError(row, "matching failed: " + describe(result));
+    throw RewardRowError(
+        row,
+        "matching failed: " + describe(result) +
+            "; simplify the pattern (nested repeats such as (a+)+ take "
+            "exponential time)");
   }
   return result >= 0;
 }

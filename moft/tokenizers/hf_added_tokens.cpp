@@ -199,7 +199,7 @@ std::vector<AddedToken> read_decoder_tokens(const JsonField& config) {
     const JsonField field(value, list.place() + "." + key);
     const bool number = !key.empty() && key.size() < 9 &&
                         key.find_first_not_of("0123456789") == key.npos;
-    if (!number) field.refuse("has a key that is no token id");
+    if (!number) field.refuse("has a key that is not a token id");
     tokens.push_back(read_added_token(field));
     tokens.back().id = std::stoi(key);
   }

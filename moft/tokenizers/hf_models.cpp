@@ -201,7 +201,7 @@ std::vector<VocabularyEntry> read_model_vocabulary(const JsonField& model) {
   if (!vocab.value().is_object()) vocab.refuse("is not an object");
   for (const auto& [written, id] : vocab.value().items()) {
     if (!id.is_number_integer()) {
-      JsonField(id, vocab.place() + "." + written).refuse("is no token id");
+      JsonField(id, vocab.place() + "." + written).refuse("is not a token id");
     }
     entries.push_back({written, JsonField(id, vocab.place()).id()});
   }

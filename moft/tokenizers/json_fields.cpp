@@ -70,7 +70,7 @@ std::int32_t JsonField::id() const {
                             ? value_->get<std::uint64_t>() <=
                                   std::numeric_limits<std::int32_t>::max()
                             : value_->get<std::int64_t>() >= 0;
-  if (!in_range) refuse("is no token id (0 to 2147483647)");
+  if (!in_range) refuse("is not a token id (0 to 2147483647)");
   return value_->get<std::int32_t>();
 }
 

@@ -1,6 +1,7 @@
 // SentencePiece's byte-pair encoding: of all neighbours that together are a
 // token, those with the highest score are joined first, leftmost first where
-// scores are equal. What is no token in the end becomes its bytes ("<0xE2>").
+// scores are equal. What is not a token in the end becomes its bytes
+// ("<0xE2>").
 //
 // Thread safety: immutable once built.
 #pragma once
@@ -23,7 +24,8 @@ struct ScoredBpeSpec {
 
 class ScoredBpe final : public PieceEncoder {
  public:
-  // Throws CallerError, naming `place`, for pieces that are no vocabulary.
+  // Throws CallerError, naming `place`, for pieces that do not make a
+  // vocabulary.
   ScoredBpe(ScoredBpeSpec spec, std::string_view place);
 
   void encode(std::string_view piece, std::vector<TokenId>& ids) const override;

@@ -138,7 +138,7 @@ void check_trainer(
     if (field.number == 3) file.unigram = field.value == kUnigramModel;
     if (field.number == 3 && field.value != kUnigramModel) {
       if (use == SpieceUse::kT5)
-        refuse(place, "it is no unigram model, which T5's tokenizer is");
+        refuse(place, "it is not a unigram model, which T5's tokenizer is");
       if (field.value != kBpeModel)
         refuse(place, "it is neither a unigram nor a byte-pair model");
     }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <string>
 
 #include "moft/core/errors.h"
+#include "moft/core/files.h"
 
 namespace moft {
 namespace {
@@ -57,8 +59,23 @@ std::vector<fs::path> list_tokenizer_files(const fs::path& directory) {
   return files;
 }
 
+namespace {
+
+// Files that moft keeps without reading them: a chat template, merges.
+void refuse_pointer(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string beginning(1024, '\0');
+  stream.read(
+      beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  beginning.resize(static_cast<std::size_t>(stream.gcount()));
+  refuse_lfs_pointer(file, beginning);
+}
+
+}  // namespace
+
 void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
   for (const fs::path& file : list_tokenizer_files(from)) {
+    refuse_pointer(from / file);
     std::error_code error;
     fs::create_directories((to / file).parent_path(), error);
     if (!error) fs::copy_file(from / file, to / file, error);

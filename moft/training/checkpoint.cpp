@@ -137,6 +137,26 @@ bool holds_checkpoint_files(const fs::path& directory) {
   return false;
 }
 
+// A checkpoint that this version cannot judge is not damaged.
+void refuse_newer_format(const fs::path& directory) {
+  const fs::path file = directory / kStateFile;
+  std::int64_t version = 0;
+  try {
+    version = parse_json(read_text(file, 1 << 20), file.string())
+                  .at("format_version")
+                  .get<std::int64_t>();
+  } catch (const std::exception&) {
+    return;  // reading it says what is wrong
+  }
+  if (version <= kCheckpointFormatVersion) return;
+  throw_caller_error(
+      "{}: has format_version {}, and this moft reads up to {}; resume with "
+      "the newer moft that saved it",
+      file.string(),
+      version,
+      kCheckpointFormatVersion);
+}
+
 // One tensors' file of a checkpoint.
 void check_file(const Checkpoint& checkpoint, const char* name) {
   const fs::path file = checkpoint.directory / name;
@@ -199,6 +219,15 @@ bool is_checkpoint(const fs::path& directory) {
   return fs::is_regular_file(directory / kStateFile, ignored);
 }
 
+bool has_lost_its_state(const fs::path& directory) {
+  std::error_code ignored;
+  const auto is_there = [&](const char* name) {
+    return fs::is_regular_file(directory / name, ignored);
+  };
+  return !is_there(kStateFile) && is_there(kRecipeFile) &&
+         is_there(kSteeringFile) && is_there(kOptimizerFile);
+}
+
 std::vector<fs::path> list_own_checkpoints(const fs::path& run) {
   std::vector<fs::path> paths;
   std::error_code error;
@@ -237,6 +266,7 @@ std::optional<Checkpoint> newest_intact_checkpoint(const fs::path& run) {
   std::vector<fs::path> damaged;
   std::string first_fault;
   for (; !paths.empty(); paths.pop_back()) {
+    refuse_newer_format(paths.back());
     try {
       Checkpoint checkpoint = read_intact_checkpoint(paths.back());
       for (const fs::path& newer : damaged) {
@@ -358,7 +388,10 @@ void set_aside(const fs::path& checkpoint) {
 
 void remove_later_checkpoints(const fs::path& run, std::int64_t step) {
   for (const fs::path& path : list_checkpoints(run)) {
-    if (*step_of(path) > step) remove_checkpoint(path);
+    if (*step_of(path) <= step) continue;
+    log_info(
+        "removed     {}: the run goes on from step {}", path.string(), step);
+    remove_checkpoint(path);
   }
 }
 

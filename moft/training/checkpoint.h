@@ -94,6 +94,9 @@ std::vector<std::filesystem::path> list_checkpoints(
 // True for a folder with a state.json of moft's, damaged or not.
 bool is_checkpoint(const std::filesystem::path& directory);
 
+// All the files of a checkpoint but the one that marks it.
+bool has_lost_its_state(const std::filesystem::path& directory);
+
 // Those that is_checkpoint holds for, and damaged ones that were set aside.
 std::vector<std::filesystem::path> list_own_checkpoints(
     const std::filesystem::path& run);

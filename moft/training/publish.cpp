@@ -141,10 +141,13 @@ KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt) {
     effects.weighting = largest_difference(policy, prompt, corners);
   }
   const auto set = policy.definition().conditioning.steered_set;
-  if (objectives > 0 && set != SteeredSet::kNone) {
+  const KlRange& range = policy.kl_range();
+  // alpha_min 0 under softmdp: 0 is the only alpha there is.
+  const bool fixed = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
+  if (objectives > 0 && set != SteeredSet::kNone && !fixed) {
     const auto w = Weighting::uniform(objectives);
     effects.alpha = largest_difference(
-        policy, prompt, {{w, policy.kl_range().alpha_min()}, {w, 1.0}});
+        policy, prompt, {{w, range.alpha_min()}, {w, 1.0}});
   }
   return effects;
 }

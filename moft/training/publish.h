@@ -34,8 +34,8 @@ std::string model_card_text(const ModelCard& card, const SteeredPolicy& policy);
 struct KnobEffects {
   // Between two corner weightings; 1 with a single objective.
   double weighting = 1.0;
-  // Between alpha_min and 1, at equal weights; 1 where no parameter is steered,
-  // so that alpha has nothing to mix.
+  // Between alpha_min and 1, at equal weights; 1 where alpha has nothing to
+  // mix: no parameter is steered, or the policy has no KL control.
   double alpha = 1.0;
 };
 KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt);

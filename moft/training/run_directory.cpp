@@ -178,7 +178,9 @@ std::vector<fs::path> things_in_the_way(
     found.emplace_back(product);
   }
   for (const fs::path& path : list_checkpoints(directory)) {
-    if (!is_run || !is_checkpoint(path))
+    const bool own =
+        is_run && (is_checkpoint(path) || has_lost_its_state(path));
+    if (!own)
       found.push_back(fs::path("checkpoints") / path.filename());
   }
   return found;

@@ -30,7 +30,7 @@ void RunStore::open(
   remove_stale_temporaries(checkpoints_of(directory));
   write_atomically(directory / kRecipeFile, setup_.recipe);
   if (resume) {
-    // Before the logs are cut: a checkpoint never stands behind its logs.
+    // Before the logs are cut: no checkpoint is left without its logs.
     for (const std::filesystem::path& damaged : resume->damaged)
       set_aside(damaged);
     remove_later_checkpoints(directory, resume->state.step);

@@ -349,6 +349,55 @@ TEST_F(Preflight, HintsLeadToKeysWithAnEffect) {
   }
 }
 
+// A key of the same name elsewhere does something else; the hint is not that.
+TEST_F(Preflight, HintsNeverLeadToAnotherEffect) {
+  folder_.write(
+      "sft.yaml",
+      "name: s\noutput: srun\nmodel: {path: base}\n"
+      "data: {train: a, evaluation: b, prompt_template: \"{p}\", "
+      "completion_template: \"{c}\"}\n");
+  struct Case {
+    const char* recipe;
+    const char* key;
+    const char* hint;  // a key; or, with a comma, the keys known there
+  };
+  const Case kCases[] = {
+      {"r.yaml", "training.checkpoint.steps", "training.checkpoint.every"},
+      {"r.yaml", "training.evaluation.steps", "training.evaluation.every"},
+      {"r.yaml", "training.value.lr", "training.value.learning_rate"},
+      {"r.yaml", "critic.optim.lr", "training.value.learning_rate"},
+      {"r.yaml", "critic.lr", "training.value.learning_rate"},
+      {"r.yaml", "prompt", "data.prompt_template"},
+      {"r.yaml", "data.prompt", "data.prompt_template"},
+      {"r.yaml", "training.optimizer.name", "training.optimizer.kind"},
+      {"r.yaml", "training.schedule.name", "training.schedule.kind"},
+      {"r.yaml", "objectives.short.length.target", "unit, full_at, zero_at"},
+      {"r.yaml", "objectives.short.kind", "similarity, length, regex"},
+      {"r.yaml", "training.guards.every", "kl_ceiling, distinct_floor"},
+      {"r.yaml", "training.evaluation.prompt", "training.evaluation.prompts"},
+      {"r.yaml", "steps", "training.steps"},
+      {"r.yaml", "model", "policy.model"},
+      {"r.yaml", "every", "format_version, name"},
+      {"sft.yaml", "sft.checkpoint.steps", "sft.checkpoint.every"},
+      {"sft.yaml", "sft.evaluation.steps", "sft.evaluation.every"},
+      {"sft.yaml", "sft.optimizer.name", "sft.optimizer.kind"},
+      {"sft.yaml", "sft.schedule.name", "sft.schedule.kind"},
+      {"sft.yaml", "prompt", "data.prompt_template"},
+      {"sft.yaml", "model.model", "model.path"},
+      {"sft.yaml", "policy.model", "model.path"},
+      {"sft.yaml", "training.steps", "sft.steps"},
+      {"sft.yaml", "training.epochs", "sft.epochs"}};
+  for (const auto& [recipe, key, hint] : kCases) {
+    const ProgramResult result = run_moft(
+        {"recipe", "show", recipe, std::string(key) + "=1"}, folder_.path());
+    EXPECT_EQ(result.exit_code, 2) << key;
+    const std::string text = hint;
+    const bool listed = text.find(',') != std::string::npos;
+    has(result.err,
+        listed ? "known here: " + text : "did you mean '" + text + "'?");
+  }
+}
+
 // Every key that a hint names is one.
 TEST_F(Preflight, HintsNameKeysThatExist) {
   const std::string table =

@@ -189,6 +189,17 @@ TEST(FieldValues, HintsPreferKeysThatHaveAnEffect) {
       "needs loop.baseline: value)");
 }
 
+// There is a `model`, but what it is says its section, which is another.
+TEST(FieldValues, HintsLeaveGenericNamesInTheirSections) {
+  EXPECT_EQ(
+      refusal("loop.model=m"),
+      "key 'loop.model' is not known; known here: shuffle, steps, strength, "
+      "clip, maybe, value, optimizer");
+  EXPECT_EQ(
+      refusal("steps=1"),
+      "key 'steps' is not known; did you mean 'loop.steps'?");
+}
+
 TEST(FieldPaths, VisitsEveryPathAndNothingElse) {
   Whole whole = with("files=[a, b]");
   whole.model = "m";

@@ -266,7 +266,8 @@ TEST(Fields, SaysWhatIsWrongAndWhere) {
       "r.yaml:1: training.steps is 1.5; give a whole number of at least 1");
   EXPECT_EQ(
       complaint_of("training: {steps: \"5\"}\n"),
-      "r.yaml:1: training.steps is '5'; give a whole number of at least 1");
+      "r.yaml:1: training.steps is '5'; give a whole number of at least 1 "
+      "(without quotes)");
   EXPECT_EQ(
       complaint_of("training: {steps: 99999999999999999999}\n"),
       "r.yaml:1: training.steps is 99999999999999999999; give a whole number "
@@ -450,7 +451,7 @@ TEST(Fields, JsonIsReadStrictly) {
       complaint_of_json(R"({"text": 3})"), "body: text is 3; give a text");
   EXPECT_EQ(
       complaint_of_json(R"({"rate": "0.5"})"),
-      "body: rate is '0.5'; give a number above 0");
+      "body: rate is '0.5'; give a number above 0 (without quotes)");
   EXPECT_EQ(
       complaint_of_json("[]"),
       "body: the settings are a list; give a section of the form 'key: value'");

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -11,6 +12,20 @@
 
 namespace moft {
 namespace {
+
+std::string gzip(const std::string& text) {
+  std::string packed(text.size() + 64, '\0');
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
 
 class ReadExamples : public testing::Test {
  protected:
@@ -124,6 +139,58 @@ TEST_F(ReadExamples, SaysWhichTokenIsNotJson) {
   }
 }
 
+TEST_F(ReadExamples, RefusesNumbersThatAreTooLarge) {
+  const std::string words =
+      "F:2: a number is too large to read; write it in quotes, or remove it";
+  EXPECT_EQ(refusal("{}\n{\"a\": 1e999}\n"), words);
+  EXPECT_EQ(refusal("{}\n{\"a\": [{\"b\": -1e999}]}\n"), words);
+}
+
+TEST_F(ReadExamples, NamesHalfASurrogatePair) {
+  EXPECT_EQ(
+      refusal("{}\n{\"a\":\"a\\ud83d b\"}\n"),
+      "F:2: not JSON: byte 8 is \\ud83d, half of a surrogate pair; write both "
+      "halves, or remove it");
+  EXPECT_EQ(
+      refusal("{\"a\":\"\\ud83d\\ude00\\\\ud83d\\uDE00\"}\n"),
+      "F:1: not JSON: byte 26 is \\uDE00, half of a surrogate pair; write both "
+      "halves, or remove it");
+  EXPECT_EQ(
+      read_examples(write("{\"a\":\"\\ud83d\\ude00\"}\n"))[0].fields.at("a"),
+      "\xF0\x9F\x98\x80");
+}
+
+TEST_F(ReadExamples, NamesOldMacLineEnds) {
+  const std::string message = refusal("{\"a\":\"x\"}\r{\"a\":\"y\"}\r");
+  const std::string stem = path_.parent_path() / path_.stem();
+  EXPECT_EQ(
+      message,
+      "F: has old Mac line ends (CR); convert them: tr '\\r' '\\n' < " +
+          path_.string() + " > " + stem + ".lines.jsonl");
+}
+
+// Where files that began with a byte order mark were joined.
+TEST_F(ReadExamples, SkipsByteOrderMarksFurtherDown) {
+  const auto examples =
+      read_examples(write("{}\n\xEF\xBB\xBF{\"a\":\"x\"}\n\xEF\xBB\xBF\n"));
+  ASSERT_EQ(examples.size(), 2u);
+  EXPECT_EQ(examples[1].fields.at("a"), "x");
+}
+
+TEST_F(ReadExamples, NamesArchivesAndFilesOfPython) {
+  using namespace std::string_literals;
+  std::string tar = "a" + std::string(256, '\0') + "ustar\0"s;
+  tar.resize(512);
+  const std::string unpack = "unpack it: tar -xf " + write("").string();
+  const std::string words = "F: is a tar archive, not JSON lines; " + unpack;
+  EXPECT_EQ(refusal(tar), words);
+  EXPECT_EQ(refusal(gzip(tar)), words);
+  const std::string cure = "; write JSON lines with the program that made it";
+  EXPECT_EQ(refusal("\x93NUMPY\x01\0v\0"s), "F: is a NumPy array" + cure);
+  EXPECT_EQ(refusal("\x80\x04\x95\x10"s), "F: is a Python pickle" + cure);
+  EXPECT_EQ(refusal("\x80\x02}q"s), "F: is a Python pickle" + cure);
+}
+
 TEST_F(ReadExamples, SaysWhichEncodingALineHas) {
   const std::string message = refusal("{}\n{\"a\":\"caf\xE9\"}\n");
   EXPECT_EQ(
@@ -186,20 +253,6 @@ TEST_F(ReadExamples, NamesATablesSeparator) {
   EXPECT_EQ(prose.find("F:1: not JSON: byte 1 is 'Hello'"), 0u) << prose;
 }
 
-std::string gzip(const std::string& text) {
-  std::string packed(text.size() + 64, '\0');
-  z_stream stream{};
-  deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
-
 // The name does not matter: these end in .jsonl.
 TEST_F(ReadExamples, ReadsGzip) {
   const std::string first = "{\"post\":\"one\"}\n{\"post\":\"two\"}\n";
@@ -224,6 +277,91 @@ TEST_F(ReadExamples, NamesDamagedGzip) {
   packed[packed.size() - 6] ^= 1;  // the checksum
   EXPECT_EQ(
       refusal(packed).find("F: the gzip data is damaged or cut off ("), 0u);
+}
+
+// gzread() leaves out such bytes, and a rest of the data with them.
+TEST_F(ReadExamples, RefusesOtherBytesBehindGzip) {
+  const std::string first = gzip("{\"post\":\"one\"}\n");
+  const std::string words =
+      "F: bytes after the gzip data are not gzip data; compress the file again";
+  EXPECT_EQ(refusal(first + "{\"post\":\"two\"}\n"), words);
+  EXPECT_EQ(refusal(first + "\n"), words);
+  EXPECT_EQ(refusal(first + std::string(512, '\0') + "x"), words);
+  std::string second = gzip("{\"post\":\"two\"}\n");
+  for (const std::size_t at : {0u, 1u}) {
+    std::string damaged = second;
+    damaged[at] = '\x01';
+    EXPECT_EQ(refusal(first + damaged), words) << at;
+  }
+  EXPECT_EQ(
+      refusal(first + second.substr(0, 1)),
+      "F: the gzip data is damaged or cut off (unexpected end); download or "
+      "compress the file again");
+  second[second.size() - 6] ^= 1;  // the checksum
+  EXPECT_EQ(
+      refusal(first + second),
+      "F: the gzip data is damaged or cut off (incorrect data check); download "
+      "or compress the file again");
+}
+
+TEST_F(ReadExamples, SkipsZerosBehindGzip) {
+  const std::string zeros(700'000, '\0');
+  const auto examples = read_examples(write(
+      gzip("{\"post\":\"one\"}\n") + zeros + gzip("") +
+      gzip("{\"post\":\"two\"}\n") + zeros));
+  ASSERT_EQ(examples.size(), 2u);
+  EXPECT_EQ(examples[1].fields.at("post"), "two");
+}
+
+// The commands unpack; gunzip takes no file that does not end in .gz, so it is
+// given the data and not the name.
+TEST_F(ReadExamples, ConvertsOtherFormatsInGzip) {
+  using namespace std::string_literals;
+  const std::string from = "gunzip -c < " + write("").string() + " | ";
+  const std::string stem = path_.parent_path() / path_.stem();
+  const std::tuple<std::string, std::string, std::string> kCases[] = {
+      {"[{\"post\": \"a\"}]\n",
+       from + "python3 -c \"import json, sys; ",
+       "\" /dev/stdin > " + stem + ".lines.jsonl"},
+      {"post,summary\nhello,hi\n",
+       from + "python3 -c \"import csv, json, sys; ",
+       "\" /dev/stdin > " + stem + ".lines.jsonl"},
+      {"{\n  \"post\": \"a\"\n}\n",
+       "write one object per line: " + from + "jq -c . > ",
+       " > " + stem + ".lines.jsonl"},
+      {"\xFF\xFE{\0}\0\n\0"s,
+       "UTF-8: " + from + "iconv -f UTF-16 -t UTF-8 > ",
+       " > " + stem + ".utf8.jsonl"},
+      {"PAR1\x15\x04",
+       "F: is a Parquet file inside gzip data; unpack it first: gunzip -c < ",
+       " > " + path_.string() + ".unpacked"}};
+  for (const auto& [content, command, target] : kCases) {
+    const std::string message = refusal(gzip(content));
+    EXPECT_NE(message.find(command), std::string::npos) << message;
+    EXPECT_TRUE(message.ends_with(target)) << message;
+  }
+}
+
+TEST_F(ReadExamples, ConvertsATableCalledCsvGz) {
+  const std::string stem = write("").string();
+  const std::string path = stem + ".csv.gz";
+  std::ofstream(path, std::ios::binary) << gzip("post;text\n1;2\n");
+  std::string message;
+  try {
+    read_examples(path);
+  } catch (const CallerError& error) {
+    message = error.what();
+  }
+  std::filesystem::remove(path);
+  EXPECT_EQ(
+      message.find(
+          path + ": is a table with semicolons (CSV), not JSON lines; convert "
+                 "it: gunzip -c < " +
+          path + " | python3 -c \""),
+      0u)
+      << message;
+  EXPECT_TRUE(message.ends_with("\" /dev/stdin > " + stem + ".jsonl"))
+      << message;
 }
 
 TEST_F(ReadExamples, SeveralFilesAreReadInOrder) {
@@ -282,6 +420,32 @@ TEST(TextField, NamesTheNearestField) {
       field_refusal(example, "list"),
       "a.jsonl:4: the prompt template needs the field 'list' as text, but it "
       "is a list; join it into one text");
+}
+
+// A file that is one object with all examples in a list.
+TEST_F(ReadExamples, ListsOfObjectsAreNamed) {
+  const std::string path =
+      write("{\"version\":\"1\",\"data\":[{\"a\":\"x\"}]}\n").string();
+  const std::string target =
+      (path_.parent_path() / path_.stem()).string() + ".lines.jsonl";
+  EXPECT_EQ(
+      field_refusal(read_examples(path_)[0], "post"),
+      path +
+          ":1: the prompt template needs the field 'post', which this example "
+          "does not have; its field 'data' is a list of objects; if those are "
+          "the examples, write one per line: jq -c '.data[]' " +
+          path + " > " + target);
+  write("{\"it is\":[{\"a\":\"x\"}]}\n{\"data\":[{\"a\":\"x\"}]}\n");
+  const auto examples = read_examples(path_);
+  EXPECT_NE(
+      field_refusal(examples[0], "post").find("jq -c '.\"it is\"[]' " + path),
+      std::string::npos);
+  EXPECT_NE(
+      field_refusal(examples[1], "post").find("it has no text fields"),
+      std::string::npos);
+  EXPECT_NE(
+      field_refusal(examples[1], "data").find("is a list; join it"),
+      std::string::npos);
 }
 
 TEST_F(ReadExamples, ChatMessagesAreNamed) {

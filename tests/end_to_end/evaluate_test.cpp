@@ -192,7 +192,7 @@ TEST_F(Evaluate, FinalPromptsOfAnotherPartAreRefusedEverywhere) {
     const std::string recipe = read_all(folder() / "run/recipe.yaml");
     write(
         "run/recipe.yaml",
-        replaced(recipe, "final: null", "final: final.jsonl"));
+        replaced(recipe, "final: []", "final: final.jsonl"));
     EXPECT_TRUE(has(refusal("run", {}), sentence));
     EXPECT_TRUE(has(refusal("run", {"--split", "final"}), "data.final"));
     write("run/recipe.yaml", recipe);

@@ -221,9 +221,12 @@ TEST_F(RunFolder, ResumingRefusesAnotherValueModelOrEncoder) {
   fs::copy(folder() / "base", folder() / "value");
   copy_encoder();
   const std::string encoder = get("encoder/config.json");
-  put("train.jsonl",
-      R"({"word": "one", "other": "a b"})"
-      "\n");
+  for (const char* file : {"train.jsonl", "heldout.jsonl"}) {
+    put(file,
+        R"({"word": ")" + std::string(file).substr(0, 3) +
+            R"(", "other": "a b"})"
+            "\n");
+  }
   const Words more = {
       "training.baseline=value",
       "training.value.model=value",
@@ -336,6 +339,50 @@ TEST_F(RunFolder, AClosedPipeDoesNotEndARun) {
   EXPECT_EQ(count_lines(folder() / "first"), 1U);
   EXPECT_EQ(get("code"), "0\n");
   EXPECT_EQ(count_lines(folder() / "run/metrics.jsonl"), 12U);
+  EXPECT_TRUE(fs::exists(folder() / "run/policy/moft.json"));
+}
+
+// The log lines of a run without a terminal must not end up in its files.
+TEST_F(RunFolder, ClosedStreamsDoNotReachTheFiles) {
+  const std::string command = "cd '" + folder().string() + "' && '" +
+                              MOFT_BINARY_DIR
+                              "/bin/moft' train recipe.yaml "
+                              "training.steps=3 <&- >&- 2>&-";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(count_lines(folder() / "run/metrics.jsonl"), 3U);
+  EXPECT_EQ(get("run/metrics.jsonl").find("step="), std::string::npos);
+  expect_done(train({"training.steps=4", "--resume", "auto"}));
+}
+
+// A fork of a run is a copy of it: --resume goes on where the checkpoint is.
+TEST_F(RunFolder, AResumeIntoAnotherOutputIsRefused) {
+  expect_done(train({"training.steps=3", "training.checkpoint.every=1"}));
+  expect_refused(
+      train({"--resume", "run/checkpoints/step-2", "--output", "fork"}),
+      {"goes on in", "--output is 'fork'"});
+  EXPECT_TRUE(fs::exists(folder() / "run/checkpoints/step-3"));
+  EXPECT_FALSE(fs::exists(folder() / "fork"));
+}
+
+// What is wrong with the new run is said before the old one is removed.
+TEST_F(RunFolder, OverwriteRemovesNothingForARunThatCannotBegin) {
+  expect_done(train());
+  fs::copy(folder() / "run/policy", folder() / "damaged");
+  fs::resize_file(folder() / "damaged/steering.safetensors", 100);
+  expect_refused(
+      train({"--overwrite", "policy.start=damaged"}), {"truncated"});
+  EXPECT_TRUE(fs::exists(folder() / "run/policy/moft.json"));
+  EXPECT_TRUE(fs::exists(folder() / "run/metrics.jsonl"));
+  expect_refused(train({"--overwrite", "output=base"}), {"policy.model"});
+  EXPECT_TRUE(fs::exists(folder() / "base/model.safetensors"));
+}
+
+TEST_F(RunFolder, ACheckpointThatLostItsStateIsSetAside) {
+  expect_done(train({"training.steps=3", "training.checkpoint.every=1"}));
+  fs::remove(folder() / "run/checkpoints/step-3/state.json");
+  fs::remove_all(folder() / "run/policy");
+  expect_done(train({"training.steps=3", "--resume", "auto"}));
+  EXPECT_TRUE(fs::exists(folder() / "run/checkpoints/step-3-damaged"));
   EXPECT_TRUE(fs::exists(folder() / "run/policy/moft.json"));
 }
 

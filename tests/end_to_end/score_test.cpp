@@ -101,7 +101,12 @@ TEST_F(ScoreCommand, GenerateNamesWhatItNeeds) {
       scratch_.path() / "empty.jsonl",
       "{\"prompt\": \"a\"}\n{\"prompt\": \"\"}\n");
   expect_refusal(
-      run({"generate", "base", "--input", "empty.jsonl"}),
+      run({"generate",
+           "base",
+           "--input",
+           "empty.jsonl",
+           "--max-new-tokens",
+           "4"}),
       {"empty.jsonl:2: the prompt is empty"});
 }
 
@@ -151,7 +156,7 @@ TEST_F(ScoreCommand, CheckpointsWithTheirWordsInFrontAreNotResumed) {
   EXPECT_EQ(second.code, 0) << second.errors;
   const auto file = scratch_.path() / "prompted/checkpoints/step-2/state.json";
   auto state = nlohmann::json::parse(read_all(file));
-  ASSERT_EQ(state["input_hashes"].erase("place of the weighting's words"), 1u);
+  state["format_version"] = 1;
   std::filesystem::remove(file);
   write_tiny_text(file, state.dump());
   expect_refusal(

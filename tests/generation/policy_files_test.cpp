@@ -354,6 +354,39 @@ TEST_F(PlainModelTest, AnExportSaysTheTypeOfItsNumbersUnderBothNames) {
   EXPECT_EQ(exported["torch_dtype"], "float32");
 }
 
+// transformers 4 reads rope_theta and rope_scaling, version 5 rope_parameters.
+TEST_F(PlainModelTest, AnExportSaysTheRotarySettingsForBothVersions) {
+  std::ifstream written(base() / "config.json");
+  nlohmann::json config = nlohmann::json::parse(written);
+  config.erase("rope_theta");
+  config.erase("rope_scaling");
+  const nlohmann::json scaling = {{"rope_type", "linear"}, {"factor", 4.0}};
+  config["rope_parameters"] = scaling;
+  config["rope_parameters"]["rope_theta"] = 500.0;
+  std::ofstream(base() / "config.json") << config;
+  const auto policy = make(SteeredSet::kLora);
+  const Steering steering{Weighting({0.3, 0.7}), 0.1};
+  export_policy(*policy, base(), steering, folder_ / "plain");
+  const auto exported =
+      nlohmann::json::parse(read_file(folder_ / "plain" / "config.json"));
+  EXPECT_EQ(exported["rope_theta"], 500.0);
+  EXPECT_EQ(exported["rope_scaling"], scaling);
+  EXPECT_EQ(exported["rope_parameters"], config["rope_parameters"]);
+}
+
+TEST_F(PlainModelTest, AnEndTokenOutsideTheVocabularyIsRefused) {
+  for (const int id : {-1, 4000}) {
+    std::ofstream(base() / "generation_config.json")
+        << nlohmann::json{{"eos_token_id", id}};
+    try {
+      load_language_model(base());
+      FAIL() << id << " was accepted";
+    } catch (const CallerError& error) {
+      expect_words(error.what(), {"eos_token_id", "is " + std::to_string(id)});
+    }
+  }
+}
+
 TEST_F(PlainModelTest, ScoresThatAreNotNumbersAreAnError) {
   const auto plain = load_policy(base());
   const std::vector<ScoreRequest> requests{

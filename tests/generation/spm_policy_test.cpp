@@ -25,7 +25,7 @@ std::unique_ptr<Tokenizer> spaced_letters() {
 using SpmPolicyTest = TinyPolicyTest;
 
 // The text up to a stop string is the beginning of the text without one:
-// decoding drops the first space, and special tokens are no text.
+// decoding drops the first space, and special tokens are not text.
 TEST_F(SpmPolicyTest, AStopStringCutsTheDecodedText) {
   SteeredPolicy policy(
       load_language_model(base()),

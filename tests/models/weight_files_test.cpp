@@ -294,7 +294,7 @@ TEST(GgufKeys, WhatChangesTheComputationIsRefused) {
   const std::string vocabulary = "llama.vocab_size";
   expect(vocabulary, "llama.vocab_sizi", 8, "loaded");
   const std::string last = "tokenizer.ggml.eot_token_id";
-  expect(last, last, 32, "eot_token_id is 32, outside the 32 rows");
+  expect(last, last, 32, "eot_token_id is 32, outside the 32 tokens");
   fs::remove(path);
 }
 

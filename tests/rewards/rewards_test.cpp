@@ -245,6 +245,15 @@ TEST(Regex, AnExplodingMatchStopsWithTheAnswer) {
   EXPECT_NE(message.find("'prompt 1'"), std::string::npos) << message;
 }
 
+// More than the stack of the compiled pattern holds.
+TEST(Regex, ALongAnswerIsMatchedByTheInterpreter) {
+  const RegexReward reward("r", pattern("^(.|\\s)*z$"));
+  const std::string answer(20'000, 'a');
+  EXPECT_EQ(
+      reward.score(batch_of({answer + "z", answer})),
+      (std::vector<double>{1, 0}));
+}
+
 Objective objective(
     const std::string& name,
     std::shared_ptr<const Reward> reward,

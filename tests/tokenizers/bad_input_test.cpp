@@ -96,11 +96,11 @@ TEST(BadTokenizerJson, BadIds) {
     return complaint_about(
         [&](Json& json) { json["model"]["vocab"]["spoilt"] = std::move(id); });
   };
-  EXPECT_TRUE(has(spoil_id(-1), "is no token id"));
-  EXPECT_TRUE(has(spoil_id(5000000000), "is no token id"));
+  EXPECT_TRUE(has(spoil_id(-1), "is not a token id"));
+  EXPECT_TRUE(has(spoil_id(5000000000), "is not a token id"));
   EXPECT_TRUE(has(spoil_id(2147483647), "largest id"));
-  EXPECT_TRUE(has(spoil_id(1.5), "is no token id"));
-  EXPECT_TRUE(has(spoil_id("7"), "is no token id"));
+  EXPECT_TRUE(has(spoil_id(1.5), "is not a token id"));
+  EXPECT_TRUE(has(spoil_id("7"), "is not a token id"));
   EXPECT_TRUE(has(spoil_id(10), "id 10 belongs to"));
   EXPECT_TRUE(
       has(complaint_about(

@@ -165,7 +165,7 @@ TEST(Spm, WhatIsNotAtTheStartGetsNoSpaceWhereTheFileSaysSo) {
       legacy->encode("hello", {.add_special = false}));
 }
 
-// Bytes that arrive one by one join to the text; alone they are no text.
+// Bytes that arrive one by one join to the text; alone they are not text.
 TEST(Spm, StreamedBytesJoinToTheText) {
   for (const char* name : {"spm_legacy", "spm_first", "spm_model"}) {
     const auto tokenizer = load_tokenizer(fixtures() / name);

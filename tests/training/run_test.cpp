@@ -338,6 +338,19 @@ TEST(Publish, TheKnobForAlphaIsLookedAtToo) {
   }
 }
 
+// Without KL control 0 is the only alpha: there is no knob to miss.
+TEST(Publish, APolicyWithoutKlControlIsPublished) {
+  for (const SteeredSet kind : {SteeredSet::kLora, SteeredSet::kFull}) {
+    const Scratch scratch;
+    TinyRun options = six_steps();
+    options.steered_set = kind;
+    options.training.kl_strength = 0.0;
+    const fs::path run = scratch.path() / "run";
+    EXPECT_TRUE(run_in(run, scratch.path(), options).finished);
+    EXPECT_TRUE(fs::exists(run / "policy/moft.json"));
+  }
+}
+
 TEST(Publish, SaysHowLongThePolicyWasTrained) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";

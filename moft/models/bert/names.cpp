@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "moft/core/errors.h"
+#include "moft/models/model_tensors.h"
 
 namespace moft::bert {
 namespace {
@@ -44,6 +45,7 @@ class Loader {
           fmt::join(shape, ", "));
     }
     taken_.insert(full);
+    check_finite(source_, *view);
     at::Tensor tensor = at::empty(shape, at::kFloat);
     to_float(
         *view,

@@ -64,17 +64,29 @@ void refuse_other_computations(const Keys& keys, const LlamaConfig& c) {
   }
 }
 
-std::vector<std::int32_t> end_tokens(const Keys& keys) {
+// In config.json or generation_config.json.
+std::vector<std::int32_t> end_tokens(
+    const Keys& keys, std::int64_t vocabulary) {
   std::vector<std::int32_t> ids;
   if (!keys.has("eos_token_id")) return ids;
   const json& value = keys.at("eos_token_id");
   const auto add = [&](const json& id) {
     if (!id.is_number_integer()) {
       throw_caller_error(
-          "{}: eos_token_id must be a token id or a list of them",
+          "{}: eos_token_id (here or in generation_config.json) must be a "
+          "token id or a list of them",
           keys.place());
     }
-    ids.push_back(id.get<std::int32_t>());
+    const auto number = id.get<std::int64_t>();
+    if (number < 0 || number >= vocabulary) {
+      throw_caller_error(
+          "{}: eos_token_id (here or in generation_config.json) is {}, but the "
+          "model has {} tokens; write the id of its end token",
+          keys.place(),
+          number,
+          vocabulary);
+    }
+    ids.push_back(static_cast<std::int32_t>(number));
   };
   if (value.is_array()) {
     for (const json& id : value)
@@ -149,7 +161,7 @@ LlamaConfig llama_config_from_json(
   c.feed_forward_bias =
       c.architecture == "llama" && keys.flag_or("mlp_bias", false);
   c.query_key_norm = qwen3;
-  c.end_tokens = end_tokens(keys);
+  c.end_tokens = end_tokens(keys, c.vocabulary);
   check_llama_shape(c, place);
   c.rope = rope_from_json(keys, c.context, c.head_size);
   refuse_other_computations(keys, c);

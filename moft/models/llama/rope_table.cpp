@@ -30,7 +30,7 @@ at::Tensor llama3_frequencies(
   return at::where(between, mixed, divided);
 }
 
-// The dimension that turns so many times over the original context.
+// The dimension that makes this number of turns over the original context.
 double turning_dimension(
     double turns, const Rope& rope, std::int64_t head_size) {
   const auto context = static_cast<double>(rope.scaling.original_context);

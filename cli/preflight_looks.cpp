@@ -1,11 +1,15 @@
-#include "cli/preflight_costs.h"
+#include "cli/preflight_looks.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include "moft/core/text.h"
+#include "moft/data/prompt_template.h"
 #include "moft/rewards/similarity.h"
 #include "moft/training/memory_estimate.h"
 
@@ -18,18 +22,48 @@ ModelShape shape_of_model(const LoadedModel& base) {
              : shape_of(llama_config_from_json(base.config, "config.json"));
 }
 
-}  // namespace
-
-std::optional<std::int64_t> available_memory() {
-  std::ifstream file("/proc/meminfo");
+// In bytes, from a file of lines "name: number kB".
+std::optional<std::int64_t> named_kilobytes(
+    const char* path, const std::string& wanted) {
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     std::string name;
     std::int64_t kilobytes = 0;
-    if (words >> name >> kilobytes && name == "MemAvailable:")
-      return kilobytes * 1024;
+    if (words >> name >> kilobytes && name == wanted) return kilobytes * 1024;
   }
   return std::nullopt;
+}
+
+std::optional<std::int64_t> number_in(const char* path) {
+  std::ifstream file(path);
+  std::int64_t number = 0;
+  return file >> number ? std::optional(number) : std::nullopt;
+}
+
+// What the container's limit leaves; none without one (the file says "max").
+std::optional<std::int64_t> control_group_memory() {
+  const auto limit = number_in("/sys/fs/cgroup/memory.max");
+  const auto used = number_in("/sys/fs/cgroup/memory.current");
+  if (!limit || !used) return std::nullopt;
+  return *limit - *used;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> available_memory() {
+  auto least = named_kilobytes("/proc/meminfo", "MemAvailable:");
+  const auto bound = [&](std::optional<std::int64_t> bytes) {
+    if (bytes && (!least || *bytes < *least))
+      least = std::max<std::int64_t>(0, *bytes);
+  };
+  bound(control_group_memory());
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    const auto used = named_kilobytes("/proc/self/status", "VmSize:");
+    bound(static_cast<std::int64_t>(limit.rlim_cur) - used.value_or(0));
+  }
+  return least;
 }
 
 void look_at_memory(
@@ -88,6 +122,38 @@ void look_at_long_texts(
           found.first,
           found.longest));
     });
+  }
+}
+
+void look_at_written_ends(
+    Findings& findings,
+    const std::string& completion_template,
+    const std::vector<Example>& examples,
+    const LoadedModel& model,
+    const Tokenizer& tokenizer) {
+  const PromptTemplate completion(completion_template);
+  for (const std::string& field : completion.field_names()) {
+    for (const std::int32_t id : model.model->info().end_tokens) {
+      if (id >= tokenizer.vocab_size()) continue;
+      const std::string end = tokenizer.token_bytes(id);
+      const auto writes = [&](const Example& example) {
+        const auto value = example.fields.find(field);
+        return !end.empty() && value != example.fields.end() &&
+               value->second.find(end) != std::string::npos;
+      };
+      const auto first =
+          std::find_if(examples.begin(), examples.end(), writes);
+      if (first == examples.end()) continue;
+      findings.warn(fmt::format(
+          "{} of {} completions write {} in the field '{}' (the first is {}), "
+          "where it is only text; write it in data.completion_template, and "
+          "take it out of the field",
+          std::count_if(first, examples.end(), writes),
+          examples.size(),
+          quote_text(end),
+          field,
+          first->where));
+    }
   }
 }
 

@@ -14,8 +14,9 @@
 
 namespace moft {
 
-// Bytes that the system can give without swapping; none where it does not say
-// (/proc/meminfo of Linux).
+// Bytes that this process can still take: the least of what the system has
+// without swapping, what a container's limit (cgroup v2) and what the limit of
+// address space leave. None where the system does not say.
 std::optional<std::int64_t> available_memory();
 
 // Notes the estimate (training/memory_estimate.h) beside what is free, and
@@ -32,5 +33,14 @@ void look_at_long_texts(
     Findings& findings,
     const Recipe& recipe,
     const std::vector<Example>& examples);
+
+// Warns of completions whose fields hold an end token's text, where it is only
+// letters.
+void look_at_written_ends(
+    Findings& findings,
+    const std::string& completion_template,
+    const std::vector<Example>& examples,
+    const LoadedModel& model,
+    const Tokenizer& tokenizer);
 
 }  // namespace moft
