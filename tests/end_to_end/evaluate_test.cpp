@@ -278,7 +278,7 @@ TEST_F(Evaluate, APolicyThatDoesNotAnswerToAlphaIsWarnedOf) {
   const Ended trained = run(still);
   ASSERT_EQ(trained.code, 0) << trained.errors;
   EXPECT_TRUE(has(trained.errors, "THIS POLICY DOES NOT STEER"));
-  EXPECT_TRUE(has(trained.errors, "THIS POLICY DOES NOT ANSWER TO ALPHA"));
+  EXPECT_TRUE(has(trained.errors, "THIS POLICY DOES NOT ANSWER TO --alpha"));
   EXPECT_TRUE(
       has(notes_of(evaluate("run")),
           "Warning: the policy of run does not answer to alpha: its logits at "
