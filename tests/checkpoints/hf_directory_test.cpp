@@ -1,5 +1,6 @@
 #include "moft/checkpoints/hf_directory.h"
 
+#include <map>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -72,7 +73,18 @@ TEST(HfDirectory, NamesWhatIsMissingOrBroken) {
   put(folder / "config.json", R"({"a": 1, "b": {"c": 1, "c": 2}})");
   expect_refused(folder, {"config.json", "key 'c' stands twice"});
   put(folder / "config.json", R"({"a": {"c": 1}, "b": {"c": 2}})");
-  expect_refused(folder, {"neither model.safetensors", "save_pretrained"});
+  expect_refused(folder, {"neither model.safetensors", "download"});
+  // What lies there instead decides what to do.
+  const std::map<std::string, std::string> cures = {
+      {"pytorch_model.bin", "save_pretrained"},
+      {"model.fp16.safetensors", "rename it to model.safetensors"},
+      {"model-00001-of-00002.safetensors", "its index is missing"},
+      {"model.safetensors.incomplete", "download it again"}};
+  for (const auto& [name, cure] : cures) {
+    put(folder / name, "x");
+    expect_refused(folder, {"neither model.safetensors", name, cure});
+    fs::remove(folder / name);
+  }
   put(folder / "generation_config.json", "nan");
   expect_refused(folder, {"generation_config.json", "not valid JSON"});
   fs::remove(folder / "generation_config.json");

@@ -234,7 +234,7 @@ TEST_F(SpieceFiles, ConfigurationsThatMeanAnotherTokenizerAreNamed) {
   expect_words(with(R"({"eos_token": "<end>"})"), {"'<end>'", "pieces"});
   expect_words(
       with(R"({"added_tokens_decoder": {"x": {"content": "y"}}})"),
-      {"no token id"});
+      {"not a token id"});
   expect_words(
       with(R"({"added_tokens_decoder": {"7": {"content": "</s>"}}})"),
       {"'</s>'", "7", "1"});
