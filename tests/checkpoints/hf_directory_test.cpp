@@ -1,6 +1,7 @@
 #include "moft/checkpoints/hf_directory.h"
 
 #include <map>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
