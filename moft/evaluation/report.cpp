@@ -155,7 +155,11 @@ std::string front_csv(const Report& report) {
   return out;
 }
 
-void check_report_directory(const fs::path& directory) {
+namespace {
+
+// To be called under the folder's lock: while another evaluation commits, some
+// of its files are there and its report.json is not.
+void check_files(const fs::path& directory) {
   if (is_report(directory / kReportFile)) return;
   std::error_code ignored;
   for (const char* name : kFileNames) {
@@ -167,10 +171,19 @@ void check_report_directory(const fs::path& directory) {
   }
 }
 
+}  // namespace
+
+void check_report_directory(const fs::path& directory) {
+  std::error_code ignored;
+  if (!fs::is_directory(directory, ignored)) return;
+  const FolderLock lock(directory);
+  check_files(directory);
+}
+
 void write_report(const fs::path& directory, const Report& report) {
   const std::string json = report_to_json(report);  // refuses first
-  check_report_directory(directory);
   ensure_writable_directory(directory);
+  check_report_directory(directory);
   std::vector<std::unique_ptr<AtomicFile>> files;
   const auto add = [&](const char* name, const std::string& text) {
     files.push_back(std::make_unique<AtomicFile>(directory / name));
@@ -184,6 +197,7 @@ void write_report(const fs::path& directory, const Report& report) {
   // All are on the disk: two evaluations at once take turns, so the files are
   // always those of one of them.
   const FolderLock lock(directory);
+  check_files(directory);
   for (const auto& file : files)
     file->commit();
 }
