@@ -14,7 +14,7 @@ enum class Split { kTrain, kEvaluation, kFinal };
 
 // "train", "evaluation", "final"; its key is "data." and that.
 std::string split_name(Split split);
-// Of the two that can be evaluated. CallerError for any other text.
+// "evaluation" or "final"; CallerError for any other text.
 Split parse_split(const std::string& text);
 
 // The examples of one part. CallerError where the recipe has no such part.

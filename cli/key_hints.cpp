@@ -20,7 +20,7 @@ constexpr std::string_view kResume = "give the option --resume auto instead";
 constexpr std::string_view kLessMemory =
     "for less memory raise gradient_accumulation: leave it out";
 
-// Of every recipe.
+// Keys of every recipe.
 constexpr ForeignKey kCommon[] = {
     {"output_dir", "output", ""},
     {"run_name", "name", ""},
@@ -91,7 +91,7 @@ constexpr ForeignKey kCommon[] = {
     {"load_in_8bit", "", "give a quantised GGUF file as the model instead"},
 };
 
-// Of the training loop; `moft train` calls its section "training".
+// Keys of the training loop; `moft train` calls its section "training".
 constexpr ForeignKey kTrain[] = {
     {"model_name_or_path", "policy.model", ""},
     {"pretrain", "policy.model", ""},

@@ -38,8 +38,8 @@ struct PreflightOptions {
   LoadOptions load = {};  // of the model that check_finetuning() returns
 };
 
-// Of a recipe with resolved paths. `epochs` becomes `steps` in `recipe` once
-// the examples are known to be good.
+// Looks at a recipe with resolved paths. `epochs` becomes `steps` in `recipe`
+// once the examples are known to be good.
 TrainPreflight check_training(Recipe& recipe, const PreflightOptions& options);
 
 struct SftPreflight {

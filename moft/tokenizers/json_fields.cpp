@@ -18,7 +18,6 @@ Json read_json_file(const std::filesystem::path& path) {
   // Not core's strict parser, which looks at every key: it takes .3 s longer
   // on a vocabulary of 150,000 words, at every start of the program.
   const std::string text = read_text(path, kLargestJson);
-  refuse_lfs_pointer(text, path.string());
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) {
     throw_caller_error(
@@ -28,14 +27,6 @@ Json read_json_file(const std::filesystem::path& path) {
         text.size());
   }
   return json;
-}
-
-void refuse_lfs_pointer(std::string_view bytes, const std::string& place) {
-  if (!bytes.starts_with("version https://git-lfs.github.com/spec/")) return;
-  throw_caller_error(
-      "{}: is a Git LFS pointer, not the file itself; run `git lfs pull` in "
-      "its folder",
-      place);
 }
 
 bool JsonField::has(const char* key) const {

@@ -15,9 +15,6 @@ using Json = nlohmann::json;
 // One JSON file. Throws CallerError when it is missing, too large or not JSON.
 Json read_json_file(const std::filesystem::path& path);
 
-// Throws CallerError when `bytes` are a Git LFS pointer instead of the file.
-void refuse_lfs_pointer(std::string_view bytes, const std::string& place);
-
 // A JSON value and where it stands ("tokenizer.json: model"), for errors.
 class JsonField {
  public:

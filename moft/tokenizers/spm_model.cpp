@@ -126,7 +126,6 @@ std::unique_ptr<const PieceEncoder> make_encoder(
 std::unique_ptr<Tokenizer> load_spm(const fs::path& directory) {
   const fs::path path = directory / kSpmFile;
   const std::string bytes = read_text(path, kLargestSpmFile);
-  refuse_lfs_pointer(bytes, path.string());
   if (is_tiktoken(bytes)) {
     throw_caller_error(
         "{}: is a tiktoken vocabulary, which moft does not read; take the "
