@@ -1,5 +1,5 @@
-// Rows 25, 26, 30 of the acceptance notes: merges of copies and reference by
-// equation 3, on the production mixing; rows 64, 62-63: Adafactor, advantages.
+// Oracles of docs/paper.md's rows 25, 26, 30 (merges of copies and reference by
+// equation 3) and 62 to 64 (Adafactor, advantages).
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

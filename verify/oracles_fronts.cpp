@@ -1,5 +1,5 @@
-// Section 3e and rows 131-132, 103 of the acceptance notes: hypervolume,
-// indicators of fronts, the rule of pairwise judging.
+// Oracles of docs/paper.md's rows 103, 131 and 132: hypervolume, indicators of
+// fronts, the rule of pairwise judging.
 #include <algorithm>
 #include <cmath>
 #include <numbers>

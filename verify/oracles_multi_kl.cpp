@@ -1,5 +1,5 @@
-// Row 84 of the acceptance notes: softmdp against linear mixing of one reward's
-// bandits.
+// Oracles of docs/paper.md's row 84: softmdp against linear mixing on bandits
+// with one reward.
 #include <string>
 #include <vector>
 

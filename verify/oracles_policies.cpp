@@ -1,5 +1,5 @@
-// Rows 28, 40-42 and 68 of the acceptance notes: how large a policy is, the
-// words that name a weighting, and the ranges of rewards.
+// Oracles of docs/paper.md's rows 28, 40 to 42 and 68: the size of a policy,
+// the words that name a weighting, the ranges of rewards.
 #include <memory>
 #include <string>
 #include <vector>

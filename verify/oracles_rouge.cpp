@@ -1,5 +1,5 @@
-// Section 3f of the acceptance notes: ROUGE as Google's rouge-score, stems as
-// NLTK's Porter stemmer.
+// Oracles of docs/paper.md's row 69: ROUGE as Google's rouge-score computes it,
+// stems as NLTK's Porter stemmer does.
 #include <string>
 #include <string_view>
 

@@ -1,4 +1,4 @@
-// Rows 44-51 and 53 of the acceptance notes: the generator, f_mix and its
+// Oracles of docs/paper.md's rows 44 to 51 and 53: the generator, f_mix and its
 // inverse, draws of alpha and of weightings.
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
-// Sections 3a and 3b of the acceptance notes: counterexample, bandits,
-// gradient estimators, ENUM-1.
+// Oracles of the exactly solvable tasks: counterexample, bandits, gradient
+// estimators, ENUM-1.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -26,7 +26,6 @@ struct CounterexampleRow {
   Vector soup, together;
 };
 
-// A1
 void verify_exact_gradients(OracleBook& book) {
   const std::vector<CounterexampleRow> kRows = {
       {200,
@@ -96,7 +95,6 @@ void verify_closed_forms(OracleBook& book) {
       7.0 / 12,
       measure(mixture({0, 0, 0}, {0, 0, 0})).moft,
       1e-12);
-  // A4
   book.equal(
       "counterexample: largest regret of 99 R_i",
       .0003516793577497124,
@@ -106,7 +104,6 @@ void verify_closed_forms(OracleBook& book) {
       "counterexample: largest regret of 400 R_i",
       1e-6,
       measure(witness(400)).max_regret);
-  // A5
   book.equal_all(
       fmt::format("counterexample: optimum at alpha .1{}", kFigures),
       {.7828505177495798,

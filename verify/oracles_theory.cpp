@@ -1,5 +1,5 @@
-// Section 3c and rows 118-127 of the acceptance notes: the lemmas, the
-// theorems' bounds and the corrected one.
+// Oracles of docs/paper.md's rows 118 to 127: the lemmas, the bounds of the
+// theorems and the corrected bound.
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -32,7 +32,7 @@ TEST(SteeringNodes, IntegrateTheirDistributions) {
   EXPECT_NEAR(mean, 1.0 / 3, 1e-13);
   EXPECT_NEAR(square, 1.0 / 6, 1e-13);
   EXPECT_NEAR(product, 1.0 / 12, 1e-13);
-  EXPECT_NEAR(alpha, .2558427881, 1e-6);  // section 3d, alpha_min .1
+  EXPECT_NEAR(alpha, .2558427881, 1e-6);  // alpha_min .1
   draws.kl_sampler = AlphaDistribution::kUniform;
   draws.weightings.sampler = WeightingDistribution::kGrid;
   draws.weightings.grid_points = 15;

@@ -1,5 +1,5 @@
-// A2 and A3 of section 3a of the acceptance notes: what training from samples,
-// and of a small network, must reach on the counterexample.
+// What training from samples, and training of a small network, must reach on
+// the counterexample.
 #include <algorithm>
 #include <string>
 
@@ -11,7 +11,6 @@
 namespace moft::exact {
 namespace {
 
-// A2
 void verify_reinforce(OracleBook& book) {
   constexpr int kSeeds = 20;
   int good = 0, bad_soups = 0;
@@ -39,7 +38,7 @@ struct Band {
   double low, high;  // of MOFT, every seed
 };
 
-// A3: full and logits above prompting and hidden-only, those above the soup.
+// Full and logits above prompting and hidden-only, those above the soup.
 void verify_networks(OracleBook& book) {
   constexpr int kSeeds = 10;
   constexpr Band kBands[] = {

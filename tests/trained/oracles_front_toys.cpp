@@ -1,4 +1,4 @@
-// Rows 87, 106 and 107 of the acceptance notes: toys trained by exact
+// Oracles of docs/paper.md's rows 87, 106 and 107: toys trained by exact
 // gradients, soups against joint training.
 #include <algorithm>
 #include <string>

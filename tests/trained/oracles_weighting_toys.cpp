@@ -1,5 +1,5 @@
-// Rows 14, 47 and 137 of the acceptance notes: what the weightings of training
-// do to the front of two-reward toys.
+// Oracles of docs/paper.md's rows 14, 47 and 137: the effect of the training
+// weightings on the front of two-reward toys.
 #include <algorithm>
 #include <string>
 

@@ -1,12 +1,13 @@
-#include <gtest/gtest.h>
-
+// The picture of the counterexample.
 #include "verify/counterexample_plot.h"
+
+#include <gtest/gtest.h>
 
 namespace moft::exact {
 namespace {
 
-// The values in the legend are those of the acceptance notes (MOFT after
-// 20,000 steps), and each front has its eleven marks.
+// The legend shows the known MOFT after 20,000 steps, and each front has its
+// eleven marks.
 TEST(CounterexamplePlot, ShowsBothFrontsWithTheirValues) {
   const std::string svg = counterexample_svg();
   EXPECT_TRUE(svg.starts_with("<svg"));
