@@ -140,25 +140,24 @@ at::Tensor BertModel::norm(
   return at::layer_norm(x, {x.size(-1)}, {}, {}, eps) * gain + bias;
 }
 
-// q, k, v [N, hidden] -> [N, hidden]; every text attends to itself alone.
+// qkv [N, 3 hidden] -> [N, hidden]; every text attends to itself alone.
 at::Tensor BertModel::attend(
-    const at::Tensor& q,
-    const at::Tensor& k,
-    const at::Tensor& v,
-    const std::vector<Group>& groups) const {
-  at::Tensor out = at::empty(q.sizes(), q.options());
+    const at::Tensor& qkv, const std::vector<Group>& groups) const {
+  const std::int64_t width = config_.hidden_size;
+  const std::int64_t head = width / config_.heads;
+  at::Tensor out = at::empty({qkv.size(0), width}, qkv.options());
   for (const Group& group : groups) {
     const std::int64_t rows = group.texts * group.length;
-    // [texts, length, heads, head]
-    const auto by_head = [&](const at::Tensor& packed) {
-      return packed.narrow(0, group.first, rows)
-          .view({group.texts, group.length, config_.heads, -1});
-    };
-    const at::Tensor mixed = at::scaled_dot_product_attention(
-        by_head(q).transpose(1, 2),
-        by_head(k).transpose(1, 2),
-        by_head(v).transpose(1, 2));
-    by_head(out).copy_(mixed.transpose(1, 2));
+    // [3, texts, heads, length, head]
+    const at::Tensor parts =
+        qkv.narrow(0, group.first, rows)
+            .view({group.texts, group.length, 3, config_.heads, head})
+            .permute({2, 0, 3, 1, 4});
+    const at::Tensor mixed =
+        at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
+    out.narrow(0, group.first, rows)
+        .view({group.texts, group.length, config_.heads, head})
+        .copy_(mixed.transpose(1, 2));
   }
   return out;
 }
@@ -195,11 +194,12 @@ at::Tensor BertModel::token_states(
       steering.select(at::tensor(text_of_token, at::kLong).to(device_));
   at::Tensor x = norm(embed(ids, positions, rows), embedding_norm_, rows);
   for (const Layer& layer : layers_) {
-    const at::Tensor mixed = attend(
-        multiply(layer.q, x, rows),
-        multiply(layer.k, x, rows),
-        multiply(layer.v, x, rows),
-        groups);
+    const at::Tensor qkv = at::cat(
+        {multiply(layer.q, x, rows),
+         multiply(layer.k, x, rows),
+         multiply(layer.v, x, rows)},
+        1);
+    const at::Tensor mixed = attend(qkv, groups);
     x = norm(multiply(layer.o, mixed, rows) + x, layer.attention_norm, rows);
     const at::Tensor inner = activate(multiply(layer.up, x, rows));
     x = norm(multiply(layer.down, inner, rows) + x, layer.output_norm, rows);

@@ -67,10 +67,7 @@ class BertModel : public SequenceModel {
   at::Tensor norm(
       const at::Tensor& x, const Norm& norm, const RowSteering& steering) const;
   at::Tensor attend(
-      const at::Tensor& q,
-      const at::Tensor& k,
-      const at::Tensor& v,
-      const std::vector<Group>& groups) const;
+      const at::Tensor& qkv, const std::vector<Group>& groups) const;
   at::Tensor activate(at::Tensor x) const;
 
   BertConfig config_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "moft/core/errors.h"
 #include "moft/kernels/masked_attention.h"
 #include "moft/kernels/padding.h"
 
@@ -99,6 +100,7 @@ at::Tensor T5Model::token_states(
   T5Sequences sequences{{}, steering};
   std::vector<std::int64_t> ids;
   for (const TokenIds& text : texts) {
+    if (text.empty()) throw_caller_error("a text has no tokens; give some");
     check_vocabulary(text, config_.vocabulary);
     sequences.lengths.push_back(std::ssize(text));
     ids.insert(ids.end(), text.begin(), text.end());
