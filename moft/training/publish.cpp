@@ -1,3 +1,4 @@
+// Model cards, and checks of a policy before it is published.
 #include "moft/training/publish.h"
 
 #include <algorithm>
