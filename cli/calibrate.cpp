@@ -11,7 +11,7 @@
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/generation/steered_policy.h"
-#include "moft/rewards/objectives.h"
+#include "moft/rewards/make_objectives.h"
 
 #include "cli/command.h"
 #include "cli/compute.h"

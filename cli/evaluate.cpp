@@ -13,6 +13,7 @@
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/rewards/make_objectives.h"
 #include "moft/training/publish.h"
 
 #include "cli/build_info.h"

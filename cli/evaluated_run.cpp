@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -110,11 +111,10 @@ std::map<std::string, std::string> reward_hashes(
 void check_same_objectives(const EvaluatedRun& run, const EvaluatedRun& other) {
   constexpr const char* kCure =
       "compare runs of the same objectives, or evaluate each for itself";
+  const std::set<std::string> paths = path_keys(run.recipe);
   for (const auto& key : differing_options(run.recipe, other.recipe)) {
     // A path may differ; the hash below tells whether the encoder does.
-    const bool counts =
-        key.starts_with("objectives") && !key.ends_with(".similarity.model");
-    if (!counts) continue;
+    if (!key.starts_with("objectives") || paths.contains(key)) continue;
     throw_caller_error(
         "{} has other objectives than {}: they differ in {}; {}",
         other.name,

@@ -13,7 +13,8 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
-#include "moft/rewards/similarity.h"
+#include "moft/rewards/make_objectives.h"
+#include "moft/rewards/reward_inputs.h"
 #include "moft/training/online.h"
 
 #include "cli/compute.h"
@@ -107,15 +108,6 @@ void check_template(
             ? ""
             : " ({{ }} stand for braces here)");
   });
-}
-
-// The encoder's files, before its weights are read.
-void check_encoder(const std::string& name, const SimilarityOptions& options) {
-  try {
-    check_text_embedder(options.model);
-  } catch (const CallerError& error) {
-    throw_caller_error("objective '{}': {}", name, error.what());
-  }
 }
 
 // Whether answers end where the prompt's format ends a turn.
@@ -287,12 +279,17 @@ class TrainingCheck {
   }
 
   void check_rewards() {
-    for (const auto& [name, objective] : recipe_.objectives) {
-      if (objective.similarity) check_encoder(name, *objective.similarity);
-    }
+    check_reward_files(recipe_.objectives);
     const ObjectiveSet objectives =
         make_objectives(recipe_.objectives, ".", at::kCPU);
     findings().note("objectives", join(objectives.names(), ", "));
+  }
+
+  void warn_of_rewards() {
+    for (const std::string& sentence :
+         reward_warnings(recipe_.objectives, result_.train.examples)) {
+      findings().warn(sentence);
+    }
   }
 
   void check_value_model() {
@@ -344,8 +341,7 @@ class TrainingCheck {
     const std::size_t kept = result_.train.examples.size();
     findings().note(
         "train", data_text(recipe_.data.train, kept, result_.train.report));
-    if (rewards_are_good_)
-      look_at_long_texts(findings(), recipe_, result_.train.examples);
+    if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
     look_at_memory(
         findings(), recipe_, base_, result_.train.report.longest);
     TrainingOptions& training = recipe_.training;

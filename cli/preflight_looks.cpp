@@ -10,7 +10,6 @@
 
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
-#include "moft/rewards/similarity.h"
 #include "moft/training/memory_estimate.h"
 
 namespace moft {
@@ -96,33 +95,6 @@ void look_at_memory(
       "fewer parameters",
       bytes_as_text(need),
       bytes_as_text(*there)));
-}
-
-void look_at_long_texts(
-    Findings& findings,
-    const Recipe& recipe,
-    const std::vector<Example>& examples) {
-  for (const auto& [name, objective] : recipe.objectives) {
-    if (!objective.similarity) continue;
-    const auto& options = *objective.similarity;
-    findings.attempt([&] {
-      const LongTexts found = find_long_texts(
-          options.model, examples, options.field, "objective '" + name + "'");
-      if (found.count == 0) return;
-      findings.warn(fmt::format(
-          "objective '{}': {} of {} examples have a field '{}' longer than the "
-          "{} tokens that the encoder reads (the first is {}, the longest has "
-          "{}); only its beginning counts: shorten the field, or take an "
-          "encoder with a longer window",
-          name,
-          found.count,
-          examples.size(),
-          options.field,
-          found.window,
-          found.first,
-          found.longest));
-    });
-  }
 }
 
 void look_at_written_ends(

@@ -1,5 +1,4 @@
-// What a run needs of memory, and which texts its rewards cannot read whole:
-// the looks of preflight.h that are about size.
+// The checks of preflight.h on memory, and on end tokens written in the data.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +25,6 @@ void look_at_memory(
     const Recipe& recipe,
     const LoadedModel& base,
     std::int64_t prompt_tokens);
-
-// Warns of examples whose field is longer than the window of the encoder that
-// compares answers with it.
-void look_at_long_texts(
-    Findings& findings,
-    const Recipe& recipe,
-    const std::vector<Example>& examples);
 
 // Warns of completions whose fields hold an end token's text, where it is only
 // letters.

@@ -213,13 +213,9 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   if (recipe.training.value.model) {
     resolve_path(*recipe.training.value.model, "training.value.model", source);
   }
-  for (auto& [name, objective] : recipe.objectives) {
-    if (!objective.similarity) continue;
-    resolve_path(
-        objective.similarity->model,
-        "objectives." + name + ".similarity.model",
-        source);
-  }
+  for_each_path(recipe, [&](const std::string& key, std::string& path) {
+    if (key.starts_with("objectives.")) resolve_path(path, key, source);
+  });
 }
 
 }  // namespace moft

@@ -1,6 +1,7 @@
 #include "cli/recipe_examples.h"
 
 #include "moft/core/log.h"
+#include "moft/rewards/reward_inputs.h"
 #include "moft/training/online.h"
 
 namespace moft {
@@ -57,14 +58,7 @@ PolicyDefinition definition_of(const Recipe& recipe) {
 
 void check_fields(const std::vector<Example>& examples, const Recipe& recipe) {
   PromptTemplate(recipe.data.prompt_template).check(examples);
-  for (const auto& [name, objective] : recipe.objectives) {
-    std::optional<std::string> field;
-    if (objective.similarity) field = objective.similarity->field;
-    if (objective.rouge) field = objective.rouge->field;
-    if (!field) continue;
-    for (const Example& example : examples)
-      text_field(example, *field, "objective '" + name + "'");
-  }
+  check_reward_fields(recipe.objectives, examples);
   if (!recipe.data.reference_field) return;
   for (const Example& example : examples)
     text_field(example, *recipe.data.reference_field, "the reference");

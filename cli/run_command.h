@@ -39,9 +39,13 @@ std::string command_line(
 // the header that change no number, and `keys`, each with what stands below it.
 bool is_free_key(std::span<const char* const> keys, const std::string& key);
 
-// As the run directory keeps paths: readable from anywhere.
-void make_absolute(std::string& path);
-void make_absolute(std::vector<std::string>& paths);
+// Every path of a recipe as the run directory keeps it: readable from anywhere.
+template <class R>
+void make_paths_absolute(R& recipe) {
+  for_each_path(recipe, [](const std::string&, std::string& path) {
+    path = std::filesystem::absolute(path).lexically_normal().string();
+  });
+}
 
 // Decides where the run writes, and gives the recipe that path.
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe);

@@ -7,6 +7,7 @@
 
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/rewards/reward_inputs.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
@@ -18,22 +19,8 @@ namespace fs = std::filesystem;
 constexpr const char* kFreeConfigKeys[] = {
     "_name_or_path", "dtype", "torch_dtype", "transformers_version"};
 
-// Files of a sentence encoder beside weights and tokenizer.
-constexpr const char* kEncoderFiles[] = {
-    "1_Pooling/config.json",
-    "config.json",
-    "config_sentence_transformers.json",
-    "model.safetensors.index.json",
-    "modules.json",
-    "sentence_bert_config.json"};
-
 std::string hash_text(const std::string& text) {
   return hash_bytes(std::as_bytes(std::span(text)));
-}
-
-bool is_shard(const fs::path& file) {
-  return file.extension() == ".safetensors" &&
-         file.filename() != "model.safetensors";
 }
 
 }  // namespace
@@ -66,21 +53,11 @@ void RunInputs::add_tokenizer(
     hashes_[prefix + file.string()] = hash_file(folder / file);
 }
 
-void RunInputs::add_encoder(const std::string& name, const fs::path& folder) {
-  const fs::path weights = folder / "model.safetensors";
-  if (fs::exists(weights)) hashes_[name] = watch_.add(weights);
-  for (const char* file : kEncoderFiles) {
-    if (fs::exists(folder / file))
-      hashes_[name + " " + file] = hash_file(folder / file);
+void RunInputs::add_reward_files(const Objectives& objectives) {
+  for (const RewardFile& file : reward_files(objectives)) {
+    hashes_[file.key] =
+        file.watched ? watch_.add(file.path) : hash_file(file.path);
   }
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (!is_shard(entry->path())) continue;
-    const std::string file = entry->path().filename().string();
-    hashes_[name + " " + file] = watch_.add(entry->path());
-  }
-  add_tokenizer(name + " ", folder);
 }
 
 void RunInputs::add_file(const std::string& name, const fs::path& file) {

@@ -12,6 +12,7 @@
 
 #include "moft/core/file_watch.h"
 #include "moft/models/load.h"
+#include "moft/rewards/reward_options.h"
 
 namespace moft {
 
@@ -29,10 +30,8 @@ class RunInputs {
   // "<prefix><file>" for every tokenizer file of a folder.
   void add_tokenizer(
       const std::string& prefix, const std::filesystem::path& folder);
-  // A sentence encoder's folder: "<name>" its weights, "<name> <file>" the
-  // others.
-  void add_encoder(
-      const std::string& name, const std::filesystem::path& folder);
+  // What the rewards read, by the keys of the recipe.
+  void add_reward_files(const Objectives& objectives);
   void add_file(const std::string& name, const std::filesystem::path& file);
   // One hash of several files in their order.
   void add_files(

@@ -1,3 +1,4 @@
+// The Porter stemmer: its rules as tables, then its steps.
 #include "moft/rewards/porter_stemmer.h"
 
 #include <array>

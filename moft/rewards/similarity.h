@@ -1,4 +1,5 @@
-// A reward for answers that mean the same as a text of the example.
+// The reward kind `similarity`: for answers that mean the same as a text of the
+// example.
 #pragma once
 
 #include <atomic>
@@ -7,11 +8,33 @@
 #include <optional>
 #include <unordered_map>
 
+#include "moft/core/fields.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/rewards/reward.h"
+#include "moft/rewards/reward_kind.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
+
+// Cosine similarity of sentence embeddings of the completion and of one field
+// of the example (not of the prompt, which carries chat markup).
+struct SimilarityOptions {
+  std::string model;
+  std::string field;
+
+  template <class V>
+  void fields(V& v) {
+    v("model",
+      model,
+      Help{"the sentence encoder: a Hugging Face directory (BERT shape)"},
+      Required{},
+      Path{});
+    v("field",
+      field,
+      Help{"the example's field that the completion is compared with"},
+      Required{});
+  }
+};
 
 // A sentence encoder with its tokenizer: text to unit vectors.
 //
@@ -103,5 +126,7 @@ class SimilarityReward : public Reward {
   mutable std::mutex mutex_;
   mutable std::unordered_map<std::string, at::Tensor> cache_;  // [dimension]
 };
+
+RewardKind similarity_kind();
 
 }  // namespace moft
