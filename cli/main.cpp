@@ -13,10 +13,10 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/memory.h"
+#include "moft/recipes/recipe_reference.h"
 #include "moft/training/step_failure.h"
 
 #include "cli/command.h"
-#include "cli/recipe.h"
 #include "cli/signals.h"
 
 namespace moft {

@@ -42,6 +42,10 @@ bool is_free_key(std::span<const char* const> keys, const std::string& key) {
          });
 }
 
+RunBegins begins_by(const OutputFlags& flags) {
+  return flags.resume.empty() ? RunBegins::kFresh : RunBegins::kResumed;
+}
+
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   RunOutput output = choose_output(flags, recipe.output);
   output.directory = fs::absolute(output.directory).lexically_normal().string();

@@ -10,12 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/recipe_header.h"
+#include "moft/recipes/run_inputs.h"
 #include "moft/training/run.h"
 
-#include "cli/compute.h"
 #include "cli/parser.h"
-#include "cli/recipe_header.h"
-#include "cli/run_inputs.h"
 #include "cli/run_output.h"
 
 namespace moft {
@@ -38,6 +39,9 @@ std::string command_line(
 // True for a key that two recipes of the same result may differ in: those of
 // the header that change no number, and `keys`, each with what stands below it.
 bool is_free_key(std::span<const char* const> keys, const std::string& key);
+
+// Whether a run with these flags has checkpoints already.
+RunBegins begins_by(const OutputFlags& flags);
 
 // Every path of a recipe as the run directory keeps it: readable from anywhere.
 template <class R>

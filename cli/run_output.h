@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/recipes/compute.h"
 #include "moft/training/checkpoint.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
-#include "cli/compute.h"
 #include "cli/parser.h"
 
 namespace moft {
@@ -44,7 +44,6 @@ RunOutput choose_output(
 struct RunPlan {
   RunKind kind = RunKind::kTrain;
   std::vector<std::pair<std::string, std::string>> inputs;
-
 };
 
 // Every path of a recipe is an input but its output.

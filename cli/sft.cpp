@@ -9,18 +9,18 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/sft_recipe.h"
+#include "moft/recipes/start.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/run.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/preflight.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
-#include "cli/sft_recipe.h"
 #include "cli/signals.h"
-#include "cli/start.h"
 
 namespace moft {
 
@@ -30,9 +30,7 @@ namespace fs = std::filesystem;
 
 // What a resumed run may also differ in; see train.cpp.
 constexpr const char* kFreeKeys[] = {
-    "sft.steps",
-    "sft.evaluation",
-    "sft.checkpoint"};
+    "sft.steps", "sft.evaluation", "sft.checkpoint"};
 
 bool is_free(const std::string& key) {
   return is_free_key(kFreeKeys, key);

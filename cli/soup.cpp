@@ -16,11 +16,11 @@
 #include "moft/core/json.h"
 #include "moft/core/text.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/recipes/recipe.h"
 #include "moft/training/publish.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/command.h"
-#include "cli/recipe.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"

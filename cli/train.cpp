@@ -10,21 +10,21 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/start.h"
+#include "moft/recipes/train_evaluation.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/preflight.h"
-#include "cli/recipe.h"
-#include "cli/recipe_examples.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
-#include "cli/start.h"
-#include "cli/train_evaluation.h"
 
 namespace moft {
 

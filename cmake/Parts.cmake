@@ -103,11 +103,12 @@ function(moft_optimise_less target)
   endforeach()
 endfunction()
 
-# moft_part(name [TORCH] [COLD] DEPENDS targets...): moft/<name>/ becomes the
+# moft_part(name [TORCH] [COLD] DEPENDS targets... [SOURCES files...]):
+# moft/<name>/, and `files`, become the
 # static library moft_<name>, installed as moft::<name>. A part that is not TORCH may not include libtorch;
 # a COLD one has no hot loop of its own.
 function(moft_part name)
-  cmake_parse_arguments(PART "TORCH;COLD" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(PART "TORCH;COLD" "" "DEPENDS;SOURCES" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS
        "${PROJECT_SOURCE_DIR}/moft/${name}/*.cpp"
        "${PROJECT_SOURCE_DIR}/moft/${name}/*/*.cpp")
@@ -125,7 +126,7 @@ function(moft_part name)
   set(_libraries ${PART_DEPENDS})
   list(FILTER _libraries INCLUDE REGEX "::")
   moft_sources(moft_${name} moft_plain_pch
-    SOURCES ${_sources} DEPENDS ${_libraries})
+    SOURCES ${_sources} ${PART_SOURCES} DEPENDS ${_libraries})
   if(PART_COLD)
     moft_optimise_less(moft_${name})
   endif()

@@ -9,6 +9,5 @@
 // For comparisons: MOFT_VERSION >= MOFT_MAKE_VERSION(0, 2, 0).
 #define MOFT_MAKE_VERSION(major, minor, patch) \
   ((major)*1000000 + (minor)*1000 + (patch))
-#define MOFT_VERSION                                   \
-  MOFT_MAKE_VERSION(                                   \
-      MOFT_VERSION_MAJOR, MOFT_VERSION_MINOR, MOFT_VERSION_PATCH)
+#define MOFT_VERSION \
+  MOFT_MAKE_VERSION(MOFT_VERSION_MAJOR, MOFT_VERSION_MINOR, MOFT_VERSION_PATCH)

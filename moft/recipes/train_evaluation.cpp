@@ -1,12 +1,12 @@
-#include "cli/train_evaluation.h"
+// Evaluation during training.
+#include "moft/recipes/train_evaluation.h"
 
 #include <algorithm>
 #include <memory>
 
 #include "moft/evaluation/evaluate.h"
-
-#include "cli/data_parts.h"
-#include "cli/recipe_examples.h"
+#include "moft/recipes/data_parts.h"
+#include "moft/recipes/recipe_examples.h"
 
 namespace moft {
 namespace {

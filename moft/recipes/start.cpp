@@ -1,4 +1,5 @@
-#include "cli/start.h"
+// Where a recipe's training starts.
+#include "moft/recipes/start.h"
 
 #include <algorithm>
 
@@ -7,8 +8,7 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
-
-#include "cli/recipe_examples.h"
+#include "moft/recipes/recipe_examples.h"
 
 namespace moft {
 namespace {

@@ -1,4 +1,5 @@
-#include "cli/recipe.h"
+// Finding, reading and checking a recipe of `moft train`.
+#include "moft/recipes/recipe.h"
 
 #include <algorithm>
 #include <set>
@@ -10,9 +11,8 @@
 #include "moft/core/settings_tree.h"
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
-
-#include "cli/key_hints.h"
-#include "cli/recipe_loading.h"
+#include "moft/recipes/key_hints.h"
+#include "moft/recipes/recipe_loading.h"
 
 namespace moft {
 

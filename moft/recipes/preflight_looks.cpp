@@ -1,4 +1,5 @@
-#include "cli/preflight_looks.h"
+// Checks on memory, and on end tokens written in the data.
+#include "moft/recipes/preflight_looks.h"
 
 #include <algorithm>
 #include <fstream>
@@ -113,8 +114,7 @@ void look_at_written_ends(
         return !end.empty() && value != example.fields.end() &&
                value->second.find(end) != std::string::npos;
       };
-      const auto first =
-          std::find_if(examples.begin(), examples.end(), writes);
+      const auto first = std::find_if(examples.begin(), examples.end(), writes);
       if (first == examples.end()) continue;
       findings.warn(fmt::format(
           "{} of {} completions write {} in the field '{}' (the first is {}), "

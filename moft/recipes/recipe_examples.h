@@ -3,8 +3,7 @@
 
 #include "moft/data/fit_prompts.h"
 #include "moft/generation/steered_policy.h"
-
-#include "cli/recipe.h"
+#include "moft/recipes/recipe.h"
 
 namespace moft {
 

@@ -7,9 +7,8 @@
 
 #include "moft/data/example.h"
 #include "moft/models/load.h"
-
-#include "cli/preflight.h"
-#include "cli/recipe.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/recipe.h"
 
 namespace moft {
 

@@ -8,8 +8,7 @@
 #include "moft/core/field_paths.h"
 #include "moft/core/fields.h"
 #include "moft/core/paths.h"
-
-#include "cli/recipe.h"
+#include "moft/recipes/recipe.h"
 
 namespace moft {
 

@@ -1,4 +1,4 @@
-// What a look at a recipe has found: problems, warnings, and notes on what is
+// What a check of a recipe has found: problems, warnings, and notes on what is
 // good.
 //
 // Thread safety: one thread.
@@ -20,8 +20,12 @@ class Findings {
   void note(std::string what, std::string found);
 
   bool good() const { return problems_.empty(); }
-  // Problems and warnings go to standard error, the notes to standard output.
-  void print() const;
+  const std::vector<std::string>& problems() const { return problems_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  // (what, found) pairs: ("model", "llama, 134515008 parameters").
+  const std::vector<std::pair<std::string, std::string>>& notes() const {
+    return notes_;
+  }
   // Logs the warnings. CallerError with the first problem.
   void settle() const;
 

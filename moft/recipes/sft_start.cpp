@@ -1,4 +1,5 @@
-#include "cli/sft_start.h"
+// Opens or makes the model that `moft sft` finetunes.
+#include "moft/recipes/sft_start.h"
 
 #include "moft/generation/steered_policy.h"
 #include "moft/models/random/initialise.h"

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "cli/recipe.h"
-#include "cli/sft_recipe.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/sft_recipe.h"
 
 namespace moft {
 

@@ -6,15 +6,13 @@
 // before they touch their output folder.
 #pragma once
 
+#include <cstddef>
 #include <string>
-#include <vector>
 
 #include "moft/data/fit_prompts.h"
-
-#include "cli/findings.h"
-#include "cli/recipe.h"
-#include "cli/run_output.h"
-#include "cli/sft_start.h"
+#include "moft/recipes/findings.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/sft_start.h"
 
 namespace moft {
 
@@ -29,8 +27,6 @@ enum class RunBegins {
   kFresh,
   kResumed,  // its checkpoints are on the disk already
 };
-
-RunBegins begins_by(const OutputFlags& flags);
 
 struct PreflightOptions {
   std::string place;  // of the recipe, for messages

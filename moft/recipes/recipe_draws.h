@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "cli/recipe.h"
+#include "moft/recipes/recipe.h"
 
 namespace moft {
 

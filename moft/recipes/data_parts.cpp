@@ -1,4 +1,5 @@
-#include "cli/data_parts.h"
+// Reads and compares the parts of a recipe's data.
+#include "moft/recipes/data_parts.h"
 
 #include <fmt/format.h>
 
@@ -6,14 +7,12 @@
 #include "moft/core/text.h"
 #include "moft/data/overlap.h"
 #include "moft/data/prompt_template.h"
-
-#include "cli/run_inputs.h"
+#include "moft/recipes/run_inputs.h"
 
 namespace moft {
 namespace {
 
-const std::vector<std::string>& files_of(
-    const DataOptions& data, Split split) {
+const std::vector<std::string>& files_of(const DataOptions& data, Split split) {
   switch (split) {
     case Split::kTrain:
       return data.train;

@@ -1,10 +1,11 @@
 // docs/recipe-reference.md and `moft help KEY`, from the declared fields.
+#include "moft/recipes/recipe_reference.h"
+
 #include <fmt/format.h>
 
 #include "moft/core/text.h"
-
-#include "cli/recipe.h"
-#include "cli/sft_recipe.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/sft_recipe.h"
 
 namespace moft {
 

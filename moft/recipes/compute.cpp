@@ -1,4 +1,5 @@
-#include "cli/compute.h"
+// Chooses device, threads and precision for this process.
+#include "moft/recipes/compute.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>

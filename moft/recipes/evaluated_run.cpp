@@ -1,4 +1,5 @@
-#include "cli/evaluated_run.h"
+// Opens a finished run and checks what may be compared with it.
+#include "moft/recipes/evaluated_run.h"
 
 #include <algorithm>
 #include <charconv>

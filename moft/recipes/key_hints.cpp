@@ -1,4 +1,5 @@
-#include "cli/key_hints.h"
+// Keys of other programs and what they are called here.
+#include "moft/recipes/key_hints.h"
 
 #include <iterator>
 #include <vector>

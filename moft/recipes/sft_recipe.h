@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_header.h"
 #include "moft/training/sft/options.h"
-
-#include "cli/recipe.h"
-#include "cli/recipe_header.h"
 
 namespace moft {
 

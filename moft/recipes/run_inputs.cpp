@@ -1,4 +1,5 @@
-#include "cli/run_inputs.h"
+// Hashes of what a run reads.
+#include "moft/recipes/run_inputs.h"
 
 #include <span>
 

@@ -1,4 +1,5 @@
-#include "cli/recipe_loading.h"
+// Steps against epochs, for recipes of either kind.
+#include "moft/recipes/recipe_loading.h"
 
 #include <algorithm>
 #include <cmath>

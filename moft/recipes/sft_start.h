@@ -6,10 +6,9 @@
 #include <memory>
 
 #include "moft/models/load.h"
+#include "moft/recipes/sft_recipe.h"
 #include "moft/tokenizers/tokenizer.h"
 #include "moft/training/sft/pairs.h"
-
-#include "cli/sft_recipe.h"
 
 namespace moft {
 

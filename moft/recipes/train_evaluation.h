@@ -1,10 +1,9 @@
 // The front while training: what `moft train` gives the run to call.
 #pragma once
 
+#include "moft/recipes/recipe.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/run.h"
-
-#include "cli/recipe.h"
 
 namespace moft {
 

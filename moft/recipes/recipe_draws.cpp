@@ -1,4 +1,5 @@
-#include "cli/recipe_draws.h"
+// Histograms of what a recipe draws in training.
+#include "moft/recipes/recipe_draws.h"
 
 #include <algorithm>
 #include <array>

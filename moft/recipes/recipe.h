@@ -13,11 +13,10 @@
 #include "moft/core/fields.h"
 #include "moft/data/data_options.h"
 #include "moft/generation/policy_options.h"
+#include "moft/recipes/recipe_header.h"
 #include "moft/rewards/reward_options.h"
 #include "moft/training/training_options.h"
 #include "moft/weightings/weighting_options.h"
-
-#include "cli/recipe_header.h"
 
 namespace moft {
 
@@ -101,12 +100,5 @@ struct ShippedRecipe {
   std::string_view text;
 };
 std::span<const ShippedRecipe> shipped_recipes();
-
-// docs/recipe-reference.md, from the declared fields.
-std::string recipe_reference();
-
-// The fields at or below a dotted key as lines of text, for `moft help KEY`;
-// empty when there is no such key.
-std::string describe_recipe_key(const std::string& key);
 
 }  // namespace moft

@@ -8,9 +8,8 @@
 
 #include "moft/evaluation/front.h"
 #include "moft/generation/steered_policy.h"
-
-#include "cli/data_parts.h"
-#include "cli/recipe.h"
+#include "moft/recipes/data_parts.h"
+#include "moft/recipes/recipe.h"
 
 namespace moft {
 

@@ -1,9 +1,9 @@
-#include "cli/sft_recipe.h"
+// Reading a recipe of `moft sft`.
+#include "moft/recipes/sft_recipe.h"
 
 #include "moft/core/errors.h"
-
-#include "cli/key_hints.h"
-#include "cli/recipe_loading.h"
+#include "moft/recipes/key_hints.h"
+#include "moft/recipes/recipe_loading.h"
 
 namespace moft {
 

@@ -1,7 +1,7 @@
-#include "cli/findings.h"
+// Collects problems, warnings and notes.
+#include "moft/recipes/findings.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <fmt/format.h>
 
@@ -35,16 +35,6 @@ void Findings::warn(std::string sentence) {
 
 void Findings::note(std::string what, std::string found) {
   notes_.emplace_back(std::move(what), std::move(found));
-}
-
-void Findings::print() const {
-  for (const auto& [what, found] : notes_)
-    fmt::print("{:<11} {}\n", what, found);
-  std::fflush(stdout);
-  for (const std::string& sentence : warnings_)
-    fmt::print(stderr, "moft: warning: {}\n", sentence);
-  for (const std::string& sentence : problems_)
-    fmt::print(stderr, "moft: {}\n", sentence);
 }
 
 void Findings::settle() const {

@@ -1,4 +1,5 @@
-#include "cli/recipe_examples.h"
+// Examples and policy definition of a recipe.
+#include "moft/recipes/recipe_examples.h"
 
 #include "moft/core/log.h"
 #include "moft/rewards/reward_inputs.h"

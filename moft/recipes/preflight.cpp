@@ -1,4 +1,5 @@
-#include "cli/preflight.h"
+// The checks of a recipe before its first step.
+#include "moft/recipes/preflight.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -13,16 +14,15 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/data_parts.h"
+#include "moft/recipes/preflight_looks.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/recipe_loading.h"
+#include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
 #include "moft/training/online.h"
-
-#include "cli/compute.h"
-#include "cli/data_parts.h"
-#include "cli/preflight_looks.h"
-#include "cli/recipe_examples.h"
-#include "cli/recipe_loading.h"
-#include "cli/start.h"
 
 namespace moft {
 
@@ -342,8 +342,7 @@ class TrainingCheck {
     findings().note(
         "train", data_text(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
-    look_at_memory(
-        findings(), recipe_, base_, result_.train.report.longest);
+    look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
       training.steps = steps_of(
@@ -364,8 +363,8 @@ class TrainingCheck {
     const FittedExamples fitted =
         fit(std::move(examples), ExamplesFor::kEvaluation);
     const std::size_t left = fitted.examples.size();
-    const auto& files = split == Split::kFinal ? recipe_.data.final
-                                               : recipe_.data.evaluation;
+    const auto& files =
+        split == Split::kFinal ? recipe_.data.final : recipe_.data.evaluation;
     findings().note(split_name(split), data_text(files, left, fitted.report));
     return left;
   }
@@ -382,12 +381,7 @@ class TrainingCheck {
 
 }  // namespace
 
-RunBegins begins_by(const OutputFlags& flags) {
-  return flags.resume.empty() ? RunBegins::kFresh : RunBegins::kResumed;
-}
-
-TrainPreflight check_training(
-    Recipe& recipe, const PreflightOptions& options) {
+TrainPreflight check_training(Recipe& recipe, const PreflightOptions& options) {
   return TrainingCheck(recipe, options).look();
 }
 
@@ -395,8 +389,7 @@ SftPreflight check_finetuning(
     SftRecipe& recipe, const PreflightOptions& options) {
   SftPreflight result;
   Findings& findings = result.findings;
-  check_template(
-      findings, recipe.data.prompt_template, "data.prompt_template");
+  check_template(findings, recipe.data.prompt_template, "data.prompt_template");
   check_template(
       findings, recipe.data.completion_template, "data.completion_template");
   const bool model = findings.attempt([&] {
@@ -417,8 +410,8 @@ SftPreflight check_finetuning(
                         SftPairs& pairs) {
     return findings.attempt([&] {
       examples = read_examples(files);
-      pairs = encode_pairs(
-          examples, recipe.data, *result.start.tokenizer, info);
+      pairs =
+          encode_pairs(examples, recipe.data, *result.start.tokenizer, info);
       check_ids(pairs.lengths, info.vocabulary);
       findings.note(name, data_text(files, pairs.pairs.size(), pairs.lengths));
     });
