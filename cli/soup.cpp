@@ -203,7 +203,7 @@ class SoupCommand : public Command {
     for (const std::string& run : runs_)
       ingredients.push_back(read_ingredient(run));
     check_complete(ingredients);
-    make_absolute(to_);
+    to_ = fs::absolute(to_).lexically_normal().string();
     const Recipe recipe = recipe_of_soup(ingredients, to_);
     const auto policy = mix(ingredients);
     write(recipe, *policy, ingredients.front().policy());

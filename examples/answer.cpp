@@ -7,9 +7,11 @@
 int main(int argc, char** argv) {
   const auto policy = moft::load_policy(argv[1]);
   for (int i = 3; i < argc; ++i) {
-    moft::CompletionRequest request{.prompt = policy->encode_prompt_text(argv[2])};
+    moft::CompletionRequest request{
+        .prompt = policy->encode_prompt_text(argv[2])};
     request.steering = moft::Steering{
-        moft::parse_weighting(argv[i], policy->names()), policy->default_alpha()};
+        moft::parse_weighting(argv[i], policy->names()),
+        policy->default_alpha()};
     const auto answers = policy->complete({request}, {.max_new_tokens = 64});
     std::printf("%s: %s\n", argv[i], answers[0].text.c_str());
   }

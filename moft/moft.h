@@ -7,6 +7,8 @@
 #include "moft/data/example.h"
 #include "moft/evaluation/evaluate.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/recipes/data_parts.h"
+#include "moft/recipes/recipe.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_context.h"
 #include "moft/training/online.h"

@@ -65,30 +65,50 @@ DataParts read_parts(const DataOptions& data) {
   return parts;
 }
 
+SeenPrompts find_seen(
+    const std::string& prompt_template,
+    const HeldOut& held_out,
+    const ReadPart& read,
+    const std::string& place) {
+  const PromptTemplate prompt(prompt_template);
+  for (const Split other : {Split::kTrain, Split::kEvaluation}) {
+    if (other == held_out.split) continue;
+    const Overlap overlap =
+        find_overlap(prompt, held_out.examples, read(other));
+    if (overlap.count == 0) continue;
+    std::string what = describe_overlap(
+        overlap,
+        "data." + split_name(held_out.split),
+        "data." + split_name(other) + held_out.owner);
+    if (held_out.split == Split::kFinal) {
+      throw_caller_error(
+          "{}{}; published figures need prompts that nothing was trained on or "
+          "chosen by: remove these from data.final",
+          place,
+          what);
+    }
+    return {overlap.count, std::move(what)};
+  }
+  return {};
+}
+
 std::string check_parts(
     const std::string& prompt_template,
     const DataParts& parts,
     const std::string& place) {
-  const PromptTemplate prompt(prompt_template);
-  for (const Split other : {Split::kTrain, Split::kEvaluation}) {
-    const Overlap overlap = find_overlap(
-        prompt,
-        parts.final,
-        other == Split::kTrain ? parts.train : parts.evaluation);
-    if (overlap.count == 0) continue;
-    throw_caller_error(
-        "{}: {}; published figures need prompts that nothing was trained on "
-        "or chosen by: remove these from data.final",
-        place,
-        describe_overlap(overlap, "data.final", "data." + split_name(other)));
-  }
-  const Overlap overlap = find_overlap(prompt, parts.evaluation, parts.train);
-  if (overlap.count == 0) return {};
+  const auto read = [&](Split split) -> const std::vector<Example>& {
+    return split == Split::kTrain ? parts.train : parts.evaluation;
+  };
+  const std::string opening = place + ": ";
+  find_seen(prompt_template, {Split::kFinal, parts.final}, read, opening);
+  const SeenPrompts seen = find_seen(
+      prompt_template, {Split::kEvaluation, parts.evaluation}, read, opening);
+  if (seen.count == 0) return {};
   return fmt::format(
-      "{}: {}; a held-out prompt must not be trained on: remove these from one "
+      "{}{}; a held-out prompt must not be trained on: remove these from one "
       "of the two",
-      place,
-      describe_overlap(overlap, "data.evaluation", "data.train"));
+      opening,
+      seen.what);
 }
 
 }  // namespace moft

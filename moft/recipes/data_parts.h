@@ -2,6 +2,8 @@
 // by (evaluation) and to publish figures of (final).
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,7 @@ Split parse_split(const std::string& text);
 
 // The examples of one part. CallerError where the recipe has no such part.
 std::vector<Example> read_split(const DataOptions& data, Split split);
-// The files behind it, as written and joined by ", ", and the hash of their
+// Its files, as written and joined by ", ", and the hash of their
 // content.
 std::string split_files(const DataOptions& data, Split split);
 std::string hash_split(const DataOptions& data, Split split);
@@ -32,9 +34,32 @@ struct DataParts {
 
 DataParts read_parts(const DataOptions& data);
 
-// Compares the prompts of the parts. A prompt of data.final that is also in
-// another part is a CallerError; what data.evaluation shares with data.train is
-// returned as a sentence, empty when there is none. Both begin with `place`.
+// Prompts of a held-out part that another part has too.
+struct SeenPrompts {
+  std::size_t count = 0;
+  // "3 of the 58 prompts of data.evaluation are also in data.train: a:1 is
+  // b:7, .."; empty for none.
+  std::string what = {};
+};
+
+struct HeldOut {
+  Split split = Split::kEvaluation;
+  const std::vector<Example>& examples;
+  std::string owner = {};  // of the other parts, for messages: " of runs/a"
+};
+
+// Compares held-out prompts with those of the parts that were trained on or
+// chosen by; `read` gives the examples of such a part. Throws CallerError,
+// beginning with `place`, for a prompt of data.final that another part has.
+using ReadPart = std::function<const std::vector<Example>&(Split)>;
+SeenPrompts find_seen(
+    const std::string& prompt_template,
+    const HeldOut& held_out,
+    const ReadPart& read,
+    const std::string& place);
+
+// The same for all parts of a recipe. Returns a sentence that begins with
+// `place` for what data.evaluation shares with data.train, empty for nothing.
 std::string check_parts(
     const std::string& prompt_template,
     const DataParts& parts,

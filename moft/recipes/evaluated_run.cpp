@@ -12,7 +12,6 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
-#include "moft/data/overlap.h"
 #include "moft/evaluation/report_json.h"
 
 namespace moft {
@@ -59,7 +58,7 @@ std::optional<std::int64_t> steps_on_card(const fs::path& policy) {
   return read.ec == std::errc() ? std::optional(steps) : std::nullopt;
 }
 
-// The smaller of what the recipe and the log say: both may have gone on.
+// The smaller of what the recipe and the log say: both may be of later steps.
 std::int64_t steps_of_run(const EvaluatedRun& run) {
   const std::int64_t steps = run.recipe.training.steps;
   const auto rows = read_training_rows(run.directory / "metrics.jsonl", {});
@@ -194,30 +193,22 @@ std::size_t check_unseen(
     const std::string& prompt_template,
     Split split,
     std::vector<std::string>& remarks) {
-  const PromptTemplate prompt(prompt_template);
-  const bool final = split == Split::kFinal;
-  for (const Split other : {Split::kTrain, Split::kEvaluation}) {
-    if (other == split) continue;
-    const Overlap overlap =
-        find_overlap(prompt, examples, read_split(run.recipe.data, other));
-    if (overlap.count == 0) continue;
-    const std::string what = describe_overlap(
-        overlap,
-        "data." + split_name(split),
-        fmt::format("data.{} of {}", split_name(other), run.name));
-    if (final) {
-      throw_caller_error(
-          "{}; published figures need prompts that nothing was trained on or "
-          "chosen by: remove these from data.final",
-          what);
-    }
+  std::vector<Example> part;
+  const auto read = [&](Split other) -> const std::vector<Example>& {
+    return part = read_split(run.recipe.data, other);
+  };
+  const SeenPrompts seen = find_seen(
+      prompt_template,
+      {split, examples, " of " + run.name},
+      read,
+      /*place=*/"");
+  if (seen.count > 0) {
     remarks.push_back(fmt::format(
         "Warning: {}. On these the policy is not measured on prompts that it "
         "has never seen.",
-        what));
-    return overlap.count;
+        seen.what));
   }
-  return 0;
+  return seen.count;
 }
 
 bool has_alpha_knob(const EvaluatedRun& run) {

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// T5 has none of its own: its largest number stands for it.
+// T5 has no limit, which is written as the largest number.
 std::string context_text(std::int64_t context) {
   return context >= std::numeric_limits<std::int32_t>::max()
              ? std::string("no limit of context")
@@ -220,13 +220,13 @@ std::string words_of(
       load_language_model(recipe.policy.model), tokenizer, definition));
 }
 
-// The look at a recipe of `moft train`, piece by piece.
+// Checks a recipe of `moft train`, piece by piece.
 class TrainingCheck {
  public:
   TrainingCheck(Recipe& recipe, PreflightOptions options)
       : recipe_(recipe), options_(std::move(options)) {}
 
-  TrainPreflight look() {
+  TrainPreflight run() {
     const bool model = findings().attempt([&] { open_model(); });
     const bool train = read(Split::kTrain, parts_.train);
     const bool held_out = read(Split::kEvaluation, parts_.evaluation);
@@ -382,7 +382,7 @@ class TrainingCheck {
 }  // namespace
 
 TrainPreflight check_training(Recipe& recipe, const PreflightOptions& options) {
-  return TrainingCheck(recipe, options).look();
+  return TrainingCheck(recipe, options).run();
 }
 
 SftPreflight check_finetuning(

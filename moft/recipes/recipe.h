@@ -62,7 +62,7 @@ struct RecipeSource {
 // A file, or the name of a shipped recipe when there is no such file.
 RecipeSource find_recipe(const std::string& path_or_name);
 
-// Of `moft train` or of `moft sft` (sft_recipe.h).
+// For `moft train` or for `moft sft` (sft_recipe.h).
 enum class RecipeKind { kTrain, kSft };
 RecipeKind recipe_kind(const RecipeSource& source);
 
@@ -72,7 +72,7 @@ RecipeKind recipe_kind(const RecipeSource& source);
 Recipe load_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides);
 
-// Rewrites every path that is read (model, data, encoders): as it stands when
+// Rewrites every path that is read (model, data, encoders): as written if
 // it exists from the current directory, else below the recipe's folder. Throws
 // CallerError naming the key when it is in neither place. `output` is always
 // meant from the current directory.

@@ -18,7 +18,7 @@ struct RecipeHeader {
   std::string name;
   std::string description;
   std::string output;
-  ComputeOptions compute;  // its fields stand at the top level
+  ComputeOptions compute;  // its fields are at the top level
 
   template <class V>
   void fields(V& v) {

@@ -11,7 +11,7 @@ SftRecipe load_sft_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides) {
   if (recipe_kind(source) != RecipeKind::kSft) {
     throw_caller_error(
-        "{}: has no section `model`, so it is no recipe of `moft sft`; use "
+        "{}: has no section `model`, so it is not a recipe of `moft sft`; use "
         "`moft train`",
         source.place);
   }

@@ -73,7 +73,7 @@ void refuse_policies(const Recipe& recipe) {
       model,
       "policy.model",
       fmt::format(
-          "to go on from it, give policy.start: {} and as policy.model the "
+          "to continue from it, give policy.start: {} and as policy.model the "
           "base that it was trained from",
           trained_policy_at(model).value_or(model).string()));
   const auto& value = recipe.training.value.model;

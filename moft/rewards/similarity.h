@@ -46,8 +46,8 @@ class TextEmbedder {
   TextEmbedder(const std::filesystem::path& directory, at::Device device);
 
   // [texts, dimension] float32 on the CPU, rows of length 1. Special tokens
-  // written in a text are ordinary text. Of a text longer than window() its
-  // beginning counts alone; `on_long` is called with the index and the tokens
+  // written in a text are ordinary text. A text longer than window() is cut
+  // off there; `on_long` is called with the index and the tokens
   // of each.
   using OnLong = std::function<void(std::size_t text, std::int64_t tokens)>;
   at::Tensor embed(
@@ -81,7 +81,7 @@ struct LongTexts {
   std::string first;         // the place of the first, "train.jsonl:3"
 };
 
-// Of the examples' field, as a similarity reward with the encoder in
+// Examines the examples' field as a similarity reward with the encoder in
 // `directory` would read it; loads the tokenizer, no weights. CallerError as
 // the loaders do and for an example without the field, which `user` needs.
 LongTexts find_long_texts(
