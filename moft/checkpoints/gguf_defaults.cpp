@@ -1,3 +1,4 @@
+// Defaults of GGUF metadata that a tokenizer implies.
 #include "moft/checkpoints/gguf_defaults.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Opens a Hugging Face directory: configuration and weight files.
 #include "moft/checkpoints/hf_directory.h"
 
 #include <algorithm>
@@ -107,7 +108,8 @@ void check_one_model(const fs::path& index, const fs::path& single) {
            "(save_pretrained)";
   }
   throw_caller_error(
-      "{}: holds neither model.safetensors nor model.safetensors.index.json; {}",
+      "{}: holds neither model.safetensors nor model.safetensors.index.json; "
+      "{}",
       folder.string(),
       cure);
 }

@@ -1,3 +1,4 @@
+// Parses the JSON objects of model files.
 #include "moft/checkpoints/json_text.h"
 
 #include <string>

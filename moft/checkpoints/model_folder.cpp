@@ -1,3 +1,4 @@
+// Decides what kind of model a path holds.
 #include "moft/checkpoints/model_folder.h"
 
 #include <algorithm>

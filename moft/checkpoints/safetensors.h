@@ -15,7 +15,8 @@ namespace moft {
 using Metadata = std::map<std::string, std::string>;
 
 // A memory-mapped safetensors file. Everything the header claims is checked
-// before the constructor returns; CallerError names the file and the lie.
+// before the constructor returns; CallerError names the file and what
+// is wrong with it.
 class SafetensorsFile : public TensorSource {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);

@@ -1,3 +1,4 @@
+// Turns stored tensors of any type into float32.
 #include "moft/checkpoints/tensor_source.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The table of tensor types and their names in both formats.
 #include "moft/checkpoints/tensor_type.h"
 
 #include <array>

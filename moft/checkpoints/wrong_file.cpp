@@ -1,3 +1,4 @@
+// Recognises files that are often given by mistake.
 #include "moft/checkpoints/wrong_file.h"
 
 #include <array>

@@ -65,7 +65,7 @@ bool is_tied(
 
 SavedDecoder::SavedDecoder(SavedModel& saved, bool tied)
     : tensors_(saved.files(), "model.", kEmbedding) {
-  // Of a tied pair a file may hold either name.
+  // A file may hold a tied pair under either name.
   head_only_ = tied && !tensors_.has(kEmbedding) && tensors_.has(kHeadWeight);
   tied_ = is_tied(tensors_, kEmbedding, {.says = tied});
   saved.correct("tie_word_embeddings", tied_);

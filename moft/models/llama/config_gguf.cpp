@@ -133,7 +133,8 @@ void check_keys(const GgufFile& file, const LlamaConfig& c) {
             c.context));
 }
 
-// Before anything else: what is not a model, or one of another kind.
+// Looked at first: files that hold something else than a model, and keys that
+// moft does not know.
 void check_unread_keys(const GgufFile& file, const std::string& architecture) {
   const std::string kind = file.text_or("general.type", "model");
   if (kind != "model")

@@ -1,3 +1,4 @@
+// Reads and writes rotary settings of config.json.
 #include "moft/models/llama/rope.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Self-attention of the encoder over packed sequences.
 #include "moft/models/t5/encoding.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Buckets and biases of relative positions.
 #include "moft/models/t5/relative.h"
 
 #include <cmath>
@@ -52,7 +53,7 @@ at::Tensor spread_distances(const at::Tensor& by_distance, std::int64_t n) {
   const auto counting =
       at::TensorOptions(at::kLong).device(by_distance.device());
   const at::Tensor place = at::arange(n, counting);
-  // Distance j - i stands at j - i + n - 1.
+  // The entry of distance j - i is j - i + n - 1.
   const at::Tensor index =
       place.unsqueeze(0) - place.unsqueeze(1) + (n - 1);  // [n, n]
   std::vector<std::int64_t> shape = by_distance.sizes().vec();
