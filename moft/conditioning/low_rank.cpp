@@ -1,3 +1,4 @@
+// Low-rank adapters: initialisation, row products and the merged update.
 #include "moft/conditioning/low_rank.h"
 
 #include <cmath>
