@@ -218,16 +218,15 @@ class PartDecoder {
   std::unique_ptr<DecodeSession> session_;
 };
 
-// A weighting that is multiplied by its own mixed weights (steered_linear.h)
-// costs the memory of one more model as long as its part is decoded.
+// A steering with its own mixed weights (steered_linear.h) costs the memory of
+// one more model while its part is decoded.
 constexpr std::size_t kMixturesAtOnce = 8;
 
 bool keeps_mixtures(const LanguageModel& model) {
   const auto& parameters = model.steerable().parameters;
   return std::any_of(
       parameters.begin(), parameters.end(), [](const auto& parameter) {
-        return parameter->role() == ParameterRole::kSteered &&
-               parameter->storage() != kernels::Storage::kFloat32;
+        return parameter->steered() && parameter->way() == SteeringWay::kMixed;
       });
 }
 

@@ -4,14 +4,14 @@
 // alone: token t uses the t-th uniform of the row's stream. On the CPU a row's
 // logits depend on its own tokens and steering alone (see the kernels'
 // guarantee), so on one machine a row's completion is the same, bit for bit,
-// in any batch, at any thread count. One exception: full copies in float32
-// under more than m + 1 distinct steerings in a batch take the wide product,
-// whose rows agree to rounding only. On other devices log-probabilities agree
-// to rounding and a draw that falls within it may differ.
+// in any batch, at any thread count; full copies are applied in one way for a
+// whole job (Conditioning::expect_steerings). On other devices
+// log-probabilities agree to rounding and a draw that falls within it may
+// differ.
 //
-// Rows whose completion is finished leave the batch. Large batches are worked
-// through in parts of `rows_at_once`; full copies in bf16 in parts of at most 8
-// steerings too.
+// Rows whose completion is finished leave the batch. Large batches are decoded
+// in parts of `rows_at_once` rows and, where each steering has its own mixed
+// weights, of at most 8 steerings.
 //
 // Thread safety: one thread per model.
 #pragma once

@@ -50,7 +50,8 @@ at::Tensor scored(LanguageModel& model, const TokenIds& ids) {
   batch.prompts = {{ids[0]}};
   batch.completions = {TokenIds(ids.begin() + 1, ids.end())};
   batch.prompt_of_row = {0};
-  return model.completion_logits(batch, RowSteering::reference(0));
+  return model.completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 // The same by decoding after a prompt of `prompt` tokens; places from
@@ -60,7 +61,7 @@ at::Tensor decoded(
   DecodeBatch batch;
   batch.prompts = {
       TokenIds(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(prompt))};
-  batch.steerings = {reference_coefficients(0)};
+  batch.steerings = {Coefficients::frozen_reference()};
   batch.rows = {{0, 0}};
   batch.max_new_tokens = static_cast<std::int64_t>(ids.size() - prompt);
   const auto session = model.decode(batch);
@@ -262,7 +263,9 @@ TEST(LlamaTokens, WhatTheModelCannotReadIsRefused) {
   empty.completions = {{1}};
   empty.prompt_of_row = {0};
   EXPECT_THROW(
-      model->completion_logits(empty, RowSteering::reference(0)), CallerError);
+      model->completion_logits(
+          empty, RowSteering::uniform(Coefficients::frozen_reference())),
+      CallerError);
 }
 
 TEST(SmolLm2, LogitsEqualTransformers) {

@@ -51,7 +51,9 @@ TEST_P(T5Steering, ScoresEqualDecodedLogProbsUnderEverySteering) {
         RowSteering::uniform(mixed(0.0, {0.5, 0.5})));
     EXPECT_GT(test::distance(other, by_scoring), 1e-3);
     const at::Tensor reference = scored(
-        *model_, pairs({prompt_}, {completion_}), RowSteering::reference(2));
+        *model_,
+        pairs({prompt_}, {completion_}),
+        RowSteering::uniform(Coefficients::frozen_reference()));
     expect_logits(reference, expected_);
   }
 }
@@ -185,7 +187,7 @@ TEST_P(T5Steering, Bf16StorageRoundsAllMatricesButWo) {
   const auto rounded =
       load(directory_, {.storage = kernels::Storage::kBFloat16});
   const auto batch =
-      decode_batch({prompt_}, {reference_coefficients(0)}, {{0, 0}});
+      decode_batch({prompt_}, {Coefficients::frozen_reference()}, {{0, 0}});
   const at::Tensor found = decoded(*rounded, batch, {completion_});
   const at::Tensor plain = decoded(*load(directory_), batch, {completion_});
   EXPECT_GT(test::distance(found, plain), 1e-4);
@@ -207,7 +209,7 @@ TEST_P(T5Steering, Bf16StorageRoundsAllMatricesButWo) {
       }
     }
     const auto& packed =
-        linears[i].linear->weight().packed(reference_coefficients(0));
+        linears[i].linear->weight().packed(Coefficients::frozen_reference());
     EXPECT_TRUE(test::same_bits(packed.unpack(), weight)) << linears[i].name;
   }
   EXPECT_EQ(kept, static_cast<std::size_t>(model_->steerable().layers));

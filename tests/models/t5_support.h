@@ -62,7 +62,8 @@ inline ScoreBatch pairs(
 inline at::Tensor scored(
     LanguageModel& model,
     const ScoreBatch& batch,
-    const RowSteering& steering = RowSteering::reference(0)) {
+    const RowSteering& steering =
+        RowSteering::uniform(Coefficients::frozen_reference())) {
   at::NoGradGuard no_gradient;
   return model.completion_logits(batch, steering);
 }

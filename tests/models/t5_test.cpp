@@ -23,13 +23,13 @@ TEST_P(T5Logits, ScoredLogitsEqualTransformers) {
 
 TEST_P(T5Logits, DecodedLogitsEqualTransformers) {
   const auto batch =
-      decode_batch({prompt_}, {reference_coefficients(0)}, {{0, 0}});
+      decode_batch({prompt_}, {Coefficients::frozen_reference()}, {{0, 0}});
   expect_logits(decoded(*model_, batch, {completion_}), expected_);
 }
 
 TEST_P(T5Logits, GreedyTokensEqualTransformers) {
   auto batch = decode_batch(
-      {{5, 1}, prompt_}, {reference_coefficients(0)}, {{0, 0}, {1, 0}});
+      {{5, 1}, prompt_}, {Coefficients::frozen_reference()}, {{0, 0}, {1, 0}});
   const auto session = model_->decode(batch);
   TokenIds chosen;
   const TokenIds wanted = ids_of(expected_, "greedy");
@@ -46,7 +46,7 @@ TEST_P(T5Logits, RaggedRowsEqualSingleRows) {
   const auto completions = ragged_completions();
   std::vector<at::Tensor> singles;
   std::vector<at::Tensor> single_decodes;
-  const std::vector<Coefficients> plain{reference_coefficients(0)};
+  const std::vector<Coefficients> plain{Coefficients::frozen_reference()};
   for (std::size_t r = 0; r < prompts.size(); ++r) {
     singles.push_back(scored(*model_, pairs({prompts[r]}, {completions[r]})));
     single_decodes.push_back(decoded(
@@ -204,7 +204,7 @@ TEST(T5Tokens, WhatTheModelCannotReadIsRefused) {
   EXPECT_THROW(scored(*model, pairs({{2}}, {{}})), CallerError);
   for (const TokenIds& prompt : {TokenIds{}, TokenIds{48}}) {
     const auto batch =
-        decode_batch({prompt}, {reference_coefficients(0)}, {{0, 0}});
+        decode_batch({prompt}, {Coefficients::frozen_reference()}, {{0, 0}});
     EXPECT_THROW(model->decode(batch), CallerError);
   }
 }
@@ -220,7 +220,7 @@ TEST(T5Shape, LogitsEqualTransformers) {
   const TokenIds completion = ids_of(expected, "completion");
   expect_logits(scored(*model, pairs({prompt}, {completion})), expected);
   const auto batch =
-      decode_batch({prompt}, {reference_coefficients(0)}, {{0, 0}});
+      decode_batch({prompt}, {Coefficients::frozen_reference()}, {{0, 0}});
   expect_logits(decoded(*model, batch, {completion}), expected);
 }
 

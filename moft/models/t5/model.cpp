@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/conditioning/steered_rows.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/layer_functions.h"
 #include "moft/models/steered_norm.h"
@@ -190,8 +191,7 @@ at::Tensor T5Model::feed_forward(
                         : kernels::GatedUnit::kSwish;
   const at::Tensor inner =
       config_.gated
-          ? kernels::gated_layer(
-                unit, layer.gate.forward(x, pass.steering), up)
+          ? kernels::gated_layer(unit, layer.gate.forward(x, pass.steering), up)
           : kernels::gated_layer(unit, up, at::ones_like(up));
   return layer.down.forward(inner, pass.steering);
 }
