@@ -285,7 +285,7 @@ class TrainCommand : public Command {
           "KL strength {} on [{}, 1], f_mix {}",
           enum_name(training.kl_sampler),
           shortest_number(range.alpha_min()),
-          f_mix_name(range.f_mix()));
+          enum_name(range.f_mix()));
     } else if (range.alpha_min() != training.kl_strength) {
       log_warning(
           "training.kl_strength is fixed at {} but conditioning.alpha_min is "

@@ -1,3 +1,4 @@
+// Means, intervals and figures of a report.
 #include "moft/evaluation/summarise.h"
 
 #include <algorithm>
@@ -228,14 +229,22 @@ void check_report(const Report& report, std::size_t prompts) {
 }  // namespace
 
 std::vector<double> values_per_prompt(
-    const PerPrompt& scores, const ByObjective& weights, double alpha) {
-  std::vector<double> values;
+    const PerPrompt& scores,
+    const ByObjective& weights,
+    double alpha,
+    const Scalarisation& f) {
+  std::vector<const std::vector<double>*> columns;
+  Row scaled;  // (1 - alpha) w
   for (const auto& [name, weight] : weights) {
-    const std::vector<double>& rewards = scores.rewards.at(name);
-    values.resize(rewards.size(), 0.0);
-    for (std::size_t n = 0; n < rewards.size(); ++n) {
-      values[n] += (1 - alpha) * weight * rewards[n];
-    }
+    columns.push_back(&scores.rewards.at(name));
+    scaled.push_back((1 - alpha) * weight);
+  }
+  std::vector<double> values;
+  Row rewards(columns.size());
+  for (std::size_t n = 0; n < columns.front()->size(); ++n) {
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      rewards[i] = (*columns[i])[n];
+    values.push_back(f.value(rewards, scaled));
   }
   for (std::size_t n = 0; n < scores.kl.size(); ++n) {
     values.at(n) -= alpha * scores.kl[n];

@@ -74,8 +74,8 @@ RunOutcome TrainingRun::run() {
 }
 
 RunPlace TrainingRun::place() const {
-  const ScheduleKind schedule = trainer_.options().schedule.kind;
-  return {"training", store_.newest(), schedule == ScheduleKind::kConstant};
+  const ScheduleShape schedule = trainer_.options().schedule.kind;
+  return {"training", store_.newest(), schedule == ScheduleShape::kConstant};
 }
 
 void TrainingRun::one_step() {

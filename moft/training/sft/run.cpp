@@ -56,8 +56,8 @@ bool SftRun::done() const {
 }
 
 RunPlace SftRun::place() const {
-  const ScheduleKind schedule = trainer_.options().schedule.kind;
-  return {"sft", store_.newest(), schedule == ScheduleKind::kConstant};
+  const ScheduleShape schedule = trainer_.options().schedule.kind;
+  return {"sft", store_.newest(), schedule == ScheduleShape::kConstant};
 }
 
 StepResult SftRun::step_and_evaluate() {
