@@ -32,6 +32,7 @@
 #include "moft/core/memory.h"
 #include "moft/core/random.h"
 #include "moft/models/bert/sentence_encoder.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 
@@ -102,8 +103,7 @@ void run_generation(const Flags& flags, const Roofline& roof) {
   const at::NoGradGuard no_gradient;
   const auto policy = load_policy(flags.model, load_options(flags));
   LanguageModel& model = policy->model();
-  const auto cost =
-      cost_of(policy->base(), flags.model, flags.is_bfloat16());
+  const auto cost = cost_of(policy->base(), flags.model, flags.is_bfloat16());
   const Shape shape = shape_of(policy->base(), flags.model);
   const auto plain = policy->coefficients_of(std::nullopt);
   for (const int rows : flags.batches) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/half.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"

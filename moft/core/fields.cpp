@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/settings_emit.h"
 #include "moft/core/text.h"
+#include "moft/core/utf8.h"
 
 namespace moft::fields_detail {
 

@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "moft/core/atomic_files.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -1,6 +1,6 @@
 #include "moft/training/run_store.h"
 
-#include "moft/core/files.h"
+#include "moft/core/atomic_files.h"
 #include "moft/training/run_directory.h"
 
 namespace moft {

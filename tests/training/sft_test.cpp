@@ -7,6 +7,7 @@
 #include "moft/checkpoints/safetensors.h"
 #include "moft/generation/generate.h"
 #include "moft/models/random/initialise.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/sft/run.h"
 
 #include "tests/support/tensors.h"

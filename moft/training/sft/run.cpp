@@ -3,8 +3,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/generation/export.h"
 #include "moft/training/run_directory.h"
