@@ -26,19 +26,6 @@ bool dominates(const Row& a, const Row& b);
 // Indices of the non-dominated points, rising; of equal points the first.
 std::vector<std::size_t> pareto_front(const Rows& points);
 
-// ---- Volume ----------------------------------------------------------------
-
-// Hypervolume (Zitzler and Thiele, 1999): the volume of the union of the boxes
-// [reference, point]. Points not above the reference in every coordinate add
-// nothing. Exact for every m, by slicing along the last objective; meant for
-// m <= 4 and K up to some hundreds.
-double hypervolume(const Rows& points, const Row& reference);
-
-// Volume above the reference and below the convex coverage of the points: all
-// vectors that randomised choices among the policies reach or exceed, i.e.
-// {x >= reference : w.x <= max_k w.p_k for all w >= 0}. Exact for m <= 3.
-double hull_hypervolume(const Rows& points, const Row& reference);
-
 // ---- Value and knob --------------------------------------------------------
 
 // Scores of point j by the weighting of row i: M[i][j] = f(R_j; w_i), with

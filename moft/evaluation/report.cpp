@@ -11,8 +11,8 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/page.h"
-#include "moft/evaluation/plots.h"
 
 namespace moft {
 namespace {

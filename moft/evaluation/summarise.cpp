@@ -11,6 +11,8 @@
 
 #include "moft/core/errors.h"
 #include "moft/evaluation/cross_fit.h"
+#include "moft/evaluation/hypervolume.h"
+#include "moft/evaluation/markup.h"
 
 namespace moft {
 namespace {
@@ -255,6 +257,27 @@ std::vector<double> values_per_prompt(
 double knob_value(
     const Report& report, const FrontPoint& point, const std::string& name) {
   return report.objectives.size() == 1 ? -point.alpha : point.weights.at(name);
+}
+
+std::string weighting_label(
+    const FrontPoint& point, const std::vector<std::string>& objectives) {
+  if (objectives.size() == 1) return plain_number(point.alpha, 4);
+  std::string out;
+  for (const std::string& name : objectives) {
+    if (!out.empty()) out += " / ";
+    out += plain_number(point.weights.at(name));
+  }
+  return out;
+}
+
+bool several_alphas(const Report& report) {
+  return report.objectives.size() > 1 &&
+         std::any_of(
+             report.points.begin(),
+             report.points.end(),
+             [&](const FrontPoint& p) {
+               return p.alpha != report.points.front().alpha;
+             });
 }
 
 std::vector<std::size_t> knob_order(const Report& report) {

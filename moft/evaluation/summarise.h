@@ -44,6 +44,14 @@ Rows weighting_rows(const Report& report);
 double knob_value(
     const Report& report, const FrontPoint& point, const std::string& name);
 
+// The weights as they label points: "0.2 / 0.3 / 0.5". Of a single objective,
+// whose weight is always 1, alpha.
+std::string weighting_label(
+    const FrontPoint& point, const std::vector<std::string>& objectives);
+
+// Whether the points differ in alpha beside what weighting_label says.
+bool several_alphas(const Report& report);
+
 // Indices of the points as the knob turns: by alpha, then by rising weight of
 // the first objective, then of the next.
 std::vector<std::size_t> knob_order(const Report& report);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/hypervolume.h"
 #include "moft/evaluation/win_rate.h"
 
 #include "tests/evaluation/support.h"
