@@ -43,7 +43,7 @@ struct OptimizerOptions {
       Help{"adafactor: as T5X runs it, without momentum and weight decay"});
     v("learning_rate",
       learning_rate,
-      Help{"step size; of adafactor relative to the parameter"},
+      Help{"step size; adafactor: relative to the parameter"},
       above(0));
     v("betas",
       betas,
@@ -70,14 +70,14 @@ struct ScheduleOptions {
 
   template <class V>
   void fields(V& v) {
-    v("kind", kind, Help{"how the learning rate goes on after the warm-up"});
+    v("kind", kind, Help{"shape of the learning rate after the warm-up"});
     v("warmup_steps",
       warmup_steps,
-      Help{"the learning rate rises linearly over so many; 0: none", "steps"},
+      Help{"number of steps of linear warm-up; 0: none", "steps"},
       at_least(0));
     v("final_fraction",
       final_fraction,
-      Help{"linear and cosine end at this part of the learning rate"},
+      Help{"linear and cosine end at this fraction of the learning rate"},
       between(0, 1));
   }
 };
