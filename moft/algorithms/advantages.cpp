@@ -1,3 +1,4 @@
+// Advantages on one scale; rewards that tie.
 #include "moft/algorithms/advantages.h"
 
 #include <algorithm>

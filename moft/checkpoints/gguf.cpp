@@ -1,3 +1,4 @@
+// Reads and checks GGUF files.
 #include "moft/checkpoints/gguf.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What GGUF files leave unsaid, as llama.cpp fills it in.
 #include "moft/checkpoints/gguf_defaults.h"
 
 #include <algorithm>

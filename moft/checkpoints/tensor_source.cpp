@@ -1,3 +1,4 @@
+// Tensor views as floats.
 #include "moft/checkpoints/tensor_source.h"
 
 #include <algorithm>

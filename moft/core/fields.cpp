@@ -1,3 +1,4 @@
+// Messages and rules of declared settings.
 #include "moft/core/fields.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reading, linking, copying and hashing files.
 #include "moft/core/files.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Remarks that a report makes by rule.
 #include "moft/evaluation/notes.h"
 
 #include <algorithm>

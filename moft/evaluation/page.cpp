@@ -1,3 +1,4 @@
+// The report as an HTML page.
 #include "moft/evaluation/page.h"
 
 #include <algorithm>

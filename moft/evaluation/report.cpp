@@ -1,3 +1,4 @@
+// The files of a report.
 #include "moft/evaluation/report.h"
 
 #include <memory>

@@ -1,3 +1,4 @@
+// Byte-level BPE as a token model.
 #include "moft/tokenizers/bpe_model.h"
 
 #include "moft/tokenizers/unicode.h"

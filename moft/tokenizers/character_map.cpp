@@ -1,3 +1,4 @@
+// SentencePiece's table of characters.
 #include "moft/tokenizers/character_map.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// From text to ids and back, step by step.
 #include "moft/tokenizers/pipeline.h"
 
 #include <unordered_set>

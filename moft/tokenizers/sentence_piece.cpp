@@ -1,3 +1,4 @@
+// T5's tokenizer.
 #include "moft/tokenizers/sentence_piece.h"
 
 #include <unordered_set>

@@ -1,3 +1,4 @@
+// Reads and checks SentencePiece model files.
 #include "moft/tokenizers/spiece_file.h"
 
 #include <bit>

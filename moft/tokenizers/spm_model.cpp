@@ -1,3 +1,4 @@
+// Llama's tokenizer.model.
 #include "moft/tokenizers/spm_model.h"
 
 #include <algorithm>

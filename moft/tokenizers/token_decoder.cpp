@@ -1,3 +1,4 @@
+// From written tokens back to text.
 #include "moft/tokenizers/token_decoder.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Weightings: checked, parsed, written.
 #include "moft/weightings/weighting.h"
 
 #include <algorithm>
