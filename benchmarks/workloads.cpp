@@ -32,6 +32,7 @@
 #include "moft/core/memory.h"
 #include "moft/core/random.h"
 #include "moft/models/bert/sentence_encoder.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 

@@ -8,8 +8,8 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "moft/core/fields.h"
 #include "moft/training/checkpoint.h"
@@ -103,7 +103,7 @@ struct StepsChange {
   std::string section;
   std::int64_t before = 0;
   std::int64_t now = 0;
-  ScheduleKind schedule = ScheduleKind::kConstant;
+  ScheduleShape schedule = ScheduleShape::kConstant;
 };
 // CallerError when the learning rate so far would have been another, or when
 // more steps are finished.

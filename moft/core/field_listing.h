@@ -12,6 +12,7 @@
 
 #include "moft/core/field_attributes.h"
 #include "moft/core/field_writing.h"
+#include "moft/core/settings_emit.h"
 
 namespace moft {
 

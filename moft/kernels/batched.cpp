@@ -139,8 +139,6 @@ Samples sample_rows_batched(
   Samples samples;
   samples.ids = host.select(1, 0).to(at::kLong);
   samples.log_probs = host.select(1, 1).to(at::kFloat);
-  samples.sampled_log_probs = options.greedy ? at::zeros_like(samples.log_probs)
-                                             : samples.log_probs.clone();
   return samples;
 }
 

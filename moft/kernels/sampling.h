@@ -27,9 +27,6 @@ struct SampleOptions {
 struct Samples {
   at::Tensor ids;        // int64 [rows]
   at::Tensor log_probs;  // float32 [rows]: tempered, untruncated policy
-  // float32 [rows]: under the truncated distribution actually sampled from
-  // (equal to log_probs without truncation, 0 when greedy).
-  at::Tensor sampled_log_probs;
 };
 
 // logits [rows, V]; -inf forbids a token. options: one for all rows or one per

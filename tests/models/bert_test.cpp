@@ -14,6 +14,7 @@
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/core/errors.h"
 #include "moft/models/bert/sentence_encoder.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft::bert {

@@ -92,14 +92,6 @@ struct Table {
       float eps,
       std::int64_t width,
       float* result);
-  // residual += delta, then the same.
-  void (*add_rms_norm)(
-      float* residual,
-      const float* delta,
-      const float* gain,
-      float eps,
-      std::int64_t width,
-      float* result);
   void (*rotary)(
       float* x, const float* cosine, const float* sine, std::int64_t half);
   void (*swiglu)(
