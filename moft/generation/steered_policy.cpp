@@ -285,8 +285,7 @@ std::vector<Score> SteeredPolicy::score(
           targets.end(), request.completion.begin(), request.completion.end());
     }
     LanguageModel& language_model = *base_.model;
-    const at::Device device =
-        language_model.steerable().parameters.at(0)->device();
+    const at::Device device = language_model.device();
     const auto steering =
         RowSteering::per_row(steerings, steering_of_prompt, device);
     const at::Tensor target = at::tensor(targets, at::kLong).to(device);

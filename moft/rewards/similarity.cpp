@@ -42,7 +42,7 @@ TextEmbedder::TextEmbedder(
     const std::filesystem::path& directory, at::Device device)
     : tokenizer_(load_tokenizer(directory)),
       encoder_(bert::load_sentence_encoder(directory, device)) {
-  check_fit(directory, *tokenizer_, encoder_.model().config().vocab_size);
+  check_fit(directory, *tokenizer_, encoder_.info().vocabulary);
 }
 
 at::Tensor TextEmbedder::embed(
