@@ -43,18 +43,18 @@ TEST_P(SteeringTest, AnUntrainedPolicyIsTheReferenceBitForBit) {
 
 TEST_P(SteeringTest, AnUntrainedPolicyDecodesLikeTheReferenceBitForBit) {
   const auto policy = make(GetParam());
-  DecodeBatch batch;
-  batch.prompts = {{3, 9, 0}};
   const auto all = test_steerings();
-  batch.steerings = {all[0], all[1], all[3]};
-  batch.rows = {{0, 0}, {0, 1}, {0, 2}};
-  batch.max_new_tokens = 4;
-  const auto session = policy->model().decode(batch);
+  const auto decoder = policy->model().open_decoder({});
+  const auto slots =
+      decoder
+          ->admit(test::decode_group(
+              {{3, 9, 0}}, {all[0], all[1], all[3]}, {{0, 0}, {0, 1}, {0, 2}}))
+          .slots;
+  at::Tensor rows = decoder->prefill().logits;
   for (const std::int32_t token : {5, 0, 17}) {
-    const at::Tensor& rows = session->logits();
     EXPECT_TRUE(same_bits(rows[0], rows[2]));
     EXPECT_TRUE(same_bits(rows[1], rows[2]));
-    session->advance({token, token, token});
+    rows = decoder->step(slots, std::vector<std::int32_t>(3, token));
   }
 }
 

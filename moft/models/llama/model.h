@@ -56,7 +56,7 @@ class LlamaModel : public LanguageModel {
   const Steerable& steerable() const override { return steerable_; }
   at::Tensor completion_logits(
       const ScoreBatch& batch, const RowSteering& steering) override;
-  std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
+  std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
   const LlamaConfig& config() const { return config_; }
   at::Device device() const { return device_; }

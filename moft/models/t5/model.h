@@ -82,7 +82,7 @@ class T5Model : public LanguageModel {
   const Steerable& steerable() const override { return steerable_; }
   at::Tensor completion_logits(
       const ScoreBatch& batch, const RowSteering& steering) override;
-  std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
+  std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
   const T5Config& config() const { return config_; }
   at::Device device() const { return device_; }
