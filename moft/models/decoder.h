@@ -96,6 +96,8 @@ class Decoder {
   virtual at::Tensor step(
       std::span<const Slot> slots, std::span<const std::int32_t> tokens) = 0;
 
+  // The row leaves. One that waits for its prompt keeps its slot and memory
+  // until the prompt is read or all rows that wait for it have left.
   virtual void evict(Slot slot) = 0;
 
   // Of the group with record_features: complete once each of its rows was fed

@@ -12,10 +12,6 @@
 namespace moft {
 namespace {
 
-at::Tensor long_tensor(const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong);
-}
-
 std::int64_t new_tokens_of(const DecodeGroup& group, std::size_t row) {
   return group.max_new_tokens[group.max_new_tokens.size() == 1 ? 0 : row];
 }
@@ -221,13 +217,13 @@ ReadyRows PagedDecoder::prefill(std::int64_t tokens) {
 
 ReadyRows PagedDecoder::finish(
     const std::vector<Chunk>& chunks, const at::Tensor& logits) {
+  copy_partial_pages(chunks);
   std::vector<std::pair<Slot, std::int64_t>> found;  // and its pair's place
   std::int64_t place = 0;
   for (const Chunk& chunk : chunks) {
     if (!chunk.is_last()) continue;
     const std::int64_t entries = entries_of(chunk.prompt->ids);
     for (const Pair& pair : chunk.prompt->pairs) {
-      copy_partial_pages(pair, entries);
       for (const Slot slot : pair.slots) {
         row(slot).entries = entries;
         row(slot).ready = true;
@@ -248,19 +244,27 @@ ReadyRows PagedDecoder::finish(
     ready.slots.push_back(slot);
     places.push_back(of_pair);
   }
-  ready.logits = logits.index_select(0, long_tensor(places).to(device_));
+  ready.logits = logits.index_select(0, indices(places));
   return ready;
 }
 
-void PagedDecoder::copy_partial_pages(const Pair& pair, std::int64_t entries) {
-  const auto page = static_cast<std::size_t>(entries / kPageSize);
-  if (pair.slots.size() == 1 || entries % kPageSize == 0) return;
+// Rows that share a prompt get their own copy of the page that it ends in.
+void PagedDecoder::copy_partial_pages(const std::vector<Chunk>& chunks) {
   std::vector<std::int64_t> from, to;
-  for (std::size_t i = 1; i < pair.slots.size(); ++i) {
-    from.push_back(own_pages(pair.slots[0])[page]);
-    to.push_back(own_pages(pair.slots[i])[page]);
+  std::int64_t most = 0;
+  for (const Chunk& chunk : chunks) {
+    const std::int64_t entries = entries_of(chunk.prompt->ids);
+    const auto page = static_cast<std::size_t>(entries / kPageSize);
+    if (!chunk.is_last() || entries % kPageSize == 0) continue;
+    for (const Pair& pair : chunk.prompt->pairs) {
+      for (std::size_t i = 1; i < pair.slots.size(); ++i) {
+        from.push_back(own_pages(pair.slots[0])[page]);
+        to.push_back(own_pages(pair.slots[i])[page]);
+        most = std::max(most, entries % kPageSize);
+      }
+    }
   }
-  pool_.copy(from, to, entries % kPageSize);
+  pool_.copy(from, to, most);
 }
 
 PagedDecoder::Turn PagedDecoder::turn_of(
@@ -274,11 +278,11 @@ PagedDecoder::Turn PagedDecoder::turn_of(
     turn.capacity = std::max(turn.capacity, row(slot).capacity);
   }
   turn.steering = RowSteering::per_row(steerings, index, device_);
-  turn.slots = long_tensor(slots).to(device_);
+  turn.slots = indices(slots);
   turn.rows = std::move(slots);
   turn.queries.slots = turn.slots;
   turn.queries.longest = *std::max_element(entries.begin(), entries.end()) + 1;
-  turn.positions = long_tensor(entries).to(device_);
+  turn.positions = indices(entries);
   turn.queries.lengths = turn.positions + 1;
   return turn;
 }
@@ -310,7 +314,7 @@ at::Tensor PagedDecoder::step(
   if (std::equal(
           slots.begin(), slots.end(), turn_.rows.begin(), turn_.rows.end())) {
     turn_.is_new = false;
-    turn_.positions = long_tensor(entries).to(device_);
+    turn_.positions = indices(entries);
     turn_.queries.lengths = turn_.positions + 1;
     turn_.queries.longest =
         *std::max_element(entries.begin(), entries.end()) + 1;
@@ -318,7 +322,7 @@ at::Tensor PagedDecoder::step(
     turn_ = turn_of({slots.begin(), slots.end()}, entries);
   }
   const std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
-  at::Tensor logits = feed(long_tensor(ids).to(device_), turn_);
+  at::Tensor logits = feed(indices(ids), turn_);
   for (const Slot slot : slots)
     ++row(slot).entries;
   return logits;

@@ -87,6 +87,10 @@ class PagedDecoder : public Decoder {
   virtual at::Tensor feed(const at::Tensor& ids, const Turn& turn) = 0;
 
   at::Device device() const { return device_; }
+  // int64, on the device.
+  at::Tensor indices(const std::vector<std::int64_t>& values) const {
+    return at::tensor(values, at::kLong).to(device_);
+  }
   PagePool& pool() { return pool_; }
   kernels::KeyValuePages pages(std::int64_t layer) const;
   // A turn of rows with these entries, each feeding the next one.
@@ -118,7 +122,7 @@ class PagedDecoder : public Decoder {
   void give_pages(const Pair& pair, std::int64_t shared_entries);
   std::vector<Chunk> next_chunks(std::int64_t tokens);
   ReadyRows finish(const std::vector<Chunk>& chunks, const at::Tensor& logits);
-  void copy_partial_pages(const Pair& pair, std::int64_t entries);
+  void copy_partial_pages(const std::vector<Chunk>& chunks);
   void release(Slot slot);
 
   at::Device device_;

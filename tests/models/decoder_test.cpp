@@ -323,6 +323,7 @@ TEST_P(DecoderTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(more.refusal, "not enough slots: 2 needed, 1 of 3 free");
   const auto large = decode_group({{3, 1}}, steerings(), {{0, 0}}, 180);
   EXPECT_EQ(decoder->admit(large).slots, (std::vector<Slot>{2}));
+  decoder->prefill();
   decoder->evict(slots[1]);
   const auto long_one =
       decode_group({TokenIds(129, 5)}, steerings(), {{0, 0}}, 100);

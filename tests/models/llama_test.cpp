@@ -60,7 +60,10 @@ at::Tensor decoded(
     LanguageModel& model, const TokenIds& ids, std::size_t prompt) {
   const auto cut = ids.begin() + static_cast<std::ptrdiff_t>(prompt);
   const auto group = test::decode_group(
-      {TokenIds(ids.begin(), cut)}, {reference_coefficients(0)}, {{0, 0}});
+      {TokenIds(ids.begin(), cut)},
+      {reference_coefficients(0)},
+      {{0, 0}},
+      static_cast<std::int64_t>(ids.size() - prompt));
   // The last token is not fed.
   return test::decoded(model, group, {TokenIds(cut, ids.end())});
 }

@@ -7,13 +7,6 @@
 #include "moft/kernels/attention.h"
 
 namespace moft {
-namespace {
-
-at::Tensor long_tensor(const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong);
-}
-
-}  // namespace
 
 // Sequences of prompt tokens, packed, on their way through some layers.
 struct LlamaDecoder::Reading {
@@ -72,25 +65,24 @@ std::int64_t LlamaDecoder::entries_of(const TokenIds& prompt) const {
 
 LlamaPass LlamaDecoder::pass_of(const Reading& reading) const {
   kernels::PagedQueries queries;
-  queries.slots = long_tensor(reading.slots).to(device());
-  queries.lengths = long_tensor(reading.lengths).to(device());
-  queries.offsets = long_tensor(reading.offsets);
+  queries.slots = indices(reading.slots);
+  queries.lengths = indices(reading.lengths);
+  queries.offsets = at::tensor(reading.offsets, at::kLong);
   queries.longest =
       *std::max_element(reading.lengths.begin(), reading.lengths.end());
   // Undefined: every token goes to its own sequence.
   at::Tensor source;
   if (reading.source.size() != reading.positions.size())
-    source = long_tensor(reading.source).to(device());
+    source = indices(reading.source);
   LlamaPass pass;
-  pass.positions = long_tensor(reading.positions).to(device());
+  pass.positions = indices(reading.positions);
   pass.steering =
       RowSteering::per_row(reading.steerings, reading.owner, device());
   pass.attend = [this,
                  queries,
                  source,
-                 slots = long_tensor(reading.target_slots).to(device()),
-                 positions =
-                     long_tensor(reading.target_positions).to(device())](
+                 slots = indices(reading.target_slots),
+                 positions = indices(reading.target_positions)](
                     std::int64_t layer,
                     const at::Tensor& q,
                     const at::Tensor& k,
@@ -128,11 +120,11 @@ at::Tensor LlamaDecoder::read(const std::vector<Chunk>& chunks) {
       ends.push_back(pair.steering);
     }
   }
-  const at::Tensor tokens = long_tensor(ids).to(device());
+  const at::Tensor tokens = indices(ids);
   const auto expanded = [&](const at::Tensor& packed) {
     return expand.size() == ids.size()
                ? packed
-               : packed.index_select(0, long_tensor(expand).to(device()));
+               : packed.index_select(0, indices(expand));
   };
   const LlamaPass above = pass_of(upper);
   at::Tensor hidden;
@@ -152,7 +144,7 @@ at::Tensor LlamaDecoder::read(const std::vector<Chunk>& chunks) {
   for (std::size_t i = 0; i < ends.size(); ++i)
     counting.push_back(static_cast<std::int64_t>(i));
   return model_.head(
-      hidden.index_select(0, long_tensor(last).to(device())),
+      hidden.index_select(0, indices(last)),
       RowSteering::per_row(ends, counting, device()));
 }
 

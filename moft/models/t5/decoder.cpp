@@ -10,13 +10,6 @@
 #include "moft/kernels/padding.h"
 
 namespace moft {
-namespace {
-
-at::Tensor long_tensor(const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong);
-}
-
-}  // namespace
 
 struct T5Decoder::Encoding {
   T5Sequences sequences;
@@ -104,7 +97,7 @@ at::Tensor T5Decoder::read(const std::vector<Chunk>& chunks) {
       turn_of(pairs.slots, std::vector<std::int64_t>(pairs.slots.size(), 0));
   const std::vector<std::int64_t> starts(
       pairs.slots.size(), model_.config().start_token);
-  return feed(long_tensor(starts).to(device()), turn);
+  return feed(indices(starts), turn);
 }
 
 // The encoder's states [tokens of all pairs, width].
@@ -120,8 +113,8 @@ at::Tensor T5Decoder::encode(
   }
   const std::int64_t layers = model_.config().encoder_layers;
   const std::int64_t shared = std::min(first_steered_, layers);
-  const at::Tensor ids = long_tensor(all_ids).to(device());
-  const at::Tensor expansion = long_tensor(pairs.expand).to(device());
+  const at::Tensor ids = indices(all_ids);
+  const at::Tensor expansion = indices(pairs.expand);
   const RowSteering steering = token_steering(model_, pairs.sequences);
   at::Tensor hidden;
   if (shared == 0) {
@@ -146,8 +139,8 @@ void T5Decoder::store_cross(
   std::vector<std::int64_t> slots;
   for (const std::int64_t sequence : places.sequence)
     slots.push_back(pairs.slots[static_cast<std::size_t>(sequence)]);
-  const at::Tensor slot = long_tensor(slots).to(device());
-  const at::Tensor position = long_tensor(places.place).to(device());
+  const at::Tensor slot = indices(slots);
+  const at::Tensor position = indices(places.place);
   const RowSteering steering = token_steering(model_, pairs.sequences);
   if (keep_graph) graph_ = std::make_shared<PromptGraph>();
   for (std::int64_t b = 0; b < model_.config().decoder_layers; ++b) {
@@ -165,7 +158,7 @@ void T5Decoder::look_at(const Turn& turn) {
   for (const Slot slot : turn.rows)
     lengths.push_back(prompt_lengths_[static_cast<std::size_t>(slot)]);
   cross_queries_.slots = turn.slots;
-  cross_queries_.lengths = long_tensor(lengths).to(device());
+  cross_queries_.lengths = indices(lengths);
   cross_queries_.longest = *std::max_element(lengths.begin(), lengths.end());
   const std::int64_t rows = std::ssize(turn.rows);
   bias_.values =
