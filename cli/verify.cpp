@@ -6,10 +6,10 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
-#include "moft/exact/counterexample_plot.h"
-#include "moft/exact/oracle.h"
 
 #include "cli/command.h"
+#include "verify/counterexample_plot.h"
+#include "verify/oracle.h"
 
 namespace moft {
 
@@ -21,8 +21,7 @@ class VerifyCommand : public Command {
     parser.add_flag(
         "--trained",
         trained_,
-        "also train: the counterexample, toy fronts, and real models on "
-        "ENUM-1 by the training loop (under 20 minutes more)");
+        "moved: scripts/verify_trained in the source tree runs these checks");
     parser.add_path(
         "--picture",
         picture_,
@@ -34,12 +33,16 @@ class VerifyCommand : public Command {
   }
 
   int run() override {
+    if (trained_) {
+      throw_caller_error(
+          "verify: --trained has moved out of the program; run "
+          "scripts/verify_trained in moft's source tree");
+    }
     exact::OracleBook book([](const exact::OracleLine& line) {
       fmt::print("{}\n", exact::format_oracle(line));
       std::fflush(stdout);
     });
     exact::verify_exact(book);
-    if (trained_) exact::verify_trained(book);
     if (!picture_.empty())
       write_atomically(picture_, exact::counterexample_svg());
     if (book.misses() > 0) {

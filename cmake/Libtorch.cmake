@@ -33,7 +33,7 @@ if(EXISTS "${_lib}/libtorch_cuda.so")
   list(APPEND _needed "${_lib}/libtorch_cuda.so" "${_lib}/libc10_cuda.so")
 endif()
 # --no-as-needed: libtorch registers its kernels from static initialisers.
-# libstdc++ stands before it: the CUDA build's libtorch.so exports a
+# libstdc++ comes first: the CUDA build's libtorch.so exports a
 # std::filesystem of its own, whose remove_all() calls what it lacks.
 # Unresolved symbols inside the CUDA libraries belong to the nvidia packages,
 # which those libraries find by their own run path.

@@ -27,5 +27,13 @@ TEST(Verify, EveryLineOfTheProgramEndsWithOk) {
   EXPECT_TRUE(read_file(picture).starts_with("<svg"));
 }
 
+TEST(Verify, SaysWhereTheTrainedChecksAre) {
+  const TemporaryFolder folder;
+  const ProgramResult result = run_moft({"verify", "--trained"}, folder.path());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_NE(result.err.find("scripts/verify_trained"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace moft::test

@@ -1,4 +1,4 @@
-// Sizes of the steered sets: the toy T5 of the acceptance notes, and the
+// Sizes of the steered sets: the toy T5 of docs/paper.md's row 28, and the
 // paper's own models, whose weights are never read here.
 #include <gtest/gtest.h>
 

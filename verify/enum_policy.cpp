@@ -1,0 +1,213 @@
+#include "verify/enum_policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/core/grad_mode.h>
+
+#include "moft/algorithms/token_sums.h"
+#include "moft/core/random.h"
+#include "moft/data/encode_prompt.h"
+#include "moft/kernels/token_log_probs.h"
+
+#include "verify/enum_text.h"
+
+namespace moft::exact {
+namespace {
+
+std::unique_ptr<SteeredPolicy> make_policy(const EnumPolicyOptions& options) {
+  PolicyDefinition definition;
+  for (const std::string& name : enum_objective_names())
+    definition.objectives.push_back({name, 0.0, 1.0});
+  definition.conditioning = options.conditioning;
+  definition.kl_strength = options.kl_strength;
+  definition.prompt_template = "{document}";
+  return std::make_unique<SteeredPolicy>(
+      make_enum_model(options),
+      make_enum_tokenizer(options.family == ModelFamily::kT5),
+      std::move(definition),
+      options.seed);
+}
+
+double root_mean_square(const at::Tensor& values) {
+  return values.square().mean().sqrt().item<double>();
+}
+
+double sum_of(const std::vector<float>& values) {
+  double sum = 0.0;
+  for (const float value : values)
+    sum += static_cast<double>(value);
+  return sum;
+}
+
+at::Tensor doubles(const Vector& values) {
+  return at::tensor(values, at::kDouble);
+}
+
+}  // namespace
+
+LoadedModel make_enum_model(const EnumPolicyOptions& options) {
+  TinyModelOptions model;
+  model.family = options.family;
+  model.width = options.width;
+  model.layers = options.layers;
+  model.seed = options.seed;
+  return make_tiny_model(model);
+}
+
+EnumPolicy::EnumPolicy(const EnumPolicyOptions& options)
+    : options_(options),
+      examples_(enum_examples(task_)),
+      objectives_(std::make_unique<ObjectiveSet>(enum_objectives(task_))),
+      policy_(make_policy(options)),
+      completions_(enum_completions(task_)) {
+  const PromptTemplate prompt(policy_->definition().prompt_template);
+  for (const Example& example : examples_)
+    prompts_.push_back(make_prompt(prompt, example, policy_->tokenizer()));
+  for (std::size_t p = 0; p < prompts_.size(); ++p) {
+    problems_.push_back({log_probs(p, std::nullopt), task_.problem(p).rewards});
+  }
+}
+
+std::vector<ScoreRequest> EnumPolicy::requests(
+    std::size_t prompt, const std::optional<Steering>& steering) const {
+  std::vector<ScoreRequest> result;
+  for (const auto& completion : completions_)
+    result.push_back({prompts_[prompt], completion, steering});
+  return result;
+}
+
+Vector EnumPolicy::log_probs(
+    std::size_t prompt, const std::optional<Steering>& steering) const {
+  Vector sums;
+  for (const Score& score : policy_->score(requests(prompt, steering), {}))
+    sums.push_back(sum_of(score.log_probs));
+  return sums;
+}
+
+EnumScore EnumPolicy::score(const Steering& steering) const {
+  EnumScore mean;
+  mean.rewards.assign(objectives_->size(), 0.0);
+  mean.values = mean.rewards;
+  const std::vector<double>& w = steering.w.values();
+  const double share = 1.0 / static_cast<double>(problems_.size());
+  for (std::size_t p = 0; p < problems_.size(); ++p) {
+    Vector log_pi;
+    double mass = 0.0;
+    for (const Score& one : policy_->score(
+             requests(p, steering),
+             {.with_reference = false, .with_exact_kl = true})) {
+      log_pi.push_back(sum_of(one.log_probs));
+      mass += std::exp(log_pi.back());
+      mean.token_kl += share * std::exp(log_pi.back()) * sum_of(one.exact_kl);
+    }
+    const PolicyScore one =
+        score_policy(problems_[p], log_pi, w, steering.alpha);
+    mean.value += share * one.value;
+    mean.kl += share * one.kl;
+    mean.rewards = combine(1.0, mean.rewards, share, one.rewards);
+    mean.values = combine(1.0, mean.values, share, one.values);
+    mean.optimal_value +=
+        share * optimum(problems_[p], w, steering.alpha).value;
+    mean.regret +=
+        share * loss_to_optimum(problems_[p], log_pi, w, steering.alpha);
+    mean.mass_error = std::max(mean.mass_error, std::abs(mass - 1.0));
+  }
+  return mean;
+}
+
+double EnumPolicy::regret(const Steering& steering) const {
+  double sum = 0.0;
+  for (std::size_t p = 0; p < problems_.size(); ++p) {
+    sum += loss_to_optimum(
+        problems_[p],
+        log_probs(p, steering),
+        steering.w.values(),
+        steering.alpha);
+  }
+  return sum / static_cast<double>(problems_.size());
+}
+
+double EnumPolicy::reference_regret(const Steering& steering) const {
+  double sum = 0.0;
+  for (const EnumeratedProblem& problem : problems_) {
+    sum += loss_to_optimum(
+        problem, problem.reference, steering.w.values(), steering.alpha);
+  }
+  return sum / static_cast<double>(problems_.size());
+}
+
+at::Tensor EnumPolicy::differentiable_value(
+    const Steering& steering, const Coefficients& c) {
+  ScoreBatch batch;
+  Vector gains, references;
+  std::vector<std::int64_t> targets, lengths;
+  for (std::size_t p = 0; p < prompts_.size(); ++p) {
+    batch.prompts.push_back(policy_->conditioned_prompt(prompts_[p], steering));
+    const Vector gain = weighted_sum(steering.w.values(), problems_[p].rewards);
+    for (std::size_t y = 0; y < completions_.size(); ++y) {
+      const TokenIds& completion = completions_[y];
+      batch.completions.push_back(completion);
+      batch.prompt_of_row.push_back(static_cast<std::int64_t>(p));
+      targets.insert(targets.end(), completion.begin(), completion.end());
+      lengths.push_back(static_cast<std::int64_t>(completion.size()));
+      gains.push_back((1.0 - steering.alpha) * gain[y]);
+      references.push_back(problems_[p].reference[y]);
+    }
+  }
+  const at::Tensor logits =
+      policy_->model().completion_logits(batch, RowSteering::uniform(c));
+  const at::Tensor log_pi = sum_packed(
+      kernels::selected_log_probs(logits, at::tensor(targets, at::kLong)),
+      at::tensor(lengths, at::kLong));
+  const at::Tensor terms =
+      log_pi.exp() *
+      (doubles(gains) - steering.alpha * (log_pi - doubles(references)));
+  return terms.sum() / static_cast<double>(prompts_.size());
+}
+
+Gradients EnumPolicy::value_gradient(
+    const std::vector<WeightedSteering>& steerings) {
+  Conditioning& conditioning = *policy_->conditioning();
+  conditioning.zero_gradient();
+  std::vector<Coefficients> all;
+  for (const WeightedSteering& entry : steerings)
+    all.push_back(policy_->coefficients_of(entry.steering));
+  conditioning.note_steerings(all);
+  for (std::size_t k = 0; k < steerings.size(); ++k) {
+    conditioning.begin_gradient(all[k]);
+    const auto& [steering, share] = steerings[k];
+    (differentiable_value(steering, all[k]) * share).backward();
+    conditioning.end_gradient(all[k]);
+  }
+  return current_gradients(conditioning);
+}
+
+void EnumPolicy::perturb(double spread, std::uint64_t seed) {
+  at::NoGradGuard no_gradient;
+  Conditioning& conditioning = *policy_->conditioning();
+  std::uint32_t row = 0;
+  for (TrainedParameter& entry : conditioning.trained()) {
+    double scale = root_mean_square(entry.master);
+    if (scale == 0.0)
+      scale = 1.0 / std::sqrt(static_cast<double>(entry.master.size(-1)));
+    RandomStream stream(seed, Purpose::kInitialise, 2, row++);
+    std::vector<float> noise;
+    for (std::int64_t i = 0; i < entry.master.numel(); ++i)
+      noise.push_back(static_cast<float>(spread * scale * stream.normal()));
+    entry.master.add_(at::tensor(noise).view(entry.master.sizes()));
+  }
+  conditioning.masters_changed();
+}
+
+Gradients current_gradients(const Conditioning& conditioning) {
+  Gradients gradients;
+  for (const TrainedParameter& entry : conditioning.trained()) {
+    if (!entry.gradient.defined()) continue;
+    gradients[entry.name] =
+        entry.gradient.detach().to(at::kDouble) * entry.coefficient;
+  }
+  return gradients;
+}
+
+}  // namespace moft::exact

@@ -1,0 +1,86 @@
+// Oracles: what `moft verify` checks, one line each.
+//
+// An oracle has a name, what must come out, what came out, and how far apart
+// they may lie. The expected numbers stand in oracles_*.cpp, spelled out; they
+// were computed by the independent programs of tests/reference/, so that a
+// user can check an installed program against them without any other file.
+//
+// Thread safety: one book belongs to one thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "verify/distributions.h"
+
+namespace moft::exact {
+
+struct OracleLine {
+  std::string name;
+  std::string expected;
+  std::string obtained;
+  double error = 0.0;  // distance from what was expected, 0 within bounds
+  bool ok = false;
+};
+
+// "name: expected .., obtained .., error .. ok" (or MISS), one line.
+std::string format_oracle(const OracleLine& line);
+
+// Called with each line as soon as it is known.
+using OnOracle = std::function<void(const OracleLine&)>;
+
+class OracleBook {
+ public:
+  explicit OracleBook(OnOracle on_line) : on_line_(std::move(on_line)) {}
+
+  // |obtained - expected| <= tolerance.
+  void equal(
+      const std::string& name,
+      double expected,
+      double obtained,
+      double tolerance);
+  // The same of whole lists; the line shows the worst difference and "n
+  // numbers". A different count is a miss.
+  void equal_all(
+      const std::string& name,
+      const Vector& expected,
+      const Vector& obtained,
+      double tolerance);
+  void at_most(const std::string& name, double bound, double obtained);
+  void at_least(const std::string& name, double bound, double obtained);
+  void same(
+      const std::string& name,
+      const std::string& expected,
+      const std::string& obtained);
+
+  std::size_t lines() const { return lines_; }
+  std::size_t misses() const { return misses_; }
+
+ private:
+  void add(OracleLine line);
+
+  OnOracle on_line_;
+  std::size_t lines_ = 0;
+  std::size_t misses_ = 0;
+};
+
+// The groups, in the order in which `moft verify` prints them. None takes more
+// than some seconds.
+void verify_sampling(OracleBook& book);        // generator, f_mix, Dirichlet
+void verify_conditioning(OracleBook& book);    // merges, KL at the ends
+void verify_optimizer(OracleBook& book);       // Adafactor, advantages
+void verify_fronts(OracleBook& book);          // hypervolume, indicators
+void verify_rouge(OracleBook& book);           // ROUGE, stems, win rule
+void verify_counterexample(OracleBook& book);  // section 6.2
+void verify_bandits(OracleBook& book);
+void verify_estimators(OracleBook& book);  // KL in the gradient
+void verify_enum_task(OracleBook& book);
+void verify_theory(OracleBook& book);
+void verify_multi_kl(OracleBook& book);     // softmdp and linear mixing
+void verify_policies(OracleBook& book);     // sizes, prompt words, ranges
+void verify_enum_policy(OracleBook& book);  // real models on ENUM-1
+// All of the above.
+void verify_exact(OracleBook& book);
+
+}  // namespace moft::exact
