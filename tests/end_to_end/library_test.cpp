@@ -33,14 +33,27 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
       "/examples -B build -DCMAKE_BUILD_TYPE=Release "
       "-DCMAKE_PREFIX_PATH=$PWD/prefix && cmake --build build -j 2");
 
+  // One answer for each of two weightings, the same every time.
   write_tiny_task(folder());
   run("prefix/bin/moft train recipe.yaml training.steps=2");
-  // One answer for each of two weightings, the same every time.
-  run("build/answer run/policy 'one is '");
+  const std::string answer =
+      "build/answer run/policy 'one is ' a=0.8,b=0.2 a=0.2,b=0.8";
+  run(answer);
   const std::string answers = said();
-  EXPECT_NE(answers.find("0.8"), std::string::npos) << answers;
-  run("build/answer run/policy 'one is '");
+  EXPECT_EQ(answers.rfind("a=0.8,b=0.2: ", 0), 0u) << answers;
+  EXPECT_NE(answers.find("\na=0.2,b=0.8: "), std::string::npos) << answers;
+  run(answer);
   EXPECT_EQ(said(), answers);
+
+  // A reward kind of its own: two of three exclamation marks.
+  std::string recipe = read_all(folder() / "recipe.yaml");
+  const std::string kind = "    regex:\n      pattern: a\n";
+  const std::size_t at = recipe.find(kind);
+  ASSERT_NE(at, std::string::npos);
+  recipe.replace(at, kind.size(), "    exclamations: {most: 3}\n");
+  write_tiny_text(folder() / "own.yaml", recipe);
+  run("build/own_reward own.yaml 'Ah! Oh!'");
+  EXPECT_EQ(said(), "a: 0.666667\nb: 0\n");
 }
 
 }  // namespace
