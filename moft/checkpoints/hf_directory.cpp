@@ -1,4 +1,4 @@
-// Opens a Hugging Face directory: configuration and weight files.
+// Tensors of a Hugging Face directory, in one file or in shards.
 #include "moft/checkpoints/hf_directory.h"
 
 #include <algorithm>
@@ -108,8 +108,7 @@ void check_one_model(const fs::path& index, const fs::path& single) {
            "(save_pretrained)";
   }
   throw_caller_error(
-      "{}: holds neither model.safetensors nor model.safetensors.index.json; "
-      "{}",
+      "{}: holds neither model.safetensors nor model.safetensors.index.json; {}",
       folder.string(),
       cure);
 }

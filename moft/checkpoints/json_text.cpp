@@ -1,4 +1,4 @@
-// Parses the JSON objects of model files.
+// JSON headers of hostile files.
 #include "moft/checkpoints/json_text.h"
 
 #include <string>

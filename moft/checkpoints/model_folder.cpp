@@ -1,4 +1,4 @@
-// Decides what kind of model a path holds.
+// Finds the model in a folder.
 #include "moft/checkpoints/model_folder.h"
 
 #include <algorithm>

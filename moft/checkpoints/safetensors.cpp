@@ -1,4 +1,4 @@
-// Reads and checks the header of a safetensors file.
+// Reads and checks safetensors files.
 #include "moft/checkpoints/safetensors.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Turns stored tensors of any type into float32.
+// Tensor views as floats.
 #include "moft/checkpoints/tensor_source.h"
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/half.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"

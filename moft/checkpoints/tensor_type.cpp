@@ -1,4 +1,4 @@
-// The table of tensor types and their names in both formats.
+// The table of element types.
 #include "moft/checkpoints/tensor_type.h"
 
 #include <array>

@@ -1,4 +1,4 @@
-// Recognises files that are often given by mistake.
+// Names what a file is that is not a model.
 #include "moft/checkpoints/wrong_file.h"
 
 #include <array>

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
@@ -14,6 +16,8 @@
 #include "moft/generation/model_files.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/models/model_tensors.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {

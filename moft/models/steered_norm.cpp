@@ -1,7 +1,7 @@
 // RMSNorm with one gain for all rows or a gain per row.
 #include "moft/models/steered_norm.h"
 
-#include "moft/conditioning/steered_linear.h"
+#include "moft/conditioning/steered_rows.h"
 #include "moft/kernels/layer_functions.h"
 
 namespace moft {
