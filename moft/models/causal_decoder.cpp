@@ -43,13 +43,9 @@ struct CausalDecoder::Reading {
   }
 };
 
-CausalDecoder::CausalDecoder(const CausalModel& model, const DecoderLimits& limits)
-    : PagedDecoder(
-          {model.shape().layers,
-           model.shape().kv_heads,
-           model.shape().head_size},
-          limits,
-          model.device()),
+CausalDecoder::CausalDecoder(
+    const CausalModel& model, const DecoderLimits& limits)
+    : PagedDecoder(model.shape(), limits, model.device()),
       model_(model),
       first_steered_(model.steerable().first_steered_layer),
       scale_(1.0 / std::sqrt(static_cast<double>(model.shape().head_size))) {}
@@ -221,7 +217,8 @@ std::shared_ptr<const Features> CausalDecoder::features() const {
   return features;
 }
 
-std::unique_ptr<Decoder> CausalModel::open_decoder(const DecoderLimits& limits) {
+std::unique_ptr<Decoder> CausalModel::open_decoder(
+    const DecoderLimits& limits) {
   return std::make_unique<CausalDecoder>(*this, limits);
 }
 

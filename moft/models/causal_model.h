@@ -17,6 +17,7 @@
 #include <ATen/ATen.h>
 
 #include "moft/models/language_model.h"
+#include "moft/models/page_pool.h"
 
 namespace moft {
 
@@ -36,20 +37,14 @@ struct CausalPass {
   Attend attend;
 };
 
-// Of keys and values.
-struct CausalShape {
-  std::int64_t layers = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_size = 0;
-};
-
 class CausalModel : public LanguageModel {
  public:
   at::Tensor completion_states(
       const ScoreBatch& batch, const RowSteering& steering) override;
   std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
-  const CausalShape& shape() const { return shape_; }
+  // Of keys and values.
+  const PageShape& shape() const { return shape_; }
   // CallerError unless every id is in the vocabulary and the sequence fits.
   void check_tokens(const TokenIds& ids, std::int64_t total_length) const;
 
@@ -66,13 +61,12 @@ class CausalModel : public LanguageModel {
   virtual at::Tensor final_states(
       const at::Tensor& hidden, const RowSteering& steering) const = 0;
   // Final norm and output head: [rows, width] -> [rows, V].
-  at::Tensor head(
-      const at::Tensor& hidden, const RowSteering& steering) const;
+  at::Tensor head(const at::Tensor& hidden, const RowSteering& steering) const;
 
  protected:
   using LanguageModel::LanguageModel;
 
-  CausalShape shape_;
+  PageShape shape_;
   std::string context_note_;  // explains the context in an error, or empty
 };
 
