@@ -10,6 +10,7 @@
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/text.h"
+#include "moft/models/model_tensors.h"
 
 namespace moft {
 namespace {

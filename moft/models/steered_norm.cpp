@@ -1,3 +1,4 @@
+// RMSNorm with one gain for all rows or a gain per row.
 #include "moft/models/steered_norm.h"
 
 #include "moft/conditioning/steered_rows.h"
