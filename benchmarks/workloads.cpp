@@ -31,6 +31,7 @@
 #include "moft/conditioning/row_steering.h"
 #include "moft/core/memory.h"
 #include "moft/core/random.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"

@@ -1,6 +1,6 @@
 #include "cli/sft_start.h"
 
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/models/random/initialise.h"
 
 namespace moft {

@@ -9,6 +9,7 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/generation/policy_start.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
@@ -305,7 +306,7 @@ class TrainCommand : public Command {
       const auto w = Weighting::uniform(policy.names().size());
       log_info(
           "prompt      {}({} tokens), at the first field",
-          policy.prompt_words(w),
+          policy.info().prompt.words_of(w),
           policy.count_word_tokens(w));
     }
   }

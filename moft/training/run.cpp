@@ -7,6 +7,7 @@
 #include "moft/core/json.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/step_failure.h"
 
@@ -182,10 +183,10 @@ void TrainingRun::publish() {
        steering_warnings(policy_, trainer_.prompt(0))) {
     log_warning("{}", warning);
   }
-  policy_.definition().steps = trainer_.finished_steps();
-  policy_.definition().answers = trainer_.finished_steps() *
-                                 trainer_.options().prompts_per_step *
-                                 trainer_.options().samples_per_prompt;
+  policy_.record_training(
+      trainer_.finished_steps(),
+      trainer_.finished_steps() * trainer_.options().prompts_per_step *
+          trainer_.options().samples_per_prompt);
   save_policy(
       policy_,
       setup.base_path,

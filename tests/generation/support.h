@@ -11,7 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/generation/export.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_directory.h"
 
 #include "tests/support/tensors.h"
 #include "tests/support/tiny_model.h"

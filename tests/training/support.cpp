@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "moft/generation/policy_directory.h"
+
 #include "tests/support/tiny_model.h"
 
 namespace moft::test {
