@@ -1,18 +1,15 @@
 // Conditioning installed on a model: which parameters are steered, their
 // gradients, and their tensors by name.
 //
-//   full, attention, logits, pattern, none (steered_set.h)
-//          the parameters in S exist in m copies; all others (S^c) are
-//          trained and common to all steerings, or stay frozen;
-//   lora   S is one low-rank adapter per objective on frozen weights.
+//   full, attention, logits, pattern, none   parameter_copies.h
+//   lora                                     adapter_set.h
 //
-// A training step under copies works on one steering at a time:
-//   begin_gradient(c) -> forward, backward -> end_gradient(c)
-// and the gradient of copy i is c_i G, that of a shared parameter G (CLP,
-// appendix A.3). When a step has one steering only, G is handed to the
-// optimizer with its coefficients; several are accumulated per copy. Under
-// `lora` the rows of one batch may carry any steerings: the row-wise scaling
-// applies the c_i.
+// A training step is
+//   zero_gradient() -> note_steerings(..)
+//   -> begin_gradient(c) -> forward, backward -> end_gradient(c), once or more
+//   -> gradients() -> the optimizer -> masters_changed()
+// Where mixes_rows() is false each pass works on one steering c; else the rows
+// of one batch may carry any steerings.
 //
 // The reference is the model as loaded: its shared parameters are not the
 // trained ones. At beta = 1 a policy with trained shared parameters is
@@ -29,27 +26,17 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
 
 #include "moft/conditioning/conditioning_options.h"
+#include "moft/conditioning/objective_parameters.h"
 #include "moft/conditioning/steerable.h"
 
 namespace moft {
-
-// One trained master and its gradient in this step.
-struct TrainedParameter {
-  std::string name;
-  at::Tensor master;
-  bool decays = true;
-  std::optional<std::size_t> copy;  // objective i; none: shared
-  // Undefined when the copy takes no part in the step.
-  at::Tensor gradient;
-  double coefficient = 1.0;  // the gradient of the master is this times it
-};
 
 struct ParameterCounts {
   std::int64_t model = 0;    // the plain model
@@ -72,10 +59,7 @@ class Conditioning {
   const std::vector<std::string>& objectives() const { return objectives_; }
   const ConditioningOptions& options() const { return options_; }
   // True when a batch with gradient may hold rows of several steerings.
-  bool mixes_rows() const {
-    return options_.steered_set == SteeredSet::kLora ||
-           options_.steered_set == SteeredSet::kNone;
-  }
+  bool mixes_rows() const { return parameters_->mixes_rows(); }
   ParameterCounts counts() const;
 
   // Fixes how the copies are applied for the job that follows, whose rows carry
@@ -83,23 +67,40 @@ class Conditioning {
   // answers beside them. In float32 more than m + 1 take the wide product;
   // everything else takes mixed weights, and adapters are the same in every
   // job. A new Conditioning expects one steering.
-  void expect_steerings(std::int64_t distinct);
+  void expect_steerings(std::int64_t distinct) {
+    parameters_->expect_steerings(distinct);
+  }
   // What expect_steerings() would choose: "mixed weights", "wide product" or
   // "low-rank adapters"; for logs and reports.
-  std::string steering_way(std::int64_t distinct) const;
+  std::string steering_way(std::int64_t distinct) const {
+    return parameters_->steering_way(distinct);
+  }
 
   // --- a training step
-  void zero_gradient();
-  void begin_gradient(const Coefficients& coefficients);
+  void zero_gradient() { parameters_->zero_gradient(); }
+  void begin_gradient(const Coefficients& coefficients) {
+    parameters_->begin_gradient(coefficients);
+  }
   // Collects the gradient of the pass. REQUIRES the coefficients given to
   // begin_gradient().
-  void end_gradient(const Coefficients& coefficients);
-  // Under lora: which copies had any weight in this step.
-  void note_steerings(const std::vector<Coefficients>& coefficients);
-  // Masters in a fixed order with the step's gradients.
-  std::vector<TrainedParameter> trained() const;
+  void end_gradient(const Coefficients& coefficients) {
+    parameters_->end_gradient(coefficients);
+  }
+  // The steerings of the step: a copy that has no weight in any of them takes
+  // no part in it.
+  void note_steerings(const std::vector<Coefficients>& coefficients) {
+    parameters_->note_steerings(coefficients);
+  }
+  // Masters, in a fixed order.
+  const std::vector<TrainedTensor>& trained() const {
+    return parameters_->trained();
+  }
+  // The step's gradient of each of trained(); undefined where it takes no part.
+  std::vector<ScaledGradient> gradients() const {
+    return parameters_->gradients();
+  }
   // After the optimizer wrote the masters.
-  void masters_changed();
+  void masters_changed() { parameters_->masters_changed(); }
 
   // --- files
   std::map<std::string, at::Tensor> tensors() const;
@@ -111,31 +112,16 @@ class Conditioning {
   std::vector<std::string> tensor_names() const;
   // W(c) of every parameter that differs from the reference, by the
   // parameter's name: what `export` writes.
-  std::map<std::string, at::Tensor> merged(const Coefficients& c) const;
+  std::map<std::string, at::Tensor> merged(const Coefficients& c) const {
+    return parameters_->merged(c);
+  }
 
  private:
-  struct Accumulated {
-    std::vector<at::Tensor> per_copy;  // [m], undefined: no part
-    at::Tensor single;  // G of a step's only steering, or of a shared one
-    std::optional<Coefficients> coefficients;
-  };
-  SteeringWay way_for(std::int64_t distinct) const;
-  void install_copies();
-  void install_lora(std::uint64_t seed);
-  void accumulate(std::size_t parameter, const Coefficients& c);
-  void make_per_copy(Accumulated& accumulated);
-  void add_trained_copies(
-      std::size_t parameter, std::vector<TrainedParameter>& result) const;
-  void add_trained_adapters(std::vector<TrainedParameter>& result) const;
-  bool takes_part(std::size_t copy) const;
-
   Steerable& model_;
   ConditioningOptions options_;
   std::vector<std::string> objectives_;
-  std::vector<SteerableLinear> adapted_;  // lora
-  std::vector<Accumulated> accumulated_;  // copies: per model parameter
-  std::vector<bool> weighted_;            // lora: copies with weight
-  std::int64_t plain_parameters_ = 0;     // of the model as loaded
+  std::int64_t plain_parameters_ = 0;  // of the model as loaded
+  std::unique_ptr<ObjectiveParameters> parameters_;
 };
 
 }  // namespace moft

@@ -36,11 +36,8 @@ OnlineTrainer::OnlineTrainer(
   if (options_.kl_sampler != AlphaDistribution::kFixed) {
     alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
   }
-  std::vector<TrainedTensor> parameters;
-  for (const auto& entry : inputs_.policy->conditioning()->trained()) {
-    parameters.push_back({entry.name, entry.master, entry.decays});
-  }
-  optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
+  optimizer_ = make_optimizer(
+      inputs_.policy->conditioning()->trained(), options_.optimizer);
   if (options_.baseline == Baseline::kValue) make_value_learner();
 }
 

@@ -121,7 +121,7 @@ std::vector<std::string> steering_warnings(
 
 void require_finite_masters(const SteeredPolicy& policy) {
   at::NoGradGuard no_gradient;
-  for (const TrainedParameter& entry : policy.conditioning()->trained()) {
+  for (const TrainedTensor& entry : policy.conditioning()->trained()) {
     if (at::isfinite(entry.master).all().item<bool>()) continue;
     throw_world_error(
         "'{}' is not finite after the update; lower the learning rate",

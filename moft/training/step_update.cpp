@@ -345,10 +345,7 @@ void OnlineTrainer::optimize(StepResult& result) {
   const Stopwatch watch(result.times.optimizer);
   at::NoGradGuard no_gradient;
   Conditioning& conditioning = *inputs_.policy->conditioning();
-  std::vector<ScaledGradient> gradients;
-  for (const TrainedParameter& entry : conditioning.trained()) {
-    gradients.push_back({entry.gradient, entry.coefficient});
-  }
+  const auto gradients = conditioning.gradients();
   const ClippedNorm clipped = clip_by_global_norm(
       optimizer_->parameters(), gradients, options_.gradient_clip);
   result.metrics["grad_norm"] = clipped.norm;

@@ -36,7 +36,7 @@ inline ConditioningOptions tiny_conditioning(SteeredSet set) {
 inline void perturb(Conditioning& conditioning, double deviation = 0.2) {
   at::NoGradGuard no_gradient;
   std::uint32_t row = 1000;
-  for (const TrainedParameter& entry : conditioning.trained()) {
+  for (const TrainedTensor& entry : conditioning.trained()) {
     const auto shape = entry.master.sizes().vec();
     entry.master.add_(normal_tensor(shape, row++, deviation));
   }

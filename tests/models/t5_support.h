@@ -163,7 +163,7 @@ class TinyT5 : public testing::TestWithParam<const char*> {
     Conditioning conditioning(model_->steerable(), options, {"a", "b"}, 5);
     at::NoGradGuard no_gradient;
     std::uint32_t row = 1000;
-    for (const TrainedParameter& entry : conditioning.trained()) {
+    for (const TrainedTensor& entry : conditioning.trained()) {
       const auto shape = entry.master.sizes().vec();
       entry.master.add_(test::normal_tensor(shape, row++, 0.2));
     }

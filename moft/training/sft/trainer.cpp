@@ -85,10 +85,8 @@ SftTrainer::SftTrainer(SftInputs inputs, SftOptions options)
           static_cast<std::uint64_t>(options_.seed),
           epoch_size(inputs),
           inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile) {
-  std::vector<TrainedTensor> parameters;
-  for (const auto& entry : inputs_.policy->conditioning()->trained())
-    parameters.push_back({entry.name, entry.master, entry.decays});
-  optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
+  optimizer_ = make_optimizer(
+      inputs_.policy->conditioning()->trained(), options_.optimizer);
 }
 
 std::vector<const SftPair*> SftTrainer::draw() {
@@ -131,9 +129,7 @@ StepResult SftTrainer::step() {
   result.times.policy = seconds_since(start);
   at::NoGradGuard no_gradient;
   Conditioning& conditioning = *inputs_.policy->conditioning();
-  std::vector<ScaledGradient> gradients;
-  for (const TrainedParameter& entry : conditioning.trained())
-    gradients.push_back({entry.gradient, entry.coefficient});
+  const auto gradients = conditioning.gradients();
   const ClippedNorm clipped = clip_by_global_norm(
       optimizer_->parameters(), gradients, options_.gradient_clip);
   const double rate = learning_rate_at(
