@@ -149,9 +149,10 @@ std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   Steerable& steerable = model.steerable();
   const ConditioningOptions& options = recipe.conditioning;
   if (options.steered_set == SteeredSet::kLora) {
-    const Conditioning made(
-        steerable, options, recipe.objective_names(), /*seed=*/0);
-    return made.counts().trained;
+    return install_conditioning(
+               steerable, options, recipe.objective_names(), /*seed=*/0)
+        ->counts()
+        .trained;
   }
   const std::vector<bool> steered = choose_steered(steerable, options);
   const auto copies = static_cast<std::int64_t>(recipe.objectives.size());

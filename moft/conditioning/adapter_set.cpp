@@ -11,10 +11,12 @@ namespace moft {
 
 AdapterSet::AdapterSet(
     Steerable& model,
-    const LoraOptions& lora,
-    const std::vector<std::string>& objectives,
+    const ConditioningOptions& options,
+    std::vector<std::string> objectives,
     std::uint64_t seed)
-    : weighted_(objectives.size(), false) {
+    : Conditioning(model, options, std::move(objectives)),
+      weighted_(this->objectives().size(), false) {
+  const LoraOptions& lora = options.lora;
   const LayerRange range =
       parse_layers(lora.layers, model.layers, "conditioning.lora.layers");
   model.first_steered_layer = model.layers;
@@ -27,7 +29,7 @@ AdapterSet::AdapterSet(
     LowRankAdapters adapters(
         entry.linear->in(),
         entry.linear->out(),
-        static_cast<std::int64_t>(objectives.size()),
+        static_cast<std::int64_t>(weighted_.size()),
         lora.rank,
         lora.scale,
         entry.linear->weight().device());
@@ -46,9 +48,9 @@ AdapterSet::AdapterSet(
   }
   for (const SteerableLinear& entry : adapted_) {
     LowRankAdapters& adapters = *entry.linear->adapters();
-    for (std::size_t i = 0; i < objectives.size(); ++i) {
+    for (std::size_t i = 0; i < weighted_.size(); ++i) {
       const auto copy = static_cast<std::int64_t>(i);
-      const std::string name = objectives[i] + "/" + entry.name;
+      const std::string name = this->objectives()[i] + "/" + entry.name;
       trained_.push_back(
           {.name = name + ".lora_A.weight",
            .master = adapters.down(copy),

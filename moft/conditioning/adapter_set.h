@@ -11,23 +11,20 @@
 #include <string>
 #include <vector>
 
-#include "moft/conditioning/conditioning_options.h"
-#include "moft/conditioning/objective_parameters.h"
-#include "moft/conditioning/steerable.h"
+#include "moft/conditioning/conditioning.h"
 
 namespace moft {
 
-class AdapterSet : public ObjectiveParameters {
+class AdapterSet : public Conditioning {
  public:
   // Installs on `model`, which must outlive this. CallerError when `options`
   // choose no linear map of the model.
   AdapterSet(
       Steerable& model,
-      const LoraOptions& options,
-      const std::vector<std::string>& objectives,
+      const ConditioningOptions& options,
+      std::vector<std::string> objectives,
       std::uint64_t seed);
 
-  std::int64_t added() const override;
   bool mixes_rows() const override { return true; }
   void expect_steerings(std::int64_t) override {}
   std::string steering_way(std::int64_t) const override {
@@ -37,17 +34,15 @@ class AdapterSet : public ObjectiveParameters {
   void begin_gradient(const Coefficients&) override {}
   void end_gradient(const Coefficients&) override {}
   void note_steerings(const std::vector<Coefficients>& steerings) override;
-  const std::vector<TrainedTensor>& trained() const override {
-    return trained_;
-  }
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
   std::map<std::string, at::Tensor> merged(
       const Coefficients& c) const override;
 
  private:
+  std::int64_t added() const override;
+
   std::vector<SteerableLinear> adapted_;
-  std::vector<TrainedTensor> trained_;
   std::vector<bool> weighted_;  // copies with weight in this step
 };
 

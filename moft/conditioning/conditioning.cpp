@@ -1,4 +1,4 @@
-// Chooses the form of the objectives' parameters; counts, saves and loads them.
+// Counts, saves and loads what conditioning trains, whatever its form.
 #include "moft/conditioning/conditioning.h"
 
 #include <algorithm>
@@ -13,26 +13,31 @@ namespace moft {
 Conditioning::Conditioning(
     Steerable& model,
     const ConditioningOptions& options,
-    std::vector<std::string> objectives,
-    std::uint64_t seed)
+    std::vector<std::string> objectives)
     : model_(model), options_(options), objectives_(std::move(objectives)) {
   TORCH_CHECK(!objectives_.empty(), "[conditioning] needs an objective");
   for (const auto& parameter : model_.parameters)
     plain_parameters_ += parameter->numel();
-  if (options_.steered_set == SteeredSet::kLora) {
-    parameters_ =
-        std::make_unique<AdapterSet>(model_, options_.lora, objectives_, seed);
-  } else {
-    parameters_ =
-        std::make_unique<ParameterCopies>(model_, options_, objectives_);
+}
+
+std::unique_ptr<Conditioning> install_conditioning(
+    Steerable& model,
+    const ConditioningOptions& options,
+    std::vector<std::string> objectives,
+    std::uint64_t seed) {
+  if (options.steered_set == SteeredSet::kLora) {
+    return std::make_unique<AdapterSet>(
+        model, options, std::move(objectives), seed);
   }
+  return std::make_unique<ParameterCopies>(
+      model, options, std::move(objectives));
 }
 
 ParameterCounts Conditioning::counts() const {
   const auto objectives = static_cast<std::int64_t>(objectives_.size());
   ParameterCounts counts;
   counts.model = plain_parameters_;
-  counts.steered = parameters_->added();
+  counts.steered = added();
   std::int64_t trained_shared = 0;
   for (const auto& parameter : model_.parameters) {
     (parameter->steered() ? counts.steered : counts.shared) +=

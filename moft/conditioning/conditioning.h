@@ -4,6 +4,10 @@
 //   full, attention, logits, pattern, none   parameter_copies.h
 //   lora                                     adapter_set.h
 //
+// Another form of an objective's own parameters, such as adapters with a
+// trained diagonal or soft prompts, is another class of this interface and a
+// line in install_conditioning().
+//
 // A training step is
 //   zero_gradient() -> note_steerings(..)
 //   -> begin_gradient(c) -> forward, backward -> end_gradient(c), once or more
@@ -32,8 +36,8 @@
 
 #include <ATen/ATen.h>
 
+#include "moft/algorithms/gradient.h"
 #include "moft/conditioning/conditioning_options.h"
-#include "moft/conditioning/objective_parameters.h"
 #include "moft/conditioning/steerable.h"
 
 namespace moft {
@@ -48,59 +52,39 @@ struct ParameterCounts {
 
 class Conditioning {
  public:
-  // Installs on `model`, which must outlive this. At once the policy equals
-  // the reference for every steering.
-  Conditioning(
-      Steerable& model,
-      const ConditioningOptions& options,
-      std::vector<std::string> objectives,
-      std::uint64_t seed);
+  virtual ~Conditioning() = default;
 
   const std::vector<std::string>& objectives() const { return objectives_; }
   const ConditioningOptions& options() const { return options_; }
-  // True when a batch with gradient may hold rows of several steerings.
-  bool mixes_rows() const { return parameters_->mixes_rows(); }
   ParameterCounts counts() const;
+  // True when a batch with gradient may hold rows of several steerings.
+  virtual bool mixes_rows() const = 0;
 
   // Fixes how the copies are applied for the job that follows, whose rows carry
   // up to this many distinct steerings, the reference's included when it
   // answers beside them. In float32 more than m + 1 take the wide product;
   // everything else takes mixed weights, and adapters are the same in every
   // job. A new Conditioning expects one steering.
-  void expect_steerings(std::int64_t distinct) {
-    parameters_->expect_steerings(distinct);
-  }
+  virtual void expect_steerings(std::int64_t distinct) = 0;
   // What expect_steerings() would choose: "mixed weights", "wide product" or
   // "low-rank adapters"; for logs and reports.
-  std::string steering_way(std::int64_t distinct) const {
-    return parameters_->steering_way(distinct);
-  }
+  virtual std::string steering_way(std::int64_t distinct) const = 0;
 
   // --- a training step
-  void zero_gradient() { parameters_->zero_gradient(); }
-  void begin_gradient(const Coefficients& coefficients) {
-    parameters_->begin_gradient(coefficients);
-  }
+  virtual void zero_gradient() = 0;
+  virtual void begin_gradient(const Coefficients& coefficients) = 0;
   // Collects the gradient of the pass. REQUIRES the coefficients given to
   // begin_gradient().
-  void end_gradient(const Coefficients& coefficients) {
-    parameters_->end_gradient(coefficients);
-  }
-  // The steerings of the step: a copy that has no weight in any of them takes
-  // no part in it.
-  void note_steerings(const std::vector<Coefficients>& coefficients) {
-    parameters_->note_steerings(coefficients);
-  }
-  // Masters, in a fixed order.
-  const std::vector<TrainedTensor>& trained() const {
-    return parameters_->trained();
-  }
+  virtual void end_gradient(const Coefficients& coefficients) = 0;
+  // The steerings of the step: an adapter that has no weight in any of them
+  // takes no part in it.
+  virtual void note_steerings(const std::vector<Coefficients>& steerings) = 0;
+  // Masters, in a fixed order and the same tensors for life.
+  const std::vector<TrainedTensor>& trained() const { return trained_; }
   // The step's gradient of each of trained(); undefined where it takes no part.
-  std::vector<ScaledGradient> gradients() const {
-    return parameters_->gradients();
-  }
+  virtual std::vector<ScaledGradient> gradients() const = 0;
   // After the optimizer wrote the masters.
-  void masters_changed() { parameters_->masters_changed(); }
+  virtual void masters_changed() = 0;
 
   // --- files
   std::map<std::string, at::Tensor> tensors() const;
@@ -112,16 +96,35 @@ class Conditioning {
   std::vector<std::string> tensor_names() const;
   // W(c) of every parameter that differs from the reference, by the
   // parameter's name: what `export` writes.
-  std::map<std::string, at::Tensor> merged(const Coefficients& c) const {
-    return parameters_->merged(c);
-  }
+  virtual std::map<std::string, at::Tensor> merged(
+      const Coefficients& c) const = 0;
+
+ protected:
+  // `model` must outlive this.
+  Conditioning(
+      Steerable& model,
+      const ConditioningOptions& options,
+      std::vector<std::string> objectives);
+
+  Steerable& model_;
+  std::vector<TrainedTensor> trained_;
 
  private:
-  Steerable& model_;
+  // Numbers of one objective's parameters beside the model's own.
+  virtual std::int64_t added() const = 0;
+
   ConditioningOptions options_;
   std::vector<std::string> objectives_;
   std::int64_t plain_parameters_ = 0;  // of the model as loaded
-  std::unique_ptr<ObjectiveParameters> parameters_;
 };
+
+// Installs on `model`, which must outlive the result. At once the policy equals
+// the reference for every steering. CallerError when the options choose nothing
+// of this model.
+std::unique_ptr<Conditioning> install_conditioning(
+    Steerable& model,
+    const ConditioningOptions& options,
+    std::vector<std::string> objectives,
+    std::uint64_t seed);
 
 }  // namespace moft

@@ -21,15 +21,13 @@ bool trains(const SteeredParameter& parameter) {
 ParameterCopies::ParameterCopies(
     Steerable& model,
     const ConditioningOptions& options,
-    const std::vector<std::string>& objectives)
-    : model_(model),
-      objectives_(objectives.size()),
-      mixes_rows_(options.steered_set == SteeredSet::kNone) {
+    std::vector<std::string> objectives)
+    : Conditioning(model, options, std::move(objectives)) {
+  const auto count = static_cast<std::int64_t>(this->objectives().size());
   std::vector<bool> differs = choose_steered(model_, options);
   for (std::size_t p = 0; p < differs.size(); ++p) {
     if (differs[p]) {
-      model_.parameters[p]->make_steered(
-          static_cast<std::int64_t>(objectives_));
+      model_.parameters[p]->make_steered(count);
     } else if (!options.freeze_shared) {
       model_.parameters[p]->make_shared();
       differs[p] = true;  // from the reference
@@ -37,13 +35,14 @@ ParameterCopies::ParameterCopies(
   }
   accumulated_.resize(model_.parameters.size());
   model_.first_steered_layer = first_layer_of(model_, differs);
-  list_trained(objectives);
+  list_trained();
 }
 
-void ParameterCopies::list_trained(const std::vector<std::string>& objectives) {
+void ParameterCopies::list_trained() {
   for (const auto& parameter : model_.parameters) {
     for (std::size_t i = 0; i < parameter->copies().size(); ++i) {
-      const std::string& owner = parameter->steered() ? objectives[i] : kShared;
+      const std::string& owner =
+          parameter->steered() ? objectives()[i] : kShared;
       const at::Tensor& master = parameter->copies()[i];
       trained_.push_back(
           {owner + "/" + parameter->name(), master, master.dim() == 2});
@@ -55,7 +54,7 @@ void ParameterCopies::list_trained(const std::vector<std::string>& objectives) {
 // Copies that are rounded one by one do not sum to the rounded mixture, so
 // weights in bf16 are mixed first in every job.
 SteeringWay ParameterCopies::way_for(std::int64_t distinct) const {
-  const auto sources = static_cast<std::int64_t>(objectives_) + 1;
+  const auto sources = static_cast<std::int64_t>(objectives().size()) + 1;
   const auto& parameters = model_.parameters;
   const bool rounded = std::any_of(
       parameters.begin(), parameters.end(), [](const auto& parameter) {
@@ -115,7 +114,7 @@ void ParameterCopies::accumulate(std::size_t index, const Coefficients& c) {
     return;
   }
   make_per_copy(sum);
-  for (std::size_t i = 0; i < objectives_; ++i) {
+  for (std::size_t i = 0; i < objectives().size(); ++i) {
     if (c.copy(i) == 0.0) continue;
     at::Tensor& copy = sum.per_copy[i];
     if (copy.defined()) {
@@ -128,8 +127,8 @@ void ParameterCopies::accumulate(std::size_t index, const Coefficients& c) {
 
 void ParameterCopies::make_per_copy(Accumulated& sum) const {
   if (!sum.coefficients) return;
-  sum.per_copy.resize(objectives_);
-  for (std::size_t i = 0; i < objectives_; ++i) {
+  sum.per_copy.resize(objectives().size());
+  for (std::size_t i = 0; i < objectives().size(); ++i) {
     const double c = sum.coefficients->copy(i);
     if (c != 0.0) sum.per_copy[i] = sum.single * c;
   }

@@ -14,52 +14,45 @@
 #include <string>
 #include <vector>
 
-#include "moft/conditioning/conditioning_options.h"
-#include "moft/conditioning/objective_parameters.h"
-#include "moft/conditioning/steerable.h"
+#include "moft/conditioning/conditioning.h"
 
 namespace moft {
 
-class ParameterCopies : public ObjectiveParameters {
+class ParameterCopies : public Conditioning {
  public:
   // Installs on `model`, which must outlive this.
   ParameterCopies(
       Steerable& model,
       const ConditioningOptions& options,
-      const std::vector<std::string>& objectives);
+      std::vector<std::string> objectives);
 
-  std::int64_t added() const override { return 0; }
-  bool mixes_rows() const override { return mixes_rows_; }
+  bool mixes_rows() const override {
+    return options().steered_set == SteeredSet::kNone;
+  }
   void expect_steerings(std::int64_t distinct) override;
   std::string steering_way(std::int64_t distinct) const override;
   void zero_gradient() override;
   void begin_gradient(const Coefficients& coefficients) override;
   void end_gradient(const Coefficients& coefficients) override;
   void note_steerings(const std::vector<Coefficients>&) override {}
-  const std::vector<TrainedTensor>& trained() const override {
-    return trained_;
-  }
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
   std::map<std::string, at::Tensor> merged(
       const Coefficients& c) const override;
 
  private:
+  std::int64_t added() const override { return 0; }
   struct Accumulated {
     std::vector<at::Tensor> per_copy;  // [m], undefined: no part
     at::Tensor single;  // G of a step's only steering, or of a shared one
     std::optional<Coefficients> coefficients;
   };
   SteeringWay way_for(std::int64_t distinct) const;
-  void list_trained(const std::vector<std::string>& objectives);
+  void list_trained();
   void accumulate(std::size_t parameter, const Coefficients& c);
   void make_per_copy(Accumulated& accumulated) const;
   ScaledGradient gradient(std::size_t parameter, std::size_t copy) const;
 
-  Steerable& model_;
-  std::size_t objectives_;
-  bool mixes_rows_;  // nothing is steered
-  std::vector<TrainedTensor> trained_;
   std::vector<Accumulated> accumulated_;  // per model parameter
 };
 

@@ -116,7 +116,7 @@ SteeredPolicy::SteeredPolicy(
       tokenizer_(std::move(tokenizer)),
       definition_(std::move(definition)) {
   if (definition_.objectives.empty()) return;
-  conditioning_ = std::make_unique<Conditioning>(
+  conditioning_ = install_conditioning(
       base_.model->steerable(), definition_.conditioning, names(), seed);
 }
 

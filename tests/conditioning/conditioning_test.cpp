@@ -154,7 +154,9 @@ class FullCopies : public testing::Test {
   }
 
   TwoLayers model_;
-  Conditioning conditioning_{model_.steerable, options(), kObjectives, 1};
+  std::unique_ptr<Conditioning> installed_ =
+      install_conditioning(model_.steerable, options(), kObjectives, 1);
+  Conditioning& conditioning_ = *installed_;
 };
 
 TEST_F(FullCopies, TheGradientOfACopyIsItsCoefficientTimesG) {
@@ -232,7 +234,9 @@ ConditioningOptions lora_options() {
 // One pass whose rows carry three steerings.
 TEST(LoraAdapters, GradientsEqualTheFormulaRowByRow) {
   TwoLayers model;
-  Conditioning conditioning(model.steerable, lora_options(), kObjectives, 1);
+  const auto installed =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  Conditioning& conditioning = *installed;
   perturb(conditioning);
   const auto batch = parts();
   std::vector<Coefficients> steerings;
@@ -282,7 +286,9 @@ TEST(LoraAdapters, GradientsEqualTheFormulaRowByRow) {
 
 TEST(LoraAdapters, ACopyWithoutWeightGetsNoGradient) {
   TwoLayers model;
-  Conditioning conditioning(model.steerable, lora_options(), kObjectives, 1);
+  const auto installed =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  Conditioning& conditioning = *installed;
   const Part part = parts()[1];
   conditioning.zero_gradient();
   conditioning.note_steerings({part.c});
@@ -294,7 +300,9 @@ TEST(LoraAdapters, LayersAndModulesChooseWhatIsAdapted) {
   TwoLayers model;
   ConditioningOptions options = lora_options();
   options.lora.layers = "1..1";
-  const Conditioning upper(model.steerable, options, kObjectives, 1);
+  const auto installed_upper =
+      install_conditioning(model.steerable, options, kObjectives, 1);
+  const Conditioning& upper = *installed_upper;
   EXPECT_EQ(model.steerable.first_steered_layer, 1);
   EXPECT_EQ(upper.counts().steered, 3 * (kHidden + kWidth));
   EXPECT_EQ(upper.tensor_names().at(1), std::string("short/two.lora_B.weight"));
@@ -307,14 +315,18 @@ TEST(LoraAdapters, LayersAndModulesChooseWhatIsAdapted) {
 
 TEST(LoraAdapters, TensorsComeBackByName) {
   TwoLayers model;
-  Conditioning conditioning(model.steerable, lora_options(), kObjectives, 1);
+  const auto installed =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  Conditioning& conditioning = *installed;
   perturb(conditioning);
   auto tensors = conditioning.tensors();
   EXPECT_EQ(
       tensors.at("kind/one.lora_B.weight").sizes().vec(),
       (std::vector<std::int64_t>{kHidden, 3}));
   TwoLayers other;
-  Conditioning loaded(other.steerable, lora_options(), kObjectives, 2);
+  const auto installed_loaded =
+      install_conditioning(other.steerable, lora_options(), kObjectives, 2);
+  Conditioning& loaded = *installed_loaded;
   loaded.load([&](const std::string& name, const std::vector<std::int64_t>&) {
     return tensors.at(name);
   });
