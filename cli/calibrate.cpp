@@ -167,8 +167,8 @@ class CalibrateCommand : public Command {
     }
   }
 
-  // Of each pair of objectives, and of each with the length of the answer: two
-  // rewards that pull at it from both sides conflict.
+  // Correlations of each pair of objectives, and of each with the length of the
+  // answer: two rewards that pull the length in opposite directions conflict.
   static void print_correlations(
       const ObjectiveSet& objectives, const Sample& sample) {
     for (std::size_t i = 0; i < objectives.size(); ++i) {

@@ -99,7 +99,7 @@ void check_own_objectives(const EvaluatedRun& run) {
       run.name);
 }
 
-// Hashes of the encoders behind the rewards, as the policy keeps them.
+// Hashes of the rewards' encoders, as the policy keeps them.
 std::map<std::string, std::string> reward_hashes(const PolicyInfo& info) {
   std::map<std::string, std::string> hashes;
   for (const auto& entry : info.provenance)

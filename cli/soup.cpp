@@ -1,8 +1,8 @@
 // `moft soup`: runs that each trained one objective alone become one policy,
 // their copies side by side (rewarded soups; row 76 of docs/paper.md).
 //
-// Mixing afterwards is what every policy does under a weighting, so nothing
-// but the choice of tensors happens here.
+// Every policy mixes its copies under a weighting, so this only chooses
+// tensors.
 #include <map>
 #include <set>
 #include <string>

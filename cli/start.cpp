@@ -1,3 +1,4 @@
+// Checks of where training starts, and taking over a policy's copies.
 #include "cli/start.h"
 
 #include <algorithm>
@@ -73,7 +74,7 @@ void refuse_policies(const Recipe& recipe) {
       model,
       "policy.model",
       fmt::format(
-          "to go on from it, give policy.start: {} and as policy.model the "
+          "to continue from it, give policy.start: {} and as policy.model the "
           "base that it was trained from",
           trained_policy_at(model).value_or(model).string()));
   const auto& value = recipe.training.value.model;

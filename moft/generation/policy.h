@@ -42,7 +42,7 @@ struct PolicyInfo {
   bool alpha_acts = false;
   double temperature = 1.0;
   PromptFormat prompt;
-  // Of the training behind it; absent in policies of older versions.
+  // Length of its training; absent in policies of older versions.
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> answers;  // completions drawn in these steps
   std::map<std::string, std::string> provenance;

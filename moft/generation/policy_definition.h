@@ -29,7 +29,7 @@ struct PolicyDefinition {
   double temperature = 1.0;
   // With {field}s; "{prompt}" for a plain model: the text as it is.
   std::string prompt_template = "{prompt}";
-  // Of the training behind it; absent in policies of older versions.
+  // Length of its training; absent in policies of older versions.
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> answers;  // completions drawn in these steps
   // With conditioning.prompt: the words go before the whole prompt, as they

@@ -78,7 +78,7 @@ void check_fits(
     const fs::path& path) {
   if (base_hashes(now) != base_hashes(start)) {
     throw_caller_error(
-        "policy.start {}: stands on other base weights than policy.model (the "
+        "policy.start {}: has other base weights than policy.model (the "
         "hashes differ); give the base that it was trained from",
         path.string());
   }

@@ -52,7 +52,7 @@ class SteeredPolicy : public Policy {
   Coefficients coefficients_of(const std::optional<Steering>& steering) const;
   // Text without the end token; cut at a stop string.
   std::string text_of(const Generation& generation) const;
-  // What moft.json says of the training behind the policy.
+  // The length of the policy's training, for moft.json.
   void record_training(std::int64_t steps, std::int64_t answers);
   void record_provenance(const std::string& what, const std::string& value);
 

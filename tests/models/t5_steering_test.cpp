@@ -16,8 +16,7 @@ class T5Steering : public TinyT5 {};
 TEST_P(T5Steering, ScoresEqualDecodedLogProbsUnderEverySteering) {
   for (const SteeredSet set : {SteeredSet::kFull, SteeredSet::kLora}) {
     model_ = load(directory_);
-    const auto installed = condition(set);
-    const Conditioning& conditioning = *installed;
+    const auto conditioning = condition(set);
     const auto prompts = ragged_prompts();
     const auto completions = ragged_completions();
     const std::vector<Coefficients> steerings{
@@ -162,7 +161,7 @@ TEST_P(T5Steering, RecordedFeaturesGiveTheSameScores) {
   const auto rows = RowSteering::per_row(steerings, {0, 1, 0, 1}, at::kCPU);
   for (std::int64_t first = 1; first < layers; ++first) {
     model_ = load(directory_);
-    const auto installed = condition(
+    const auto conditioning = condition(
         SteeredSet::kLora,
         std::to_string(first) + ".." + std::to_string(layers - 1));
     auto batch =
