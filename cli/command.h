@@ -51,7 +51,6 @@ std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_soup_command();
 std::unique_ptr<Command> make_calibrate_command();
 std::unique_ptr<Command> make_recipe_command();
-std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_version_command();
 

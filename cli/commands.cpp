@@ -25,7 +25,6 @@ std::span<const CommandEntry> commands() {
        "How the reference scores; propose ranges",
        make_calibrate_command},
       {"recipe", "Show, check and list recipes", make_recipe_command},
-      {"import", "Make examples of other data", make_import_command},
       {"verify",
        "Check the program against known answers",
        make_verify_command},

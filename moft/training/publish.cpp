@@ -1,3 +1,4 @@
+// Model cards, and checks of a policy before it is published.
 #include "moft/training/publish.h"
 
 #include <algorithm>
@@ -146,8 +147,8 @@ KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt) {
   const bool fixed = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
   if (objectives > 0 && set != SteeredSet::kNone && !fixed) {
     const auto w = Weighting::uniform(objectives);
-    effects.alpha = largest_difference(
-        policy, prompt, {{w, range.alpha_min()}, {w, 1.0}});
+    effects.alpha =
+        largest_difference(policy, prompt, {{w, range.alpha_min()}, {w, 1.0}});
   }
   return effects;
 }

@@ -147,7 +147,7 @@ TEST(Docs, PathsInCodeExist) {
     const std::string code = code_of(without_comments(read(page)));
     const auto paths = matches(
         code,
-        R"((?:^|[\s"'(=])((?:scripts|recipes|docs|tests|moft|verify|cli|cmake)/)"
+        R"((?:^|[\s"'(=])((?:scripts|recipes|docs|tests|moft|verify|cli|cmake|examples)/)"
         R"([A-Za-z0-9_./<>*-]*))");
     for (const std::string& path : paths) {
       if (path.find_first_of("<*") != std::string::npos) continue;

@@ -182,16 +182,6 @@ TEST_F(RunFolder, AnEvaluationLeavesFilesOfOthers) {
   EXPECT_EQ(get("site/index.html"), "my page");
 }
 
-TEST_F(RunFolder, AnImportLeavesFilesOfOthers) {
-  const std::string theirs = get("train.jsonl");
-  put("lists/a_Packages",
-      "Package: x\nDescription: short words\n A long description of x.\n\n");
-  expect_refused(
-      {"import", "debian", ".", "--lists", "lists"},
-      {"train.jsonl: exists already"});
-  EXPECT_EQ(get("train.jsonl"), theirs);
-}
-
 // Anything that a result depends on: configuration, end tokens, tokenizer.
 TEST_F(RunFolder, ResumingRefusesAnotherConfigurationOrTokenizer) {
   expect_done(train());

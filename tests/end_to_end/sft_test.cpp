@@ -1,4 +1,4 @@
-// `moft sft` and `moft import` as their user meets them.
+// `moft sft` as a user meets it.
 #include <csignal>
 #include <sstream>
 
@@ -211,34 +211,6 @@ TEST(Sft, EachCommandRefusesTheOthersRecipes) {
       scratch.path(), {"recipe", "check", "sft.yaml", "model.path=tokenizer"});
   EXPECT_EQ(both.exit_code(), 2);
   EXPECT_TRUE(has(both.errors(), "exactly one")) << both.errors();
-}
-
-TEST(Import, WritesExamplesFromPackageLists) {
-  const Scratch scratch;
-  const fs::path lists = scratch.path() / "lists";
-  fs::create_directories(lists);
-  std::string list;
-  for (int i = 0; i < 20; ++i) {
-    const std::string number = std::to_string(i);
-    list += "Package: p" + number + "\nDescription-en: number " + number +
-            "\n A text about " + number + ".\n\n";
-  }
-  write_tiny_text(lists / "archive_Translation-en", list);
-  write_tiny_text(lists / "archive_Release", "not a list");
-  Program made(
-      scratch.path(),
-      {"import", "debian", "out", "--lists", "lists", "--validation", "0.2"});
-  EXPECT_EQ(made.exit_code(), 0) << made.errors();
-  EXPECT_EQ(count_lines(scratch.path() / "out/train.jsonl"), 16U);
-  EXPECT_EQ(count_lines(scratch.path() / "out/validation.jsonl"), 4U);
-  EXPECT_TRUE(has(made.errors(), "20 descriptions")) << made.errors();
-
-  fs::rename(
-      lists / "archive_Translation-en", lists / "archive_Translation-en.lz4");
-  Program packed(
-      scratch.path(), {"import", "debian", "out", "--lists", "lists"});
-  EXPECT_EQ(packed.exit_code(), 2);
-  EXPECT_TRUE(has(packed.errors(), "apt-helper cat-file")) << packed.errors();
 }
 
 }  // namespace
