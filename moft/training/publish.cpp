@@ -1,4 +1,4 @@
-// The model card, and the checks before a policy is published.
+// Model cards, and checks of a policy before it is published.
 #include "moft/training/publish.h"
 
 #include <algorithm>

@@ -9,7 +9,7 @@
 
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_t5.h"
-#include "tests/training/support.h"
+#include "tests/training/run_support.h"
 
 namespace moft::test {
 namespace {
@@ -205,20 +205,14 @@ TEST_P(ValueTraining, StoppedAndResumedEqualsUndisturbed) {
   options.training.checkpoint.every = 2;
   const auto go = [&](const fs::path& directory, std::int64_t stop_after) {
     const auto tiny = make(options);
-    fs::create_directories(directory);
-    RunSetup setup;
-    setup.directory = directory;
-    setup.recipe = "name: tiny\n";
-    setup.base_path = tiny->base;
-    setup.card.name = "tiny";
-    setup.card.base_model = "tiny-base";
+    RunSetup setup = setup_of(directory);
     setup.stop_requested = [&] {
       return tiny->trainer->finished_steps() >= stop_after;
     };
     std::optional<Checkpoint> resume;
     const auto found = list_checkpoints(directory);
     if (!found.empty()) resume = read_checkpoint(found.back());
-    return TrainingRun(setup, *tiny->policy, *tiny->trainer, resume).run();
+    return run_tiny(setup, *tiny, resume);
   };
   const fs::path straight = scratch_.path() / "straight";
   const fs::path broken = scratch_.path() / "broken";
