@@ -14,13 +14,14 @@
 #include "moft/evaluation/table.h"
 #include "moft/generation/knob_effects.h"
 #include "moft/generation/policy_kinds.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/evaluated_run.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/rewards/make_objectives.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/evaluated_run.h"
-#include "cli/recipe.h"
-#include "cli/recipe_examples.h"
 #include "cli/result.h"
 #include "cli/signals.h"
 

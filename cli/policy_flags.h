@@ -8,8 +8,8 @@
 
 #include "moft/core/compute_options.h"
 #include "moft/generation/policy_kinds.h"
+#include "moft/recipes/compute.h"
 
-#include "cli/compute.h"
 #include "cli/parser.h"
 
 namespace moft {

@@ -224,8 +224,7 @@ std::vector<Score> SteeredPolicy::score(
     const std::vector<ScoreRequest>& requests, const ScoreOptions& options) {
   at::NoGradGuard no_gradient;
   LanguageModel& language_model = *base_.model;
-  const at::Device device =
-      language_model.steerable().parameters.at(0)->device();
+  const at::Device device = language_model.device();
   const kernels::LogProbOptions tempered{
       .inverse_temperature = 1.0 / temperature()};
   std::vector<Score> scores(requests.size());

@@ -5,6 +5,8 @@
 #include <sstream>
 
 #include "moft/generation/policy_directory.h"
+#include "moft/rewards/make_objectives.h"
+#include "moft/rewards/regex_reward.h"
 
 #include "tests/support/tiny_model.h"
 
@@ -55,8 +57,10 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   Objectives options;
   for (const std::string name : {"a", "b"}) {
     const auto pattern = run.patterns.find(name);
-    options[name].regex = RegexOptions{
-        .pattern = pattern == run.patterns.end() ? name : pattern->second};
+    options[name] = {
+        "regex",
+        RegexOptions{
+            .pattern = pattern == run.patterns.end() ? name : pattern->second}};
   }
   objectives = std::make_unique<ObjectiveSet>(make_objectives(options, {}));
   for (const std::string word :
