@@ -8,6 +8,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/generation/policy_start.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/preflight.h"
@@ -268,7 +269,7 @@ class TrainCommand : public Command {
       const auto w = Weighting::uniform(policy.names().size());
       log_info(
           "prompt      {}({} tokens), at the first field",
-          policy.prompt_words(w),
+          policy.info().prompt.words_of(w),
           policy.count_word_tokens(w));
     }
   }
