@@ -45,6 +45,12 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   run(answer);
   EXPECT_EQ(said(), answers);
 
+  // The same policy as that of the program, from a loop of its own.
+  run("build/own_loop recipe.yaml own training.steps=2");
+  EXPECT_EQ(
+      read_all(folder() / "own/steering.safetensors"),
+      read_all(folder() / "run/policy/steering.safetensors"));
+
   // A reward kind of its own: two of three exclamation marks.
   std::string recipe = read_all(folder() / "recipe.yaml");
   const std::string kind = "    regex:\n      pattern: a\n";
