@@ -62,5 +62,32 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   EXPECT_EQ(said(), "a: 0.666667\nb: 0\n");
 }
 
+// What another project gets that adds moft as a folder; nothing is compiled.
+TEST_F(Library, AsASubdirectoryItSetsNoFlagsAndBuildsNoTests) {
+  write_tiny_text(
+      folder() / "CMakeLists.txt",
+      R"(cmake_minimum_required(VERSION 3.22)
+project(other LANGUAGES CXX)
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DOTHER")
+add_subdirectory(")" MOFT_SOURCE_DIR
+      R"(" moft)
+foreach(_target IN ITEMS moft::moft moft::core moft::rewards moft::recipes)
+  if(NOT TARGET ${_target})
+    message(FATAL_ERROR "no ${_target}")
+  endif()
+endforeach()
+foreach(_target IN ITEMS moft core_test workloads)
+  if(TARGET ${_target})
+    message(FATAL_ERROR "${_target} is built")
+  endif()
+endforeach()
+if(CMAKE_BUILD_TYPE OR CMAKE_EXPORT_COMPILE_COMMANDS OR
+   NOT CMAKE_CXX_FLAGS_RELEASE STREQUAL "-O3 -DOTHER")
+  message(FATAL_ERROR "a flag of this project was set")
+endif()
+)");
+  run("cmake -G Ninja -S . -B build -DMOFT_TESTS=ON -DMOFT_BENCHMARKS=ON");
+}
+
 }  // namespace
 }  // namespace moft::test
