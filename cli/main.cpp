@@ -13,7 +13,8 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/memory.h"
-#include "moft/training/step_failure.h"
+#include "moft/training/sft/options.h"
+#include "moft/training/training_options.h"
 
 #include "cli/command.h"
 #include "cli/recipe.h"
@@ -98,8 +99,8 @@ int run(int argc, char** argv) {
 
 // What a command's user can lower when memory runs out.
 const char* memory_cure(std::string_view command) {
-  if (command == "train") return memory_cure_of("training");
-  if (command == "sft") return memory_cure_of("sft");
+  if (command == "train") return kTrainingMemoryCure;
+  if (command == "sft") return kSftMemoryCure;
   if (command == "generate" || command == "sweep") {
     return "lower --max-new-tokens, give fewer prompts or weightings at once, "
            "or take a smaller model or --precision bf16";

@@ -29,7 +29,7 @@ struct RunArguments {
 void add_run_arguments(
     Parser& parser, RunArguments& arguments, const std::string& recipe_help);
 
-// The call that goes on with a run: "moft train r.yaml 'a=1' --output DIR".
+// The command line that resumes a run: "moft train r.yaml 'a=1' --output DIR".
 std::string command_line(
     std::string_view command,
     const RunArguments& arguments,
@@ -53,8 +53,8 @@ void check_resumed(
     const InputHashes& hashes,
     const Compute& compute);
 
-// All but the base's path, the card, the kind and the callback of evaluation.
-// `text`: the effective recipe.
+// Fills everything except the kind and on_evaluate. `text` is the effective
+// recipe as YAML.
 RunSetup make_run_setup(
     const RecipeHeader& recipe,
     std::string text,

@@ -9,8 +9,9 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/training/run.h"
 #include "moft/training/run_directory.h"
-#include "moft/training/sft/run.h"
+#include "moft/training/sft/trainer.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
@@ -131,9 +132,10 @@ class SftCommand : public Command {
     RunSetup setup =
         make_run_setup(recipe_, print_options(recipe_), inputs, compute);
     setup.kind = RunKind::kSft;
-    setup.base_path = base_path;
+    setup.on_evaluate = [&](std::int64_t) { return trainer.evaluate(); };
+    ModelPublisher publisher(policy, sft_steering(), base_path);
     clear_output(arguments_.output, output_);
-    SftRun run(std::move(setup), policy, trainer, resume);
+    Run run(std::move(setup), trainer, publisher, resume);
     return print_end(run.run());
   }
 
@@ -179,7 +181,7 @@ class SftCommand : public Command {
       return print_stopped(
           outcome, command_line("sft", arguments_, recipe_.output));
     }
-    const std::string directory = outcome.policy.string();
+    const std::string directory = outcome.product.string();
     print_result("model    {}\n", directory);
     print_result(
         "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());

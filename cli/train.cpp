@@ -10,6 +10,7 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
+#include "moft/training/online.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
@@ -212,24 +213,29 @@ class TrainCommand : public Command {
     if (recipe_.policy.start && !resume)
       start_policy(policy, *recipe_.policy.start);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
-    RunSetup setup = make_setup(inputs, compute);
-    setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
-    if (arguments_.output.overwrite)
-      require_finite_policy(policy, trainer.prompt(0));
-    clear_output(arguments_.output, output_);
-    TrainingRun run(std::move(setup), policy, trainer, resume);
-    return print_end(run.run(), policy);
-  }
-
-  RunSetup make_setup(const RunInputs& inputs, const Compute& compute) const {
     RunSetup setup =
         make_run_setup(recipe_, print_options(recipe_), inputs, compute);
     setup.kind = RunKind::kTrain;
-    setup.base_path = recipe_.policy.model;
-    setup.card.name = recipe_.name;
-    setup.card.description = recipe_.description;
-    setup.card.base_model = recipe_.policy.model;
-    return setup;
+    setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
+    PolicyPublisher publisher(make_product(policy, trainer));
+    if (arguments_.output.overwrite) publisher.require_finite();
+    clear_output(arguments_.output, output_);
+    Run run(std::move(setup), trainer, publisher, resume);
+    return print_end(run.run(), policy);
+  }
+
+  PolicyProduct make_product(
+      SteeredPolicy& policy, const OnlineTrainer& trainer) const {
+    PolicyProduct product;
+    product.policy = &policy;
+    product.prompt = trainer.prompt(0);
+    product.base_path = recipe_.policy.model;
+    product.card.name = recipe_.name;
+    product.card.description = recipe_.description;
+    product.card.base_model = recipe_.policy.model;
+    product.answers_per_step =
+        recipe_.training.prompts_per_step * recipe_.training.samples_per_prompt;
+    return product;
   }
 
   void print_start(
@@ -263,7 +269,7 @@ class TrainCommand : public Command {
     }
   }
 
-  void print_value(const ValueModel& value) const {
+  void print_value(const HeadedModel& value) const {
     const ValueOptions& options = recipe_.training.value;
     log_info(
         "value       a network of {} parameters, {} from the {} prompt, "
@@ -310,7 +316,7 @@ class TrainCommand : public Command {
           outcome, command_line("train", arguments_, recipe_.output));
     }
     const auto names = policy.names();
-    const fs::path directory = outcome.policy;
+    const fs::path directory = outcome.product;
     const std::string weights =
         format_weighting(Weighting::uniform(names.size()), names);
     print_result("policy   {}\n", directory.string());

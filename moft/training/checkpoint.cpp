@@ -1,3 +1,4 @@
+// Checkpoints on the disk: written, listed, checked, read and removed.
 #include "moft/training/checkpoint.h"
 
 #include <algorithm>
@@ -17,7 +18,6 @@ namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
-using Tensors = std::map<std::string, at::Tensor>;
 
 constexpr const char* kSteeringFile = "steering.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
@@ -44,7 +44,7 @@ std::optional<std::int64_t> step_of(const fs::path& directory) {
   return step_of(directory.filename().string());
 }
 
-std::uint64_t bytes_of(const Tensors& tensors) {
+std::uint64_t bytes_of(const NamedTensors& tensors) {
   std::uint64_t bytes = 0;
   for (const auto& [name, tensor] : tensors)
     bytes += tensor.nbytes();
@@ -52,7 +52,7 @@ std::uint64_t bytes_of(const Tensors& tensors) {
 }
 
 // float32 or int64, as they are.
-void write_tensors(const fs::path& path, const Tensors& tensors) {
+void write_tensors(const fs::path& path, const NamedTensors& tensors) {
   std::vector<SafetensorsEntry> entries;
   for (const auto& [name, tensor] : tensors) {
     const bool counter = tensor.scalar_type() == at::kLong;
@@ -69,9 +69,9 @@ void write_tensors(const fs::path& path, const Tensors& tensors) {
   write_safetensors(path, std::move(entries));
 }
 
-Tensors read_tensors(const fs::path& path) {
+NamedTensors read_tensors(const fs::path& path) {
   const SafetensorsFile file(path);
-  Tensors tensors;
+  NamedTensors tensors;
   for (const std::string& name : file.names()) {
     const TensorView view = *file.find(name);
     const bool counter = view.type == TensorType::kI64;
@@ -92,33 +92,6 @@ Tensors read_tensors(const fs::path& path) {
 
 std::string hash_text(const std::string& text) {
   return hash_bytes(std::as_bytes(std::span(text)));
-}
-
-void use_masters(
-    const fs::path& path, const Tensors& tensors, Conditioning& conditioning) {
-  std::size_t used = 0;
-  conditioning.load([&](const std::string& name,
-                        const std::vector<std::int64_t>& shape) {
-    const auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.sizes() != shape ||
-        found->second.scalar_type() != at::kFloat) {
-      throw_caller_error(
-          "{}: tensor '{}' is missing or has another shape; resume with the "
-          "recipe that wrote it",
-          path.string(),
-          name);
-    }
-    ++used;
-    return found->second;
-  });
-  if (used != tensors.size()) {
-    throw_caller_error(
-        "{}: holds {} tensors, but the recipe trains {}; resume with the "
-        "recipe that wrote it",
-        path.string(),
-        tensors.size(),
-        used);
-  }
 }
 
 bool is_checkpoint_file(const std::string& name) {
@@ -271,8 +244,8 @@ std::optional<Checkpoint> newest_intact_checkpoint(const fs::path& run) {
       Checkpoint checkpoint = read_intact_checkpoint(paths.back());
       for (const fs::path& newer : damaged) {
         log_warning(
-            "checkpoint {} is damaged and will be set aside ({}); going on "
-            "from {}",
+            "checkpoint {} is damaged and will be set aside ({}); "
+            "resuming from {}",
             newer.string(),
             first_fault,
             paths.back().filename().string());
@@ -311,7 +284,6 @@ Checkpoint read_checkpoint(const fs::path& directory) {
 
 fs::path save_checkpoint(
     const fs::path& run,
-    const SteeredPolicy& policy,
     const TrainerState& trainer,
     CheckpointState state,
     const std::string& recipe) {
@@ -319,13 +291,12 @@ fs::path save_checkpoint(
   state.epoch = trainer.cursor.epoch;
   state.position = static_cast<std::int64_t>(trainer.cursor.position);
   state.recipe_hash = hash_text(recipe);
-  const Tensors masters = policy.conditioning()->tensors();
   constexpr std::uint64_t kHeaders = 1 << 20;
   const fs::path path =
       checkpoints_of(run) / fmt::format("{}{}", kStepPrefix, trainer.step);
-  const std::uint64_t needed = bytes_of(masters) + bytes_of(trainer.optimizer) +
-                               bytes_of(trainer.value) +
-                               bytes_of(trainer.value_optimizer);
+  const std::uint64_t needed =
+      bytes_of(trainer.masters) + bytes_of(trainer.optimizer) +
+      bytes_of(trainer.value) + bytes_of(trainer.value_optimizer);
   require_free_space(run, needed + kHeaders);
   fs::create_directories(checkpoints_of(run));
   if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
@@ -337,11 +308,11 @@ fs::path save_checkpoint(
   }
   AtomicDirectory target(path, IfExists::kReplace);
   const fs::path& building = target.building();
-  const auto write = [&](const char* name, const Tensors& tensors) {
+  const auto write = [&](const char* name, const NamedTensors& tensors) {
     write_tensors(building / name, tensors);
     state.file_hashes[name] = hash_file(building / name);
   };
-  write(kSteeringFile, masters);
+  write(kSteeringFile, trainer.masters);
   write(kOptimizerFile, trainer.optimizer);
   if (!trainer.value.empty()) {
     write(kValueFile, trainer.value);
@@ -355,21 +326,19 @@ fs::path save_checkpoint(
   return path;
 }
 
-TrainerState load_checkpoint(
-    const Checkpoint& checkpoint, SteeredPolicy& policy) {
+TrainerState load_checkpoint(const Checkpoint& checkpoint) {
   const fs::path& directory = checkpoint.directory;
-  const Tensors masters = read_tensors(directory / kSteeringFile);
   TrainerState state;
   state.step = checkpoint.state.step;
   state.cursor = {
       static_cast<std::uint32_t>(checkpoint.state.epoch),
       static_cast<std::uint64_t>(checkpoint.state.position)};
+  state.masters = read_tensors(directory / kSteeringFile);
   state.optimizer = read_tensors(directory / kOptimizerFile);
   if (fs::exists(directory / kValueFile)) {
     state.value = read_tensors(directory / kValueFile);
     state.value_optimizer = read_tensors(directory / kValueOptimizerFile);
   }
-  use_masters(directory / kSteeringFile, masters, *policy.conditioning());
   return state;
 }
 

@@ -1,4 +1,4 @@
-// Checkpoints: all that a run needs to go on to the same bits.
+// Checkpoints: everything that a run needs to continue to the same bits.
 //
 //   checkpoints/step-12/
 //     steering.safetensors   the masters, as a policy directory has them
@@ -9,9 +9,9 @@
 //     state.json             CheckpointState, with the hashes of the others
 //
 // Random numbers need no state: every stream is named by (seed, purpose, step,
-// row). Base weights are not copied, only their hash is kept. A checkpoint is
-// made under a temporary name, flushed to the disk and renamed, so one that
-// has its name is complete.
+// row). Base weights are not copied; their hash is kept. A checkpoint is made
+// under a temporary name, flushed to the disk and renamed, so one that has its
+// name is complete.
 //
 // Errors: CallerError for files that do not fit or are damaged; WorldError for
 // the disk, whose room is checked first.
@@ -28,7 +28,7 @@
 #include "moft/core/fields.h"
 #include "moft/training/guards.h"
 #include "moft/training/metrics_writer.h"
-#include "moft/training/online.h"
+#include "moft/training/trainer.h"
 
 namespace moft {
 
@@ -122,21 +122,18 @@ std::optional<Checkpoint> newest_intact_checkpoint(
 // Fills in step, cursor and recipe_hash. Returns its path.
 std::filesystem::path save_checkpoint(
     const std::filesystem::path& run,
-    const SteeredPolicy& policy,
     const TrainerState& trainer,
     CheckpointState state,
     const std::string& recipe);
 
-// Reads every file, then puts the masters into the policy's conditioning;
-// returns what the trainer has to be restored to.
-TrainerState load_checkpoint(
-    const Checkpoint& checkpoint, SteeredPolicy& policy);
+// Reads every file: what the trainer has to be restored to.
+TrainerState load_checkpoint(const Checkpoint& checkpoint);
 
 // Renames a damaged checkpoint to step-<n>-damaged, which is not listed.
 void set_aside(const std::filesystem::path& checkpoint);
 
-// Removes those of later steps than `step`: a run that goes on from an older
-// checkpoint writes its later story again.
+// Removes those of later steps than `step`: a run resumed from an older
+// checkpoint redoes the later steps.
 void remove_later_checkpoints(
     const std::filesystem::path& run, std::int64_t step);
 

@@ -1,23 +1,27 @@
+// Alarms and notes from the metrics of steps.
 #include "moft/training/guards.h"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
+#include "moft/core/log.h"
+
 namespace moft {
 
 std::optional<std::string> Guards::check(
     const std::map<std::string, double>& metrics) {
-  const double kl = metrics.at("kl");
-  const double distinct = metrics.at("completions/distinct_ratio");
-  const bool high = options_.kl_ceiling && !(kl <= *options_.kl_ceiling);
-  const bool alike =
-      options_.distinct_floor && !(distinct >= *options_.distinct_floor);
+  const auto kl = metrics.find("kl");
+  const auto distinct = metrics.find("completions/distinct_ratio");
+  seen_ = true;
+  if (kl != metrics.end()) kl_ = kl->second;
+  if (distinct != metrics.end()) distinct_ = distinct->second;
+  const bool high = kl != metrics.end() && options_.kl_ceiling &&
+                    !(kl_ <= *options_.kl_ceiling);
+  const bool alike = distinct != metrics.end() && options_.distinct_floor &&
+                     !(distinct_ >= *options_.distinct_floor);
   state_.kl_steps = high ? state_.kl_steps + 1 : 0;
   state_.collapse_steps = alike ? state_.collapse_steps + 1 : 0;
-  seen_ = true;
-  kl_ = kl;
-  distinct_ = distinct;
   const bool stop = state_.kl_steps >= options_.patience ||
                     state_.collapse_steps >= options_.patience;
   return stop ? alarm() : std::nullopt;
@@ -47,13 +51,29 @@ std::optional<std::string> Guards::alarm() const {
         "only {:.4g} of a step's completions differ, below "
         "training.guards.distinct_floor = {:.4g} for {} step{} in a row; the "
         "policy has collapsed: lower training.optimizer.learning_rate, raise "
-        "training.kl_strength, or mend the reward",
+        "training.kl_strength, or fix the reward",
         distinct_,
         options_.distinct_floor.value_or(0.0),
         state_.collapse_steps,
         state_.collapse_steps == 1 ? "" : "s");
   }
   return std::nullopt;
+}
+
+void TieNotes::note(
+    std::int64_t step, const std::map<std::string, double>& metrics) {
+  const auto tied = metrics.find("frac_reward_zero_std");
+  steps_ = tied != metrics.end() && tied->second == 1.0 ? steps_ + 1 : 0;
+  std::int64_t said = 1;
+  while (said < steps_)
+    said *= 10;
+  if (said != steps_) return;
+  log_warning(
+      "step {}: the rewards do not vary: all completions of a prompt got the "
+      "same{}, so there is nothing to prefer; look at samples.jsonl, at the "
+      "rewards and at their ranges",
+      step,
+      steps_ == 1 ? "" : fmt::format(" in each of {} steps in a row", steps_));
 }
 
 }  // namespace moft

@@ -26,8 +26,9 @@ class Guards {
   explicit Guards(const GuardOptions& options, const GuardState& state = {})
       : options_(options), state_(state) {}
 
-  // Looks at a step's `kl` and `completions/distinct_ratio`. Returns what is
-  // wrong, with the figure, once a guard has been broken for long enough.
+  // Looks at a step's `kl` and `completions/distinct_ratio`, where it has them.
+  // Returns what is wrong, with the figure, once a guard has been broken for
+  // long enough.
   std::optional<std::string> check(
       const std::map<std::string, double>& metrics);
 
@@ -45,6 +46,17 @@ class Guards {
   bool seen_ = false;  // the last step itself, not its state alone
   double kl_ = 0.0;
   double distinct_ = 0.0;
+};
+
+// Warns when `frac_reward_zero_std` is 1, that is when all completions of each
+// prompt got the same reward: in the first such step, the tenth in a row, the
+// hundredth and so on.
+class TieNotes {
+ public:
+  void note(std::int64_t step, const std::map<std::string, double>& metrics);
+
+ private:
+  std::int64_t steps_ = 0;  // in a row, up to now
 };
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// Lines of the logs.
 #include "moft/training/metrics_writer.h"
 
 #include <algorithm>

@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/training/append_file.h"
-#include "moft/training/online.h"
+#include "moft/training/trainer.h"
 
 namespace moft {
 
@@ -23,7 +23,7 @@ inline constexpr const char* kMetricsFile = "metrics.jsonl";
 inline constexpr const char* kSamplesFile = "samples.jsonl";
 inline constexpr const char* kEventFile = "events.out.tfevents.moft";
 
-// Bytes of each log: where a checkpoint stands in them.
+// Length of each log in bytes at a checkpoint.
 struct LogLengths {
   std::int64_t metrics = 0;
   std::int64_t samples = 0;
@@ -36,7 +36,7 @@ void check_log_lengths(
 
 class MetricsWriter {
  public:
-  // Cuts the logs in `directory` to `start` and goes on from there.
+  // Cuts the logs in `directory` to `start` and appends to them.
   // log_samples: completions of a step written; none: all.
   MetricsWriter(
       const std::filesystem::path& directory,

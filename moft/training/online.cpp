@@ -7,7 +7,7 @@
 #include "moft/core/errors.h"
 #include "moft/data/answer_end.h"
 #include "moft/data/fit_prompts.h"
-#include "moft/training/make_optimizer.h"
+#include "moft/training/apply_update.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
@@ -54,11 +54,8 @@ OnlineTrainer::OnlineTrainer(
   if (options_.kl_sampler != AlphaDistribution::kFixed) {
     alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
   }
-  std::vector<TrainedTensor> parameters;
-  for (const auto& entry : inputs_.policy->conditioning()->trained()) {
-    parameters.push_back({entry.name, entry.master, entry.decays});
-  }
-  optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
+  optimizer_ =
+      make_optimizer(*inputs_.policy->conditioning(), options_.optimizer);
   if (options_.baseline == Baseline::kValue) make_value_learner();
 }
 
@@ -201,9 +198,36 @@ void OnlineTrainer::score_rewards(StepBatch& batch, StepTimes& times) const {
   batch.scores = inputs_.objectives->score(request);
 }
 
+RunOptions OnlineTrainer::run_options() const {
+  RunOptions run;
+  run.section = "training";
+  run.memory_cure = kTrainingMemoryCure;
+  run.steps = options_.steps;
+  run.schedule = options_.schedule.kind;
+  run.checkpoint = options_.checkpoint;
+  run.guards = options_.guards;
+  run.evaluate_every = options_.evaluation.every;
+  run.log_samples = options_.log_samples;
+  run.objectives = inputs_.objectives->names();
+  run.progress = {{"reward", "reward"}};
+  for (const std::string& name : run.objectives)
+    run.progress.push_back({name, "rewards/" + name + "/mean"});
+  run.progress.push_back({"kl", "kl"});
+  run.progress.push_back({"tokens_per_second", "tokens_per_second"});
+  for (const std::string part :
+       {"rollout", "rewards", "reference", "policy", "value", "optimizer"}) {
+    run.progress.push_back(
+        {part, "time/" + part, ProgressFigure::Format::kShareOfStep});
+  }
+  return run;
+}
+
 TrainerState OnlineTrainer::state() const {
-  TrainerState state{
-      step_, shuffler_.cursor(), optimizer_->export_state(), {}, {}};
+  TrainerState state;
+  state.step = step_;
+  state.cursor = shuffler_.cursor();
+  state.masters = inputs_.policy->conditioning()->tensors();
+  state.optimizer = optimizer_->export_state();
   if (value_) {
     state.value = value_->masters();
     state.value_optimizer = value_->optimizer_state();
@@ -216,6 +240,7 @@ void OnlineTrainer::restore(const TrainerState& state) {
   shuffler_.seek(state.cursor);
   optimizer_->import_state(state.optimizer);
   if (value_) value_->restore(state.value, state.value_optimizer);
+  restore_masters(state.masters, *inputs_.policy->conditioning());
 }
 
 }  // namespace moft

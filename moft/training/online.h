@@ -33,57 +33,11 @@
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/step_batch.h"
-#include "moft/training/training_options.h"
+#include "moft/training/trainer.h"
 #include "moft/training/value_learner.h"
 #include "moft/weightings/sampling.h"
 
 namespace moft {
-
-// One completion of a step, for samples.jsonl and for looking at.
-struct TrainingSample {
-  const Example* example = nullptr;
-  std::string prompt;
-  std::string completion;
-  Steering steering;
-  std::vector<double> raw_rewards;  // [m]
-  std::vector<double> rewards;      // [m], mapped
-  double kl = 0.0;                  // log pi(y) - log ref(y), nats
-  double reward = 0.0;              // r, KL included
-  double advantage = 0.0;
-  std::int64_t tokens = 0;
-  bool finished = false;
-};
-
-// Seconds of each part of a step.
-struct StepTimes {
-  double rollout = 0.0;
-  double rewards = 0.0;
-  double reference = 0.0;
-  double policy = 0.0;  // forward and backward
-  double value = 0.0;   // the value network, its update included
-  double optimizer = 0.0;
-  double total() const {
-    return rollout + rewards + reference + policy + value + optimizer;
-  }
-};
-
-struct StepResult {
-  std::int64_t step = 0;  // counted from 1
-  // Stable keys, TRL's where TRL has them; docs/metrics.md explains each.
-  std::map<std::string, double> metrics;
-  StepTimes times;
-  std::vector<TrainingSample> samples;
-};
-
-// Everything beside the masters that decides how training goes on.
-struct TrainerState {
-  std::int64_t step = 0;  // finished steps
-  ShuffleCursor cursor;
-  std::map<std::string, at::Tensor> optimizer;
-  // Of the value network; empty without one.
-  std::map<std::string, at::Tensor> value;
-  std::map<std::string, at::Tensor> value_optimizer;
-};
 
 struct TrainerInputs {
   SteeredPolicy* policy = nullptr;           // with conditioning
@@ -100,7 +54,7 @@ struct TrainerInputs {
 // for numbers of two decimals, between them; empty without it.
 std::string longest_prompt_words(const SteeredPolicy& policy);
 
-class OnlineTrainer {
+class OnlineTrainer : public Trainer {
  public:
   // What `inputs` points to must outlive the trainer. CallerError for a prompt
   // that is too long, a template that does not fit the examples, a baseline
@@ -109,9 +63,9 @@ class OnlineTrainer {
   OnlineTrainer(
       TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler);
 
-  StepResult step();
-
-  std::int64_t finished_steps() const { return step_; }
+  StepResult step() override;
+  std::int64_t finished_steps() const override { return step_; }
+  RunOptions run_options() const override;
   const TrainingOptions& options() const { return options_; }
   // Token ids of every example's prompt.
   const std::vector<TokenIds>& prompts() const { return prompts_; }
@@ -119,9 +73,8 @@ class OnlineTrainer {
   Prompt prompt(std::size_t example) const;
   // Null without a value network.
   const ValueLearner* value() const { return value_.get(); }
-  TrainerState state() const;
-  // The masters are restored through the policy's conditioning.
-  void restore(const TrainerState& state);
+  TrainerState state() const override;
+  void restore(const TrainerState& state) override;
 
  private:
   StepBatch draw();

@@ -48,8 +48,8 @@ struct AdafactorSettings {
       Help{"the step is in units of the parameter's root mean square"});
     v("min_dim_size_to_factor",
       min_dim_size_to_factor,
-      Help{"matrices at least so large both ways keep their mean squares per "
-           "row and column only"},
+      Help{"factor the second moment (per row and per column) of matrices "
+           "whose two dimensions are both at least this"},
       at_least(1));
   }
 };
@@ -70,7 +70,7 @@ struct OptimizerOptions {
       Help{"adafactor: as T5X runs it, without momentum and weight decay"});
     v("learning_rate",
       learning_rate,
-      Help{"step size; of adafactor relative to the parameter"},
+      Help{"step size; adafactor: relative to the parameter"},
       above(0));
     v("betas",
       betas,
@@ -106,14 +106,14 @@ struct ScheduleOptions {
 
   template <class V>
   void fields(V& v) {
-    v("kind", kind, Help{"how the learning rate goes on after the warm-up"});
+    v("kind", kind, Help{"shape of the learning rate after the warm-up"});
     v("warmup_steps",
       warmup_steps,
-      Help{"the learning rate rises linearly over so many; 0: none", "steps"},
+      Help{"number of steps of linear warm-up; 0: none", "steps"},
       at_least(0));
     v("final_fraction",
       final_fraction,
-      Help{"linear and cosine end at this part of the learning rate"},
+      Help{"linear and cosine end at this fraction of the learning rate"},
       between(0, 1));
   }
 };

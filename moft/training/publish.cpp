@@ -1,3 +1,4 @@
+// Model cards, and checks of a policy before it is published.
 #include "moft/training/publish.h"
 
 #include <algorithm>
@@ -61,8 +62,7 @@ std::string equal_weights(const SteeredPolicy& policy) {
 // Logits of one prediction after the prompt.
 at::Tensor logits_under(
     SteeredPolicy& policy, const Prompt& prompt, const Steering& steering) {
-  const at::Device device =
-      policy.model().steerable().parameters.at(0)->device();
+  const at::Device device = policy.model().device();
   ScoreBatch batch;
   batch.prompts = {policy.conditioned_prompt(prompt, steering)};
   batch.completions = {{prompt.ids.back()}};
@@ -146,8 +146,8 @@ KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt) {
   const bool fixed = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
   if (objectives > 0 && set != SteeredSet::kNone && !fixed) {
     const auto w = Weighting::uniform(objectives);
-    effects.alpha = largest_difference(
-        policy, prompt, {{w, range.alpha_min()}, {w, 1.0}});
+    effects.alpha =
+        largest_difference(policy, prompt, {{w, range.alpha_min()}, {w, 1.0}});
   }
   return effects;
 }

@@ -1,5 +1,5 @@
-// The end of a run: the policy directory with its model card, and the check
-// that the policy answers to its knobs at all.
+// What is said of a policy when it is published: its model card, and whether
+// it answers to its knobs at all.
 //
 // Thread safety: one thread.
 #pragma once

@@ -1,118 +1,92 @@
+// The loop around a trainer's steps.
 #include "moft/training/run.h"
 
 #include <chrono>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
-#include "moft/core/json.h"
 #include "moft/core/log.h"
-#include "moft/core/text.h"
 #include "moft/training/run_directory.h"
-#include "moft/training/step_failure.h"
 
 namespace moft {
-namespace {
 
 namespace fs = std::filesystem;
 
-std::map<std::string, double> metrics_of(std::string_view line) {
-  std::map<std::string, double> metrics;
-  const auto json = parse_json(line, kMetricsFile);
-  for (const auto& [key, value] : json.items()) {
-    if (value.is_number()) metrics[key] = value.get<double>();
-  }
-  return metrics;
-}
-
-// The figures of the first and the last step logged.
-void read_figures(const fs::path& run, ModelCard& card) {
-  const MappedFile file(run / kMetricsFile);
-  std::string_view text = file.text();
-  text.remove_suffix(1);  // the last line end
-  card.first_metrics = metrics_of(text.substr(0, text.find('\n')));
-  card.last_metrics = metrics_of(text.substr(text.rfind('\n') + 1));
-}
-
-}  // namespace
-
-TrainingRun::TrainingRun(
+Run::Run(
     RunSetup setup,
-    SteeredPolicy& policy,
-    OnlineTrainer& trainer,
+    Trainer& trainer,
+    Publisher& publisher,
     const std::optional<Checkpoint>& resume)
-    : policy_(policy),
-      trainer_(trainer),
-      guards_(
-          trainer.options().guards,
-          resume ? resume->state.guards : GuardState{}),
-      store_(std::move(setup), policy),
+    : trainer_(trainer),
+      publisher_(publisher),
+      options_(trainer.run_options()),
+      guards_(options_.guards, resume ? resume->state.guards : GuardState{}),
+      store_(std::move(setup)),
       progress_(
-          trainer.options().steps,
-          resume ? resume->state.step : 0,
-          policy.names()) {
-  if (resume) trainer_.restore(store_.load(*resume));
-  store_.open(resume, trainer.options().log_samples);
+          options_.progress, options_.steps, resume ? resume->state.step : 0) {
+  if (resume) restore(*resume);
+  store_.open(resume, options_.objectives, options_.log_samples);
 }
 
-RunOutcome TrainingRun::run() {
-  RunOutcome outcome;
-  while (trainer_.finished_steps() < trainer_.options().steps) {
-    if (store_.stop_requested()) {
-      if (store_.unsaved(trainer_.finished_steps())) save();
-      outcome.step = trainer_.finished_steps();
-      outcome.checkpoint = store_.newest();
-      return outcome;
-    }
-    one_step();
+void Run::restore(const Checkpoint& checkpoint) {
+  const TrainerState state = load_checkpoint(checkpoint);
+  try {
+    trainer_.restore(state);
+  } catch (const CallerError& error) {
+    throw_caller_error("{}: {}", checkpoint.directory.string(), error.what());
   }
-  publish();
-  outcome.finished = true;
+}
+
+RunOutcome Run::run() {
+  while (!done() && !store_.stop_requested())
+    one_step();
+  RunOutcome outcome;
+  outcome.finished = done();
   outcome.step = trainer_.finished_steps();
+  if (!outcome.finished && store_.unsaved(outcome.step)) save();
+  if (outcome.finished) {
+    publish();
+    outcome.product = product();
+  }
   outcome.checkpoint = store_.newest();
-  outcome.policy = store_.setup().directory / kPolicyDirectory;
   return outcome;
 }
 
-RunPlace TrainingRun::place() const {
-  const ScheduleKind schedule = trainer_.options().schedule.kind;
-  return {"training", store_.newest(), schedule == ScheduleKind::kConstant};
+RunPlace Run::place() const {
+  return {
+      options_.section,
+      options_.memory_cure,
+      store_.newest(),
+      options_.schedule == ScheduleKind::kConstant};
 }
 
-void TrainingRun::one_step() {
+fs::path Run::product() const {
+  return store_.setup().directory / product_of(store_.setup().kind);
+}
+
+void Run::one_step() {
   store_.check_inputs();
-  StepResult result = run_step(trainer_.finished_steps() + 1, place(), [&] {
+  const std::int64_t step = trainer_.finished_steps() + 1;
+  const StepResult result = run_step(step, place(), [&] {
     StepResult taken = trainer_.step();
     evaluate(taken);
     return taken;
   });
   store_.logs().write(result);
   progress_.print(result);
-  note_ties(result);
-  if (const auto reason = guards_.check(result.metrics))
-    throw_guarded(result.step, *reason);
+  ties_.note(result.step, result.metrics);
+  if (const auto reason = guards_.check(result.metrics)) {
+    throw_world_error(
+        "stopped at step {}: {}; {}", step, *reason, what_is_left(place()));
+  }
   save_when_due();
 }
 
-// Said of the first step, the tenth in a row, the hundredth and so on.
-void TrainingRun::note_ties(const StepResult& result) {
-  const bool tied = result.metrics.at("frac_reward_zero_std") == 1.0;
-  ties_ = tied ? ties_ + 1 : 0;
-  std::int64_t said = 1;
-  while (said < ties_)
-    said *= 10;
-  if (said != ties_) return;
-  log_warning(
-      "step {}: the rewards do not vary: all completions of a prompt got the "
-      "same{}, so there is nothing to prefer; look at samples.jsonl, at the "
-      "rewards and at their ranges",
-      result.step,
-      ties_ == 1 ? "" : fmt::format(" in each of {} steps in a row", ties_));
-}
-
-void TrainingRun::evaluate(StepResult& result) const {
-  const auto every = trainer_.options().evaluation.every;
+void Run::evaluate(StepResult& result) const {
+  const auto every = options_.evaluate_every;
+  const bool due = (every && result.step % *every == 0) ||
+                   (options_.evaluate_at_the_end && done());
   const OnEvaluate& on_evaluate = store_.setup().on_evaluate;
-  if (!every || !on_evaluate || result.step % *every != 0) return;
+  if (!due || !on_evaluate) return;
   const auto start = std::chrono::steady_clock::now();
   result.metrics.merge(on_evaluate(result.step));
   result.metrics["time/evaluation"] =
@@ -122,38 +96,36 @@ void TrainingRun::evaluate(StepResult& result) const {
 
 // While a guard is alarmed nothing is saved: good checkpoints must not be
 // pushed out by bad ones.
-void TrainingRun::save_when_due() {
-  const auto& options = trainer_.options();
-  const auto every = options.checkpoint.every;
-  const std::int64_t step = trainer_.finished_steps();
+void Run::save_when_due() {
+  const auto every = options_.checkpoint.every;
   if (!every || guards_.alarmed()) return;
-  if (step % *every != 0 && step != options.steps) return;
+  if (trainer_.finished_steps() % *every != 0 && !done()) return;
   save();
-  remove_old_checkpoints(store_.setup().directory, options.checkpoint.keep);
+  remove_old_checkpoints(store_.setup().directory, options_.checkpoint.keep);
 }
 
-void TrainingRun::save() {
+void Run::save() {
   require_finite();
   store_.save(trainer_.state(), guards_.state());
 }
 
-void TrainingRun::throw_guarded(
-    std::int64_t step, const std::string& reason) const {
-  throw_world_error(
-      "stopped at step {}: {}; {}", step, reason, what_is_left(place()));
+// Before anything is written: the last update may have left numbers that are
+// not finite.
+void Run::require_finite() {
+  run_step(
+      trainer_.finished_steps(), place(), [&] { publisher_.require_finite(); });
 }
 
-std::optional<std::string> TrainingRun::end_in_alarm() const {
+std::optional<std::string> Run::end_in_alarm() const {
   const auto alarm = guards_.alarm();
   if (!alarm) return std::nullopt;
-  const fs::path before = store_.setup().directory / kPolicyDirectory;
-  if (fs::exists(before)) {
+  if (fs::exists(product())) {
     throw_world_error(
         "step {} was the last and in alarm: {}; {} was published before and is "
         "kept; {}",
         trainer_.finished_steps(),
         *alarm,
-        before.string(),
+        product().string(),
         what_is_left(place()));
   }
   log_warning(
@@ -163,34 +135,13 @@ std::optional<std::string> TrainingRun::end_in_alarm() const {
   return alarm;
 }
 
-// Before anything is written: a last step may end in numbers that are none.
-void TrainingRun::require_finite() {
-  run_step(trainer_.finished_steps(), place(), [&] {
-    require_finite_policy(policy_, trainer_.prompt(0));
-  });
-}
-
-void TrainingRun::publish() {
+void Run::publish() {
   store_.check_inputs();
   require_finite();
-  const RunSetup& setup = store_.setup();
-  ModelCard card = setup.card;
-  card.steps = trainer_.finished_steps();
-  read_figures(setup.directory, card);
-  card.alarm = end_in_alarm().value_or("");
-  for (const std::string& warning :
-       steering_warnings(policy_, trainer_.prompt(0))) {
-    log_warning("{}", warning);
-  }
-  policy_.definition().steps = trainer_.finished_steps();
-  policy_.definition().answers = trainer_.finished_steps() *
-                                 trainer_.options().prompts_per_step *
-                                 trainer_.options().samples_per_prompt;
-  save_policy(
-      policy_,
-      setup.base_path,
-      setup.directory / kPolicyDirectory,
-      model_card_text(card, policy_));
+  store_.logs().flush();
+  const std::string alarm = end_in_alarm().value_or("");
+  publisher_.publish(
+      {store_.setup().directory, product(), trainer_.finished_steps(), alarm});
 }
 
 }  // namespace moft

@@ -1,4 +1,4 @@
-// What a run is given and what it gives back, whichever trainer it drives.
+// What a run is given beside its trainer, and what it gives back.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include <string>
 
 #include "moft/core/file_watch.h"
-#include "moft/training/publish.h"
 #include "moft/training/run_directory.h"
 
 namespace moft {
@@ -17,9 +16,9 @@ namespace moft {
 // Asked between two steps; true: save and stop.
 using StopRequested = std::function<bool()>;
 
-// Evaluates the policy as it stands on held-out prompts. Called after step
-// `step` when training.evaluation.every divides it; what it returns joins the
-// step's metrics. Must draw its random numbers from the step alone.
+// Evaluates what is trained on held-out data. Called after the steps that
+// RunOptions names; what it returns joins the step's metrics. Must draw its
+// random numbers from the step alone.
 using OnEvaluate =
     std::function<std::map<std::string, double>(std::int64_t step)>;
 
@@ -31,17 +30,15 @@ struct RunSetup {
   FileWatch watch;  // the files that stay mapped
   std::string device = "cpu";
   std::int64_t threads = 1;
-  std::filesystem::path base_path;  // of the base model
-  ModelCard card;
   StopRequested stop_requested;  // or null
-  OnEvaluate on_evaluate;        // or null: no evaluation while training
+  OnEvaluate on_evaluate;        // or null: no evaluation
 };
 
 struct RunOutcome {
   bool finished = false;  // false: stopped on request
   std::int64_t step = 0;
   std::optional<std::filesystem::path> checkpoint;  // the newest
-  std::filesystem::path policy;                     // when finished
+  std::filesystem::path product;  // policy or model, when finished
 };
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// A run's directory while it trains.
 #include "moft/training/run_store.h"
 
 #include "moft/core/files.h"
@@ -12,15 +13,9 @@ LogLengths start_of(const std::optional<Checkpoint>& resume) {
 
 }  // namespace
 
-RunStore::RunStore(RunSetup setup, SteeredPolicy& policy)
-    : setup_(std::move(setup)), policy_(policy) {}
-
-TrainerState RunStore::load(const Checkpoint& resume) {
-  return load_checkpoint(resume, policy_);
-}
-
 void RunStore::open(
     const std::optional<Checkpoint>& resume,
+    std::vector<std::string> objectives,
     std::optional<std::int64_t> log_samples) {
   const std::filesystem::path& directory = setup_.directory;
   const LogLengths start = start_of(resume);
@@ -37,7 +32,7 @@ void RunStore::open(
     newest_ = resume->directory;
     saved_step_ = resume->state.step;
   }
-  logs_.emplace(directory, start, policy_.names(), log_samples);
+  logs_.emplace(directory, start, std::move(objectives), log_samples);
 }
 
 void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
@@ -49,7 +44,7 @@ void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   state.threads = setup_.threads;
   state.input_hashes = setup_.input_hashes;
   newest_ = save_checkpoint(
-      setup_.directory, policy_, trainer, std::move(state), setup_.recipe);
+      setup_.directory, trainer, std::move(state), setup_.recipe);
   saved_step_ = trainer.step;
 }
 

@@ -1,6 +1,5 @@
-// What every run does with its directory, whichever trainer it drives: the
-// recipe and the logs from the start, checkpoints on the way, going on from
-// one.
+// What a run does with its directory: the recipe and the logs from the start,
+// checkpoints on the way, resuming from one.
 //
 // Errors: CallerError and WorldError; older checkpoints stay as they are.
 // Thread safety: one thread.
@@ -19,22 +18,20 @@ namespace moft {
 
 class RunStore {
  public:
-  // policy outlives the store. Touches nothing on the disk.
-  RunStore(RunSetup setup, SteeredPolicy& policy);
+  // Touches nothing on the disk.
+  explicit RunStore(RunSetup setup) : setup_(std::move(setup)) {}
 
-  // Reads the whole checkpoint and puts its masters into the policy. Returns
-  // what the trainer has to be restored to.
-  TrainerState load(const Checkpoint& resume);
   // To be called once the trainer is restored: clears what killed processes
   // left behind, cuts the logs to where `resume` was in them, writes the
   // recipe, sets damaged checkpoints aside and drops those of later steps.
-  // log_samples: as MetricsWriter's.
+  // objectives, log_samples: as MetricsWriter's.
   void open(
       const std::optional<Checkpoint>& resume,
+      std::vector<std::string> objectives,
       std::optional<std::int64_t> log_samples);
 
   void save(const TrainerState& trainer, const GuardState& guards);
-  // Whether `step` lies behind the newest checkpoint.
+  // Whether `step` is later than the newest checkpoint.
   bool unsaved(std::int64_t step) const { return step > saved_step_; }
 
   // WorldError when a file that the run was started with has changed. Cheap:
@@ -49,7 +46,6 @@ class RunStore {
 
  private:
   RunSetup setup_;
-  SteeredPolicy& policy_;
   std::optional<MetricsWriter> logs_;
   std::optional<std::filesystem::path> newest_;
   std::int64_t saved_step_ = 0;

@@ -1,3 +1,4 @@
+// Messages of a step that failed.
 #include "moft/training/step_failure.h"
 
 #include <string_view>
@@ -15,17 +16,6 @@ std::string what_is_left(const RunPlace& place) {
                     ", which {}.steps={} and --resume auto publish",
                     place.section,
                     name.substr(kPrefix.size()));
-}
-
-const char* memory_cure_of(const std::string& section) {
-  if (section == "sft") {
-    return "lower sft.pairs_per_step, data.max_prompt_tokens or "
-           "data.max_completion_tokens, raise sft.gradient_accumulation, or "
-           "take a smaller model";
-  }
-  return "lower training.prompts_per_step, training.samples_per_prompt or "
-         "training.max_new_tokens, raise training.gradient_accumulation, or "
-         "take a smaller model";
 }
 
 }  // namespace moft

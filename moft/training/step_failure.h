@@ -15,9 +15,10 @@
 
 namespace moft {
 
-// Of whose steps messages speak.
+// What messages say of the run.
 struct RunPlace {
-  std::string section;                              // "training" or "sft"
+  std::string section;           // of the recipe: "training" or "sft"
+  const char* memory_cure = "";  // what to change when memory runs out
   std::optional<std::filesystem::path> checkpoint;  // the newest
   // Whether `steps` may become fewer: under a constant learning rate.
   bool may_end_earlier = true;
@@ -25,9 +26,6 @@ struct RunPlace {
 
 // "the last good checkpoint is PATH", with the overrides that publish it.
 std::string what_is_left(const RunPlace& place);
-
-// What a step of `moft train` ("training") or `moft sft` ("sft") may lower.
-const char* memory_cure_of(const std::string& section);
 
 // Runs `take_step`, step number `step` of the run. A WorldError, and memory
 // that ran out, become one WorldError with the step and what is left.
@@ -43,7 +41,7 @@ auto run_step(
     reason = error.what();
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) throw;
-    reason = out_of_memory_message(error, memory_cure_of(place.section));
+    reason = out_of_memory_message(error, place.memory_cure);
   }
   throw_world_error(
       "stopped at step {}: {}; {}", step, reason, what_is_left(place));

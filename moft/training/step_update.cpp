@@ -13,7 +13,7 @@
 #include "moft/algorithms/token_sums.h"
 #include "moft/algorithms/values.h"
 #include "moft/kernels/token_log_probs.h"
-#include "moft/training/make_optimizer.h"
+#include "moft/training/apply_update.h"
 #include "moft/training/online.h"
 #include "moft/training/stopwatch.h"
 
@@ -227,7 +227,7 @@ void OnlineTrainer::score_policy(
     PartScores& scores,
     bool last_use) const {
   LanguageModel& model = inputs_.policy->model();
-  const at::Device device = model.steerable().parameters.at(0)->device();
+  const at::Device device = model.device();
   const auto steering =
       RowSteering::per_row(part.coefficients, part.coefficients_of, device);
   const at::Tensor logits = model.completion_logits(part.score, steering);
@@ -343,24 +343,15 @@ void OnlineTrainer::optimize(StepResult& result) {
     result.metrics["value/grad_norm"] = value_->update();
   }
   const Stopwatch watch(result.times.optimizer);
-  at::NoGradGuard no_gradient;
-  Conditioning& conditioning = *inputs_.policy->conditioning();
-  std::vector<ScaledGradient> gradients;
-  for (const TrainedParameter& entry : conditioning.trained()) {
-    gradients.push_back({entry.gradient, entry.coefficient});
-  }
-  const ClippedNorm clipped = clip_by_global_norm(
-      optimizer_->parameters(), gradients, options_.gradient_clip);
-  result.metrics["grad_norm"] = clipped.norm;
-  result.metrics["learning_rate"] = 0.0;
-  if (value_ && step_ < options_.value.warmup_steps) return;
-  const double rate = learning_rate_at(
-      make_schedule(
-          options_.optimizer.learning_rate, options_.schedule, options_.steps),
-      step_);
-  optimizer_->step(gradients, rate, clipped.factor);
-  conditioning.masters_changed();
-  result.metrics["learning_rate"] = rate;
+  std::optional<double> rate;
+  if (!value_ || step_ >= options_.value.warmup_steps)
+    rate = learning_rate_at(options_, step_);
+  result.metrics["grad_norm"] = apply_update(
+      *optimizer_,
+      *inputs_.policy->conditioning(),
+      options_.gradient_clip,
+      rate);
+  result.metrics["learning_rate"] = rate.value_or(0.0);
 }
 
 }  // namespace moft

@@ -1,7 +1,7 @@
+// What has to hold between the settings of `training`.
 #include "moft/training/training_options.h"
 
 #include "moft/core/errors.h"
-#include "moft/training/update_checks.h"
 
 namespace moft {
 
@@ -13,17 +13,7 @@ void TrainingOptions::check(const std::string& path) const {
         path,
         path);
   }
-  // With epochs the steps are known once the examples are read.
-  check_update(optimizer, schedule, epochs ? kUnknownSteps : steps, path);
-  if (gradient_accumulation > prompts_per_step) {
-    throw_caller_error(
-        "{}gradient_accumulation is {}; give at most {}prompts_per_step, which "
-        "is {}",
-        path,
-        gradient_accumulation,
-        path,
-        prompts_per_step);
-  }
+  check_updates(path, "prompts_per_step", prompts_per_step);
 }
 
 double missing_eos_penalty_at(

@@ -8,7 +8,7 @@
 
 #include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
-#include "moft/training/optimizer_options.h"
+#include "moft/training/update_options.h"
 #include "moft/training/value_options.h"
 #include "moft/weightings/weighting_options.h"
 
@@ -63,18 +63,21 @@ struct GuardOptions {
     v("kl_ceiling",
       kl_ceiling,
       Help{
-          "stop when the mean KL of a step's completions stays above; null: "
-          "never",
+          "stop when the mean KL of a step's completions stays above this; "
+          "null: never",
           "nats per completion"},
       above(0));
     v("distinct_floor",
       distinct_floor,
-      Help{"stop when the share of different completions in a step stays below "
-           "(collapse); null: never"},
+      Help{"stop when the share of distinct completions in a step stays below "
+           "this (collapse); null: never"},
       between(0, 1));
     v("patience",
       patience,
-      Help{"how many steps in a row a guard must be broken", "steps"},
+      Help{
+          "number of steps in a row that break a guard before it stops the "
+          "run",
+          "steps"},
       at_least(1));
   }
 };
@@ -88,7 +91,7 @@ struct TrainingEvaluationOptions {
   void fields(V& v) {
     v("every",
       every,
-      Help{"evaluate after every so many; null: not while training", "steps"},
+      Help{"evaluate every N steps; null: never during training", "steps"},
       at_least(1));
     v("weightings",
       weightings,
@@ -101,24 +104,13 @@ struct TrainingEvaluationOptions {
   }
 };
 
-struct CheckpointOptions {
-  std::optional<std::int64_t> every = 10;
-  std::int64_t keep = 2;
+// What to change when a step does not fit into memory.
+inline constexpr const char* kTrainingMemoryCure =
+    "lower training.prompts_per_step, training.samples_per_prompt or "
+    "training.max_new_tokens, raise training.gradient_accumulation, or "
+    "take a smaller model";
 
-  template <class V>
-  void fields(V& v) {
-    v("every",
-      every,
-      Help{"save after every so many; null: only when stopped", "steps"},
-      at_least(1));
-    v("keep", keep, Help{"older ones are removed", "checkpoints"}, at_least(1));
-  }
-};
-
-struct TrainingOptions {
-  std::int64_t seed = 1;
-  std::int64_t steps = 40;
-  std::optional<double> epochs;
+struct TrainingOptions : UpdateOptions {
   std::int64_t prompts_per_step = 6;
   std::int64_t samples_per_prompt = 4;
   WeightingPer weighting_per = WeightingPer::kPrompt;
@@ -132,19 +124,17 @@ struct TrainingOptions {
   ValueOptions value;
   AdvantageNormalisation advantage_normalisation =
       AdvantageNormalisation::kBatch;
-  std::int64_t gradient_accumulation = 1;
-  std::optional<double> gradient_clip = 1.0;
-  OptimizerOptions optimizer;
-  ScheduleOptions schedule;
   GuardOptions guards;
   TrainingEvaluationOptions evaluation;
-  CheckpointOptions checkpoint;
   std::optional<std::int64_t> log_samples;
 
   template <class V>
   void fields(V& v) {
-    v("seed", seed, Help{"of every random draw"}, at_least(0));
-    v("steps", steps, Help{"updates of the policy", "steps"}, between(1, 1e9));
+    v("seed", seed, Help{"random seed"}, at_least(0));
+    v("steps",
+      steps,
+      Help{"number of updates of the policy", "steps"},
+      between(1, 1e9));
     v("epochs",
       epochs,
       Help{
@@ -155,43 +145,43 @@ struct TrainingOptions {
       above_up_to(0, 1e6));
     v("prompts_per_step",
       prompts_per_step,
-      Help{"different prompts in a step", "prompts"},
+      Help{"number of prompts in a step", "prompts"},
       between(1, 1e6));
     v("samples_per_prompt",
       samples_per_prompt,
-      Help{"completions sampled of each prompt", "completions"},
+      Help{"number of completions sampled for each prompt", "completions"},
       between(1, 1e6));
     v("weighting_per",
       weighting_per,
       Help{"how many weightings a step draws; batch: one, as in the paper, "
-           "prompt: one for each prompt"});
+           "prompt: one per prompt"});
     v("kl_strength",
       kl_strength,
-      Help{"alpha of the value (1 - alpha) w.R - alpha KL; with another "
-           "kl_sampler than fixed only what a request means that gives none"},
+      Help{"KL strength alpha in (1 - alpha) w.R - alpha KL; if kl_sampler is "
+           "not fixed, this is only the default of requests that give no "
+           "alpha"},
       from_up_to_below(0, 1));
     v("kl_sampler",
       kl_sampler,
-      Help{"how alpha is drawn, beside each weighting and independently of "
-           "it; fixed: always kl_strength, inverse: so that the softmdp "
-           "mixing amount is uniform on [0, 1], uniform: on "
-           "[conditioning.alpha_min, 1]"});
+      Help{"how alpha is drawn, independently of the weighting; fixed: always "
+           "kl_strength, inverse: so that the softmdp mixing amount is uniform "
+           "on [0, 1], uniform: on [conditioning.alpha_min, 1]"});
     v("kl_estimator",
       kl_estimator,
-      Help{"how the KL enters the gradient. Exact are sequence: the log ratio "
-           "of the whole completion in its reward, reward_to_go: of each token "
-           "and those behind it, token_exact: the KL of every token's whole "
-           "distribution, differentiated, and those behind it in the token's "
-           "reward. Biased, for study: token_direct, sequence_k2, "
-           "sequence_k3, none"});
+      Help{"how the KL enters the gradient. Unbiased: sequence (the log ratio "
+           "of the whole completion in its reward), reward_to_go (the log "
+           "ratios of each token and the ones after it in the token's reward), "
+           "token_exact (the KL of each token's whole distribution, "
+           "differentiated, and the KLs after it in the token's reward). "
+           "Biased, for study: token_direct, sequence_k2, sequence_k3, none"});
     v("max_new_tokens",
       max_new_tokens,
-      Help{"a completion that has not stopped by then is cut off", "tokens"},
+      Help{"longest completion; a longer one is truncated", "tokens"},
       between(1, 1e6));
     v("missing_eos_penalty",
       missing_eos_penalty,
       Help{
-          "taken off the training reward of a completion that was cut off "
+          "subtracted from the training reward of a truncated completion "
           "(TRL's option of this name); rewards in logs and reports do not "
           "contain it; 0: none",
           "reward"},
@@ -199,41 +189,29 @@ struct TrainingOptions {
     v("missing_eos_penalty_warmup_steps",
       missing_eos_penalty_warmup_steps,
       Help{
-          "the penalty rises in a straight line over so many steps; 0: it "
-          "stands from the first step",
+          "number of steps over which the penalty rises linearly; 0: the full "
+          "penalty from the first step",
           "steps"},
       at_least(0));
     v("baseline",
       baseline,
       Help{"what is subtracted from a completion's reward; leave_one_out: the "
-           "mean of the other completions of its prompt, value: what a value "
-           "network expects of the prompt, as in the paper"});
+           "mean of the other completions of its prompt, value: the prediction "
+           "of a value network, as in the paper"});
     v("value", value, Help{"the value network, with baseline: value"});
     v("advantage_normalisation",
       advantage_normalisation,
       Help{"advantages are divided by the standard deviation of the batch, of "
            "their prompt's group, or not at all"});
-    v("gradient_accumulation",
-      gradient_accumulation,
-      Help{
-          "parts that a step is computed in; more need less memory and give "
-          "the same update",
-          "parts"},
-      between(1, 1e6));
-    v("gradient_clip",
-      gradient_clip,
-      Help{"largest norm of the gradient over all trained parameters; null: "
-           "not clipped"},
-      above(0));
-    v("optimizer", optimizer, Help{"with moments of their own per copy"});
-    v("schedule", schedule, Help{"the learning rate over the steps"});
+    update_fields(v);
     v("guards", guards, Help{"when to stop a run that has gone wrong"});
     v("evaluation", evaluation, Help{"the front while training"});
     v("checkpoint", checkpoint, Help{"saved states to resume from"});
     v("log_samples",
       log_samples,
       Help{
-          "completions of a step written to samples.jsonl; null: all",
+          "number of completions of a step written to samples.jsonl; null: "
+          "all",
           "completions"},
       at_least(0));
   }

@@ -72,8 +72,8 @@ struct ValueOptions {
     v("warmup_steps",
       warmup_steps,
       Help{
-          "so many steps train the value network alone, before the first "
-          "update of the policy; 0: none",
+          "number of steps that train the value network alone, before the "
+          "first update of the policy; 0: none",
           "steps"},
       at_least(0));
     v("adafactor", adafactor, Help{"its optimizer is always adafactor"});

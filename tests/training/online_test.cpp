@@ -287,17 +287,14 @@ TEST(Online, ARestoredTrainerTakesTheSameSteps) {
   TinyTraining straight(scratch.path(), run);
   for (int step = 0; step < 2; ++step)
     straight.trainer->step();
-  const auto masters = masters_of(*straight.policy);
   TrainerState state = straight.trainer->state();
-  for (auto& [name, tensor] : state.optimizer)
-    tensor = tensor.clone();
+  for (auto* tensors : {&state.masters, &state.optimizer}) {
+    for (auto& [name, tensor] : *tensors)
+      tensor = tensor.clone();
+  }
   const StepResult third = straight.trainer->step();
 
   TinyTraining restored(scratch.path(), run);
-  restored.policy->conditioning()->load(
-      [&](const std::string& name, const std::vector<std::int64_t>&) {
-        return masters.at(name);
-      });
   restored.trainer->restore(state);
   const StepResult again = restored.trainer->step();
   EXPECT_EQ(again.step, third.step);

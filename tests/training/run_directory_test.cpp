@@ -12,7 +12,7 @@ namespace {
 
 // An older checkpoint that cannot be loaded leaves the newer one usable: logs,
 // recipe and checkpoints stay as they are.
-TEST(TrainingRun, AResumeThatFailsChangesNothing) {
+TEST(Run, AResumeThatFailsChangesNothing) {
   const Scratch scratch;
   const TinyRun options = six_steps();
   const fs::path run = scratch.path() / "run";
@@ -20,9 +20,10 @@ TEST(TrainingRun, AResumeThatFailsChangesNothing) {
   const fs::path older = run / "checkpoints/step-4";
   const auto resume_older = [&] {
     TinyTraining tiny(scratch.path(), options);
-    RunSetup setup = setup_of(run, tiny);
+    RunSetup setup = setup_of(run);
     setup.recipe = "name: other\n";
-    TrainingRun(setup, *tiny.policy, *tiny.trainer, read_checkpoint(older));
+    PolicyPublisher publisher = publisher_of(tiny);
+    moft::Run(setup, *tiny.trainer, publisher, read_checkpoint(older));
   };
   for (const char* name : {"optimizer.safetensors", "steering.safetensors"}) {
     const std::string good = read_all(older / name);
@@ -44,7 +45,7 @@ TEST(TrainingRun, AResumeThatFailsChangesNothing) {
   EXPECT_EQ(newest_intact_checkpoint(run)->state.step, 6);
 }
 
-TEST(TrainingRun, ADamagedCheckpointIsSetAsideForTheOneBefore) {
+TEST(Run, ADamagedCheckpointIsSetAsideForTheOneBefore) {
   const Scratch scratch;
   TinyRun options = six_steps();
   const fs::path straight = scratch.path() / "straight";
@@ -57,8 +58,7 @@ TEST(TrainingRun, ADamagedCheckpointIsSetAsideForTheOneBefore) {
   EXPECT_EQ(resume->state.step, 2);
   EXPECT_EQ(resume->damaged.size(), 1U);
   TinyTraining tiny(scratch.path(), options);
-  TrainingRun(setup_of(broken, tiny), *tiny.policy, *tiny.trainer, resume)
-      .run();
+  run_tiny(setup_of(broken), tiny, resume);
   EXPECT_TRUE(fs::exists(broken / "checkpoints/step-4-damaged/state.json"));
   const char* steering = "policy/steering.safetensors";
   EXPECT_EQ(read_all(straight / steering), read_all(broken / steering));
@@ -67,7 +67,7 @@ TEST(TrainingRun, ADamagedCheckpointIsSetAsideForTheOneBefore) {
   EXPECT_TRUE(fs::is_empty(broken));
 }
 
-TEST(TrainingRun, EveryKindOfDamageIsSeen) {
+TEST(Run, EveryKindOfDamageIsSeen) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";
   run_in(run, scratch.path(), six_steps(), 2);
@@ -92,20 +92,19 @@ TEST(TrainingRun, EveryKindOfDamageIsSeen) {
   EXPECT_FALSE(newest_intact_checkpoint(scratch.path()));
 }
 
-TEST(TrainingRun, ABaseThatChangesWhileItTrainsStopsIt) {
+TEST(Run, ABaseThatChangesWhileItTrainsStopsIt) {
   const Scratch scratch;
   const TinyRun options = six_steps();
   const fs::path run = scratch.path() / "run";
   TinyTraining tiny(scratch.path(), options);
-  RunSetup setup = setup_of(run, tiny);
+  RunSetup setup = setup_of(run);
   const fs::path weights = scratch.path() / "base/model.safetensors";
   setup.watch.add(weights);
   setup.stop_requested = [&] {
     if (tiny.trainer->finished_steps() == 3) flip_a_bit(weights);
     return false;
   };
-  TrainingRun training(setup, *tiny.policy, *tiny.trainer, {});
-  EXPECT_THROW(training.run(), WorldError);
+  EXPECT_THROW(run_tiny(setup, tiny), WorldError);
   EXPECT_EQ(tiny.trainer->finished_steps(), 3);
   EXPECT_EQ(list_checkpoints(run).size(), 1U);  // step-2
   EXPECT_FALSE(fs::exists(run / "policy"));

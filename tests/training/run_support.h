@@ -27,15 +27,33 @@ inline TinyRun six_steps() {
   return run;
 }
 
-inline RunSetup setup_of(const fs::path& directory, const TinyTraining& tiny) {
+inline RunSetup setup_of(const fs::path& directory) {
   fs::create_directories(directory);
   RunSetup setup;
   setup.directory = directory;
   setup.recipe = "name: tiny\n";
-  setup.base_path = tiny.base;
-  setup.card.name = "tiny";
-  setup.card.base_model = "tiny-base";
   return setup;
+}
+
+inline PolicyPublisher publisher_of(const TinyTraining& tiny) {
+  const TrainingOptions& training = tiny.trainer->options();
+  PolicyProduct product;
+  product.policy = tiny.policy.get();
+  product.prompt = tiny.trainer->prompt(0);
+  product.base_path = tiny.base;
+  product.card.name = "tiny";
+  product.card.base_model = "tiny-base";
+  product.answers_per_step =
+      training.prompts_per_step * training.samples_per_prompt;
+  return PolicyPublisher(std::move(product));
+}
+
+inline RunOutcome run_tiny(
+    RunSetup setup,
+    TinyTraining& tiny,
+    const std::optional<Checkpoint>& resume = std::nullopt) {
+  PolicyPublisher publisher = publisher_of(tiny);
+  return Run(std::move(setup), *tiny.trainer, publisher, resume).run();
 }
 
 // Runs until done, or until `stop_after` steps; from the newest checkpoint
@@ -46,14 +64,14 @@ inline RunOutcome run_in(
     const TinyRun& options,
     std::int64_t stop_after = 1000) {
   TinyTraining tiny(scratch, options);
-  RunSetup setup = setup_of(directory, tiny);
+  RunSetup setup = setup_of(directory);
   setup.stop_requested = [&] {
     return tiny.trainer->finished_steps() >= stop_after;
   };
   std::optional<Checkpoint> resume;
   const auto found = list_checkpoints(directory);
   if (!found.empty()) resume = read_checkpoint(found.back());
-  return TrainingRun(setup, *tiny.policy, *tiny.trainer, resume).run();
+  return run_tiny(setup, tiny, resume);
 }
 
 // Every file of a folder by its relative path.

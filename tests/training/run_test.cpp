@@ -17,7 +17,7 @@
 namespace moft::test {
 namespace {
 
-TEST(TrainingRun, StoppedAndResumedEqualsUndisturbed) {
+TEST(Run, StoppedAndResumedEqualsUndisturbed) {
   for (const SteeredSet kind : {SteeredSet::kLora, SteeredSet::kFull}) {
     const Scratch scratch;
     TinyRun options = six_steps();
@@ -47,7 +47,7 @@ TEST(TrainingRun, StoppedAndResumedEqualsUndisturbed) {
   }
 }
 
-TEST(TrainingRun, KeepsTheLastCheckpointsAndPublishesThePolicy) {
+TEST(Run, KeepsTheLastCheckpointsAndPublishesThePolicy) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";
   const RunOutcome outcome = run_in(run, scratch.path(), six_steps());
@@ -55,13 +55,13 @@ TEST(TrainingRun, KeepsTheLastCheckpointsAndPublishesThePolicy) {
   for (const fs::path& path : list_checkpoints(run))
     names.push_back(path.filename());
   EXPECT_EQ(names, (std::vector<std::string>{"step-4", "step-6"}));
-  const auto reloaded = load_policy(outcome.policy);
+  const auto reloaded = load_policy(outcome.product);
   EXPECT_EQ(reloaded->names(), (std::vector<std::string>{"a", "b"}));
   // Linked, not copied: one more name for the same bytes.
   EXPECT_TRUE(fs::equivalent(
-      outcome.policy / "model.safetensors",
+      outcome.product / "model.safetensors",
       scratch.path() / "base/model.safetensors"));
-  const std::string card = read_all(outcome.policy / "README.md");
+  const std::string card = read_all(outcome.product / "README.md");
   for (const char* words :
        {"# tiny",
         "tiny-base",
@@ -76,7 +76,7 @@ TEST(TrainingRun, KeepsTheLastCheckpointsAndPublishesThePolicy) {
   }
 }
 
-TEST(TrainingRun, AFinishedRunCanGrow) {
+TEST(Run, AFinishedRunCanGrow) {
   const Scratch scratch;
   TinyRun options = six_steps();
   const fs::path straight = scratch.path() / "straight";
@@ -90,7 +90,7 @@ TEST(TrainingRun, AFinishedRunCanGrow) {
   EXPECT_EQ(read_all(straight / steering), read_all(grown / steering));
 }
 
-TEST(TrainingRun, GoingOnFromAnOlderCheckpointForgetsTheLaterOnes) {
+TEST(Run, GoingOnFromAnOlderCheckpointForgetsTheLaterOnes) {
   const Scratch scratch;
   const TinyRun options = six_steps();
   const fs::path run = scratch.path() / "run";
@@ -98,10 +98,10 @@ TEST(TrainingRun, GoingOnFromAnOlderCheckpointForgetsTheLaterOnes) {
   const std::string masters = read_all(run / "policy/steering.safetensors");
   {
     TinyTraining tiny(scratch.path(), options);
-    RunSetup setup = setup_of(run, tiny);
+    RunSetup setup = setup_of(run);
     setup.stop_requested = [&] { return tiny.trainer->finished_steps() >= 5; };
     const auto older = read_checkpoint(run / "checkpoints/step-4");
-    TrainingRun(setup, *tiny.policy, *tiny.trainer, older).run();
+    run_tiny(setup, tiny, older);
   }
   std::vector<std::string> names;
   for (const fs::path& path : list_checkpoints(run))
@@ -111,7 +111,7 @@ TEST(TrainingRun, GoingOnFromAnOlderCheckpointForgetsTheLaterOnes) {
   EXPECT_EQ(read_all(run / "policy/steering.safetensors"), masters);
 }
 
-TEST(TrainingRun, AGuardStopsItAndNamesTheLastGoodCheckpoint) {
+TEST(Run, AGuardStopsItAndNamesTheLastGoodCheckpoint) {
   const Scratch scratch;
   TinyRun options = six_steps();
   options.training.checkpoint.every = 1;
@@ -149,7 +149,7 @@ std::string alarmed_run(const fs::path& run, const fs::path& scratch) {
 }
 
 // Two of three steps had a KL above the ceiling, fewer than guards.patience.
-TEST(TrainingRun, APolicyInAlarmIsPublishedWithItsAlarm) {
+TEST(Run, APolicyInAlarmIsPublishedWithItsAlarm) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";
   const std::string said = alarmed_run(run, scratch.path());
@@ -163,7 +163,7 @@ TEST(TrainingRun, APolicyInAlarmIsPublishedWithItsAlarm) {
       << said;
 }
 
-TEST(TrainingRun, APolicyInAlarmDoesNotReplaceAnEarlierOne) {
+TEST(Run, APolicyInAlarmDoesNotReplaceAnEarlierOne) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";
   TinyRun good = six_steps();
@@ -178,7 +178,7 @@ TEST(TrainingRun, APolicyInAlarmDoesNotReplaceAnEarlierOne) {
 }
 
 // One step so long that the parameters leave float32.
-TEST(TrainingRun, APolicyThatIsNotFiniteIsNeitherSavedNorPublished) {
+TEST(Run, APolicyThatIsNotFiniteIsNeitherSavedNorPublished) {
   const Scratch scratch;
   TinyRun options = six_steps();
   options.steered_set = SteeredSet::kFull;
@@ -199,18 +199,17 @@ TEST(TrainingRun, APolicyThatIsNotFiniteIsNeitherSavedNorPublished) {
 }
 
 // Memory that runs out in the third step.
-TEST(TrainingRun, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
+TEST(Run, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
   const Scratch scratch;
   TinyRun options = six_steps();
   options.training.evaluation.every = 3;
   TinyTraining tiny(scratch.path(), options);
-  RunSetup setup = setup_of(scratch.path() / "run", tiny);
+  RunSetup setup = setup_of(scratch.path() / "run");
   setup.on_evaluate = [](std::int64_t) -> std::map<std::string, double> {
     throw std::bad_alloc();
   };
-  TrainingRun run(setup, *tiny.policy, *tiny.trainer, {});
   try {
-    run.run();
+    run_tiny(setup, tiny);
     ADD_FAILURE() << "went on";
   } catch (const WorldError& error) {
     const std::string message = error.what();
@@ -225,17 +224,17 @@ TEST(TrainingRun, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
   EXPECT_EQ(list_checkpoints(setup.directory).size(), 1U);
 }
 
-TEST(TrainingRun, EvaluationJoinsTheMetricsOfItsSteps) {
+TEST(Run, EvaluationJoinsTheMetricsOfItsSteps) {
   const Scratch scratch;
   TinyRun options = six_steps();
   options.training.evaluation.every = 3;
   TinyTraining tiny(scratch.path(), options);
-  RunSetup setup = setup_of(scratch.path() / "run", tiny);
+  RunSetup setup = setup_of(scratch.path() / "run");
   setup.on_evaluate = [](std::int64_t step) {
     return std::map<std::string, double>{
         {"evaluation/a", static_cast<double>(step)}};
   };
-  TrainingRun(setup, *tiny.policy, *tiny.trainer, {}).run();
+  run_tiny(setup, tiny);
   const auto lines = timeless_metrics(scratch.path() / "run");
   for (const nlohmann::json& line : lines) {
     const std::int64_t step = line.at("step");
@@ -264,7 +263,7 @@ class FileSizeLimit {
   sighandler_t handler_;
 };
 
-TEST(TrainingRun, AFullDiskLeavesOlderCheckpointsAndNothingHalfWritten) {
+TEST(Run, AFullDiskLeavesOlderCheckpointsAndNothingHalfWritten) {
   const Scratch scratch;
   TinyRun options = six_steps();
   const fs::path run = scratch.path() / "run";
@@ -286,7 +285,7 @@ TEST(TrainingRun, AFullDiskLeavesOlderCheckpointsAndNothingHalfWritten) {
   EXPECT_TRUE(run_in(run, scratch.path(), options).finished);
 }
 
-TEST(TrainingRun, DamagedCheckpointsAreRefused) {
+TEST(Run, DamagedCheckpointsAreRefused) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";
   const RunOutcome outcome = run_in(run, scratch.path(), six_steps(), 2);

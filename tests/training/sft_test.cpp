@@ -7,7 +7,8 @@
 #include "moft/checkpoints/safetensors.h"
 #include "moft/generation/generate.h"
 #include "moft/models/random/initialise.h"
-#include "moft/training/sft/run.h"
+#include "moft/training/run.h"
+#include "moft/training/sft/trainer.h"
 
 #include "tests/support/tensors.h"
 #include "tests/support/tiny_model.h"
@@ -214,13 +215,23 @@ struct RunFiles {
   fs::path base;
 };
 
-RunSetup setup_of(const fs::path& directory, const fs::path& base) {
+RunSetup setup_of(const fs::path& directory, Finetuning& tiny) {
   fs::create_directories(directory);
   RunSetup setup;
   setup.directory = directory;
   setup.recipe = "name: test\n";
-  setup.base_path = base;
+  setup.kind = RunKind::kSft;
+  setup.on_evaluate = [&tiny](std::int64_t) { return tiny.trainer.evaluate(); };
   return setup;
+}
+
+RunOutcome run_in(
+    const RunSetup& setup,
+    const RunFiles& files,
+    Finetuning& tiny,
+    const std::optional<Checkpoint>& resume = std::nullopt) {
+  ModelPublisher publisher(tiny.policy, sft_steering(), files.base);
+  return Run(setup, tiny.trainer, publisher, resume).run();
 }
 
 std::map<std::string, at::Tensor> copies_of(const SteeredPolicy& policy) {
@@ -239,19 +250,14 @@ TEST_P(FromNothing, AStoppedRunGoesOnToTheSameBits) {
   options.checkpoint.every = 2;
 
   Finetuning straight(random_model(GetParam()), four_pairs(), options);
-  SftRun whole(
-      setup_of(scratch.path() / "whole", files.base),
-      straight.policy,
-      straight.trainer,
-      std::nullopt);
-  ASSERT_TRUE(whole.run().finished);
+  const RunSetup whole = setup_of(scratch.path() / "whole", straight);
+  ASSERT_TRUE(run_in(whole, files, straight).finished);
 
   const fs::path directory = scratch.path() / "parts";
   Finetuning first(random_model(GetParam()), four_pairs(), options);
-  RunSetup setup = setup_of(directory, files.base);
+  RunSetup setup = setup_of(directory, first);
   setup.stop_requested = [&] { return first.trainer.finished_steps() == 3; };
-  const RunOutcome stopped =
-      SftRun(setup, first.policy, first.trainer, std::nullopt).run();
+  const RunOutcome stopped = run_in(setup, files, first);
   EXPECT_FALSE(stopped.finished);
   EXPECT_EQ(stopped.step, 3);
   ASSERT_TRUE(stopped.checkpoint.has_value());
@@ -259,12 +265,8 @@ TEST_P(FromNothing, AStoppedRunGoesOnToTheSameBits) {
   // Other random weights: all must come from the checkpoint.
   Finetuning second(random_model(GetParam(), 9), four_pairs(), options);
   const Checkpoint checkpoint = read_checkpoint(*stopped.checkpoint);
-  SftRun rest(
-      setup_of(directory, files.base),
-      second.policy,
-      second.trainer,
-      checkpoint);
-  ASSERT_TRUE(rest.run().finished);
+  ASSERT_TRUE(
+      run_in(setup_of(directory, second), files, second, checkpoint).finished);
 
   const auto expected = copies_of(straight.policy);
   for (const auto& [name, tensor] : copies_of(second.policy))
@@ -278,13 +280,9 @@ TEST_P(FromNothing, TheModelReadBackGivesTheSameLogits) {
   const Scratch scratch;
   const RunFiles files(scratch.path());
   Finetuning tiny(random_model(GetParam()), four_pairs(), quick(3));
-  SftRun run(
-      setup_of(scratch.path() / "run", files.base),
-      tiny.policy,
-      tiny.trainer,
-      std::nullopt);
-  const RunOutcome outcome = run.run();
-  EXPECT_TRUE(fs::exists(outcome.policy / "spiece.model"));
+  const RunOutcome outcome =
+      run_in(setup_of(scratch.path() / "run", tiny), files, tiny);
+  EXPECT_TRUE(fs::exists(outcome.product / "spiece.model"));
 
   ScoreBatch batch;
   for (const SftPair& pair : tiny.pairs) {
@@ -295,7 +293,7 @@ TEST_P(FromNothing, TheModelReadBackGivesTheSameLogits) {
   at::NoGradGuard no_gradient;
   const at::Tensor trained = tiny.policy.model().completion_logits(
       batch, RowSteering::uniform(tiny.policy.coefficients_of(sft_steering())));
-  const LoadedModel read_back = load_language_model(outcome.policy);
+  const LoadedModel read_back = load_language_model(outcome.product);
   const at::Tensor found =
       read_back.model->completion_logits(batch, RowSteering::reference(0));
   EXPECT_TRUE(same_bits(found, trained));

@@ -2,9 +2,7 @@
 // so. Paper, algorithm 1, under every way of bringing the KL in.
 #include <gtest/gtest.h>
 
-#include "moft/training/run.h"
-
-#include "tests/training/support.h"
+#include "tests/training/run_support.h"
 
 namespace moft::test {
 namespace {
@@ -172,12 +170,9 @@ TEST_F(Ties, TheRunSaysThatTheRewardsDoNotVary) {
     run.training.steps = 10;
     run.training.checkpoint.every.reset();
     TinyTraining tiny(scratch_.path(), run);
-    RunSetup setup;
-    setup.directory = scratch_.path() / (tied ? "tied" : "free");
-    std::filesystem::create_directories(setup.directory);
-    setup.base_path = tiny.base;
+    const RunSetup setup = setup_of(scratch_.path() / (tied ? "tied" : "free"));
     testing::internal::CaptureStderr();
-    TrainingRun(setup, *tiny.policy, *tiny.trainer, {}).run();
+    run_tiny(setup, tiny);
     const std::string said = testing::internal::GetCapturedStderr();
     const auto says = [&](const char* words) {
       return said.find(words) != std::string::npos;

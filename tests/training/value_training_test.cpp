@@ -9,7 +9,7 @@
 
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_t5.h"
-#include "tests/training/support.h"
+#include "tests/training/run_support.h"
 
 namespace moft::test {
 namespace {
@@ -69,7 +69,8 @@ std::vector<std::vector<double>> fresh_values(
     const std::vector<TrainingSample>& samples,
     std::int64_t outputs) {
   const at::NoGradGuard no_gradient;
-  const ValueModel model(load_language_model(base).model, outputs);
+  const HeadedModel model =
+      make_value_model(load_language_model(base).model, outputs);
   const bool conditioned =
       tiny.trainer->options().value.prompt == ValuePrompt::kConditioned;
   std::vector<std::vector<double>> result;
@@ -81,7 +82,7 @@ std::vector<std::vector<double>> fresh_values(
       prompt = tiny.policy->conditioned_prompt(
           tiny.trainer->prompt(place), sample.steering);
     }
-    const at::Tensor row = model.values({prompt})[0].to(at::kDouble);
+    const at::Tensor row = model.forward({prompt})[0].to(at::kDouble);
     std::vector<double> values;
     for (std::int64_t i = 0; i < outputs; ++i)
       values.push_back(row[i].item<double>());
@@ -205,20 +206,14 @@ TEST_P(ValueTraining, StoppedAndResumedEqualsUndisturbed) {
   options.training.checkpoint.every = 2;
   const auto go = [&](const fs::path& directory, std::int64_t stop_after) {
     const auto tiny = make(options);
-    fs::create_directories(directory);
-    RunSetup setup;
-    setup.directory = directory;
-    setup.recipe = "name: tiny\n";
-    setup.base_path = tiny->base;
-    setup.card.name = "tiny";
-    setup.card.base_model = "tiny-base";
+    RunSetup setup = setup_of(directory);
     setup.stop_requested = [&] {
       return tiny->trainer->finished_steps() >= stop_after;
     };
     std::optional<Checkpoint> resume;
     const auto found = list_checkpoints(directory);
     if (!found.empty()) resume = read_checkpoint(found.back());
-    return TrainingRun(setup, *tiny->policy, *tiny->trainer, resume).run();
+    return run_tiny(setup, *tiny, resume);
   };
   const fs::path straight = scratch_.path() / "straight";
   const fs::path broken = scratch_.path() / "broken";

@@ -1,8 +1,8 @@
+// What has to hold between the settings of `moft sft`.
 #include "moft/training/sft/options.h"
 
 #include "moft/core/errors.h"
 #include "moft/data/prompt_template.h"
-#include "moft/training/update_checks.h"
 
 namespace moft {
 namespace {
@@ -32,17 +32,7 @@ void SftDataOptions::check(const std::string& path) const {
 }
 
 void SftOptions::check(const std::string& path) const {
-  // With epochs the steps are known once the pairs are read.
-  check_update(optimizer, schedule, epochs ? kUnknownSteps : steps, path);
-  if (gradient_accumulation > pairs_per_step) {
-    throw_caller_error(
-        "{}gradient_accumulation is {}; give at most {}pairs_per_step, which "
-        "is {}",
-        path,
-        gradient_accumulation,
-        path,
-        pairs_per_step);
-  }
+  check_updates(path, "pairs_per_step", pairs_per_step);
 }
 
 }  // namespace moft

@@ -9,7 +9,7 @@
 #include "moft/core/fields.h"
 #include "moft/data/too_long.h"
 #include "moft/models/random/options.h"
-#include "moft/training/training_options.h"
+#include "moft/training/update_options.h"
 
 namespace moft {
 
@@ -22,7 +22,7 @@ struct SftModelOptions {
   void fields(V& v) {
     v("path",
       path,
-      Help{"a model to go on from: a Hugging Face directory or a GGUF file"},
+      Help{"a model to finetune: a Hugging Face directory or a GGUF file"},
       Path{});
     v("random",
       random,
@@ -92,33 +92,39 @@ struct SftEvaluationOptions {
     v("every",
       every,
       Help{
-          "held-out loss after every so many, and at the end; null: only at "
-          "the end",
+          "measure the held-out loss every N steps and at the end; null: only "
+          "at the end",
           "steps"},
       at_least(1));
     v("pairs",
       pairs,
-      Help{"held-out pairs used, from the first", "pairs"},
+      Help{"number of held-out pairs used, the first ones", "pairs"},
       at_least(1));
   }
 };
 
-struct SftOptions {
-  std::int64_t seed = 1;
-  std::int64_t steps = 1000;
-  std::optional<double> epochs;
+// What to change when a step does not fit into memory.
+inline constexpr const char* kSftMemoryCure =
+    "lower sft.pairs_per_step, data.max_prompt_tokens or "
+    "data.max_completion_tokens, raise sft.gradient_accumulation, or take a "
+    "smaller model";
+
+struct SftOptions : UpdateOptions {
+  SftOptions() {
+    steps = 1000;
+    checkpoint.every = 100;
+  }
+
   std::int64_t pairs_per_step = 32;
-  std::int64_t gradient_accumulation = 1;
-  std::optional<double> gradient_clip = 1.0;
-  OptimizerOptions optimizer;
-  ScheduleOptions schedule;
   SftEvaluationOptions evaluation;
-  CheckpointOptions checkpoint{.every = 100};
 
   template <class V>
   void fields(V& v) {
-    v("seed", seed, Help{"of every random draw"}, at_least(0));
-    v("steps", steps, Help{"updates of the model", "steps"}, between(1, 1e9));
+    v("seed", seed, Help{"random seed"}, at_least(0));
+    v("steps",
+      steps,
+      Help{"number of updates of the model", "steps"},
+      between(1, 1e9));
     v("epochs",
       epochs,
       Help{
@@ -129,22 +135,9 @@ struct SftOptions {
       above_up_to(0, 1e6));
     v("pairs_per_step",
       pairs_per_step,
-      Help{"the batch of an update", "pairs"},
+      Help{"number of pairs in an update", "pairs"},
       between(1, 1e6));
-    v("gradient_accumulation",
-      gradient_accumulation,
-      Help{
-          "parts that a step is computed in, pairs of like lengths together; "
-          "more need less memory and give the same update",
-          "parts"},
-      between(1, 1e6));
-    v("gradient_clip",
-      gradient_clip,
-      Help{"largest norm of the gradient over all parameters; null: not "
-           "clipped"},
-      above(0));
-    v("optimizer", optimizer, Help{"of all parameters"});
-    v("schedule", schedule, Help{"the learning rate over the steps"});
+    update_fields(v);
     v("evaluation", evaluation, Help{"the loss on held-out pairs"});
     v("checkpoint", checkpoint, Help{"saved states to resume from"});
   }

@@ -1,12 +1,15 @@
+// Likelihood of completions, its gradient and the update.
 #include "moft/training/sft/trainer.h"
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <ATen/core/grad_mode.h>
 
-#include "moft/algorithms/clip.h"
+#include "moft/core/errors.h"
 #include "moft/kernels/token_log_probs.h"
+#include "moft/training/apply_update.h"
 
 namespace moft {
 namespace {
@@ -55,11 +58,16 @@ at::Tensor log_probs_of(
       {.overwrite_logits = true});
 }
 
-// Held-out pairs are scored so many at once.
+// Number of held-out pairs scored at once.
 constexpr std::size_t kScoredAtOnce = 16;
 
 std::size_t epoch_size(const SftInputs& inputs) {
   return inputs.train->size();
+}
+
+void require_finite_loss(double loss) {
+  if (std::isfinite(loss)) return;
+  throw_world_error("the loss is {}; lower sft.optimizer.learning_rate", loss);
 }
 
 }  // namespace
@@ -84,11 +92,29 @@ SftTrainer::SftTrainer(SftInputs inputs, SftOptions options)
       shuffler_(
           static_cast<std::uint64_t>(options_.seed),
           epoch_size(inputs),
-          inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile) {
-  std::vector<TrainedTensor> parameters;
-  for (const auto& entry : inputs_.policy->conditioning()->trained())
-    parameters.push_back({entry.name, entry.master, entry.decays});
-  optimizer_ = make_optimizer(std::move(parameters), options_.optimizer);
+          inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile),
+      optimizer_(make_optimizer(
+          *inputs_.policy->conditioning(), options_.optimizer)) {}
+
+RunOptions SftTrainer::run_options() const {
+  RunOptions run;
+  run.section = "sft";
+  run.memory_cure = kSftMemoryCure;
+  run.steps = options_.steps;
+  run.schedule = options_.schedule.kind;
+  run.checkpoint = options_.checkpoint;
+  run.evaluate_every = options_.evaluation.every;
+  run.evaluate_at_the_end = true;
+  run.log_samples = 0;
+  run.objectives = inputs_.policy->names();
+  using Format = ProgressFigure::Format;
+  run.progress = {
+      {"loss", "loss", Format::kNumber, 4},
+      {"held_out", "held_out/loss", Format::kNumber, 4},
+      {"grad_norm", "grad_norm"},
+      {"epoch", "epoch"},
+      {"tokens_per_second", "tokens_per_second"}};
+  return run;
 }
 
 std::vector<const SftPair*> SftTrainer::draw() {
@@ -128,28 +154,20 @@ StepResult SftTrainer::step() {
   StepResult result;
   result.step = step_ + 1;
   const TokenLikelihood likelihood = differentiate(draw());
+  require_finite_loss(likelihood.loss());
   result.times.policy = seconds_since(start);
-  at::NoGradGuard no_gradient;
   Conditioning& conditioning = *inputs_.policy->conditioning();
-  std::vector<ScaledGradient> gradients;
-  for (const TrainedParameter& entry : conditioning.trained())
-    gradients.push_back({entry.gradient, entry.coefficient});
-  const ClippedNorm clipped = clip_by_global_norm(
-      optimizer_->parameters(), gradients, options_.gradient_clip);
-  const double rate = learning_rate_at(
-      make_schedule(
-          options_.optimizer.learning_rate, options_.schedule, options_.steps),
-      step_);
-  optimizer_->step(gradients, rate, clipped.factor);
+  const double rate = learning_rate_at(options_, step_);
+  const double norm =
+      apply_update(*optimizer_, conditioning, options_.gradient_clip, rate);
   conditioning.zero_gradient();
-  conditioning.masters_changed();
   ++step_;
   const double seconds = seconds_since(start);
   result.times.optimizer = seconds - result.times.policy;
   const auto seen = static_cast<double>(step_ * options_.pairs_per_step);
   result.metrics = {
       {"loss", likelihood.loss()},
-      {"grad_norm", clipped.norm},
+      {"grad_norm", norm},
       {"learning_rate", rate},
       {"tokens", static_cast<double>(likelihood.tokens)},
       {"epoch", seen / static_cast<double>(epoch_size(inputs_))},
@@ -179,10 +197,17 @@ TokenLikelihood SftTrainer::held_out() const {
   return likelihood;
 }
 
+std::map<std::string, double> SftTrainer::evaluate() const {
+  const double loss = held_out().loss();
+  require_finite_loss(loss);
+  return {{"held_out/loss", loss}};
+}
+
 TrainerState SftTrainer::state() const {
   TrainerState state;
   state.step = step_;
   state.cursor = shuffler_.cursor();
+  state.masters = inputs_.policy->conditioning()->tensors();
   state.optimizer = optimizer_->export_state();
   return state;
 }
@@ -191,6 +216,7 @@ void SftTrainer::restore(const TrainerState& state) {
   step_ = state.step;
   shuffler_.seek(state.cursor);
   optimizer_->import_state(state.optimizer);
+  restore_masters(state.masters, *inputs_.policy->conditioning());
 }
 
 }  // namespace moft

@@ -5,7 +5,7 @@
 //   clip -> optimizer
 //
 // The mean is over the completion tokens of the whole batch, end tokens
-// included: every token counts the same, whatever pair it stands in. Prompt
+// included: every token counts the same, whatever pair it is in. Prompt
 // tokens and padding never count: there are logits for completion tokens
 // alone. Parts of a step (gradient_accumulation) divide by the batch's token
 // count, so that their gradients add up to that of one part.
@@ -20,11 +20,11 @@
 #include <memory>
 #include <vector>
 
+#include "moft/algorithms/optimizer.h"
 #include "moft/data/shuffler.h"
 #include "moft/generation/steered_policy.h"
-#include "moft/training/make_optimizer.h"
-#include "moft/training/online.h"
 #include "moft/training/sft/pairs.h"
+#include "moft/training/trainer.h"
 
 namespace moft {
 
@@ -51,25 +51,26 @@ struct SftInputs {
   bool shuffle = true;
 };
 
-class SftTrainer {
+class SftTrainer : public Trainer {
  public:
   // What `inputs` points to must outlive the trainer.
   SftTrainer(SftInputs inputs, SftOptions options);
 
   // Metrics: loss, grad_norm, learning_rate, tokens, epoch, tokens_per_second,
   // step_time.
-  StepResult step();
+  StepResult step() override;
   // Loss and gradient of a batch as a step computes them; the gradient stays
   // with the policy's conditioning.
   TokenLikelihood differentiate(std::vector<const SftPair*> batch);
   // Loss over the first options().evaluation.pairs held-out pairs.
   TokenLikelihood held_out() const;
+  // The same as metrics, for a run: held_out/loss. WorldError unless finite.
+  std::map<std::string, double> evaluate() const;
 
-  std::int64_t finished_steps() const { return step_; }
-  const SftOptions& options() const { return options_; }
-  TrainerState state() const;
-  // The masters are restored through the policy's conditioning.
-  void restore(const TrainerState& state);
+  std::int64_t finished_steps() const override { return step_; }
+  RunOptions run_options() const override;
+  TrainerState state() const override;
+  void restore(const TrainerState& state) override;
 
  private:
   std::vector<const SftPair*> draw();

@@ -1,0 +1,67 @@
+// Clipping, the optimizer's step, and masters from a checkpoint.
+#include "moft/training/apply_update.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "moft/algorithms/clip.h"
+#include "moft/core/errors.h"
+#include "moft/training/make_optimizer.h"
+
+namespace moft {
+
+std::unique_ptr<Optimizer> make_optimizer(
+    const Conditioning& conditioning, const OptimizerOptions& options) {
+  std::vector<TrainedTensor> parameters;
+  for (const TrainedParameter& entry : conditioning.trained())
+    parameters.push_back({entry.name, entry.master, entry.decays});
+  return make_optimizer(std::move(parameters), options);
+}
+
+double learning_rate_at(const UpdateOptions& options, std::int64_t step) {
+  return learning_rate_at(
+      make_schedule(
+          options.optimizer.learning_rate, options.schedule, options.steps),
+      step);
+}
+
+double apply_update(
+    Optimizer& optimizer,
+    Conditioning& conditioning,
+    std::optional<double> clip,
+    std::optional<double> rate) {
+  const at::NoGradGuard no_gradient;
+  std::vector<ScaledGradient> gradients;
+  for (const TrainedParameter& entry : conditioning.trained())
+    gradients.push_back({entry.gradient, entry.coefficient});
+  const ClippedNorm clipped =
+      clip_by_global_norm(optimizer.parameters(), gradients, clip);
+  if (!rate) return clipped.norm;
+  optimizer.step(gradients, *rate, clipped.factor);
+  conditioning.masters_changed();
+  return clipped.norm;
+}
+
+void restore_masters(const NamedTensors& masters, Conditioning& conditioning) {
+  std::size_t used = 0;
+  conditioning.load(
+      [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+        const auto found = masters.find(name);
+        if (found == masters.end() || found->second.sizes() != shape ||
+            found->second.scalar_type() != at::kFloat) {
+          throw_caller_error(
+              "tensor '{}' is missing or has another shape; resume with the "
+              "recipe that wrote it",
+              name);
+        }
+        ++used;
+        return found->second;
+      });
+  if (used == masters.size()) return;
+  throw_caller_error(
+      "there are {} tensors, but the recipe trains {}; resume with the recipe "
+      "that wrote them",
+      masters.size(),
+      used);
+}
+
+}  // namespace moft
