@@ -1,7 +1,8 @@
-// The reward for a regular expression.
+// The reward kind `regex`.
 #include "moft/rewards/regex_reward.h"
 
 #include "moft/core/errors.h"
+#include "moft/rewards/reward_context.h"
 
 namespace moft {
 
@@ -31,6 +32,17 @@ std::vector<double> RegexReward::compute(
     values.push_back(is_found(batch.completions[row], row) != invert_ ? 1 : 0);
   }
   return values;
+}
+
+RewardKind regex_kind() {
+  return RewardKindOf<RegexOptions>{
+      .name = "regex",
+      .help = "whether a regular expression is found",
+      .make =
+          [](const RegexOptions& options, RewardContext& context) {
+            return std::make_shared<RegexReward>(context.objective(), options);
+          },
+  };
 }
 
 }  // namespace moft
