@@ -213,7 +213,7 @@ void run_mixing(const Flags& flags) {
         kFresh);
     report(name, kRows * kFresh, "tokens", timings, 0.0);
   };
-  const auto plain = reference_coefficients(2);
+  const auto plain = Coefficients::frozen_reference();
   const auto weighting = next_weighting();
   // Alternating, because other work on the machine comes and goes.
   Timings times[3];

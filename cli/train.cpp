@@ -213,6 +213,12 @@ class TrainCommand : public Command {
         counts.trained == counts.policy ? "" : " and frozen",
         counts.trained,
         counts.policy);
+    const std::int64_t steerings = steerings_per_step(recipe_.training);
+    log_info(
+        "rollout     {}: {}",
+        steerings == 1 ? "one steering"
+                       : fmt::format("up to {} steerings", steerings),
+        policy.steering_way(steerings));
     print_knobs(policy);
     log_info("examples    {}; {} steps", examples, recipe_.training.steps);
     const std::string changed = examples_.report.describe();

@@ -171,4 +171,8 @@ struct ConditioningOptions {
   void check(const std::string& path) const;
 };
 
+// The KL strengths that a policy trained at `kl_strength` answers to: from
+// alpha_min, or from its training strength where the options give none.
+KlRange kl_range(const ConditioningOptions& options, double kl_strength);
+
 }  // namespace moft

@@ -281,6 +281,14 @@ Report evaluate_policy(
       .run();
 }
 
+std::int64_t evaluated_steerings(
+    std::size_t objectives, const EvaluateOptions& options) {
+  const auto cover =
+      simplex_cover(objectives, static_cast<std::size_t>(options.weightings));
+  const std::size_t alphas = std::max<std::size_t>(1, options.alphas.size());
+  return static_cast<std::int64_t>(cover.size() * alphas) + 1;
+}
+
 std::vector<double> spread_alphas(const KlRange& range, std::int64_t count) {
   const bool single = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
   if (count < 2 || single) return {range.alpha_min()};

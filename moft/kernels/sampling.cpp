@@ -1,3 +1,4 @@
+// Draws each row on its own, on the CPU.
 #include "moft/kernels/sampling.h"
 
 #include <algorithm>
@@ -8,8 +9,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
-#include "moft/kernels/batched.h"
 #include "moft/kernels/parallel.h"
+#include "moft/kernels/sampling_aten.h"
 #include "moft/kernels/simd/table.h"
 
 namespace moft::kernels {
@@ -239,8 +240,8 @@ Samples sample_rows(
   const at::NoGradGuard no_grad;
   check_rows(logits, options, uniforms);
   if (!logits.device().is_cpu() && options.size() == 1 && logits.size(0) > 0 &&
-      can_sample_batched(options[0], logits.size(1))) {
-    return sample_rows_batched(logits, options[0], uniforms);
+      can_sample_aten(options[0], logits.size(1))) {
+    return sample_rows_aten(logits, options[0], uniforms);
   }
   const auto local = logits.to(at::kCPU, at::kFloat).contiguous();
   const auto rows = local.size(0), vocabulary = local.size(1);

@@ -67,10 +67,7 @@ void Recipe::check_knobs(const std::string& path) const {
   }
   if (sampled) {
     AlphaSampler(
-        training.kl_sampler,
-        KlRange(
-            conditioning.alpha_min.value_or(training.kl_strength),
-            conditioning.f_mix));
+        training.kl_sampler, kl_range(conditioning, training.kl_strength));
   }
   if (conditioning.steered_set != SteeredSet::kNone) return;
   if (!conditioning.prompt && objectives.size() > 1) {

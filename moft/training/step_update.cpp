@@ -209,9 +209,9 @@ void OnlineTrainer::score_reference(
     const StepPart& part, PartScores& scores) const {
   at::NoGradGuard no_gradient;
   LanguageModel& model = inputs_.policy->model();
-  const auto objectives = static_cast<std::int64_t>(inputs_.objectives->size());
   const at::Tensor logits = model.completion_logits(
-      part.reference_score, RowSteering::reference(objectives));
+      part.reference_score,
+      RowSteering::uniform(Coefficients::frozen_reference()));
   scores.reference_log_probs = kernels::selected_log_probs(
       logits,
       long_tensor(part.targets).to(logits.device()),

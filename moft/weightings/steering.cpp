@@ -63,8 +63,9 @@ Coefficients::Coefficients(double beta, const Weighting& w) {
   }
 }
 
-Coefficients Coefficients::frozen_reference(std::size_t copies) {
-  Coefficients coefficients(1.0, Weighting::uniform(copies));
+Coefficients Coefficients::frozen_reference() {
+  Coefficients coefficients;
+  coefficients.values_ = {1.0};
   coefficients.frozen_reference_ = true;
   return coefficients;
 }

@@ -75,15 +75,18 @@ class Coefficients {
  public:
   Coefficients() = default;
   Coefficients(double beta, const Weighting& w);
-  // c = (1, 0, .., 0), and parameters outside S as the reference has them. (A
-  // steering with beta 1 has the same c, but the policy's shared parameters.)
-  static Coefficients frozen_reference(std::size_t copies);
+  // The frozen reference, of any number of copies: c = (1, 0, .., 0), and
+  // parameters outside S as the reference has them. (A steering with beta 1 has
+  // the same c, but the policy's shared parameters.)
+  static Coefficients frozen_reference();
 
   bool is_frozen_reference() const { return frozen_reference_; }
   std::size_t copies() const { return values_.size() - 1; }
   double reference() const { return values_[0]; }
-  double copy(std::size_t i) const { return values_[i + 1]; }
-  // (c_0, c_1, .., c_m)
+  double copy(std::size_t i) const {
+    return frozen_reference_ ? 0.0 : values_[i + 1];
+  }
+  // (c_0, c_1, .., c_m); of the frozen reference c_0 alone.
   const std::vector<double>& values() const { return values_; }
 
   bool operator==(const Coefficients&) const = default;

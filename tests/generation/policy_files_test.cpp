@@ -304,7 +304,7 @@ TEST_F(PlainModelTest, AGgufFileIsTheModelOfItsDirectory) {
   const LoadedModel directory = load_language_model(
       fs::path(MOFT_SOURCE_DIR) / "tests/reference/models/llama_gguf");
   const ScoreBatch batch = tiny_batch();
-  const auto reference = RowSteering::reference(0);
+  const auto reference = RowSteering::uniform(Coefficients::frozen_reference());
   const at::Tensor logits_of_file = logits(*loaded.model, batch, reference);
   EXPECT_TRUE(
       same_bits(logits_of_file, logits(*directory.model, batch, reference)));
@@ -334,8 +334,14 @@ TEST_F(PlainModelTest, APolicyOfASplitGgufComesBack) {
       load_language_model(first.parent_path() / "linear.gguf");
   const ScoreBatch batch = tiny_batch();
   EXPECT_TRUE(same_bits(
-      logits(*opened->base().model, batch, RowSteering::reference(2)),
-      logits(*whole.model, batch, RowSteering::reference(0))));
+      logits(
+          *opened->base().model,
+          batch,
+          RowSteering::uniform(Coefficients::frozen_reference())),
+      logits(
+          *whole.model,
+          batch,
+          RowSteering::uniform(Coefficients::frozen_reference()))));
 }
 
 // A base in bf16, as new versions of transformers write it.

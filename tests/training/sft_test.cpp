@@ -295,11 +295,11 @@ TEST_P(FromNothing, TheModelReadBackGivesTheSameLogits) {
   const at::Tensor trained = tiny.policy.model().completion_logits(
       batch, RowSteering::uniform(tiny.policy.coefficients_of(sft_steering())));
   const LoadedModel read_back = load_language_model(outcome.product);
-  const at::Tensor found =
-      read_back.model->completion_logits(batch, RowSteering::reference(0));
+  const at::Tensor found = read_back.model->completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
   EXPECT_TRUE(same_bits(found, trained));
-  const at::Tensor start =
-      tiny.policy.model().completion_logits(batch, RowSteering::reference(1));
+  const at::Tensor start = tiny.policy.model().completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
   EXPECT_GT(distance(trained, start), 0.01);
 }
 

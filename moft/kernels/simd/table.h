@@ -54,11 +54,12 @@ struct Entries {
   std::int64_t count;
 };
 
-// One query head over two runs, the older one first; scratch holds the sum of
-// both counts plus 16 floats.
+// One query head over runs of entries, the oldest first; scratch holds the sum
+// of their counts plus 16 floats.
 struct Attention {
   const float* q;
-  Entries runs[2];
+  const Entries* runs;
+  std::int64_t run_count;
   std::int64_t width;
   float scale;
   const float* bias;  // one number per entry, added to the scores, or null
