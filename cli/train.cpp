@@ -269,7 +269,7 @@ class TrainCommand : public Command {
     }
   }
 
-  void print_value(const ValueModel& value) const {
+  void print_value(const HeadedModel& value) const {
     const ValueOptions& options = recipe_.training.value;
     log_info(
         "value       a network of {} parameters, {} from the {} prompt, "

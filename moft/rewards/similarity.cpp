@@ -41,7 +41,7 @@ TextEmbedder::TextEmbedder(
     const std::filesystem::path& directory, at::Device device)
     : tokenizer_(load_tokenizer(directory)),
       encoder_(bert::load_sentence_encoder(directory, device)) {
-  check_fit(directory, *tokenizer_, encoder_.model().config().vocab_size);
+  check_fit(directory, *tokenizer_, encoder_.info().vocabulary);
 }
 
 at::Tensor TextEmbedder::embed(
@@ -117,9 +117,9 @@ at::Tensor SimilarityReward::target_embedding(
   }
   const auto on_long = [&](std::size_t, std::int64_t tokens) {
     const std::string what =
-        target_.field ? "the field " + quote_text(*target_.field) + " of " +
-                            where
-                      : std::string("the text to compare with");
+        target_.field
+            ? "the field " + quote_text(*target_.field) + " of " + where
+            : std::string("the text to compare with");
     warn_once(warned_of_target_, what, tokens);
   };
   const at::Tensor embedding = embedder_->embed({text}, on_long)[0];
@@ -146,8 +146,7 @@ std::vector<double> SimilarityReward::compute(
   if (rows.empty()) return values;
   const auto on_long = [&](std::size_t answer, std::int64_t tokens) {
     const Example& example = *batch.examples[rows[answer]];
-    warn_once(
-        warned_of_answer_, "the completion for " + example.where, tokens);
+    warn_once(warned_of_answer_, "the completion for " + example.where, tokens);
   };
   const at::Tensor cosines =
       (embedder_->embed(answers, on_long).to(at::kDouble) *

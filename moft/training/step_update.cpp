@@ -227,7 +227,7 @@ void OnlineTrainer::score_policy(
     PartScores& scores,
     bool last_use) const {
   LanguageModel& model = inputs_.policy->model();
-  const at::Device device = model.steerable().parameters.at(0)->device();
+  const at::Device device = model.device();
   const auto steering =
       RowSteering::per_row(part.coefficients, part.coefficients_of, device);
   const at::Tensor logits = model.completion_logits(part.score, steering);

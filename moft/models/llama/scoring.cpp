@@ -103,7 +103,7 @@ at::Tensor packed_features(const ScoreBatch& batch) {
 
 }  // namespace
 
-at::Tensor LlamaModel::completion_logits(
+at::Tensor LlamaModel::completion_states(
     const ScoreBatch& batch, const RowSteering& steering) {
   for (std::size_t row = 0; row < batch.completions.size(); ++row) {
     const auto& prompt =
@@ -148,7 +148,8 @@ at::Tensor LlamaModel::completion_logits(
   }
   hidden = run_layers(hidden, frozen, config_.layers, pass);
   const at::Tensor predicts = index_tensor(packed.predicts, device_);
-  return head(hidden.index_select(0, predicts), pass.steering.select(predicts));
+  return final_states(
+      hidden.index_select(0, predicts), pass.steering.select(predicts));
 }
 
 }  // namespace moft
