@@ -11,13 +11,13 @@
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/generation/steered_policy.h"
-#include "moft/rewards/objectives.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/start.h"
+#include "moft/rewards/make_objectives.h"
 
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/recipe.h"
-#include "cli/start.h"
-#include "cli/recipe_examples.h"
 
 namespace moft {
 

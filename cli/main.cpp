@@ -13,11 +13,11 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/memory.h"
+#include "moft/recipes/recipe_reference.h"
 #include "moft/training/sft/options.h"
 #include "moft/training/training_options.h"
 
 #include "cli/command.h"
-#include "cli/recipe.h"
 #include "cli/signals.h"
 
 namespace moft {

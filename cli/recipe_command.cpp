@@ -6,14 +6,15 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_draws.h"
+#include "moft/recipes/recipe_reference.h"
+#include "moft/recipes/sft_recipe.h"
+#include "moft/recipes/start.h"
 
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/preflight.h"
-#include "cli/recipe.h"
-#include "cli/recipe_draws.h"
-#include "cli/sft_recipe.h"
-#include "cli/start.h"
 
 namespace moft {
 
@@ -118,7 +119,13 @@ class RecipeCommand : public Command {
       const Findings& findings,
       const std::string& counts) {
     if (findings.good()) fmt::print("{}: good; {}\n", source.place, counts);
-    findings.print();
+    for (const auto& [what, found] : findings.notes())
+      fmt::print("{:<11} {}\n", what, found);
+    std::fflush(stdout);
+    for (const std::string& sentence : findings.warnings())
+      fmt::print(stderr, "moft: warning: {}\n", sentence);
+    for (const std::string& sentence : findings.problems())
+      fmt::print(stderr, "moft: {}\n", sentence);
     return findings.good() ? 0 : 2;
   }
 

@@ -9,19 +9,19 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/sft_recipe.h"
+#include "moft/recipes/start.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/trainer.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/preflight.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
-#include "cli/sft_recipe.h"
 #include "cli/signals.h"
-#include "cli/start.h"
 
 namespace moft {
 
@@ -31,23 +31,10 @@ namespace fs = std::filesystem;
 
 // What a resumed run may also differ in; see train.cpp.
 constexpr const char* kFreeKeys[] = {
-    "model.path",
-    "model.random.tokenizer",
-    "data.train",
-    "data.evaluation",
-    "sft.steps",
-    "sft.evaluation",
-    "sft.checkpoint"};
+    "sft.steps", "sft.evaluation", "sft.checkpoint"};
 
 bool is_free(const std::string& key) {
   return is_free_key(kFreeKeys, key);
-}
-
-void make_paths_absolute(SftRecipe& recipe) {
-  if (recipe.model.path) make_absolute(*recipe.model.path);
-  if (recipe.model.random) make_absolute(recipe.model.random->tokenizer);
-  make_absolute(recipe.data.train);
-  make_absolute(recipe.data.evaluation);
 }
 
 void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
@@ -67,17 +54,6 @@ RunInputs read_inputs(const SftRecipe& recipe, const SftStart& start) {
   return inputs;
 }
 
-// The paths that it reads, by their keys.
-RunPlan plan_of(const SftRecipe& recipe) {
-  RunPlan plan{RunKind::kSft, {}};
-  plan.add("data.train", recipe.data.train);
-  plan.add("data.evaluation", recipe.data.evaluation);
-  if (recipe.model.path) plan.add("model.path", {*recipe.model.path});
-  if (recipe.model.random)
-    plan.add("model.random.tokenizer", {recipe.model.random->tokenizer});
-  return plan;
-}
-
 class SftCommand : public Command {
  public:
   void declare(Parser& parser) override {
@@ -95,7 +71,7 @@ class SftCommand : public Command {
     refuse_policies(recipe_);
     output_ = settle_output(arguments_.output, recipe_);
     make_paths_absolute(recipe_);
-    const RunPlan plan = plan_of(recipe_);
+    const RunPlan plan = plan_of(RunKind::kSft, recipe_);
     check_output(arguments_.output, output_, plan);
     const Compute compute = use_compute(recipe_.compute);
     SftPreflight ready = check_finetuning(

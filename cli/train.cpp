@@ -10,21 +10,22 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/start.h"
+#include "moft/recipes/train_evaluation.h"
+#include "moft/rewards/make_objectives.h"
 #include "moft/training/online.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/preflight.h"
-#include "cli/recipe.h"
-#include "cli/recipe_examples.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
-#include "cli/start.h"
-#include "cli/train_evaluation.h"
 
 namespace moft {
 
@@ -32,35 +33,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a resumed run may also differ in: it changes no update. Paths are free
-// to move, since the contents are compared by their hashes; `steps` may grow.
+// What a resumed run may also differ in: it changes no update. `steps` may
+// grow.
 constexpr const char* kFreeKeys[] = {
-    "policy.model",
-    "policy.start",
-    "data.train",
-    "data.evaluation",
-    "data.final",
     "training.steps",
     "training.guards",
     "training.evaluation",
     "training.checkpoint",
-    "training.log_samples",
-    "training.value.model"};
+    "training.log_samples"};
 
 bool is_free(const std::string& key) {
-  return is_free_key(kFreeKeys, key) || key.ends_with(".similarity.model");
-}
-
-void make_paths_absolute(Recipe& recipe) {
-  make_absolute(recipe.policy.model);
-  if (recipe.policy.start) make_absolute(*recipe.policy.start);
-  make_absolute(recipe.data.train);
-  make_absolute(recipe.data.evaluation);
-  make_absolute(recipe.data.final);
-  if (recipe.training.value.model) make_absolute(*recipe.training.value.model);
-  for (auto& [name, objective] : recipe.objectives) {
-    if (objective.similarity) make_absolute(objective.similarity->model);
-  }
+  return is_free_key(kFreeKeys, key);
 }
 
 // The model of the value network; null when the recipe wants none.
@@ -94,33 +77,8 @@ RunInputs read_inputs(
         "policy.start", steering_file_of(*recipe.policy.start).string());
   }
   inputs.add_files("data.train", recipe.data.train);
-  for (const auto& [name, objective] : recipe.objectives) {
-    if (!objective.similarity) continue;
-    inputs.add_encoder(
-        "objectives." + name + ".similarity.model",
-        objective.similarity->model);
-  }
+  inputs.add_reward_files(recipe.objectives);
   return inputs;
-}
-
-// The paths that it reads, by their keys.
-RunPlan plan_of(const Recipe& recipe) {
-  RunPlan plan{RunKind::kTrain, {}};
-  plan.add("policy.model", {recipe.policy.model});
-  plan.add("data.train", recipe.data.train);
-  plan.add("data.evaluation", recipe.data.evaluation);
-  plan.add("data.final", recipe.data.final);
-  if (recipe.policy.start) plan.add("policy.start", {*recipe.policy.start});
-  if (recipe.training.value.model)
-    plan.add("training.value.model", {*recipe.training.value.model});
-  for (const auto& [name, objective] : recipe.objectives) {
-    if (objective.similarity) {
-      plan.add(
-          "objectives." + name + ".similarity.model",
-          {objective.similarity->model});
-    }
-  }
-  return plan;
 }
 
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
@@ -157,7 +115,7 @@ class TrainCommand : public Command {
   int run() override {
     catch_interrupts();
     prepare();
-    const RunPlan plan = plan_of(recipe_);
+    const RunPlan plan = plan_of(RunKind::kTrain, recipe_);
     check_output(arguments_.output, output_, plan);
     const Compute compute = use_compute(recipe_.compute);
     TrainPreflight ready = check_training(
