@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/conditioning/steered_rows.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/layer_functions.h"
 #include "moft/models/steered_norm.h"

@@ -79,7 +79,7 @@ class T5Model : public LanguageModel {
   // The encoder's states.
   at::Tensor token_states(
       const std::vector<TokenIds>& texts, const RowSteering& steering) override;
-  std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
+  std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
   const T5Config& config() const { return config_; }
 

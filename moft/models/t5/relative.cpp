@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "moft/conditioning/steered_linear.h"
+#include "moft/conditioning/steered_rows.h"
 
 namespace moft {
 

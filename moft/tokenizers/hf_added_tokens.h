@@ -1,5 +1,6 @@
-// The parts of a Hugging Face tokenizer directory, each read by one function.
-// All throw CallerError, naming file and field, for what is not supported.
+// The added tokens of a Hugging Face tokenizer directory.
+// All functions throw CallerError, naming file and field, for what is not
+// supported.
 #pragma once
 
 #include <filesystem>
@@ -10,30 +11,8 @@
 
 #include "moft/tokenizers/json_fields.h"
 #include "moft/tokenizers/pipeline.h"
-#include "moft/tokenizers/pre_tokenizer.h"
-#include "moft/tokenizers/token_decoder.h"
 
 namespace moft {
-
-// -- tokenizer.json ----------------------------------------------------------
-
-std::vector<NormalizerStep> read_normalizer(const JsonField& root);
-// Steps that end in ByteLevel, for byte-level BPE.
-PreTokenizer read_byte_level_pre_tokenizer(const JsonField& root);
-// Steps for tokenizers on characters; none where the file has none.
-PreTokenizer read_piece_pre_tokenizer(const JsonField& root);
-TokenDecoder read_piece_decoder(const JsonField& root);
-// Whether pre-tokenizer or decoder work on bytes.
-bool is_byte_level(const JsonField& root);
-
-// Reads `vocab` of a model: an object of ids, or Unigram's list of pieces.
-std::vector<VocabularyEntry> read_model_vocabulary(const JsonField& model);
-// `type` is BPE, WordPiece or Unigram; `pipeline` has its vocabulary and added
-// tokens.
-std::unique_ptr<const TokenModel> read_model(
-    const JsonField& root, const std::string& type, const Pipeline& pipeline);
-
-// -- added tokens ------------------------------------------------------------
 
 // The added tokens of tokenizer.json and of the files beside it, with the ids
 // and flags that transformers gives them: tokenizer_config.json's
