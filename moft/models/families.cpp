@@ -5,6 +5,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/models/gemma/family.h"
 #include "moft/models/llama/family.h"
 #include "moft/models/t5/family.h"
 
@@ -12,7 +13,8 @@ namespace moft {
 namespace {
 
 std::vector<ModelFamily>& table() {
-  static std::vector<ModelFamily> families{llama_family(), t5_family()};
+  static std::vector<ModelFamily> families{
+      llama_family(), gemma_family(), t5_family()};
   return families;
 }
 

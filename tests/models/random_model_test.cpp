@@ -139,7 +139,7 @@ TEST(RandomModels, RefuseShapesThatCannotBe) {
       "at least as many");
   EXPECT_EQ(
       error_of(small("bert"), tokens()),
-      "model.random.family is 'bert'; give one of llama, t5");
+      "model.random.family is 'bert'; give one of llama, gemma, t5");
   RandomModelTokens none = tokens();
   none.padding = -1;
   EXPECT_EQ(

@@ -1,9 +1,9 @@
 // How Llama-shaped decoders are read from files and drawn at random.
 #include "moft/models/llama/family.h"
 
-#include "moft/core/errors.h"
 #include "moft/models/llama/model.h"
 #include "moft/models/llama/names.h"
+#include "moft/models/random/initialise.h"
 
 namespace moft {
 namespace {
@@ -109,23 +109,6 @@ GgufModel load_gguf(
   return {std::move(model), llama_config_to_json(config)};
 }
 
-void check_random(const RandomModelOptions& options, const std::string& path) {
-  const std::int64_t heads = options.heads;
-  if (heads % options.key_value_heads.value_or(heads) != 0) {
-    throw_caller_error(
-        "{}key_value_heads is {}, which does not divide {}heads = {}",
-        path,
-        *options.key_value_heads,
-        path,
-        heads);
-  }
-  if (options.head_size.value_or(options.width / heads) % 2 != 0) {
-    throw_caller_error(
-        "{}: llama's rotary embeddings need an even head size",
-        path.substr(0, path.size() - 1));
-  }
-}
-
 json random_config(const RandomModelShape& shape) {
   const RandomModelOptions& options = shape.options;
   const RandomModelTokens& tokens = shape.tokens;
@@ -163,7 +146,7 @@ ModelFamily llama_family() {
       make,
       load_saved,
       load_gguf,
-      {check_random, random_config, spread}};
+      {check_random_decoder, random_config, spread}};
 }
 
 }  // namespace moft

@@ -57,6 +57,25 @@ void RandomModelOptions::check(const std::string& path) const {
   family_named(family, path + "family").random.check(*this, path);
 }
 
+void check_random_decoder(
+    const RandomModelOptions& options, const std::string& path) {
+  const std::int64_t heads = options.heads;
+  if (heads % options.key_value_heads.value_or(heads) != 0) {
+    throw_caller_error(
+        "{}key_value_heads is {}, which does not divide {}heads = {}",
+        path,
+        *options.key_value_heads,
+        path,
+        heads);
+  }
+  if (options.head_size.value_or(options.width / heads) % 2 != 0) {
+    throw_caller_error(
+        "{}: {}'s rotary embeddings need an even head size",
+        path.substr(0, path.size() - 1),
+        options.family);
+  }
+}
+
 json random_model_config(
     const RandomModelOptions& options, const RandomModelTokens& tokens) {
   const std::int64_t vocabulary =

@@ -7,6 +7,8 @@
 //          feed_forward^-1/2; norms 1
 //   llama  normal with spread 0.02 (transformers' initializer_range); norms 1,
 //          biases 0
+//   gemma  the same, norms 0 (they multiply with 1 + w); a Gemma 3 whose
+//          layers all see the whole context
 //
 // Each row of a matrix has a random stream of its own, (seed, kInitialise,
 // tensor, row), so the weights do not depend on threads or order of reading.
@@ -28,6 +30,10 @@ namespace moft {
 // The config.json of the model, as transformers reads it.
 nlohmann::json random_model_config(
     const RandomModelOptions& options, const RandomModelTokens& tokens);
+
+// RandomInitialisation::check of decoders with rotary embeddings.
+void check_random_decoder(
+    const RandomModelOptions& options, const std::string& path);
 
 // How the family draws a parameter, by its Hugging Face name.
 InitialSpread initial_spread(
