@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/random.h"
+#include "moft/core/settings_emit.h"
 
 #include "tests/core/fields_support.h"
 

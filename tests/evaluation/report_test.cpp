@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/page.h"
 #include "moft/evaluation/summarise.h"
