@@ -12,6 +12,7 @@
 #include "moft/core/errors.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/notes.h"
+#include "moft/evaluation/page.h"
 #include "moft/evaluation/summarise.h"
 
 #include "tests/evaluation/support.h"
