@@ -290,4 +290,60 @@ double sparsity(const Rows& points) {
   return sum / static_cast<double>(kept.size() - 1);
 }
 
+MonotonicityViolations monotonicity_violations(
+    const Row& values, const Row& keys, double tolerance) {
+  check_same("monotonicity_violations", values.size(), keys.size());
+  if (values.size() < 2) return {};
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    return keys[a] < keys[b];
+  });
+  MonotonicityViolations result;
+  for (std::size_t k = 1; k < order.size(); ++k) {
+    const double fall = values[order[k - 1]] - values[order[k]];
+    if (fall > 0) result.total += fall;
+    if (fall > tolerance) result.share += 1;
+  }
+  result.share /= static_cast<double>(values.size() - 1);
+  return result;
+}
+
+double additive_epsilon(const Rows& points, const Rows& target) {
+  check_rows("additive_epsilon", points, width_of(target));
+  check_rows("additive_epsilon", target, width_of(target));
+  double worst = -std::numeric_limits<double>::infinity();
+  for (const Row& goal : target) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (const Row& point : points) {
+      double shift = -std::numeric_limits<double>::infinity();
+      for (std::size_t i = 0; i < goal.size(); ++i) {
+        shift = std::max(shift, goal[i] - point[i]);
+      }
+      nearest = std::min(nearest, shift);
+    }
+    worst = std::max(worst, nearest);
+  }
+  return worst;
+}
+
+double igd_plus(const Rows& points, const Rows& target) {
+  check_rows("igd_plus", points, width_of(target));
+  check_rows("igd_plus", target, width_of(target));
+  double sum = 0;
+  for (const Row& goal : target) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (const Row& point : points) {
+      double short_by = 0;
+      for (std::size_t i = 0; i < goal.size(); ++i) {
+        const double lack = std::max(goal[i] - point[i], 0.0);
+        short_by += lack * lack;
+      }
+      nearest = std::min(nearest, std::sqrt(short_by));
+    }
+    sum += nearest;
+  }
+  return sum / static_cast<double>(target.size());
+}
+
 }  // namespace moft

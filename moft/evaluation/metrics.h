@@ -93,4 +93,23 @@ double spacing(const Rows& points);
 // non-dominated points. 0 also for a collapsed front: never read it alone.
 double sparsity(const Rows& points);
 
+struct MonotonicityViolations {
+  double share = 0;  // of neighbouring pairs that fall
+  double total = 0;  // sum of the falls
+};
+
+// Falls of `values` by more than `tolerance` along rising `keys`.
+MonotonicityViolations monotonicity_violations(
+    const Row& values, const Row& keys, double tolerance = 1e-9);
+
+// ---- Against another front -------------------------------------------------
+
+// Additive epsilon (Zitzler et al., 2003): the smallest shift of `points` that
+// makes them weakly dominate `target`.
+double additive_epsilon(const Rows& points, const Rows& target);
+
+// IGD+ (Ishibuchi et al., 2015): mean distance from a target point to the
+// nearest point, counting shortfalls only.
+double igd_plus(const Rows& points, const Rows& target);
+
 }  // namespace moft

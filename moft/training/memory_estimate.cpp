@@ -11,13 +11,9 @@ namespace {
 constexpr std::int64_t kFloat = 4;
 constexpr std::int64_t kBf16 = 2;
 
-// Matrices of a decoder layer: q and o, k and v, the feed-forward ones.
+// Matrices of a decoder layer's attention: q and o, k and v.
 std::int64_t attention_parameters(const ModelShape& s) {
   return 2 * s.width * (s.query_width + s.key_width);
-}
-
-std::int64_t feed_forward_parameters(const ModelShape& s) {
-  return (s.gated ? 3 : 2) * s.width * s.feed_forward;
 }
 
 // Rows and columns together of a linear map: an adapter's size per rank.

@@ -240,6 +240,7 @@ TEST_P(Fronts, EveryIndicatorMatches) {
   const auto all = fixture("fronts.json");
   const auto& c = all.at(GetParam());
   const Rows points = c.at("points");
+  const Rows circle = all.at("circle").at("points");
   Rows weightings;
   Row first, second, axis1, axis2;
   for (int k = 0; k <= 10; ++k) {
@@ -267,6 +268,11 @@ TEST_P(Fronts, EveryIndicatorMatches) {
   EXPECT_NEAR(extent(points)[1], c.at("extent")[1], tolerance);
   EXPECT_NEAR(spearman(first, axis1), c.at("spearman1"), tolerance);
   EXPECT_NEAR(spearman(second, axis2), c.at("spearman2"), tolerance);
+  const auto falls = monotonicity_violations(axis1, first);
+  EXPECT_NEAR(falls.share, c.at("mono")[0], tolerance);
+  EXPECT_NEAR(falls.total, c.at("mono")[1], tolerance);
+  EXPECT_NEAR(additive_epsilon(points, circle), c.at("eps"), tolerance);
+  EXPECT_NEAR(igd_plus(points, circle), c.at("igdp"), tolerance);
 }
 
 INSTANTIATE_TEST_SUITE_P(

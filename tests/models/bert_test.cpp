@@ -57,7 +57,8 @@ std::shared_ptr<BertModel> load(const fs::path& directory) {
 
 at::Tensor states(BertModel& model, const std::vector<Text>& texts) {
   const at::NoGradGuard no_gradient;
-  return model.token_states(texts, RowSteering::uniform(Coefficients::frozen_reference()));
+  return model.token_states(
+      texts, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 class TinyBert : public testing::TestWithParam<const char*> {

@@ -56,8 +56,12 @@ struct Finetuning {
 
   std::map<std::string, at::Tensor> gradients() const {
     std::map<std::string, at::Tensor> result;
-    for (const auto& entry : policy.conditioning()->trained())
-      result[entry.name] = entry.gradient.clone() * entry.coefficient;
+    const Conditioning& conditioning = *policy.conditioning();
+    const std::vector<ScaledGradient> all = conditioning.gradients();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      result[conditioning.trained()[i].name] =
+          all[i].tensor.clone() * all[i].coefficient;
+    }
     return result;
   }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/conditioning/steered_rows.h"
 #include "moft/kernels/layer_functions.h"
 #include "moft/models/steered_norm.h"
 
