@@ -220,4 +220,9 @@ const std::string& text_field(
       hint(example, name));
 }
 
+std::string place_of(const Example& example) {
+  return example.where.empty() ? "example " + quote_text(example.id)
+                               : example.where;
+}
+
 }  // namespace moft

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "moft/generation/policy_kinds.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft::test {
@@ -64,7 +65,9 @@ class CoinPolicy : public Policy {
     for (const ScoreRequest& request : requests) {
       const double p = heads(request.steering);
       const bool head = request.completion.at(0) == 1;
-      scores.push_back({{static_cast<float>(std::log(head ? p : 1 - p))}});
+      Score score;
+      score.log_probs = {static_cast<float>(std::log(head ? p : 1 - p))};
+      scores.push_back(std::move(score));
     }
     return scores;
   }
