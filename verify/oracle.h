@@ -65,22 +65,4 @@ class OracleBook {
   std::size_t misses_ = 0;
 };
 
-// The groups, in the order in which `moft verify` prints them. None takes more
-// than some seconds.
-void verify_sampling(OracleBook& book);        // generator, f_mix, Dirichlet
-void verify_conditioning(OracleBook& book);    // merges, KL at the ends
-void verify_optimizer(OracleBook& book);       // Adafactor, advantages
-void verify_fronts(OracleBook& book);          // hypervolume, indicators
-void verify_rouge(OracleBook& book);           // ROUGE, stems, win rule
-void verify_counterexample(OracleBook& book);  // section 6.2
-void verify_bandits(OracleBook& book);
-void verify_estimators(OracleBook& book);  // KL in the gradient
-void verify_enum_task(OracleBook& book);
-void verify_theory(OracleBook& book);
-void verify_multi_kl(OracleBook& book);     // softmdp and linear mixing
-void verify_policies(OracleBook& book);     // sizes, prompt words, ranges
-void verify_enum_policy(OracleBook& book);  // real models on ENUM-1
-// All of the above.
-void verify_exact(OracleBook& book);
-
 }  // namespace moft::exact

@@ -1,4 +1,6 @@
-// ENUM-1 with real models of both families: what holds before any training.
+// Oracles: enum policy.
+#include "verify/oracles_enum_policy.h"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -6,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "verify/enum_variants.h"
-#include "verify/oracle.h"
 
 namespace moft::exact {
 namespace {

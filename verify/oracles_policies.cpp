@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's rows 28, 40 to 42 and 68: the size of a policy,
-// the words that name a weighting, the ranges of rewards.
+// Oracles: policies.
+#include "verify/oracles_policies.h"
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,8 +11,6 @@
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/models/t5/model.h"
 #include "moft/rewards/objectives.h"
-
-#include "verify/oracle.h"
 
 namespace moft::exact {
 namespace {

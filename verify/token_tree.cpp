@@ -1,3 +1,4 @@
+// All sequences of a small alphabet as a tree.
 #include "verify/token_tree.h"
 
 #include <cmath>
