@@ -36,6 +36,7 @@
 #include "moft/rewards/length.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/regex_reward.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 

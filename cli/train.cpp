@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_directory.h"
@@ -256,7 +255,7 @@ class TrainCommand : public Command {
           "KL strength {} on [{}, 1], f_mix {}",
           enum_name(training.kl_sampler),
           shortest_number(range.alpha_min()),
-          f_mix_name(range.f_mix()));
+          enum_name(range.f_mix()));
     } else if (range.alpha_min() != training.kl_strength) {
       log_warning(
           "training.kl_strength is fixed at {} but conditioning.alpha_min is "

@@ -24,13 +24,6 @@ constexpr auto enum_names(SteeredSet) {
   }};
 }
 
-constexpr auto enum_names(FMix) {
-  return EnumNames<FMix, 2>{{
-      {FMix::kSoftmdp, "softmdp"},
-      {FMix::kLinear, "linear"},
-  }};
-}
-
 // The linear maps of a decoder layer; the names are those of
 // SteerableLinear::kind.
 enum class LinearKind { kQ, kK, kV, kO, kGate, kUp, kDown };

@@ -1,3 +1,4 @@
+// Answers, scores and measures a policy over weightings.
 #include "moft/evaluation/evaluate.h"
 
 #include <algorithm>

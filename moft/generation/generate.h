@@ -24,13 +24,14 @@
 #include <vector>
 
 #include "moft/core/random.h"
-#include "moft/kernels/sampling.h"
-#include "moft/models/language_model.h"
+#include "moft/kernels/sample_options.h"
+#include "moft/models/decoder.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
 
-struct GenerateOptions {
+// How one completion is sampled and when it ends.
+struct RowOptions {
   std::int64_t max_new_tokens = 32;
   // Temperature here is the whole one: the policy's times the request's.
   kernels::SampleOptions sampling;
@@ -38,6 +39,9 @@ struct GenerateOptions {
   TokenIds end_tokens;
   // Texts that end a completion; the text returned stops before them.
   std::vector<std::string> stop_strings;
+};
+
+struct GenerateOptions : RowOptions {
   std::int64_t rows_at_once = 64;
 };
 
@@ -72,6 +76,8 @@ struct GenerateBatch {
   std::vector<Coefficients> steerings;
   std::vector<DecodeRow> rows;  // [B]
   std::vector<RowKey> keys;     // [B]
+  // [B], or empty: every row under the call's options.
+  std::vector<RowOptions> options;
   // Each row's twin under this steering reads the same tokens beside it, and
   // exact_kl compares the two. The same arithmetic on both: equal parameters
   // give exactly 0.
@@ -80,7 +86,7 @@ struct GenerateBatch {
   // row's own.
   std::vector<std::int64_t> reference_prompts;
   bool record_features = false;
-  bool keep_graph = false;  // DecodeBatch has the rules; one part only
+  bool keep_graph = false;  // DecodeGroup has the rules; one part only
 };
 
 struct Generations {

@@ -7,11 +7,15 @@
 #include <fmt/format.h>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/base_files.h"
 #include "moft/generation/export.h"
 #include "moft/generation/model_files.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {

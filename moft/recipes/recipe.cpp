@@ -9,6 +9,7 @@
 #include "moft/core/files.h"
 #include "moft/core/paths.h"
 #include "moft/core/settings_tree.h"
+#include "moft/core/settings_yaml.h"
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
 #include "moft/recipes/key_hints.h"

@@ -3,6 +3,7 @@
 
 #include "moft/generation/policy_directory.h"
 #include "moft/models/random/initialise.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 namespace moft {
 namespace {

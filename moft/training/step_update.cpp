@@ -311,11 +311,9 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
     baseline = value_baseline(
         values_by_row(batch), weights, alphas, options_.value.scale);
   }
-  const auto kind =
-      parse_normalisation(enum_name(options_.advantage_normalisation));
   const NormalisedAdvantages result = make_advantages(
       {trained, baseline, groups, options_.baseline == Baseline::kLeaveOneOut},
-      kind);
+      options_.advantage_normalisation);
   batch.reward =
       to_doubles(regularised_reward(scalar, doubles(batch.log_ratio), alphas));
   batch.trained_reward = to_doubles(trained);

@@ -12,10 +12,10 @@
 
 #include <compare>
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "moft/core/field_attributes.h"
 #include "moft/weightings/weighting.h"
 
 namespace moft {
@@ -25,9 +25,12 @@ namespace moft {
 //             exact one for optimal policies. 0 at alpha_min, 1 at 1.
 //   kLinear:  alpha, appendix C.1; mixes the reference in at alpha_min too.
 enum class FMix { kSoftmdp, kLinear };
-
-FMix parse_f_mix(std::string_view name);  // "softmdp", "linear"
-std::string f_mix_name(FMix f_mix);
+constexpr auto enum_names(FMix) {
+  return EnumNames<FMix, 2>{{
+      {FMix::kSoftmdp, "softmdp"},
+      {FMix::kLinear, "linear"},
+  }};
+}
 
 // The KL strengths that a policy answers to: [alpha_min, 1].
 class KlRange {

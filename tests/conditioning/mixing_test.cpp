@@ -33,7 +33,8 @@ TEST(Mixing, TheMergeCasesOfEquation3) {
   ASSERT_EQ(cases.size(), 24U);
   for (const auto& entry : cases) {
     const KlRange range(
-        entry["alpha_min"], parse_f_mix(entry["f_mix"].get<std::string>()));
+        entry["alpha_min"],
+        entry["f_mix"] == "linear" ? FMix::kLinear : FMix::kSoftmdp);
     const Steering steering{
         Weighting(entry["w"].get<std::vector<double>>()), entry["alpha"]};
     const Coefficients c = coefficients(steering, range);

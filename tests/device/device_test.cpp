@@ -166,9 +166,9 @@ TEST_P(OnDevice, DecodesUnderManySteerings) {
           std::vector<DecodeRow>{{0, 5}, {0, 1}, {1, 1}, {2, 5}, {2, 1}},
           std::vector<DecodeRow>{{0, 3}, {0, 3}, {1, 3}, {2, 3}, {2, 3}}}) {
       at::NoGradGuard no_gradient;
-      logits.push_back(here(t5_test::decoded(
+      logits.push_back(here(test::decoded(
           policy->model(),
-          t5_test::decode_batch(prompts(), with_reference, rows),
+          test::decode_group(prompts(), with_reference, rows),
           completions)));
     }
   }

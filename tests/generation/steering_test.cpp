@@ -46,18 +46,18 @@ TEST_P(SteeringTest, AnUntrainedPolicyIsTheReferenceBitForBit) {
 
 TEST_P(SteeringTest, AnUntrainedPolicyDecodesLikeTheReferenceBitForBit) {
   const auto policy = make(GetParam());
-  DecodeBatch batch;
-  batch.prompts = {{3, 9, 0}};
   const auto all = test_steerings();
-  batch.steerings = {all[0], all[1], all[3]};
-  batch.rows = {{0, 0}, {0, 1}, {0, 2}};
-  batch.max_new_tokens = 4;
-  const auto session = policy->model().decode(batch);
+  const auto decoder = policy->model().open_decoder({});
+  const auto slots =
+      decoder
+          ->admit(test::decode_group(
+              {{3, 9, 0}}, {all[0], all[1], all[3]}, {{0, 0}, {0, 1}, {0, 2}}))
+          .slots;
+  at::Tensor rows = decoder->prefill().logits;
   for (const std::int32_t token : {5, 0, 17}) {
-    const at::Tensor& rows = session->logits();
     EXPECT_TRUE(same_bits(rows[0], rows[2]));
     EXPECT_TRUE(same_bits(rows[1], rows[2]));
-    session->advance({token, token, token});
+    rows = decoder->step(slots, std::vector<std::int32_t>(3, token));
   }
 }
 
@@ -101,30 +101,36 @@ TEST_P(SteeringTest, NoRowDependsOnAnothersPresence) {
   all.push_back(mixed(0.2, {0.5, 0.5}));
   for (const std::int64_t expected : {1, 5}) {
     policy->expect_steerings(expected);
-    DecodeBatch batch;
-    batch.prompts = {{3, 9, 0}, {7, 7}};
-    batch.steerings = all;
+    DecodeGroup group;
+    group.prompts = {{3, 9, 0}, {7, 7}};
+    group.steerings = all;
     for (std::int64_t k = 0; k < 5; ++k)
-      batch.rows.push_back({k % 2, k});
-    batch.max_new_tokens = 3;
+      group.rows.push_back({k % 2, k});
+    group.max_new_tokens = {3};
     std::vector<std::vector<at::Tensor>> alone(5);
     for (std::size_t k = 0; k < 5; ++k) {
-      DecodeBatch one = batch;
-      one.rows = {batch.rows[k]};
-      const auto session = policy->model().decode(one);
-      alone[k].push_back(session->logits()[0].clone());
-      session->advance({5});
-      alone[k].push_back(session->logits()[0].clone());
+      DecodeGroup one = group;
+      one.rows = {group.rows[k]};
+      const auto decoder = policy->model().open_decoder({});
+      const auto slots = decoder->admit(one).slots;
+      alone[k].push_back(decoder->prefill().logits[0].clone());
+      alone[k].push_back(
+          decoder->step(slots, std::vector<std::int32_t>{5})[0].clone());
     }
-    const auto session = policy->model().decode(batch);
+    const auto decoder = policy->model().open_decoder({});
+    const auto slots = decoder->admit(group).slots;
+    const at::Tensor first = decoder->prefill().logits;
     for (std::size_t k = 0; k < 5; ++k) {
       const auto row = static_cast<std::int64_t>(k);
-      EXPECT_TRUE(same_bits(session->logits()[row], alone[k][0])) << k;
+      EXPECT_TRUE(same_bits(first[row], alone[k][0])) << k;
     }
-    session->keep({1, 4});  // fewer steerings than sources are left
-    session->advance({5, 5});
-    EXPECT_TRUE(same_bits(session->logits()[0], alone[1][1]));
-    EXPECT_TRUE(same_bits(session->logits()[1], alone[4][1]));
+    // Fewer steerings than sources are left.
+    for (const std::size_t k : {0, 2, 3})
+      decoder->evict(slots[k]);
+    const at::Tensor next = decoder->step(
+        std::vector<Slot>{slots[1], slots[4]}, std::vector<std::int32_t>{5, 5});
+    EXPECT_TRUE(same_bits(next[0], alone[1][1]));
+    EXPECT_TRUE(same_bits(next[1], alone[4][1]));
   }
 }
 

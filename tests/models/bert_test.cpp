@@ -16,6 +16,7 @@
 #include "moft/core/errors.h"
 #include "moft/models/bert/model.h"
 #include "moft/models/bert/sentence_encoder.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft::bert {

@@ -11,6 +11,7 @@
 #include "moft/core/errors.h"
 #include "moft/models/load.h"
 
+#include "tests/models/decoder_support.h"
 #include "tests/support/tensors.h"
 
 namespace moft {
@@ -58,19 +59,14 @@ at::Tensor scored(LanguageModel& model, const TokenIds& ids) {
 // prompt - 1 on.
 at::Tensor decoded(
     LanguageModel& model, const TokenIds& ids, std::size_t prompt) {
-  DecodeBatch batch;
-  batch.prompts = {
-      TokenIds(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(prompt))};
-  batch.steerings = {Coefficients::frozen_reference()};
-  batch.rows = {{0, 0}};
-  batch.max_new_tokens = static_cast<std::int64_t>(ids.size() - prompt);
-  const auto session = model.decode(batch);
-  std::vector<at::Tensor> rows{session->logits().clone()};
-  for (std::size_t t = prompt; t + 1 < ids.size(); ++t) {
-    session->advance({ids[t]});
-    rows.push_back(session->logits().clone());
-  }
-  return at::cat(rows);
+  const auto cut = ids.begin() + static_cast<std::ptrdiff_t>(prompt);
+  const auto group = test::decode_group(
+      {TokenIds(ids.begin(), cut)},
+      {Coefficients::frozen_reference()},
+      {{0, 0}},
+      static_cast<std::int64_t>(ids.size() - prompt));
+  // The last token is not fed.
+  return test::decoded(model, group, {TokenIds(cut, ids.end())});
 }
 
 // Within 1e-5 of the largest logit of transformers' float32 result, or no

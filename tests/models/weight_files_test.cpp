@@ -12,8 +12,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/errors.h"
 #include "moft/models/load.h"
 #include "moft/models/model_tensors.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "moft/generation/policy_kinds.h"
-#include "moft/tokenizers/tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 namespace moft::test {
 

@@ -7,6 +7,7 @@
 #include "moft/checkpoints/safetensors.h"
 #include "moft/generation/generate.h"
 #include "moft/models/random/initialise.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/run.h"
 #include "moft/training/sft/trainer.h"
 

@@ -48,17 +48,4 @@ at::Tensor relative_bias(
       .transpose(1, 2);
 }
 
-at::Tensor spread_distances(const at::Tensor& by_distance, std::int64_t n) {
-  const auto counting =
-      at::TensorOptions(at::kLong).device(by_distance.device());
-  const at::Tensor place = at::arange(n, counting);
-  // Distance j - i stands at j - i + n - 1.
-  const at::Tensor index =
-      place.unsqueeze(0) - place.unsqueeze(1) + (n - 1);  // [n, n]
-  std::vector<std::int64_t> shape = by_distance.sizes().vec();
-  shape.back() = n;
-  shape.push_back(n);
-  return by_distance.index_select(-1, index.view({-1})).view(shape);
-}
-
 }  // namespace moft
