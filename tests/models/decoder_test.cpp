@@ -78,7 +78,7 @@ class DecoderTest : public testing::TestWithParam<Setting> {
       options.lora.layers =
           "1.." + std::to_string(model->steerable().layers - 1);
     }
-    const auto installed =
+    auto installed =
         install_conditioning(model->steerable(), options, {"a", "b"}, 5);
     Conditioning& conditioning = *installed;
     at::NoGradGuard no_gradient;
@@ -88,7 +88,7 @@ class DecoderTest : public testing::TestWithParam<Setting> {
           test::normal_tensor(entry.master.sizes().vec(), row++, 0.2));
     }
     conditioning.masters_changed();
-    conditionings_.push_back(std::move(conditioning));
+    conditionings_.push_back(std::move(installed));
     return model;
   }
 
@@ -106,7 +106,7 @@ class DecoderTest : public testing::TestWithParam<Setting> {
   }
 
   fs::path folder_;
-  std::vector<Conditioning> conditionings_;
+  std::vector<std::unique_ptr<Conditioning>> conditionings_;
   std::unique_ptr<LanguageModel> model_;
 };
 
