@@ -9,6 +9,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/core/version.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
@@ -275,7 +276,7 @@ class EvaluateCommand : public Command {
       return row.step > static_cast<double>(steps);
     });
     report.provenance.insert(
-        {{"moft", std::string(kMoftVersion) + " " + kGitRevision},
+        {{"moft", std::string(MOFT_VERSION_STRING) + " " + kGitRevision},
          {"recipe", run.recipe.name},
          {"base model", run.facts.base},
          {"split", data_.split},

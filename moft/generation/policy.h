@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "moft/core/files.h"
+#include "moft/core/atomic_files.h"
 #include "moft/generation/generate.h"
 #include "moft/generation/prompt_format.h"
 #include "moft/models/decoder.h"

@@ -14,6 +14,7 @@
 #include "moft/generation/base_files.h"
 #include "moft/generation/export.h"
 #include "moft/generation/model_files.h"
+#include "moft/models/model_tensors.h"
 #include "moft/tokenizers/gguf_tokenizer.h"
 #include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_files.h"

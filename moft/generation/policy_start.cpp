@@ -11,6 +11,7 @@
 #include "moft/core/files.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_definition.h"
+#include "moft/models/model_tensors.h"
 
 namespace moft {
 namespace {

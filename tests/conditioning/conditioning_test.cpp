@@ -310,7 +310,8 @@ TEST(LoraAdapters, LayersAndModulesChooseWhatIsAdapted) {
   options.lora.layers = "0..0";
   options.lora.modules = {LinearKind::kUp};
   EXPECT_THROW(
-      Conditioning(other.steerable, options, kObjectives, 1), CallerError);
+      install_conditioning(other.steerable, options, kObjectives, 1),
+      CallerError);
 }
 
 TEST(LoraAdapters, TensorsComeBackByName) {

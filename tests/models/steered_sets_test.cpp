@@ -155,7 +155,6 @@ TEST(SteeredSetChoice, FrozenLayersBelowTheFirstSteeredOneStayPlain) {
     options.freeze_shared = true;
     const auto installed =
         install_conditioning(model.steerable(), options, {"a"}, 1);
-    const Conditioning& conditioning = *installed;
     return model.steerable().first_steered_layer;
   };
   EXPECT_EQ(first(options_of(SteeredSet::kLogits)), 4);
