@@ -9,12 +9,11 @@
 
 #include "moft/generation/policy_kinds.h"
 #include "moft/tokenizers/hf_tokenizer.h"
-#include "moft/tokenizers/tokenizer.h"
 
 namespace moft::test {
 
-// Answers with one of two tokens: the first with probability w_1 (the reference
-// with 1/2), then ends.
+// Answers with one of two tokens: the first with probability .1 + .8 w_1, the
+// reference with probability 1/2.
 class CoinPolicy : public Policy {
  public:
   CoinPolicy(PolicyInfo info, std::shared_ptr<const Tokenizer> tokenizer)
