@@ -1,9 +1,9 @@
 // Oracles: what `moft verify` checks, one line each.
 //
-// An oracle has a name, what must come out, what came out, and how far apart
-// they may lie. The expected numbers stand in oracles_*.cpp, spelled out; they
-// were computed by the independent programs of tests/reference/, so that a
-// user can check an installed program against them without any other file.
+// An oracle has a name, an expected value, the value obtained, and the distance
+// allowed between them. The expected numbers are written out in oracles_*.cpp;
+// independent programs in tests/reference/ computed them. So a user can check
+// an installed program without any other file.
 //
 // Thread safety: one book belongs to one thread.
 #pragma once
