@@ -14,7 +14,7 @@
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
 #include "moft/rewards/similarity.h"
-#include "moft/training/online.h"
+#include "moft/training/training_prompts.h"
 
 #include "cli/compute.h"
 #include "cli/data_parts.h"
@@ -346,8 +346,7 @@ class TrainingCheck {
         "train", data_text(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_)
       look_at_long_texts(findings(), recipe_, result_.train.examples);
-    look_at_memory(
-        findings(), recipe_, base_, result_.train.report.longest);
+    look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
       training.steps = steps_of(
@@ -368,8 +367,8 @@ class TrainingCheck {
     const FittedExamples fitted =
         fit(std::move(examples), ExamplesFor::kEvaluation);
     const std::size_t left = fitted.examples.size();
-    const auto& files = split == Split::kFinal ? recipe_.data.final
-                                               : recipe_.data.evaluation;
+    const auto& files =
+        split == Split::kFinal ? recipe_.data.final : recipe_.data.evaluation;
     findings().note(split_name(split), data_text(files, left, fitted.report));
     return left;
   }
@@ -390,8 +389,7 @@ RunBegins begins_by(const OutputFlags& flags) {
   return flags.resume.empty() ? RunBegins::kFresh : RunBegins::kResumed;
 }
 
-TrainPreflight check_training(
-    Recipe& recipe, const PreflightOptions& options) {
+TrainPreflight check_training(Recipe& recipe, const PreflightOptions& options) {
   return TrainingCheck(recipe, options).look();
 }
 
@@ -399,8 +397,7 @@ SftPreflight check_finetuning(
     SftRecipe& recipe, const PreflightOptions& options) {
   SftPreflight result;
   Findings& findings = result.findings;
-  check_template(
-      findings, recipe.data.prompt_template, "data.prompt_template");
+  check_template(findings, recipe.data.prompt_template, "data.prompt_template");
   check_template(
       findings, recipe.data.completion_template, "data.completion_template");
   const bool model = findings.attempt([&] {
@@ -421,8 +418,8 @@ SftPreflight check_finetuning(
                         SftPairs& pairs) {
     return findings.attempt([&] {
       examples = read_examples(files);
-      pairs = encode_pairs(
-          examples, recipe.data, *result.start.tokenizer, info);
+      pairs =
+          encode_pairs(examples, recipe.data, *result.start.tokenizer, info);
       check_ids(pairs.lengths, info.vocabulary);
       findings.note(name, data_text(files, pairs.pairs.size(), pairs.lengths));
     });

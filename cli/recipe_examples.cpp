@@ -1,7 +1,7 @@
 #include "cli/recipe_examples.h"
 
 #include "moft/core/log.h"
-#include "moft/training/online.h"
+#include "moft/training/training_prompts.h"
 
 namespace moft {
 

@@ -228,7 +228,7 @@ class TrainCommand : public Command {
       SteeredPolicy& policy, const OnlineTrainer& trainer) const {
     PolicyProduct product;
     product.policy = &policy;
-    product.prompt = trainer.prompt(0);
+    product.prompt = trainer.prompts().prompt(0);
     product.base_path = recipe_.policy.model;
     product.card.name = recipe_.name;
     product.card.description = recipe_.description;
