@@ -32,6 +32,9 @@
 #include "moft/core/memory.h"
 #include "moft/core/random.h"
 #include "moft/models/bert/sentence_encoder.h"
+#include "moft/rewards/length.h"
+#include "moft/rewards/make_objectives.h"
+#include "moft/rewards/regex_reward.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 
@@ -281,12 +284,14 @@ void run_step(const Flags& flags, const Roofline& roof, const StepKind& kind) {
   const Shape shape = shape_of(policy->base(), flags.model);
   const std::size_t rows = shape.step_rows;
   Objectives options;
-  options["long"].length = LengthOptions{
-      .unit = LengthUnit::kWords,
-      .full_at = 30,
-      .zero_at = 0,
-      .gate = std::nullopt};
-  options["the"].regex = RegexOptions{.pattern = "the"};
+  options["long"] = {
+      "length",
+      LengthOptions{
+          .unit = LengthUnit::kWords,
+          .full_at = 30,
+          .zero_at = 0,
+          .gate = std::nullopt}};
+  options["the"] = {"regex", RegexOptions{.pattern = "the"}};
   const ObjectiveSet objectives = make_objectives(options, {});
   const auto examples = prompts_of(
       policy->tokenizer(), rows, shape.prompt - (shape.prompt_ends ? 1 : 0));

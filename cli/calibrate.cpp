@@ -11,13 +11,14 @@
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/generation/steered_policy.h"
-#include "moft/rewards/objectives.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/start.h"
+#include "moft/rewards/make_objectives.h"
 
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/recipe.h"
-#include "cli/recipe_examples.h"
-#include "cli/start.h"
+#include "cli/recipe_kind.h"
 
 namespace moft {
 
@@ -63,6 +64,7 @@ class CalibrateCommand : public Command {
 
   int run() override {
     const RecipeSource source = find_recipe(recipe_);
+    require_kind(source, "train");
     Recipe recipe = load_recipe(source, overrides_);
     resolve_paths(recipe, source);
     refuse_policies(recipe);

@@ -13,14 +13,15 @@
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/evaluated_run.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/rewards/make_objectives.h"
 #include "moft/training/publish.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
-#include "cli/compute.h"
-#include "cli/evaluated_run.h"
-#include "cli/recipe.h"
-#include "cli/recipe_examples.h"
 #include "cli/result.h"
 #include "cli/signals.h"
 
@@ -239,9 +240,7 @@ class EvaluateCommand : public Command {
         compute.describe());
     const PromptTemplate prompt(run.definition.prompt_template);
     check_alpha(
-        run,
-        *policy,
-        make_prompt(prompt, examples.at(0), policy->tokenizer()));
+        run, *policy, make_prompt(prompt, examples.at(0), policy->tokenizer()));
     Report report = evaluate_policy(
         *policy,
         objectives,

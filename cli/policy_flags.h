@@ -8,8 +8,8 @@
 
 #include "moft/core/compute_options.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/recipes/compute.h"
 
-#include "cli/compute.h"
 #include "cli/parser.h"
 
 namespace moft {

@@ -42,18 +42,13 @@ bool is_free_key(std::span<const char* const> keys, const std::string& key) {
          });
 }
 
-void make_absolute(std::string& path) {
-  path = fs::absolute(path).lexically_normal().string();
-}
-
-void make_absolute(std::vector<std::string>& paths) {
-  for (std::string& path : paths)
-    make_absolute(path);
+RunBegins begins_by(const OutputFlags& flags) {
+  return flags.resume.empty() ? RunBegins::kFresh : RunBegins::kResumed;
 }
 
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   RunOutput output = choose_output(flags, recipe.output);
-  make_absolute(output.directory);
+  output.directory = fs::absolute(output.directory).lexically_normal().string();
   recipe.output = output.directory;
   return output;
 }

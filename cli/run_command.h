@@ -10,12 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "moft/recipes/compute.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/recipe_header.h"
+#include "moft/recipes/run_inputs.h"
 #include "moft/training/run.h"
 
-#include "cli/compute.h"
 #include "cli/parser.h"
-#include "cli/recipe_header.h"
-#include "cli/run_inputs.h"
 #include "cli/run_output.h"
 
 namespace moft {
@@ -39,9 +40,16 @@ std::string command_line(
 // the header that change no number, and `keys`, each with what stands below it.
 bool is_free_key(std::span<const char* const> keys, const std::string& key);
 
-// As the run directory keeps paths: readable from anywhere.
-void make_absolute(std::string& path);
-void make_absolute(std::vector<std::string>& paths);
+// Whether a run with these flags has checkpoints already.
+RunBegins begins_by(const OutputFlags& flags);
+
+// Every path of a recipe as the run directory keeps it: readable from anywhere.
+template <class R>
+void make_paths_absolute(R& recipe) {
+  for_each_path(recipe, [](const std::string&, std::string& path) {
+    path = std::filesystem::absolute(path).lexically_normal().string();
+  });
+}
 
 // Decides where the run writes, and gives the recipe that path.
 RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe);

@@ -7,16 +7,17 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/recipes/compute.h"
 #include "moft/training/checkpoint.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
-#include "cli/compute.h"
 #include "cli/parser.h"
 
 namespace moft {
@@ -43,12 +44,17 @@ RunOutput choose_output(
 struct RunPlan {
   RunKind kind = RunKind::kTrain;
   std::vector<std::pair<std::string, std::string>> inputs;
-
-  void add(const std::string& key, const std::vector<std::string>& paths) {
-    for (const std::string& path : paths)
-      inputs.emplace_back(key, path);
-  }
 };
+
+// Every path of a recipe is an input but its output.
+template <class R>
+RunPlan plan_of(RunKind kind, R& recipe) {
+  RunPlan plan{kind, {}};
+  for_each_path(recipe, [&](const std::string& key, const std::string& path) {
+    if (key != "output") plan.inputs.emplace_back(key, path);
+  });
+  return plan;
+}
 
 // CallerError when the directory holds what the run must not touch: a run of
 // another kind (unless it is to be overwritten), a run that is neither to be
@@ -85,7 +91,8 @@ T recipe_of(const Checkpoint& checkpoint) {
 [[noreturn]] void throw_other_recipe(
     const Checkpoint& checkpoint, const std::string& key);
 
-// CallerError for the first key that differs and is not free to.
+// Throws CallerError for the first key that differs but must not. Paths may
+// differ, because check_same_inputs() compares what they name.
 using IsFreeKey = std::function<bool(const std::string& key)>;
 template <class T>
 void check_same_options(
@@ -93,8 +100,11 @@ void check_same_options(
     const T& before,
     const T& now,
     const IsFreeKey& is_free) {
+  std::set<std::string> paths = path_keys(before);
+  paths.merge(path_keys(now));
   for (const std::string& key : differing_options(before, now)) {
-    if (!is_free(key)) throw_other_recipe(checkpoint, key);
+    if (!is_free(key) && !paths.contains(key))
+      throw_other_recipe(checkpoint, key);
   }
 }
 

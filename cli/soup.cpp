@@ -16,11 +16,11 @@
 #include "moft/core/json.h"
 #include "moft/core/text.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/recipes/recipe.h"
 #include "moft/training/publish.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/command.h"
-#include "cli/recipe.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
 #include "cli/signals.h"
@@ -203,7 +203,7 @@ class SoupCommand : public Command {
     for (const std::string& run : runs_)
       ingredients.push_back(read_ingredient(run));
     check_complete(ingredients);
-    make_absolute(to_);
+    to_ = fs::absolute(to_).lexically_normal().string();
     const Recipe recipe = recipe_of_soup(ingredients, to_);
     const auto policy = mix(ingredients);
     write(recipe, *policy, ingredients.front().policy());

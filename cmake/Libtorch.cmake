@@ -1,9 +1,7 @@
-# Finds libtorch inside the pip wheel, without the wheel's own CMake
-# configuration: that one demands a CUDA toolkit when the wheel is the CUDA
-# build. Headers and shared libraries are all we need, toolkit or not.
+# Finds libtorch for the build of moft.
 #
 # Input:  MOFT_TORCH_DIR, the wheel's `torch` folder (default: the one in .venv)
-# Output: the imported target moft::torch, and MOFT_TORCH_HAS_CUDA
+# Output: as Torch.cmake, and moft_torch_fmt where the wheel needs it
 set(MOFT_TORCH_DIR "" CACHE PATH "Folder `torch` of the installed pip wheel")
 if(NOT MOFT_TORCH_DIR)
   file(GLOB _candidates
@@ -15,35 +13,12 @@ if(NOT MOFT_TORCH_DIR)
   endif()
   list(GET _candidates 0 MOFT_TORCH_DIR)
 endif()
-if(NOT EXISTS "${MOFT_TORCH_DIR}/lib/libtorch_cpu.so")
-  message(FATAL_ERROR "MOFT_TORCH_DIR=${MOFT_TORCH_DIR} holds no "
-                      "lib/libtorch_cpu.so: give the wheel's `torch` folder")
-endif()
-
-set(_lib "${MOFT_TORCH_DIR}/lib")
-add_library(moft_libtorch INTERFACE)
-add_library(moft::torch ALIAS moft_libtorch)
-target_include_directories(moft_libtorch SYSTEM INTERFACE
-  "${MOFT_TORCH_DIR}/include"
-  "${MOFT_TORCH_DIR}/include/torch/csrc/api/include")
-set(_needed "${_lib}/libtorch.so" "${_lib}/libtorch_cpu.so" "${_lib}/libc10.so")
-set(MOFT_TORCH_HAS_CUDA OFF)
-if(EXISTS "${_lib}/libtorch_cuda.so")
-  set(MOFT_TORCH_HAS_CUDA ON)
-  list(APPEND _needed "${_lib}/libtorch_cuda.so" "${_lib}/libc10_cuda.so")
-endif()
-# --no-as-needed: libtorch registers its kernels from static initialisers.
-# libstdc++ comes first: the CUDA build's libtorch.so exports a
-# std::filesystem of its own, whose remove_all() calls what it lacks.
-# Unresolved symbols inside the CUDA libraries belong to the nvidia packages,
-# which those libraries find by their own run path.
-target_link_libraries(moft_libtorch INTERFACE
-  "-Wl,--no-as-needed" stdc++ ${_needed} "-Wl,--as-needed"
-  "-Wl,--unresolved-symbols=ignore-in-shared-libs")
+include(Torch)
 message(STATUS "libtorch: ${MOFT_TORCH_DIR} (CUDA: ${MOFT_TORCH_HAS_CUDA})")
 
 # The wheel brings its own fmt headers, found before the system's and of
 # another version (another inline namespace); this is their compiled half.
+set(MOFT_TORCH_FMT "")
 if(EXISTS "${MOFT_TORCH_DIR}/include/fmt/format-inl.h")
   file(WRITE "${PROJECT_BINARY_DIR}/torch_fmt.cpp.new" [[
 #include <fmt/format-inl.h>
@@ -63,5 +38,5 @@ FMT_END_NAMESPACE
   add_library(moft_torch_fmt STATIC "${PROJECT_BINARY_DIR}/torch_fmt.cpp")
   target_include_directories(moft_torch_fmt SYSTEM PRIVATE
     "${MOFT_TORCH_DIR}/include")
-  target_link_libraries(moft_libtorch INTERFACE moft_torch_fmt)
+  set(MOFT_TORCH_FMT moft_torch_fmt)
 endif()

@@ -103,24 +103,30 @@ function(moft_optimise_less target)
   endforeach()
 endfunction()
 
-# moft_part(name [TORCH] [COLD] DEPENDS targets...): moft/<name>/ becomes the
-# static library moft_<name>. A part that is not TORCH may not include libtorch;
+# moft_part(name [TORCH] [COLD] DEPENDS targets... [SOURCES files...]):
+# moft/<name>/, and `files`, become the
+# static library moft_<name>, installed as moft::<name>. A part that is not TORCH may not include libtorch;
 # a COLD one has no hot loop of its own.
 function(moft_part name)
-  cmake_parse_arguments(PART "TORCH;COLD" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(PART "TORCH;COLD" "" "DEPENDS;SOURCES" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS
        "${PROJECT_SOURCE_DIR}/moft/${name}/*.cpp"
        "${PROJECT_SOURCE_DIR}/moft/${name}/*/*.cpp")
   add_library(moft_${name} STATIC)
-  target_include_directories(moft_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  add_library(moft::${name} ALIAS moft_${name})
+  set_target_properties(moft_${name} PROPERTIES EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY moft_parts moft_${name})
+  target_compile_features(moft_${name} PUBLIC cxx_std_20)
+  target_include_directories(moft_${name} PUBLIC
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>")
   target_link_libraries(moft_${name} PUBLIC ${PART_DEPENDS})
   if(PART_TORCH)
-    target_link_libraries(moft_${name} PUBLIC moft::torch)
+    target_link_libraries(moft_${name} PUBLIC moft::torch ${MOFT_TORCH_FMT})
   endif()
   set(_libraries ${PART_DEPENDS})
   list(FILTER _libraries INCLUDE REGEX "::")
   moft_sources(moft_${name} moft_plain_pch
-    SOURCES ${_sources} DEPENDS ${_libraries})
+    SOURCES ${_sources} ${PART_SOURCES} DEPENDS ${_libraries})
   if(PART_COLD)
     moft_optimise_less(moft_${name})
   endif()

@@ -31,14 +31,14 @@ T5Model toy_t5() {
   config.gated = true;
   config.tied_head = false;
   config.end_tokens = {1};
-  const LoadTensor zeros = [](const std::string&,
-                              const std::vector<std::int64_t>& shape) {
+  const FindParameter zeros = [](const std::string&,
+                                 const std::vector<std::int64_t>& shape) {
     const std::int64_t width = shape.back();
     return [width](std::int64_t begin, std::int64_t end, float* target) {
       std::fill_n(target, (end - begin) * width, 0.0F);
     };
   };
-  return T5Model(config, zeros, kernels::Storage::kFloat32, at::kCPU);
+  return T5Model(config, zeros, LoadOptions());
 }
 
 struct SizeRow {

@@ -31,7 +31,7 @@ double deviation_of(
   return inputs;
 }
 
-LoadTensor drawn(const TinyModelOptions& options) {
+FindParameter drawn(const TinyModelOptions& options) {
   const auto count = std::make_shared<std::uint32_t>(0);
   return [options, count](
              const std::string& name, std::vector<std::int64_t> shape) {
@@ -104,16 +104,10 @@ LoadedModel make_tiny_model(const TinyModelOptions& options) {
   LoadedModel loaded;
   if (options.family == ModelFamily::kT5) {
     loaded.model = std::make_unique<T5Model>(
-        t5_config(options),
-        drawn(options),
-        kernels::Storage::kFloat32,
-        at::kCPU);
+        t5_config(options), drawn(options), LoadOptions());
   } else {
     loaded.model = std::make_unique<LlamaModel>(
-        llama_config(options),
-        drawn(options),
-        kernels::Storage::kFloat32,
-        at::kCPU);
+        llama_config(options), drawn(options), LoadOptions());
   }
   return loaded;
 }

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "moft/core/any_options.h"
 #include "moft/core/field_attributes.h"
 #include "moft/core/field_writing.h"
 
@@ -60,6 +61,8 @@ void check_value(
   } else if constexpr (std::is_same_v<T, std::string>) {
     if (declaration.required && value.empty()) throw_missing(path, declaration);
     check_text(value, path);
+  } else if constexpr (std::is_same_v<T, AnyOptions>) {
+    value.check(path);
   } else if constexpr (IsOptional<T>::value) {
     if (value) check_value(*value, path, declaration);
   } else if constexpr (IsVector<T>::value) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "moft/core/any_options.h"
 #include "moft/core/field_attributes.h"
 #include "moft/core/field_writing.h"
 
@@ -84,6 +85,12 @@ class Lister {
     if (declaration.range) entry.allowed = describe_range(*declaration.range);
     bool absent = false;
     if constexpr (IsOptional<T>::value) absent = !value.has_value();
+    if constexpr (std::is_same_v<T, AnyOptions>) {
+      entry.is_section = true;
+      out_.push_back(entry);
+      value.list(entry.path, out_);
+      return;
+    }
     if (!absent) entry.default_value = emit_inline(write_value(value));
     describe_inside<T>(entry);
   }
@@ -117,14 +124,19 @@ class Lister {
     entry.is_section = true;
     entry.default_value.clear();
     out_.push_back(entry);
-    T defaults{};
-    Lister inner(entry.path + std::string(suffix), out_);
-    defaults.fields(inner);
+    list_fields<T>(entry.path + std::string(suffix), out_);
   }
 
   std::string path_;
   std::vector<FieldDescription>& out_;
 };
+
+template <class T>
+void list_fields(const std::string& path, std::vector<FieldDescription>& out) {
+  T defaults{};
+  Lister lister(path, out);
+  defaults.fields(lister);
+}
 
 }  // namespace fields_detail
 

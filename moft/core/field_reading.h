@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "moft/core/any_options.h"
 #include "moft/core/field_attributes.h"
 
 namespace moft::fields_detail {
@@ -81,6 +82,8 @@ void read_value(
   } else if constexpr (std::is_enum_v<T>) {
     std::size_t choice = read_choice(node, place, path, names_of<T>());
     value = enum_names(T{})[choice].first;
+  } else if constexpr (std::is_same_v<T, AnyOptions>) {
+    value.read(node, place, path);
   } else if constexpr (IsOptional<T>::value) {
     bool null_word = node.kind == Node::Kind::kNull;
     if (null_word) {

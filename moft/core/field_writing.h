@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "moft/core/any_options.h"
 #include "moft/core/field_attributes.h"
 
 namespace moft::fields_detail {
@@ -34,6 +35,9 @@ class Writer {
       if constexpr (HasFields<typename T::value_type>) {
         if (!value) return;
       }
+    }
+    if constexpr (std::is_same_v<T, AnyOptions>) {
+      if (!value) return;
     }
     if constexpr (IsVector<T>::value) {
       if (declare(attributes...).one_or_more && value.size() == 1) {
@@ -65,6 +69,8 @@ Node write_value(const T& value) {
     return string_node(value);
   } else if constexpr (std::is_enum_v<T>) {
     return string_node(enum_name(value));
+  } else if constexpr (std::is_same_v<T, AnyOptions>) {
+    return value.write();
   } else if constexpr (IsOptional<T>::value) {
     return value ? write_value(*value) : Node{};
   } else if constexpr (IsVector<T>::value) {

@@ -32,8 +32,9 @@
 //
 // Types: bool, std::int64_t, double, std::string, enums with enum_names,
 // std::optional<T> (null means absent; a struct is absent by default),
-// std::vector<T>, std::map<std::string, T>, structs with fields(), and any
-// nesting of these. Ranges apply to every number inside a field. A number is
+// std::vector<T>, std::map<std::string, T>, structs with fields(), AnyOptions
+// (core/any_options.h) where the struct is chosen at run time, and any nesting
+// of these. Ranges apply to every number inside a field. A number is
 // always finite.
 //
 // A struct that is read keeps the value of each field that is not named. A
@@ -67,10 +68,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "moft/core/any_options.h"
 #include "moft/core/errors.h"
 #include "moft/core/field_attributes.h"
 #include "moft/core/field_checking.h"
 #include "moft/core/field_listing.h"
+#include "moft/core/field_paths.h"
 #include "moft/core/field_reading.h"
 #include "moft/core/field_writing.h"
 #include "moft/core/settings_tree.h"
@@ -88,9 +91,7 @@ void read_tree(T& options, const Node& tree, const std::string& file);
 template <class T>
 std::vector<FieldDescription> list_options() {
   std::vector<FieldDescription> fields;
-  T defaults{};
-  fields_detail::Lister lister("", fields);
-  defaults.fields(lister);
+  fields_detail::list_fields<T>("", fields);
   return fields;
 }
 

@@ -1,3 +1,4 @@
+// Prompts and completions to token ids.
 #include "moft/data/encode_prompt.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reads the lines of data files into examples.
 #include "moft/data/example.h"
 
 #include <cmath>

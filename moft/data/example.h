@@ -35,7 +35,7 @@ struct Example {
 // converts it).
 std::vector<Example> read_examples(const std::filesystem::path& path);
 
-// Of several files, one after the other. Among several an example without an
+// Reads several files, one after the other. Among several an example without an
 // id is called "<file name>:<line>".
 std::vector<Example> read_examples(const std::vector<std::string>& files);
 

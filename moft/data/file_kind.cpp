@@ -1,3 +1,4 @@
+// Recognises files that are not JSON lines by how they begin.
 #include "moft/data/file_kind.h"
 
 #include <algorithm>
@@ -148,7 +149,7 @@ std::optional<std::string> describe_packed_binary(
       shell_word(target));
 }
 
-// tar unpacks gzip itself. Its magic stands behind the name of the first file.
+// tar unpacks gzip itself. Its magic comes after the name of the first file.
 std::optional<std::string> describe_tar(
     const std::string& path, std::string_view line) {
   constexpr std::size_t kMagicAt = 257;
@@ -186,7 +187,7 @@ std::optional<std::string> describe_table(
     return std::count(line.begin(), line.end(), sign);
   };
   const bool named = extension == ".csv" || extension == ".tsv";
-  // Prose has a blank behind its commas.
+  // Prose has a blank after its commas.
   const bool commas =
       count(',') > 0 && line.find(", ") == std::string_view::npos;
   if (!named && count('\t') == 0 && !commas) return std::nullopt;
@@ -250,7 +251,7 @@ std::optional<std::string> describe_text(
 
 std::optional<std::string> describe_foreign_file(
     const std::string& path, std::string_view line) {
-  // Before UTF-16, which the zeros behind a short name look like.
+  // Before UTF-16, which the zeros after a short name look like.
   if (auto found = describe_tar(path, line)) return found;
   if (auto found = describe_wide(path, line)) return found;
   if (auto found = describe_packed_binary(path, line)) return found;

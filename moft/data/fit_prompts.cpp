@@ -1,3 +1,4 @@
+// Refuses, leaves out or cuts prompts that are too long.
 #include "moft/data/fit_prompts.h"
 
 #include <algorithm>

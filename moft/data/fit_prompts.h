@@ -100,7 +100,7 @@ struct FittedExamples {
 // CallerError when the answer alone fills the model's context.
 void check_room(const PromptLimits& limits);
 
-// Of all examples of a run. CallerError as finish() and check_room().
+// All examples of a run. CallerError as finish() and check_room().
 FittedExamples fit_examples(
     std::vector<Example> examples,
     const PromptTemplate& prompt,

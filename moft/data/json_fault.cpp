@@ -1,3 +1,4 @@
+// Says why a line is not JSON.
 #include "moft/data/json_fault.h"
 
 #include <cctype>
@@ -35,8 +36,8 @@ std::optional<unsigned> escaped_code(std::string_view text, std::size_t at) {
   return code;
 }
 
-// The first escape before `end` that is half of a surrogate pair and stands
-// without the other half.
+// The first escape before `end` that is half of a surrogate pair without the
+// other half.
 std::optional<std::size_t> lone_surrogate(
     std::string_view line, std::size_t end) {
   const auto is_in = [](std::optional<unsigned> code, unsigned first) {
@@ -82,8 +83,8 @@ std::string advice_on(std::string_view token) {
   if (token == "'") return "JSON puts texts in double quotes";
   if (token == "/" || token == "#") return "JSON has no comments";
   if (token == "}" || token == "]")
-    return "perhaps behind a comma too many; JSON has none before a bracket "
-           "that closes";
+    return "perhaps after one comma too many; JSON has none before a closing "
+           "bracket";
   return {};
 }
 

@@ -1,3 +1,4 @@
+// Reads lines from plain and gzip files.
 #include "moft/data/line_reader.h"
 
 #include <new>
@@ -31,8 +32,8 @@ constexpr std::string_view kGzipMagic = "\x1f\x8b";
 
 }  // namespace
 
-// zlib's gzread() takes whatever follows a member and is no gzip data for
-// rubbish, and says nothing; so members are told apart here.
+// zlib's gzread() silently ignores what follows a member if it is not gzip
+// data, so members are told apart here.
 struct LineReader::Gzip {
   Gzip() {
     if (::inflateInit2(&stream, MAX_WBITS + 16) != Z_OK) throw std::bad_alloc();

@@ -1,7 +1,7 @@
 // The lines of a text file, plain or compressed with gzip.
 //
 // What counts is how the file begins, not what it is called. A file of several
-// gzip members (`cat a.gz b.gz`) is read to its end; zeros behind a member,
+// gzip members (`cat a.gz b.gz`) is read to its end; zeros after a member,
 // which fill up the blocks of a tape, are skipped.
 //
 // Thread safety: one thread.

@@ -1,3 +1,4 @@
+// Finds prompts that two sets of examples share.
 #include "moft/data/overlap.h"
 
 #include <unordered_map>

@@ -1,3 +1,4 @@
+// Parses prompt templates and fills them.
 #include "moft/data/prompt_template.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A permutation per epoch, from the seed and the epoch alone.
 #include "moft/data/shuffler.h"
 
 #include <limits>
@@ -31,7 +32,7 @@ std::size_t Shuffler::next() {
   if (cursor_.position == order_.size()) {
     if (cursor_.epoch == std::numeric_limits<std::uint32_t>::max()) {
       throw_caller_error(
-          "data: epoch {} is the last one there is", cursor_.epoch);
+          "data: epoch {} is the last that can be counted; train for fewer epochs", cursor_.epoch);
     }
     cursor_ = {cursor_.epoch + 1, 0};
     shuffle();

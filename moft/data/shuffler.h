@@ -1,6 +1,6 @@
 // The order in which training sees its examples: a fresh permutation per
 // epoch, drawn from (seed, kShuffle, epoch), so that the cursor alone says
-// where training stands and nothing else has to be saved.
+// where training is and nothing else has to be saved.
 //
 // Thread safety: one thread.
 #pragma once

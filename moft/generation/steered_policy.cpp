@@ -191,8 +191,8 @@ Prompt SteeredPolicy::whole_prompt(
     const std::string& text,
     const std::string& where,
     const std::optional<Steering>& steering) const {
-  const bool words_inside = steering && conditions_prompts() &&
-                            !definition_.words_before_prompt;
+  const bool words_inside =
+      steering && conditions_prompts() && !definition_.words_before_prompt;
   if (!words_inside) return make_whole_prompt(text, where, *tokenizer_);
   const PromptTemplate prompt(definition_.prompt_template);
   return make_whole_prompt(text, where, prompt, *tokenizer_);
@@ -278,8 +278,7 @@ std::vector<Score> SteeredPolicy::score(
           targets.end(), request.completion.begin(), request.completion.end());
     }
     LanguageModel& language_model = *base_.model;
-    const at::Device device =
-        language_model.steerable().parameters.at(0)->device();
+    const at::Device device = language_model.device();
     const auto steering =
         RowSteering::per_row(steerings, steering_of_prompt, device);
     const at::Tensor target = at::tensor(targets, at::kLong).to(device);

@@ -14,17 +14,14 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
 
-#include "moft/conditioning/steerable.h"
+#include "moft/models/sequence_model.h"
 #include "moft/weightings/steering.h"
 
 namespace moft {
-
-using TokenIds = std::vector<std::int32_t>;
 
 // What the frozen lower layers computed for a batch, kept by a rollout so that
 // scoring need not compute it again. Opaque above models/.
@@ -91,33 +88,31 @@ class DecodeSession {
   at::Tensor logits_;
 };
 
-struct ModelInfo {
-  std::string family;  // "llama"
-  std::int64_t vocabulary = 0;
-  std::int64_t context = 0;  // longest sequence in tokens
-  std::vector<std::int32_t> end_tokens;
-  std::int64_t parameters = 0;
-};
-
-// CallerError unless every id has its row among the `vocabulary` embeddings.
-void check_vocabulary(const TokenIds& ids, std::int64_t vocabulary);
-
-class LanguageModel {
+class LanguageModel : public SequenceModel {
  public:
-  virtual ~LanguageModel() = default;
-
-  virtual const ModelInfo& info() const = 0;
-  // What conditioning may steer.
-  virtual Steerable& steerable() = 0;
-  virtual const Steerable& steerable() const = 0;
-
-  // Logits that predict each completion token, rows one after the other:
-  // [sum of completion lengths, V]. steering has one row per prompt or is
-  // uniform. Differentiable when gradient mode is on.
-  virtual at::Tensor completion_logits(
+  // States that predict each completion token, rows one after the other:
+  // [sum of completion lengths, width]. `steering` has one row per prompt or is
+  // uniform.
+  virtual at::Tensor completion_states(
       const ScoreBatch& batch, const RowSteering& steering) = 0;
+  // Their logits: [.., V].
+  at::Tensor completion_logits(
+      const ScoreBatch& batch, const RowSteering& steering);
+  // The head and what a family does to its outputs: states [rows, width] ->
+  // [rows, V]; a row of `steering` per row, or uniform.
+  virtual at::Tensor logits(
+      const at::Tensor& states, const RowSteering& steering) const;
 
   virtual std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) = 0;
+
+  // Texts leave room for one more token in the context.
+  at::Tensor token_states(
+      const std::vector<TokenIds>& texts, const RowSteering& steering) override;
+  at::Tensor last_states(
+      const std::vector<TokenIds>& texts, const RowSteering& steering) override;
+
+ protected:
+  using SequenceModel::SequenceModel;
 };
 
 }  // namespace moft

@@ -93,8 +93,8 @@ LoadedModel load_gguf(
   const auto file = std::make_shared<const GgufFile>(path);
   const LlamaConfig config = llama_config_from_gguf(*file);
   ModelTensors tensors(file, "", "token_embd.weight");
-  const LoadTensor load = [&](const std::string& name,
-                              std::vector<std::int64_t> shape) {
+  const FindParameter load = [&](const std::string& name,
+                                 std::vector<std::int64_t> shape) {
     const auto theirs = llama_gguf_name(name);
     TORCH_CHECK(theirs, "[load] no GGUF name for ", name);
     const auto heads = permuted_heads(config, name);
@@ -102,8 +102,7 @@ LoadedModel load_gguf(
     return heads ? unpermuted(std::move(rows), shape, *heads) : rows;
   };
   LoadedModel loaded;
-  loaded.model = std::make_unique<LlamaModel>(
-      config, load, options.storage, options.device);
+  loaded.model = std::make_unique<LlamaModel>(config, load, options);
   tensors.check_all_read({"blk.", "output", "rope_factors"});
   loaded.config = llama_config_to_json(config);
   loaded.gguf_tokenizer = file->tokenizer_data();
@@ -223,8 +222,8 @@ std::unique_ptr<LanguageModel> make_t5(
   const bool tied = is_tied(
       tensors, embedding, shape.tied_head, /*warns=*/!keys.has(kScaledHead));
   shape.tied_head = tied && scaled;
-  const LoadTensor load = [&](const std::string& name,
-                              std::vector<std::int64_t> size) {
+  const FindParameter load = [&](const std::string& name,
+                                 std::vector<std::int64_t> size) {
     if (name == kT5EmbeddingNames[0]) return tensors.rows(embedding, size);
     if (name != kHead || !(tied || scaled)) return tensors.rows(name, size);
     return scaled_rows(
@@ -234,8 +233,7 @@ std::unique_ptr<LanguageModel> make_t5(
   };
   config["tie_word_embeddings"] = shape.tied_head;
   if (keys.has(kScaledHead)) config[kScaledHead] = shape.tied_head;
-  auto model =
-      std::make_unique<T5Model>(shape, load, options.storage, options.device);
+  auto model = std::make_unique<T5Model>(shape, load, options);
   tensors.check_all_read({".block.", "lm_head.", "layer_norm"});
   return model;
 }
@@ -252,12 +250,11 @@ std::unique_ptr<LanguageModel> make_llama(
       shape.tied_head && !tensors.has(embedding) && tensors.has(kHead);
   shape.tied_head = is_tied(tensors, embedding, shape.tied_head);
   config["tie_word_embeddings"] = shape.tied_head;
-  const LoadTensor load = [&](const std::string& name,
-                              std::vector<std::int64_t> size) {
+  const FindParameter load = [&](const std::string& name,
+                                 std::vector<std::int64_t> size) {
     return tensors.rows(head_only && name == embedding ? kHead : name, size);
   };
-  auto model = std::make_unique<LlamaModel>(
-      shape, load, options.storage, options.device);
+  auto model = std::make_unique<LlamaModel>(shape, load, options);
   tensors.check_all_read({"layers.", "lm_head."});
   return model;
 }

@@ -16,16 +16,10 @@
 
 #include "moft/checkpoints/tensor_source.h"
 #include "moft/core/tokenizer_data.h"
-#include "moft/kernels/packed_matrix.h"
 #include "moft/models/language_model.h"
+#include "moft/models/model_builder.h"
 
 namespace moft {
-
-struct LoadOptions {
-  at::Device device = at::kCPU;
-  // How frozen matrices are stored for products.
-  kernels::Storage storage = kernels::Storage::kFloat32;
-};
 
 struct LoadedModel {
   std::unique_ptr<LanguageModel> model;

@@ -216,15 +216,16 @@ bool ModelTensors::equal(
 }
 
 void ModelTensors::check_all_read(
-    const std::vector<std::string>& layers) const {
+    const std::vector<std::string>& layers,
+    const std::vector<std::string>& unused) const {
   std::vector<std::string> others;
   for (const std::string& name : source_->names()) {
+    const auto contains = [&](const std::string& part) {
+      return name.find(part) != std::string::npos;
+    };
     if (read_.contains(name) || is_harmless(name)) continue;
-    const bool inside =
-        std::any_of(layers.begin(), layers.end(), [&](const std::string& part) {
-          return name.find(part) != std::string::npos;
-        });
-    if (inside)
+    if (std::ranges::any_of(unused, contains)) continue;
+    if (std::ranges::any_of(layers, contains))
       throw_caller_error(
           "{}: tensor {} is in the file, but the model that its configuration "
           "describes does not read it; check the configuration (number of "

@@ -40,8 +40,11 @@ class ModelTensors {
   bool equal(const std::string& one, const std::string& other) const;
   void mark_read(const std::string& name) { read_.insert(stored_name(name)); }
   // CallerError when a tensor whose name contains one of `layers` was not
-  // read; a warning for other ones that are not known to be harmless.
-  void check_all_read(const std::vector<std::string>& layers) const;
+  // read; a warning for other ones. Tensors that are known to be harmless or
+  // whose name contains one of `unused` are passed over.
+  void check_all_read(
+      const std::vector<std::string>& layers,
+      const std::vector<std::string>& unused = {}) const;
 
   const TensorSource& source() const { return *source_; }
 

@@ -1,3 +1,4 @@
+// A reward multiplied by its gate.
 #include "moft/rewards/gated.h"
 
 #include <algorithm>

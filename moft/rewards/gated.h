@@ -1,8 +1,8 @@
 // A reward multiplied by a gate that another reward opens.
 #pragma once
 
+#include "moft/rewards/gate_options.h"
 #include "moft/rewards/reward.h"
-#include "moft/rewards/reward_options.h"
 
 namespace moft {
 

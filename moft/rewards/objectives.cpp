@@ -1,33 +1,23 @@
+// The objectives of a run and their scores.
 #include "moft/rewards/objectives.h"
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <tuple>
 #include <utility>
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
-#include "moft/rewards/gated.h"
-#include "moft/rewards/length.h"
-#include "moft/rewards/regex_reward.h"
-#include "moft/rewards/rouge.h"
-#include "moft/rewards/similarity.h"
+#include "moft/rewards/reward_options.h"
 
 namespace moft {
 namespace {
 
-bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
-
 void check_objective(const Objective& objective) {
   const std::string& name = objective.name;
-  if (name.empty() || name.size() > 64 ||
-      !std::all_of(name.begin(), name.end(), is_name_character)) {
+  if (!is_objective_name(name)) {
     throw_caller_error(
-        "objectives: {} is no name; names are 1 to 64 letters, digits, '_' "
+        "objectives: {} is not a valid name; names are 1 to 64 letters, "
+        "digits, '_' "
         "and '-'",
         quote_text(name));
   }
@@ -91,89 +81,6 @@ std::vector<double> column_of(const at::Tensor& scores, std::size_t objective) {
       scores.select(1, static_cast<std::int64_t>(objective)).contiguous();
   const double* data = column.const_data_ptr<double>();
   return {data, data + column.numel()};
-}
-
-namespace {
-
-// Makes each objective's reward once; gates refer to the same object, which
-// is what lets the memo share their values.
-class Factory {
- public:
-  Factory(
-      const Objectives& options,
-      const std::filesystem::path& base,
-      at::Device device)
-      : options_(options), base_(base), device_(device) {}
-
-  std::shared_ptr<const Reward> get(const std::string& name) {
-    auto& reward = rewards_[name];
-    if (!reward) reward = make(name, options_.at(name));
-    return reward;
-  }
-
- private:
-  std::shared_ptr<const Reward> make(
-      const std::string& name, const ObjectiveOptions& options) {
-    if (options.similarity) return similarity(name, *options.similarity);
-    if (options.regex)
-      return std::make_shared<RegexReward>(name, *options.regex);
-    if (options.rouge)
-      return std::make_shared<RougeReward>(name, *options.rouge);
-    auto length = std::make_shared<LengthReward>(name, *options.length);
-    if (!options.length->gate) return length;
-    const GateOptions& gate = *options.length->gate;
-    return std::make_shared<GatedReward>(length, get(gate.objective), gate);
-  }
-
-  // Two objectives that compare with the same field share one reward.
-  std::shared_ptr<const Reward> similarity(
-      const std::string& name, const SimilarityOptions& options) {
-    const auto path = (base_ / options.model).lexically_normal();
-    auto& reward = similarities_[{path.string(), options.field}];
-    if (!reward) {
-      reward = std::make_shared<SimilarityReward>(
-          name,
-          embedder(name, path),
-          SimilarityTarget{.field = options.field, .literal = {}});
-    }
-    return reward;
-  }
-
-  std::shared_ptr<const TextEmbedder> embedder(
-      const std::string& name, const std::filesystem::path& path) {
-    auto& found = embedders_[path.string()];
-    try {
-      if (!found) found = std::make_shared<TextEmbedder>(path, device_);
-    } catch (const CallerError& error) {
-      throw_caller_error("objective '{}': {}", name, error.what());
-    }
-    return found;
-  }
-
-  const Objectives& options_;
-  std::filesystem::path base_;
-  at::Device device_;
-  std::map<std::string, std::shared_ptr<const Reward>> rewards_;
-  std::map<std::string, std::shared_ptr<const TextEmbedder>> embedders_;
-  std::map<std::pair<std::string, std::string>, std::shared_ptr<const Reward>>
-      similarities_;
-};
-
-}  // namespace
-
-ObjectiveSet make_objectives(
-    const Objectives& options,
-    const std::filesystem::path& base,
-    at::Device device) {
-  check_objectives(options, "objectives");
-  Factory factory(options, base, device);
-  std::vector<Objective> objectives;
-  for (const auto& [name, objective] : options) {
-    objective.check("objectives." + name + ".");
-    objectives.push_back(
-        {name, factory.get(name), objective.range[0], objective.range[1]});
-  }
-  return ObjectiveSet(std::move(objectives));
 }
 
 }  // namespace moft

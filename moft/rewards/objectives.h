@@ -4,7 +4,6 @@
 // Thread safety: as Reward's.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +11,6 @@
 #include <ATen/ATen.h>
 
 #include "moft/rewards/reward.h"
-#include "moft/rewards/reward_options.h"
 
 namespace moft {
 
@@ -52,14 +50,5 @@ class ObjectiveSet {
   std::vector<Objective> objectives_;
   std::vector<std::string> names_;
 };
-
-// Builds what a recipe's `objectives` say, in their (alphabetical) order.
-// Relative model paths count from `base`; encoders are loaded once per
-// directory and run on `device` with ATen's threads. Throws CallerError as
-// check_objectives and the rewards' constructors do.
-ObjectiveSet make_objectives(
-    const Objectives& options,
-    const std::filesystem::path& base,
-    at::Device device = at::kCPU);
 
 }  // namespace moft

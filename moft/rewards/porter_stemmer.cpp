@@ -1,3 +1,4 @@
+// The Porter stemmer: its rules as tables, then its steps.
 #include "moft/rewards/porter_stemmer.h"
 
 #include <array>
@@ -79,7 +80,7 @@ bool is_vowel_letter(char c) {
 bool is_consonant(std::string_view word, std::size_t i) {
   if (is_vowel_letter(word[i])) return false;
   if (word[i] != 'y') return true;
-  // A run of y's alternates; what stands before it decides its first.
+  // A run of y's alternates; what precedes it decides its first.
   std::size_t first = i;
   while (first > 0 && word[first - 1] == 'y')
     --first;
@@ -146,7 +147,7 @@ void plural(std::string& word) {
 }
 
 // What is left after ed or ing was taken off.
-void mend(std::string& word) {
+void repair_ending(std::string& word) {
   const std::size_t n = word.size();
   if (word.ends_with("at") || word.ends_with("bl") || word.ends_with("iz")) {
     word += 'e';
@@ -169,7 +170,7 @@ void past_and_gerund(std::string& word) {
       if (!word.ends_with(suffix)) continue;
       if (!has_vowel(without(word, suffix.size()))) continue;
       shorten(word, suffix.size());
-      mend(word);
+      repair_ending(word);
       return;
     }
   }

@@ -1,3 +1,4 @@
+// The reward kind `regex`.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "moft/rewards/regex_reward.h"
 
@@ -6,6 +7,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/rewards/reward_context.h"
 
 namespace moft {
 namespace {
@@ -96,6 +98,17 @@ std::vector<double> RegexReward::compute(
     values.push_back(is_found(batch.completions[row], row) != invert_ ? 1 : 0);
   }
   return values;
+}
+
+RewardKind regex_kind() {
+  return RewardKindOf<RegexOptions>{
+      .name = "regex",
+      .help = "whether a regular expression is found",
+      .make =
+          [](const RegexOptions& options, RewardContext& context) {
+            return std::make_shared<RegexReward>(context.objective(), options);
+          },
+  };
 }
 
 }  // namespace moft

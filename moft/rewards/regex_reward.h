@@ -1,10 +1,29 @@
-// A reward for answers in which a regular expression is (or is not) found.
+// The reward kind `regex`: for answers in which a regular expression is (or is
+// not) found.
 #pragma once
 
+#include "moft/core/fields.h"
 #include "moft/rewards/reward.h"
-#include "moft/rewards/reward_options.h"
+#include "moft/rewards/reward_kind.h"
 
 namespace moft {
+
+// 1 where the pattern (PCRE2, UTF-8) is found in the completion, else 0.
+struct RegexOptions {
+  std::string pattern;
+  bool ignore_case = false;
+  bool invert = false;
+
+  template <class V>
+  void fields(V& v) {
+    v("pattern",
+      pattern,
+      Help{"the regular expression looked for, in PCRE2's syntax"},
+      Required{});
+    v("ignore_case", ignore_case, Help{"letters match in either case"});
+    v("invert", invert, Help{"1 where the pattern is not found"});
+  }
+};
 
 // 1 or 0. PCRE2's syntax with UTF-8 and Unicode classes; bytes that are no
 // UTF-8 match nothing. A match that explodes on an answer (PCRE2's match
@@ -26,5 +45,7 @@ class RegexReward : public Reward {
   std::unique_ptr<Code> code_;
   bool invert_;
 };
+
+RewardKind regex_kind();
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// Checks around a reward, and its second attempts.
 #include "moft/rewards/reward.h"
 
 #include <algorithm>

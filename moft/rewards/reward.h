@@ -64,7 +64,7 @@ class Reward {
   // Attempts of compute() in all while it fails transiently.
   static constexpr int kAttempts = 3;
 
-  // `name` stands in messages: the objective it was made for.
+  // `name` appears in messages: the objective it was made for.
   explicit Reward(std::string name) : name_(std::move(name)) {}
   virtual ~Reward() = default;
   Reward(const Reward&) = delete;

@@ -1,4 +1,8 @@
+// The checks of a recipe's objectives.
 #include "moft/rewards/reward_options.h"
+
+#include <algorithm>
+#include <cctype>
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
@@ -7,14 +11,11 @@ namespace moft {
 
 namespace {
 
-bool is_objective_name(const std::string& name) {
-  if (name.empty() || name.size() > 64) return false;
-  for (char c : name) {
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    bool other = (c >= '0' && c <= '9') || c == '_' || c == '-';
-    if (!letter && !other) return false;
-  }
-  return true;
+std::vector<std::string> kind_names(std::size_t count) {
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < count; ++k)
+    names.push_back(reward_kinds()[k].name);
+  return names;
 }
 
 void check_gate(
@@ -26,17 +27,17 @@ void check_gate(
   for (const auto& [name, objective] : objectives) {
     if (name != owner) names.push_back(name);
   }
-  auto found = objectives.find(gate.objective);
+  const auto found = objectives.find(gate.objective);
   if (found == objectives.end() || gate.objective == owner) {
-    auto near = nearest_name(gate.objective, names);
+    const auto near = nearest_name(gate.objective, names);
     throw_caller_error(
-        "{} is {}, which is no other objective; {}",
+        "{} is {}, which is not another objective; {}",
         path,
         quote_text(gate.objective),
         near ? "did you mean '" + *near + "'?"
              : "the others are " + join(names, ", "));
   }
-  if (found->second.length && found->second.length->gate) {
+  if (found->second.gate()) {
     throw_caller_error(
         "{} is {}, which has a gate itself; name an objective without one",
         path,
@@ -46,34 +47,22 @@ void check_gate(
 
 }  // namespace
 
-void GateOptions::check(const std::string& path) const {
-  if (zero_at < full_at) return;
-  throw_caller_error(
-      "{}full_at is {}; give a number above {}zero_at, which is {}",
-      path,
-      shortest_number(full_at),
-      path,
-      shortest_number(zero_at));
-}
-
-void LengthOptions::check(const std::string& path) const {
-  if (full_at != zero_at) return;
-  throw_caller_error(
-      "{}full_at and zero_at are both {}; give two lengths, the one that gets "
-      "1 and the one that gets 0",
-      path,
-      shortest_number(full_at));
+ObjectiveOptions::ObjectiveOptions() {
+  for (const RewardKind& kind : reward_kinds())
+    settings.push_back(kind.absent);
 }
 
 void ObjectiveOptions::check(const std::string& path) const {
-  int kinds = (similarity ? 1 : 0) + (length ? 1 : 0) + (regex ? 1 : 0) +
-              (rouge ? 1 : 0);
+  const auto kinds =
+      std::count_if(settings.begin(), settings.end(), [](const auto& given) {
+        return static_cast<bool>(given);
+      });
   if (kinds != 1) {
     throw_caller_error(
-        "{} names {} rewards; give exactly one of similarity, length, regex, "
-        "rouge",
+        "{} has {} reward kinds; give exactly one of {}",
         path.substr(0, path.empty() ? 0 : path.size() - 1),
-        kinds);
+        kinds,
+        join(kind_names(settings.size()), ", "));
   }
   if (!(range[0] < range[1])) {
     throw_caller_error(
@@ -82,6 +71,44 @@ void ObjectiveOptions::check(const std::string& path) const {
         shortest_number(range[0]),
         shortest_number(range[1]));
   }
+}
+
+std::size_t ObjectiveOptions::given() const {
+  std::size_t k = 0;
+  while (k < settings.size() && !settings[k])
+    ++k;
+  return k;
+}
+
+const RewardKind& ObjectiveOptions::kind() const {
+  return reward_kinds().at(given());
+}
+
+const AnyOptions& ObjectiveOptions::chosen() const {
+  return settings.at(given());
+}
+
+const GateOptions* ObjectiveOptions::gate() const {
+  const std::size_t k = given();
+  return k == settings.size() ? nullptr : reward_kinds()[k].gate(settings[k]);
+}
+
+AnyOptions& ObjectiveOptions::find(const std::string& kind) {
+  for (std::size_t k = 0; k < settings.size(); ++k) {
+    if (reward_kinds()[k].name == kind) return settings[k];
+  }
+  throw_caller_error(
+      "reward kind {} does not exist; give one of {}",
+      quote_text(kind),
+      join(kind_names(settings.size()), ", "));
+}
+
+bool is_objective_name(const std::string& name) {
+  return !name.empty() && name.size() <= 64 &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
 }
 
 void check_objectives(const Objectives& objectives, const std::string& path) {
@@ -96,12 +123,12 @@ void check_objectives(const Objectives& objectives, const std::string& path) {
           path,
           quote_text(name));
     }
-    if (objective.length && objective.length->gate) {
+    if (const GateOptions* gate = objective.gate()) {
       check_gate(
           objectives,
           name,
-          *objective.length->gate,
-          path + "." + name + ".length.gate.objective");
+          *gate,
+          path + "." + name + "." + objective.kind().name + ".gate.objective");
     }
   }
 }

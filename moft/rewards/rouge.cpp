@@ -1,3 +1,4 @@
+// The reward kind `rouge`.
 #include "moft/rewards/rouge.h"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "moft/rewards/porter_stemmer.h"
+#include "moft/rewards/reward_context.h"
 
 namespace moft {
 namespace {
@@ -301,6 +303,21 @@ std::vector<double> RougeReward::compute(
     values.push_back(100.0 * score.f1);
   }
   return values;
+}
+
+RewardKind rouge_kind() {
+  return RewardKindOf<RougeOptions>{
+      .name = "rouge",
+      .help = "100 times ROUGE F1 of the completion against a field",
+      .make =
+          [](const RougeOptions& options, RewardContext& context) {
+            return std::make_shared<RougeReward>(context.objective(), options);
+          },
+      .example_fields =
+          [](const RougeOptions& options) {
+            return std::vector<std::string>{options.field};
+          },
+  };
 }
 
 }  // namespace moft

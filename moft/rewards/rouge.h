@@ -1,4 +1,5 @@
-// ROUGE 1, 2, L and Lsum exactly as Google's rouge-score computes them.
+// The reward kind `rouge`: ROUGE 1, 2, L and Lsum exactly as Google's
+// rouge-score computes them.
 //
 // C.-Y. Lin, "ROUGE: a package for automatic evaluation of summaries", 2004.
 // Two texts become tokens: lower case (as Python lowers), runs of a-z and 0-9;
@@ -20,10 +21,48 @@
 
 #include <string_view>
 
+#include "moft/core/fields.h"
 #include "moft/rewards/reward.h"
-#include "moft/rewards/reward_options.h"
+#include "moft/rewards/reward_kind.h"
 
 namespace moft {
+
+// The ROUGE variants: unigrams, bigrams, longest common subsequence of the
+// whole texts, and of their sentences.
+enum class RougeVariant { kOne, kTwo, kL, kLsum };
+constexpr auto enum_names(RougeVariant) {
+  return EnumNames<RougeVariant, 4>{{
+      {RougeVariant::kOne, "rouge1"},
+      {RougeVariant::kTwo, "rouge2"},
+      {RougeVariant::kL, "rougeL"},
+      {RougeVariant::kLsum, "rougeLsum"},
+  }};
+}
+
+// 100 F1 of the completion against a reference text, as Google's rouge-score.
+struct RougeOptions {
+  RougeVariant variant = RougeVariant::kLsum;
+  std::string field;
+  bool stem = false;
+  bool t5_newlines = false;
+
+  template <class V>
+  void fields(V& v) {
+    v("variant",
+      variant,
+      Help{"rouge1, rouge2: words, pairs of words; rougeL: the longest common "
+           "subsequence; rougeLsum: that of every sentence, sentences being "
+           "lines"});
+    v("field",
+      field,
+      Help{"the example's field that holds the reference text"},
+      Required{});
+    v("stem", stem, Help{"words of over three letters are stemmed (Porter)"});
+    v("t5_newlines",
+      t5_newlines,
+      Help{"rougeLsum: ' . ' ends a sentence too, as in T5's metrics"});
+  }
+};
 
 struct RougeScore {
   double precision = 0.0;  // share of the candidate that is matched
@@ -63,5 +102,7 @@ class RougeReward : public Reward {
  private:
   RougeOptions options_;
 };
+
+RewardKind rouge_kind();
 
 }  // namespace moft

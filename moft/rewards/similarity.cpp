@@ -1,10 +1,15 @@
+// The reward kind `similarity`, and the sentence encoder behind it.
 #include "moft/rewards/similarity.h"
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/rewards/reward_context.h"
+#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
@@ -41,7 +46,7 @@ TextEmbedder::TextEmbedder(
     const std::filesystem::path& directory, at::Device device)
     : tokenizer_(load_tokenizer(directory)),
       encoder_(bert::load_sentence_encoder(directory, device)) {
-  check_fit(directory, *tokenizer_, encoder_.model().config().vocab_size);
+  check_fit(directory, *tokenizer_, encoder_.info().vocabulary);
 }
 
 at::Tensor TextEmbedder::embed(
@@ -117,9 +122,9 @@ at::Tensor SimilarityReward::target_embedding(
   }
   const auto on_long = [&](std::size_t, std::int64_t tokens) {
     const std::string what =
-        target_.field ? "the field " + quote_text(*target_.field) + " of " +
-                            where
-                      : std::string("the text to compare with");
+        target_.field
+            ? "the field " + quote_text(*target_.field) + " of " + where
+            : std::string("the text to compare with");
     warn_once(warned_of_target_, what, tokens);
   };
   const at::Tensor embedding = embedder_->embed({text}, on_long)[0];
@@ -146,8 +151,7 @@ std::vector<double> SimilarityReward::compute(
   if (rows.empty()) return values;
   const auto on_long = [&](std::size_t answer, std::int64_t tokens) {
     const Example& example = *batch.examples[rows[answer]];
-    warn_once(
-        warned_of_answer_, "the completion for " + example.where, tokens);
+    warn_once(warned_of_answer_, "the completion for " + example.where, tokens);
   };
   const at::Tensor cosines =
       (embedder_->embed(answers, on_long).to(at::kDouble) *
@@ -157,6 +161,106 @@ std::vector<double> SimilarityReward::compute(
     values[rows[i]] = cosines.data_ptr<double>()[i];
   }
   return values;
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Files of a sentence encoder beside weights and tokenizer.
+constexpr const char* kEncoderFiles[] = {
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "model.safetensors.index.json",
+    "modules.json",
+    "sentence_bert_config.json"};
+
+bool is_shard(const fs::path& file) {
+  return file.extension() == ".safetensors" &&
+         file.filename() != "model.safetensors";
+}
+
+std::vector<RewardFile> encoder_files(const SimilarityOptions& options) {
+  const fs::path folder = options.model;
+  std::vector<RewardFile> files;
+  const auto add = [&](const fs::path& file, bool watched) {
+    files.push_back({"model " + file.string(), folder / file, watched});
+  };
+  const fs::path weights = folder / "model.safetensors";
+  if (fs::exists(weights)) files.push_back({"model", weights, true});
+  for (const char* file : kEncoderFiles) {
+    if (fs::exists(folder / file)) add(file, /*watched=*/false);
+  }
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (is_shard(entry->path())) add(entry->path().filename(), true);
+  }
+  for (const fs::path& file : list_tokenizer_files(folder))
+    add(file, /*watched=*/false);
+  return files;
+}
+
+std::shared_ptr<const TextEmbedder> shared_embedder(
+    const std::string& path, RewardContext& context) {
+  return context.shared<TextEmbedder>(path, [&] {
+    try {
+      return std::make_shared<TextEmbedder>(path, context.device());
+    } catch (const CallerError& error) {
+      throw_caller_error(
+          "objective '{}': {}", context.objective(), error.what());
+    }
+  });
+}
+
+// Objectives that compare with the same field share one reward.
+std::shared_ptr<const Reward> make_similarity(
+    const SimilarityOptions& options, RewardContext& context) {
+  const std::string path = context.path(options.model).string();
+  return context.shared<Reward>(path + '\n' + options.field, [&] {
+    return std::make_shared<SimilarityReward>(
+        context.objective(),
+        shared_embedder(path, context),
+        SimilarityTarget{.field = options.field, .literal = {}});
+  });
+}
+
+std::vector<std::string> warn_of_long_texts(
+    const SimilarityOptions& options, const std::vector<Example>& examples) {
+  const LongTexts found = find_long_texts(
+      options.model, examples, options.field, "the reward similarity");
+  if (found.count == 0) return {};
+  return {fmt::format(
+      "{} of {} examples have a field '{}' longer than the {} tokens that the "
+      "encoder reads (the first is {}, the longest has {}); only its beginning "
+      "counts: shorten the field, or use an encoder with a longer window",
+      found.count,
+      examples.size(),
+      options.field,
+      found.window,
+      found.first,
+      found.longest)};
+}
+
+}  // namespace
+
+RewardKind similarity_kind() {
+  return RewardKindOf<SimilarityOptions>{
+      .name = "similarity",
+      .help = "cosine similarity of embeddings of the completion and a field",
+      .make = make_similarity,
+      .example_fields =
+          [](const SimilarityOptions& options) {
+            return std::vector<std::string>{options.field};
+          },
+      .files = encoder_files,
+      .check_files =
+          [](const SimilarityOptions& options) {
+            check_text_embedder(options.model);
+          },
+      .warnings = warn_of_long_texts,
+  };
 }
 
 }  // namespace moft

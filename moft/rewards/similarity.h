@@ -1,4 +1,5 @@
-// A reward for answers that mean the same as a text of the example.
+// The reward kind `similarity`: for answers that mean the same as a text of the
+// example.
 #pragma once
 
 #include <atomic>
@@ -7,11 +8,33 @@
 #include <optional>
 #include <unordered_map>
 
+#include "moft/core/fields.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/rewards/reward.h"
+#include "moft/rewards/reward_kind.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
+
+// Cosine similarity of sentence embeddings of the completion and of one field
+// of the example (not of the prompt, which carries chat markup).
+struct SimilarityOptions {
+  std::string model;
+  std::string field;
+
+  template <class V>
+  void fields(V& v) {
+    v("model",
+      model,
+      Help{"the sentence encoder: a Hugging Face directory (BERT shape)"},
+      Required{},
+      Path{});
+    v("field",
+      field,
+      Help{"the example's field that the completion is compared with"},
+      Required{});
+  }
+};
 
 // A sentence encoder with its tokenizer: text to unit vectors.
 //
@@ -23,8 +46,8 @@ class TextEmbedder {
   TextEmbedder(const std::filesystem::path& directory, at::Device device);
 
   // [texts, dimension] float32 on the CPU, rows of length 1. Special tokens
-  // written in a text are ordinary text. Of a text longer than window() its
-  // beginning counts alone; `on_long` is called with the index and the tokens
+  // written in a text are ordinary text. A text longer than window() is cut
+  // off there; `on_long` is called with the index and the tokens
   // of each.
   using OnLong = std::function<void(std::size_t text, std::int64_t tokens)>;
   at::Tensor embed(
@@ -58,7 +81,7 @@ struct LongTexts {
   std::string first;         // the place of the first, "train.jsonl:3"
 };
 
-// Of the examples' field, as a similarity reward with the encoder in
+// Examines the examples' field as a similarity reward with the encoder in
 // `directory` would read it; loads the tokenizer, no weights. CallerError as
 // the loaders do and for an example without the field, which `user` needs.
 LongTexts find_long_texts(
@@ -103,5 +126,7 @@ class SimilarityReward : public Reward {
   mutable std::mutex mutex_;
   mutable std::unordered_map<std::string, at::Tensor> cache_;  // [dimension]
 };
+
+RewardKind similarity_kind();
 
 }  // namespace moft

@@ -62,8 +62,7 @@ std::string equal_weights(const SteeredPolicy& policy) {
 // Logits of one prediction after the prompt.
 at::Tensor logits_under(
     SteeredPolicy& policy, const Prompt& prompt, const Steering& steering) {
-  const at::Device device =
-      policy.model().steerable().parameters.at(0)->device();
+  const at::Device device = policy.model().device();
   ScoreBatch batch;
   batch.prompts = {policy.conditioned_prompt(prompt, steering)};
   batch.completions = {{prompt.ids.back()}};

@@ -180,8 +180,7 @@ std::vector<fs::path> things_in_the_way(
   for (const fs::path& path : list_checkpoints(directory)) {
     const bool own =
         is_run && (is_checkpoint(path) || has_lost_its_state(path));
-    if (!own)
-      found.push_back(fs::path("checkpoints") / path.filename());
+    if (!own) found.push_back(fs::path("checkpoints") / path.filename());
   }
   return found;
 }

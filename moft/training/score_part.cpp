@@ -37,7 +37,7 @@ PolicyScores score_policy(
     StepTimes& times) {
   const Stopwatch watch(times.policy);
   LanguageModel& model = policy.model();
-  const at::Device device = model.steerable().parameters.at(0)->device();
+  const at::Device device = model.device();
   const at::Tensor logits = model.completion_logits(
       part.score,
       RowSteering::per_row(part.coefficients, part.coefficients_of, device));

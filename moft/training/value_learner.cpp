@@ -1,3 +1,4 @@
+// The steps of a value network: predict, learn, update.
 #include "moft/training/value_learner.h"
 
 #include <algorithm>
@@ -11,9 +12,9 @@
 namespace moft {
 namespace {
 
-std::vector<TrainedTensor> masters_of(const ValueModel& model) {
+std::vector<TrainedTensor> masters_of(const HeadedModel& model) {
   std::vector<TrainedTensor> result;
-  for (const ValueParameter& parameter : model.trained())
+  for (const HeadedParameter& parameter : model.trained())
     result.push_back({parameter.name, parameter.master, parameter.decays});
   return result;
 }
@@ -42,7 +43,8 @@ ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
     const ValueOptions& options)
-    : model_(std::move(model), outputs), learning_rate_(options.learning_rate) {
+    : model_(make_value_model(std::move(model), outputs)),
+      learning_rate_(options.learning_rate) {
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
   optimizer.adafactor = options.adafactor;
@@ -54,7 +56,7 @@ at::Tensor ValueLearner::predict(
   const at::NoGradGuard no_gradient;
   const auto count = static_cast<std::int64_t>(prompts.size());
   return in_parts(count, parts, [&](std::int64_t begin, std::int64_t end) {
-    return model_.values(slice(prompts, begin, end)).to(at::kCPU);
+    return model_.forward(slice(prompts, begin, end)).to(at::kCPU);
   });
 }
 
@@ -65,7 +67,7 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
   const auto normaliser = static_cast<double>(batch.targets.numel());
   return in_parts(count, batch.parts, [&](auto begin, auto end) {
     model_.begin_gradient();
-    const at::Tensor values = model_.values(slice(batch.prompts, begin, end));
+    const at::Tensor values = model_.forward(slice(batch.prompts, begin, end));
     const at::Tensor by_row = values.repeat_interleave(samples, 0);
     const at::Tensor targets =
         batch.targets.slice(0, begin * samples, end * samples);
@@ -77,7 +79,7 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
 
 double ValueLearner::update() {
   std::vector<ScaledGradient> gradients;
-  for (const ValueParameter& parameter : model_.trained())
+  for (const HeadedParameter& parameter : model_.trained())
     gradients.push_back({parameter.gradient, 1.0});
   const ClippedNorm norm = clip_by_global_norm(
       optimizer_->parameters(), gradients, /*max_norm=*/std::nullopt);

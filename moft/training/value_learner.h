@@ -6,7 +6,7 @@
 // make the baseline depend on the completions it is subtracted from.
 //
 // P prompts, B completions, m outputs.
-// Errors: as ValueModel's; WorldError for a gradient that is not finite.
+// Errors: as HeadedModel's; WorldError for a gradient that is not finite.
 // Thread safety: one thread.
 #pragma once
 
@@ -37,7 +37,7 @@ class ValueLearner {
       std::int64_t outputs,
       const ValueOptions& options);
 
-  const ValueModel& model() const { return model_; }
+  const HeadedModel& model() const { return model_; }
 
   // Values of the prompts, [P, m], double, no gradient. `parts` as above.
   at::Tensor predict(
@@ -58,7 +58,7 @@ class ValueLearner {
       const std::map<std::string, at::Tensor>& optimizer);
 
  private:
-  ValueModel model_;
+  HeadedModel model_;
   std::unique_ptr<Optimizer> optimizer_;
   double learning_rate_;
 };

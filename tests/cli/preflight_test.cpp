@@ -401,7 +401,7 @@ TEST_F(Preflight, HintsNeverLeadToAnotherEffect) {
 // Every key that a hint names is one.
 TEST_F(Preflight, HintsNameKeysThatExist) {
   const std::string table =
-      read_file(std::string(MOFT_SOURCE_DIR) + "/cli/key_hints.cpp");
+      read_file(std::string(MOFT_SOURCE_DIR) + "/moft/recipes/key_hints.cpp");
   std::set<std::string> keys;
   std::size_t at = 0;
   while ((at = table.find("\n    {\"", at)) != std::string::npos) {

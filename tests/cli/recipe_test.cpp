@@ -245,11 +245,11 @@ TEST(Recipe, RefusesBadObjectives) {
       "r.yaml: objectives is empty; give at least one objective");
   expect_override_refusal(
       "objectives.polite.length={full_at: 1, zero_at: 2}",
-      "r.yaml: objectives.polite names 2 rewards; give exactly one of "
+      "r.yaml: objectives.polite has 2 reward kinds; give exactly one of "
       "similarity, length, regex, rouge");
   expect_override_refusal(
       "objectives.other={}",
-      "r.yaml: objectives.other names 0 rewards; give exactly one of "
+      "r.yaml: objectives.other has 0 reward kinds; give exactly one of "
       "similarity, length, regex, rouge");
   expect_override_refusal(
       "objectives.short.range=[1, 1]",
@@ -261,8 +261,8 @@ TEST(Recipe, RefusesBadObjectives) {
       "two lengths, the one that gets 1 and the one that gets 0");
   expect_override_refusal(
       "objectives.short.length.gate={objective: polit}",
-      "r.yaml: objectives.short.length.gate.objective is 'polit', which is no "
-      "other objective; did you mean 'polite'?");
+      "r.yaml: objectives.short.length.gate.objective is 'polit', which is "
+      "not another objective; did you mean 'polite'?");
   expect_override_refusal(
       "objectives={a b: {regex: {pattern: x}}}",
       "r.yaml: objectives holds the name 'a b'; names are 1 to 64 letters, "

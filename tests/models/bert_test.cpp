@@ -8,11 +8,13 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/core/errors.h"
+#include "moft/models/bert/model.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/tokenizers/tokenizer.h"
 
@@ -47,10 +49,14 @@ double largest(const at::Tensor& x) {
   return x.abs().max().item<double>();
 }
 
-BertModel load_model(const fs::path& directory) {
-  const HfDirectory files(directory);
-  const BertConfig config = parse_config(files.config(), "config.json");
-  return {config, load_weights(files, config), at::kCPU};
+std::shared_ptr<BertModel> load(const fs::path& directory) {
+  const auto files = std::make_shared<const HfDirectory>(directory);
+  return load_model(files, parse_config(files->config(), "config.json"));
+}
+
+at::Tensor states(BertModel& model, const std::vector<Text>& texts) {
+  const at::NoGradGuard no_gradient;
+  return model.token_states(texts, RowSteering::reference(0));
 }
 
 class TinyBert : public testing::TestWithParam<const char*> {
@@ -73,7 +79,7 @@ class TinyBert : public testing::TestWithParam<const char*> {
 
 TEST_P(TinyBert, HiddenStatesEqualTransformers) {
   const at::Tensor expected = floats(expected_, "hidden");
-  const at::Tensor hidden = load_model(directory_).hidden_states(texts_);
+  const at::Tensor hidden = states(*load(directory_), texts_);
   ASSERT_EQ(hidden.sizes(), expected.sizes());
   EXPECT_LT(largest(hidden - expected), 1e-5 * largest(expected));
 }
@@ -83,7 +89,7 @@ TEST_P(TinyBert, AnEmbeddingDoesNotDependOnItsNeighbours) {
   SentenceOptions options;
   options.max_tokens = 13;
   options.tokens_per_pass = 9;
-  const SentenceEncoder encoder(load_model(directory_), options);
+  const SentenceEncoder encoder(load(directory_), options);
   const at::Tensor together = encoder.embed(texts_);
   for (std::size_t i = 0; i < texts_.size(); ++i) {
     const at::Tensor alone = encoder.embed(std::vector<Text>{texts_[i]});
@@ -94,11 +100,11 @@ TEST_P(TinyBert, AnEmbeddingDoesNotDependOnItsNeighbours) {
 }
 
 TEST_P(TinyBert, PoolsOverTheTokensOfATextAlone) {
-  const BertModel model = load_model(directory_);
+  const auto model = load(directory_);
   SentenceOptions options;
-  options.max_tokens = model.config().max_positions;
+  options.max_tokens = model->config().max_positions;
   const at::Tensor mean = SentenceEncoder(model, options).embed(texts_);
-  options.pooling = Pooling::kFirst;
+  options.pooling = ReadAt::kFirstToken;
   const at::Tensor first = SentenceEncoder(model, options).embed(texts_);
   const at::Tensor hidden = floats(expected_, "hidden").to(at::kDouble);
   std::int64_t row = 0;
@@ -170,23 +176,24 @@ class EncoderFiles : public testing::Test {
 };
 
 TEST_F(EncoderFiles, BothLayoutsOfSentenceTransformers) {
-  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kMean);
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, ReadAt::kMean);
   write_new_layout(R"("mean")");
-  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kMean);
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, ReadAt::kMean);
   write_new_layout(R"("cls")");
-  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kFirst);
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, ReadAt::kFirstToken);
   write_new_layout(R"(["cls"])");
-  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kFirst);
-  EXPECT_EQ(load_sentence_encoder(folder_).options().pooling, Pooling::kFirst);
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, ReadAt::kFirstToken);
+  EXPECT_EQ(
+      load_sentence_encoder(folder_).options().pooling, ReadAt::kFirstToken);
   write_modules(
       "sentence_transformers.models.Transformer",
       "sentence_transformers.models.Pooling");
   write(
       "1_Pooling/config.json",
       R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
-  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kFirst);
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, ReadAt::kFirstToken);
   write("1_Pooling/config.json", R"({"word_embedding_dimension": 32})");
-  EXPECT_EQ(read_encoder_shape(folder_).pooling, Pooling::kMean);
+  EXPECT_EQ(read_encoder_shape(folder_).pooling, ReadAt::kMean);
 }
 
 TEST_F(EncoderFiles, OtherPoolingsAndChainsAreNamed) {
@@ -243,7 +250,7 @@ TEST_F(EncoderFiles, ADefaultPromptIsNotLeftOutSilently) {
 }
 
 TEST(SentenceEncoder, TruncationKeepsTheLastToken) {
-  const BertModel model = load_model(kReference / "bert_tiny_gelu");
+  const auto model = load(kReference / "bert_tiny_gelu");
   SentenceOptions options;
   options.max_tokens = 4;
   const SentenceEncoder encoder(model, options);
@@ -253,12 +260,12 @@ TEST(SentenceEncoder, TruncationKeepsTheLastToken) {
 }
 
 TEST(BertModel, RefusesIdsAndLengthsItHasNoWeightsFor) {
-  const BertModel model = load_model(kReference / "bert_tiny_gelu");
+  const auto model = load(kReference / "bert_tiny_gelu");
   using Texts = std::vector<Text>;
-  EXPECT_THROW(model.hidden_states(Texts{{40}}), CallerError);
-  EXPECT_THROW(model.hidden_states(Texts{{-1}}), CallerError);
-  EXPECT_THROW(model.hidden_states(Texts{{}}), CallerError);
-  EXPECT_THROW(model.hidden_states(Texts{Text(21, 1)}), CallerError);
+  EXPECT_THROW(states(*model, Texts{{40}}), CallerError);
+  EXPECT_THROW(states(*model, Texts{{-1}}), CallerError);
+  EXPECT_THROW(states(*model, Texts{{}}), CallerError);
+  EXPECT_THROW(states(*model, Texts{Text(21, 1)}), CallerError);
 }
 
 // Another source with one tensor left out, renamed or cut.
@@ -298,7 +305,9 @@ class BertWeightsFile : public testing::Test {
  protected:
   std::string refusal() {
     try {
-      load_weights(tampered_, parse_config(files_.config(), "config.json"));
+      const auto source = std::shared_ptr<const TensorSource>(
+          std::shared_ptr<const TensorSource>(), &tampered_);
+      load_model(source, parse_config(files_.config(), "config.json"));
     } catch (const CallerError& error) {
       return error.what();
     }
@@ -313,23 +322,25 @@ TEST_F(BertWeightsFile, AMissingTensorIsNamed) {
   tampered_.remove("encoder.layer.1.attention.self.key.bias");
   EXPECT_EQ(
       refusal(),
-      "M: the tensor encoder.layer.1.attention.self.key.bias is missing");
+      "M: tensor 'encoder.layer.1.attention.self.key.bias' is missing; the "
+      "file does not hold the model that its configuration describes");
 }
 
 TEST_F(BertWeightsFile, AWrongShapeIsNamedWithBothShapes) {
   tampered_.reshape("encoder.layer.0.intermediate.dense.weight", {16, 24});
   EXPECT_EQ(
       refusal(),
-      "M: the tensor encoder.layer.0.intermediate.dense.weight has shape "
-      "[16, 24]; config.json asks for [24, 16]");
+      "M: tensor 'encoder.layer.0.intermediate.dense.weight' has shape "
+      "[16, 24], but its configuration asks for [24, 16]");
 }
 
 TEST_F(BertWeightsFile, AnUnknownTensorIsNamedAndThePoolerIsNot) {
   tampered_.add("encoder.layer.2.output.dense.bias");
   EXPECT_EQ(
       refusal(),
-      "M: holds 1 tensors that config.json does not account for: "
-      "encoder.layer.2.output.dense.bias");
+      "M: tensor 'encoder.layer.2.output.dense.bias' is in the file, but the "
+      "model that its configuration describes does not read it; check the "
+      "configuration (number of layers, biases, architecture)");
 }
 
 std::string config_refusal(const std::string& field, nlohmann::json value) {

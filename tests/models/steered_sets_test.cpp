@@ -11,8 +11,8 @@
 namespace moft {
 namespace {
 
-const LoadTensor kZeros = [](const std::string&,
-                             const std::vector<std::int64_t>& shape) {
+const FindParameter kZeros = [](const std::string&,
+                                const std::vector<std::int64_t>& shape) {
   const std::int64_t width = shape.size() < 2 ? shape[0] : shape[1];
   return [width](std::int64_t begin, std::int64_t end, float* target) {
     std::fill_n(target, (end - begin) * width, 0.0F);
@@ -38,7 +38,7 @@ T5Model make_t5(const Shape& shape, bool v10) {
   config.tied_head = v10;
   config.activation = v10 ? T5Activation::kRelu : T5Activation::kGelu;
   config.end_tokens = {1};
-  return T5Model(config, kZeros, kernels::Storage::kFloat32, at::kCPU);
+  return T5Model(config, kZeros, LoadOptions());
 }
 
 ConditioningOptions options_of(

@@ -73,8 +73,8 @@ TEST_P(ValueModels, ReadTheLogitsOfTheFirstTokens) {
   const at::NoGradGuard no_gradient;
   const at::Tensor logits = first_logits(*load(), kPrompts);
   for (const std::int64_t outputs : {1, 2, 5}) {
-    const ValueModel value(load(), outputs);
-    const at::Tensor values = value.values(kPrompts);
+    const HeadedModel value = make_value_model(load(), outputs);
+    const at::Tensor values = value.forward(kPrompts);
     ASSERT_EQ(values.sizes(), at::IntArrayRef({3, outputs}));
     EXPECT_LT(
         (values - logits.narrow(1, 0, outputs)).abs().max().item<double>(),
@@ -84,10 +84,10 @@ TEST_P(ValueModels, ReadTheLogitsOfTheFirstTokens) {
 
 TEST_P(ValueModels, ValuesDoNotDependOnOtherPrompts) {
   const at::NoGradGuard no_gradient;
-  const ValueModel value(load(), 2);
-  const at::Tensor together = value.values(kPrompts);
+  const HeadedModel value = make_value_model(load(), 2);
+  const at::Tensor together = value.forward(kPrompts);
   for (std::size_t p = 0; p < kPrompts.size(); ++p) {
-    const at::Tensor alone = value.values({kPrompts[p]})[0];
+    const at::Tensor alone = value.forward({kPrompts[p]})[0];
     const at::Tensor row = together[static_cast<std::int64_t>(p)];
     EXPECT_LT((alone - row).abs().max().item<double>(), 1e-5);
   }
@@ -98,7 +98,7 @@ TEST_P(ValueModels, TheHeadIsItsOwnAndHasTheRowsThatAreRead) {
   const auto plain = load();
   const std::int64_t whole = plain->info().parameters;
   const std::int64_t vocabulary = plain->info().vocabulary;
-  const ValueModel value(load(), 2);
+  const HeadedModel value = make_value_model(load(), 2);
   const auto tensors = value.tensors();
   const at::Tensor head = tensors.at("value_head.weight");
   const std::int64_t width = head.size(1);
@@ -114,8 +114,10 @@ TEST_P(ValueModels, TheHeadIsItsOwnAndHasTheRowsThatAreRead) {
 
 // The derivative of sum (V - 1)^2 along random directions of all parameters.
 TEST_P(ValueModels, GradientIsTheFiniteDifference) {
-  ValueModel value(load(), 2);
-  const auto loss = [&] { return (value.values(kPrompts) - 1).square().sum(); };
+  HeadedModel value = make_value_model(load(), 2);
+  const auto loss = [&] {
+    return (value.forward(kPrompts) - 1).square().sum();
+  };
   for (const int parts : {1, 2}) {
     value.zero_gradient();
     for (int part = 0; part < parts; ++part) {
@@ -129,7 +131,7 @@ TEST_P(ValueModels, GradientIsTheFiniteDifference) {
       std::vector<at::Tensor> along;
       double slope = 0.0;
       double square = 0.0;
-      for (const ValueParameter& parameter : value.trained()) {
+      for (const HeadedParameter& parameter : value.trained()) {
         ASSERT_TRUE(parameter.gradient.defined()) << parameter.name;
         EXPECT_EQ(parameter.decays, parameter.master.dim() == 2);
         std::vector<float> numbers;
@@ -160,15 +162,15 @@ TEST_P(ValueModels, GradientIsTheFiniteDifference) {
 
 TEST_P(ValueModels, MastersGoOutAndInByName) {
   const at::NoGradGuard no_gradient;
-  ValueModel first(load(), 2);
+  HeadedModel first = make_value_model(load(), 2);
   auto tensors = first.tensors();
   for (auto& [name, tensor] : tensors)
     tensor = tensor * 1.25 + 0.125;
-  ValueModel second(load(), 2);
+  HeadedModel second = make_value_model(load(), 2);
   second.load(tensors);
-  EXPECT_FALSE(at::equal(first.values(kPrompts), second.values(kPrompts)));
+  EXPECT_FALSE(at::equal(first.forward(kPrompts), second.forward(kPrompts)));
   first.load(second.tensors());
-  EXPECT_TRUE(at::equal(first.values(kPrompts), second.values(kPrompts)));
+  EXPECT_TRUE(at::equal(first.forward(kPrompts), second.forward(kPrompts)));
 
   auto missing = tensors;
   missing.erase("value_head.weight");
@@ -179,11 +181,11 @@ TEST_P(ValueModels, MastersGoOutAndInByName) {
   auto misshapen = tensors;
   misshapen["value_head.weight"] = at::zeros({3, 1});
   EXPECT_THROW(second.load(misshapen), CallerError);
-  EXPECT_TRUE(at::equal(first.values(kPrompts), second.values(kPrompts)));
+  EXPECT_TRUE(at::equal(first.forward(kPrompts), second.forward(kPrompts)));
 }
 
 TEST_P(ValueModels, MoreValuesThanTokensAreRefused) {
-  EXPECT_THROW(ValueModel(load(), 1000), CallerError);
+  EXPECT_THROW(make_value_model(load(), 1000), CallerError);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -8,7 +8,9 @@
 
 #include <gtest/gtest.h>
 
-#include "moft/rewards/objectives.h"
+#include "moft/rewards/length.h"
+#include "moft/rewards/make_objectives.h"
+#include "moft/rewards/rouge.h"
 
 namespace moft {
 namespace {
@@ -85,10 +87,11 @@ double covariance(const std::vector<double>& a, const std::vector<double>& b) {
 
 TEST(RewardConflict, RougeLikesLongAnswersAndBrevityShortOnes) {
   Objectives options;
-  options["rouge"].rouge = RougeOptions{.field = "summary"};
-  options["brevity"].length = LengthOptions{};
-  options["brevity"].length->full_at = 6;
-  options["brevity"].length->zero_at = 26;
+  LengthOptions brevity;
+  brevity.full_at = 6;
+  brevity.zero_at = 26;
+  options["rouge"] = {"rouge", RougeOptions{.field = "summary"}};
+  options["brevity"] = {"length", brevity};
   const ObjectiveSet objectives = make_objectives(options, {});
   ASSERT_EQ(objectives.names(), (std::vector<std::string>{"brevity", "rouge"}));
   for (const Summary& item : kSummaries) {

@@ -9,7 +9,7 @@
 #include "moft/core/errors.h"
 #include "moft/rewards/gated.h"
 #include "moft/rewards/length.h"
-#include "moft/rewards/objectives.h"
+#include "moft/rewards/make_objectives.h"
 #include "moft/rewards/regex_reward.h"
 #include "moft/rewards/similarity.h"
 
@@ -323,8 +323,8 @@ TEST(ObjectiveSet, RefusesBadNamesAndRanges) {
 
 TEST(MakeObjectives, NamesComeInAlphabeticalOrder) {
   Objectives options;
-  options["style"].regex = pattern("please");
-  options["brevity"].length = six_to_twenty_six();
+  options["style"] = {"regex", pattern("please")};
+  options["brevity"] = {"length", six_to_twenty_six()};
   const ObjectiveSet set = make_objectives(options, ".");
   EXPECT_EQ(set.names(), (std::vector<std::string>{"brevity", "style"}));
   const Scores scores = set.score(batch_of({words(16), "please"}));
@@ -334,15 +334,17 @@ TEST(MakeObjectives, NamesComeInAlphabeticalOrder) {
 
 TEST(MakeObjectives, AGateOpensByAnotherObjectivesRawReward) {
   Objectives options;
-  options["style"].regex = pattern("yes");
+  options["style"] = {"regex", pattern("yes")};
   options["style"].range = {-1, 3};
-  options["brevity"].length = six_to_twenty_six();
-  options["brevity"].length->gate = GateOptions{.objective = "style"};
+  LengthOptions gated = six_to_twenty_six();
+  gated.gate = GateOptions{.objective = "style"};
+  options["brevity"] = {"length", gated};
   const Scores scores =
       make_objectives(options, ".").score(batch_of({"yes", "no"}));
   EXPECT_EQ(row_of(scores.raw, 0), (std::vector<double>{1, 1}));
   EXPECT_EQ(row_of(scores.raw, 1), (std::vector<double>{0, 0}));
-  options["brevity"].length->gate->objective = "styel";
+  gated.gate->objective = "styel";
+  options["brevity"] = {"length", gated};
   EXPECT_THROW(make_objectives(options, "."), CallerError);
 }
 
@@ -352,13 +354,18 @@ class Similarity : public testing::Test {
     if (!std::filesystem::exists(kMiniLm / "model.safetensors")) {
       GTEST_SKIP() << "models/all-minilm-l6-v2 is absent: run scripts/setup";
     }
-    options_["relevance"].similarity =
-        SimilarityOptions{.model = "all-minilm-l6-v2", .field = "post"};
+    options_["relevance"] = {
+        "similarity",
+        SimilarityOptions{.model = "all-minilm-l6-v2", .field = "post"}};
     options_["relevance"].range = {0.2, 0.8};
   }
 
   const std::filesystem::path kMiniLm =
       std::filesystem::path(MOFT_SOURCE_DIR) / "models/all-minilm-l6-v2";
+  SimilarityOptions& similarity() {
+    return options_["relevance"].find("similarity").get<SimilarityOptions>();
+  }
+
   Objectives options_;
 };
 
@@ -392,7 +399,7 @@ TEST_F(Similarity, AFreshProcessGivesTheSameBits) {
 }
 
 TEST_F(Similarity, AMissingFieldIsTheCallersFault) {
-  options_["relevance"].similarity->field = "posts";
+  similarity().field = "posts";
   const ObjectiveSet set = make_objectives(options_, kMiniLm.parent_path());
   try {
     set.score(batch_of({"a"}));
@@ -406,7 +413,7 @@ TEST_F(Similarity, AMissingFieldIsTheCallersFault) {
 }
 
 TEST_F(Similarity, AMissingModelIsTheCallersFault) {
-  options_["relevance"].similarity->model = "no-such-model";
+  similarity().model = "no-such-model";
   EXPECT_THROW(make_objectives(options_, kMiniLm.parent_path()), CallerError);
 }
 

@@ -4,6 +4,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "moft/rewards/make_objectives.h"
+#include "moft/rewards/regex_reward.h"
+
 #include "tests/support/tiny_model.h"
 
 namespace moft::test {
@@ -53,8 +56,10 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   Objectives options;
   for (const std::string name : {"a", "b"}) {
     const auto pattern = run.patterns.find(name);
-    options[name].regex = RegexOptions{
-        .pattern = pattern == run.patterns.end() ? name : pattern->second};
+    options[name] = {
+        "regex",
+        RegexOptions{
+            .pattern = pattern == run.patterns.end() ? name : pattern->second}};
   }
   objectives = std::make_unique<ObjectiveSet>(make_objectives(options, {}));
   for (const std::string word :

@@ -69,7 +69,8 @@ std::vector<std::vector<double>> fresh_values(
     const std::vector<TrainingSample>& samples,
     std::int64_t outputs) {
   const at::NoGradGuard no_gradient;
-  const ValueModel model(load_language_model(base).model, outputs);
+  const HeadedModel model =
+      make_value_model(load_language_model(base).model, outputs);
   const bool conditioned =
       tiny.trainer->options().value.prompt == ValuePrompt::kConditioned;
   std::vector<std::vector<double>> result;
@@ -81,7 +82,7 @@ std::vector<std::vector<double>> fresh_values(
       prompt = tiny.policy->conditioned_prompt(
           tiny.trainer->prompts().prompt(place), sample.steering);
     }
-    const at::Tensor row = model.values({prompt})[0].to(at::kDouble);
+    const at::Tensor row = model.forward({prompt})[0].to(at::kDouble);
     std::vector<double> values;
     for (std::int64_t i = 0; i < outputs; ++i)
       values.push_back(row[i].item<double>());

@@ -1,69 +1,106 @@
+// Loads a BERT encoder and computes its states.
 #include "moft/models/bert/model.h"
 
-#include <algorithm>
-
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 
 #include "moft/core/errors.h"
+#include "moft/models/model_tensors.h"
 
 namespace moft::bert {
+namespace {
 
-BertModel::PackedLinear::PackedLinear(const Linear& linear, at::Device device)
-    : weight(linear.weight.to(device)), bias(linear.bias.to(device)) {}
-
-at::Tensor BertModel::PackedLinear::operator()(const at::Tensor& x) const {
-  return kernels::multiply(x, weight, bias);
+at::Tensor multiply(
+    const SteeredLinear& linear,
+    const at::Tensor& x,
+    const RowSteering& steering) {
+  const SteeredParameter& weight = linear.weight();
+  const SteeredParameter& bias = *linear.bias();
+  const bool alike = linear.adapters() == nullptr &&
+                     !differs_by_row(weight, steering) &&
+                     !differs_by_row(bias, steering);
+  if (at::GradMode::is_enabled() || !alike) return linear.forward(x, steering);
+  // The sums start at the bias, which saves a pass over the result.
+  const Coefficients& c = steering.uniform_coefficients();
+  return kernels::multiply(x, weight.packed(c).forward(), bias.value(c));
 }
 
-BertModel::Norm::Norm(const LayerNorm& norm, double epsilon, at::Device device)
-    : gain(norm.gain.to(device)), bias(norm.bias.to(device)), eps(epsilon) {}
-
-at::Tensor BertModel::Norm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, gain.sizes(), gain, bias, eps);
-}
+}  // namespace
 
 BertModel::BertModel(
-    const BertConfig& config, const BertWeights& weights, at::Device device)
-    : config_(config),
-      words_(weights.words.to(device)),
-      positions_((weights.positions + weights.types[0]).to(device)),
-      embedding_norm_(weights.embedding_norm, config.layer_norm_eps, device) {
-  const double eps = config.layer_norm_eps;
-  for (const LayerWeights& layer : weights.layers) {
-    layers_.push_back({
-        {layer.qkv, device},
-        {layer.attention_output, device},
-        {layer.attention_norm, eps, device},
-        {layer.up, device},
-        {layer.down, device},
-        {layer.output_norm, eps, device},
-    });
+    const BertConfig& config,
+    const FindParameter& find,
+    const LoadOptions& options)
+    : SequenceModel(options.device), config_(config) {
+  ModelBuilder builder(steerable_, find, options);
+  build(builder);
+  info_.family = "bert";
+  info_.vocabulary = config.vocab_size;
+  info_.context = config.max_positions;
+  info_.width = config.hidden_size;
+  info_.parameters = builder.count();
+}
+
+void BertModel::build(ModelBuilder& builder) {
+  const std::int64_t width = config_.hidden_size;
+  const std::string table = "embeddings.";
+  steerable_.layers = config_.layers;
+  steerable_.stacks = {config_.layers};
+  steerable_.first_steered_layer = config_.layers;
+  words_ = builder.parameter(
+      table + "word_embeddings.weight", {config_.vocab_size, width});
+  positions_ = builder.parameter(
+      table + "position_embeddings.weight", {config_.max_positions, width});
+  types_ = builder.parameter(
+      table + "token_type_embeddings.weight", {config_.type_vocab_size, width});
+  embedding_norm_ = {
+      builder.parameter(table + "LayerNorm.weight", {width}),
+      builder.parameter(table + "LayerNorm.bias", {width})};
+  layers_.resize(static_cast<std::size_t>(config_.layers));
+  for (std::int64_t i = 0; i < config_.layers; ++i) {
+    builder.begin_layer(i);
+    build_layer(builder, layers_[static_cast<std::size_t>(i)], i);
   }
 }
 
-void BertModel::check(std::span<const std::vector<std::int32_t>> texts) const {
-  for (const auto& text : texts) {
-    const auto length = static_cast<std::int64_t>(text.size());
+void BertModel::build_layer(
+    ModelBuilder& builder, Layer& layer, std::int64_t index) {
+  const std::int64_t width = config_.hidden_size;
+  const std::int64_t inner = config_.intermediate_size;
+  const std::string prefix = fmt::format("encoder.layer.{}.", index);
+  const std::string attention = prefix + "attention.";
+  const auto norm = [&](const std::string& name) {
+    auto gain = builder.parameter(name + ".weight", {width});
+    return Norm{std::move(gain), builder.parameter(name + ".bias", {width})};
+  };
+  builder.linear(layer.q, "q", {attention + "self.query", width, width, true});
+  builder.linear(layer.k, "k", {attention + "self.key", width, width, true});
+  builder.linear(layer.v, "v", {attention + "self.value", width, width, true});
+  builder.linear(
+      layer.o, "o", {attention + "output.dense", width, width, true});
+  layer.attention_norm = norm(attention + "output.LayerNorm");
+  builder.linear(
+      layer.up, "up", {prefix + "intermediate.dense", inner, width, true});
+  builder.linear(
+      layer.down, "down", {prefix + "output.dense", width, inner, true});
+  layer.output_norm = norm(prefix + "output.LayerNorm");
+}
+
+void BertModel::check(const std::vector<TokenIds>& texts) const {
+  for (const TokenIds& text : texts) {
+    const std::int64_t length = std::ssize(text);
     if (length < 1 || length > config_.max_positions) {
       throw_caller_error(
           "[bert] a text has {} tokens; the model takes 1 to {}",
           length,
           config_.max_positions);
     }
-    for (const std::int32_t id : text) {
-      if (id < 0 || id >= config_.vocab_size) {
-        throw_caller_error(
-            "[bert] token id {} is outside the model's vocabulary of {}; use "
-            "the tokenizer that came with the model",
-            id,
-            config_.vocab_size);
-      }
-    }
+    check_vocabulary(text, config_.vocab_size);
   }
 }
 
 std::vector<BertModel::Group> BertModel::group(
-    std::span<const std::vector<std::int32_t>> texts) {
+    const std::vector<TokenIds>& texts) {
   std::vector<Group> groups;
   std::int64_t first = 0;
   for (const auto& text : texts) {
@@ -79,20 +116,28 @@ std::vector<BertModel::Group> BertModel::group(
 }
 
 at::Tensor BertModel::embed(
-    std::span<const std::vector<std::int32_t>> texts) const {
-  std::vector<std::int64_t> ids;
-  std::vector<std::int64_t> positions;
-  for (const auto& text : texts) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      ids.push_back(text[i]);
-      positions.push_back(static_cast<std::int64_t>(i));
-    }
-  }
+    const std::vector<std::int64_t>& ids,
+    const std::vector<std::int64_t>& positions,
+    const RowSteering& steering) const {
   const auto index = [&](const std::vector<std::int64_t>& values) {
-    return at::tensor(values, at::kLong).to(device());
+    return at::tensor(values, at::kLong).to(device_);
   };
-  return words_.index_select(0, index(ids))
-      .add_(positions_.index_select(0, index(positions)));
+  const at::Tensor types =
+      at::zeros({std::ssize(ids)}, at::device(device_).dtype(at::kLong));
+  return steered_embedding(*words_, index(ids), steering) +
+         (steered_embedding(*positions_, index(positions), steering) +
+          steered_embedding(*types_, types, steering));
+}
+
+at::Tensor BertModel::norm(
+    const at::Tensor& x, const Norm& norm, const RowSteering& steering) const {
+  const at::Tensor gain = steered_gain(*norm.gain, steering);
+  const at::Tensor bias = steered_gain(*norm.bias, steering);
+  const double eps = config_.layer_norm_eps;
+  if (gain.dim() == 1 && bias.dim() == 1) {
+    return at::layer_norm(x, gain.sizes(), gain, bias, eps);
+  }
+  return at::layer_norm(x, {x.size(-1)}, {}, {}, eps) * gain + bias;
 }
 
 // qkv [N, 3 hidden] -> [N, hidden]; every text attends to itself alone.
@@ -117,31 +162,68 @@ at::Tensor BertModel::attend(
   return out;
 }
 
+// Overwrites x where nothing is differentiated.
 at::Tensor BertModel::activate(at::Tensor x) const {
+  const bool in_place = !at::GradMode::is_enabled();
   switch (config_.activation) {
     case Activation::kGeluTanh:
-      return at::gelu_(x, "tanh");
+      return in_place ? at::gelu_(x, "tanh") : at::gelu(x, "tanh");
     case Activation::kRelu:
-      return x.relu_();
+      return in_place ? x.relu_() : x.relu();
     case Activation::kGelu:
       break;
   }
-  return at::gelu_(x);
+  return in_place ? at::gelu_(x) : at::gelu(x);
 }
 
-at::Tensor BertModel::hidden_states(
-    std::span<const std::vector<std::int32_t>> texts) const {
+at::Tensor BertModel::token_states(
+    const std::vector<TokenIds>& texts, const RowSteering& steering) {
   check(texts);
-  const at::NoGradGuard no_gradient;
   const std::vector<Group> groups = group(texts);
-  at::Tensor x = embedding_norm_(embed(texts));
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> positions;
+  std::vector<std::int64_t> text_of_token;
+  for (std::size_t t = 0; t < texts.size(); ++t) {
+    for (std::size_t i = 0; i < texts[t].size(); ++i) {
+      ids.push_back(texts[t][i]);
+      positions.push_back(static_cast<std::int64_t>(i));
+      text_of_token.push_back(static_cast<std::int64_t>(t));
+    }
+  }
+  const RowSteering rows =
+      steering.select(at::tensor(text_of_token, at::kLong).to(device_));
+  at::Tensor x = norm(embed(ids, positions, rows), embedding_norm_, rows);
   for (const Layer& layer : layers_) {
-    const at::Tensor mixed = attend(layer.qkv(x), groups);
-    x = layer.attention_norm(layer.attention_output(mixed).add_(x));
-    const at::Tensor inner = activate(layer.up(x));
-    x = layer.output_norm(layer.down(inner).add_(x));
+    const at::Tensor qkv = at::cat(
+        {multiply(layer.q, x, rows),
+         multiply(layer.k, x, rows),
+         multiply(layer.v, x, rows)},
+        1);
+    const at::Tensor mixed = attend(qkv, groups);
+    x = norm(multiply(layer.o, mixed, rows) + x, layer.attention_norm, rows);
+    const at::Tensor inner = activate(multiply(layer.up, x, rows));
+    x = norm(multiply(layer.down, inner, rows) + x, layer.output_norm, rows);
   }
   return x;
+}
+
+std::unique_ptr<BertModel> load_model(
+    std::shared_ptr<const TensorSource> source,
+    const BertConfig& config,
+    at::Device device) {
+  ModelTensors tensors(source, "", "embeddings.word_embeddings.weight");
+  const FindParameter find = [&](const std::string& name,
+                                 std::vector<std::int64_t> shape) {
+    const TensorView view = tensors.find(name, shape);
+    check_finite(*source, view);
+    return tensors.rows_of(view);
+  };
+  LoadOptions options;
+  options.device = device;
+  auto model = std::make_unique<BertModel>(config, find, options);
+  tensors.check_all_read(
+      {""}, {"embeddings.position_ids", "pooler.", "cls.", "classifier."});
+  return model;
 }
 
 }  // namespace moft::bert

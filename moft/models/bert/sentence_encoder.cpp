@@ -1,3 +1,4 @@
+// Sentence embeddings, and the files beside the weights that define them.
 #include "moft/models/bert/sentence_encoder.h"
 
 #include <algorithm>
@@ -12,11 +13,12 @@
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"
+#include "moft/models/bert/model.h"
 
 namespace moft::bert {
 namespace {
 
-using Text = std::vector<std::int32_t>;
+using Text = TokenIds;
 
 Text truncate(const Text& text, std::int64_t max_tokens) {
   const auto limit = static_cast<std::size_t>(max_tokens);
@@ -45,9 +47,10 @@ at::Tensor row_indices(std::span<const std::size_t> order) {
 
 }  // namespace
 
-SentenceEncoder::SentenceEncoder(BertModel model, SentenceOptions options)
-    : model_(std::move(model)), options_(options) {
-  const std::int64_t positions = model_.config().max_positions;
+SentenceEncoder::SentenceEncoder(
+    std::shared_ptr<SequenceModel> model, SentenceOptions options)
+    : model_(std::move(model), options.pooling), options_(options) {
+  const std::int64_t positions = info().context;
   if (options_.max_tokens < 2 || options_.max_tokens > positions) {
     throw_caller_error(
         "[sentence encoder] max_tokens is {}; the model takes 2 to {}",
@@ -78,21 +81,12 @@ at::Tensor SentenceEncoder::embed(std::span<const Text> texts) const {
   return embeddings;
 }
 
-at::Tensor SentenceEncoder::embed_pass(std::span<const Text> texts) const {
+at::Tensor SentenceEncoder::embed_pass(
+    const std::vector<TokenIds>& texts) const {
   const at::NoGradGuard no_gradient;
-  const at::Tensor hidden = model_.hidden_states(texts);
-  std::vector<at::Tensor> pooled;
-  std::int64_t row = 0;
-  for (const Text& text : texts) {
-    const auto length = static_cast<std::int64_t>(text.size());
-    pooled.push_back(
-        options_.pooling == Pooling::kMean
-            ? hidden.narrow(0, row, length).mean(0)
-            : hidden[row]);
-    row += length;
-  }
-  const at::Tensor stacked = at::stack(pooled);
-  return stacked / stacked.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  const std::lock_guard lock(mutex_);
+  const at::Tensor pooled = model_.forward(texts);
+  return pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
 }
 
 namespace {
@@ -215,13 +209,13 @@ std::vector<std::string> pooling_modes(const Json& json) {
   return modes;
 }
 
-Pooling read_pooling(const std::filesystem::path& directory) {
+ReadAt read_pooling(const std::filesystem::path& directory) {
   const auto folder = find_pooling(directory);
-  if (!folder) return Pooling::kMean;
+  if (!folder) return ReadAt::kMean;
   const auto path = *folder / "config.json";
   const std::vector<std::string> modes = pooling_modes(read_small_json(path));
-  if (modes == std::vector<std::string>{"mean"}) return Pooling::kMean;
-  if (modes == std::vector<std::string>{"cls"}) return Pooling::kFirst;
+  if (modes == std::vector<std::string>{"mean"}) return ReadAt::kMean;
+  if (modes == std::vector<std::string>{"cls"}) return ReadAt::kFirstToken;
   std::string found;
   for (const std::string& mode : modes)
     found += (found.empty() ? "" : ", ") + mode;
@@ -271,14 +265,14 @@ EncoderShape read_encoder_shape(const std::filesystem::path& directory) {
 
 SentenceEncoder load_sentence_encoder(
     const std::filesystem::path& directory, at::Device device) {
-  const HfDirectory files(directory);
+  const auto files = std::make_shared<const HfDirectory>(directory);
   const EncoderShape shape = read_encoder_shape(directory);
   const BertConfig config =
-      parse_config(files.config(), (directory / "config.json").string());
+      parse_config(files->config(), (directory / "config.json").string());
   SentenceOptions options;
   options.pooling = shape.pooling;
   options.max_tokens = shape.max_tokens;
-  return {BertModel(config, load_weights(files, config), device), options};
+  return {load_model(files, config, device), options};
 }
 
 std::int64_t read_window(const std::filesystem::path& directory) {

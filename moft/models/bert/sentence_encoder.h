@@ -4,24 +4,24 @@
 //
 // Knows token ids, not text: tokenising is the caller's.
 //
-// Thread safety: immutable after construction; calls may run at once.
+// Thread safety: calls may come from several threads; they wait for each other.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
 #include <ATen/ATen.h>
 
-#include "moft/models/bert/model.h"
+#include "moft/models/headed_model.h"
 
 namespace moft::bert {
 
-enum class Pooling { kMean, kFirst };  // over all tokens, or [CLS] alone
-
 struct SentenceOptions {
-  Pooling pooling = Pooling::kMean;
+  ReadAt pooling = ReadAt::kMean;
   // Longer texts keep their first max_tokens - 1 ids and their last ([SEP]).
   std::int64_t max_tokens = 256;
   // Tokens encoded at once: bounds the memory of one call.
@@ -32,28 +32,30 @@ class SentenceEncoder {
  public:
   // Throws CallerError when max_tokens is below 2 or above what the model has
   // positions for.
-  SentenceEncoder(BertModel model, SentenceOptions options);
+  SentenceEncoder(
+      std::shared_ptr<SequenceModel> model, SentenceOptions options);
 
-  std::int64_t dimension() const { return model_.config().hidden_size; }
+  std::int64_t dimension() const { return model_.outputs(); }
   const SentenceOptions& options() const { return options_; }
-  const BertModel& model() const { return model_; }
+  const ModelInfo& info() const { return model_.model().info(); }
 
   // texts: ids with [CLS] and [SEP]. Returns [texts, dimension] float32 on the
-  // CPU, each row of Euclidean length 1. Throws as hidden_states does.
-  at::Tensor embed(std::span<const std::vector<std::int32_t>> texts) const;
+  // CPU, each row of Euclidean length 1. Throws as SequenceModel does.
+  at::Tensor embed(std::span<const TokenIds> texts) const;
 
  private:
-  at::Tensor embed_pass(std::span<const std::vector<std::int32_t>> texts) const;
+  at::Tensor embed_pass(const std::vector<TokenIds>& texts) const;
 
-  BertModel model_;
+  HeadedModel model_;  // without a head: pooled states
   SentenceOptions options_;
+  mutable std::mutex mutex_;  // the model serves one thread at a time
 };
 
 // What the files beside the weights say.
 struct EncoderShape {
   std::int64_t vocab_size = 0;
   std::int64_t max_tokens = 0;  // of a text; the rest is cut off
-  Pooling pooling = Pooling::kMean;
+  ReadAt pooling = ReadAt::kMean;
 };
 
 // Reads config.json and, where they exist, sentence_bert_config.json

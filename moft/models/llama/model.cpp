@@ -1,3 +1,4 @@
+// Forward pass of a Llama-shaped decoder.
 #include "moft/models/llama/model.h"
 
 #include <fmt/format.h>
@@ -10,94 +11,66 @@
 namespace moft {
 
 LlamaModel::LlamaModel(
-    LlamaConfig config,
-    const LoadTensor& load,
-    kernels::Storage storage,
-    at::Device device)
-    : config_(std::move(config)), device_(device) {
-  build(load, storage);
-  describe_steerable();
+    LlamaConfig config, const FindParameter& find, const LoadOptions& options)
+    : LanguageModel(options.device), config_(std::move(config)) {
+  ModelBuilder builder(steerable_, find, options);
+  build(builder);
   build_rotary_table();
   info_.family = "llama";
   info_.vocabulary = config_.vocabulary;
   info_.context = config_.context;
+  info_.width = config_.width;
   info_.end_tokens = config_.end_tokens;
-  for (const auto& parameter : steerable_.parameters) {
-    info_.parameters += parameter->numel();
-  }
+  info_.parameters = builder.count();
 }
 
-void LlamaModel::build(const LoadTensor& load, kernels::Storage storage) {
-  const auto parameter = [&](const std::string& name,
-                             std::vector<std::int64_t> shape) {
-    auto read = load(name, shape);
-    auto made = std::make_shared<SteeredParameter>(
-        name, std::move(shape), device_, std::move(read));
-    made->set_storage(storage);
-    steerable_.parameters.push_back(made);
-    return made;
-  };
-  const auto linear = [&](const std::string& name,
-                          std::int64_t out,
-                          std::int64_t in,
-                          bool bias) {
-    auto weight = parameter(name + ".weight", {out, in});
-    return SteeredLinear(
-        weight, bias ? parameter(name + ".bias", {out}) : nullptr);
-  };
+void LlamaModel::build(ModelBuilder& builder) {
   const LlamaConfig& c = config_;
-  embedding_ = parameter("model.embed_tokens.weight", {c.vocabulary, c.width});
+  steerable_.layers = c.layers;
+  steerable_.stacks = {c.layers};
+  steerable_.first_steered_layer = c.layers;
+  embedding_ =
+      builder.parameter("model.embed_tokens.weight", {c.vocabulary, c.width});
   layers_.resize(static_cast<std::size_t>(c.layers));
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    LlamaLayer& layer = layers_[i];
-    const std::string prefix = fmt::format("model.layers.{}.", i);
-    const std::string attention = prefix + "self_attn.";
-    const std::int64_t q_size = c.heads * c.head_size;
-    const std::int64_t kv_size = c.kv_heads * c.head_size;
-    layer.input_norm = parameter(prefix + "input_layernorm.weight", {c.width});
-    layer.q = linear(attention + "q_proj", q_size, c.width, c.qkv_bias);
-    layer.k = linear(attention + "k_proj", kv_size, c.width, c.qkv_bias);
-    layer.v = linear(attention + "v_proj", kv_size, c.width, c.qkv_bias);
-    layer.o = linear(attention + "o_proj", c.width, q_size, c.output_bias);
-    if (c.query_key_norm) {
-      layer.query_norm = parameter(attention + "q_norm.weight", {c.head_size});
-      layer.key_norm = parameter(attention + "k_norm.weight", {c.head_size});
-    }
-    layer.post_norm =
-        parameter(prefix + "post_attention_layernorm.weight", {c.width});
-    const std::string mlp = prefix + "mlp.";
-    const bool bias = c.feed_forward_bias;
-    layer.gate = linear(mlp + "gate_proj", c.feed_forward, c.width, bias);
-    layer.up = linear(mlp + "up_proj", c.feed_forward, c.width, bias);
-    layer.down = linear(mlp + "down_proj", c.width, c.feed_forward, bias);
+    builder.begin_layer(static_cast<std::int64_t>(i));
+    build_layer(builder, layers_[i], fmt::format("model.layers.{}.", i));
   }
-  final_norm_ = parameter("model.norm.weight", {c.width});
+  final_norm_ = builder.parameter("model.norm.weight", {c.width});
   if (c.tied_head) embedding_->set_tied_head();
-  head_ = c.tied_head ? SteeredLinear(embedding_)
-                      : linear("lm_head", c.vocabulary, c.width, false);
+  builder.head(head_, "lm_head", embedding_, c.tied_head);
 }
 
-void LlamaModel::describe_steerable() {
-  steerable_.layers = config_.layers;
-  steerable_.stacks = {config_.layers};
-  steerable_.first_steered_layer = config_.layers;
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    LlamaLayer& layer = layers_[i];
-    const auto add = [&](const char* kind, SteeredLinear& linear) {
-      std::string name = linear.weight().name();
-      name.resize(name.size() - std::string_view(".weight").size());
-      steerable_.linears.push_back(
-          {std::move(name), kind, static_cast<std::int64_t>(i), &linear});
-    };
-    add("q", layer.q);
-    add("k", layer.k);
-    add("v", layer.v);
-    add("o", layer.o);
-    add("gate", layer.gate);
-    add("up", layer.up);
-    add("down", layer.down);
+void LlamaModel::build_layer(
+    ModelBuilder& builder, LlamaLayer& layer, const std::string& prefix) {
+  const LlamaConfig& c = config_;
+  const std::string attention = prefix + "self_attn.";
+  const std::int64_t q_size = c.heads * c.head_size;
+  const std::int64_t kv_size = c.kv_heads * c.head_size;
+  const bool qkv = c.qkv_bias;
+  layer.input_norm =
+      builder.parameter(prefix + "input_layernorm.weight", {c.width});
+  builder.linear(layer.q, "q", {attention + "q_proj", q_size, c.width, qkv});
+  builder.linear(layer.k, "k", {attention + "k_proj", kv_size, c.width, qkv});
+  builder.linear(layer.v, "v", {attention + "v_proj", kv_size, c.width, qkv});
+  builder.linear(
+      layer.o, "o", {attention + "o_proj", c.width, q_size, c.output_bias});
+  if (c.query_key_norm) {
+    layer.query_norm =
+        builder.parameter(attention + "q_norm.weight", {c.head_size});
+    layer.key_norm =
+        builder.parameter(attention + "k_norm.weight", {c.head_size});
   }
-  steerable_.linears.push_back({"lm_head", "head", config_.layers, &head_});
+  layer.post_norm =
+      builder.parameter(prefix + "post_attention_layernorm.weight", {c.width});
+  const std::string mlp = prefix + "mlp.";
+  const bool bias = c.feed_forward_bias;
+  builder.linear(
+      layer.gate, "gate", {mlp + "gate_proj", c.feed_forward, c.width, bias});
+  builder.linear(
+      layer.up, "up", {mlp + "up_proj", c.feed_forward, c.width, bias});
+  builder.linear(
+      layer.down, "down", {mlp + "down_proj", c.width, c.feed_forward, bias});
 }
 
 void LlamaModel::build_rotary_table() {
@@ -184,11 +157,14 @@ at::Tensor LlamaModel::run_layers(
   return hidden;
 }
 
+at::Tensor LlamaModel::final_states(
+    const at::Tensor& hidden, const RowSteering& steering) const {
+  return steered_rms_norm(hidden, *final_norm_, steering, config_.norm_epsilon);
+}
+
 at::Tensor LlamaModel::head(
     const at::Tensor& hidden, const RowSteering& steering) const {
-  LlamaPass pass;
-  pass.steering = steering;
-  return head_.forward(norm(hidden, *final_norm_, pass), steering);
+  return logits(final_states(hidden, steering), steering);
 }
 
 }  // namespace moft

@@ -15,7 +15,7 @@
 
 #include "moft/models/language_model.h"
 #include "moft/models/llama/config.h"
-#include "moft/models/load_tensor.h"
+#include "moft/models/model_builder.h"
 
 namespace moft {
 
@@ -47,19 +47,14 @@ class LlamaModel : public LanguageModel {
  public:
   LlamaModel(
       LlamaConfig config,
-      const LoadTensor& load,
-      kernels::Storage storage,
-      at::Device device);
+      const FindParameter& find,
+      const LoadOptions& options);
 
-  const ModelInfo& info() const override { return info_; }
-  Steerable& steerable() override { return steerable_; }
-  const Steerable& steerable() const override { return steerable_; }
-  at::Tensor completion_logits(
+  at::Tensor completion_states(
       const ScoreBatch& batch, const RowSteering& steering) override;
   std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
 
   const LlamaConfig& config() const { return config_; }
-  at::Device device() const { return device_; }
 
   // ids int64 [tokens] -> hidden [tokens, width].
   at::Tensor embed(const at::Tensor& ids, const RowSteering& steering) const;
@@ -69,9 +64,11 @@ class LlamaModel : public LanguageModel {
       std::int64_t begin,
       std::int64_t end,
       const LlamaPass& pass) const;
-  // Final norm and output head: [rows, width] -> [rows, V].
-  at::Tensor head(
+  // The last norm: what the head multiplies.
+  at::Tensor final_states(
       const at::Tensor& hidden, const RowSteering& steering) const;
+  // Final norm and output head: [rows, width] -> [rows, V].
+  at::Tensor head(const at::Tensor& hidden, const RowSteering& steering) const;
   // CallerError unless every id is in the vocabulary and the sequence fits.
   void check_tokens(const TokenIds& ids, std::int64_t total_length) const;
 
@@ -87,17 +84,14 @@ class LlamaModel : public LanguageModel {
       const LlamaLayer& layer,
       const LlamaPass& pass) const;
   at::Tensor rotate(const at::Tensor& x, const LlamaPass& pass) const;
-  void build(const LoadTensor& load, kernels::Storage storage);
-  void describe_steerable();
+  void build(ModelBuilder& builder);
+  void build_layer(
+      ModelBuilder& builder, LlamaLayer& layer, const std::string& prefix);
   void build_rotary_table();
 
   LlamaConfig config_;
-  at::Device device_;
-  ModelInfo info_;
-  Steerable steerable_;
   std::shared_ptr<SteeredParameter> embedding_;
   std::shared_ptr<SteeredParameter> final_norm_;
-  SteeredLinear head_;
   std::vector<LlamaLayer> layers_;
   at::Tensor cosines_;  // [context, head_size / 2]
   at::Tensor sines_;

@@ -150,7 +150,7 @@ at::Tensor attend_in_trees(
 
 }  // namespace
 
-at::Tensor LlamaModel::completion_logits(
+at::Tensor LlamaModel::completion_states(
     const ScoreBatch& batch, const RowSteering& steering) {
   for (std::size_t row = 0; row < batch.completions.size(); ++row) {
     const auto& prompt =
@@ -197,7 +197,7 @@ at::Tensor LlamaModel::completion_logits(
   }
   hidden = run_layers(hidden, frozen, config_.layers, pass);
   const at::Tensor predicts = index_tensor(tree.predicts, device_);
-  return head(
+  return final_states(
       hidden.index_select(0, predicts), pass.steering.select(predicts));
 }
 

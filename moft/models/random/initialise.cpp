@@ -198,24 +198,18 @@ InitialSpread initial_spread(const json& config, const std::string& name) {
 LoadedModel make_random_model(
     const json& config, std::uint64_t seed, const LoadOptions& options) {
   std::uint32_t tensor = kFirstTensor;
-  const LoadTensor load = [&](const std::string& name,
-                              std::vector<std::int64_t> shape) {
+  const FindParameter load = [&](const std::string& name,
+                                 std::vector<std::int64_t> shape) {
     return random_rows(seed, tensor++, initial_spread(config, name), shape);
   };
   LoadedModel loaded;
   loaded.config = config;
   if (is_t5(config)) {
     loaded.model = std::make_unique<T5Model>(
-        t5_config_from_json(config, kPlace),
-        load,
-        options.storage,
-        options.device);
+        t5_config_from_json(config, kPlace), load, options);
   } else {
     loaded.model = std::make_unique<LlamaModel>(
-        llama_config_from_json(config, kPlace),
-        load,
-        options.storage,
-        options.device);
+        llama_config_from_json(config, kPlace), load, options);
   }
   return loaded;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "moft/core/errors.h"
 #include "moft/kernels/masked_attention.h"
 #include "moft/kernels/padding.h"
 
@@ -92,6 +93,23 @@ at::Tensor encode_blocks(
     };
   }
   return model.run_encoder(std::move(hidden), begin, end, pass);
+}
+
+at::Tensor T5Model::token_states(
+    const std::vector<TokenIds>& texts, const RowSteering& steering) {
+  T5Sequences sequences{{}, steering};
+  std::vector<std::int64_t> ids;
+  for (const TokenIds& text : texts) {
+    if (text.empty()) throw_caller_error("a text has no tokens; give some");
+    check_vocabulary(text, config_.vocabulary);
+    sequences.lengths.push_back(std::ssize(text));
+    ids.insert(ids.end(), text.begin(), text.end());
+  }
+  const RowSteering by_token = token_steering(*this, sequences);
+  at::Tensor hidden = embed(at::tensor(ids, at::kLong).to(device_), by_token);
+  hidden = encode_blocks(
+      *this, std::move(hidden), 0, config_.encoder_layers, sequences);
+  return finish_encoder(hidden, by_token);
 }
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// Forward pass of a T5 encoder-decoder.
 #include "moft/models/t5/model.h"
 
 #include <cmath>
@@ -21,122 +22,81 @@ double head_scale(const T5Config& config) {
   return 1.0 / std::sqrt(static_cast<double>(config.width));
 }
 
-std::string module_of(const SteeredLinear& linear) {
-  std::string name = linear.weight().name();
-  name.resize(name.size() - std::string_view(".weight").size());
-  return name;
-}
-
 }  // namespace
 
 T5Model::T5Model(
-    T5Config config,
-    const LoadTensor& load,
-    kernels::Storage storage,
-    at::Device device)
-    : config_(std::move(config)), device_(device) {
-  build(load, storage);
-  describe_steerable();
+    T5Config config, const FindParameter& find, const LoadOptions& options)
+    : LanguageModel(options.device), config_(std::move(config)) {
+  ModelBuilder builder(steerable_, find, options);
+  build(builder);
   info_.family = "t5";
   info_.vocabulary = config_.vocabulary;
   info_.context = kContext;
+  info_.width = config_.width;
   info_.end_tokens = config_.end_tokens;
-  for (const auto& parameter : steerable_.parameters) {
-    info_.parameters += parameter->numel();
-  }
+  info_.parameters = builder.count();
 }
 
-void T5Model::build(const LoadTensor& load, kernels::Storage storage) {
+void T5Model::build(ModelBuilder& builder) {
   const T5Config& c = config_;
-  const MakeParameter parameter = [&](const std::string& name,
-                                      std::vector<std::int64_t> shape) {
-    auto read = load(name, shape);
-    auto made = std::make_shared<SteeredParameter>(
-        name, std::move(shape), device_, std::move(read));
-    made->set_storage(storage);
-    steerable_.parameters.push_back(made);
-    return made;
-  };
-  embedding_ = parameter(kT5EmbeddingNames[0], {c.vocabulary, c.width});
+  steerable_.layers = c.encoder_layers + c.decoder_layers;
+  steerable_.stacks = {c.encoder_layers, c.decoder_layers};
+  if (c.tied_head) steerable_.tied_head_scale = head_scale(c);
+  steerable_.first_steered_layer = steerable_.layers;
+  embedding_ = builder.parameter(kT5EmbeddingNames[0], {c.vocabulary, c.width});
   encoder_.blocks.resize(static_cast<std::size_t>(c.encoder_layers));
   decoder_.blocks.resize(static_cast<std::size_t>(c.decoder_layers));
-  build_stack(encoder_, false, parameter);
-  build_stack(decoder_, true, parameter);
-  head_ = SteeredLinear(
-      c.tied_head ? embedding_
-                  : parameter("lm_head.weight", {c.vocabulary, c.width}));
+  build_stack(builder, encoder_, false);
+  build_stack(builder, decoder_, true);
+  builder.head(head_, "lm_head", embedding_, c.tied_head);
 }
 
-void T5Model::build_stack(
-    T5Stack& stack, bool decoder, const MakeParameter& parameter) {
+void T5Model::build_stack(ModelBuilder& builder, T5Stack& stack, bool decoder) {
   const T5Config& c = config_;
   const std::int64_t inner = c.heads * c.head_size;
-  const auto linear =
-      [&](const std::string& name, std::int64_t out, std::int64_t in) {
-        return SteeredLinear(parameter(name + ".weight", {out, in}));
-      };
   const auto attention = [&](T5Attention& layer, std::int64_t i, T5Part part) {
     const std::string prefix = t5_part_name(decoder, i, part);
-    layer.q = linear(prefix + "q", inner, c.width);
-    layer.k = linear(prefix + "k", inner, c.width);
-    layer.v = linear(prefix + "v", inner, c.width);
-    layer.o = linear(prefix + "o", c.width, inner);
+    builder.linear(layer.q, "q", {prefix + "q", inner, c.width});
+    builder.linear(layer.k, "k", {prefix + "k", inner, c.width});
+    builder.linear(layer.v, "v", {prefix + "v", inner, c.width});
+    builder.linear(layer.o, "o", {prefix + "o", c.width, inner});
     if (i == 0 && part == T5Part::kSelfAttention) {
-      stack.relative_bias = parameter(
+      stack.relative_bias = builder.parameter(
           prefix + "relative_attention_bias.weight", {c.buckets, c.heads});
     }
-    layer.norm = parameter(t5_norm_name(decoder, i, part), {c.width});
+    layer.norm = builder.parameter(t5_norm_name(decoder, i, part), {c.width});
   };
   for (std::size_t b = 0; b < stack.blocks.size(); ++b) {
     T5Block& block = stack.blocks[b];
     const auto i = static_cast<std::int64_t>(b);
+    builder.begin_layer(decoder ? c.encoder_layers + i : i);
     attention(block.self, i, T5Part::kSelfAttention);
     if (decoder) attention(block.cross, i, T5Part::kCrossAttention);
     T5FeedForward& layer = block.feed_forward;
-    const std::string prefix = t5_part_name(decoder, i, T5Part::kFeedForward);
-    if (c.gated) {
-      layer.gate = linear(prefix + "wi_0", c.feed_forward, c.width);
-      layer.up = linear(prefix + "wi_1", c.feed_forward, c.width);
-    } else {
-      layer.up = linear(prefix + "wi", c.feed_forward, c.width);
-    }
-    layer.down = linear(prefix + "wo", c.width, c.feed_forward);
-    layer.down.weight().set_storage(kernels::Storage::kFloat32);
-    layer.norm =
-        parameter(t5_norm_name(decoder, i, T5Part::kFeedForward), {c.width});
+    build_feed_forward(
+        builder, layer, t5_part_name(decoder, i, T5Part::kFeedForward));
+    layer.norm = builder.parameter(
+        t5_norm_name(decoder, i, T5Part::kFeedForward), {c.width});
   }
-  stack.final_norm = parameter(
+  stack.final_norm = builder.parameter(
       decoder ? "decoder.final_layer_norm.weight"
               : "encoder.final_layer_norm.weight",
       {c.width});
 }
 
-void T5Model::describe_steerable() {
-  steerable_.layers = config_.encoder_layers + config_.decoder_layers;
-  steerable_.stacks = {config_.encoder_layers, config_.decoder_layers};
-  if (config_.tied_head) steerable_.tied_head_scale = head_scale(config_);
-  steerable_.first_steered_layer = steerable_.layers;
-  std::int64_t number = 0;
-  const auto add = [&](const char* kind, SteeredLinear& linear) {
-    steerable_.linears.push_back({module_of(linear), kind, number, &linear});
-  };
-  const auto add_attention = [&](T5Attention& attention) {
-    add("q", attention.q);
-    add("k", attention.k);
-    add("v", attention.v);
-    add("o", attention.o);
-  };
-  for (T5Stack* stack : {&encoder_, &decoder_}) {
-    for (T5Block& block : stack->blocks) {
-      add_attention(block.self);
-      if (stack == &decoder_) add_attention(block.cross);
-      if (config_.gated) add("gate", block.feed_forward.gate);
-      add("up", block.feed_forward.up);
-      add("down", block.feed_forward.down);
-      ++number;
-    }
+void T5Model::build_feed_forward(
+    ModelBuilder& builder, T5FeedForward& layer, const std::string& prefix) {
+  const T5Config& c = config_;
+  if (c.gated) {
+    builder.linear(
+        layer.gate, "gate", {prefix + "wi_0", c.feed_forward, c.width});
   }
-  steerable_.linears.push_back({"lm_head", "head", number, &head_});
+  builder.linear(
+      layer.up,
+      "up",
+      {prefix + (c.gated ? "wi_1" : "wi"), c.feed_forward, c.width});
+  builder.linear(layer.down, "down", {prefix + "wo", c.width, c.feed_forward});
+  layer.down.weight().set_storage(kernels::Storage::kFloat32);
 }
 
 at::Tensor T5Model::embed(
@@ -190,8 +150,7 @@ at::Tensor T5Model::feed_forward(
                         : kernels::GatedUnit::kSwish;
   const at::Tensor inner =
       config_.gated
-          ? kernels::gated_layer(
-                unit, layer.gate.forward(x, pass.steering), up)
+          ? kernels::gated_layer(unit, layer.gate.forward(x, pass.steering), up)
           : kernels::gated_layer(unit, up, at::ones_like(up));
   return layer.down.forward(inner, pass.steering);
 }
@@ -263,14 +222,16 @@ at::Tensor T5Model::decoder_bias(
   return relative_bias(*decoder_.relative_bias, buckets, sequences, steering);
 }
 
+at::Tensor T5Model::final_states(
+    const at::Tensor& hidden, const RowSteering& steering) const {
+  const at::Tensor states = steered_rms_norm(
+      hidden, *decoder_.final_norm, steering, config_.norm_epsilon);
+  return config_.tied_head ? states * head_scale(config_) : states;
+}
+
 at::Tensor T5Model::head(
     const at::Tensor& hidden, const RowSteering& steering) const {
-  at::Tensor states = steered_rms_norm(
-      hidden, *decoder_.final_norm, steering, config_.norm_epsilon);
-  if (config_.tied_head) {
-    states = states * head_scale(config_);
-  }
-  return head_.forward(states, steering);
+  return logits(final_states(hidden, steering), steering);
 }
 
 }  // namespace moft

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "moft/models/language_model.h"
-#include "moft/models/load_tensor.h"
+#include "moft/models/model_builder.h"
 #include "moft/models/t5/config.h"
 
 namespace moft {
@@ -72,20 +72,16 @@ struct T5Pass {
 class T5Model : public LanguageModel {
  public:
   T5Model(
-      T5Config config,
-      const LoadTensor& load,
-      kernels::Storage storage,
-      at::Device device);
+      T5Config config, const FindParameter& find, const LoadOptions& options);
 
-  const ModelInfo& info() const override { return info_; }
-  Steerable& steerable() override { return steerable_; }
-  const Steerable& steerable() const override { return steerable_; }
-  at::Tensor completion_logits(
+  at::Tensor completion_states(
       const ScoreBatch& batch, const RowSteering& steering) override;
+  // The encoder's states.
+  at::Tensor token_states(
+      const std::vector<TokenIds>& texts, const RowSteering& steering) override;
   std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
 
   const T5Config& config() const { return config_; }
-  at::Device device() const { return device_; }
 
   // ids int64 [tokens] -> hidden [tokens, width].
   at::Tensor embed(const at::Tensor& ids, const RowSteering& steering) const;
@@ -120,18 +116,17 @@ class T5Model : public LanguageModel {
       std::int64_t n,
       std::int64_t sequences,
       const RowSteering& steering) const;
-  // The decoder's last norm and the output head: [rows, width] -> [rows, V].
-  at::Tensor head(
+  // The decoder's last norm and a tied head's scale: what the head multiplies.
+  at::Tensor final_states(
       const at::Tensor& hidden, const RowSteering& steering) const;
+  // The same and the output head: [rows, width] -> [rows, V].
+  at::Tensor head(const at::Tensor& hidden, const RowSteering& steering) const;
 
  private:
-  using MakeParameter = std::function<std::shared_ptr<SteeredParameter>(
-      const std::string& name, std::vector<std::int64_t> shape)>;
-
-  void build(const LoadTensor& load, kernels::Storage storage);
-  void build_stack(
-      T5Stack& stack, bool decoder, const MakeParameter& parameter);
-  void describe_steerable();
+  void build(ModelBuilder& builder);
+  void build_stack(ModelBuilder& builder, T5Stack& stack, bool decoder);
+  void build_feed_forward(
+      ModelBuilder& builder, T5FeedForward& layer, const std::string& prefix);
   at::Tensor norm(
       const at::Tensor& x,
       const SteeredParameter& gain,
@@ -153,13 +148,9 @@ class T5Model : public LanguageModel {
   at::Tensor by_head(const at::Tensor& x) const;
 
   T5Config config_;
-  at::Device device_;
-  ModelInfo info_;
-  Steerable steerable_;
   std::shared_ptr<SteeredParameter> embedding_;
   T5Stack encoder_;
   T5Stack decoder_;
-  SteeredLinear head_;
 };
 
 }  // namespace moft

@@ -85,7 +85,7 @@ class Scorer {
         steering_(steering),
         device_(model.device()) {}
 
-  at::Tensor logits() {
+  at::Tensor states() {
     look_at_prompts();
     return decode();
   }
@@ -213,7 +213,7 @@ class Scorer {
         [&](at::Tensor states, std::int64_t begin, std::int64_t end) {
           return model_.run_decoder(std::move(states), begin, end, pass);
         });
-    return model_.head(hidden, pass.steering);
+    return model_.final_states(hidden, pass.steering);
   }
 
   const T5Model& model_;
@@ -228,10 +228,10 @@ class Scorer {
 
 }  // namespace
 
-at::Tensor T5Model::completion_logits(
+at::Tensor T5Model::completion_states(
     const ScoreBatch& batch, const RowSteering& steering) {
   check_batch(*this, batch);
-  return Scorer(*this, batch, steering).logits();
+  return Scorer(*this, batch, steering).states();
 }
 
 }  // namespace moft

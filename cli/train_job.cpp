@@ -1,0 +1,295 @@
+// Recipes of `moft train`: a model becomes a steerable policy.
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/core/text.h"
+#include "moft/generation/policy_start.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/start.h"
+#include "moft/recipes/train_evaluation.h"
+#include "moft/rewards/make_objectives.h"
+#include "moft/training/online.h"
+#include "moft/training/run_directory.h"
+
+#include "cli/build_info.h"
+#include "cli/recipe_job.h"
+#include "cli/result.h"
+#include "cli/run_command.h"
+
+namespace moft {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a resumed run may also differ in: it changes no update. `steps` may
+// grow.
+constexpr const char* kFreeKeys[] = {
+    "training.steps",
+    "training.guards",
+    "training.evaluation",
+    "training.checkpoint",
+    "training.log_samples"};
+
+bool is_free(const std::string& key) {
+  return is_free_key(kFreeKeys, key);
+}
+
+// The model of the value network; null when the recipe wants none.
+LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
+  const TrainingOptions& training = recipe.training;
+  if (training.baseline != Baseline::kValue) return {};
+  return load_language_model(
+      training.value.model.value_or(recipe.policy.model), options);
+}
+
+// Checkpoints of format 1 put the weighting's words before the whole prompt.
+void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
+  if (checkpoint.state.format_version >= 2 || !recipe.conditioning.prompt)
+    return;
+  throw_caller_error(
+      "{}: was trained with the weighting's words before the whole prompt, and "
+      "moft now puts them at the prompt's first field; train into another "
+      "output",
+      checkpoint.directory.string());
+}
+
+// Everything that training reads.
+RunInputs read_inputs(
+    const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
+  RunInputs inputs;
+  inputs.add_model("base", base);
+  inputs.add_tokenizer("base ", recipe.policy.model);
+  if (recipe.training.value.model) inputs.add_model("value", value);
+  if (recipe.policy.start) {
+    inputs.add_file(
+        "policy.start", steering_file_of(*recipe.policy.start).string());
+  }
+  inputs.add_files("data.train", recipe.data.train);
+  inputs.add_reward_files(recipe.objectives);
+  return inputs;
+}
+
+void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
+  const auto before = recipe_of<Recipe>(checkpoint);
+  check_same_options(checkpoint, before, now, is_free);
+  if (before.policy.start.has_value() != now.policy.start.has_value())
+    throw_other_recipe(checkpoint, "policy.start");
+  check_steps(
+      checkpoint,
+      {"training",
+       before.training.steps,
+       now.training.steps,
+       now.training.schedule.kind});
+}
+
+PolicyDefinition make_definition(
+    const Recipe& recipe, const InputHashes& hashes) {
+  PolicyDefinition definition = definition_of(recipe);
+  definition.provenance = {
+      {"recipe", recipe.name},
+      {"base", fs::path(recipe.policy.model).filename().string()},
+      {"moft", kMoftVersion}};
+  for (const auto& [name, hash] : hashes)
+    definition.provenance["xxh3 " + name] = hash;
+  return definition;
+}
+
+class TrainJob : public RecipeJob {
+ public:
+  explicit TrainJob(Recipe recipe) : recipe_(std::move(recipe)) {}
+
+  RecipeHeader& header() override { return recipe_; }
+  std::string text() const override { return print_recipe(recipe_); }
+  void resolve_paths(const RecipeSource& source) override {
+    moft::resolve_paths(recipe_, source);
+    refuse_policies(recipe_);
+    resolve_start(recipe_, source);
+  }
+  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
+  RunPlan plan() override { return plan_of(RunKind::kTrain, recipe_); }
+
+  CheckedRecipe check(const PreflightOptions& options) override {
+    TrainPreflight found = check_training(recipe_, options);
+    std::string counts = fmt::format(
+        "{} objectives, {} and {}{} examples",
+        recipe_.objectives.size(),
+        found.train.examples.size(),
+        found.evaluation,
+        recipe_.data.final.empty() ? "" : fmt::format(" and {}", found.final));
+    examples_ = std::move(found.train);
+    return {std::move(found.findings), std::move(counts)};
+  }
+
+  void check_same_recipe(const Checkpoint& checkpoint) const override {
+    moft::check_same_recipe(checkpoint, recipe_);
+  }
+
+  PreparedRun prepare(
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) override {
+    LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
+    auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
+    LoadedModel value = load_value_model(recipe_, compute.load);
+    PreparedRun prepared;
+    prepared.inputs = read_inputs(recipe_, base, value);
+    const InputHashes& hashes = prepared.inputs.hashes();
+    if (resume) check_words_place(*resume, recipe_);
+    check_resumed(resume, hashes, compute);
+    policy_ = std::make_unique<SteeredPolicy>(
+        std::move(base),
+        std::move(tokenizer),
+        make_definition(recipe_, hashes),
+        static_cast<std::uint64_t>(recipe_.training.seed));
+    objectives_ = std::make_unique<ObjectiveSet>(
+        make_objectives(recipe_.objectives, {}, compute.load.device));
+    make_trainer(std::move(value.model));
+    print_start(compute, resume);
+    if (recipe_.policy.start && !resume)
+      start_policy(*policy_, *recipe_.policy.start);
+    if (trainer_->value() != nullptr) print_value(trainer_->value()->model());
+    publisher_ = std::make_unique<PolicyPublisher>(make_product());
+    prepared.trainer = trainer_.get();
+    prepared.publisher = publisher_.get();
+    prepared.on_evaluate =
+        make_training_evaluation(recipe_, *policy_, *objectives_);
+    return prepared;
+  }
+
+  void print_end(const RunOutcome& outcome) const override {
+    const auto names = policy_->names();
+    const std::string directory = outcome.product.string();
+    const std::string weights =
+        format_weighting(Weighting::uniform(names.size()), names);
+    print_result("policy   {}\n", directory);
+    print_result(
+        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
+    print_result("next:\n  moft evaluate {}\n", recipe_.output);
+    print_result("  moft sweep {} --prompt TEXT\n", directory);
+    print_result(
+        "  moft generate {} --weights {} --prompt TEXT\n", directory, weights);
+  }
+
+ private:
+  void make_trainer(std::shared_ptr<LanguageModel> value_model) {
+    trainer_ = std::make_unique<OnlineTrainer>(
+        TrainerInputs{
+            policy_.get(),
+            objectives_.get(),
+            &examples_.examples,
+            recipe_.data.max_prompt_tokens,
+            recipe_.data.shuffle,
+            std::move(value_model)},
+        recipe_.training,
+        make_weighting_sampler(
+            recipe_.weightings, objectives_->names(), "weightings"));
+  }
+
+  PolicyProduct make_product() const {
+    PolicyProduct product;
+    product.policy = policy_.get();
+    product.prompt = trainer_->prompts().prompt(0);
+    product.base_path = recipe_.policy.model;
+    product.card.name = recipe_.name;
+    product.card.description = recipe_.description;
+    product.card.base_model = recipe_.policy.model;
+    product.answers_per_step =
+        recipe_.training.prompts_per_step * recipe_.training.samples_per_prompt;
+    return product;
+  }
+
+  void print_start(
+      const Compute& compute, const std::optional<Checkpoint>& resume) const {
+    const SteeredPolicy& policy = *policy_;
+    const ParameterCounts counts = policy_->conditioning()->counts();
+    log_info("run         {}", recipe_.output);
+    log_info("objectives  {}", join(policy.names(), ", "));
+    log_info(
+        "steered     {}: {} of {} parameters, {} shared{}; {} trained, {} in "
+        "the policy",
+        enum_name(recipe_.conditioning.steered_set),
+        counts.steered,
+        counts.model,
+        counts.shared,
+        counts.trained == counts.policy ? "" : " and frozen",
+        counts.trained,
+        counts.policy);
+    print_knobs(policy);
+    log_info(
+        "examples    {}; {} steps",
+        examples_.examples.size(),
+        recipe_.training.steps);
+    const std::string changed = examples_.report.describe();
+    if (!changed.empty()) log_warning("prompts: {}", changed);
+    log_info("compute     {}", compute.describe());
+    if (resume) {
+      log_info(
+          "resumed     after step {}, from {}",
+          resume->state.step,
+          resume->directory.string());
+    }
+  }
+
+  void print_value(const HeadedModel& value) const {
+    const ValueOptions& options = recipe_.training.value;
+    log_info(
+        "value       a network of {} parameters, {} from the {} prompt, "
+        "learning rate {}",
+        value.parameters(),
+        value.outputs() == 1 ? "1 output"
+                             : fmt::format("{} outputs", value.outputs()),
+        enum_name(options.prompt),
+        shortest_number(options.learning_rate));
+  }
+
+  void print_knobs(const SteeredPolicy& policy) const {
+    const KlRange& range = policy.kl_range();
+    const TrainingOptions& training = recipe_.training;
+    if (const auto warning = kl_estimator_warning(training.kl_estimator))
+      log_warning("{}", *warning);
+    if (training.kl_sampler != AlphaDistribution::kFixed) {
+      log_info(
+          "KL strength {} on [{}, 1], f_mix {}",
+          enum_name(training.kl_sampler),
+          shortest_number(range.alpha_min()),
+          f_mix_name(range.f_mix()));
+    } else if (range.alpha_min() != training.kl_strength) {
+      log_warning(
+          "training.kl_strength is fixed at {} but conditioning.alpha_min is "
+          "{}: every step mixes in {:.1f}% of the reference, which slows "
+          "training down; leave alpha_min out, or give a kl_sampler",
+          shortest_number(training.kl_strength),
+          shortest_number(range.alpha_min()),
+          100 * range.mixing_amount(training.kl_strength));
+    }
+    if (policy.conditions_prompts()) {
+      const auto w = Weighting::uniform(policy.names().size());
+      log_info(
+          "prompt      {}({} tokens), at the first field",
+          policy.prompt_words(w),
+          policy.count_word_tokens(w));
+    }
+  }
+
+  Recipe recipe_;
+  FittedExamples examples_;
+  std::unique_ptr<SteeredPolicy> policy_;
+  std::unique_ptr<ObjectiveSet> objectives_;
+  std::unique_ptr<OnlineTrainer> trainer_;
+  std::unique_ptr<PolicyPublisher> publisher_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecipeJob> open_train_job(
+    const RecipeSource& source, const std::vector<std::string>& overrides) {
+  return std::make_unique<TrainJob>(load_recipe(source, overrides));
+}
+
+}  // namespace moft

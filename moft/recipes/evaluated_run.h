@@ -1,0 +1,52 @@
+// A finished run as `moft evaluate` sees it: what its policy is, by the
+// policy's own moft.json, and the recipe it came from.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "moft/evaluation/front.h"
+#include "moft/generation/steered_policy.h"
+#include "moft/recipes/data_parts.h"
+#include "moft/recipes/recipe.h"
+
+namespace moft {
+
+struct EvaluatedRun {
+  std::string name;  // as it was given
+  std::filesystem::path directory;
+  Recipe recipe;
+  PolicyDefinition definition;
+  PolicyFacts facts;
+  std::vector<std::string> remarks;  // for the report
+
+  std::filesystem::path policy() const { return directory / "policy"; }
+};
+
+// Steps and answers are those that moft.json records. Policies of older
+// versions record none: then those of the model card, else the smaller of the
+// recipe's and the log's, with a remark. CallerError when `path` is not a
+// finished run or its policy has other objectives than its recipe.
+EvaluatedRun open_evaluated_run(const std::string& path);
+
+// CallerError unless both runs have the same objectives (rewards, ranges and
+// encoders) and the same examples in this part of their data.
+void check_comparable_runs(
+    const EvaluatedRun& run, const EvaluatedRun& other, Split split);
+
+// Refuses or remarks on examples of `split` that the run trained on or, for
+// final ones, was chosen by. Returns how many of `examples`, which are
+// answered, are in the run's training data; the remark goes to `remarks`.
+std::size_t check_unseen(
+    const EvaluatedRun& run,
+    const std::vector<Example>& examples,
+    const std::string& prompt_template,
+    Split split,
+    std::vector<std::string>& remarks);
+
+// Whether turning alpha is a knob of the run's training: it was drawn, or may
+// be set lower than the one that was trained at.
+bool has_alpha_knob(const EvaluatedRun& run);
+
+}  // namespace moft

@@ -1,0 +1,457 @@
+// The checks of a recipe before its first step.
+#include "moft/recipes/preflight.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "moft/conditioning/steered_set.h"
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/core/text.h"
+#include "moft/data/answer_end.h"
+#include "moft/recipes/compute.h"
+#include "moft/recipes/data_parts.h"
+#include "moft/recipes/preflight_looks.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/recipe_loading.h"
+#include "moft/recipes/start.h"
+#include "moft/rewards/make_objectives.h"
+#include "moft/rewards/reward_inputs.h"
+#include "moft/training/training_prompts.h"
+
+namespace moft {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// T5 has no limit, which is written as the largest number.
+std::string context_text(std::int64_t context) {
+  return context >= std::numeric_limits<std::int32_t>::max()
+             ? std::string("no limit of context")
+             : fmt::format("context of {} tokens", context);
+}
+
+void note_model(
+    Findings& findings, const LoadedModel& model, const Tokenizer& tokenizer) {
+  const ModelInfo& info = model.model->info();
+  findings.note(
+      "model",
+      fmt::format(
+          "{}, {} parameters, {}, {} embeddings for {} tokens",
+          info.family,
+          info.parameters,
+          context_text(info.context),
+          info.vocabulary,
+          tokenizer.vocab_size()));
+  if (tokenizer.vocab_size() > info.vocabulary) {
+    findings.warn(fmt::format(
+        "the tokenizer has {} tokens but the model embeds {}; prompts with the "
+        "others cannot be read: use the tokenizer that belongs to the model, "
+        "or resize its embeddings",
+        tokenizer.vocab_size(),
+        info.vocabulary));
+  }
+  if (!findings.attempt([&] { require_end_token(info.end_tokens); })) return;
+  std::vector<std::string> ends;
+  for (const std::int32_t id : info.end_tokens) {
+    ends.push_back(
+        id < tokenizer.vocab_size() ? quote_text(tokenizer.token_bytes(id))
+                                    : std::to_string(id));
+  }
+  findings.note("end tokens", join(ends, ", "));
+}
+
+std::string data_text(
+    const std::vector<std::string>& files,
+    std::size_t kept,
+    const LengthReport& report) {
+  const std::string changed = report.describe();
+  return fmt::format(
+      "{} example{} from {} file{}, longest prompt {} tokens{}",
+      kept,
+      kept == 1 ? "" : "s",
+      files.size(),
+      files.size() == 1 ? "" : "s",
+      report.longest,
+      changed.empty() ? "" : "; " + changed);
+}
+
+// Prompts that two parts of the data share.
+void check_overlap(
+    Findings& findings,
+    const std::string& prompt_template,
+    const DataParts& parts,
+    const std::string& place) {
+  findings.attempt([&] {
+    const std::string shared = check_parts(prompt_template, parts, place);
+    if (!shared.empty()) findings.warn(shared);
+  });
+}
+
+// A template without a field makes the same text of every example; doubled
+// braces, as Jinja writes them, are braces here.
+void check_template(
+    Findings& findings, const std::string& text, const std::string& key) {
+  findings.attempt([&] {
+    if (!PromptTemplate(text).field_names().empty()) return;
+    throw_caller_error(
+        "{} names no field, so it is the same for every example{}; write a "
+        "field in single braces, such as {{post}}",
+        key,
+        text.find("{{") == std::string::npos
+            ? ""
+            : " ({{ }} stand for braces here)");
+  });
+}
+
+// Whether answers end where the prompt's format ends a turn.
+void check_answer_end(
+    Findings& findings,
+    const std::string& prompt_template,
+    const LoadedModel& model,
+    const Tokenizer& tokenizer) {
+  const auto warning = answer_end_warning(
+      PromptTemplate(prompt_template),
+      tokenizer,
+      model.model->info().end_tokens);
+  if (warning) findings.warn(*warning);
+}
+
+// Prompts with tokens that the model does not embed would end the run.
+void check_ids(const LengthReport& report, std::int64_t vocabulary) {
+  if (report.largest_id < vocabulary) return;
+  throw_caller_error(
+      "{}: the prompt holds token {}, but the model embeds {}; use the "
+      "tokenizer that belongs to the model, or resize its embeddings",
+      report.largest_id_place,
+      report.largest_id,
+      vocabulary);
+}
+
+// Numbers that training would change and the policy keeps, without making
+// copies of the model.
+std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
+  Steerable& steerable = model.steerable();
+  const ConditioningOptions& options = recipe.conditioning;
+  if (options.steered_set == SteeredSet::kLora) {
+    const Conditioning made(
+        steerable, options, recipe.objective_names(), /*seed=*/0);
+    return made.counts().trained;
+  }
+  const std::vector<bool> steered = choose_steered(steerable, options);
+  const auto copies = static_cast<std::int64_t>(recipe.objectives.size());
+  std::int64_t trained = 0;
+  for (std::size_t p = 0; p < steered.size(); ++p) {
+    const std::int64_t count = steerable.parameters[p]->numel();
+    if (steered[p]) trained += copies * count;
+    if (!steered[p] && !options.freeze_shared) trained += count;
+  }
+  return trained;
+}
+
+constexpr std::int64_t kFloatBytes = 4;
+
+// Numbers beside each trained one that an optimizer keeps, at most.
+std::int64_t moments(const OptimizerOptions& optimizer) {
+  return optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
+}
+
+// The folder that is there, or that the output would be made in.
+void check_writable(const std::string& output) {
+  fs::path existing = fs::absolute(output).lexically_normal();
+  std::error_code ignored;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  if (!fs::is_directory(existing, ignored)) {
+    throw_caller_error(
+        "output is {}, but {} is a file; give another folder",
+        quote_text(output, 200),
+        quote_text(existing.string(), 200));
+  }
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
+    throw_caller_error(
+        "output is {}, but {} cannot be written; give another folder",
+        quote_text(output, 200),
+        quote_text(existing.string(), 200));
+  }
+}
+
+struct DiskNeeds {
+  std::int64_t checkpoint_bytes = 0;
+  std::int64_t kept = 0;  // checkpoints, beside the one being written
+  std::int64_t published_bytes = 0;
+  RunBegins begins = RunBegins::kFresh;
+};
+
+void check_disk(
+    Findings& findings, const std::string& output, const DiskNeeds& needs) {
+  const std::int64_t kept = needs.begins == RunBegins::kFresh ? needs.kept : 0;
+  const std::int64_t all =
+      needs.checkpoint_bytes * (kept + 1) + needs.published_bytes;
+  findings.attempt([&] {
+    check_writable(output);
+    require_free_space(output, static_cast<std::uint64_t>(all));
+    findings.note(
+        "disk",
+        fmt::format(
+            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it "
+            "is "
+            "written, and the result",
+            static_cast<double>(all) / 1e6,
+            kept,
+            static_cast<double>(needs.checkpoint_bytes) / 1e6));
+  });
+}
+
+// The weighting's words that go into every prompt, the longest of them.
+std::string words_of(
+    const Recipe& recipe, const std::shared_ptr<const Tokenizer>& tokenizer) {
+  if (!recipe.conditioning.prompt) return {};
+  PolicyDefinition definition = definition_of(recipe);
+  definition.conditioning.steered_set = SteeredSet::kNone;
+  definition.conditioning.freeze_shared = true;  // nothing is copied
+  return longest_prompt_words(SteeredPolicy(
+      load_language_model(recipe.policy.model), tokenizer, definition));
+}
+
+// Checks a recipe of `moft train`, piece by piece.
+class TrainingCheck {
+ public:
+  TrainingCheck(Recipe& recipe, PreflightOptions options)
+      : recipe_(recipe), options_(std::move(options)) {}
+
+  TrainPreflight run() {
+    const bool model = findings().attempt([&] { open_model(); });
+    const bool train = read(Split::kTrain, parts_.train);
+    const bool held_out = read(Split::kEvaluation, parts_.evaluation);
+    const bool final =
+        !recipe_.data.final.empty() && read(Split::kFinal, parts_.final);
+    if (train && held_out) {
+      check_overlap(
+          findings(), recipe_.data.prompt_template, parts_, options_.place);
+    }
+    check_template(
+        findings(), recipe_.data.prompt_template, "data.prompt_template");
+    rewards_are_good_ = findings().attempt([&] { check_rewards(); });
+    if (!model) return std::move(result_);
+    findings().attempt([&] { check_start(recipe_, base_); });
+    findings().attempt([&] { check_value_model(); });
+    findings().attempt([&] { check_conditioning(); });
+    findings().attempt([&] { words_ = words_of(recipe_, tokenizer_); });
+    const bool room =
+        findings().attempt([&] { check_room(limits(ExamplesFor::kTraining)); });
+    if (train && room) findings().attempt([&] { fit_training(); });
+    if (held_out && room) {
+      findings().attempt([&] {
+        result_.evaluation =
+            fit_held_out(Split::kEvaluation, parts_.evaluation);
+      });
+    }
+    if (final && room) {
+      findings().attempt(
+          [&] { result_.final = fit_held_out(Split::kFinal, parts_.final); });
+    }
+    return std::move(result_);
+  }
+
+ private:
+  Findings& findings() { return result_.findings; }
+
+  void open_model() {
+    base_ = load_language_model(recipe_.policy.model);
+    tokenizer_ = load_base_tokenizer(recipe_.policy.model, base_);
+    note_model(findings(), base_, *tokenizer_);
+    check_answer_end(
+        findings(), recipe_.data.prompt_template, base_, *tokenizer_);
+  }
+
+  bool read(Split split, std::vector<Example>& examples) {
+    return findings().attempt([&] {
+      examples = read_split(recipe_.data, split);
+      check_fields(examples, recipe_);
+    });
+  }
+
+  void check_rewards() {
+    check_reward_files(recipe_.objectives);
+    const ObjectiveSet objectives =
+        make_objectives(recipe_.objectives, ".", at::kCPU);
+    findings().note("objectives", join(objectives.names(), ", "));
+  }
+
+  void warn_of_rewards() {
+    for (const std::string& sentence :
+         reward_warnings(recipe_.objectives, result_.train.examples)) {
+      findings().warn(sentence);
+    }
+  }
+
+  void check_value_model() {
+    const auto& value = recipe_.training.value.model;
+    if (recipe_.training.baseline != Baseline::kValue || !value) return;
+    const LoadedModel model = load_language_model(*value);
+    const std::int64_t own = base_.model->info().vocabulary;
+    if (model.model->info().vocabulary == own) return;
+    throw_caller_error(
+        "training.value.model has a vocabulary of {} tokens, but the policy's "
+        "has {}; give a model with the policy's tokenizer",
+        model.model->info().vocabulary,
+        own);
+  }
+
+  void check_conditioning() {
+    const std::int64_t trained = trained_size(*base_.model, recipe_);
+    const TrainingOptions& training = recipe_.training;
+    std::int64_t numbers = trained * (1 + moments(training.optimizer));
+    if (training.baseline == Baseline::kValue)
+      numbers += 2 * base_.model->info().parameters;
+    findings().note("trained", fmt::format("{} parameters", trained));
+    check_disk(
+        findings(),
+        recipe_.output,
+        {numbers * kFloatBytes,
+         training.checkpoint.keep,
+         trained * kFloatBytes,
+         options_.begins});
+  }
+
+  PromptLimits limits(ExamplesFor purpose) const {
+    return prompt_limits(recipe_, purpose, base_.model->info().context, words_);
+  }
+
+  FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
+    FittedExamples fitted = fit_examples(
+        std::move(examples),
+        PromptTemplate(recipe_.data.prompt_template),
+        *tokenizer_,
+        limits(purpose),
+        recipe_.data.too_long);
+    check_ids(fitted.report, base_.model->info().vocabulary);
+    return fitted;
+  }
+
+  void fit_training() {
+    result_.train = fit(std::move(parts_.train), ExamplesFor::kTraining);
+    const std::size_t kept = result_.train.examples.size();
+    findings().note(
+        "train", data_text(recipe_.data.train, kept, result_.train.report));
+    if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
+    look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+    TrainingOptions& training = recipe_.training;
+    if (training.epochs) {
+      training.steps = steps_of(
+          *training.epochs, kept, training.prompts_per_step, "training");
+      findings().note(
+          "steps",
+          fmt::format(
+              "{}, for {} epochs",
+              training.steps,
+              shortest_number(*training.epochs)));
+      training.epochs.reset();
+      training.check("training.");
+    }
+  }
+
+  // How many are left.
+  std::size_t fit_held_out(Split split, std::vector<Example>& examples) {
+    const FittedExamples fitted =
+        fit(std::move(examples), ExamplesFor::kEvaluation);
+    const std::size_t left = fitted.examples.size();
+    const auto& files =
+        split == Split::kFinal ? recipe_.data.final : recipe_.data.evaluation;
+    findings().note(split_name(split), data_text(files, left, fitted.report));
+    return left;
+  }
+
+  Recipe& recipe_;
+  PreflightOptions options_;
+  TrainPreflight result_;
+  LoadedModel base_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  DataParts parts_;
+  std::string words_;
+  bool rewards_are_good_ = false;
+};
+
+}  // namespace
+
+TrainPreflight check_training(Recipe& recipe, const PreflightOptions& options) {
+  return TrainingCheck(recipe, options).run();
+}
+
+SftPreflight check_finetuning(
+    SftRecipe& recipe, const PreflightOptions& options) {
+  SftPreflight result;
+  Findings& findings = result.findings;
+  check_template(findings, recipe.data.prompt_template, "data.prompt_template");
+  check_template(
+      findings, recipe.data.completion_template, "data.completion_template");
+  const bool model = findings.attempt([&] {
+    result.start = start_finetuning(recipe, options.load);
+    note_model(findings, result.start.model, *result.start.tokenizer);
+    check_answer_end(
+        findings,
+        recipe.data.prompt_template,
+        result.start.model,
+        *result.start.tokenizer);
+  });
+  if (!model || !findings.good()) return result;
+  const ModelInfo& info = result.start.model.model->info();
+  DataParts parts;
+  const auto read = [&](const char* name,
+                        const std::vector<std::string>& files,
+                        std::vector<Example>& examples,
+                        SftPairs& pairs) {
+    return findings.attempt([&] {
+      examples = read_examples(files);
+      pairs =
+          encode_pairs(examples, recipe.data, *result.start.tokenizer, info);
+      check_ids(pairs.lengths, info.vocabulary);
+      findings.note(name, data_text(files, pairs.pairs.size(), pairs.lengths));
+    });
+  };
+  const bool train =
+      read("train", recipe.data.train, parts.train, result.train);
+  const bool held_out = read(
+      "evaluation", recipe.data.evaluation, parts.evaluation, result.held_out);
+  look_at_written_ends(
+      findings,
+      recipe.data.completion_template,
+      parts.train,
+      result.start.model,
+      *result.start.tokenizer);
+  if (train && held_out)
+    check_overlap(findings, recipe.data.prompt_template, parts, options.place);
+  check_disk(
+      findings,
+      recipe.output,
+      {info.parameters * (1 + moments(recipe.sft.optimizer)) * kFloatBytes,
+       recipe.sft.checkpoint.keep,
+       info.parameters * kFloatBytes,
+       options.begins});
+  if (!train || !recipe.sft.epochs) return result;
+  findings.attempt([&] {
+    recipe.sft.steps = steps_of(
+        *recipe.sft.epochs,
+        result.train.pairs.size(),
+        recipe.sft.pairs_per_step,
+        "sft");
+    findings.note(
+        "steps",
+        fmt::format(
+            "{}, for {} epochs",
+            recipe.sft.steps,
+            shortest_number(*recipe.sft.epochs)));
+    recipe.sft.epochs.reset();
+    recipe.sft.check("sft.");
+  });
+  return result;
+}
+
+}  // namespace moft

@@ -1,0 +1,134 @@
+// Where a recipe's training starts.
+#include "moft/recipes/start.h"
+
+#include <algorithm>
+
+#include "moft/core/errors.h"
+#include "moft/core/files.h"
+#include "moft/core/log.h"
+#include "moft/core/text.h"
+#include "moft/generation/policy_start.h"
+#include "moft/recipes/recipe_examples.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a run keeps to resume from is neither a model nor a policy.
+void refuse_checkpoint(const std::string& path, const std::string& key) {
+  const fs::path folder(path);
+  if (!fs::exists(folder / "state.json") || fs::exists(folder / "config.json"))
+    return;
+  throw_caller_error(
+      "{} is {}, a checkpoint of a run; publish it first (its recipe with "
+      "`--resume auto` and `steps` as the checkpoint's number), then give the "
+      "run",
+      key,
+      quote_text(path, 200));
+}
+
+// The output of `moft sft` has its model one folder below.
+void refuse_sft_run(const std::string& path, const std::string& key) {
+  const fs::path model = fs::path(path) / "model";
+  if (fs::exists(fs::path(path) / "config.json") ||
+      !fs::exists(model / "config.json"))
+    return;
+  throw_caller_error(
+      "{} is {}, the output of `moft sft`; its model is in {}",
+      key,
+      quote_text(path, 200),
+      model.string());
+}
+
+void refuse_policy(
+    const std::string& path, const std::string& key, const std::string& cure) {
+  refuse_checkpoint(path, key);
+  const auto policy = trained_policy_at(path);
+  if (!policy) {
+    refuse_sft_run(path, key);
+    return;
+  }
+  throw_caller_error(
+      "{} is {}, a trained policy, of which a model is only the untrained "
+      "base; "
+      "{}",
+      key,
+      quote_text(path, 200),
+      cure);
+}
+
+std::string export_cure(const std::string& path) {
+  return fmt::format(
+      "make a model of it under one weighting, `moft export {} --weights .. "
+      "--to DIR`, and give DIR",
+      trained_policy_at(path).value_or(path).string());
+}
+
+}  // namespace
+
+void refuse_policies(const Recipe& recipe) {
+  const std::string& model = recipe.policy.model;
+  refuse_policy(
+      model,
+      "policy.model",
+      fmt::format(
+          "to continue from it, give policy.start: {} and as policy.model the "
+          "base that it was trained from",
+          trained_policy_at(model).value_or(model).string()));
+  const auto& value = recipe.training.value.model;
+  if (value) refuse_policy(*value, "training.value.model", export_cure(*value));
+}
+
+void refuse_policies(const SftRecipe& recipe) {
+  const auto& path = recipe.model.path;
+  if (path) refuse_policy(*path, "model.path", export_cure(*path));
+}
+
+void resolve_start(Recipe& recipe, const RecipeSource& source) {
+  auto& start = recipe.policy.start;
+  if (!start) return;
+  resolve_path(*start, "policy.start", source);
+  refuse_checkpoint(*start, "policy.start");
+  const auto policy = trained_policy_at(*start);
+  if (!policy || !fs::is_directory(*start)) {
+    throw_caller_error(
+        "{}: policy.start is {}, which is not a trained policy (it has no "
+        "moft.json); give a policy directory or the output of `moft train`",
+        source.place,
+        quote_text(*start, 200));
+  }
+  start = policy->string();
+}
+
+void check_start(const Recipe& recipe, const LoadedModel& base) {
+  if (!recipe.policy.start) return;
+  PolicyDefinition definition = definition_of(recipe);
+  for (const fs::path& file : base.weight_files) {
+    definition.provenance["xxh3 base weights " + file.filename().string()] =
+        hash_file(file);
+  }
+  plan_start(definition, *recipe.policy.start);
+}
+
+void start_policy(SteeredPolicy& policy, const std::string& start) {
+  const PolicyStart found = start_from_policy(policy, start);
+  log_info(
+      "start       the copies of {} from {}", join(found.taken, ", "), start);
+  if (!found.at_reference.empty()) {
+    log_info(
+        "start       {} start{} at the reference: the policy has no such "
+        "objective",
+        join(found.at_reference, ", "),
+        found.at_reference.size() == 1 ? "s" : "");
+  }
+  if (!found.left_out.empty()) {
+    log_info(
+        "start       {} left out: the recipe has no such objective",
+        join(found.left_out, ", "));
+  }
+  for (const std::string& remark : found.remarks)
+    log_warning("policy.start {}: it {}", start, remark);
+}
+
+}  // namespace moft

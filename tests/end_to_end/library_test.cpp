@@ -1,0 +1,60 @@
+// moft as a library: what `cmake --install` installs, and the programs of
+// examples/ built against it.
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/support.h"
+#include "tests/support/tiny_model.h"
+
+namespace moft::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Library : public testing::Test {
+ protected:
+  // Runs a shell command in the scratch folder; its output on failure.
+  void run(const std::string& command) {
+    const int code = std::system(
+        ("cd " + folder().string() + " && (" + command + ") > log 2>&1")
+            .c_str());
+    ASSERT_EQ(code, 0) << command << "\n" << read_all(folder() / "log");
+  }
+  std::string said() const { return read_all(folder() / "log"); }
+  const fs::path& folder() const { return scratch_.path(); }
+
+  Scratch scratch_;
+};
+
+TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
+  run("cmake --install " MOFT_BINARY_DIR " --prefix prefix");
+  run("cmake -G Ninja -S " MOFT_SOURCE_DIR
+      "/examples -B build -DCMAKE_BUILD_TYPE=Release "
+      "-DCMAKE_PREFIX_PATH=$PWD/prefix && cmake --build build -j 2");
+
+  // One answer for each of two weightings, the same every time.
+  write_tiny_task(folder());
+  run("prefix/bin/moft train recipe.yaml training.steps=2");
+  const std::string answer =
+      "build/answer run/policy 'one is ' a=0.8,b=0.2 a=0.2,b=0.8";
+  run(answer);
+  const std::string answers = said();
+  EXPECT_EQ(answers.rfind("a=0.8,b=0.2: ", 0), 0u) << answers;
+  EXPECT_NE(answers.find("\na=0.2,b=0.8: "), std::string::npos) << answers;
+  run(answer);
+  EXPECT_EQ(said(), answers);
+
+  // A reward kind of its own: two of three exclamation marks.
+  std::string recipe = read_all(folder() / "recipe.yaml");
+  const std::string kind = "    regex:\n      pattern: a\n";
+  const std::size_t at = recipe.find(kind);
+  ASSERT_NE(at, std::string::npos);
+  recipe.replace(at, kind.size(), "    exclamations: {most: 3}\n");
+  write_tiny_text(folder() / "own.yaml", recipe);
+  run("build/own_reward own.yaml 'Ah! Oh!'");
+  EXPECT_EQ(said(), "a: 0.666667\nb: 0\n");
+}
+
+}  // namespace
+}  // namespace moft::test
