@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "moft/core/errors.h"
-#include "moft/core/settings_tree.h"
+#include "moft/core/settings_yaml.h"
 #include "moft/recipes/sft_recipe.h"
 
 namespace moft {

@@ -64,7 +64,9 @@ StepResult OnlineTrainer::step() {
   Rollout rollout = roll_out(
       policy,
       drawn,
-      {static_cast<std::uint64_t>(options_.seed), options_.max_new_tokens},
+      {static_cast<std::uint64_t>(options_.seed),
+       options_.max_new_tokens,
+       steerings_per_step(options_)},
       times,
       &first);
   Scores rewards = score_rewards(*inputs_.objectives, drawn, rollout, times);

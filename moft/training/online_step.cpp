@@ -102,7 +102,7 @@ Advantages make_advantages(
   const at::Tensor b = baseline_of(r, prompts, values, w, alpha, options);
   const NormalisedAdvantages a = make_advantages(
       {r, b, prompts, options.baseline == Baseline::kLeaveOneOut},
-      parse_normalisation(enum_name(options.advantage_normalisation)));
+      options.advantage_normalisation);
   return {
       regularised_reward(scalar, ratios.sequence, alpha),
       r,

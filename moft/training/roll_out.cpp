@@ -63,6 +63,9 @@ Rollout roll_out(
   const std::size_t at_once =
       options.prompts_at_once > 0 ? options.prompts_at_once : prompts;
   const bool keep_graph = first && first->one_part && at_once >= prompts;
+  policy.expect_steerings(
+      options.steerings > 0 ? options.steerings
+                            : static_cast<std::int64_t>(prompts));
   Rollout rollout;
   const auto features = std::make_shared<Features>();
   for (std::size_t begin = 0; begin < prompts; begin += at_once) {
@@ -80,6 +83,7 @@ Rollout roll_out(
     if (part.features) append(*part.features, *features);
     if (keep_graph) first->prompt_graph = std::move(part.prompt_graph);
   }
+  policy.expect_steerings(1);  // scoring works on one at a time
   if (!features->prompts.empty()) rollout.features = features;
   return rollout;
 }

@@ -16,9 +16,9 @@ ReferenceScores score_reference(
     StepTimes& times) {
   const Stopwatch watch(times.reference);
   const at::NoGradGuard no_gradient;
-  const auto objectives = std::ssize(policy.objectives());
   const at::Tensor logits = policy.model().completion_logits(
-      part.reference_score, RowSteering::reference(objectives));
+      part.reference_score,
+      RowSteering::uniform(Coefficients::frozen_reference()));
   ReferenceScores scores;
   scores.log_probs = kernels::selected_log_probs(
       logits,
