@@ -54,9 +54,7 @@ double SteeringFlags::alpha(const SteeredPolicy& policy) const {
 void SteeringFlags::declare_reference(Parser& parser) {
   has_reference_ = true;
   parser.add_flag(
-      "--reference",
-      reference_,
-      "The frozen reference instead of a weighting");
+      "--reference", reference_, "The frozen reference instead of a weighting");
 }
 
 void SteeringFlags::check_plain() const {

@@ -22,7 +22,7 @@
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
-#include "moft/training/online.h"
+#include "moft/training/training_prompts.h"
 
 namespace moft {
 

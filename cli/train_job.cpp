@@ -1,5 +1,4 @@
-// `moft train`: a recipe becomes a steerable policy.
-#include <cstdio>
+// Recipes of `moft train`: a model becomes a steerable policy.
 #include <string>
 #include <vector>
 
@@ -9,22 +8,18 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
-#include "moft/recipes/compute.h"
-#include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/recipes/start.h"
 #include "moft/recipes/train_evaluation.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/training/online.h"
-#include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/build_info.h"
-#include "cli/command.h"
+#include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
-#include "cli/signals.h"
 
 namespace moft {
 
@@ -105,87 +100,100 @@ PolicyDefinition make_definition(
   return definition;
 }
 
-class TrainCommand : public Command {
+class TrainJob : public RecipeJob {
  public:
-  void declare(Parser& parser) override {
-    add_run_arguments(parser, arguments_, "A YAML file or a shipped recipe");
-  }
+  explicit TrainJob(Recipe recipe) : recipe_(std::move(recipe)) {}
 
-  int run() override {
-    catch_interrupts();
-    prepare();
-    const RunPlan plan = plan_of(RunKind::kTrain, recipe_);
-    check_output(arguments_.output, output_, plan);
-    const Compute compute = use_compute(recipe_.compute);
-    TrainPreflight ready = check_training(
-        recipe_, {arguments_.recipe, begins_by(arguments_.output)});
-    ready.findings.settle();
-    examples_ = std::move(ready.train);
-    const RunLock lock(recipe_.output);
-    const std::optional<Checkpoint> resume =
-        open_output(arguments_.output, output_, plan);
-    if (resume) check_same_recipe(*resume, recipe_);
-    return train(compute, resume);
-  }
-
- private:
-  // The effective recipe, with absolute paths and the output decided.
-  void prepare() {
-    const RecipeSource source = find_recipe(arguments_.recipe);
-    recipe_ = load_recipe(source, arguments_.overrides);
-    resolve_paths(recipe_, source);
+  RecipeHeader& header() override { return recipe_; }
+  std::string text() const override { return print_recipe(recipe_); }
+  void resolve_paths(const RecipeSource& source) override {
+    moft::resolve_paths(recipe_, source);
     refuse_policies(recipe_);
     resolve_start(recipe_, source);
-    output_ = settle_output(arguments_.output, recipe_);
-    make_paths_absolute(recipe_);
+  }
+  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
+  RunPlan plan() override { return plan_of(RunKind::kTrain, recipe_); }
+
+  CheckedRecipe check(const PreflightOptions& options) override {
+    TrainPreflight found = check_training(recipe_, options);
+    std::string counts = fmt::format(
+        "{} objectives, {} and {}{} examples",
+        recipe_.objectives.size(),
+        found.train.examples.size(),
+        found.evaluation,
+        recipe_.data.final.empty() ? "" : fmt::format(" and {}", found.final));
+    examples_ = std::move(found.train);
+    return {std::move(found.findings), std::move(counts)};
   }
 
-  int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
+  void check_same_recipe(const Checkpoint& checkpoint) const override {
+    moft::check_same_recipe(checkpoint, recipe_);
+  }
+
+  PreparedRun prepare(
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) override {
     LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
     auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
     LoadedModel value = load_value_model(recipe_, compute.load);
-    const RunInputs inputs = read_inputs(recipe_, base, value);
+    PreparedRun prepared;
+    prepared.inputs = read_inputs(recipe_, base, value);
+    const InputHashes& hashes = prepared.inputs.hashes();
     if (resume) check_words_place(*resume, recipe_);
-    check_resumed(resume, inputs.hashes(), compute);
-    const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
-    SteeredPolicy policy(
+    check_resumed(resume, hashes, compute);
+    policy_ = std::make_unique<SteeredPolicy>(
         std::move(base),
         std::move(tokenizer),
-        make_definition(recipe_, inputs.hashes()),
-        seed);
-    const ObjectiveSet objectives =
-        make_objectives(recipe_.objectives, {}, compute.load.device);
-    const std::vector<Example>& examples = examples_.examples;
-    OnlineTrainer trainer(
-        {&policy,
-         &objectives,
-         &examples,
-         recipe_.data.max_prompt_tokens,
-         recipe_.data.shuffle,
-         std::move(value.model)},
-        recipe_.training,
-        make_weighting_sampler(
-            recipe_.weightings, objectives.names(), "weightings"));
-    print_start(policy, examples.size(), compute, resume);
+        make_definition(recipe_, hashes),
+        static_cast<std::uint64_t>(recipe_.training.seed));
+    objectives_ = std::make_unique<ObjectiveSet>(
+        make_objectives(recipe_.objectives, {}, compute.load.device));
+    make_trainer(std::move(value.model));
+    print_start(compute, resume);
     if (recipe_.policy.start && !resume)
-      start_policy(policy, *recipe_.policy.start);
-    if (trainer.value() != nullptr) print_value(trainer.value()->model());
-    RunSetup setup =
-        make_run_setup(recipe_, print_options(recipe_), inputs, compute);
-    setup.kind = RunKind::kTrain;
-    setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
-    PolicyPublisher publisher(make_product(policy, trainer));
-    if (arguments_.output.overwrite) publisher.require_finite();
-    clear_output(arguments_.output, output_);
-    Run run(std::move(setup), trainer, publisher, resume);
-    return print_end(run.run(), policy);
+      start_policy(*policy_, *recipe_.policy.start);
+    if (trainer_->value() != nullptr) print_value(trainer_->value()->model());
+    publisher_ = std::make_unique<PolicyPublisher>(make_product());
+    prepared.trainer = trainer_.get();
+    prepared.publisher = publisher_.get();
+    prepared.on_evaluate =
+        make_training_evaluation(recipe_, *policy_, *objectives_);
+    return prepared;
   }
 
-  PolicyProduct make_product(
-      SteeredPolicy& policy, const OnlineTrainer& trainer) const {
+  void print_end(const RunOutcome& outcome) const override {
+    const auto names = policy_->names();
+    const std::string directory = outcome.product.string();
+    const std::string weights =
+        format_weighting(Weighting::uniform(names.size()), names);
+    print_result("policy   {}\n", directory);
+    print_result(
+        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
+    print_result("next:\n  moft evaluate {}\n", recipe_.output);
+    print_result("  moft sweep {} --prompt TEXT\n", directory);
+    print_result(
+        "  moft generate {} --weights {} --prompt TEXT\n", directory, weights);
+  }
+
+ private:
+  void make_trainer(std::shared_ptr<LanguageModel> value_model) {
+    trainer_ = std::make_unique<OnlineTrainer>(
+        TrainerInputs{
+            policy_.get(),
+            objectives_.get(),
+            &examples_.examples,
+            recipe_.data.max_prompt_tokens,
+            recipe_.data.shuffle,
+            std::move(value_model)},
+        recipe_.training,
+        make_weighting_sampler(
+            recipe_.weightings, objectives_->names(), "weightings"));
+  }
+
+  PolicyProduct make_product() const {
     PolicyProduct product;
-    product.policy = &policy;
-    product.prompt = trainer.prompt(0);
+    product.policy = policy_.get();
+    product.prompt = trainer_->prompts().prompt(0);
     product.base_path = recipe_.policy.model;
     product.card.name = recipe_.name;
     product.card.description = recipe_.description;
@@ -196,11 +204,9 @@ class TrainCommand : public Command {
   }
 
   void print_start(
-      const SteeredPolicy& policy,
-      std::size_t examples,
-      const Compute& compute,
-      const std::optional<Checkpoint>& resume) const {
-    const ParameterCounts counts = policy.conditioning()->counts();
+      const Compute& compute, const std::optional<Checkpoint>& resume) const {
+    const SteeredPolicy& policy = *policy_;
+    const ParameterCounts counts = policy_->conditioning()->counts();
     log_info("run         {}", recipe_.output);
     log_info("objectives  {}", join(policy.names(), ", "));
     log_info(
@@ -220,7 +226,10 @@ class TrainCommand : public Command {
                        : fmt::format("up to {} steerings", steerings),
         policy.steering_way(steerings));
     print_knobs(policy);
-    log_info("examples    {}; {} steps", examples, recipe_.training.steps);
+    log_info(
+        "examples    {}; {} steps",
+        examples_.examples.size(),
+        recipe_.training.steps);
     const std::string changed = examples_.report.describe();
     if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());
@@ -273,37 +282,19 @@ class TrainCommand : public Command {
     }
   }
 
-  int print_end(const RunOutcome& outcome, const SteeredPolicy& policy) const {
-    if (!outcome.finished) {
-      return print_stopped(
-          outcome, command_line("train", arguments_, recipe_.output));
-    }
-    const auto names = policy.names();
-    const fs::path directory = outcome.product;
-    const std::string weights =
-        format_weighting(Weighting::uniform(names.size()), names);
-    print_result("policy   {}\n", directory.string());
-    print_result(
-        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
-    print_result("next:\n  moft evaluate {}\n", recipe_.output);
-    print_result("  moft sweep {} --prompt TEXT\n", directory.string());
-    print_result(
-        "  moft generate {} --weights {} --prompt TEXT\n",
-        directory.string(),
-        weights);
-    return 0;
-  }
-
-  RunArguments arguments_;
   Recipe recipe_;
-  RunOutput output_;
   FittedExamples examples_;
+  std::unique_ptr<SteeredPolicy> policy_;
+  std::unique_ptr<ObjectiveSet> objectives_;
+  std::unique_ptr<OnlineTrainer> trainer_;
+  std::unique_ptr<PolicyPublisher> publisher_;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> make_train_command() {
-  return std::make_unique<TrainCommand>();
+std::unique_ptr<RecipeJob> open_train_job(
+    const RecipeSource& source, const std::vector<std::string>& overrides) {
+  return std::make_unique<TrainJob>(load_recipe(source, overrides));
 }
 
 }  // namespace moft
