@@ -342,7 +342,9 @@ class TrainingCheck {
     findings().note(
         "train", data_text(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
-    look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+    findings().attempt([&] {
+      look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+    });
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
       training.steps = steps_of(

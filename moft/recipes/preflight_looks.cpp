@@ -16,12 +16,6 @@
 namespace moft {
 namespace {
 
-ModelShape shape_of_model(const LoadedModel& base) {
-  return base.model->info().family == "t5"
-             ? shape_of(t5_config_from_json(base.config, "config.json"))
-             : shape_of(llama_config_from_json(base.config, "config.json"));
-}
-
 // In bytes, from a file of lines "name: number kB".
 std::optional<std::int64_t> named_kilobytes(
     const char* path, const std::string& wanted) {
@@ -72,7 +66,7 @@ void look_at_memory(
     const LoadedModel& base,
     std::int64_t prompt_tokens) {
   MemoryQuestion question;
-  question.shape = shape_of_model(base);
+  question.shape = shape_of(base);
   question.conditioning = recipe.conditioning;
   question.training = recipe.training;
   question.objectives = static_cast<std::int64_t>(recipe.objectives.size());
@@ -92,8 +86,8 @@ void look_at_memory(
   findings.warn(fmt::format(
       "the run needs about {} of memory by estimate, but {} are available; "
       "lower training.prompts_per_step, training.samples_per_prompt or "
-      "training.max_new_tokens, raise training.gradient_accumulation, or steer "
-      "fewer parameters",
+      "training.max_new_tokens, give training.memory_budget, or steer fewer "
+      "parameters",
       bytes_as_text(need),
       bytes_as_text(*there)));
 }

@@ -37,6 +37,9 @@ struct Draw {
   std::size_t first_row(std::size_t prompt) const {
     return prompt * static_cast<std::size_t>(samples_per_prompt);
   }
+  std::size_t prompt_of(std::size_t row) const {
+    return row / static_cast<std::size_t>(samples_per_prompt);
+  }
   at::Tensor weights() const;        // [B, m]
   at::Tensor alphas() const;         // [B]
   at::Tensor prompt_of_row() const;  // int64 [B]

@@ -4,10 +4,10 @@
 namespace moft {
 
 FirstPass::FirstPass(
-    Conditioning& conditioning, const Draw& draw, std::int64_t parts_) {
+    Conditioning& conditioning, const Draw& draw, const StepPlan& plan) {
   conditioning.zero_gradient();
   conditioning.note_steerings(draw.coefficients);
-  one_part = is_one_part(draw, parts_, conditioning.mixes_rows());
+  one_part = is_one_part(draw, plan);
   if (!one_part) return;
   // The rollout's pass over the prompts is the one that is differentiated, so
   // the parameters that it reads are leaves from the start.

@@ -20,7 +20,7 @@ namespace moft {
 class FirstPass {
  public:
   // Begins the gradient of the first part where all prompts are one.
-  FirstPass(Conditioning& conditioning, const Draw& draw, std::int64_t parts);
+  FirstPass(Conditioning& conditioning, const Draw& draw, const StepPlan& plan);
 
   bool one_part = false;  // the whole batch is computed at once
   bool begun = false;     // the conditioning's gradient of the first part

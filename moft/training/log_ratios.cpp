@@ -73,11 +73,7 @@ LogRatios score_log_ratios(
   Conditioning& conditioning = *policy.conditioning();
   const KlEstimator estimator = options.kl_estimator;
   std::vector<StepPart> parts = split_step(
-      draw,
-      rollout,
-      all_prompts(draw),
-      options.gradient_accumulation,
-      conditioning.mixes_rows());
+      draw, rollout, all_prompts(draw), plan_step(policy, draw, options));
   LogRatios ratios = zero_log_ratios(rollout);
   for (std::size_t i = first ? 1 : 0; i < parts.size(); ++i) {
     const at::NoGradGuard no_gradient;

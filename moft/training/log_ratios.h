@@ -11,7 +11,7 @@
 
 namespace moft {
 
-// Reads options.kl_estimator and gradient_accumulation (parts).
+// Reads options.kl_estimator and what plan_step() reads.
 LogRatios score_log_ratios(
     SteeredPolicy& policy,
     const Draw& draw,

@@ -1,24 +1,15 @@
 #include "moft/training/memory_estimate.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 
-#include <fmt/format.h>
+#include "moft/training/step_memory.h"
 
 namespace moft {
 namespace {
 
 constexpr std::int64_t kFloat = 4;
 constexpr std::int64_t kBf16 = 2;
-
-// Matrices of a decoder layer: q and o, k and v, the feed-forward ones.
-std::int64_t attention_parameters(const ModelShape& s) {
-  return 2 * s.width * (s.query_width + s.key_width);
-}
-
-std::int64_t feed_forward_parameters(const ModelShape& s) {
-  return (s.gated ? 3 : 2) * s.width * s.feed_forward;
-}
 
 // Rows and columns together of a linear map: an adapter's size per rank.
 std::int64_t sides_of(const ModelShape& s, LinearKind kind) {
@@ -88,75 +79,29 @@ void count_parameters(
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
-  const ModelShape& s = question.shape;
   const TrainingOptions& training = question.training;
-  const std::int64_t prompts = training.prompts_per_step;
-  const std::int64_t samples = training.samples_per_prompt;
-  const std::int64_t rows = prompts * samples;
-  const std::int64_t n = question.prompt_tokens;
-  const std::int64_t fresh = training.max_new_tokens;
-  const std::int64_t logits = s.vocabulary * kFloat;
-  const std::int64_t buffers =
-      rows * (n + fresh) * s.layers * 2 * s.key_width * kFloat;
-  const std::int64_t features = (prompts * n + rows * fresh) * s.width * kFloat;
-  estimate.rollout = buffers + features + 2 * rows * logits;
-
-  const std::int64_t parts = std::min(training.gradient_accumulation, prompts);
-  const std::int64_t part_prompts = (prompts + parts - 1) / parts;
-  const std::int64_t part_rows = part_prompts * samples;
-  const std::int64_t tokens = part_prompts * n + part_rows * fresh;
-  // Two norms with what enters and leaves them, q and what attention gives,
-  // k and v, and the feed-forward layer's inner states.
-  const std::int64_t kept = 6 * s.width + 2 * s.query_width + 2 * s.key_width +
-                            (s.gated ? 3 : 2) * s.feed_forward;
-  const bool direct = differentiates_kl(training.kl_estimator);
-  estimate.scoring = features + tokens * s.layers * kept * kFloat +
-                     (direct ? 8 : 3) * part_rows * fresh * logits;
+  StepShape shape;
+  shape.prompt_tokens.assign(
+      static_cast<std::size_t>(training.prompts_per_step),
+      question.prompt_tokens);
+  shape.samples = training.samples_per_prompt;
+  shape.new_tokens = training.max_new_tokens;
+  const StepMemory memory(
+      shape,
+      step_costs(question.shape, question.conditioning, training.kl_estimator),
+      training.budget_bytes());
+  estimate.rollout = memory.rollout_bytes(memory.rows_at_once());
+  // All prompts count as the longest, so the first group has the largest part.
+  const std::int64_t groups =
+      std::min(training.gradient_accumulation, training.prompts_per_step);
+  std::vector<std::size_t> group(static_cast<std::size_t>(
+      (training.prompts_per_step + groups - 1) / groups));
+  std::iota(group.begin(), group.end(), std::size_t{0});
+  for (const auto& part : memory.parts_of(group))
+    estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
 }
 
 }  // namespace
-
-ModelShape shape_of(const LlamaConfig& config) {
-  ModelShape s;
-  s.vocabulary = config.vocabulary;
-  s.width = config.width;
-  s.layers = config.layers;
-  s.query_width = config.heads * config.head_size;
-  s.key_width = config.kv_heads * config.head_size;
-  s.feed_forward = config.feed_forward;
-  s.tied_head = config.tied_head;
-  const std::int64_t norms =
-      2 * s.width + (config.query_key_norm ? 2 * config.head_size : 0);
-  const std::int64_t biases =
-      (config.qkv_bias ? s.query_width + 2 * s.key_width : 0) +
-      (config.output_bias ? s.width : 0) +
-      (config.feed_forward_bias ? 2 * s.feed_forward + s.width : 0);
-  s.parameters = s.layers * (attention_parameters(s) +
-                             feed_forward_parameters(s) + norms + biases) +
-                 s.width + (s.tied_head ? 1 : 2) * s.vocabulary * s.width;
-  return s;
-}
-
-ModelShape shape_of(const T5Config& config) {
-  ModelShape s;
-  s.vocabulary = config.vocabulary;
-  s.width = config.width;
-  s.layers = config.encoder_layers + config.decoder_layers;
-  s.query_width = config.heads * config.head_size;
-  s.key_width = s.query_width;
-  s.feed_forward = config.feed_forward;
-  s.gated = config.gated;
-  s.tied_head = config.tied_head;
-  const std::int64_t attention = attention_parameters(s) + s.width;
-  const std::int64_t feed_forward = feed_forward_parameters(s) + s.width;
-  // A decoder layer attends twice; each stack has its relative positions and a
-  // last norm.
-  s.parameters = config.encoder_layers * (attention + feed_forward) +
-                 config.decoder_layers * (2 * attention + feed_forward) +
-                 2 * (config.buckets * config.heads + s.width) +
-                 (s.tied_head ? 1 : 2) * s.vocabulary * s.width;
-  return s;
-}
 
 std::int64_t steered_parameters(
     const ModelShape& shape, const ConditioningOptions& options) {
@@ -167,7 +112,7 @@ std::int64_t steered_parameters(
       return std::min(
                  shape.layers,
                  options.attention.layers.value_or(shape.layers)) *
-             attention_parameters(shape);
+             2 * shape.width * (shape.query_width + shape.key_width);
     case SteeredSet::kLogits:
       return shape.vocabulary * shape.width;
     case SteeredSet::kNone:
@@ -187,17 +132,6 @@ MemoryEstimate estimate_memory(const MemoryQuestion& question) {
   count_parameters(question, estimate);
   count_step(question, estimate);
   return estimate;
-}
-
-std::string bytes_as_text(std::int64_t bytes) {
-  double value = static_cast<double>(bytes) / 1e6;
-  const char* unit = "MB";
-  if (value >= 1000.0) {
-    value /= 1000.0;
-    unit = "GB";
-  }
-  if (value >= 10.0) return fmt::format("{:.0f} {}", std::ceil(value), unit);
-  return fmt::format("{:.1f} {}", std::ceil(10.0 * value) / 10.0, unit);
 }
 
 }  // namespace moft

@@ -1,6 +1,9 @@
 // Steps over the examples, the value network, and what a checkpoint keeps.
 #include "moft/training/online.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
@@ -59,8 +62,8 @@ StepResult OnlineTrainer::step() {
   SteeredPolicy& policy = *inputs_.policy;
 
   Draw drawn = draw();
-  FirstPass first(
-      *policy.conditioning(), drawn, options_.gradient_accumulation);
+  const StepPlan plan = plan_step(policy, drawn, options_);
+  FirstPass first(*policy.conditioning(), drawn, plan);
   Rollout rollout = roll_out(
       policy,
       drawn,
@@ -151,6 +154,28 @@ void OnlineTrainer::make_value_learner() {
       inputs_.value_model, outputs, options_.value);
 }
 
+// Counted as a model of the policy's size, all of it trained, and prompts as
+// long as the longest.
+std::int64_t OnlineTrainer::value_parts(
+    const std::vector<TokenIds>& prompts) const {
+  std::int64_t longest = 1;
+  for (const TokenIds& prompt : prompts)
+    longest = std::max(longest, std::ssize(prompt));
+  ConditioningOptions all_trained;
+  all_trained.steered_set = SteeredSet::kNone;
+  StepCosts costs = step_costs(
+      shape_of(inputs_.policy->base()), all_trained, KlEstimator::kNone);
+  costs.decoded_row = costs.decoded_token = costs.feature_token = 0;
+  const StepMemory memory(
+      {std::vector<std::int64_t>(prompts.size(), longest), 1, 0},
+      costs,
+      options_.budget_bytes());
+  std::vector<std::size_t> all(prompts.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return std::max(
+      options_.gradient_accumulation, std::ssize(memory.parts_of(all)));
+}
+
 // The targets of single objectives are known before the policy is scored, so
 // one pass of the network predicts and learns.
 at::Tensor OnlineTrainer::predict_values(
@@ -158,7 +183,7 @@ at::Tensor OnlineTrainer::predict_values(
   if (!value_) return {};
   const Stopwatch watch(times.value);
   const auto& prompts = value_prompts(draw, options_.value);
-  const std::int64_t parts = options_.gradient_accumulation;
+  const std::int64_t parts = value_parts(prompts);
   if (options_.value.target == ValueTarget::kReward)
     return value_->predict(prompts, parts);
   return value_->learn(
@@ -181,7 +206,7 @@ void OnlineTrainer::learn_values(
         {value_prompts(draw, options_.value),
          targets,
          draw.samples_per_prompt,
-         options_.gradient_accumulation});
+         value_parts(value_prompts(draw, options_.value))});
   }
   const at::Tensor by_row = values.index_select(0, draw.prompt_of_row());
   auto& metrics = result.metrics;

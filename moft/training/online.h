@@ -60,6 +60,7 @@ class OnlineTrainer : public Trainer {
 
  private:
   Draw draw();
+  std::int64_t value_parts(const std::vector<TokenIds>& prompts) const;
   at::Tensor predict_values(
       const Draw& draw, const Scores& rewards, StepTimes& times);
   void learn_values(

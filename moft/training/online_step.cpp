@@ -173,8 +173,7 @@ void differentiate(
                                             draw,
                                             experience.rollout,
                                             minibatch.prompts,
-                                            options.gradient_accumulation,
-                                            conditioning.mixes_rows());
+                                            plan_step(policy, draw, options));
   for (const StepPart& part : parts) {
     const bool scored = first && &part == &parts.front();
     const Coefficients& c = part.coefficients.front();

@@ -76,7 +76,7 @@ Minibatch whole_batch(const Experience& experience);
 
 // Puts the gradient of the minibatch's loss under the current parameters into
 // the policy's conditioning, in the place of what is there. Reads
-// options.kl_estimator and gradient_accumulation. `first`: of whole_batch().
+// options.kl_estimator and what plan_step() reads. `first`: of whole_batch().
 void differentiate(
     SteeredPolicy& policy,
     const Experience& experience,

@@ -20,9 +20,9 @@ struct RolloutOptions {
   // The most distinct steerings that a draw can hold, on which depends how they
   // are applied; 0: one per prompt.
   std::int64_t steerings = 0;
-  // Prompts whose rows are sampled together; 0: all. On the CPU the tokens are
-  // the same whatever it is: every row has a random stream of its own.
-  std::size_t prompts_at_once = 0;
+  // Rows that are sampled together; 0: all. On the CPU the tokens are the same
+  // whatever it is: every row has a random stream of its own.
+  std::int64_t rows_at_once = 0;
 };
 
 // Adds its seconds to times.rollout.

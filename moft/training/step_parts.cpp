@@ -27,17 +27,21 @@ class PartBuilder {
   PartBuilder(const Draw& draw, const Rollout& rollout)
       : draw_(draw), rollout_(rollout), offsets_(token_offsets(rollout)) {}
 
-  StepPart make(const Prompts& prompts) const {
+  StepPart make(const std::vector<std::size_t>& rows) const {
     StepPart part;
     Indices indices;
     if (rollout_.features) {
       indices.features = std::make_shared<Features>();
       indices.features->first_layer = rollout_.features->first_layer;
     }
-    for (const std::size_t p : prompts) {
-      add_prompt(p, part, indices);
-      for (std::size_t r = draw_.first_row(p); r < draw_.first_row(p + 1); ++r)
-        add_row(r, part, indices);
+    Prompts prompts;
+    for (const std::size_t r : rows) {
+      const std::size_t p = draw_.prompt_of(r);
+      if (prompts.empty() || prompts.back() != p) {
+        prompts.push_back(p);
+        add_prompt(p, part, indices);
+      }
+      add_row(r, part, indices);
     }
     part.score.features = indices.features;
     part.rows = long_tensor(indices.rows);
@@ -112,32 +116,54 @@ std::vector<Prompts> groups_of(
 
 }  // namespace
 
+StepPlan plan_step(
+    const SteeredPolicy& policy,
+    const Draw& draw,
+    const TrainingOptions& options) {
+  StepShape shape;
+  for (std::size_t p = 0; p < draw.prompts.size(); ++p) {
+    shape.prompt_tokens.push_back(std::max(
+        std::ssize(draw.prompts[p]), std::ssize(draw.plain_prompts[p])));
+  }
+  shape.samples = draw.samples_per_prompt;
+  shape.new_tokens = options.max_new_tokens;
+  const StepCosts costs = step_costs(
+      shape_of(policy.base()),
+      policy.definition().conditioning,
+      options.kl_estimator);
+  return {
+      StepMemory(std::move(shape), costs, options.budget_bytes()),
+      options.gradient_accumulation,
+      policy.conditioning()->mixes_rows()};
+}
+
 std::vector<StepPart> split_step(
     const Draw& draw,
     const Rollout& rollout,
     const Prompts& prompts,
-    std::int64_t parts,
-    bool mixes_rows) {
+    const StepPlan& plan) {
   const PartBuilder builder(draw, rollout);
-  const auto wanted = static_cast<std::size_t>(parts);
+  const auto wanted = static_cast<std::size_t>(plan.parts);
   const std::size_t size = (draw.prompts.size() + wanted - 1) / wanted;
   std::vector<StepPart> result;
-  for (const Prompts& group : groups_of(draw, prompts, mixes_rows)) {
+  for (const Prompts& group : groups_of(draw, prompts, plan.mixes_rows)) {
     for (auto begin = group.begin(); begin != group.end();) {
       const auto left = static_cast<std::size_t>(group.end() - begin);
       const auto end =
           begin + static_cast<std::ptrdiff_t>(std::min(size, left));
-      result.push_back(builder.make({begin, end}));
+      for (const auto& rows : plan.memory.parts_of({begin, end}))
+        result.push_back(builder.make(rows));
       begin = end;
     }
   }
   return result;
 }
 
-bool is_one_part(const Draw& draw, std::int64_t parts, bool mixes_rows) {
+bool is_one_part(const Draw& draw, const StepPlan& plan) {
   const auto& c = draw.coefficients;
   const bool same = std::equal(c.begin() + 1, c.end(), c.begin());
-  return (parts == 1 || c.size() == 1) && (mixes_rows || same);
+  return (plan.parts == 1 || c.size() == 1) && (plan.mixes_rows || same) &&
+         plan.memory.parts_of(all_prompts(draw)).size() == 1;
 }
 
 Prompts all_prompts(const Draw& draw) {

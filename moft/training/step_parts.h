@@ -1,5 +1,5 @@
-// The parts that a step is scored and differentiated in: prompts with all
-// their rows, as the model takes them.
+// The parts that a step is scored and differentiated in: rows and their
+// prompts, as the model takes them.
 //
 // Thread safety: plain data and pure functions.
 #pragma once
@@ -8,7 +8,10 @@
 #include <optional>
 #include <vector>
 
+#include "moft/generation/steered_policy.h"
 #include "moft/training/experience.h"
+#include "moft/training/step_memory.h"
+#include "moft/training/training_options.h"
 
 namespace moft {
 
@@ -24,18 +27,32 @@ struct StepPart {
   at::Tensor lengths;  // [rows], tokens of each row
 };
 
-// Splits prompts of a step (indices, rising) into parts of about
-// P / `parts` prompts. With `mixes_rows` false a part holds prompts of one
-// steering only, so there are more parts when there are more steerings.
+// How a step is divided.
+struct StepPlan {
+  StepMemory memory;
+  std::int64_t parts = 1;  // at least, of the whole step
+  // Whether rows of several steerings are differentiated together.
+  bool mixes_rows = true;
+};
+
+// Reads options.memory_budget, gradient_accumulation and kl_estimator.
+// CallerError when the budget does not suffice for one row.
+StepPlan plan_step(
+    const SteeredPolicy& policy,
+    const Draw& draw,
+    const TrainingOptions& options);
+
+// Splits prompts of a step (indices, rising) into groups of about
+// P / plan.parts prompts, of one steering each unless plan.mixes_rows, and
+// their rows into as many parts as the memory asks for.
 std::vector<StepPart> split_step(
     const Draw& draw,
     const Rollout& rollout,
     const std::vector<std::size_t>& prompts,
-    std::int64_t parts,
-    bool mixes_rows);
+    const StepPlan& plan);
 
 // Whether splitting all prompts of the step makes one part.
-bool is_one_part(const Draw& draw, std::int64_t parts, bool mixes_rows);
+bool is_one_part(const Draw& draw, const StepPlan& plan);
 
 // 0 .. P - 1.
 std::vector<std::size_t> all_prompts(const Draw& draw);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
 
 #include "tests/training/support.h"
@@ -74,10 +75,10 @@ class OnlineStep : public testing::TestWithParam<SteeredSet> {
         /*samples_per_prompt=*/4);
   }
 
-  Rollout roll(const Draw& drawn, std::size_t prompts_at_once = 0) {
+  Rollout roll(const Draw& drawn, std::int64_t rows_at_once = 0) {
     RolloutOptions options;
     options.max_new_tokens = run_.training.max_new_tokens;
-    options.prompts_at_once = prompts_at_once;
+    options.rows_at_once = rows_at_once;
     return roll_out(policy(), drawn, options, times_);
   }
 
@@ -157,9 +158,52 @@ TEST_P(OnlineStep, TheFirstPassChangesNothingButTime) {
   const Gradients expected = gradient(plain, whole_batch(plain));
   for (const std::int64_t parts : {1, 3}) {
     run_.training.gradient_accumulation = parts;
-    FirstPass first(*policy().conditioning(), draw(), parts);
+    const Draw drawn = draw();
+    FirstPass first(
+        *policy().conditioning(),
+        drawn,
+        plan_step(policy(), drawn, run_.training));
     const Experience e = experience(&first);
     EXPECT_TRUE(at::equal(e.ratios.sequence, plain.ratios.sequence));
+    differentiate(policy(), e, whole_batch(e), run_.training, times_, &first);
+    EXPECT_LT(
+        distance(gradients_of(policy()), expected), 1e-5 * largest(expected));
+  }
+}
+
+// Rows are divided as finely as can be, also those of one prompt.
+TEST_P(OnlineStep, AMemoryBudgetDividesRowsAndChangesNoNumber) {
+  const Experience whole = experience();
+  const Gradients expected = gradient(whole, whole_batch(whole));
+  const Draw drawn = draw();
+  const auto plan_of = [&](double budget) {
+    run_.training.memory_budget = budget;
+    return plan_step(policy(), drawn, run_.training);
+  };
+  double least = 1e-6;
+  EXPECT_THROW(plan_of(least), CallerError);
+  const auto suffices = [&] {
+    try {
+      (void)plan_of(least);
+    } catch (const CallerError&) {
+      return false;
+    }
+    return true;
+  };
+  while (!suffices())
+    least *= 1.01;
+  for (const double budget : {least, 2 * least, 4 * least}) {
+    const StepPlan plan = plan_of(budget);
+    const auto parts =
+        split_step(drawn, whole.rollout, all_prompts(drawn), plan);
+    if (budget == least) {
+      EXPECT_GT(parts.size(), drawn.prompts.size());
+    }
+    FirstPass first(*policy().conditioning(), drawn, plan);
+    EXPECT_FALSE(first.one_part);
+    const Experience e = experience(&first);
+    EXPECT_TRUE(at::equal(e.ratios.sequence, whole.ratios.sequence));
+    EXPECT_TRUE(at::equal(e.advantages.advantage, whole.advantages.advantage));
     differentiate(policy(), e, whole_batch(e), run_.training, times_, &first);
     EXPECT_LT(
         distance(gradients_of(policy()), expected), 1e-5 * largest(expected));
@@ -191,8 +235,9 @@ TEST_P(OnlineStep, TokensCountByTheirWeights) {
 TEST_P(OnlineStep, ARolloutInPartsSamplesTheSameTokens) {
   const Draw drawn = draw();
   const Rollout whole = roll(drawn);
-  for (const std::size_t prompts_at_once : {1, 4}) {
-    const Rollout parts = roll(drawn, prompts_at_once);
+  // Prompts whole and divided.
+  for (const std::int64_t rows_at_once : {1, 3, 4, 16, 23}) {
+    const Rollout parts = roll(drawn, rows_at_once);
     ASSERT_EQ(parts.rows.size(), whole.rows.size());
     for (std::size_t r = 0; r < whole.rows.size(); ++r) {
       EXPECT_EQ(parts.rows[r].tokens, whole.rows[r].tokens) << r;
