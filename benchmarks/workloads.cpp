@@ -35,6 +35,7 @@
 #include "moft/rewards/length.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/regex_reward.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 
@@ -105,8 +106,7 @@ void run_generation(const Flags& flags, const Roofline& roof) {
   const at::NoGradGuard no_gradient;
   const auto policy = load_policy(flags.model, load_options(flags));
   LanguageModel& model = policy->model();
-  const auto cost =
-      cost_of(policy->base(), flags.model, flags.is_bfloat16());
+  const auto cost = cost_of(policy->base(), flags.model, flags.is_bfloat16());
   const Shape shape = shape_of(policy->base(), flags.model);
   const auto plain = policy->coefficients_of(std::nullopt);
   for (const int rows : flags.batches) {
@@ -213,7 +213,7 @@ void run_mixing(const Flags& flags) {
         kFresh);
     report(name, kRows * kFresh, "tokens", timings, 0.0);
   };
-  const auto plain = reference_coefficients(2);
+  const auto plain = Coefficients::frozen_reference();
   const auto weighting = next_weighting();
   // Alternating, because other work on the machine comes and goes.
   Timings times[3];

@@ -231,13 +231,17 @@ class EvaluateCommand : public Command {
     const std::int64_t weightings =
         objectives.size() == 1 ? 1 : options.weightings;
     const std::size_t alphas = options.alphas.size();
+    const std::int64_t steerings =
+        evaluated_steerings(objectives.size(), options);
+    policy->expect_steerings(steerings);
     log_info(
-        "evaluating {} on {} prompts at {} weighting{}{} ({})",
+        "evaluating {} on {} prompts at {} weighting{}{}, {} ({})",
         what,
         examples.size(),
         weightings,
         weightings == 1 ? "" : "s",
         alphas == 1 ? "" : fmt::format(" and {} alphas", alphas),
+        policy->steering_way(steerings),
         compute.describe());
     const PromptTemplate prompt(run.definition.prompt_template);
     check_alpha(
@@ -252,6 +256,10 @@ class EvaluateCommand : public Command {
           log_info("evaluated {} of {} completions", done, all);
         });
     report.policy = run.facts;
+    report.provenance["steering"] = fmt::format(
+        "{} steerings, the reference included: {}",
+        steerings,
+        policy->steering_way(steerings));
     report.data = data_;
     return report;
   }
@@ -277,17 +285,17 @@ class EvaluateCommand : public Command {
     std::erase_if(report.training, [&](const TrainingRow& row) {
       return row.step > static_cast<double>(steps);
     });
-    report.provenance = {
-        {"moft", std::string(MOFT_VERSION_STRING) + " " + kGitRevision},
-        {"recipe", run.recipe.name},
-        {"base model", run.facts.base},
-        {"split", data_.split},
-        {"held-out prompts", std::to_string(data_.prompts)},
-        {"xxh3 data." + data_.split, data_.hash},
-        {"temperature", shortest_number(run.facts.temperature)},
-        {"training alpha", shortest_number(run.facts.alpha)},
-        {"training seed", std::to_string(run.recipe.training.seed)},
-        {"training steps", std::to_string(steps)}};
+    report.provenance.insert(
+        {{"moft", std::string(MOFT_VERSION_STRING) + " " + kGitRevision},
+         {"recipe", run.recipe.name},
+         {"base model", run.facts.base},
+         {"split", data_.split},
+         {"held-out prompts", std::to_string(data_.prompts)},
+         {"xxh3 data." + data_.split, data_.hash},
+         {"temperature", shortest_number(run.facts.temperature)},
+         {"training alpha", shortest_number(run.facts.alpha)},
+         {"training seed", std::to_string(run.recipe.training.seed)},
+         {"training steps", std::to_string(steps)}});
     for (const BaselinePolicy& baseline : report.baselines) {
       report.provenance["baseline " + baseline.name] = fmt::format(
           "{}, {} steps, temperature {}, alpha {}",

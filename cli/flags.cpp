@@ -1,5 +1,7 @@
 #include "cli/flags.h"
 
+#include "moft/core/settings_yaml.h"
+
 namespace moft {
 
 std::string flag_name(const std::string& field) {

@@ -259,7 +259,7 @@ void throw_other_recipe(const Checkpoint& checkpoint, const std::string& key) {
 }
 
 void check_steps(const Checkpoint& checkpoint, const StepsChange& change) {
-  const bool fixed_end = change.schedule != ScheduleKind::kConstant;
+  const bool fixed_end = change.schedule != ScheduleShape::kConstant;
   if (fixed_end && change.now != change.before) {
     throw_caller_error(
         "{}.steps is {} but was {}; with {}.schedule.kind {} the learning "

@@ -113,7 +113,7 @@ struct StepsChange {
   std::string section;
   std::int64_t before = 0;
   std::int64_t now = 0;
-  ScheduleKind schedule = ScheduleKind::kConstant;
+  ScheduleShape schedule = ScheduleShape::kConstant;
 };
 // CallerError when the learning rate so far would have been another, or when
 // more steps are finished.

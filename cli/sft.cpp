@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/core/version.h"

@@ -11,6 +11,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"

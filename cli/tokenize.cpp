@@ -8,6 +8,8 @@
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/model_folder.h"
 #include "moft/core/errors.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 #include "cli/command.h"
 #include "cli/policy_flags.h"

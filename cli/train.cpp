@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/recipes/compute.h"
@@ -147,6 +146,12 @@ class TrainCommand : public Command {
         counts.trained == counts.policy ? "" : " and frozen",
         counts.trained,
         counts.policy);
+    const std::int64_t steerings = steerings_per_step(recipe_.training);
+    log_info(
+        "rollout     {}: {}",
+        steerings == 1 ? "one steering"
+                       : fmt::format("up to {} steerings", steerings),
+        policy.steering_way(steerings));
     print_knobs(policy);
     log_info("examples    {}; {} steps", examples, recipe_.training.steps);
     const std::string changed = examples_.report.describe();
@@ -182,7 +187,7 @@ class TrainCommand : public Command {
           "KL strength {} on [{}, 1], f_mix {}",
           enum_name(training.kl_sampler),
           shortest_number(range.alpha_min()),
-          f_mix_name(range.f_mix()));
+          enum_name(range.f_mix()));
     } else if (range.alpha_min() != training.kl_strength) {
       log_warning(
           "training.kl_strength is fixed at {} but conditioning.alpha_min is "

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 
 #include "cli/command.h"
 #include "verify/counterexample_plot.h"

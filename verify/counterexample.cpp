@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "moft/evaluation/hypervolume.h"
 #include "moft/evaluation/metrics.h"
 
 namespace moft::exact {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/evaluation/hypervolume.h"
 #include "moft/evaluation/metrics.h"
 #include "moft/evaluation/win_rate.h"
 

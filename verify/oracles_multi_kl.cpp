@@ -145,7 +145,7 @@ void verify_multi_kl(OracleBook& book) {
     const std::string name = fmt::format(
         "many KL strengths: bandit {}, {} mixing",
         row.seed,
-        f_mix_name(row.f_mix));
+        enum_name(row.f_mix));
     book.equal(
         name + ", mean regret over alpha",
         row.mean_regret,

@@ -1,3 +1,4 @@
+// Adafactor's step, factored and not.
 #include "moft/algorithms/adafactor.h"
 
 #include <algorithm>

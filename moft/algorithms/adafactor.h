@@ -29,20 +29,10 @@
 #include <string>
 #include <vector>
 
+#include "moft/algorithms/adafactor_options.h"
 #include "moft/algorithms/optimizer.h"
 
 namespace moft {
-
-struct AdafactorOptions {
-  double decay_rate = 0.8;                         // > 0
-  double epsilon1 = 1e-30;                         // > 0, added to g^2
-  double epsilon2 = 1e-3;                          // > 0, smallest scale
-  std::optional<double> clipping_threshold = 1.0;  // > 0; absent: no clipping
-  bool multiply_by_parameter_scale = true;
-  bool factored = true;
-  std::int64_t min_dim_size_to_factor = 128;  // >= 1
-  bool dense = false;  // zero gradients are applied, not skipped
-};
 
 struct AdafactorState {
   // Unfactored: v, shape of the master. Factored: undefined.

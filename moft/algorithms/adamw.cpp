@@ -1,3 +1,4 @@
+// AdamW over copies that share one gradient.
 #include "moft/algorithms/adamw.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// AdamW's update of one range of numbers.
 #include "moft/algorithms/adamw_update.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Advantages on one scale; rewards that tie.
 #include "moft/algorithms/advantages.h"
 
 #include <algorithm>
@@ -85,28 +86,15 @@ void normalise(
 
 }  // namespace
 
-Normalisation parse_normalisation(std::string_view name) {
-  if (name == "none") return Normalisation::kNone;
-  if (name == "batch") return Normalisation::kBatch;
-  if (name == "group") return Normalisation::kGroup;
-  throw_caller_error(
-      "advantage normalisation is '{}'; choose none, batch or group", name);
-}
-
-std::string normalisation_name(Normalisation normalisation) {
-  if (normalisation == Normalisation::kNone) return "none";
-  return normalisation == Normalisation::kBatch ? "batch" : "group";
-}
-
 NormalisedAdvantages make_advantages(
-    const AdvantageTerms& terms, Normalisation normalisation) {
+    const AdvantageTerms& terms, AdvantageNormalisation normalisation) {
   const std::vector<double> rewards = row_values(terms.rewards, "rewards");
   check_finite(rewards);
   std::vector<double> values =
       row_values(terms.rewards - terms.baseline, "advantages");
   std::vector<double> divisors(values.size(), 1.0);
   const Rows all = all_rows(values.size());
-  const bool by_group = normalisation == Normalisation::kGroup;
+  const bool by_group = normalisation == AdvantageNormalisation::kGroup;
   if (by_group || terms.baseline_of_group) {
     for (const auto& [label, rows] :
          rows_by_group(terms.groups, values.size())) {
@@ -117,7 +105,7 @@ NormalisedAdvantages make_advantages(
       }
     }
   }
-  if (normalisation == Normalisation::kBatch) {
+  if (normalisation == AdvantageNormalisation::kBatch) {
     normalise(rewards, all, values, divisors);
   } else if (!by_group && all.size() > 1 && tie(rewards, all)) {
     set_zero(values, all);
@@ -137,29 +125,6 @@ double share_of_ties(const at::Tensor& rewards, const at::Tensor& groups) {
   }
   if (compared > 0.0) return tied / compared;
   return tie(values, all_rows(values.size())) ? 1.0 : 0.0;
-}
-
-NormalisedAdvantages normalise_with_divisor(
-    const at::Tensor& advantages,
-    Normalisation normalisation,
-    const at::Tensor& groups) {
-  const std::vector<double> rewards = row_values(advantages, "advantages");
-  std::vector<double> values = rewards;
-  std::vector<double> divisors(values.size(), 1.0);
-  if (normalisation == Normalisation::kBatch) {
-    normalise(rewards, all_rows(values.size()), values, divisors);
-  } else if (normalisation == Normalisation::kGroup) {
-    for (const auto& [label, rows] : rows_by_group(groups, values.size()))
-      normalise(rewards, rows, values, divisors);
-  }
-  return {row_tensor(values, advantages), row_tensor(divisors, advantages)};
-}
-
-at::Tensor normalise_advantages(
-    const at::Tensor& advantages,
-    Normalisation normalisation,
-    const at::Tensor& groups) {
-  return normalise_with_divisor(advantages, normalisation, groups).advantages;
 }
 
 }  // namespace moft

@@ -17,28 +17,17 @@
 // Thread safety: pure functions.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include <ATen/ATen.h>
 
-namespace moft {
+#include "moft/algorithms/choices.h"
 
-enum class Normalisation {
-  kNone,
-  kBatch,  // mean and deviation of all rows
-  kGroup,  // of the rows with the same group label
-};
+namespace moft {
 
 inline constexpr double kTieTolerance = 1e-9;
 // What is divided by is never less: a thousandth of the range [0, 1] that
 // rewards are mapped to. Smaller differences stay small, and so does the
 // weight of a KL that is divided by the same number.
 inline constexpr double kLeastDivisor = 1e-3;
-
-// "none", "batch", "group"; CallerError otherwise.
-Normalisation parse_normalisation(std::string_view name);
-std::string normalisation_name(Normalisation normalisation);
 
 // Advantages and what each was divided by: 1 without normalisation and where
 // the rewards tied.
@@ -60,23 +49,10 @@ struct AdvantageTerms {
 // rewards - baseline, normalised. Without normalisation all rows stand
 // together, and rewards that all tie give 0 too (two rows at least).
 NormalisedAdvantages make_advantages(
-    const AdvantageTerms& terms, Normalisation normalisation);
+    const AdvantageTerms& terms, AdvantageNormalisation normalisation);
 
 // The share of groups whose rewards tie; where no group has two rows all rows
 // count as one group.
 double share_of_ties(const at::Tensor& rewards, const at::Tensor& groups);
-
-// Advantages that are given, as rewards without a baseline. groups int64 [B],
-// any labels; read by kGroup only and may otherwise be undefined.
-NormalisedAdvantages normalise_with_divisor(
-    const at::Tensor& advantages,
-    Normalisation normalisation,
-    const at::Tensor& groups = {});
-
-// The advantages alone.
-at::Tensor normalise_advantages(
-    const at::Tensor& advantages,
-    Normalisation normalisation,
-    const at::Tensor& groups = {});
 
 }  // namespace moft

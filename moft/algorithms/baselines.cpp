@@ -1,3 +1,4 @@
+// Baselines made of the batch itself.
 #include "moft/algorithms/baselines.h"
 
 #include <numeric>

@@ -1,3 +1,4 @@
+// Clipping by the global norm.
 #include "moft/algorithms/clip.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Single-sample estimates of the KL.
 #include "moft/algorithms/kl_estimators.h"
 
 #include "moft/core/errors.h"

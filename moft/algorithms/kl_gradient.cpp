@@ -1,3 +1,4 @@
+// Every way to bring the KL into the gradient.
 #include "moft/algorithms/kl_gradient.h"
 
 #include "moft/algorithms/kl_estimators.h"

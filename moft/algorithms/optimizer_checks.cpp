@@ -1,3 +1,4 @@
+// Checks that optimizers share.
 #include "moft/algorithms/optimizer_checks.h"
 
 #include <cmath>

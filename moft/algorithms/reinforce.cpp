@@ -1,6 +1,6 @@
+// The REINFORCE loss.
 #include "moft/algorithms/reinforce.h"
 
-#include "moft/algorithms/token_sums.h"
 #include "moft/core/errors.h"
 
 namespace moft {
@@ -23,30 +23,15 @@ void check(
   }
 }
 
-at::Tensor constant(const at::Tensor& advantages, const at::Tensor& like) {
-  return advantages.detach().to(like.device(), at::kDouble);
-}
-
 }  // namespace
 
 at::Tensor reinforce_loss(
-    const at::Tensor& sequence_log_probs,
+    const at::Tensor& log_probs,
     const at::Tensor& advantages,
     double normaliser) {
-  check(sequence_log_probs, advantages, normaliser);
-  const at::Tensor a = constant(advantages, sequence_log_probs);
-  return (a * sequence_log_probs.to(at::kDouble)).sum() * (-1.0 / normaliser);
-}
-
-at::Tensor reinforce_token_loss(
-    const at::Tensor& token_log_probs,
-    const at::Tensor& advantages,
-    const at::Tensor& lengths,
-    double normaliser) {
-  check(token_log_probs, advantages, normaliser);
-  const at::Tensor a = constant(advantages, token_log_probs);
-  const at::Tensor terms = a * token_log_probs.to(at::kDouble);
-  return sum_padded(terms, lengths).sum() * (-1.0 / normaliser);
+  check(log_probs, advantages, normaliser);
+  const at::Tensor a = advantages.detach().to(log_probs.device(), at::kDouble);
+  return (a * log_probs.to(at::kDouble)).sum() * (-1.0 / normaliser);
 }
 
 }  // namespace moft

@@ -17,19 +17,12 @@
 
 namespace moft {
 
-// sequence_log_probs [B] (see token_sums.h), advantages [B] -> [], double.
+// log_probs and advantages of one shape -> [], double: [B] of sequences (see
+// token_sums.h), or [N] of tokens with an advantage each (reward to go).
 // CallerError when shapes do not fit or the normaliser is not positive.
 at::Tensor reinforce_loss(
-    const at::Tensor& sequence_log_probs,
+    const at::Tensor& log_probs,
     const at::Tensor& advantages,
-    double normaliser);
-
-// One advantage per token (reward to go): token_log_probs [B, T],
-// advantages [B, T], lengths int64 [B] -> [], double.
-at::Tensor reinforce_token_loss(
-    const at::Tensor& token_log_probs,
-    const at::Tensor& advantages,
-    const at::Tensor& lengths,
     double normaliser);
 
 }  // namespace moft

@@ -1,10 +1,15 @@
+// Rewards of an update: one number per row.
 #include "moft/algorithms/rewards.h"
 
+#include "moft/algorithms/row_values.h"
 #include "moft/core/errors.h"
 
 namespace moft {
 
-at::Tensor scalarise(const at::Tensor& rewards, const at::Tensor& weights) {
+at::Tensor scalarise(
+    const at::Tensor& rewards,
+    const at::Tensor& weights,
+    const Scalarisation& f) {
   const bool fits = rewards.dim() == 2 &&
                     (weights.dim() == 1 || weights.dim() == 2) &&
                     weights.size(-1) == rewards.size(1) &&
@@ -15,8 +20,19 @@ at::Tensor scalarise(const at::Tensor& rewards, const at::Tensor& weights) {
         rewards.numel(),
         weights.numel());
   }
-  const at::Tensor w = weights.detach().to(rewards.device(), at::kDouble);
-  return (rewards.detach().to(at::kDouble) * w).sum(1);
+  const auto on_host = [&](const at::Tensor& x) {
+    return x.detach().to(at::kCPU, at::kDouble).expand_as(rewards).contiguous();
+  };
+  const at::Tensor r = on_host(rewards);
+  const at::Tensor w = on_host(weights);
+  const auto m = static_cast<std::size_t>(r.size(1));
+  std::vector<double> values;
+  for (std::int64_t row = 0; row < r.size(0); ++row) {
+    const double* rewards_of_row = r.const_data_ptr<double>() + row * r.size(1);
+    const double* weights_of_row = w.const_data_ptr<double>() + row * r.size(1);
+    values.push_back(f.value({rewards_of_row, m}, {weights_of_row, m}));
+  }
+  return row_tensor(values, rewards);
 }
 
 at::Tensor regularised_reward(

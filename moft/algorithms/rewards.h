@@ -15,10 +15,16 @@
 
 #include <ATen/ATen.h>
 
+#include "moft/weightings/scalarisation.h"
+
 namespace moft {
 
-// w.R: rewards [B, m], weights [m] or [B, m] -> [B].
-at::Tensor scalarise(const at::Tensor& rewards, const at::Tensor& weights);
+// f(R; w) of every row, w.R unless another f is given:
+// rewards [B, m], weights [m] or [B, m] -> [B].
+at::Tensor scalarise(
+    const at::Tensor& rewards,
+    const at::Tensor& weights,
+    const Scalarisation& f = LinearScalarisation());
 
 // scalarised [B], sequence_log_ratio [B], alpha [] or [B] -> [B].
 at::Tensor regularised_reward(

@@ -1,3 +1,4 @@
+// Tensors of rows to plain vectors and back.
 #include "moft/algorithms/row_values.h"
 
 #include "moft/core/errors.h"

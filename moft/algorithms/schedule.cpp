@@ -1,3 +1,4 @@
+// Learning rate schedules.
 #include "moft/algorithms/schedule.h"
 
 #include <algorithm>
@@ -17,8 +18,8 @@ void check(const LearningRateSchedule& options, std::int64_t step) {
   }
   if (options.warmup_steps < 0 || options.total_steps < 1 || step < 0) {
     throw_caller_error(
-        "step {} of {} with {} warm-up steps is no schedule; give at least 1 "
-        "step and no negative numbers",
+        "invalid schedule: step {} of {} with {} warm-up steps; give at least "
+        "1 step and no negative numbers",
         step,
         options.total_steps,
         options.warmup_steps);
@@ -31,7 +32,7 @@ void check(const LearningRateSchedule& options, std::int64_t step) {
   }
 }
 
-// Of the way from the end of the warm-up to the end of the run.
+// The share of the way from the end of the warm-up to the end of the run.
 double progress(const LearningRateSchedule& options, std::int64_t step) {
   if (step >= options.total_steps) return 1.0;
   const auto length = options.total_steps - options.warmup_steps;
@@ -41,20 +42,8 @@ double progress(const LearningRateSchedule& options, std::int64_t step) {
 
 }  // namespace
 
-ScheduleShape parse_schedule_shape(std::string_view name) {
-  if (name == "constant") return ScheduleShape::kConstant;
-  if (name == "linear") return ScheduleShape::kLinear;
-  if (name == "cosine") return ScheduleShape::kCosine;
-  throw_caller_error(
-      "the schedule is '{}'; choose constant, linear or cosine", name);
-}
-
-std::string schedule_shape_name(ScheduleShape shape) {
-  if (shape == ScheduleShape::kConstant) return "constant";
-  return shape == ScheduleShape::kLinear ? "linear" : "cosine";
-}
-
-double learning_rate_at(const LearningRateSchedule& options, std::int64_t step) {
+double learning_rate_at(
+    const LearningRateSchedule& options, std::int64_t step) {
   check(options, step);
   const double rate = options.learning_rate;
   if (step < options.warmup_steps) {

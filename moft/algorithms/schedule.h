@@ -11,16 +11,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
+
+#include "moft/algorithms/choices.h"
 
 namespace moft {
-
-enum class ScheduleShape { kConstant, kLinear, kCosine };
-
-// "constant", "linear", "cosine"; CallerError otherwise.
-ScheduleShape parse_schedule_shape(std::string_view name);
-std::string schedule_shape_name(ScheduleShape shape);
 
 struct LearningRateSchedule {
   ScheduleShape shape = ScheduleShape::kConstant;

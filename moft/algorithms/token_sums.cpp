@@ -1,6 +1,5 @@
+// Sums over the tokens of packed rows.
 #include "moft/algorithms/token_sums.h"
-
-#include <fmt/format.h>
 
 #include "moft/core/errors.h"
 
@@ -27,18 +26,6 @@ at::Tensor checked_lengths(const at::Tensor& lengths, std::int64_t limit) {
   return host;
 }
 
-at::Tensor padded_mask(const at::Tensor& values, const at::Tensor& lengths) {
-  if (values.dim() != 2 || lengths.dim() != 1 ||
-      values.size(0) != lengths.size(0)) {
-    throw_caller_error(
-        "padded values have {} dimensions and lengths {} rows; give [B, T] "
-        "and [B]",
-        values.dim(),
-        lengths.numel());
-  }
-  return length_mask(lengths, values.size(1)).to(values.device());
-}
-
 // Lengths of packed values, on the CPU, checked against their number.
 at::Tensor packed_lengths(const at::Tensor& values, const at::Tensor& lengths) {
   if (values.dim() != 1) {
@@ -57,18 +44,6 @@ at::Tensor packed_lengths(const at::Tensor& values, const at::Tensor& lengths) {
 }
 
 }  // namespace
-
-at::Tensor length_mask(const at::Tensor& lengths, std::int64_t columns) {
-  const at::Tensor host = checked_lengths(lengths, columns);
-  const at::Tensor column = at::arange(columns, host.options());
-  return column.unsqueeze(0).lt(host.unsqueeze(1)).to(lengths.device());
-}
-
-at::Tensor sum_padded(const at::Tensor& values, const at::Tensor& lengths) {
-  const at::Tensor mask = padded_mask(values, lengths);
-  const at::Tensor wide = values.to(at::kDouble);
-  return at::where(mask, wide, at::zeros({}, wide.options())).sum(1);
-}
 
 at::Tensor sum_packed(const at::Tensor& values, const at::Tensor& lengths) {
   const at::Tensor host = packed_lengths(values, lengths);
@@ -95,13 +70,6 @@ at::Tensor prefix_sums_packed(
     }
   }
   return sums.to(values.device());
-}
-
-at::Tensor suffix_sums(const at::Tensor& values, const at::Tensor& lengths) {
-  const at::Tensor mask = padded_mask(values, lengths);
-  const at::Tensor wide = values.detach().to(at::kDouble);
-  const at::Tensor own = at::where(mask, wide, at::zeros({}, wide.options()));
-  return own.flip(1).cumsum(1).flip(1);
 }
 
 }  // namespace moft

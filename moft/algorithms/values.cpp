@@ -1,3 +1,4 @@
+// The value network's loss, baseline and quality.
 #include "moft/algorithms/values.h"
 
 #include "moft/algorithms/rewards.h"

@@ -15,7 +15,7 @@
 
 #include <ATen/ATen.h>
 
-#include "moft/algorithms/value_scale.h"
+#include "moft/algorithms/choices.h"
 
 namespace moft {
 

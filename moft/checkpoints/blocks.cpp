@@ -1,5 +1,7 @@
 // Quantised blocks of GGUF as scales, offsets and small whole numbers. Source
 // of the layouts: github.com/ggml-org/llama.cpp, gguf-py/gguf/quants.py.
+#include "moft/checkpoints/blocks.h"
+
 #include <array>
 
 #include "moft/checkpoints/half.h"

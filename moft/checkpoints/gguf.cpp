@@ -1,3 +1,4 @@
+// Reads and checks GGUF files.
 #include "moft/checkpoints/gguf.h"
 
 #include <algorithm>
@@ -292,18 +293,18 @@ std::string_view gguf_type_name(GgufType type) {
   return kMetadataTypes[static_cast<std::size_t>(type)].name;
 }
 
-GgufFile::Metadata GgufFile::add_file(const std::filesystem::path& path) {
+GgufMetadata GgufFile::add_file(const std::filesystem::path& path) {
   files_.emplace_back(path);
   const MappedFile& file = files_.back();
   const std::string where = path.string();
   GgufCursor cursor(file.bytes(), where);
   const Header header = read_header(cursor, file.bytes());
   version_ = header.version;
-  Metadata metadata;
+  GgufMetadata::Values values;
   for (std::uint64_t i = 0; i < header.values; ++i) {
     std::string key = read_name(cursor, "a metadata key");
     const GgufValue value = read_value(cursor, "key " + quote_text(key));
-    const auto [place, fresh] = metadata.emplace(std::move(key), value);
+    const auto [place, fresh] = values.emplace(std::move(key), value);
     if (!fresh)
       throw_caller_error(
           "{}: duplicate metadata key {}", where, quote_text(place->first));
@@ -312,10 +313,9 @@ GgufFile::Metadata GgufFile::add_file(const std::filesystem::path& path) {
   for (std::uint64_t i = 0; i < header.tensors; ++i)
     infos.push_back(read_tensor_info(cursor));
 
-  metadata_.swap(metadata);  // for the accessors
+  GgufMetadata metadata(where, std::move(values));
   const auto alignment =
-      static_cast<std::uint64_t>(integer_or("general.alignment", 32));
-  metadata_.swap(metadata);
+      static_cast<std::uint64_t>(metadata.integer_or("general.alignment", 32));
   if (!std::has_single_bit(alignment) || alignment > (1u << 30))
     throw_caller_error(
         "{}: general.alignment is {}, which is not a power of two up to 2^30",
@@ -391,7 +391,7 @@ void GgufFile::add_other_parts() {
 }
 
 GgufFile::GgufFile(const std::filesystem::path& path) {
-  metadata_ = add_file(path);
+  static_cast<GgufMetadata&>(*this) = add_file(path);
   add_other_parts();
 }
 

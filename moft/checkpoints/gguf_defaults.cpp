@@ -1,3 +1,4 @@
+// What GGUF files leave unsaid, as llama.cpp fills it in.
 #include "moft/checkpoints/gguf_defaults.h"
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "moft/checkpoints/gguf.h"
+#include "moft/checkpoints/gguf_metadata.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 
@@ -60,7 +61,7 @@ bool is_plain_name(std::string_view name) {
 
 // A token id under `key`, when the file has a usable one.
 void add_named(
-    const GgufFile& file,
+    const GgufMetadata& file,
     const std::string& key,
     std::size_t tokens,
     std::vector<std::int32_t>& ends) {
@@ -69,7 +70,7 @@ void add_named(
   if (id < 0 || std::cmp_greater_equal(id, tokens)) {
     throw_caller_error(
         "{}: {} is {}, outside the {} tokens of the file",
-        file.describe(),
+        file.place(),
         key,
         id,
         tokens);
@@ -99,7 +100,7 @@ bool ends_completions(std::string_view text, std::int32_t type) {
   return std::find(kEnds.begin(), kEnds.end(), text) != kEnds.end();
 }
 
-std::map<std::string, std::string> chat_templates(const GgufFile& file) {
+std::map<std::string, std::string> chat_templates(const GgufMetadata& file) {
   const std::string key = "tokenizer.chat_template";
   std::map<std::string, std::string> templates;
   if (file.has(key)) templates["default"] = file.text(key);
@@ -110,7 +111,7 @@ std::map<std::string, std::string> chat_templates(const GgufFile& file) {
       throw_caller_error(
           "{}: the chat template {} is not named by letters, digits, '_', '-' "
           "and '.'; rename it in the file's metadata",
-          file.describe(),
+          file.place(),
           quote_text(own));
     }
     templates[own] = file.text(name);
@@ -118,7 +119,7 @@ std::map<std::string, std::string> chat_templates(const GgufFile& file) {
   return templates;
 }
 
-std::vector<std::int32_t> GgufFile::end_tokens() const {
+std::vector<std::int32_t> GgufMetadata::end_tokens() const {
   const std::string prefix = "tokenizer.ggml.";
   std::vector<std::int32_t> ends;
   if (!has(prefix + "tokens")) return ends;

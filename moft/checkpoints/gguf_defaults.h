@@ -8,7 +8,7 @@
 
 namespace moft {
 
-class GgufFile;
+class GgufMetadata;
 
 // llama.cpp's number of a token that is markup, not text.
 inline constexpr std::int32_t kControlToken = 3;
@@ -23,6 +23,6 @@ bool ends_completions(std::string_view text, std::int32_t type);
 
 // `tokenizer.chat_template` as "default", `tokenizer.chat_template.<name>` by
 // name. CallerError for a name that is not a plain file name.
-std::map<std::string, std::string> chat_templates(const GgufFile& file);
+std::map<std::string, std::string> chat_templates(const GgufMetadata& file);
 
 }  // namespace moft

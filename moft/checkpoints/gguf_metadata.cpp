@@ -1,8 +1,9 @@
-// The accessors of gguf.h: metadata from bytes that are already checked.
+// GGUF metadata from bytes that are already checked.
+#include "moft/checkpoints/gguf_metadata.h"
+
 #include <algorithm>
 #include <functional>
 
-#include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/gguf_cursor.h"
 #include "moft/checkpoints/gguf_defaults.h"
 #include "moft/core/errors.h"
@@ -107,13 +108,13 @@ std::vector<std::string> to_texts(
 }
 
 std::optional<std::int32_t> special_token(
-    const GgufFile& file, const std::string& key, std::size_t tokens) {
+    const GgufMetadata& file, const std::string& key, std::size_t tokens) {
   if (!file.has(key)) return {};
   const std::int64_t id = file.integer(key);
   if (id < 0 || std::cmp_greater_equal(id, tokens))
     throw_caller_error(
         "{}: {} is {}, outside the {} tokens of the file",
-        file.describe(),
+        file.place(),
         key,
         id,
         tokens);
@@ -121,13 +122,13 @@ std::optional<std::int32_t> special_token(
 }
 
 std::vector<std::int32_t> token_types(
-    const GgufFile& file, const std::string& key, std::size_t tokens) {
+    const GgufMetadata& file, const std::string& key, std::size_t tokens) {
   if (!file.has(key)) return std::vector<std::int32_t>(tokens, 1);
   const auto types = file.integers(key);
   if (types.size() != tokens)
     throw_caller_error(
         "{}: {} has {} entries for {} tokens",
-        file.describe(),
+        file.place(),
         key,
         types.size(),
         tokens);
@@ -135,7 +136,7 @@ std::vector<std::int32_t> token_types(
     if (type < 0 || type > 6)
       throw_caller_error(
           "{}: {} holds {}, and token types are 0 to 6",
-          file.describe(),
+          file.place(),
           key,
           type);
   return {types.begin(), types.end()};
@@ -143,65 +144,66 @@ std::vector<std::int32_t> token_types(
 
 }  // namespace
 
-bool GgufFile::has(std::string_view key) const {
-  return metadata_.find(key) != metadata_.end();
+bool GgufMetadata::has(std::string_view key) const {
+  return values_.find(key) != values_.end();
 }
 
-const GgufValue& GgufFile::value(std::string_view key, bool is_array) const {
-  const auto found = metadata_.find(key);
-  if (found == metadata_.end())
-    throw_caller_error("{}: lacks the key {}", describe(), quote_text(key));
+const GgufValue& GgufMetadata::value(
+    std::string_view key, bool is_array) const {
+  const auto found = values_.find(key);
+  if (found == values_.end())
+    throw_caller_error("{}: lacks the key {}", place(), quote_text(key));
   if (found->second.is_array != is_array)
     throw_type_error(
-        describe(), key, found->second, is_array ? "an array" : "one value");
+        place(), key, found->second, is_array ? "an array" : "one value");
   return found->second;
 }
 
-std::int64_t GgufFile::integer(std::string_view key) const {
-  return to_integers(describe(), key, value(key, /*is_array=*/false)).front();
+std::int64_t GgufMetadata::integer(std::string_view key) const {
+  return to_integers(place(), key, value(key, /*is_array=*/false)).front();
 }
 
-double GgufFile::number(std::string_view key) const {
-  return to_numbers(describe(), key, value(key, /*is_array=*/false)).front();
+double GgufMetadata::number(std::string_view key) const {
+  return to_numbers(place(), key, value(key, /*is_array=*/false)).front();
 }
 
-bool GgufFile::boolean(std::string_view key) const {
+bool GgufMetadata::boolean(std::string_view key) const {
   const GgufValue& found = value(key, /*is_array=*/false);
   if (found.type != GgufType::kBool)
-    throw_type_error(describe(), key, found, "a bool");
+    throw_type_error(place(), key, found, "a bool");
   return found.bytes.front() != std::byte{0};
 }
 
-std::string GgufFile::text(std::string_view key) const {
-  return to_texts(describe(), key, value(key, /*is_array=*/false)).front();
+std::string GgufMetadata::text(std::string_view key) const {
+  return to_texts(place(), key, value(key, /*is_array=*/false)).front();
 }
 
-std::vector<std::string> GgufFile::texts(std::string_view key) const {
-  return to_texts(describe(), key, value(key, /*is_array=*/true));
+std::vector<std::string> GgufMetadata::texts(std::string_view key) const {
+  return to_texts(place(), key, value(key, /*is_array=*/true));
 }
 
-std::vector<std::int64_t> GgufFile::integers(std::string_view key) const {
-  return to_integers(describe(), key, value(key, /*is_array=*/true));
+std::vector<std::int64_t> GgufMetadata::integers(std::string_view key) const {
+  return to_integers(place(), key, value(key, /*is_array=*/true));
 }
 
-std::vector<double> GgufFile::numbers(std::string_view key) const {
-  return to_numbers(describe(), key, value(key, /*is_array=*/true));
+std::vector<double> GgufMetadata::numbers(std::string_view key) const {
+  return to_numbers(place(), key, value(key, /*is_array=*/true));
 }
 
-std::int64_t GgufFile::integer_or(
+std::int64_t GgufMetadata::integer_or(
     std::string_view key, std::int64_t otherwise) const {
   return has(key) ? integer(key) : otherwise;
 }
 
-double GgufFile::number_or(std::string_view key, double otherwise) const {
+double GgufMetadata::number_or(std::string_view key, double otherwise) const {
   return has(key) ? number(key) : otherwise;
 }
 
-bool GgufFile::boolean_or(std::string_view key, bool otherwise) const {
+bool GgufMetadata::boolean_or(std::string_view key, bool otherwise) const {
   return has(key) ? boolean(key) : otherwise;
 }
 
-std::string GgufFile::text_or(
+std::string GgufMetadata::text_or(
     std::string_view key, std::string_view otherwise) const {
   return has(key) ? text(key) : std::string(otherwise);
 }
@@ -210,7 +212,7 @@ namespace {
 
 // What SentencePiece's kind of tokenizer has beyond the others, with
 // llama.cpp's defaults.
-void read_sentence_piece(const GgufFile& file, GgufTokenizerData& data) {
+void read_sentence_piece(const GgufMetadata& file, GgufTokenizerData& data) {
   const std::string prefix = "tokenizer.ggml.";
   if (file.has(prefix + "scores")) {
     for (const double score : file.numbers(prefix + "scores"))
@@ -224,7 +226,7 @@ void read_sentence_piece(const GgufFile& file, GgufTokenizerData& data) {
 
 }  // namespace
 
-GgufTokenizerData GgufFile::tokenizer_data() const {
+GgufTokenizerData GgufMetadata::tokenizer_data() const {
   const std::string prefix = "tokenizer.ggml.";
   GgufTokenizerData data;
   data.model = text(prefix + "model");

@@ -1,3 +1,4 @@
+// Tensors of a Hugging Face directory, in one file or in shards.
 #include "moft/checkpoints/hf_directory.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// JSON headers of hostile files.
 #include "moft/checkpoints/json_text.h"
 
 #include <string>

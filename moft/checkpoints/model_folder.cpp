@@ -1,3 +1,4 @@
+// Finds the model in a folder.
 #include "moft/checkpoints/model_folder.h"
 
 #include <algorithm>

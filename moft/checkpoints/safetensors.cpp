@@ -1,3 +1,4 @@
+// Reads and checks safetensors files.
 #include "moft/checkpoints/safetensors.h"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // The writing half of safetensors.h.
+#include "moft/checkpoints/safetensors_writer.h"
+
 #include <algorithm>
 #include <set>
 
@@ -7,6 +9,7 @@
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/tensor_type.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 

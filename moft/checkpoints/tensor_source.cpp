@@ -1,3 +1,4 @@
+// Tensor views as floats.
 #include "moft/checkpoints/tensor_source.h"
 
 #include <algorithm>
@@ -5,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/half.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"

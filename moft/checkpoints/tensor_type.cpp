@@ -1,3 +1,4 @@
+// The table of element types.
 #include "moft/checkpoints/tensor_type.h"
 
 #include <array>

@@ -7,9 +7,30 @@
 #include <span>
 #include <string_view>
 
-#include "moft/checkpoints/tensor_source.h"
-
 namespace moft {
+
+enum class TensorType {
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU8,
+  kBool,
+  // GGUF blocks along the last dimension: of 32 elements ..
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  // .. and of 256, whose parts of 32 or 16 have scales of their own.
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+};
 
 struct TensorTypeInfo {
   TensorType type;

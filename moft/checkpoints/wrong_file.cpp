@@ -1,3 +1,4 @@
+// Names what a file is that is not a model.
 #include "moft/checkpoints/wrong_file.h"
 
 #include <array>

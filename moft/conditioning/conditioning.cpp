@@ -1,3 +1,4 @@
+// Installs copies or adapters on a model and collects their gradients.
 #include "moft/conditioning/conditioning.h"
 
 #include <algorithm>
@@ -102,6 +103,32 @@ ParameterCounts Conditioning::counts() const {
   counts.trained = counts.steered * objectives + trained_shared;
   counts.policy = counts.steered * objectives + counts.shared;
   return counts;
+}
+
+// Copies that are rounded one by one do not sum to the rounded mixture, so
+// weights in bf16 are mixed first in every job.
+SteeringWay Conditioning::way_for(std::int64_t distinct) const {
+  const auto sources = static_cast<std::int64_t>(objectives_.size()) + 1;
+  const auto& parameters = model_.parameters;
+  const bool rounded = std::any_of(
+      parameters.begin(), parameters.end(), [](const auto& parameter) {
+        return parameter->steered() &&
+               parameter->storage() != kernels::Storage::kFloat32;
+      });
+  return distinct > sources && !rounded ? SteeringWay::kWide
+                                        : SteeringWay::kMixed;
+}
+
+void Conditioning::expect_steerings(std::int64_t distinct) {
+  const SteeringWay way = way_for(distinct);
+  for (const auto& parameter : model_.parameters)
+    parameter->set_way(way);
+}
+
+std::string Conditioning::steering_way(std::int64_t distinct) const {
+  if (options_.steered_set == SteeredSet::kLora) return "low-rank adapters";
+  return way_for(distinct) == SteeringWay::kWide ? "wide product"
+                                                 : "mixed weights";
 }
 
 void Conditioning::zero_gradient() {

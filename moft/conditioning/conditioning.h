@@ -14,7 +14,7 @@
 // `lora` the rows of one batch may carry any steerings: the row-wise scaling
 // applies the c_i.
 //
-// The reference is the model as it came: its shared parameters are not the
+// The reference is the model as loaded: its shared parameters are not the
 // trained ones. At beta = 1 a policy with trained shared parameters is
 // therefore not its reference; under full, lora and freeze_shared it is.
 //
@@ -78,10 +78,21 @@ class Conditioning {
   }
   ParameterCounts counts() const;
 
+  // Fixes how the copies are applied for the job that follows, whose rows carry
+  // up to this many distinct steerings, the reference's included when it
+  // answers beside them. In float32 more than m + 1 take the wide product;
+  // everything else takes mixed weights, and adapters are the same in every
+  // job. A new Conditioning expects one steering.
+  void expect_steerings(std::int64_t distinct);
+  // What expect_steerings() would choose: "mixed weights", "wide product" or
+  // "low-rank adapters"; for logs and reports.
+  std::string steering_way(std::int64_t distinct) const;
+
   // --- a training step
   void zero_gradient();
   void begin_gradient(const Coefficients& coefficients);
-  // Takes over the gradient of the pass; `coefficients` as at the beginning.
+  // Collects the gradient of the pass. REQUIRES the coefficients given to
+  // begin_gradient().
   void end_gradient(const Coefficients& coefficients);
   // Under lora: which copies had any weight in this step.
   void note_steerings(const std::vector<Coefficients>& coefficients);
@@ -108,6 +119,7 @@ class Conditioning {
     at::Tensor single;  // G of a step's only steering, or of a shared one
     std::optional<Coefficients> coefficients;
   };
+  SteeringWay way_for(std::int64_t distinct) const;
   void install_copies();
   void install_lora(std::uint64_t seed);
   void accumulate(std::size_t parameter, const Coefficients& c);
@@ -123,7 +135,7 @@ class Conditioning {
   std::vector<SteerableLinear> adapted_;  // lora
   std::vector<Accumulated> accumulated_;  // copies: per model parameter
   std::vector<bool> weighted_;            // lora: copies with weight
-  std::int64_t plain_parameters_ = 0;     // of the model as it came
+  std::int64_t plain_parameters_ = 0;     // of the model as loaded
 };
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// Checks of the conditioning settings, and what follows from them.
 #include "moft/conditioning/conditioning_options.h"
 
 #include <algorithm>
@@ -68,6 +69,10 @@ void ConditioningOptions::check(const std::string& path) const {
         path,
         path);
   }
+}
+
+KlRange kl_range(const ConditioningOptions& options, double kl_strength) {
+  return KlRange(options.alpha_min.value_or(kl_strength), options.f_mix);
 }
 
 }  // namespace moft

@@ -24,13 +24,6 @@ constexpr auto enum_names(SteeredSet) {
   }};
 }
 
-constexpr auto enum_names(FMix) {
-  return EnumNames<FMix, 2>{{
-      {FMix::kSoftmdp, "softmdp"},
-      {FMix::kLinear, "linear"},
-  }};
-}
-
 // The linear maps of a decoder layer; the names are those of
 // SteerableLinear::kind.
 enum class LinearKind { kQ, kK, kV, kO, kGate, kUp, kDown };
@@ -177,5 +170,9 @@ struct ConditioningOptions {
 
   void check(const std::string& path) const;
 };
+
+// The KL strengths that a policy trained at `kl_strength` answers to: from
+// alpha_min, or from its training strength where the options give none.
+KlRange kl_range(const ConditioningOptions& options, double kl_strength);
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// Low-rank adapters: initialisation, row products and the merged update.
 #include "moft/conditioning/low_rank.h"
 
 #include <cmath>
@@ -36,6 +37,14 @@ void LowRankAdapters::initialise(std::uint64_t seed, std::uint32_t stream_row) {
   up_.zero_();
 }
 
+// A batch of the frozen reference alone has no coefficients of copies.
+at::Tensor LowRankAdapters::row_scales(
+    const RowSteering& steering, at::Device device) const {
+  const at::Tensor& scales = steering.copy_coefficients(rank_, device);
+  if (scales.size(1) > 0) return scales;
+  return at::zeros({1, objectives_ * rank_}, at::device(device));
+}
+
 at::Tensor LowRankAdapters::forward(
     const at::Tensor& x,
     const kernels::FrozenWeight& base,
@@ -46,7 +55,7 @@ at::Tensor LowRankAdapters::forward(
       base,
       {.down = down_,
        .up = up_,
-       .coefficients = steering.copy_coefficients(rank_, x.device()),
+       .coefficients = row_scales(steering, x.device()),
        .scale = scale_,
        .packed_down = weights.down,
        .packed_up = weights.up});
@@ -56,8 +65,7 @@ at::Tensor LowRankAdapters::add_to(
     const at::Tensor& y,
     const at::Tensor& x,
     const RowSteering& steering) const {
-  const at::Tensor& row_coefficients =
-      steering.copy_coefficients(rank_, x.device());
+  const at::Tensor row_coefficients = row_scales(steering, x.device());
   if (!at::GradMode::is_enabled()) {
     const Packed& weights = packed();
     const at::Tensor low = kernels::frozen_linear(x, weights.down);

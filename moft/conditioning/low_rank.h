@@ -79,6 +79,8 @@ class LowRankAdapters {
     std::int64_t up_version;
   };
   const Packed& packed() const;
+  // c_i of each row for each column of x A^T: [rows or 1, m * rank].
+  at::Tensor row_scales(const RowSteering& steering, at::Device device) const;
 
   std::int64_t rank_;
   std::int64_t objectives_;

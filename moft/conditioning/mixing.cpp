@@ -1,3 +1,4 @@
+// The weighted sum of a parameter's copies, in double and rounded once.
 #include "moft/conditioning/mixing.h"
 
 #include <algorithm>
@@ -19,6 +20,8 @@ struct Terms {
 
 Terms terms_of(
     const std::vector<at::Tensor>& sources, const Coefficients& coefficients) {
+  if (coefficients.is_frozen_reference())
+    return {{sources.at(0).contiguous()}, {1.0}};
   TORCH_CHECK(
       sources.size() == coefficients.values().size(),
       "[mix] got ",

@@ -18,7 +18,7 @@
 namespace moft {
 
 // sources: theta_ref, theta^(1), .., theta^(m), all of one shape and dtype.
-// REQUIRES sources.size() == coefficients.values().size().
+// REQUIRES as many sources as coefficients, or the frozen reference's.
 at::Tensor mix(
     const std::vector<at::Tensor>& sources, const Coefficients& coefficients);
 

@@ -1,3 +1,4 @@
+// Which coefficients each row carries, and the tensors derived from them.
 #include "moft/conditioning/row_steering.h"
 
 #include <algorithm>
@@ -5,20 +6,10 @@
 
 namespace moft {
 
-Coefficients reference_coefficients(std::int64_t objectives) {
-  const auto count =
-      static_cast<std::size_t>(std::max<std::int64_t>(1, objectives));
-  return Coefficients::frozen_reference(count);
-}
-
 RowSteering RowSteering::uniform(Coefficients coefficients) {
   RowSteering steering;
   steering.distinct_.push_back(std::move(coefficients));
   return steering;
-}
-
-RowSteering RowSteering::reference(std::int64_t objectives) {
-  return uniform(reference_coefficients(objectives));
 }
 
 RowSteering RowSteering::per_row(
@@ -70,27 +61,23 @@ RowSteering RowSteering::select(const at::Tensor& rows) const {
 const at::Tensor& RowSteering::coefficients(at::Device device) const {
   at::Tensor& cached = derived_->coefficients;
   if (cached.defined()) return cached;
-  const auto width = static_cast<std::int64_t>(distinct_[0].values().size());
-  const auto count = static_cast<std::int64_t>(distinct_.size());
-  at::Tensor table = at::empty({count, width}, at::kFloat);
-  for (std::int64_t k = 0; k < count; ++k) {
-    for (std::int64_t i = 0; i < width; ++i) {
-      table.data_ptr<float>()[k * width + i] =
-          static_cast<float>(distinct_[static_cast<std::size_t>(k)]
-                                 .values()[static_cast<std::size_t>(i)]);
-    }
-  }
-  table = table.to(device);
-  cached = is_uniform() ? table : table.index_select(0, index_);
+  const at::Tensor rows = table(device).to(at::kFloat);
+  cached = is_uniform() ? rows : rows.index_select(0, index_);
   return cached;
 }
 
 const at::Tensor& RowSteering::table(at::Device device) const {
   at::Tensor& cached = derived_->table;
   if (cached.defined()) return cached;
-  std::vector<double> all;
+  std::size_t width = 0;
   for (const Coefficients& c : distinct_)
-    all.insert(all.end(), c.values().begin(), c.values().end());
+    width = std::max(width, c.values().size());
+  std::vector<double> all;
+  for (const Coefficients& c : distinct_) {
+    std::vector<double> values = c.values();
+    values.resize(width, 0.0);  // the frozen reference's
+    all.insert(all.end(), values.begin(), values.end());
+  }
   cached = at::tensor(all, at::kDouble)
                .view({static_cast<std::int64_t>(distinct_.size()), -1})
                .to(device);

@@ -19,15 +19,10 @@
 
 namespace moft {
 
-// The frozen reference: c = (1, 0, .., 0), shared parameters not trained.
-Coefficients reference_coefficients(std::int64_t objectives);
-
 class RowSteering {
  public:
   // Every row under the same coefficients.
   static RowSteering uniform(Coefficients coefficients);
-  // The frozen reference for every row (c = one-hot at 0).
-  static RowSteering reference(std::int64_t objectives);
   // Row r under distinct[index_of_row[r]]; equal entries are merged.
   static RowSteering per_row(
       const std::vector<Coefficients>& distinct,

@@ -1,3 +1,4 @@
+// A parameter's copies, its mixed values and their packed forms.
 #include "moft/conditioning/steered_parameter.h"
 
 #include <algorithm>
@@ -5,7 +6,6 @@
 #include <numeric>
 
 #include "moft/conditioning/mixing.h"
-#include "moft/conditioning/row_steering.h"
 #include "moft/kernels/parallel.h"
 
 namespace moft {
@@ -102,7 +102,7 @@ Coefficients SteeredParameter::cache_key(
   const bool reference =
       role_ == ParameterRole::kFrozen || coefficients.is_frozen_reference() ||
       (role_ == ParameterRole::kSteered && coefficients.reference() == 1.0);
-  if (reference) return reference_coefficients(1);
+  if (reference) return Coefficients::frozen_reference();
   if (role_ == ParameterRole::kSteered) return coefficients;
   return Coefficients(0.0, Weighting::uniform(1));
 }

@@ -9,7 +9,7 @@
 // pass under coefficients c multiplies with; mixed values are cached until the
 // copies change, m + 1 of them or as many as make_room() asked for. The
 // reference may be read from its file when it is first needed; packing a frozen
-// one does not keep it.
+// parameter frees its plain copy.
 //
 // Thread safety: const members may run in one thread at a time (caches).
 #pragma once
@@ -29,6 +29,13 @@ namespace moft {
 
 enum class ParameterRole { kFrozen, kShared, kSteered };
 
+// How rows under several steerings meet the copies of a weight.
+//   kMixed  the rows of each steering multiply with its mixed weight, rounded
+//           once and cached;
+//   kWide   every row multiplies with all m + 1 sources and the products are
+//           summed: nothing to mix, however many steerings there are.
+enum class SteeringWay { kMixed, kWide };
+
 class SteeredParameter {
  public:
   SteeredParameter(std::string name, at::Tensor reference);
@@ -41,6 +48,7 @@ class SteeredParameter {
 
   const std::string& name() const { return name_; }
   ParameterRole role() const { return role_; }
+  bool steered() const { return role_ == ParameterRole::kSteered; }
   const std::vector<std::int64_t>& shape() const { return shape_; }
   std::int64_t size(std::size_t dimension) const {
     return shape_.at(dimension);
@@ -75,8 +83,11 @@ class SteeredParameter {
   // How packed() stores numbers; float32 unless told.
   void set_storage(kernels::Storage storage) { storage_ = storage; }
   kernels::Storage storage() const { return storage_; }
-  // So many mixed values are kept from now on, m + 1 at least: those of a
-  // batch that reads each of them again and again.
+  // How row products use the copies; kMixed unless told.
+  void set_way(SteeringWay way) { way_ = way; }
+  SteeringWay way() const { return way_; }
+  // Keeps at least this many mixed values from now on (never fewer than
+  // m + 1): those of a batch that reads each of them for every token.
   void make_room(std::size_t values) const { room_ = values; }
   // Says whether the embedding table is the output head too, so that rows()
   // need not keep a second form of it.
@@ -103,6 +114,7 @@ class SteeredParameter {
 
   std::string name_;
   kernels::Storage storage_ = kernels::Storage::kFloat32;
+  SteeringWay way_ = SteeringWay::kMixed;
   bool tied_head_ = false;
   ParameterRole role_ = ParameterRole::kFrozen;
   std::vector<std::int64_t> shape_;

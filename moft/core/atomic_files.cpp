@@ -1,4 +1,6 @@
-// The writing half of files.h: temporaries, fsync, rename.
+// Whole writes: temporaries, fsync, rename.
+#include "moft/core/atomic_files.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>

@@ -13,6 +13,7 @@
 #include "moft/core/any_options.h"
 #include "moft/core/field_attributes.h"
 #include "moft/core/field_writing.h"
+#include "moft/core/settings_emit.h"
 
 namespace moft {
 

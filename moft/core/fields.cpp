@@ -1,3 +1,4 @@
+// Messages and rules of declared settings.
 #include "moft/core/fields.h"
 
 #include <algorithm>
@@ -6,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/settings_emit.h"
 #include "moft/core/text.h"
+#include "moft/core/utf8.h"
 
 namespace moft::fields_detail {
 

@@ -76,7 +76,9 @@
 #include "moft/core/field_paths.h"
 #include "moft/core/field_reading.h"
 #include "moft/core/field_writing.h"
+#include "moft/core/settings_emit.h"
 #include "moft/core/settings_tree.h"
+#include "moft/core/settings_yaml.h"
 
 namespace moft {
 

@@ -1,3 +1,4 @@
+// Notices that files change while they are in use.
 #include "moft/core/file_watch.h"
 
 #include <cerrno>

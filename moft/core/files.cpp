@@ -1,3 +1,4 @@
+// Reading, linking, copying and hashing files.
 #include "moft/core/files.h"
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "moft/core/atomic_files.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

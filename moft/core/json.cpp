@@ -1,3 +1,4 @@
+// Strict JSON.
 #include "moft/core/json.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Log lines on standard error, durations as text.
 #include "moft/core/log.h"
 
 #include <cmath>
@@ -7,20 +8,6 @@
 
 namespace moft {
 
-namespace {
-
-std::atomic<Verbosity> current_verbosity{Verbosity::kNormal};
-
-}  // namespace
-
-void set_verbosity(Verbosity verbosity) {
-  current_verbosity = verbosity;
-}
-
-Verbosity verbosity() {
-  return current_verbosity;
-}
-
 void write_log_line(std::string_view line) {
   static std::mutex mutex;
   std::string whole(line);
@@ -29,7 +16,7 @@ void write_log_line(std::string_view line) {
   std::lock_guard lock(mutex);
   while (!rest.empty()) {
     ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
-    // Nobody may be listening; work goes on.
+    // A closed standard error must not stop the work.
     if (written <= 0) return;
     rest.remove_prefix(static_cast<std::size_t>(written));
   }

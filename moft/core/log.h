@@ -9,7 +9,6 @@
 // Thread safety: any thread; lines never mix.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,12 +17,6 @@
 #include <fmt/format.h>
 
 namespace moft {
-
-// kQuiet: warnings only. kNormal: progress too. kVerbose: details too.
-enum class Verbosity { kQuiet, kNormal, kVerbose };
-
-void set_verbosity(Verbosity verbosity);
-Verbosity verbosity();
 
 // Writes `line` and a line end, in one write.
 void write_log_line(std::string_view line);
@@ -36,13 +29,6 @@ void log_warning(fmt::format_string<Args...> message, Args&&... args) {
 
 template <typename... Args>
 void log_info(fmt::format_string<Args...> message, Args&&... args) {
-  if (verbosity() < Verbosity::kNormal) return;
-  write_log_line(fmt::format(message, std::forward<Args>(args)...));
-}
-
-template <typename... Args>
-void log_detail(fmt::format_string<Args...> message, Args&&... args) {
-  if (verbosity() < Verbosity::kVerbose) return;
   write_log_line(fmt::format(message, std::forward<Args>(args)...));
 }
 

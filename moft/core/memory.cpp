@@ -1,3 +1,4 @@
+// Keeps freed memory; says when there is none left.
 #include "moft/core/memory.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Expands paths as people write them.
 #include "moft/core/paths.h"
 
 #include <algorithm>

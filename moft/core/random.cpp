@@ -1,3 +1,4 @@
+// Philox and the distributions made of it.
 #include "moft/core/random.h"
 
 #include <cmath>

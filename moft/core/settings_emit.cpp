@@ -1,4 +1,6 @@
 // Settings trees to YAML text.
+#include "moft/core/settings_emit.h"
+
 #include <algorithm>
 #include <iterator>
 

@@ -50,28 +50,9 @@ struct SettingsNode {
   bool is_scalar() const;
 };
 
-// One YAML document. An empty one is an empty map. Anchors and aliases are
-// understood; tags, several documents and keys that are not scalars are not.
-// `file` is only used in messages.
-SettingsNode parse_yaml(std::string_view text, const std::string& file);
-
-// "a.b.c=value": maps for a and b that are `partial`, the value as YAML.
-SettingsNode parse_assignment(const std::string& assignment);
-
-// How messages name an override: "override 'a.b.c=value'".
-std::string assignment_place(const std::string& assignment);
-
 SettingsNode tree_from_json(
     const nlohmann::json& json, const std::string& place);
 
-// Block style with lists of scalars on one line. Text that could be mistaken
-// for something else is quoted, also for readers of YAML 1.1.
-// parse_yaml(emit_yaml(tree)) has the same members, items and texts.
-std::string emit_yaml(const SettingsNode& tree);
-
 nlohmann::ordered_json emit_json(const SettingsNode& tree);
-
-// One line for messages and tables: `0.5`, `[0.9, 0.95]`, `{a: 1}`.
-std::string emit_inline(const SettingsNode& tree);
 
 }  // namespace moft

@@ -1,4 +1,6 @@
 // Settings trees from YAML text and from `key=value`.
+#include "moft/core/settings_yaml.h"
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -12,6 +14,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/settings_tree.h"
 #include "moft/core/text.h"
+#include "moft/core/utf8.h"
 
 namespace moft {
 

@@ -1,3 +1,4 @@
+// Temporary names and their locks.
 #include "moft/core/temporaries.h"
 
 #include <cerrno>

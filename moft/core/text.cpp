@@ -1,3 +1,4 @@
+// Helpers on text: nearest names, numbers, safe quoting, splitting.
 #include "moft/core/text.h"
 
 #include <algorithm>
@@ -6,33 +7,13 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/utf8.h"
+
 namespace moft {
 
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
-
-// Bytes of the well-formed character at the front of `text`, 0 if malformed.
-std::size_t character_length(std::string_view text) {
-  auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  if (first < 0xE0) return follows(1) ? 2 : 0;
-  if (first < 0xF0) {
-    unsigned low = first == 0xE0 ? 0xA0 : 0x80;
-    unsigned high = first == 0xED ? 0x9F : 0xBF;
-    return follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  unsigned low = first == 0xF0 ? 0x90 : 0x80;
-  unsigned high = first == 0xF4 ? 0x8F : 0xBF;
-  return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-}
 
 template <class Number>
 std::optional<Number> parse_whole(std::string_view text) {
@@ -102,21 +83,12 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   return parse_whole<std::int64_t>(text);
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    std::size_t length = character_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 std::string quote_text(std::string_view text, std::size_t limit) {
   std::string result = "'";
   std::size_t used = 0;
   while (!text.empty()) {
-    std::size_t length = character_length(text);
-    std::size_t step = std::max<std::size_t>(length, 1);
+    const Utf8Part part = utf8_part_at(text, 0);
+    const std::size_t step = part.whole ? part.length : 1;
     if (used + step > limit) {
       result += "..";
       break;
@@ -124,7 +96,7 @@ std::string quote_text(std::string_view text, std::size_t limit) {
     unsigned first = static_cast<unsigned char>(text[0]);
     if (text[0] == '\n') {
       result += "\\n";
-    } else if (length == 0 || first < 0x20 || first == 0x7F) {
+    } else if (!part.whole || first < 0x20 || first == 0x7F) {
       result += fmt::format("\\x{:02x}", first);
     } else {
       result += text.substr(0, step);

@@ -18,8 +18,8 @@ namespace moft {
 // Damerau, CACM 1964). Bytes, not characters. Cost: |a| |b|.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The candidate nearest to `name`, if one is near enough to be a slip of the
-// pen: at most a third of the longer of the two. The first of equally near
+// The candidate nearest to `name`, if one is near enough to be a typing
+// error: at most a third of the longer of the two. The first of equally near
 // ones. Names over 256 bytes have no neighbour.
 std::optional<std::string> nearest_name(
     std::string_view name, std::span<const std::string> candidates);
@@ -32,10 +32,6 @@ std::string shortest_number(double value);
 // No blanks, no leading '+', no hexadecimal, no inf or nan, no overflow.
 std::optional<double> parse_real(std::string_view text);
 std::optional<std::int64_t> parse_integer(std::string_view text);
-
-// True when `text` is well-formed UTF-8 (Unicode 15 table 3-7: no overlong
-// forms, no surrogates, nothing above U+10FFFF).
-bool is_utf8(std::string_view text);
 
 // `text` between single quotes for a message on one line: control characters
 // and malformed bytes become \xNN, and what is over `limit` bytes is cut off

@@ -1,3 +1,4 @@
+// Words and blanks, by ranges of Unicode.
 #include "moft/core/words.h"
 
 #include <algorithm>
@@ -5,6 +6,7 @@
 #include <span>
 
 #include "moft/core/text.h"
+#include "moft/core/utf8.h"
 
 namespace moft {
 namespace {
@@ -16,9 +18,16 @@ struct Range {
 
 // Unicode's White_Space property (PropList.txt, 15.0).
 constexpr Range kWhiteSpace[] = {
-    {0x0009, 0x000d}, {0x0020, 0x0020}, {0x0085, 0x0085}, {0x00a0, 0x00a0},
-    {0x1680, 0x1680}, {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f},
-    {0x205f, 0x205f}, {0x3000, 0x3000}};
+    {0x0009, 0x000d},
+    {0x0020, 0x0020},
+    {0x0085, 0x0085},
+    {0x00a0, 0x00a0},
+    {0x1680, 0x1680},
+    {0x2000, 0x200a},
+    {0x2028, 0x2029},
+    {0x202f, 0x202f},
+    {0x205f, 0x205f},
+    {0x3000, 0x3000}};
 
 // General categories Cc and Cf, and Default_Ignorable_Code_Point (15.0).
 constexpr Range kInvisibleRanges[] = {
@@ -36,12 +45,24 @@ constexpr Range kInvisibleRanges[] = {
 // Han ideographs, hiragana and katakana with their marks of length and
 // repetition.
 constexpr Range kWordSigns[] = {
-    {0x2e80, 0x2fd5},   {0x3005, 0x3007},   {0x3021, 0x3029},
-    {0x3031, 0x3035},   {0x3038, 0x303c},   {0x3041, 0x3096},
-    {0x309d, 0x309f},   {0x30a1, 0x30fa},   {0x30fc, 0x30ff},
-    {0x31f0, 0x31ff},   {0x3400, 0x4dbf},   {0x4e00, 0x9fff},
-    {0xf900, 0xfaff},   {0xff66, 0xff9d},   {0x16fe2, 0x16fe3},
-    {0x1aff0, 0x1b16f}, {0x20000, 0x2fa1f}, {0x30000, 0x323af}};
+    {0x2e80, 0x2fd5},
+    {0x3005, 0x3007},
+    {0x3021, 0x3029},
+    {0x3031, 0x3035},
+    {0x3038, 0x303c},
+    {0x3041, 0x3096},
+    {0x309d, 0x309f},
+    {0x30a1, 0x30fa},
+    {0x30fc, 0x30ff},
+    {0x31f0, 0x31ff},
+    {0x3400, 0x4dbf},
+    {0x4e00, 0x9fff},
+    {0xf900, 0xfaff},
+    {0xff66, 0xff9d},
+    {0x16fe2, 0x16fe3},
+    {0x1aff0, 0x1b16f},
+    {0x20000, 0x2fa1f},
+    {0x30000, 0x323af}};
 
 // Punctuation that is met beside such signs, and the marks that modify a kana
 // before them.
@@ -63,35 +84,6 @@ bool is_in(std::span<const Range> ranges, char32_t value) {
   return after != ranges.begin() && value <= std::prev(after)->last;
 }
 
-struct Character {
-  char32_t value;
-  std::size_t length;
-};
-
-// The character at the front of `text`; a byte that begins none counts as one
-// of its own.
-Character first_character(std::string_view text) {
-  const auto byte = [&](std::size_t i) -> char32_t {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const char32_t lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xc2 ? 0
-                             : lead < 0xe0 ? 2
-                             : lead < 0xf0 ? 3
-                             : lead < 0xf5 ? 4
-                                           : 0;
-  constexpr Character kMalformed{0xfffd, 1};
-  if (length == 1) return {lead, 1};
-  if (length == 0) return kMalformed;
-  char32_t value = lead & (0x7f >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return kMalformed;
-    value = (value << 6) | (byte(i) & 0x3f);
-  }
-  return {value, length};
-}
-
 enum class CharacterKind { kSpace, kInvisible, kSign, kPunctuation, kOther };
 
 CharacterKind kind_of(char32_t value) {
@@ -104,10 +96,10 @@ CharacterKind kind_of(char32_t value) {
 
 // The words of one run between white space.
 void split_run(std::string_view run, std::vector<std::string_view>& words) {
-  std::size_t begin = 0;       // of the stretch without signs
-  bool wordlike = false;       // it holds more than punctuation
-  bool punctuation = false;    // it holds punctuation
-  bool signs = false;          // the run holds signs
+  std::size_t begin = 0;     // of the stretch without signs
+  bool wordlike = false;     // it holds more than punctuation
+  bool punctuation = false;  // it holds punctuation
+  bool signs = false;        // the run holds signs
   const auto end_stretch = [&](std::size_t end, bool sign_follows) {
     const bool alone = !signs && !sign_follows;
     if (wordlike || (punctuation && alone))
@@ -115,7 +107,7 @@ void split_run(std::string_view run, std::vector<std::string_view>& words) {
     wordlike = punctuation = false;
   };
   for (std::size_t at = 0; at < run.size();) {
-    const Character character = first_character(run.substr(at));
+    const CodePoint character = any_code_point_at(run, at);
     const CharacterKind kind = kind_of(character.value);
     if (kind == CharacterKind::kSign) {
       end_stretch(at, /*sign_follows=*/true);
@@ -136,7 +128,7 @@ std::vector<std::string_view> split_words(std::string_view text) {
   std::vector<std::string_view> words;
   std::size_t begin = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Character character = first_character(text.substr(at));
+    const CodePoint character = any_code_point_at(text, at);
     if (is_in(kWhiteSpace, character.value)) {
       split_run(text.substr(begin, at - begin), words);
       begin = at + character.length;
@@ -149,7 +141,7 @@ std::vector<std::string_view> split_words(std::string_view text) {
 
 bool is_blank(std::string_view text) {
   while (!text.empty()) {
-    const Character character = first_character(text);
+    const CodePoint character = any_code_point_at(text, 0);
     const CharacterKind kind = kind_of(character.value);
     if (kind != CharacterKind::kSpace && kind != CharacterKind::kInvisible)
       return false;

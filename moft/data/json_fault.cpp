@@ -9,22 +9,11 @@
 #include <fmt/format.h>
 
 #include "moft/core/text.h"
+#include "moft/core/utf8.h"
 #include "moft/data/file_kind.h"
 
 namespace moft {
 namespace {
-
-std::optional<std::size_t> first_malformed(std::string_view text) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    std::size_t length = 1;
-    while (length <= 4 && !is_utf8(text.substr(at, length)))
-      ++length;
-    if (length > 4) return at;
-    at += length;
-  }
-  return std::nullopt;
-}
 
 // The code of a JSON escape, "u" and four digits, that begins at a byte.
 std::optional<unsigned> escaped_code(std::string_view text, std::size_t at) {
@@ -92,12 +81,12 @@ std::string advice_on(std::string_view token) {
 
 std::string describe_json_fault(
     std::string_view line, std::size_t byte, const std::string& path) {
-  if (const auto bad = first_malformed(line)) {
+  if (const std::size_t bad = first_invalid_utf8(line); bad < line.size()) {
     return fmt::format(
         "not UTF-8: byte {} is 0x{:02X}; the file may be Latin-1 or "
         "Windows-1252, convert it: {}",
-        *bad + 1,
-        static_cast<unsigned char>(line[*bad]),
+        bad + 1,
+        static_cast<unsigned char>(line[bad]),
         command_to_utf8(path, "WINDOWS-1252"));
   }
   if (const auto half = lone_surrogate(line, byte)) {

@@ -6,6 +6,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/core/utf8.h"
 
 namespace moft {
 namespace {
@@ -153,8 +154,8 @@ std::string PromptTemplate::with_words(const std::string& words) const {
       text += escape_template(words);
       placed = true;
     }
-    text += piece.from_field ? "{" + piece.text + "}"
-                             : escape_template(piece.text);
+    text +=
+        piece.from_field ? "{" + piece.text + "}" : escape_template(piece.text);
   }
   return text;
 }

@@ -1,4 +1,6 @@
 // Remarks on other runs beside a policy (declared in notes.h).
+#include "moft/evaluation/baseline_notes.h"
+
 #include <cmath>
 #include <limits>
 
@@ -6,9 +8,8 @@
 
 #include "moft/core/text.h"
 #include "moft/evaluation/bootstrap.h"
-#include "moft/evaluation/notes.h"
+#include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 
 namespace moft {
 namespace {

@@ -1,3 +1,4 @@
+// Percentile bootstraps over prompts.
 #include "moft/evaluation/bootstrap.h"
 
 #include <algorithm>

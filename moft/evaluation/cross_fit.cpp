@@ -1,3 +1,4 @@
+// The best point of each weighting, chosen and scored on different prompts.
 #include "moft/evaluation/cross_fit.h"
 
 #include <algorithm>
@@ -17,57 +18,64 @@ constexpr double kTie = 1e-12;
 
 using Numbers = std::vector<double>;
 
-// The scores behind a value: the m rewards, then the KL.
+// The rewards and the KL of one answer, or their sums over several.
+struct Score {
+  Numbers rewards;  // [m]
+  double kl = 0;
+};
+
+// What the points score at every prompt, and how each point's steering ranks
+// them.
 class Scores {
  public:
   Scores(
       const std::vector<FrontPoint>& points,
-      const std::vector<std::string>& objectives) {
+      const std::vector<std::string>& objectives,
+      const Scalarisation& f)
+      : f_(f) {
     for (const FrontPoint& point : points) {
-      std::vector<const Numbers*>& columns = columns_.emplace_back();
-      Numbers& factors = factors_.emplace_back();
-      for (const std::string& name : objectives) {
-        columns.push_back(&point.per_prompt.rewards.at(name));
-        factors.push_back((1 - point.alpha) * point.weights.at(name));
+      std::vector<Score>& scores = scores_.emplace_back();
+      for (std::size_t n = 0; n < point.per_prompt.kl.size(); ++n) {
+        Score& score = scores.emplace_back();
+        for (const std::string& name : objectives)
+          score.rewards.push_back(point.per_prompt.rewards.at(name)[n]);
+        score.kl = point.per_prompt.kl[n];
       }
-      columns.push_back(&point.per_prompt.kl);
-      factors.push_back(-point.alpha);
+      Numbers& weights = weights_.emplace_back();
+      for (const std::string& name : objectives)
+        weights.push_back((1 - point.alpha) * point.weights.at(name));
+      alphas_.push_back(point.alpha);
     }
   }
 
-  std::size_t points() const { return columns_.size(); }
-  std::size_t columns() const { return factors_.front().size(); }
+  std::size_t points() const { return scores_.size(); }
 
   // Value of point j at prompt n by the steering of point i.
   double value(std::size_t i, std::size_t j, std::size_t n) const {
-    double sum = 0;
-    for (std::size_t c = 0; c < columns(); ++c)
-      sum += factors_[i][c] * (*columns_[j][c])[n];
-    return sum;
+    return value(i, scores_[j][n]);
   }
 
-  // Sums of every point's columns over some prompts, [points][columns].
-  std::vector<Numbers> sums(const std::vector<std::size_t>& prompts) const {
-    std::vector<Numbers> result(points(), Numbers(columns(), 0.0));
-    for (std::size_t j = 0; j < points(); ++j) {
-      for (std::size_t c = 0; c < columns(); ++c) {
-        for (const std::size_t n : prompts)
-          result[j][c] += (*columns_[j][c])[n];
+  // Sums of every point's scores over some prompts, [points].
+  std::vector<Score> sums(const std::vector<std::size_t>& prompts) const {
+    std::vector<Score> result;
+    for (const std::vector<Score>& scores : scores_) {
+      Score sum{Numbers(weights_.front().size(), 0.0)};
+      for (const std::size_t n : prompts) {
+        for (std::size_t i = 0; i < sum.rewards.size(); ++i)
+          sum.rewards[i] += scores[n].rewards[i];
+        sum.kl += scores[n].kl;
       }
+      result.push_back(sum);
     }
     return result;
   }
 
   // The point that serves steering i best by these sums; i itself on a tie.
-  std::size_t best(std::size_t i, const std::vector<Numbers>& sums) const {
-    const auto score = [&](std::size_t j) {
-      return std::inner_product(
-          factors_[i].begin(), factors_[i].end(), sums[j].begin(), 0.0);
-    };
+  std::size_t best(std::size_t i, const std::vector<Score>& sums) const {
     std::size_t chosen = i;
-    double highest = score(i) + kTie;
+    double highest = value(i, sums[i]) + kTie;
     for (std::size_t j = 0; j < points(); ++j) {
-      const double candidate = score(j);
+      const double candidate = value(i, sums[j]);
       if (candidate <= highest) continue;
       highest = candidate;
       chosen = j;
@@ -76,8 +84,14 @@ class Scores {
   }
 
  private:
-  std::vector<std::vector<const Numbers*>> columns_;  // [points][columns]
-  std::vector<Numbers> factors_;                      // the same shape
+  double value(std::size_t i, const Score& score) const {
+    return f_.value(score.rewards, weights_[i]) - alphas_[i] * score.kl;
+  }
+
+  const Scalarisation& f_;
+  std::vector<std::vector<Score>> scores_;  // [points][prompts]
+  std::vector<Numbers> weights_;            // (1 - alpha) w, [points][m]
+  Numbers alphas_;                          // [points]
 };
 
 // Two random halves of the prompts.
@@ -103,7 +117,7 @@ std::vector<Numbers> gains_of(
     const std::vector<std::size_t>& scored_on) {
   std::vector<Numbers> gains(scores.points(), Numbers(scored_on.size(), 0.0));
   if (chosen_on.empty()) return gains;
-  const std::vector<Numbers> sums = scores.sums(chosen_on);
+  const std::vector<Score> sums = scores.sums(chosen_on);
   for (std::size_t i = 0; i < scores.points(); ++i) {
     const std::size_t chosen = scores.best(i, sums);
     if (chosen == i) continue;
@@ -179,8 +193,9 @@ Interval share_of(const std::vector<OverHalves>& regrets) {
 CrossFit cross_fit(
     const std::vector<FrontPoint>& points,
     const std::vector<std::string>& objectives,
-    const Bootstrap& bootstrap) {
-  const Scores scores(points, objectives);
+    const Bootstrap& bootstrap,
+    const Scalarisation& f) {
+  const Scores scores(points, objectives, f);
   const std::size_t prompts = bootstrap.prompts();
   // Halves differ in size where the number of prompts is odd.
   std::map<std::size_t, Bootstrap> bootstraps;

@@ -19,6 +19,7 @@
 
 #include "moft/evaluation/bootstrap.h"
 #include "moft/evaluation/front.h"
+#include "moft/weightings/scalarisation.h"
 
 namespace moft {
 
@@ -27,6 +28,7 @@ namespace moft {
 CrossFit cross_fit(
     const std::vector<FrontPoint>& points,
     const std::vector<std::string>& objectives,
-    const Bootstrap& bootstrap);
+    const Bootstrap& bootstrap,
+    const Scalarisation& f = LinearScalarisation());
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// Answers, scores and measures a policy over weightings.
 #include "moft/evaluation/evaluate.h"
 
 #include <algorithm>
@@ -278,6 +279,14 @@ Report evaluate_policy(
   }
   return Evaluator(policy, objectives, examples, prompt, options, on_progress)
       .run();
+}
+
+std::int64_t evaluated_steerings(
+    std::size_t objectives, const EvaluateOptions& options) {
+  const auto cover =
+      simplex_cover(objectives, static_cast<std::size_t>(options.weightings));
+  const std::size_t alphas = std::max<std::size_t>(1, options.alphas.size());
+  return static_cast<std::int64_t>(cover.size() * alphas) + 1;
 }
 
 std::vector<double> spread_alphas(const KlRange& range, std::int64_t count) {

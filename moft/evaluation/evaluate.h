@@ -36,6 +36,11 @@ struct EvaluateOptions {
   std::optional<std::string> reference_field;
 };
 
+// How many steerings answer a prompt of an evaluation, the reference included:
+// what a policy that is evaluated expects (Policy::expect_steerings).
+std::int64_t evaluated_steerings(
+    std::size_t objectives, const EvaluateOptions& options);
+
 // done of all completions.
 using OnProgress = std::function<void(std::int64_t done, std::int64_t all)>;
 

@@ -1,87 +1,68 @@
-// The front: rewards against rewards (declared in plots.h).
-#include <algorithm>
-#include <array>
+// Rewards against rewards.
+#include "moft/evaluation/front_plot.h"
+
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/plots.h"
+#include "moft/evaluation/colours.h"
+#include "moft/evaluation/markup.h"
+#include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 
 namespace moft {
 namespace {
 
-struct Box {
-  double left, top, right, bottom;
-};
+constexpr std::size_t kCrowd = 24;  // above it marks are small and unlabelled
+constexpr double kMark = 5.5;       // radius
+constexpr double kDiamond = 6.5;
+constexpr double kSquare = 4;  // half a side
 
-double overlap(const Box& a, const Box& b) {
-  const double w = std::min(a.right, b.right) - std::max(a.left, b.left);
-  const double h = std::min(a.bottom, b.bottom) - std::max(a.top, b.top);
-  return w > 0 && h > 0 ? w * h : 0;
-}
-
-// Finds room for labels beside marks: tries eight places and takes the one
-// that covers least of what is already drawn.
+// Finds room for labels: of the four corners of a mark, the one with the
+// fewest marks and other labels in it.
 class LabelPlacer {
  public:
-  explicit LabelPlacer(Box field) : field_(field) {}
+  LabelPlacer(const Scale& x, const Scale& y) : x_(x), y_(y) {}
 
-  void block(Box box) { taken_.push_back(box); }
+  void block(PlotPoint at) { taken_.push_back(at); }
 
-  // A straight stroke blocks small boxes along itself.
-  void block_line(SvgPoint a, SvgPoint b) {
-    for (int k = 0; k <= 12; ++k) {
-      const double t = k / 12.0;
-      const double x = a.first + t * (b.first - a.first);
-      const double y = a.second + t * (b.second - a.second);
-      block({x - 1.5, y - 1.5, x + 1.5, y + 1.5});
-    }
-  }
-
-  // BaselinePolicy start of the label's text, given its width.
-  SvgPoint place(SvgPoint mark, double width) {
-    static constexpr std::array<std::array<double, 2>, 8> kPlaces{
-        {{1, -1}, {-1, -1}, {1, 1}, {-1, 1}, {1, 0}, {-1, 0}, {0, -1}, {0, 1}}};
-    Box best{};
+  // Where the baseline of a text of this width starts.
+  PlotPoint place(PlotPoint mark, double width) {
+    constexpr double kReach = kMark + 3;
+    PlotPoint best;
     double least = std::numeric_limits<double>::infinity();
-    for (const double reach : {8.0, 15.0}) {
-      for (const auto& [dx, dy] : kPlaces) {
-        const Box box = beside(mark, width, dx, dy, reach);
-        const double cost = cost_of(box) + 0.05 * reach;
-        if (cost < least) {
-          least = cost;
-          best = box;
-        }
-      }
+    for (const auto& [dx, dy] : {PlotPoint{1, -1}, {-1, -1}, {1, 1}, {-1, 1}}) {
+      const PlotPoint middle{
+          mark.first + dx * (kReach + width / 2), mark.second + dy * kReach};
+      const double cost = cost_of(middle, width);
+      if (cost >= least) continue;
+      least = cost;
+      best = middle;
     }
-    block(best);
-    return {best.left, best.bottom - 2};
+    for (const double part : {-0.5, 0.0, 0.5})
+      block({best.first + part * width, best.second});
+    return {best.first - width / 2, best.second + kHalfLetter};
   }
 
  private:
-  static Box beside(
-      SvgPoint mark, double width, double dx, double dy, double reach) {
-    const double height = 12;
-    const double left = dx > 0   ? mark.first + reach
-                        : dx < 0 ? mark.first - reach - width
-                                 : mark.first - width / 2;
-    const double middle = mark.second + dy * (dx == 0 ? reach + 6 : reach);
-    return {left, middle - height / 2, left + width, middle + height / 2};
-  }
-
-  double cost_of(const Box& box) const {
+  double cost_of(PlotPoint middle, double width) const {
+    constexpr double kHeight = 14;
+    constexpr double kOutside = 100;  // worse than any number of marks
+    const auto [x, y] = middle;
     double cost = 0;
-    for (const Box& other : taken_)
-      cost += overlap(box, other);
-    const double inside = overlap(box, field_);
-    const double area = (box.right - box.left) * (box.bottom - box.top);
-    return cost + 10 * (area - inside);
+    for (const auto& [a, b] : taken_) {
+      if (std::abs(a - x) <= width / 2 + kMark && std::abs(b - y) <= kHeight)
+        cost += 1;
+    }
+    const bool inside = x - width / 2 > x_.from && x + width / 2 < x_.to &&
+                        y > y_.to && y < y_.from;
+    return inside ? cost : cost + kOutside;
   }
 
-  Box field_;
-  std::vector<Box> taken_;
+  const Scale& x_;
+  const Scale& y_;
+  std::vector<PlotPoint> taken_;
 };
 
 class FrontPlot {
@@ -91,58 +72,55 @@ class FrontPlot {
         first_(report.objectives.at(i)),
         second_(report.objectives.at(j)),
         pair_(report.objectives.size() == 2),
-        width_(pair_ ? 580 : 480),
-        height_(pair_ ? 420 : 380),
-        svg_(options(i, j, alone)),
-        placer_({kLeft, kTop, width_ - kRight, height_ - kBottom}) {
-    set_scales();
-  }
+        crowded_(report.points.size() > kCrowd),
+        plot_(options(i, j, alone)),
+        x_(plot_.across(range_of(first_))),
+        y_(plot_.upwards(range_of(second_))),
+        placer_(x_, y_) {}
 
   std::string draw() {
-    axes();
-    for (std::size_t b = 0; b < report_.baselines.size(); ++b)
-      baseline(b);
-    path(report_.points, order(), "path");
+    plot_.axes(x_, y_, first_, second_);
+    if (pair_) {
+      const std::string what = "labels: weight on " + shorten(first_, 24);
+      plot_.text({x_.to, kNameLine}, what, "tick", "end");
+    }
+    for (const BaselinePolicy& policy : report_.baselines)
+      baseline(policy.points);
+    const std::vector<std::size_t> order = knob_order(report_);
+    path(report_.points, order, "axis");
     reference();
-    for (const std::size_t k : order())
-      whiskers(report_.points[k]);
-    for (const std::size_t k : order())
+    for (const std::size_t k : order)
+      bars(report_.points[k].rewards, colour(report_.points[k]));
+    for (const std::size_t k : order)
       mark(report_.points[k]);
-    for (const std::size_t k : order())
+    for (const std::size_t k : order)
       label(report_.points[k]);
-    return svg_.str();
+    return plot_.str();
   }
 
  private:
-  static constexpr double kLeft = 58;
-  static constexpr double kRight = 24;
-  static constexpr double kTop = 30;
-  static constexpr double kBottom = 46;
-
-  Svg::Options options(std::size_t i, std::size_t j, bool alone) const {
+  PlotOptions options(std::size_t i, std::size_t j, bool alone) const {
     return {
-        width_,
-        height_,
-        fmt::format("front-{}-{}", i, j),
-        fmt::format("Front of {} and {}", first_, second_),
-        fmt::format(
+        .width = pair_ ? 580.0 : 480.0,
+        .height = pair_ ? 420.0 : 380.0,
+        .id = fmt::format("front-{}-{}", i, j),
+        .title = fmt::format("Front of {} and {}", first_, second_),
+        .description = fmt::format(
             "Mean {} across, mean {} upwards, one mark per weighting with "
             "{} weightings, bars are intervals over prompts; the hollow mark "
             "is the reference policy.",
             first_,
             second_,
             report_.points.size()),
-        alone};
+        .standalone = alone};
   }
 
-  void set_scales() {
-    std::array<double, 4> range{1e300, -1e300, 1e300, -1e300};
+  Range range_of(const std::string& objective) const {
+    Range range;
     const auto add = [&](const IntervalByObjective& rewards) {
       if (rewards.empty()) return;
-      range[0] = std::min(range[0], rewards.at(first_).low);
-      range[1] = std::max(range[1], rewards.at(first_).high);
-      range[2] = std::min(range[2], rewards.at(second_).low);
-      range[3] = std::max(range[3], rewards.at(second_).high);
+      range.add(rewards.at(objective).low);
+      range.add(rewards.at(objective).high);
     };
     for (const FrontPoint& point : report_.points)
       add(point.rewards);
@@ -151,55 +129,22 @@ class FrontPlot {
       for (const FrontPoint& point : b.points)
         add(point.rewards);
     }
-    const auto [x_low, x_high] = padded(range[0], range[1]);
-    const auto [y_low, y_high] = padded(range[2], range[3]);
-    x_ = {x_low, x_high, kLeft, width_ - kRight};
-    y_ = {y_low, y_high, height_ - kBottom, kTop};
+    return range.padded();
   }
 
-  bool crowded() const { return report_.points.size() > 24; }
-
-  std::vector<std::size_t> order() const { return knob_order(report_); }
-
-  SvgPoint at(const IntervalByObjective& rewards) const {
+  PlotPoint at(const IntervalByObjective& rewards) const {
     return {x_(rewards.at(first_).mean), y_(rewards.at(second_).mean)};
-  }
-
-  void axes() {
-    for (const double tick : nice_ticks(y_.low, y_.high)) {
-      svg_.line({x_.from, y_(tick)}, {x_.to, y_(tick)}, "grid");
-      svg_.text(
-          {kLeft - 8, y_(tick) + 4}, plain_number(tick, 3), "tick", "end");
-    }
-    for (const double tick : nice_ticks(x_.low, x_.high)) {
-      svg_.line({x_(tick), y_.from}, {x_(tick), y_.to}, "grid");
-      svg_.text(
-          {x_(tick), y_.from + 18}, plain_number(tick, 3), "tick", "middle");
-    }
-    svg_.line({x_.from, y_.from}, {x_.to, y_.from}, "axis");
-    svg_.line({x_.from, y_.from}, {x_.from, y_.to}, "axis");
-    svg_.text({(x_.from + x_.to) / 2, height_ - 8}, first_, "name", "middle");
-    svg_.text({14, 16}, second_, "name");
-    if (pair_) {
-      svg_.text(
-          {x_.to, 16},
-          "labels: weight on " + shorten(first_, 24),
-          "note",
-          "end");
-    }
   }
 
   void path(
       const std::vector<FrontPoint>& points,
-      const std::vector<std::size_t>& turn,
+      const std::vector<std::size_t>& order,
       const char* kind) {
     if (!pair_) return;
-    for (std::size_t k = 1; k < turn.size(); ++k) {
-      const FrontPoint& a = points[turn[k - 1]];
-      const FrontPoint& b = points[turn[k]];
-      if (a.alpha != b.alpha) continue;
-      svg_.line(at(a.rewards), at(b.rewards), kind);
-      placer_.block_line(at(a.rewards), at(b.rewards));
+    for (std::size_t k = 1; k < order.size(); ++k) {
+      const FrontPoint& a = points[order[k - 1]];
+      const FrontPoint& b = points[order[k]];
+      if (a.alpha == b.alpha) plot_.line({at(a.rewards), at(b.rewards)}, kind);
     }
   }
 
@@ -208,86 +153,79 @@ class FrontPlot {
     const Interval& across = rewards.at(first_);
     const Interval& upwards = rewards.at(second_);
     const char* kind = colour.empty() ? "whisker neutral"
-                       : crowded()    ? "whisker faint"
+                       : crowded_     ? "whisker faint"
                                       : "whisker";
-    svg_.line({x_(across.low), y}, {x_(across.high), y}, kind, colour);
-    svg_.line({x, y_(upwards.low)}, {x, y_(upwards.high)}, kind, colour);
-    placer_.block_line({x_(across.low), y}, {x_(across.high), y});
-    placer_.block_line({x, y_(upwards.low)}, {x, y_(upwards.high)});
-    placer_.block({x - 6, y - 6, x + 6, y + 6});
+    plot_.line({{x_(across.low), y}, {x_(across.high), y}}, kind, colour);
+    plot_.line({{x, y_(upwards.low)}, {x, y_(upwards.high)}}, kind, colour);
+    placer_.block({x, y});
   }
 
   std::string colour(const FrontPoint& point) const {
     std::vector<double> weights;
-    for (const std::string& name : report_.objectives) {
+    for (const std::string& name : report_.objectives)
       weights.push_back(point.weights.at(name));
-    }
     return weighting_colour(weights);
   }
 
-  void whiskers(const FrontPoint& point) { bars(point.rewards, colour(point)); }
-
   void mark(const FrontPoint& point) {
-    const Interval& x = point.rewards.at(first_);
-    const Interval& y = point.rewards.at(second_);
-    svg_.disc(
-        at(point.rewards),
-        crowded() ? 3.5 : 5.5,
-        "dot",
-        colour(point),
-        fmt::format(
-            "weights {}: {} {:.3f} [{:.3f}, {:.3f}], {} {:.3f} [{:.3f}, "
-            "{:.3f}]",
-            weighting_label(point, report_.objectives),
-            first_,
-            x.mean,
-            x.low,
-            x.high,
-            second_,
-            y.mean,
-            y.low,
-            y.high));
+    const auto shown = [&](const std::string& name) {
+      const Interval& x = point.rewards.at(name);
+      return fmt::format(
+          "{} {:.3f} [{:.3f}, {:.3f}]", name, x.mean, x.low, x.high);
+    };
+    const std::string tooltip = fmt::format(
+        "weights {}: {}, {}",
+        weighting_label(point, report_.objectives),
+        shown(first_),
+        shown(second_));
+    const double radius = crowded_ ? kDotRadius : kMark;
+    plot_.dot(at(point.rewards), radius, colour(point), tooltip);
   }
 
   void label(const FrontPoint& point) {
-    std::string text;
-    if (pair_ && !crowded()) {
-      text = plain_number(point.weights.at(first_));
+    if (pair_ && !crowded_) {
+      write(at(point.rewards), plain_number(point.weights.at(first_)));
     } else if (!pair_) {
       for (const auto& [name, weight] : point.weights) {
-        if (weight >= 1 - 1e-9) text = "only " + shorten(name, 16);
+        if (weight >= 1 - 1e-9)
+          write(at(point.rewards), "only " + shorten(name, 16));
       }
     }
-    if (!text.empty()) write_label(at(point.rewards), text);
   }
 
-  void write_label(SvgPoint mark, const std::string& text) {
-    const double width = 6.4 * static_cast<double>(text.size()) + 2;
-    svg_.text(placer_.place(mark, width), text, "mark");
+  void write(PlotPoint mark, const std::string& text) {
+    const double width = kLetterWidth * static_cast<double>(text.size());
+    plot_.text(placer_.place(mark, width), text, "mark");
   }
 
   void reference() {
     if (report_.reference.rewards.empty()) return;
     bars(report_.reference.rewards, {});
     const auto [x, y] = at(report_.reference.rewards);
-    svg_.polygon(
-        {{x, y - 6.5}, {x + 6.5, y}, {x, y + 6.5}, {x - 6.5, y}},
-        "hollow neutral",
-        {});
-    write_label({x, y}, "reference");
+    plot_.area(
+        {{x, y - kDiamond},
+         {x + kDiamond, y},
+         {x, y + kDiamond},
+         {x - kDiamond, y}},
+        "hollow neutral");
+    write({x, y}, "reference");
   }
 
-  void baseline(std::size_t b) {
-    const std::vector<FrontPoint>& points = report_.baselines[b].points;
+  void baseline(const std::vector<FrontPoint>& points) {
     if (points.empty()) return;
     Report turned;
     turned.objectives = report_.objectives;
     turned.points = points;
     path(points, knob_order(turned), "dashed neutral");
     for (const FrontPoint& point : points) {
-      const auto [x, y] = at(point.rewards);
       bars(point.rewards, {});
-      svg_.rectangle({x - 4, y - 4}, 8, 8, "hollow neutral");
+      const auto [x, y] = at(point.rewards);
+      plot_.area(
+          {{x - kSquare, y - kSquare},
+           {x + kSquare, y - kSquare},
+           {x + kSquare, y + kSquare},
+           {x - kSquare, y + kSquare}},
+          "hollow neutral");
     }
   }
 
@@ -295,26 +233,14 @@ class FrontPlot {
   std::string first_;
   std::string second_;
   bool pair_;
-  double width_;
-  double height_;
-  Svg svg_;
-  LabelPlacer placer_;
+  bool crowded_;
+  Plot plot_;
   Scale x_;
   Scale y_;
+  LabelPlacer placer_;
 };
 
 }  // namespace
-
-std::string weighting_label(
-    const FrontPoint& point, const std::vector<std::string>& objectives) {
-  if (objectives.size() == 1) return plain_number(point.alpha, 4);
-  std::string out;
-  for (const std::string& name : objectives) {
-    if (!out.empty()) out += " / ";
-    out += plain_number(point.weights.at(name));
-  }
-  return out;
-}
 
 std::string front_svg(
     const Report& report, std::size_t x, std::size_t y, bool standalone) {

@@ -1,4 +1,6 @@
-// Hypervolume and convex-coverage volume (declared in metrics.h).
+// Hypervolume and convex-coverage volume.
+#include "moft/evaluation/hypervolume.h"
+
 #include <algorithm>
 #include <cmath>
 #include <utility>

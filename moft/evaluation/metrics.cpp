@@ -1,3 +1,4 @@
+// Figures of a front: order, value and knob, coverage.
 #include "moft/evaluation/metrics.h"
 
 #include <algorithm>
@@ -40,10 +41,6 @@ void check_same(const char* place, std::size_t a, std::size_t b) {
 
 std::size_t width_of(const Rows& rows) {
   return rows.empty() ? 0 : rows.front().size();
-}
-
-double dot(const Row& a, const Row& b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
 double squared_distance(const Row& a, const Row& b) {
@@ -103,24 +100,19 @@ std::vector<std::size_t> pareto_front(const Rows& points) {
   return kept;
 }
 
-bool dominates_by_weight(const Row& a, const Row& b, double margin) {
-  check_same("dominates_by_weight", a.size(), b.size());
-  for (std::size_t k = 0; k < a.size(); ++k) {
-    if (a[k] < b[k] - margin) return false;
-  }
-  return true;
-}
-
-Rows cross_scores(const Rows& points, const Rows& weightings) {
-  const Row zeros(points.size(), 0.0);
-  return cross_values(points, zeros, weightings, Row(weightings.size(), 0.0));
+Rows cross_scores(
+    const Rows& points, const Rows& weightings, const Scalarisation& f) {
+  const Row no_kl(points.size(), 0.0);
+  const Row no_alpha(weightings.size(), 0.0);
+  return cross_values(points, no_kl, weightings, no_alpha, f);
 }
 
 Rows cross_values(
     const Rows& points,
     const Row& kl,
     const Rows& weightings,
-    const Row& alphas) {
+    const Row& alphas,
+    const Scalarisation& f) {
   check_rows("cross_values", points, width_of(points));
   check_rows("cross_values", weightings, width_of(points));
   check_same("cross_values", kl.size(), points.size());
@@ -128,8 +120,8 @@ Rows cross_values(
   Rows scores(weightings.size(), Row(points.size()));
   for (std::size_t i = 0; i < weightings.size(); ++i) {
     for (std::size_t j = 0; j < points.size(); ++j) {
-      scores[i][j] =
-          (1 - alphas[i]) * dot(weightings[i], points[j]) - alphas[i] * kl[j];
+      scores[i][j] = (1 - alphas[i]) * f.value(points[j], weightings[i]) -
+                     alphas[i] * kl[j];
     }
   }
   return scores;
@@ -167,19 +159,6 @@ double diagonal_share(const Rows& scores) {
     if (row[k] >= *std::max_element(row.begin(), row.end()) - 1e-12) ++hits;
   }
   return static_cast<double>(hits) / static_cast<double>(scores.size());
-}
-
-double moft_value(
-    const Rows& points, const Rows& weightings, const Row& shares) {
-  check_rows("moft_value", points, width_of(points));
-  check_rows("moft_value", weightings, width_of(points));
-  check_same("moft_value", points.size(), weightings.size());
-  check_same("moft_value", points.size(), shares.size());
-  double sum = 0;
-  for (std::size_t k = 0; k < points.size(); ++k) {
-    sum += shares[k] * dot(weightings[k], points[k]);
-  }
-  return sum;
 }
 
 Row equal_shares(std::size_t count) {

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "moft/weightings/scalarisation.h"
+
 namespace moft {
 
 using Row = std::vector<double>;  // [m]
@@ -24,34 +26,22 @@ bool dominates(const Row& a, const Row& b);
 // Indices of the non-dominated points, rising; of equal points the first.
 std::vector<std::size_t> pareto_front(const Rows& points);
 
-// The paper's dominance (arXiv 2407.15762, section 2): at every weighting the
-// value of a is at least the value of b minus `margin`. Sizes must agree.
-bool dominates_by_weight(const Row& a, const Row& b, double margin = 0);
-
-// ---- Volume ----------------------------------------------------------------
-
-// Hypervolume (Zitzler and Thiele, 1999): the volume of the union of the boxes
-// [reference, point]. Points not above the reference in every coordinate add
-// nothing. Exact for every m, by slicing along the last objective; meant for
-// m <= 4 and K up to some hundreds.
-double hypervolume(const Rows& points, const Row& reference);
-
-// Volume above the reference and below the convex coverage of the points: all
-// vectors that randomised choices among the policies reach or exceed, i.e.
-// {x >= reference : w.x <= max_k w.p_k for all w >= 0}. Exact for m <= 3.
-double hull_hypervolume(const Rows& points, const Row& reference);
-
 // ---- Value and knob --------------------------------------------------------
 
-// Scores of point j by the weighting of row i: M[i][j] = w_i . R_j.
-Rows cross_scores(const Rows& points, const Rows& weightings);
+// Scores of point j by the weighting of row i: M[i][j] = f(R_j; w_i), with
+// f(R; w) = w . R unless another one is given.
+Rows cross_scores(
+    const Rows& points,
+    const Rows& weightings,
+    const Scalarisation& f = LinearScalarisation());
 
-// The same for the value: M[i][j] = (1 - alpha_i) w_i . R_j - alpha_i KL_j.
+// The same for the value: M[i][j] = (1 - alpha_i) f(R_j; w_i) - alpha_i KL_j.
 Rows cross_values(
     const Rows& points,
     const Row& kl,
     const Rows& weightings,
-    const Row& alphas);
+    const Row& alphas,
+    const Scalarisation& f = LinearScalarisation());
 
 // Mean of the diagonal: each weighting with its own point. On values this is
 // the paper's V_moft (eq. 2) for equal shares of the weightings.
@@ -66,10 +56,6 @@ double knob_regret(const Rows& scores);
 
 // Share of rows whose maximum is on the diagonal (within 1e-12).
 double diagonal_share(const Rows& scores);
-
-// sum_k shares_k w_k . v_k: V_moft for weightings distributed as `shares`.
-double moft_value(
-    const Rows& points, const Rows& weightings, const Row& shares);
 
 // K times 1/K.
 Row equal_shares(std::size_t count);

@@ -1,3 +1,4 @@
+// Remarks that a report makes by rule.
 #include "moft/evaluation/notes.h"
 
 #include <algorithm>
@@ -7,22 +8,16 @@
 
 #include <fmt/format.h>
 
+#include "moft/evaluation/baseline_notes.h"
 #include "moft/evaluation/bootstrap.h"
+#include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 
 namespace moft {
 namespace {
 
 std::size_t prompt_count(const Report& report) {
   return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
-}
-
-bool several_alphas(const Report& report) {
-  return std::any_of(
-      report.points.begin(), report.points.end(), [&](const FrontPoint& p) {
-        return p.alpha != report.points.front().alpha;
-      });
 }
 
 std::string percent(double share) {

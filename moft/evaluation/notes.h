@@ -31,12 +31,6 @@ struct NoteOptions {
 std::vector<std::string> automatic_notes(
     const Report& report, const NoteOptions& options = {});
 
-// What differs between a baseline and this policy (base model, template,
-// temperature, alpha, training), and the paper's dominance, tested weighting by
-// weighting on the same prompts. Both sides' values count the KL at this
-// policy's alpha, each to its own reference.
-std::vector<std::string> baseline_notes(const Report& report);
-
 // Objectives whose reward at the knob's upper end (knob_value: the highest own
 // weight; the lowest alpha of a single objective) is not above the one at its
 // lower end by more than noise. All of them: the policy does not steer.

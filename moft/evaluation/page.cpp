@@ -1,3 +1,4 @@
+// The report as an HTML page.
 #include "moft/evaluation/page.h"
 
 #include <algorithm>
@@ -5,9 +6,14 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/plots.h"
+#include "moft/evaluation/colours.h"
+#include "moft/evaluation/curve_plots.h"
+#include "moft/evaluation/front_plot.h"
+#include "moft/evaluation/markup.h"
+#include "moft/evaluation/page_style.h"
+#include "moft/evaluation/plot.h"
+#include "moft/evaluation/rows_plot.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 
 namespace moft {
 namespace {
@@ -54,17 +60,6 @@ std::string chip(const Report& report, const FrontPoint& point) {
         objective_colour(i));
   }
   return out + "</span>";
-}
-
-// With a single objective the label is alpha already.
-bool several_alphas(const Report& report) {
-  return report.objectives.size() > 1 &&
-         std::any_of(
-             report.points.begin(),
-             report.points.end(),
-             [&](const FrontPoint& p) {
-               return p.alpha != report.points.front().alpha;
-             });
 }
 
 std::size_t prompt_count(const Report& report) {
@@ -464,7 +459,7 @@ std::string report_page(const Report& report) {
       "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
       "dark\">\n";
   out += element("title", safe(report.title.empty() ? "Front" : report.title));
-  out += "<style>\n" + svg_style() + page_style() + "</style>\n</head>\n";
+  out += "<style>\n" + plot_style() + page_style() + "</style>\n</head>\n";
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
          knob(report) + numbers(report) + texts(report) + training(report) +
          figures(report) + origin(report);

@@ -13,7 +13,4 @@ namespace moft {
 
 std::string report_page(const Report& report);
 
-// The page's style sheet.
-std::string page_style();
-
 }  // namespace moft

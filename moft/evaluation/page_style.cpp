@@ -1,11 +1,12 @@
-// The style sheet of the report page (declared in page.h).
-#include "moft/evaluation/page.h"
-#include "moft/evaluation/svg.h"
+// The style sheet of the report page.
+#include "moft/evaluation/page_style.h"
+
+#include "moft/evaluation/plot.h"
 
 namespace moft {
 
 std::string page_style() {
-  return svg_variables() +
+  return plot_variables() +
          R"(:root{--soft:#f6f7f8;--warn:#b3471d;--warnsoft:#fdf3ee;
 color-scheme:light dark}
 @media(prefers-color-scheme:dark){:root{--soft:#1c2025;--warn:#f0976c;

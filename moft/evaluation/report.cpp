@@ -1,3 +1,4 @@
+// The files of a report.
 #include "moft/evaluation/report.h"
 
 #include <memory>
@@ -7,11 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/page.h"
-#include "moft/evaluation/plots.h"
 
 namespace moft {
 namespace {

@@ -1,3 +1,4 @@
+// Reports to JSON.
 #include "moft/evaluation/report_json.h"
 
 #include <cmath>

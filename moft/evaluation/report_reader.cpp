@@ -1,3 +1,4 @@
+// Reports from JSON, checked.
 #include "moft/evaluation/report_reader.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Means, intervals and figures of a report.
 #include "moft/evaluation/summarise.h"
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 
 #include "moft/core/errors.h"
 #include "moft/evaluation/cross_fit.h"
+#include "moft/evaluation/hypervolume.h"
+#include "moft/evaluation/markup.h"
 
 namespace moft {
 namespace {
@@ -228,14 +231,22 @@ void check_report(const Report& report, std::size_t prompts) {
 }  // namespace
 
 std::vector<double> values_per_prompt(
-    const PerPrompt& scores, const ByObjective& weights, double alpha) {
-  std::vector<double> values;
+    const PerPrompt& scores,
+    const ByObjective& weights,
+    double alpha,
+    const Scalarisation& f) {
+  std::vector<const std::vector<double>*> columns;
+  Row scaled;  // (1 - alpha) w
   for (const auto& [name, weight] : weights) {
-    const std::vector<double>& rewards = scores.rewards.at(name);
-    values.resize(rewards.size(), 0.0);
-    for (std::size_t n = 0; n < rewards.size(); ++n) {
-      values[n] += (1 - alpha) * weight * rewards[n];
-    }
+    columns.push_back(&scores.rewards.at(name));
+    scaled.push_back((1 - alpha) * weight);
+  }
+  std::vector<double> values;
+  Row rewards(columns.size());
+  for (std::size_t n = 0; n < columns.front()->size(); ++n) {
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      rewards[i] = (*columns[i])[n];
+    values.push_back(f.value(rewards, scaled));
   }
   for (std::size_t n = 0; n < scores.kl.size(); ++n) {
     values.at(n) -= alpha * scores.kl[n];
@@ -246,6 +257,27 @@ std::vector<double> values_per_prompt(
 double knob_value(
     const Report& report, const FrontPoint& point, const std::string& name) {
   return report.objectives.size() == 1 ? -point.alpha : point.weights.at(name);
+}
+
+std::string weighting_label(
+    const FrontPoint& point, const std::vector<std::string>& objectives) {
+  if (objectives.size() == 1) return plain_number(point.alpha, 4);
+  std::string out;
+  for (const std::string& name : objectives) {
+    if (!out.empty()) out += " / ";
+    out += plain_number(point.weights.at(name));
+  }
+  return out;
+}
+
+bool several_alphas(const Report& report) {
+  return report.objectives.size() > 1 &&
+         std::any_of(
+             report.points.begin(),
+             report.points.end(),
+             [&](const FrontPoint& p) {
+               return p.alpha != report.points.front().alpha;
+             });
 }
 
 std::vector<std::size_t> knob_order(const Report& report) {

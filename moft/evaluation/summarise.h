@@ -6,6 +6,7 @@
 #include "moft/evaluation/bootstrap.h"
 #include "moft/evaluation/front.h"
 #include "moft/evaluation/metrics.h"
+#include "moft/weightings/scalarisation.h"
 
 namespace moft {
 
@@ -26,10 +27,13 @@ namespace moft {
 // utility, regret and diagonal share are cross-fitted (cross_fit.h).
 void complete_report(Report& report, const BootstrapOptions& options = {});
 
-// Value of every prompt: (1 - alpha) w.R - alpha KL (eq. 1), [prompts]. An
-// empty `kl` counts as 0.
+// Value of every prompt: (1 - alpha) f(R; w) - alpha KL (eq. 1), [prompts]. An
+// empty `kl` counts as 0. REQUIRES at least one weight.
 std::vector<double> values_per_prompt(
-    const PerPrompt& scores, const ByObjective& weights, double alpha);
+    const PerPrompt& scores,
+    const ByObjective& weights,
+    double alpha,
+    const Scalarisation& f = LinearScalarisation());
 
 // Mean rewards [points][objectives] and weightings in the objectives' order.
 Rows reward_rows(const Report& report);
@@ -39,6 +43,14 @@ Rows weighting_rows(const Report& report);
 // is always 1, minus alpha.
 double knob_value(
     const Report& report, const FrontPoint& point, const std::string& name);
+
+// The weights as they label points: "0.2 / 0.3 / 0.5". Of a single objective,
+// whose weight is always 1, alpha.
+std::string weighting_label(
+    const FrontPoint& point, const std::vector<std::string>& objectives);
+
+// Whether the points differ in alpha beside what weighting_label says.
+bool several_alphas(const Report& report);
 
 // Indices of the points as the knob turns: by alpha, then by rising weight of
 // the first objective, then of the next.

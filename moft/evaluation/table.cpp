@@ -1,63 +1,41 @@
+// Reports and answers in a terminal.
 #include "moft/evaluation/table.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <vector>
 
 #include <fmt/format.h>
+#include <utf8proc.h>
 
-#include "moft/evaluation/plots.h"
+#include "moft/core/utf8.h"
+#include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 
 namespace moft {
 namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 struct Character {
   std::string bytes;
   std::size_t columns = 1;
 };
 
-bool between(std::uint32_t c, std::uint32_t low, std::uint32_t high) {
-  return c >= low && c <= high;
+// Controls drive a terminal, and so do the marks that turn the direction of
+// writing (U+202A to U+202E, U+2066 to U+2069).
+bool drives_terminal(char32_t c) {
+  return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x202a && c <= 0x202e) ||
+         (c >= 0x2066 && c <= 0x2069);
 }
 
-std::size_t columns_of(std::uint32_t c) {
-  if (between(c, 0x300, 0x36F) || between(c, 0x200B, 0x200D) ||
-      between(c, 0xFE00, 0xFE0F)) {
-    return 0;
-  }
-  const bool wide = between(c, 0x1100, 0x115F) || between(c, 0x2E80, 0xA4CF) ||
-                    between(c, 0xAC00, 0xD7A3) || between(c, 0xF900, 0xFAFF) ||
-                    between(c, 0xFE30, 0xFE6F) || between(c, 0xFF00, 0xFF60) ||
-                    between(c, 0x1F300, 0x1FAFF) ||
-                    between(c, 0x20000, 0x3FFFD);
-  return wide ? 2 : 1;
-}
-
-// Well-formed characters only; everything else becomes the replacement.
 std::vector<Character> characters(std::string_view text) {
   std::vector<Character> result;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    std::uint32_t code = static_cast<unsigned char>(text.front());
-    if (length > 1) {
-      code &= 0xFFu >> (length + 1);
-      for (std::size_t k = 1; k < length; ++k) {
-        code = code << 6 | (static_cast<unsigned char>(text[k]) & 0x3Fu);
-      }
-    }
-    const bool control = code < 0x20 || between(code, 0x7F, 0x9F) ||
-                         between(code, 0x202A, 0x202E) ||
-                         between(code, 0x2066, 0x2069);
-    if (length == 0 || control) {
-      result.push_back({std::string(kReplacement), 1});
-    } else {
-      result.push_back({std::string(text.substr(0, length)), columns_of(code)});
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
+  for (std::size_t at = 0; at < text.size();) {
+    CodePoint c = any_code_point_at(text, at);
+    at += c.length;
+    if (drives_terminal(c.value)) c.value = U'\ufffd';
+    Character& character = result.emplace_back();
+    append_utf8(character.bytes, c.value);
+    character.columns = static_cast<std::size_t>(
+        utf8proc_charwidth(static_cast<utf8proc_int32_t>(c.value)));
   }
   return result;
 }
@@ -198,17 +176,6 @@ Cells reference_cells(const Report& report, bool several_alphas) {
   cells.push_back(fmt::format("{:.0f}%", 100 * report.reference.distinct));
   cells.push_back(fmt::format("{:.0f}%", 100 * report.reference.finished));
   return cells;
-}
-
-// With a single objective the label is alpha already.
-bool several_alphas(const Report& report) {
-  return report.objectives.size() > 1 &&
-         std::any_of(
-             report.points.begin(),
-             report.points.end(),
-             [&](const FrontPoint& p) {
-               return p.alpha != report.points.front().alpha;
-             });
 }
 
 // Blocks of lines beside each other, each `width` columns wide.

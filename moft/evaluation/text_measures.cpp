@@ -1,3 +1,4 @@
+// Distinct and copied answers.
 #include "moft/evaluation/text_measures.h"
 
 #include <map>

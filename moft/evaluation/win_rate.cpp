@@ -1,3 +1,4 @@
+// The win rule, with its intervals and test.
 #include "moft/evaluation/win_rate.h"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/fields.h"
 #include "moft/core/file_watch.h"

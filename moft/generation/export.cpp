@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/model_files.h"

@@ -8,7 +8,7 @@
 
 #include <filesystem>
 
-#include "moft/core/files.h"
+#include "moft/core/atomic_files.h"
 #include "moft/generation/steered_policy.h"
 
 namespace moft {

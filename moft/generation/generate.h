@@ -4,14 +4,14 @@
 // alone: token t uses the t-th uniform of the row's stream. On the CPU a row's
 // logits depend on its own tokens and steering alone (see the kernels'
 // guarantee), so on one machine a row's completion is the same, bit for bit,
-// in any batch, at any thread count. One exception: full copies in float32
-// under more than m + 1 distinct steerings in a batch take the wide product,
-// whose rows agree to rounding only. On other devices log-probabilities agree
-// to rounding and a draw that falls within it may differ.
+// in any batch, at any thread count; full copies are applied in one way for a
+// whole job (Conditioning::expect_steerings). On other devices
+// log-probabilities agree to rounding and a draw that falls within it may
+// differ.
 //
-// Rows whose completion is finished leave the batch. Large batches are worked
-// through in parts of `rows_at_once`; full copies in bf16 in parts of at most 8
-// steerings too.
+// Rows whose completion is finished leave the batch. Large batches are decoded
+// in parts of `rows_at_once` rows and, where each steering has its own mixed
+// weights, of at most 8 steerings.
 //
 // Thread safety: one thread per model.
 #pragma once
@@ -24,13 +24,14 @@
 #include <vector>
 
 #include "moft/core/random.h"
-#include "moft/kernels/sampling.h"
-#include "moft/models/language_model.h"
+#include "moft/kernels/sample_options.h"
+#include "moft/models/decoder.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
 
-struct GenerateOptions {
+// How one completion is sampled and when it ends.
+struct RowOptions {
   std::int64_t max_new_tokens = 32;
   // Temperature here is the whole one: the policy's times the request's.
   kernels::SampleOptions sampling;
@@ -38,6 +39,9 @@ struct GenerateOptions {
   TokenIds end_tokens;
   // Texts that end a completion; the text returned stops before them.
   std::vector<std::string> stop_strings;
+};
+
+struct GenerateOptions : RowOptions {
   std::int64_t rows_at_once = 64;
 };
 
@@ -72,6 +76,8 @@ struct GenerateBatch {
   std::vector<Coefficients> steerings;
   std::vector<DecodeRow> rows;  // [B]
   std::vector<RowKey> keys;     // [B]
+  // [B], or empty: every row under the call's options.
+  std::vector<RowOptions> options;
   // Each row's twin under this steering reads the same tokens beside it, and
   // exact_kl compares the two. The same arithmetic on both: equal parameters
   // give exactly 0.
@@ -80,7 +86,7 @@ struct GenerateBatch {
   // row's own.
   std::vector<std::int64_t> reference_prompts;
   bool record_features = false;
-  bool keep_graph = false;  // DecodeBatch has the rules; one part only
+  bool keep_graph = false;  // DecodeGroup has the rules; one part only
 };
 
 struct Generations {

@@ -74,6 +74,15 @@ class Policy {
   // The steering's alpha where a request gives none.
   virtual double default_alpha() const = 0;
 
+  // Fixes how steerings are applied for the job that follows, whose requests
+  // carry up to this many distinct ones, the reference included where it
+  // answers beside them; a policy just opened expects one. The answer to a
+  // request depends on this, never on the requests beside it.
+  virtual void expect_steerings(std::int64_t distinct) = 0;
+  // How expect_steerings() would apply them, for logs and reports: "mixed
+  // weights".
+  virtual std::string steering_way(std::int64_t distinct) const = 0;
+
   // options.sampling.temperature is the request's own.
   virtual std::vector<Completion> complete(
       const std::vector<CompletionRequest>& requests,

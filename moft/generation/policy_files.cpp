@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
@@ -13,6 +15,8 @@
 #include "moft/generation/base_files.h"
 #include "moft/generation/model_files.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
@@ -87,9 +91,8 @@ std::vector<SafetensorsEntry> entries_of(
 
 // The parts of a split file keep their numbers.
 std::string gguf_name(std::size_t part, std::size_t parts) {
-  return parts == 1
-             ? std::string("model.gguf")
-             : fmt::format("model-{:05}-of-{:05}.gguf", part + 1, parts);
+  return parts == 1 ? std::string("model.gguf")
+                    : fmt::format("model-{:05}-of-{:05}.gguf", part + 1, parts);
 }
 
 // Everything a base needs to be loaded again: weights, configuration,

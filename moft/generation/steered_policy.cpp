@@ -61,8 +61,7 @@ void check_finite(
 
 KlRange PolicyDefinition::kl_range() const {
   if (objectives.empty()) return KlRange::fixed(kl_strength);
-  return KlRange(
-      conditioning.alpha_min.value_or(kl_strength), conditioning.f_mix);
+  return moft::kl_range(conditioning, kl_strength);
 }
 
 bool PolicyDefinition::takes_whole_prompts() const {
@@ -99,8 +98,7 @@ std::vector<std::string> SteeredPolicy::names() const {
 Coefficients SteeredPolicy::coefficients_of(
     const std::optional<Steering>& steering) const {
   if (!steering || definition_.objectives.empty()) {
-    return reference_coefficients(
-        static_cast<std::int64_t>(definition_.objectives.size()));
+    return Coefficients::frozen_reference();
   }
   return coefficients(*steering, range_);
 }
@@ -198,6 +196,15 @@ Prompt SteeredPolicy::whole_prompt(
   return make_whole_prompt(text, where, prompt, *tokenizer_);
 }
 
+void SteeredPolicy::expect_steerings(std::int64_t distinct) {
+  if (conditioning_ != nullptr) conditioning_->expect_steerings(distinct);
+}
+
+std::string SteeredPolicy::steering_way(std::int64_t distinct) const {
+  return conditioning_ == nullptr ? "plain model"
+                                  : conditioning_->steering_way(distinct);
+}
+
 std::vector<Completion> SteeredPolicy::complete(
     const std::vector<CompletionRequest>& requests,
     const GenerateOptions& options,
@@ -291,11 +298,9 @@ std::vector<Score> SteeredPolicy::score(
     std::vector<float> exact_kl;
     at::Tensor reference;
     if (options.with_reference || options.with_exact_kl) {
-      const auto objectives =
-          static_cast<std::int64_t>(definition_.objectives.size());
       batch.prompts = plain_prompts;
       reference = language_model.completion_logits(
-          batch, RowSteering::reference(objectives));
+          batch, RowSteering::uniform(Coefficients::frozen_reference()));
       reference_log_probs = to_vector(
           kernels::selected_log_probs(reference, target, log_prob_options));
       if (options.with_exact_kl) {

@@ -58,6 +58,9 @@ class SteeredPolicy : public Policy {
   const KlRange& kl_range() const override { return range_; }
   double default_alpha() const override { return definition_.kl_strength; }
 
+  void expect_steerings(std::int64_t distinct) override;
+  std::string steering_way(std::int64_t distinct) const override;
+
   std::vector<Completion> complete(
       const std::vector<CompletionRequest>& requests,
       const GenerateOptions& options,

@@ -90,41 +90,6 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps) {
   return result;
 }
 
-at::Tensor add_rms_norm_(
-    at::Tensor& residual,
-    const at::Tensor& delta,
-    const at::Tensor& gain,
-    double eps) {
-  const at::NoGradGuard no_grad;
-  check_gain(residual, gain);
-  const bool fast = residual.dim() <= 3 && has_float_rows(residual) &&
-                    has_float_rows(delta) && is_cpu_float(gain) &&
-                    residual.sizes() == delta.sizes();
-  if (!fast) {
-    residual.add_(delta);
-    return rms_norm(residual, gain, eps);
-  }
-  auto result = at::empty(residual.sizes(), residual.options());
-  const auto sum = write_rows(residual);
-  const auto added = read_rows(delta);
-  const auto to = write_rows(result);
-  const auto scale = gain.contiguous();
-  const auto width = residual.size(-1);
-  parallel_ranges(
-      row_count(residual), rows_per_thread(width), [&](auto begin, auto end) {
-        for (auto row = begin; row < end; ++row) {
-          simd::table().add_rms_norm(
-              sum[row],
-              added[row],
-              scale.const_data_ptr<float>(),
-              static_cast<float>(eps),
-              width,
-              to[row]);
-        }
-      });
-  return result;
-}
-
 void rotary_(
     at::Tensor x,
     const at::Tensor& positions,

@@ -16,13 +16,6 @@ namespace moft::kernels {
 // Also serves the q/k norms of Qwen3 (x [N, heads, d], gain [d]).
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps);
 
-// residual += delta, in place; returns rms_norm(residual). Both [N, width].
-at::Tensor add_rms_norm_(
-    at::Tensor& residual,
-    const at::Tensor& delta,
-    const at::Tensor& gain,
-    double eps);
-
 // Rotary position embedding, in place, Hugging Face's half-split layout:
 // with a = x[.., :d/2], b = x[.., d/2:], angle by position,
 //   a' = a cos - b sin,  b' = b cos + a sin.

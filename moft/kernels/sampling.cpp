@@ -1,3 +1,4 @@
+// Draws each row on its own, on the CPU.
 #include "moft/kernels/sampling.h"
 
 #include <algorithm>
@@ -8,8 +9,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
-#include "moft/kernels/batched.h"
 #include "moft/kernels/parallel.h"
+#include "moft/kernels/sampling_aten.h"
 #include "moft/kernels/simd/table.h"
 
 namespace moft::kernels {
@@ -62,7 +63,6 @@ void check_rows(
 struct Pick {
   std::int64_t id;
   double log_prob;
-  double sampled_log_prob;
 };
 
 // One row, with weights w_i = exp((x_i - largest) / temperature).
@@ -117,7 +117,7 @@ class Row {
 
   Pick greedy() const {
     const auto* best = std::find(logits_, logits_ + vocabulary_, largest_);
-    return {best - logits_, -std::log(total_), 0.0};
+    return {best - logits_, -std::log(total_)};
   }
 
   // The first id whose cumulative weight exceeds uniform * total: first the
@@ -148,8 +148,7 @@ class Row {
       sum += weights[i];
       if (sum > mark) break;
     }
-    const double log_prob = log_weight(chosen) - std::log(total_);
-    return {chosen, log_prob, log_prob};
+    return {chosen, log_weight(chosen) - std::log(total_)};
   }
 
   bool before(std::int64_t a, std::int64_t b) const {
@@ -220,10 +219,7 @@ class Row {
       sum += weight(id);
       if (sum > uniform * kept) break;
     }
-    return {
-        chosen,
-        log_weight(chosen) - std::log(total_),
-        log_weight(chosen) - std::log(kept)};
+    return {chosen, log_weight(chosen) - std::log(total_)};
   }
 
   const float* logits_;
@@ -244,18 +240,14 @@ Samples sample_rows(
   const at::NoGradGuard no_grad;
   check_rows(logits, options, uniforms);
   if (!logits.device().is_cpu() && options.size() == 1 && logits.size(0) > 0 &&
-      can_sample_batched(options[0], logits.size(1))) {
-    return sample_rows_batched(logits, options[0], uniforms);
+      can_sample_aten(options[0], logits.size(1))) {
+    return sample_rows_aten(logits, options[0], uniforms);
   }
   const auto local = logits.to(at::kCPU, at::kFloat).contiguous();
   const auto rows = local.size(0), vocabulary = local.size(1);
-  Samples samples{
-      at::empty({rows}, at::kLong),
-      at::empty({rows}, at::kFloat),
-      at::empty({rows}, at::kFloat)};
+  Samples samples{at::empty({rows}, at::kLong), at::empty({rows}, at::kFloat)};
   auto* ids = samples.ids.mutable_data_ptr<std::int64_t>();
   auto* log_probs = samples.log_probs.mutable_data_ptr<float>();
-  auto* sampled = samples.sampled_log_probs.mutable_data_ptr<float>();
   const auto* values = local.const_data_ptr<float>();
   parallel_ranges(rows, 1, [&](auto begin, auto end) {
     for (auto row = begin; row < end; ++row) {
@@ -264,7 +256,6 @@ Samples sample_rows(
       const auto pick = one.pick(uniforms[row]);
       ids[row] = pick.id;
       log_probs[row] = static_cast<float>(pick.log_prob);
-      sampled[row] = static_cast<float>(pick.sampled_log_prob);
     }
   });
   return samples;

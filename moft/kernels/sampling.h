@@ -6,31 +6,16 @@
 // Truncation keeps, in this order, the top_k most probable tokens, then the
 // smallest set of the most probable ones whose probability reaches top_p; ties
 // go to the lower id; the kept tokens are renormalised. Another device than the
-// CPU picks on its own (batched.h) where nothing is truncated.
+// CPU draws all rows at once (sampling_aten.h) where nothing is truncated.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <span>
 
 #include <ATen/ATen.h>
 
+#include "moft/kernels/sample_options.h"
+
 namespace moft::kernels {
-
-struct SampleOptions {
-  double temperature = 1.0;                // > 0; logits are divided by it
-  std::optional<std::int64_t> top_k = {};  // none = all tokens
-  std::optional<double> top_p = {};        // in (0, 1]; none or 1 = all tokens
-  bool greedy = false;  // the most probable token, lowest id first
-};
-
-struct Samples {
-  at::Tensor ids;        // int64 [rows]
-  at::Tensor log_probs;  // float32 [rows]: tempered, untruncated policy
-  // float32 [rows]: under the truncated distribution actually sampled from
-  // (equal to log_probs without truncation, 0 when greedy).
-  at::Tensor sampled_log_probs;
-};
 
 // logits [rows, V]; -inf forbids a token. options: one for all rows or one per
 // row. uniforms: one per row, each in [0, 1). Results lie on the CPU.

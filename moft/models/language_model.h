@@ -47,46 +47,8 @@ struct ScoreBatch {
   std::shared_ptr<const PromptGraph> prompt_graph;
 };
 
-struct DecodeRow {
-  std::int64_t prompt = 0;    // index into DecodeBatch::prompts
-  std::int64_t steering = 0;  // index into DecodeBatch::steerings
-};
-
-struct DecodeBatch {
-  std::vector<TokenIds> prompts;
-  std::vector<Coefficients> steerings;  // distinct ones
-  std::vector<DecodeRow> rows;          // [B]
-  std::int64_t max_new_tokens = 1;
-  bool record_features = false;  // needs one steering per prompt
-  // Keeps the prompts' graph for scoring, where the family has one; needs one
-  // steering per prompt, and leaves to differentiate.
-  bool keep_graph = false;
-};
-
-// A batch being decoded. Rows are addressed by their place in DecodeBatch.
-class DecodeSession {
- public:
-  virtual ~DecodeSession() = default;
-
-  // Rows still in the batch, in rising order.
-  const std::vector<std::int64_t>& rows() const { return rows_; }
-  // Logits of the next token of each row in rows(): [rows, V].
-  const at::Tensor& logits() const { return logits_; }
-  // Feeds one token per row of rows(); new logits follow.
-  virtual void advance(const std::vector<std::int32_t>& tokens) = 0;
-  // Drops all rows but those at these places of rows() (rising).
-  virtual void keep(const std::vector<std::int64_t>& places) = 0;
-  // With record_features: complete once every row was dropped or advanced.
-  virtual std::shared_ptr<const Features> features() const = 0;
-  // With keep_graph, and null where a family keeps none.
-  virtual std::shared_ptr<const PromptGraph> prompt_graph() const {
-    return nullptr;
-  }
-
- protected:
-  std::vector<std::int64_t> rows_;
-  at::Tensor logits_;
-};
+class Decoder;
+struct DecoderLimits;
 
 class LanguageModel : public SequenceModel {
  public:
@@ -103,7 +65,9 @@ class LanguageModel : public SequenceModel {
   virtual at::Tensor logits(
       const at::Tensor& states, const RowSteering& steering) const;
 
-  virtual std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) = 0;
+  // A decoder of its own memory; the model must outlive it (decoder.h).
+  virtual std::unique_ptr<Decoder> open_decoder(
+      const DecoderLimits& limits) = 0;
 
   // Texts leave room for one more token in the context.
   at::Tensor token_states(

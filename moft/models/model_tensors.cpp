@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/tensor_type.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"

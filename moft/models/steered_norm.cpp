@@ -1,6 +1,6 @@
 #include "moft/models/steered_norm.h"
 
-#include "moft/conditioning/steered_linear.h"
+#include "moft/conditioning/steered_rows.h"
 #include "moft/kernels/layer_functions.h"
 
 namespace moft {

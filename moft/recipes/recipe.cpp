@@ -9,6 +9,7 @@
 #include "moft/core/files.h"
 #include "moft/core/paths.h"
 #include "moft/core/settings_tree.h"
+#include "moft/core/settings_yaml.h"
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
 #include "moft/recipes/key_hints.h"
@@ -66,10 +67,7 @@ void Recipe::check_knobs(const std::string& path) const {
   }
   if (sampled) {
     AlphaSampler(
-        training.kl_sampler,
-        KlRange(
-            conditioning.alpha_min.value_or(training.kl_strength),
-            conditioning.f_mix));
+        training.kl_sampler, kl_range(conditioning, training.kl_strength));
   }
   if (conditioning.steered_set != SteeredSet::kNone) return;
   if (!conditioning.prompt && objectives.size() > 1) {

@@ -49,9 +49,7 @@ class Histogram {
 
 std::string draws_table(const Recipe& recipe, std::int64_t steps) {
   const TrainingOptions& training = recipe.training;
-  const KlRange range(
-      recipe.conditioning.alpha_min.value_or(training.kl_strength),
-      recipe.conditioning.f_mix);
+  const KlRange range = kl_range(recipe.conditioning, training.kl_strength);
   const WeightingSampler weightings = make_weighting_sampler(
       recipe.weightings, recipe.objective_names(), "weightings");
   const bool sampled = training.kl_sampler != AlphaDistribution::kFixed;

@@ -50,7 +50,7 @@ PolicyDefinition definition_of(const Recipe& recipe) {
   }
   definition.conditioning = recipe.conditioning;
   definition.conditioning.alpha_min =
-      recipe.conditioning.alpha_min.value_or(recipe.training.kl_strength);
+      kl_range(recipe.conditioning, recipe.training.kl_strength).alpha_min();
   definition.kl_strength = recipe.training.kl_strength;
   definition.temperature = recipe.policy.temperature;
   definition.prompt_template = recipe.data.prompt_template;

@@ -8,6 +8,8 @@
 #include "moft/core/field_paths.h"
 #include "moft/core/fields.h"
 #include "moft/core/paths.h"
+#include "moft/core/settings_emit.h"
+#include "moft/core/settings_yaml.h"
 #include "moft/recipes/recipe.h"
 
 namespace moft {

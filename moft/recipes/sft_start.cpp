@@ -3,6 +3,7 @@
 
 #include "moft/generation/steered_policy.h"
 #include "moft/models/random/initialise.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 namespace moft {
 namespace {

@@ -53,8 +53,11 @@ OnEvaluate make_training_evaluation(
   options.max_new_tokens = recipe.training.max_new_tokens;
   options.texts = 0;
   return [&policy, &objectives, examples, prompt, options](std::int64_t) {
-    return metrics_of(
-        evaluate_policy(policy, objectives, examples, prompt, options));
+    policy.expect_steerings(evaluated_steerings(objectives.size(), options));
+    const Report report =
+        evaluate_policy(policy, objectives, examples, prompt, options);
+    policy.expect_steerings(1);
+    return metrics_of(report);
   };
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "moft/core/fields.h"
+#include "moft/core/pattern.h"
 #include "moft/rewards/reward.h"
 #include "moft/rewards/reward_kind.h"
 
@@ -25,24 +26,22 @@ struct RegexOptions {
   }
 };
 
-// 1 or 0. PCRE2's syntax with UTF-8 and Unicode classes; bytes that are no
+// 1 or 0. PCRE2's syntax with UTF-8 and Unicode classes; bytes that are not
 // UTF-8 match nothing. A match that explodes on an answer (PCRE2's match
 // limit) is a WorldError naming it.
 class RegexReward : public Reward {
  public:
   // Throws CallerError with the offset for a pattern that does not compile.
   RegexReward(std::string name, const RegexOptions& options);
-  ~RegexReward() override;
 
  protected:
   std::vector<double> compute(
       const RewardBatch& batch, RewardMemo& memo) const override;
 
  private:
-  struct Code;  // keeps PCRE2's macros out of the headers
   bool is_found(const std::string& text, std::size_t row) const;
 
-  std::unique_ptr<Code> code_;
+  Pattern pattern_;
   bool invert_;
 };
 

@@ -9,6 +9,7 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/rewards/reward_context.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {

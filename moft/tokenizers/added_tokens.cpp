@@ -1,3 +1,4 @@
+// Finds added tokens in text.
 #include "moft/tokenizers/added_tokens.h"
 
 #include <algorithm>

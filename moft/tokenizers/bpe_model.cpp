@@ -1,3 +1,4 @@
+// Byte-level BPE as a token model.
 #include "moft/tokenizers/bpe_model.h"
 
 #include "moft/tokenizers/unicode.h"
@@ -36,7 +37,7 @@ std::string BpeModel::decode(std::span<const TokenId> ids) const {
   std::string joined;
   for (const TokenId id : ids)
     joined += bytes(id);
-  return is_valid_utf8(joined) ? joined : replace_invalid_utf8(joined);
+  return is_utf8(joined) ? joined : replace_invalid_utf8(joined);
 }
 
 std::string BpeModel::bytes(TokenId id) const {

@@ -1,3 +1,4 @@
+// Merges bytes by rank.
 #include "moft/tokenizers/byte_bpe.h"
 
 #include <algorithm>

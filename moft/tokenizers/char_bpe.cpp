@@ -1,3 +1,4 @@
+// BPE on characters.
 #include "moft/tokenizers/char_bpe.h"
 
 #include "moft/tokenizers/token_decoder.h"

@@ -1,3 +1,4 @@
+// SentencePiece's table of characters.
 #include "moft/tokenizers/character_map.h"
 
 #include <cstring>
@@ -48,7 +49,7 @@ CharacterMap::CharacterMap(std::string_view bytes, const std::string& place)
   std::memcpy(units_.data(), bytes.data(), size);
   replacements_ = bytes.substr(size);
   if (replacements_.empty() || replacements_.back() != '\0' ||
-      !is_valid_utf8(replacements_)) {
+      !is_utf8(replacements_)) {
     damaged();
   }
   check();

@@ -1,3 +1,4 @@
+// The pre-tokenizers that GGUF files name.
 #include "moft/tokenizers/gguf_families.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SentencePiece vocabularies of GGUF files.
 #include "moft/tokenizers/gguf_spm.h"
 
 #include <algorithm>

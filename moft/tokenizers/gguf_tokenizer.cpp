@@ -1,4 +1,6 @@
 // A tokenizer from the `tokenizer.ggml.*` metadata of a GGUF file.
+#include "moft/tokenizers/gguf_tokenizer.h"
+
 #include "moft/core/errors.h"
 #include "moft/tokenizers/bpe_model.h"
 #include "moft/tokenizers/gguf_families.h"
@@ -53,7 +55,7 @@ void check_shape(const GgufTokenizerData& data) {
         data.token_types.size());
   }
   for (const auto& token : data.tokens) {
-    if (!is_valid_utf8(token)) {
+    if (!is_utf8(token)) {
       throw_caller_error(
           "{}: a token is not valid UTF-8 ('{}'); the file is damaged, "
           "download it again",

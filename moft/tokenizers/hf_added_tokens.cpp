@@ -1,5 +1,7 @@
 // Added tokens, which several files of a directory may name: the ids and flags
 // are those that transformers gives them.
+#include "moft/tokenizers/hf_added_tokens.h"
+
 #include <algorithm>
 #include <array>
 #include <unordered_map>
@@ -7,7 +9,6 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
-#include "moft/tokenizers/hf_parts.h"
 
 namespace moft {
 namespace {

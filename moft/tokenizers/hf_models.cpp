@@ -1,5 +1,7 @@
 // The model of a tokenizer.json: BPE on bytes or characters, WordPiece,
 // Unigram.
+#include "moft/tokenizers/hf_models.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,7 +10,7 @@
 #include "moft/core/errors.h"
 #include "moft/tokenizers/bpe_model.h"
 #include "moft/tokenizers/char_bpe.h"
-#include "moft/tokenizers/hf_parts.h"
+#include "moft/tokenizers/hf_steps.h"
 #include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/unigram.h"
 

@@ -1,7 +1,8 @@
 // Normaliser, pre-tokenizer and decoder of a tokenizer.json.
-#include <array>
 
-#include "moft/tokenizers/hf_parts.h"
+#include "moft/tokenizers/hf_steps.h"
+
+#include <array>
 
 namespace moft {
 namespace {
@@ -46,8 +47,8 @@ ReplaceStep read_replace(const JsonField& field) {
   const JsonField pattern = field.at("pattern");
   step.by = field.at("content").text();
   if (pattern.has("Regex")) {
-    step.regex =
-        std::make_shared<Regex>(pattern.at("Regex").text(), field.place());
+    step.regex = std::make_shared<const Pattern>(
+        make_regex(pattern.at("Regex").text(), field.place()));
   } else {
     step.what = pattern.at("String").text();
     if (step.what.empty()) pattern.refuse("is an empty pattern");

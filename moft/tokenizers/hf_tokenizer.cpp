@@ -1,7 +1,11 @@
 // A tokenizer from the tokenizer.json of a Hugging Face directory.
 
+#include "moft/tokenizers/hf_tokenizer.h"
+
 #include "moft/core/errors.h"
-#include "moft/tokenizers/hf_parts.h"
+#include "moft/tokenizers/hf_added_tokens.h"
+#include "moft/tokenizers/hf_models.h"
+#include "moft/tokenizers/hf_steps.h"
 #include "moft/tokenizers/sentence_piece.h"
 #include "moft/tokenizers/spm_model.h"
 #include "moft/tokenizers/tokenizer.h"

@@ -1,3 +1,4 @@
+// Fields of tokenizer files, with their places in errors.
 #include "moft/tokenizers/json_fields.h"
 
 #include <limits>

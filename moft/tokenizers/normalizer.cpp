@@ -1,3 +1,4 @@
+// Normalises text step by step.
 #include "moft/tokenizers/normalizer.h"
 
 namespace moft {
@@ -20,7 +21,7 @@ void apply_step(const ReplaceStep& step, std::string& text) {
     replace_in_text(text, step.what, step.by);
     return;
   }
-  RegexMatcher matcher(*step.regex);
+  PatternMatcher matcher(*step.regex);
   std::string result;
   std::size_t done = 0;
   for (std::size_t from = 0; from < text.size();) {

@@ -25,7 +25,7 @@ struct PrependStep {
 // Every occurrence of `what`, or every match of `regex`, becomes `by`.
 struct ReplaceStep {
   std::string what;
-  std::shared_ptr<const Regex> regex;  // none: `what`
+  std::shared_ptr<const Pattern> regex;  // none: `what`
   std::string by;
 };
 

@@ -1,3 +1,4 @@
+// Tokenizers on characters.
 #include "moft/tokenizers/piece_model.h"
 
 namespace moft {

@@ -1,3 +1,4 @@
+// From text to ids and back, step by step.
 #include "moft/tokenizers/pipeline.h"
 
 #include <unordered_set>
@@ -35,7 +36,7 @@ class PipelineTokenizer final : public Tokenizer {
       std::string_view text, const EncodeOptions& options) const override {
     std::vector<TokenId> ids;
     if (options.add_special) ids = parts_.prefix;
-    if (is_valid_utf8(text)) {
+    if (is_utf8(text)) {
       encode_text(text, options, ids);
     } else {
       encode_text(replace_invalid_utf8(text), options, ids);

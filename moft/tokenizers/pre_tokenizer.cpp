@@ -1,3 +1,4 @@
+// Cuts text into pieces.
 #include "moft/tokenizers/pre_tokenizer.h"
 
 #include "moft/tokenizers/unicode.h"
@@ -6,7 +7,7 @@ namespace moft {
 
 PreTokenizerStep regex_step(std::string_view pattern, std::string_view place) {
   PreTokenizerStep step;
-  step.regex = std::make_shared<const Regex>(pattern, place);
+  step.regex = std::make_shared<const Pattern>(make_regex(pattern, place));
   return step;
 }
 
@@ -14,7 +15,7 @@ PreTokenizerRun::PreTokenizerRun(const PreTokenizer& steps, PieceSink& sink)
     : steps_(steps), sink_(sink) {
   for (const auto& step : steps_) {
     matchers_.push_back(
-        step.regex ? std::make_unique<RegexMatcher>(*step.regex) : nullptr);
+        step.regex ? std::make_unique<PatternMatcher>(*step.regex) : nullptr);
   }
 }
 
@@ -97,7 +98,7 @@ void PreTokenizerRun::apply_metaspace(std::size_t step, std::string_view text) {
 
 void PreTokenizerRun::apply_regex(std::size_t step, std::string_view text) {
   const PreTokenizerStep& rule = steps_[step];
-  RegexMatcher& matcher = *matchers_[step];
+  PatternMatcher& matcher = *matchers_[step];
   std::size_t done = 0;
   for (std::size_t from = 0; from < text.size();) {
     const auto match = matcher.find(text, from);

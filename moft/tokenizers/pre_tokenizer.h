@@ -57,7 +57,7 @@ struct PreTokenizerStep {
   enum class Prefix { kFirst, kAlways, kNever };
 
   Kind kind = Kind::kRegex;
-  std::shared_ptr<const Regex> regex;
+  std::shared_ptr<const Pattern> regex;
   bool keep_matches = true;
   bool keep_gaps = true;
   Prefix prefix = Prefix::kAlways;  // of kMetaspace
@@ -94,7 +94,7 @@ class PreTokenizerRun {
 
   const PreTokenizer& steps_;
   PieceSink& sink_;
-  std::vector<std::unique_ptr<RegexMatcher>> matchers_;  // by step
+  std::vector<std::unique_ptr<PatternMatcher>> matchers_;  // by step
   const char* start_ = nullptr;  // of a text with nothing before it
 };
 

@@ -1,10 +1,7 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
+// Oniguruma's syntax as far as PCRE2 reads it alike.
 #include "moft/tokenizers/regex.h"
 
-#include <array>
-
 #include <fmt/format.h>
-#include <pcre2.h>
 
 #include "moft/core/errors.h"
 
@@ -13,6 +10,7 @@ namespace {
 
 // White_Space; PCRE2's own \s has one code point more (U+180E).
 constexpr std::string_view kSpace = R"(\p{Z}\x{9}-\x{d}\x{85})";
+constexpr std::size_t kLongestPattern = 10000;  // bytes
 
 class Translator {
  public:
@@ -94,102 +92,19 @@ class Translator {
 
 }  // namespace
 
-struct Regex::Code {
-  pcre2_code* code = nullptr;
-  bool jit = false;
-  std::string pattern;
-  ~Code() { pcre2_code_free(code); }
-};
-
-Regex::Regex(std::string_view pattern, std::string_view place)
-    : code_(std::make_unique<Code>()) {
-  if (pattern.size() > 10000) {
+Pattern make_regex(std::string_view pattern, std::string_view place) {
+  if (pattern.size() > kLongestPattern) {
     throw_caller_error(
         "{}: a pre-tokenizer's regular expression has {} bytes; the limit is "
-        "10000",
+        "{}",
         place,
-        pattern.size());
+        pattern.size(),
+        kLongestPattern);
   }
-  const std::string translated = Translator(pattern, place).run();
-  code_->pattern = std::string(pattern);
-  pcre2_compile_context* context = pcre2_compile_context_create(nullptr);
-  pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  code_->code = pcre2_compile(
-      reinterpret_cast<PCRE2_SPTR>(translated.data()),
-      translated.size(),
-      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
-      &error,
-      &offset,
-      context);
-  pcre2_compile_context_free(context);
-  if (code_->code == nullptr) {
-    std::array<PCRE2_UCHAR, 200> message{};
-    pcre2_get_error_message(error, message.data(), message.size());
-    throw_caller_error(
-        "{}: the pre-tokenizer's regular expression '{}' cannot be read ({}); "
-        "fix it or take another model",
-        place,
-        pattern,
-        reinterpret_cast<const char*>(message.data()));
-  }
-  code_->jit = pcre2_jit_compile(code_->code, PCRE2_JIT_COMPLETE) == 0;
-}
-
-Regex::~Regex() = default;
-Regex::Regex(Regex&&) noexcept = default;
-Regex& Regex::operator=(Regex&&) noexcept = default;
-
-struct RegexMatcher::State {
-  const Regex::Code* code;
-  pcre2_match_data* data;
-  ~State() { pcre2_match_data_free(data); }
-};
-
-RegexMatcher::RegexMatcher(const Regex& regex)
-    : state_(new State{regex.code_.get(), nullptr}) {
-  state_->data = pcre2_match_data_create(1, nullptr);
-  if (state_->data == nullptr) throw std::bad_alloc();
-}
-
-RegexMatcher::~RegexMatcher() = default;
-
-std::optional<Match> RegexMatcher::find(
-    std::string_view text, std::size_t from) {
-  const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  int result = PCRE2_ERROR_JIT_STACKLIMIT;
-  if (state_->code->jit) {
-    result = pcre2_jit_match(
-        state_->code->code,
-        subject,
-        text.size(),
-        from,
-        0,
-        state_->data,
-        nullptr);
-  }
-  if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
-    result = pcre2_match(
-        state_->code->code,
-        subject,
-        text.size(),
-        from,
-        PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-        state_->data,
-        nullptr);
-  }
-  if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
-  if (result < 0) {
-    throw_world_error(
-        "the pre-tokenizer's regular expression '{}' gave up (PCRE2 error {}) "
-        "on a text of {} bytes; use a tokenizer with a simpler expression",
-        state_->code->pattern,
-        result,
-        text.size());
-  }
-  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(state_->data);
-  return Match{offsets[0], offsets[1]};
+  return Pattern(
+      Translator(pattern, place).run(),
+      fmt::format("{}: the pre-tokenizer's regular expression", place),
+      {.multiline = true, .utf8_subjects = true});
 }
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// BPE by score, as SentencePiece does it.
 #include "moft/tokenizers/scored_bpe.h"
 
 #include <queue>

@@ -1,3 +1,4 @@
+// T5's tokenizer.
 #include "moft/tokenizers/sentence_piece.h"
 
 #include <unordered_set>
@@ -8,7 +9,8 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/tokenizers/added_tokens.h"
-#include "moft/tokenizers/hf_parts.h"
+#include "moft/tokenizers/hf_added_tokens.h"
+#include "moft/tokenizers/pre_tokenizer.h"
 #include "moft/tokenizers/spiece_file.h"
 #include "moft/tokenizers/unicode.h"
 #include "moft/tokenizers/vocabulary.h"
@@ -62,7 +64,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::vector<TokenId> encode(
       std::string_view text, const EncodeOptions& options) const override {
     std::vector<TokenId> ids;
-    if (is_valid_utf8(text)) {
+    if (is_utf8(text)) {
       encode_text(text, options.parse_special, ids);
     } else {
       encode_text(replace_invalid_utf8(text), options.parse_special, ids);

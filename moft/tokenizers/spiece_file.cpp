@@ -1,3 +1,4 @@
+// Reads and checks SentencePiece model files.
 #include "moft/tokenizers/spiece_file.h"
 
 #include <bit>
@@ -118,7 +119,7 @@ Piece read_piece(
       piece.kind = static_cast<PieceKind>(field.value);
     }
   }
-  const bool readable = !piece.text.empty() && is_valid_utf8(piece.text) &&
+  const bool readable = !piece.text.empty() && is_utf8(piece.text) &&
                         piece.text.find('\0') == std::string::npos;
   if (!readable) refuse(place, "a piece is empty or no text");
   return piece;

@@ -1,3 +1,4 @@
+// Llama's tokenizer.model.
 #include "moft/tokenizers/spm_model.h"
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include "moft/core/log.h"
 #include "moft/tokenizers/char_bpe.h"
 #include "moft/tokenizers/gguf_spm.h"
-#include "moft/tokenizers/hf_parts.h"
+#include "moft/tokenizers/hf_added_tokens.h"
 #include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/spiece_file.h"
 #include "moft/tokenizers/unigram.h"

@@ -1,3 +1,4 @@
+// From written tokens back to text.
 #include "moft/tokenizers/token_decoder.h"
 
 #include <fmt/format.h>
@@ -21,7 +22,7 @@ void decode_bytes(std::vector<std::string>& tokens) {
   std::string run;
   const auto end_run = [&] {
     if (run.empty()) return;
-    if (is_valid_utf8(run)) {
+    if (is_utf8(run)) {
       result.push_back(run);
     } else {
       result.insert(result.end(), run.size(), "\ufffd");

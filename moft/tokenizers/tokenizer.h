@@ -5,15 +5,11 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "moft/core/tokenizer_data.h"
 
 namespace moft {
 
@@ -53,13 +49,5 @@ class Tokenizer {
   // none: completions go on where the prompt stops.
   virtual std::optional<TokenId> prompt_end() const { return std::nullopt; }
 };
-
-// Reads the tokenizer of a Hugging Face directory: T5's spiece.model where
-// there is one, else tokenizer.json, else tokenizer.model; and beside them
-// tokenizer_config.json, special_tokens_map.json and added_tokens.json. Throws
-// CallerError for what is not supported.
-std::unique_ptr<Tokenizer> load_tokenizer(
-    const std::filesystem::path& directory);
-std::unique_ptr<Tokenizer> make_tokenizer(const GgufTokenizerData& data);
 
 }  // namespace moft

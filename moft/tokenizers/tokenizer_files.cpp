@@ -1,3 +1,4 @@
+// The files that make a tokenizer.
 #include "moft/tokenizers/tokenizer_files.h"
 
 #include <algorithm>

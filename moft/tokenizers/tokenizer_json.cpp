@@ -1,3 +1,4 @@
+// Writes tokenizer.json from GGUF metadata.
 #include "moft/tokenizers/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>

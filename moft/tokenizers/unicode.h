@@ -1,47 +1,17 @@
-// The little Unicode that tokenizers need: checked UTF-8, normal forms and a
-// few classes of code points.
+// The little Unicode that tokenizers need: normal forms and a few classes of
+// code points. UTF-8 itself is in core/utf8.h.
 //
 // Functions that take `text` as code points REQUIRE valid UTF-8; make it valid
 // with replace_invalid_utf8 first. Linear time but for sorting runs of
 // combining marks (n log n). Thread safety: pure functions.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "moft/core/utf8.h"
+
 namespace moft {
-
-struct CodePoint {
-  char32_t value;
-  std::size_t length;  // bytes
-};
-
-// The code point that starts at text[at]. REQUIRES at < text.size().
-inline CodePoint code_point_at(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return static_cast<char32_t>(static_cast<unsigned char>(text[at + i]));
-  };
-  const char32_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  if (lead < 0xe0) return {((lead & 0x1f) << 6) | (byte(1) & 0x3f), 2};
-  if (lead < 0xf0) {
-    return {
-        ((lead & 0x0f) << 12) | ((byte(1) & 0x3f) << 6) | (byte(2) & 0x3f), 3};
-  }
-  return {
-      ((lead & 0x07) << 18) | ((byte(1) & 0x3f) << 12) |
-          ((byte(2) & 0x3f) << 6) | (byte(3) & 0x3f),
-      4};
-}
-
-void append_utf8(std::string& text, char32_t value);
-
-bool is_valid_utf8(std::string_view text);
-
-// Every maximal ill-formed part becomes one U+FFFD (Unicode 15, section 3.9,
-// table 3-8), as in Python's errors="replace" and Rust's from_utf8_lossy.
-std::string replace_invalid_utf8(std::string_view text);
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 

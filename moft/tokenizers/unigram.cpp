@@ -1,3 +1,4 @@
+// The best cut by scores.
 #include "moft/tokenizers/unigram.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tokens by id and by text.
 #include "moft/tokenizers/vocabulary.h"
 
 #include <algorithm>

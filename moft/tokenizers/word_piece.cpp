@@ -1,3 +1,4 @@
+// BERT's tokenizer.
 #include "moft/tokenizers/word_piece.h"
 
 #include <algorithm>

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"

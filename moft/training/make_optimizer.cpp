@@ -17,12 +17,7 @@ AdamWOptions adamw_of(const OptimizerOptions& options) {
 }
 
 AdafactorOptions adafactor_of(const OptimizerOptions& options) {
-  const AdafactorSettings& settings = options.adafactor;
-  AdafactorOptions adafactor;
-  adafactor.decay_rate = settings.decay_rate;
-  adafactor.clipping_threshold = settings.clipping_threshold;
-  adafactor.multiply_by_parameter_scale = settings.multiply_by_parameter_scale;
-  adafactor.min_dim_size_to_factor = settings.min_dim_size_to_factor;
+  AdafactorOptions adafactor = options.adafactor;
   adafactor.dense = options.zero_coefficient == ZeroCoefficient::kDense;
   return adafactor;
 }
@@ -41,7 +36,7 @@ std::unique_ptr<Optimizer> make_optimizer(
 LearningRateSchedule make_schedule(
     double learning_rate, const ScheduleOptions& options, std::int64_t steps) {
   LearningRateSchedule schedule;
-  schedule.shape = parse_schedule_shape(enum_name(options.kind));
+  schedule.shape = options.kind;
   schedule.learning_rate = learning_rate;
   schedule.warmup_steps = options.warmup_steps;
   schedule.total_steps = steps;

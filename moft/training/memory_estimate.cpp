@@ -109,10 +109,8 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   // k and v, and the feed-forward layer's inner states.
   const std::int64_t kept = 6 * s.width + 2 * s.query_width + 2 * s.key_width +
                             (s.gated ? 3 : 2) * s.feed_forward;
-  const std::int64_t tree = n + samples * fresh;
   const bool direct = differentiates_kl(training.kl_estimator);
   estimate.scoring = features + tokens * s.layers * kept * kFloat +
-                     part_prompts * tree * tree * kFloat +
                      (direct ? 8 : 3) * part_rows * fresh * logits;
 }
 

@@ -20,8 +20,7 @@
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
 //               each, and its packed halves, 8 P
 //   rollout     keys and values of every row, logits of every row
-//   scoring     activations that the gradient needs, the mask between the
-//               tokens of a prompt's tree, logits
+//   scoring     activations that the gradient needs, logits
 //
 // Thread safety: pure functions.
 #pragma once

@@ -174,7 +174,10 @@ void OnlineTrainer::roll_out(StepBatch& batch, StepTimes& times) {
          static_cast<std::uint32_t>(r)});
   }
   request.keep_graph = batch.one_part;
+  // Scoring works on one steering at a time.
+  policy.expect_steerings(steerings_per_step(options_));
   Generations generations = generate(policy.model(), request, options);
+  policy.expect_steerings(1);
   batch.rows = std::move(generations.rows);
   batch.prompt_graph = std::move(generations.prompt_graph);
   batch.features = std::move(generations.features);

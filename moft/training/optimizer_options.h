@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "moft/algorithms/adafactor_options.h"
+#include "moft/algorithms/choices.h"
 #include "moft/core/fields.h"
 
 namespace moft {
@@ -25,35 +27,6 @@ constexpr auto enum_names(OptimizerKind) {
   }};
 }
 
-// T5X's defaults.
-struct AdafactorSettings {
-  double decay_rate = 0.8;
-  std::optional<double> clipping_threshold = 1.0;
-  bool multiply_by_parameter_scale = true;
-  std::int64_t min_dim_size_to_factor = 128;
-
-  template <class V>
-  void fields(V& v) {
-    v("decay_rate",
-      decay_rate,
-      Help{"step t keeps 1 - t^-decay_rate of the running mean square"},
-      above(0));
-    v("clipping_threshold",
-      clipping_threshold,
-      Help{"largest root mean square of a parameter's update before the "
-           "learning rate; null: not clipped"},
-      above(0));
-    v("multiply_by_parameter_scale",
-      multiply_by_parameter_scale,
-      Help{"the step is in units of the parameter's root mean square"});
-    v("min_dim_size_to_factor",
-      min_dim_size_to_factor,
-      Help{"factor the second moment (per row and per column) of matrices "
-           "whose two dimensions are both at least this"},
-      at_least(1));
-  }
-};
-
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kAdamW;
   double learning_rate = 5e-4;
@@ -61,7 +34,7 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.0;
   ZeroCoefficient zero_coefficient = ZeroCoefficient::kSkip;
-  AdafactorSettings adafactor;
+  AdafactorOptions adafactor;
 
   template <class V>
   void fields(V& v) {
@@ -90,17 +63,8 @@ struct OptimizerOptions {
   }
 };
 
-enum class ScheduleKind { kConstant, kLinear, kCosine };
-constexpr auto enum_names(ScheduleKind) {
-  return EnumNames<ScheduleKind, 3>{{
-      {ScheduleKind::kConstant, "constant"},
-      {ScheduleKind::kLinear, "linear"},
-      {ScheduleKind::kCosine, "cosine"},
-  }};
-}
-
 struct ScheduleOptions {
-  ScheduleKind kind = ScheduleKind::kConstant;
+  ScheduleShape kind = ScheduleShape::kConstant;
   std::int64_t warmup_steps = 0;
   double final_fraction = 0.0;
 

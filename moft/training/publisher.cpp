@@ -1,6 +1,7 @@
 // Writing the product of a run.
 #include "moft/training/publisher.h"
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/log.h"

@@ -56,7 +56,7 @@ RunPlace Run::place() const {
       options_.section,
       options_.memory_cure,
       store_.newest(),
-      options_.schedule == ScheduleKind::kConstant};
+      options_.schedule == ScheduleShape::kConstant};
 }
 
 fs::path Run::product() const {

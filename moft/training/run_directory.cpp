@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
@@ -180,8 +181,7 @@ std::vector<fs::path> things_in_the_way(
   for (const fs::path& path : list_checkpoints(directory)) {
     const bool own =
         is_run && (is_checkpoint(path) || has_lost_its_state(path));
-    if (!own)
-      found.push_back(fs::path("checkpoints") / path.filename());
+    if (!own) found.push_back(fs::path("checkpoints") / path.filename());
   }
   return found;
 }

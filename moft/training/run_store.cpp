@@ -1,7 +1,7 @@
 // A run's directory while it trains.
 #include "moft/training/run_store.h"
 
-#include "moft/core/files.h"
+#include "moft/core/atomic_files.h"
 #include "moft/training/run_directory.h"
 
 namespace moft {

@@ -209,9 +209,9 @@ void OnlineTrainer::score_reference(
     const StepPart& part, PartScores& scores) const {
   at::NoGradGuard no_gradient;
   LanguageModel& model = inputs_.policy->model();
-  const auto objectives = static_cast<std::int64_t>(inputs_.objectives->size());
   const at::Tensor logits = model.completion_logits(
-      part.reference_score, RowSteering::reference(objectives));
+      part.reference_score,
+      RowSteering::uniform(Coefficients::frozen_reference()));
   scores.reference_log_probs = kernels::selected_log_probs(
       logits,
       long_tensor(part.targets).to(logits.device()),
@@ -311,11 +311,9 @@ void OnlineTrainer::set_advantages(StepBatch& batch) const {
     baseline = value_baseline(
         values_by_row(batch), weights, alphas, options_.value.scale);
   }
-  const auto kind =
-      parse_normalisation(enum_name(options_.advantage_normalisation));
   const NormalisedAdvantages result = make_advantages(
       {trained, baseline, groups, options_.baseline == Baseline::kLeaveOneOut},
-      kind);
+      options_.advantage_normalisation);
   batch.reward =
       to_doubles(regularised_reward(scalar, doubles(batch.log_ratio), alphas));
   batch.trained_reward = to_doubles(trained);

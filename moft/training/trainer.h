@@ -89,7 +89,7 @@ struct RunOptions {
   std::string section;           // of the recipe, for messages: "training"
   const char* memory_cure = "";  // what to change when memory runs out
   std::int64_t steps = 0;        // of the whole run
-  ScheduleKind schedule = ScheduleKind::kConstant;
+  ScheduleShape schedule = ScheduleShape::kConstant;
   CheckpointOptions checkpoint;
   GuardOptions guards;  // only metrics that the steps have are guarded
   std::optional<std::int64_t> evaluate_every;  // none: not between steps

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "moft/algorithms/choices.h"
 #include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
 #include "moft/training/update_options.h"
@@ -40,15 +41,6 @@ constexpr auto enum_names(KlEstimator) {
       {KlEstimator::kSequenceK2, "sequence_k2"},
       {KlEstimator::kSequenceK3, "sequence_k3"},
       {KlEstimator::kNone, "none"},
-  }};
-}
-
-enum class AdvantageNormalisation { kNone, kBatch, kGroup };
-constexpr auto enum_names(AdvantageNormalisation) {
-  return EnumNames<AdvantageNormalisation, 3>{{
-      {AdvantageNormalisation::kNone, "none"},
-      {AdvantageNormalisation::kBatch, "batch"},
-      {AdvantageNormalisation::kGroup, "group"},
   }};
 }
 
@@ -218,6 +210,9 @@ struct TrainingOptions : UpdateOptions {
 
   void check(const std::string& path) const;
 };
+
+// The most distinct steerings that a step's rollout can hold.
+std::int64_t steerings_per_step(const TrainingOptions& options);
 
 // The penalty at a step, which counts from 0:
 // missing_eos_penalty min(1, (step + 1) / warm-up steps).

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "moft/algorithms/value_scale.h"
+#include "moft/algorithms/choices.h"
 #include "moft/core/fields.h"
 #include "moft/training/optimizer_options.h"
 
@@ -16,13 +16,6 @@ constexpr auto enum_names(ValueTarget) {
   return EnumNames<ValueTarget, 2>{{
       {ValueTarget::kObjectives, "objectives"},
       {ValueTarget::kReward, "reward"},
-  }};
-}
-
-constexpr auto enum_names(ValueScale) {
-  return EnumNames<ValueScale, 2>{{
-      {ValueScale::kReward, "reward"},
-      {ValueScale::kLiteral, "literal"},
   }};
 }
 
@@ -41,7 +34,7 @@ struct ValueOptions {
   ValuePrompt prompt = ValuePrompt::kPlain;
   double learning_rate = 1e-4;
   std::int64_t warmup_steps = 0;
-  AdafactorSettings adafactor;
+  AdafactorOptions adafactor;
 
   template <class V>
   void fields(V& v) {

@@ -1,3 +1,4 @@
+// Weightings that cover the simplex.
 #include "moft/weightings/grid.h"
 
 #include <utility>

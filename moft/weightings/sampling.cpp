@@ -1,3 +1,4 @@
+// Draws weightings and KL strengths.
 #include "moft/weightings/sampling.h"
 
 #include <algorithm>

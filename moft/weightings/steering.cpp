@@ -1,3 +1,4 @@
+// KL strengths, mixing amounts and coefficients.
 #include "moft/weightings/steering.h"
 
 #include <algorithm>
@@ -5,16 +6,6 @@
 #include "moft/core/errors.h"
 
 namespace moft {
-
-FMix parse_f_mix(std::string_view name) {
-  if (name == "softmdp") return FMix::kSoftmdp;
-  if (name == "linear") return FMix::kLinear;
-  throw_caller_error("f_mix is '{}'; choose softmdp or linear", name);
-}
-
-std::string f_mix_name(FMix f_mix) {
-  return f_mix == FMix::kSoftmdp ? "softmdp" : "linear";
-}
 
 KlRange::KlRange(double alpha_min, FMix f_mix)
     : alpha_min_(alpha_min), f_mix_(f_mix) {
@@ -72,8 +63,9 @@ Coefficients::Coefficients(double beta, const Weighting& w) {
   }
 }
 
-Coefficients Coefficients::frozen_reference(std::size_t copies) {
-  Coefficients coefficients(1.0, Weighting::uniform(copies));
+Coefficients Coefficients::frozen_reference() {
+  Coefficients coefficients;
+  coefficients.values_ = {1.0};
   coefficients.frozen_reference_ = true;
   return coefficients;
 }

@@ -12,10 +12,10 @@
 
 #include <compare>
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "moft/core/field_attributes.h"
 #include "moft/weightings/weighting.h"
 
 namespace moft {
@@ -25,9 +25,12 @@ namespace moft {
 //             exact one for optimal policies. 0 at alpha_min, 1 at 1.
 //   kLinear:  alpha, appendix C.1; mixes the reference in at alpha_min too.
 enum class FMix { kSoftmdp, kLinear };
-
-FMix parse_f_mix(std::string_view name);  // "softmdp", "linear"
-std::string f_mix_name(FMix f_mix);
+constexpr auto enum_names(FMix) {
+  return EnumNames<FMix, 2>{{
+      {FMix::kSoftmdp, "softmdp"},
+      {FMix::kLinear, "linear"},
+  }};
+}
 
 // The KL strengths that a policy answers to: [alpha_min, 1].
 class KlRange {
@@ -72,15 +75,18 @@ class Coefficients {
  public:
   Coefficients() = default;
   Coefficients(double beta, const Weighting& w);
-  // c = (1, 0, .., 0), and parameters outside S as the reference has them. (A
-  // steering with beta 1 has the same c, but the policy's shared parameters.)
-  static Coefficients frozen_reference(std::size_t copies);
+  // The frozen reference, of any number of copies: c = (1, 0, .., 0), and
+  // parameters outside S as the reference has them. (A steering with beta 1 has
+  // the same c, but the policy's shared parameters.)
+  static Coefficients frozen_reference();
 
   bool is_frozen_reference() const { return frozen_reference_; }
   std::size_t copies() const { return values_.size() - 1; }
   double reference() const { return values_[0]; }
-  double copy(std::size_t i) const { return values_[i + 1]; }
-  // (c_0, c_1, .., c_m)
+  double copy(std::size_t i) const {
+    return frozen_reference_ ? 0.0 : values_[i + 1];
+  }
+  // (c_0, c_1, .., c_m); of the frozen reference c_0 alone.
   const std::vector<double>& values() const { return values_; }
 
   bool operator==(const Coefficients&) const = default;

@@ -1,3 +1,4 @@
+// Weightings: checked, parsed, written.
 #include "moft/weightings/weighting.h"
 
 #include <algorithm>
@@ -86,14 +87,6 @@ Weighting Weighting::uniform(std::size_t objectives) {
       std::vector<double>(objectives, 1.0 / static_cast<double>(objectives)));
 }
 
-bool Weighting::is_corner() const {
-  return std::find(values_.begin(), values_.end(), 1.0) != values_.end();
-}
-
-double Weighting::dot(const std::vector<double>& x) const {
-  return std::inner_product(values_.begin(), values_.end(), x.begin(), 0.0);
-}
-
 Weighting weighting_from_map(
     const std::map<std::string, double>& weights,
     const std::vector<std::string>& names,
@@ -150,7 +143,9 @@ Weighting parse_weighting(
     }
     if (!weights.emplace(name, *value).second) {
       throw_caller_error(
-          "{}: objective {} is given twice; give it once", place, quote_text(name));
+          "{}: objective {} is given twice; give it once",
+          place,
+          quote_text(name));
     }
   }
   return weighting_from_map(weights, names, place);

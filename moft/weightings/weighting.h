@@ -38,11 +38,6 @@ class Weighting {
   std::size_t size() const { return values_.size(); }
   double operator[](std::size_t objective) const { return values_[objective]; }
   const std::vector<double>& values() const { return values_; }
-  // The objective that carries everything (weight exactly 1), if one does.
-  bool is_corner() const;
-
-  // sum_i w_i x_i. REQUIRES x.size() == size().
-  double dot(const std::vector<double>& x) const;
 
   bool operator==(const Weighting&) const = default;
   auto operator<=>(const Weighting&) const = default;

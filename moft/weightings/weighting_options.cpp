@@ -1,3 +1,4 @@
+// Samplers of weightings, as recipes describe them.
 #include "moft/weightings/weighting_options.h"
 
 #include "moft/core/errors.h"

@@ -21,6 +21,22 @@ at::Tensor labels(const std::vector<std::int64_t>& values) {
   return at::tensor(values, at::kLong);
 }
 
+// `advantages` as the rewards of an update without a baseline.
+NormalisedAdvantages normalise_with_divisor(
+    const at::Tensor& advantages,
+    AdvantageNormalisation normalisation,
+    const at::Tensor& groups = {}) {
+  return make_advantages(
+      {advantages, at::zeros_like(advantages), groups}, normalisation);
+}
+
+at::Tensor normalise_advantages(
+    const at::Tensor& advantages,
+    AdvantageNormalisation normalisation,
+    const at::Tensor& groups = {}) {
+  return normalise_with_divisor(advantages, normalisation, groups).advantages;
+}
+
 void expect_near(const at::Tensor& a, const at::Tensor& b, double tolerance) {
   ASSERT_EQ(a.sizes(), b.sizes());
   EXPECT_LE((a - b).abs().max().item<double>(), tolerance) << a << b;
@@ -48,7 +64,7 @@ TEST(Advantages, EqualTheReferenceBatch) {
   const at::Tensor l = vector("logratio");
   const at::Tensor literal = regularised_reward(rewards, l, alpha) - values;
   const at::Tensor scaled = regularised_reward(rewards - values, l, alpha);
-  const auto batch = Normalisation::kBatch;
+  const auto batch = AdvantageNormalisation::kBatch;
   expect_near(literal, vector("A_literal"), 1e-15);
   expect_near(scaled, vector("A_scaled"), 1e-15);
   expect_near(
@@ -85,20 +101,21 @@ TEST(RegularisedReward, EndsOfTheKlStrength) {
 TEST(Normalise, MeanZeroDeviationOnePerBatchAndPerGroup) {
   const at::Tensor a = row({1, 5, -2, 0.5, 30, 10});
   const at::Tensor groups = labels({7, -1, 7, -1, 7, -1});
-  const at::Tensor batch = normalise_advantages(a, Normalisation::kBatch);
+  const at::Tensor batch =
+      normalise_advantages(a, AdvantageNormalisation::kBatch);
   EXPECT_NEAR(batch.mean().item<double>(), 0.0, 1e-15);
   EXPECT_NEAR(batch.square().mean().item<double>(), 1.0, 1e-8);
   const at::Tensor by_group =
-      normalise_advantages(a, Normalisation::kGroup, groups);
+      normalise_advantages(a, AdvantageNormalisation::kGroup, groups);
   for (const std::int64_t label : {7, -1}) {
     const at::Tensor own = by_group.masked_select(groups.eq(label));
     EXPECT_NEAR(own.mean().item<double>(), 0.0, 1e-15);
     EXPECT_NEAR(own.square().mean().item<double>(), 1.0, 1e-8);
   }
-  expect_near(normalise_advantages(a, Normalisation::kNone), a, 0.0);
+  expect_near(normalise_advantages(a, AdvantageNormalisation::kNone), a, 0.0);
   // Two rows are -1 and 1 whatever they were.
   expect_near(
-      normalise_advantages(row({3, 9}), Normalisation::kBatch),
+      normalise_advantages(row({3, 9}), AdvantageNormalisation::kBatch),
       row({-1, 1}),
       1e-8);
 }
@@ -107,13 +124,13 @@ TEST(Normalise, ConstantBatchesAreExactlyZero) {
   for (const double value : {0.0, 0.1, 1.0 / 3.0, -1e9, 1e-12}) {
     const at::Tensor same = at::full({7}, value, at::kDouble);
     expect_near(
-        normalise_advantages(same, Normalisation::kBatch),
+        normalise_advantages(same, AdvantageNormalisation::kBatch),
         at::zeros({7}, at::kDouble),
         0.0);
   }
   const at::Tensor groups = labels({1, 1, 1, 2, 2, 3});
   const at::Tensor mixed = normalise_advantages(
-      row({0.1, 0.1, 0.1, 4, 6, 5}), Normalisation::kGroup, groups);
+      row({0.1, 0.1, 0.1, 4, 6, 5}), AdvantageNormalisation::kGroup, groups);
   expect_near(mixed, row({0, 0, 0, -1, 1, 0}), 1e-8);
   EXPECT_EQ(mixed[0].item<double>(), 0.0);
   EXPECT_EQ(mixed[5].item<double>(), 0.0);
@@ -122,17 +139,20 @@ TEST(Normalise, ConstantBatchesAreExactlyZero) {
 TEST(Normalise, TellsWhatItDividedBy) {
   const at::Tensor a = row({1, 3, 7, 7, 2, 4});
   const at::Tensor groups = labels({0, 0, 1, 1, 2, 2});
-  const auto none = normalise_with_divisor(a, Normalisation::kNone);
+  const auto none = normalise_with_divisor(a, AdvantageNormalisation::kNone);
   expect_near(none.divisor, at::ones({6}, at::kDouble), 0.0);
-  const auto group = normalise_with_divisor(a, Normalisation::kGroup, groups);
+  const auto group =
+      normalise_with_divisor(a, AdvantageNormalisation::kGroup, groups);
   EXPECT_EQ(group.divisor[2].item<double>(), 1.0);
   EXPECT_NEAR(group.divisor[0].item<double>(), 1.0, 1e-7);
-  const auto batch = normalise_with_divisor(a, Normalisation::kBatch);
+  const auto batch = normalise_with_divisor(a, AdvantageNormalisation::kBatch);
   expect_near(batch.advantages * batch.divisor, a - a.mean(), 1e-14);
 }
 
-constexpr Normalisation kAll[] = {
-    Normalisation::kNone, Normalisation::kBatch, Normalisation::kGroup};
+constexpr AdvantageNormalisation kAll[] = {
+    AdvantageNormalisation::kNone,
+    AdvantageNormalisation::kBatch,
+    AdvantageNormalisation::kGroup};
 
 // Leaving one of seven equal numbers out does not give that number again to
 // the last bit, and a deviation of 1e-17 must not be divided by.
@@ -143,7 +163,7 @@ TEST(MakeAdvantages, RewardsThatTieGiveExactlyZeroWhateverTheBaselineLeaves) {
                             1e-10 * reward * at::arange(7, at::kDouble) / 6;
     const at::Tensor left_out = leave_one_out_baseline(near, groups);
     const at::Tensor values = at::full({7}, 0.4, at::kDouble);
-    for (const Normalisation kind : kAll) {
+    for (const AdvantageNormalisation kind : kAll) {
       for (const auto& result :
            {make_advantages({near, left_out, groups, true}, kind),
             make_advantages({near, values, groups, false}, kind)}) {
@@ -160,7 +180,7 @@ TEST(MakeAdvantages, GroupsThatTieAtDifferentRewards) {
   const at::Tensor rewards = row({0.3, 0.3, 0.3, 0.7, 0.7, 0.7});
   const at::Tensor groups = labels({0, 0, 0, 1, 1, 1});
   const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
-  for (const Normalisation kind : kAll) {
+  for (const AdvantageNormalisation kind : kAll) {
     const auto result =
         make_advantages({rewards, left_out, groups, true}, kind);
     expect_near(result.advantages, at::zeros({6}, at::kDouble), 0.0);
@@ -168,8 +188,8 @@ TEST(MakeAdvantages, GroupsThatTieAtDifferentRewards) {
   }
   // The mean of all is no group's own: the rows differ.
   const at::Tensor mean = batch_mean_baseline(rewards);
-  const auto batch =
-      make_advantages({rewards, mean, groups, false}, Normalisation::kBatch);
+  const auto batch = make_advantages(
+      {rewards, mean, groups, false}, AdvantageNormalisation::kBatch);
   expect_near(batch.advantages, row({-1, -1, -1, 1, 1, 1}), 1e-6);
   expect_near(batch.divisor, at::full({6}, 0.2, at::kDouble), 1e-7);
 }
@@ -178,11 +198,11 @@ TEST(MakeAdvantages, ATiedGroupLeavesTheOthersAlone) {
   const at::Tensor rewards = row({0.1, 0.1, 0.1, 0, 1, 0});
   const at::Tensor groups = labels({0, 0, 0, 1, 1, 1});
   const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
-  const auto none =
-      make_advantages({rewards, left_out, groups, true}, Normalisation::kNone);
+  const auto none = make_advantages(
+      {rewards, left_out, groups, true}, AdvantageNormalisation::kNone);
   expect_near(none.advantages, row({0, 0, 0, -0.5, 1, -0.5}), 0.0);
-  const auto group =
-      make_advantages({rewards, left_out, groups, true}, Normalisation::kGroup);
+  const auto group = make_advantages(
+      {rewards, left_out, groups, true}, AdvantageNormalisation::kGroup);
   EXPECT_EQ(group.divisor[0].item<double>(), 1.0);
   EXPECT_NEAR(group.divisor[3].item<double>(), std::sqrt(0.5), 1e-7);
 }
@@ -191,8 +211,8 @@ TEST(MakeAdvantages, NothingIsDividedByLessThanTheFloor) {
   const at::Tensor rewards = row({0.5, 0.5 + 1e-6, 0.5, 0.5 - 1e-6});
   const at::Tensor groups = labels({0, 0, 0, 0});
   const at::Tensor left_out = leave_one_out_baseline(rewards, groups);
-  for (const Normalisation kind :
-       {Normalisation::kBatch, Normalisation::kGroup}) {
+  for (const AdvantageNormalisation kind :
+       {AdvantageNormalisation::kBatch, AdvantageNormalisation::kGroup}) {
     const auto result =
         make_advantages({rewards, left_out, groups, true}, kind);
     expect_near(result.divisor, at::full({4}, kLeastDivisor, at::kDouble), 0.0);
@@ -203,7 +223,7 @@ TEST(MakeAdvantages, NothingIsDividedByLessThanTheFloor) {
 TEST(MakeAdvantages, OneRowAloneIsNoTieWithoutNormalisation) {
   const at::Tensor one = labels({0});
   const auto result = make_advantages(
-      {row({0.75}), row({0.5}), one, false}, Normalisation::kNone);
+      {row({0.75}), row({0.5}), one, false}, AdvantageNormalisation::kNone);
   EXPECT_EQ(result.advantages[0].item<double>(), 0.25);
 }
 
@@ -214,7 +234,7 @@ TEST(MakeAdvantages, ARewardThatIsNoNumberStopsTheRun) {
     EXPECT_THROW(
         make_advantages(
             {row({1, 1, bad}), row({1, 1, 1}), labels({0, 0, 0}), false},
-            Normalisation::kBatch),
+            AdvantageNormalisation::kBatch),
         WorldError);
   }
 }
@@ -227,15 +247,11 @@ TEST(ShareOfTies, CountsGroupsOfTwoAndMore) {
 }
 
 TEST(Normalise, RefusesUnfitInput) {
-  const auto group = Normalisation::kGroup;
+  const auto group = AdvantageNormalisation::kGroup;
   EXPECT_THROW(normalise_advantages(row({}), group), CallerError);
   EXPECT_THROW(normalise_advantages(row({1, 2}), group), CallerError);
   EXPECT_THROW(
       normalise_advantages(row({1, 2}), group, labels({1})), CallerError);
-  EXPECT_THROW(parse_normalisation("row"), CallerError);
-  for (const char* name : {"none", "batch", "group"}) {
-    EXPECT_EQ(normalisation_name(parse_normalisation(name)), name);
-  }
 }
 
 TEST(LeaveOneOut, HandWorkedGroups) {

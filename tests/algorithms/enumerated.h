@@ -14,7 +14,6 @@
 #include "moft/algorithms/kl_estimators.h"
 #include "moft/algorithms/reinforce.h"
 #include "moft/algorithms/rewards.h"
-#include "moft/algorithms/token_sums.h"
 
 namespace moft::test {
 
@@ -28,6 +27,25 @@ inline at::Tensor matrix(const nlohmann::json& json) {
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
+}
+
+// bool [B, columns], true on the first lengths[b] columns of row b.
+inline at::Tensor length_mask(const at::Tensor& lengths, std::int64_t columns) {
+  return at::arange(columns, at::kLong).unsqueeze(0).lt(lengths.unsqueeze(1));
+}
+
+// The values [B, T] of each row's own tokens, 0 elsewhere.
+inline at::Tensor own_tokens(
+    const at::Tensor& values, const at::Tensor& lengths) {
+  return at::where(
+      length_mask(lengths, values.size(1)),
+      values,
+      at::zeros({}, values.options()));
+}
+
+inline at::Tensor sum_padded(
+    const at::Tensor& values, const at::Tensor& lengths) {
+  return own_tokens(values, lengths).sum(1);
 }
 
 // Every output of the model, in padded form.
@@ -94,7 +112,7 @@ class Enumerated {
   at::Tensor expected_token_gradient(const at::Tensor& advantages) {
     theta_.mutable_grad() = at::Tensor();
     const at::Tensor weighted = probabilities().unsqueeze(1) * advantages;
-    reinforce_token_loss(token_log_probs(theta_), weighted, lengths_, 1.0)
+    reinforce_loss(own_tokens(token_log_probs(theta_), lengths_), weighted, 1.0)
         .backward();
     return -theta_.grad();
   }

@@ -39,7 +39,10 @@ TEST_P(EnumeratedModel, SequenceKlInRewardGivesTheExactGradient) {
 
 TEST_P(EnumeratedModel, RewardToGoGivesTheExactGradient) {
   const at::Tensor to_go =
-      suffix_sums(model_.token_log_ratio(), model_.lengths());
+      own_tokens(model_.token_log_ratio(), model_.lengths())
+          .flip(1)
+          .cumsum(1)
+          .flip(1);
   const at::Tensor advantages =
       (1 - model_.alpha()) * model_.scalarised().unsqueeze(1) -
       model_.alpha() * to_go;

@@ -12,41 +12,16 @@ at::Tensor labels(const std::vector<std::int64_t>& values) {
   return at::tensor(values, at::kLong);
 }
 
-TEST(TokenSums, PaddedAndPackedAgreeAndPaddingIsNeverRead) {
+TEST(TokenSums, SumEachRowsOwnTokens) {
   const at::Tensor lengths = labels({2, 0, 3});
-  at::Tensor padded = at::full({3, 3}, NAN, at::kFloat);
-  const std::vector<float> values = {1, 2, 4, 8, 16};
-  padded[0][0] = 1;
-  padded[0][1] = 2;
-  for (int t = 0; t < 3; ++t)
-    padded[2][t] = values[2 + t];
-  at::Tensor packed = at::tensor(values, at::kFloat);
-  padded.requires_grad_();
+  at::Tensor packed =
+      at::tensor(std::vector<float>{1, 2, 4, 8, 16}, at::kFloat);
   packed.requires_grad_();
-  const at::Tensor expected = at::tensor({3.0, 0.0, 28.0}, at::kDouble);
-  const at::Tensor by_pad = sum_padded(padded, lengths);
-  const at::Tensor by_pack = sum_packed(packed, lengths);
-  EXPECT_TRUE(by_pad.equal(expected));
-  EXPECT_TRUE(by_pack.equal(expected));
-  const at::Tensor weights = at::tensor({2.0, 3.0, 5.0}, at::kDouble);
-  by_pad.dot(weights).backward();
-  by_pack.dot(weights).backward();
+  const at::Tensor sums = sum_packed(packed, lengths);
+  EXPECT_TRUE(sums.equal(at::tensor({3.0, 0.0, 28.0}, at::kDouble)));
+  sums.dot(at::tensor({2.0, 3.0, 5.0}, at::kDouble)).backward();
   EXPECT_TRUE(packed.grad().equal(
       at::tensor(std::vector<float>{2, 2, 5, 5, 5}, at::kFloat)));
-  EXPECT_TRUE(padded.grad().equal(
-      at::tensor(std::vector<float>{2, 2, 0, 0, 0, 0, 5, 5, 5}, at::kFloat)
-          .view({3, 3})));
-}
-
-TEST(TokenSums, SuffixSumsStopAtTheEnd) {
-  at::Tensor values =
-      at::tensor(std::vector<double>{1, 2, NAN, 4, 8, 16}, at::kDouble)
-          .view({2, 3});
-  EXPECT_TRUE(
-      suffix_sums(values, labels({2, 3}))
-          .equal(
-              at::tensor(std::vector<double>{3, 2, 0, 28, 24, 16}, at::kDouble)
-                  .view({2, 3})));
 }
 
 TEST(TokenSums, PrefixSumsBeginAnewInEveryRow) {
@@ -67,10 +42,7 @@ TEST(TokenSums, SumInDouble) {
 
 TEST(TokenSums, RefuseLengthsThatDoNotFit) {
   const at::Tensor padded = at::zeros({2, 3}), packed = at::zeros({5});
-  EXPECT_THROW(sum_padded(padded, labels({4, 1})), CallerError);
-  EXPECT_THROW(sum_padded(padded, labels({-1, 1})), CallerError);
-  EXPECT_THROW(sum_padded(padded, labels({1})), CallerError);
-  EXPECT_THROW(sum_padded(padded, at::zeros({2})), CallerError);
+  EXPECT_THROW(sum_packed(packed, at::zeros({2})), CallerError);
   EXPECT_THROW(sum_packed(packed, labels({2, 2})), CallerError);
   EXPECT_THROW(sum_packed(packed, labels({7, -2})), CallerError);
   EXPECT_THROW(sum_packed(padded, labels({6})), CallerError);
@@ -91,16 +63,15 @@ TEST(Reinforce, NoGradientThroughTheAdvantage) {
   EXPECT_TRUE(x.grad().equal(at::tensor({-1.0, -4.0}, at::kDouble)));
 }
 
-// The token loss with one advantage per sequence is the sequence loss.
+// Tokens that share their sequence's advantage give the sequence loss.
 TEST(Reinforce, TokenLossWithEqualAdvantagesIsTheSequenceLoss) {
-  const at::Tensor tokens = -at::arange(1, 7, at::kDouble).view({2, 3});
+  const at::Tensor tokens = -at::arange(1, 6, at::kDouble);
   const at::Tensor lengths = labels({2, 3});
   const at::Tensor advantages = at::tensor({2.0, -1.0}, at::kDouble);
   EXPECT_DOUBLE_EQ(
-      reinforce_token_loss(
-          tokens, advantages.unsqueeze(1).expand({2, 3}), lengths, 2.0)
+      reinforce_loss(tokens, at::repeat_interleave(advantages, lengths), 2.0)
           .item<double>(),
-      reinforce_loss(sum_padded(tokens, lengths), advantages, 2.0)
+      reinforce_loss(sum_packed(tokens, lengths), advantages, 2.0)
           .item<double>());
 }
 

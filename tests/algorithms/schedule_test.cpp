@@ -67,10 +67,6 @@ TEST(Schedule, RefusesNonsense) {
   EXPECT_THROW(learning_rate_at({.total_steps = 0}, 0), CallerError);
   EXPECT_THROW(learning_rate_at({.final_fraction = 1.5}, 0), CallerError);
   EXPECT_THROW(learning_rate_at({}, -1), CallerError);
-  EXPECT_THROW(parse_schedule_shape("step"), CallerError);
-  for (const char* name : {"constant", "linear", "cosine"}) {
-    EXPECT_EQ(schedule_shape_name(parse_schedule_shape(name)), name);
-  }
 }
 
 }  // namespace

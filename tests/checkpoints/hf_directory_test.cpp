@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/model_folder.h"
+#include "moft/checkpoints/safetensors_writer.h"
 
 #include "tests/checkpoints/support.h"
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "moft/checkpoints/safetensors_writer.h"
+
 #include "tests/checkpoints/support.h"
 
 namespace moft {

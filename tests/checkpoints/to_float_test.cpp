@@ -1,6 +1,7 @@
 #include <bit>
 #include <cmath>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/tensor_type.h"

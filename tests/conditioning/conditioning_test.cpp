@@ -167,11 +167,28 @@ TEST_F(FullCopies, ACopyWithoutWeightGetsNoGradient) {
     EXPECT_EQ(entry.gradient.defined(), entry.copy == 0) << entry.name;
   }
   Part reference = parts()[0];
-  reference.c = reference_coefficients(2);
+  reference.c = Coefficients::frozen_reference();
   step({reference, parts()[1]});
   for (const TrainedParameter& entry : conditioning_.trained()) {
     EXPECT_EQ(entry.gradient.defined(), entry.copy == 0) << entry.name;
   }
+}
+
+// Fixed for a job, by the steerings that it expects: more than the m + 1
+// sources take the wide product, in bf16 none does.
+TEST_F(FullCopies, TheWayFollowsFromTheSteeringsExpected) {
+  const auto way = [&] { return model_.steerable.parameters[0]->way(); };
+  EXPECT_EQ(way(), SteeringWay::kMixed);
+  conditioning_.expect_steerings(3);
+  EXPECT_EQ(way(), SteeringWay::kMixed);
+  conditioning_.expect_steerings(4);
+  EXPECT_EQ(way(), SteeringWay::kWide);
+  EXPECT_EQ(conditioning_.steering_way(4), "wide product");
+  // One matrix that is rounded is enough (T5 keeps some in float32).
+  model_.steerable.parameters[1]->set_storage(kernels::Storage::kBFloat16);
+  conditioning_.expect_steerings(4);
+  EXPECT_EQ(way(), SteeringWay::kMixed);
+  EXPECT_EQ(conditioning_.steering_way(4), "mixed weights");
 }
 
 TEST_F(FullCopies, CountsAndNames) {

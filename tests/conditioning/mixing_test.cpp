@@ -33,7 +33,8 @@ TEST(Mixing, TheMergeCasesOfEquation3) {
   ASSERT_EQ(cases.size(), 24U);
   for (const auto& entry : cases) {
     const KlRange range(
-        entry["alpha_min"], parse_f_mix(entry["f_mix"].get<std::string>()));
+        entry["alpha_min"],
+        entry["f_mix"] == "linear" ? FMix::kLinear : FMix::kSoftmdp);
     const Steering steering{
         Weighting(entry["w"].get<std::vector<double>>()), entry["alpha"]};
     const Coefficients c = coefficients(steering, range);
@@ -100,7 +101,7 @@ TEST(Mixing, AOneHotVectorCopiesItsSource) {
       at::full({64}, std::numeric_limits<float>::quiet_NaN());
   const Coefficients corner(0.0, Weighting::corner(2, 1));
   EXPECT_TRUE(same_bits(mix({poison, poison, wanted}, corner), wanted));
-  const Coefficients reference = reference_coefficients(2);
+  const Coefficients reference = Coefficients::frozen_reference();
   EXPECT_TRUE(same_bits(mix({wanted, poison, poison}, reference), wanted));
   // Half of a used copy and none of the poisoned one.
   const Coefficients half = mixed(0.5, {0.0, 1.0});
@@ -150,7 +151,8 @@ TEST(RowSteering, GivesEachRowItsCoefficients) {
       at::tensor({0.25, 0.25, 0.75, 0.75, 0.25, 0.25, 0.25, 0.25}, at::kFloat)
           .view({2, 4});
   EXPECT_TRUE(at::equal(picked, expected));
-  EXPECT_TRUE(RowSteering::reference(3).is_reference());
+  EXPECT_TRUE(
+      RowSteering::uniform(Coefficients::frozen_reference()).is_reference());
   EXPECT_FALSE(rows.is_reference());
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "moft/conditioning/low_rank.h"
+#include "moft/conditioning/steered_rows.h"
 
 #include "tests/support/tensors.h"
 
@@ -41,7 +42,7 @@ std::shared_ptr<SteeredParameter> parameter(
 std::vector<Coefficients> five() {
   return {
       mixed(0.1, {0.3, 0.7}),
-      reference_coefficients(kObjectives),
+      Coefficients::frozen_reference(),
       mixed(0.0, {1.0, 0.0}),
       mixed(0.5, {0.5, 0.5}),
       mixed(0.0, {0.2, 0.8})};
@@ -68,27 +69,32 @@ class SteeredLinearTest : public testing::Test {
 };
 
 TEST_F(SteeredLinearTest, GroupedProductsAreTheMixedWeightsBitForBit) {
-  linear_.set_many_ways(ManyWays::kGrouped);
   EXPECT_TRUE(same_bits(linear_.forward(x_, many_), row_by_row(linear_, x_)));
 }
 
 TEST_F(SteeredLinearTest, TheWideProductAgreesWithTheMixedWeights) {
-  linear_.set_many_ways(ManyWays::kWide);
+  const at::Tensor one_by_one = row_by_row(linear_, x_);
+  linear_.weight().set_way(SteeringWay::kWide);
   const at::Tensor wide = linear_.forward(x_, many_);
-  EXPECT_LT(distance(wide, row_by_row(linear_, x_)), 1e-5);
-  // Five steerings are more than m + 1 = 3, so this is also the own choice.
-  linear_.set_many_ways(ManyWays::kAuto);
-  EXPECT_TRUE(same_bits(linear_.forward(x_, many_), wide));
+  EXPECT_LT(distance(wide, one_by_one), 1e-5);
+  EXPECT_FALSE(same_bits(wide, one_by_one));
 }
 
-// Copies that are rounded one by one do not add up to the rounded mixture, so
-// in bf16 every batch takes the mixed weights, whatever else is in it.
+// The way belongs to the job: a batch of one steering takes it too, so that a
+// row's answer is the same alone and among others.
+TEST_F(SteeredLinearTest, InTheWideProductARowDoesNotDependOnItsNeighbours) {
+  linear_.weight().set_way(SteeringWay::kWide);
+  EXPECT_TRUE(same_bits(linear_.forward(x_, many_), row_by_row(linear_, x_)));
+}
+
+// Copies that are rounded one by one do not sum to the rounded mixture, which
+// is why Conditioning never chooses the wide product in bf16.
 TEST_F(
     SteeredLinearTest, InBf16AnyNumberOfSteeringsIsTheMixedWeightsBitForBit) {
   linear_.weight().set_storage(kernels::Storage::kBFloat16);
   const at::Tensor together = linear_.forward(x_, many_);
   EXPECT_TRUE(same_bits(together, row_by_row(linear_, x_)));
-  linear_.set_many_ways(ManyWays::kWide);
+  linear_.weight().set_way(SteeringWay::kWide);
   EXPECT_GT(distance(linear_.forward(x_, many_), together), 1e-4);
 }
 
@@ -107,9 +113,8 @@ TEST_F(SteeredLinearTest, EqualCopiesInAMixedBatchAreTheReferenceBitForBit) {
   SteeredLinear fresh(
       parameter("weight", {kOut, kIn}, 50, false),
       parameter("bias", {kOut}, 51, false));
-  fresh.set_many_ways(ManyWays::kGrouped);
   const at::Tensor reference =
-      fresh.forward(x_, RowSteering::reference(kObjectives));
+      fresh.forward(x_, RowSteering::uniform(Coefficients::frozen_reference()));
   EXPECT_TRUE(same_bits(fresh.forward(x_, many_), reference));
 }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/random.h"
+#include "moft/core/settings_emit.h"
 
 namespace moft {
 namespace {

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/temporaries.h"
 

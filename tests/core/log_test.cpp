@@ -18,21 +18,13 @@ TEST(LogLine, KeepsKeysInOrder) {
       "learning_rate=1.25e-05");
 }
 
-TEST(LogLine, FollowsTheVerbosity) {
-  auto printed = [](Verbosity level) {
-    set_verbosity(level);
-    testing::internal::CaptureStderr();
-    log_warning("careful with {}", 1);
-    log_info("step {}", 2);
-    log_detail("detail {}", 3);
-    set_verbosity(Verbosity::kNormal);
-    return testing::internal::GetCapturedStderr();
-  };
-  EXPECT_EQ(printed(Verbosity::kQuiet), "warning: careful with 1\n");
-  EXPECT_EQ(printed(Verbosity::kNormal), "warning: careful with 1\nstep 2\n");
+TEST(Log, WritesWholeLinesToStandardError) {
+  testing::internal::CaptureStderr();
+  log_warning("careful with {}", 1);
+  log_info("step {}", 2);
   EXPECT_EQ(
-      printed(Verbosity::kVerbose),
-      "warning: careful with 1\nstep 2\ndetail 3\n");
+      testing::internal::GetCapturedStderr(),
+      "warning: careful with 1\nstep 2\n");
 }
 
 TEST(FormatDuration, IsReadable) {

@@ -70,36 +70,6 @@ TEST(Numbers, HaveNothingAroundThem) {
   }
 }
 
-TEST(Utf8, FollowsTheUnicodeTable) {
-  for (std::string good :
-       {"",
-        "a",
-        "\xC2\x80",
-        "\xDF\xBF",
-        "\xE0\xA0\x80",
-        "\xED\x9F\xBF",
-        "\xEE\x80\x80",
-        "\xF0\x90\x80\x80",
-        "\xF4\x8F\xBF\xBF"}) {
-    EXPECT_TRUE(is_utf8(good)) << quote_text(good);
-  }
-  for (std::string bad :
-       {"\x80",
-        "\xC0\x80",
-        "\xC1\xBF",
-        "\xC2",
-        "\xC2 ",
-        "\xE0\x9F\xBF",
-        "\xED\xA0\x80",
-        "\xE2\x82",
-        "\xF0\x8F\xBF\xBF",
-        "\xF4\x90\x80\x80",
-        "\xF5\x80\x80\x80",
-        "\xFF"}) {
-    EXPECT_FALSE(is_utf8(bad)) << quote_text(bad);
-  }
-}
-
 TEST(QuoteText, IsOneSafeLine) {
   EXPECT_EQ(quote_text("plain"), "'plain'");
   EXPECT_EQ(quote_text("a\nb\x1b[31m\x7f"), "'a\\nb\\x1b[31m\\x7f'");

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 namespace moft {
 namespace {
@@ -124,8 +125,7 @@ TEST(EncodePrompt, WhatTheTokenizerDoesOnceIsDoneOnce) {
   const PromptTemplate prompt("say {post}<end><start>now");
   const auto ids = encode_prompt(prompt, post("hi"), tokenizer);
   EXPECT_EQ(ids, tokenizer.encode("say hi<end><start>now", {}));
-  EXPECT_EQ(
-      tokenizer.decode(ids, false), "^say hi<end><start>now");
+  EXPECT_EQ(tokenizer.decode(ids, false), "^say hi<end><start>now");
 }
 
 TEST(EncodePrompt, MarkupInAFieldStaysText) {
@@ -227,8 +227,7 @@ TEST(EncodeWithWords, TheyBeginTheFirstField) {
   const PromptTemplate prompt("<start>user {post} and {post}<end>");
   const auto ids =
       encode_with_words(prompt.fill(post("hi")), "a: 0.4. ", tokenizer);
-  EXPECT_EQ(
-      ids, tokenizer.encode("<start>user a: 0.4. hi and hi<end>", {}));
+  EXPECT_EQ(ids, tokenizer.encode("<start>user a: 0.4. hi and hi<end>", {}));
   const PromptTemplate told(prompt.with_words("a: 0.4. "));
   EXPECT_EQ(encode_prompt(told, post("hi"), tokenizer), ids);
   // Words are text, whatever an objective is called.
@@ -252,8 +251,8 @@ TEST(EncodeWithWords, AWholePromptHasTheSamePlace) {
     EXPECT_EQ(encode_with_words(whole.pieces, "a: 1. ", tokenizer), wanted);
   }
   // Behind a begin token also where the template writes nothing.
-  const Prompt bare = make_whole_prompt(
-      "<bos>hi", "here", PromptTemplate("{post}"), tokenizer);
+  const Prompt bare =
+      make_whole_prompt("<bos>hi", "here", PromptTemplate("{post}"), tokenizer);
   EXPECT_EQ(
       encode_with_words(bare.pieces, "a ", tokenizer),
       tokenizer.encode("<bos>a hi", {.add_special = false}));

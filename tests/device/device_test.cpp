@@ -141,7 +141,7 @@ TEST_P(OnDevice, ScoresUnderManySteerings) {
          {RowSteering::per_row(steerings(), {0, 1, 3}, device),
           RowSteering::per_row(steerings(), {4, 4, 2}, device),
           RowSteering::uniform(steerings()[2]),
-          RowSteering::reference(2)}) {
+          RowSteering::uniform(Coefficients::frozen_reference())}) {
       const at::Tensor got = policy->model().completion_logits(batch, rows);
       EXPECT_EQ(got.device().type(), device.type());
       logits.push_back(here(got));
@@ -159,15 +159,15 @@ TEST_P(OnDevice, DecodesUnderManySteerings) {
   for (const at::Device device : {at::Device(at::kCPU), device_}) {
     const auto policy = policy_on(device);
     auto with_reference = steerings();
-    with_reference.push_back(reference_coefficients(2));
+    with_reference.push_back(Coefficients::frozen_reference());
     for (const auto& rows :
          {std::vector<DecodeRow>{{0, 0}, {0, 1}, {1, 2}, {2, 3}, {2, 4}},
           std::vector<DecodeRow>{{0, 5}, {0, 1}, {1, 1}, {2, 5}, {2, 1}},
           std::vector<DecodeRow>{{0, 3}, {0, 3}, {1, 3}, {2, 3}, {2, 3}}}) {
       at::NoGradGuard no_gradient;
-      logits.push_back(here(t5_test::decoded(
+      logits.push_back(here(test::decoded(
           policy->model(),
-          t5_test::decode_batch(prompts(), with_reference, rows),
+          test::decode_group(prompts(), with_reference, rows),
           completions)));
     }
   }

@@ -6,12 +6,23 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/hypervolume.h"
 #include "moft/evaluation/win_rate.h"
 
 #include "tests/evaluation/support.h"
 
 namespace moft {
 namespace {
+
+// V_moft of weightings distributed as `shares`.
+double moft_value(
+    const Rows& points, const Rows& weightings, const Row& shares) {
+  const Rows scores = cross_scores(points, weightings);
+  double sum = 0;
+  for (std::size_t k = 0; k < shares.size(); ++k)
+    sum += shares[k] * scores[k][k];
+  return sum;
+}
 
 using testing::fixture;
 
@@ -319,13 +330,10 @@ TEST(CrossValues, SubtractTheKlAtTheRowsOwnStrength) {
   EXPECT_NEAR(diagonal_share(values), 0.5, 1e-15);
 }
 
-TEST(Dominance, ByCoordinatesAndByWeight) {
+TEST(Dominance, ByCoordinates) {
   EXPECT_TRUE(dominates({1, 1}, {1, 0}));
   EXPECT_FALSE(dominates({1, 1}, {1, 1}));
   EXPECT_FALSE(dominates({1, 0}, {0, 1}));
-  EXPECT_TRUE(dominates_by_weight({1, 2, 3}, {1, 2, 2}));
-  EXPECT_FALSE(dominates_by_weight({1, 2, 3}, {1, 2.1, 2}));
-  EXPECT_TRUE(dominates_by_weight({1, 2, 3}, {1, 2.1, 2}, 0.2));
   EXPECT_THROW(dominates({1}, {1, 2}), CallerError);
 }
 

@@ -10,11 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/page.h"
-#include "moft/evaluation/plots.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 
 #include "tests/evaluation/support.h"
 

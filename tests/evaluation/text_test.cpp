@@ -1,13 +1,15 @@
-// Terminal table, notes, text measures and the words of SVG.
+// Terminal table, notes, text measures, markup, colours and ticks.
 #include <sstream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/evaluation/colours.h"
+#include "moft/evaluation/markup.h"
 #include "moft/evaluation/notes.h"
+#include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"
-#include "moft/evaluation/svg.h"
 #include "moft/evaluation/table.h"
 #include "moft/evaluation/text_measures.h"
 
@@ -57,7 +59,8 @@ TEST(TextMeasures, CopiedFiveWordRuns) {
   EXPECT_EQ(copied_fraction(post, "quick brown fox jumps"), 0);
   EXPECT_NEAR(copied_share({post, post}, {post, "a b c d e f"}), 0.5, 1e-15);
   // Ideographs are words, so that a copy shows without spaces too.
-  EXPECT_EQ(copied_fraction("今天天气很好，我们去公园。", "天气很好，我们去"), 1);
+  EXPECT_EQ(
+      copied_fraction("今天天气很好，我们去公园。", "天气很好，我们去"), 1);
 }
 
 TEST(Notes, ASteeringPolicyIsNotAccused) {

@@ -5,6 +5,7 @@
 #include "moft/checkpoints/gguf.h"
 #include "moft/core/errors.h"
 #include "moft/models/llama/config.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 #include "fuzz_target.h"

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/hf_directory.h"
+#include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/errors.h"
 #include "moft/models/bert/config.h"
 #include "moft/models/llama/config.h"

@@ -3,6 +3,8 @@
 #include <string>
 
 #include "moft/core/fields.h"
+#include "moft/core/settings_emit.h"
+#include "moft/core/settings_yaml.h"
 #include "moft/training/training_options.h"
 
 #include "fuzz_target.h"

@@ -1,5 +1,6 @@
 // A tokenizer.json, or a tokenizer.model (what does not begin with a brace):
 // load it, encode nasty text and decode it again.
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 #include "fuzz_target.h"

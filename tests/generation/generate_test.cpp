@@ -180,20 +180,56 @@ TEST_P(GenerateTest, ACompletionDoesNotDependOnTheThreads) {
 
 TEST_P(GenerateTest, RowsThatLeaveDoNotChangeTheOthers) {
   const GenerateBatch from = mixed_batch();
-  DecodeBatch batch;
-  batch.prompts = from.prompts;
-  batch.steerings = from.steerings;
-  batch.rows = from.rows;
-  batch.max_new_tokens = 4;
-  const auto all = policy().model().decode(batch);
-  const auto few = policy().model().decode(batch);
-  std::vector<std::int32_t> tokens(13, 6);
-  all->advance(tokens);
-  few->keep({1, 4, 12});
-  few->advance({6, 6, 6});
-  EXPECT_EQ(few->rows(), (std::vector<std::int64_t>{1, 4, 12}));
+  const auto group =
+      test::decode_group(from.prompts, from.steerings, from.rows, 4);
+  const auto all = policy().model().open_decoder({});
+  const auto few = policy().model().open_decoder({});
+  const auto slots = all->admit(group).slots;
+  few->admit(group);
+  all->prefill();
+  few->prefill();
+  const at::Tensor every = all->step(slots, std::vector<std::int32_t>(13, 6));
+  const std::vector<Slot> staying{slots[1], slots[4], slots[12]};
+  for (const Slot slot : slots) {
+    if (std::find(staying.begin(), staying.end(), slot) == staying.end())
+      few->evict(slot);
+  }
+  const at::Tensor rest = few->step(staying, std::vector<std::int32_t>(3, 6));
   const at::Tensor kept = at::tensor({1, 4, 12}, at::kLong);
-  EXPECT_TRUE(same_bits(few->logits(), all->logits().index_select(0, kept)));
+  EXPECT_TRUE(same_bits(rest, every.index_select(0, kept)));
+}
+
+// Rows with options of their own complete as in calls of their own.
+TEST_P(GenerateTest, RowsMayHaveTheirOwnOptions) {
+  GenerateBatch batch = mixed_batch();
+  batch.reference = Coefficients::frozen_reference();
+  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
+    batch.rows[r].steering = batch.rows[r].steering % 2;
+    RowOptions own = options(r % 3 == 0 ? 0.7 : 1.3);
+    own.max_new_tokens = 3 + static_cast<std::int64_t>(r);
+    own.sampling.greedy = r % 4 == 1;
+    if (r % 4 == 2) own.sampling.top_p = 0.5;
+    if (r % 5 == 0) own.end_tokens.clear();
+    if (r % 3 == 1) own.stop_strings = {"e", "a"};
+    batch.options.push_back(own);
+  }
+  const auto together = sample(batch).rows;
+  std::size_t stopped = 0;
+  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
+    GenerateBatch one = batch;
+    one.rows = {batch.rows[r]};
+    one.keys = {batch.keys[r]};
+    one.options.clear();
+    GenerateOptions own = options();
+    static_cast<RowOptions&>(own) = batch.options[r];
+    const auto alone = sample(one, own).rows;
+    expect_same(together[r], alone[0], r);
+    EXPECT_EQ(together[r].exact_kl, alone[0].exact_kl) << r;
+    EXPECT_EQ(together[r].stop_at, alone[0].stop_at) << r;
+    EXPECT_LE(together[r].tokens.size(), 3 + r);
+    stopped += together[r].stop_at ? 1 : 0;
+  }
+  EXPECT_GT(stopped, 0U);
 }
 
 TEST_P(GenerateTest, KeysNameTheDraws) {
@@ -239,7 +275,7 @@ TEST_P(GenerateTest, GreedyTakesTheLargestLogitAndTopOneIsGreedy) {
 TEST_P(GenerateTest, TwinsMeasureTheKlAndChangeNothing) {
   GenerateBatch batch = mixed_batch();
   const auto alone = sample(batch).rows;
-  batch.reference = reference_coefficients(2);
+  batch.reference = Coefficients::frozen_reference();
   batch.steerings.pop_back();
   for (DecodeRow& row : batch.rows)
     row.steering = row.steering % 2;

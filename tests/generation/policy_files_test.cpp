@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/export.h"
@@ -228,8 +230,7 @@ TEST_F(PlainModelTest, AHuggingFaceDirectoryHasNoKnobs) {
   EXPECT_TRUE(plain->objectives().empty());
   EXPECT_EQ(plain->temperature(), 1.0);
   EXPECT_EQ(plain->definition().prompt_template, "{prompt}");
-  EXPECT_EQ(
-      plain->fill_prompt("a b.").ids, plain->tokenizer().encode("a b."));
+  EXPECT_EQ(plain->fill_prompt("a b.").ids, plain->tokenizer().encode("a b."));
 }
 
 // A plain model's prompt is the whole of it: markup counts. A template's field
@@ -285,8 +286,7 @@ TEST_F(PlainModelTest, ALogProbabilityThatIsNoNumberIsAnError) {
     policy->conditioning()->masters_changed();
   }
   const Steering steering{Weighting({0.3, 0.7}), 0.1};
-  const ScoreRequest request{
-      TokenIds{1, 2}, {3, 4}, steering, "pairs.jsonl:3"};
+  const ScoreRequest request{TokenIds{1, 2}, {3, 4}, steering, "pairs.jsonl:3"};
   try {
     policy->score({request}, {});
     FAIL() << "scored";
@@ -304,7 +304,7 @@ TEST_F(PlainModelTest, AGgufFileIsTheModelOfItsDirectory) {
   const LoadedModel directory = load_language_model(
       fs::path(MOFT_SOURCE_DIR) / "tests/reference/models/llama_gguf");
   const ScoreBatch batch = tiny_batch();
-  const auto reference = RowSteering::reference(0);
+  const auto reference = RowSteering::uniform(Coefficients::frozen_reference());
   const at::Tensor logits_of_file = logits(*loaded.model, batch, reference);
   EXPECT_TRUE(
       same_bits(logits_of_file, logits(*directory.model, batch, reference)));
@@ -334,8 +334,14 @@ TEST_F(PlainModelTest, APolicyOfASplitGgufComesBack) {
       load_language_model(first.parent_path() / "linear.gguf");
   const ScoreBatch batch = tiny_batch();
   EXPECT_TRUE(same_bits(
-      logits(*opened->base().model, batch, RowSteering::reference(2)),
-      logits(*whole.model, batch, RowSteering::reference(0))));
+      logits(
+          *opened->base().model,
+          batch,
+          RowSteering::uniform(Coefficients::frozen_reference())),
+      logits(
+          *whole.model,
+          batch,
+          RowSteering::uniform(Coefficients::frozen_reference()))));
 }
 
 // A base in bf16, as new versions of transformers write it.

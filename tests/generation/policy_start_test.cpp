@@ -82,7 +82,7 @@ TEST_F(PolicyStartTest, CopiesAreTakenByTheNameOfTheirObjective) {
 TEST_F(PolicyStartTest, TheReferenceStaysTheBase) {
   const fs::path start = publish(SteeredSet::kFull, {"kind", "short"});
   const auto policy = fresh(SteeredSet::kFull, {"kind", "short"});
-  const auto reference = RowSteering::reference(2);
+  const auto reference = RowSteering::uniform(Coefficients::frozen_reference());
   const at::Tensor before =
       logits(policy->model(), test::tiny_batch(), reference).clone();
   start_from_policy(*policy, start);

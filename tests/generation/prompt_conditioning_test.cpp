@@ -113,7 +113,10 @@ TEST_P(PromptConditioning, AloneItIsThePlainModelOnThosePrompts) {
             policy->model(),
             batch,
             RowSteering::uniform(policy->coefficients_of(steering(w)))),
-        logits(plain->model(), batch, RowSteering::reference(0))));
+        logits(
+            plain->model(),
+            batch,
+            RowSteering::uniform(Coefficients::frozen_reference()))));
   }
   EXPECT_NE(
       log_probs(*policy, prompt, steering(0.4)),
@@ -219,8 +222,7 @@ TEST_P(PromptConditioning, APolicyOfFormatOneKeepsItsWordsInFront) {
   const Prompt prompt = loaded->fill_prompt("the fox");
   const TokenIds read = loaded->conditioned_prompt(prompt, steering(0.4));
   EXPECT_EQ(
-      read,
-      loaded->tokenizer().encode(kWords + std::string("say the fox")));
+      read, loaded->tokenizer().encode(kWords + std::string("say the fox")));
   EXPECT_EQ(
       loaded->template_with_words(steering(0.4).w),
       kWords + std::string("say {text}"));

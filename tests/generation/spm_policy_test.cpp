@@ -1,5 +1,6 @@
 // A policy whose tokenizer writes spaces as U+2581.
 #include "moft/core/tokenizer_data.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 #include "tests/generation/support.h"

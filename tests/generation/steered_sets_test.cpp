@@ -65,7 +65,10 @@ class SteeredSets : public test::TinyPolicyTest,
 
   at::Tensor plain_logits() const {
     const LoadedModel plain = load_language_model(base());
-    return logits(*plain.model, tiny_batch(), RowSteering::reference(1));
+    return logits(
+        *plain.model,
+        tiny_batch(),
+        RowSteering::uniform(Coefficients::frozen_reference()));
   }
 
   // Whether beta = 1 gives the reference.
@@ -81,7 +84,7 @@ std::vector<Coefficients> steerings() {
       mixed(0.4, {0.6, 0.4}),
       mixed(0.0, {1.0, 0.0}),
       mixed(1.0, {0.5, 0.5}),
-      reference_coefficients(2)};
+      Coefficients::frozen_reference()};
 }
 
 std::vector<CompletionRequest> requests() {
@@ -133,7 +136,10 @@ TEST_P(SteeredSets, KlIsExactlyZeroAtTheStartAndNotLater) {
 TEST_P(SteeredSets, TheReferenceStaysThePlainModelBitForBit) {
   const auto policy = make_trained();
   EXPECT_TRUE(same_bits(
-      logits(policy->model(), tiny_batch(), RowSteering::reference(2)),
+      logits(
+          policy->model(),
+          tiny_batch(),
+          RowSteering::uniform(Coefficients::frozen_reference())),
       plain_logits()));
 }
 
@@ -306,7 +312,10 @@ TEST_P(SteeredSets, AnExportIsThePlainModelOfThatSteering) {
   const auto c = RowSteering::uniform(policy->coefficients_of(steering));
   EXPECT_LT(
       distance(
-          logits(plain->model(), tiny_batch(), RowSteering::reference(0)),
+          logits(
+              plain->model(),
+              tiny_batch(),
+              RowSteering::uniform(Coefficients::frozen_reference())),
           logits(policy->model(), tiny_batch(), c)),
       1e-5);
 }

@@ -19,7 +19,7 @@ std::vector<Coefficients> test_steerings() {
       mixed(0.0, {0.3, 0.7}),
       mixed(0.4, {0.6, 0.4}),
       mixed(0.0, {1.0, 0.0}),
-      reference_coefficients(2)};
+      Coefficients::frozen_reference()};
 }
 
 class SteeringTest : public test::TinyPolicyTest,
@@ -27,7 +27,10 @@ class SteeringTest : public test::TinyPolicyTest,
  protected:
   at::Tensor plain_logits() const {
     const LoadedModel plain = load_language_model(base());
-    return logits(*plain.model, tiny_batch(), RowSteering::reference(1));
+    return logits(
+        *plain.model,
+        tiny_batch(),
+        RowSteering::uniform(Coefficients::frozen_reference()));
   }
 };
 
@@ -43,18 +46,18 @@ TEST_P(SteeringTest, AnUntrainedPolicyIsTheReferenceBitForBit) {
 
 TEST_P(SteeringTest, AnUntrainedPolicyDecodesLikeTheReferenceBitForBit) {
   const auto policy = make(GetParam());
-  DecodeBatch batch;
-  batch.prompts = {{3, 9, 0}};
   const auto all = test_steerings();
-  batch.steerings = {all[0], all[1], all[3]};
-  batch.rows = {{0, 0}, {0, 1}, {0, 2}};
-  batch.max_new_tokens = 4;
-  const auto session = policy->model().decode(batch);
+  const auto decoder = policy->model().open_decoder({});
+  const auto slots =
+      decoder
+          ->admit(test::decode_group(
+              {{3, 9, 0}}, {all[0], all[1], all[3]}, {{0, 0}, {0, 1}, {0, 2}}))
+          .slots;
+  at::Tensor rows = decoder->prefill().logits;
   for (const std::int32_t token : {5, 0, 17}) {
-    const at::Tensor& rows = session->logits();
     EXPECT_TRUE(same_bits(rows[0], rows[2]));
     EXPECT_TRUE(same_bits(rows[1], rows[2]));
-    session->advance({token, token, token});
+    rows = decoder->step(slots, std::vector<std::int32_t>(3, token));
   }
 }
 
@@ -87,6 +90,48 @@ TEST_P(SteeringTest, RowsOfSeveralSteeringsEqualEachAlone) {
       logits(policy->model(), batch, RowSteering::uniform(all[1]));
   EXPECT_LT(distance(together.narrow(0, 0, 7), first.narrow(0, 0, 7)), 1e-5);
   EXPECT_LT(distance(together.narrow(0, 7, 1), second.narrow(0, 7, 1)), 1e-5);
+}
+
+// The way belongs to the job, not to the batch: under either a row's answer is
+// the same, bit for bit, alone and beside any others.
+TEST_P(SteeringTest, NoRowDependsOnAnothersPresence) {
+  const auto policy = make_trained(GetParam());
+  const at::NoGradGuard no_gradient;
+  auto all = test_steerings();
+  all.push_back(mixed(0.2, {0.5, 0.5}));
+  for (const std::int64_t expected : {1, 5}) {
+    policy->expect_steerings(expected);
+    DecodeGroup group;
+    group.prompts = {{3, 9, 0}, {7, 7}};
+    group.steerings = all;
+    for (std::int64_t k = 0; k < 5; ++k)
+      group.rows.push_back({k % 2, k});
+    group.max_new_tokens = {3};
+    std::vector<std::vector<at::Tensor>> alone(5);
+    for (std::size_t k = 0; k < 5; ++k) {
+      DecodeGroup one = group;
+      one.rows = {group.rows[k]};
+      const auto decoder = policy->model().open_decoder({});
+      const auto slots = decoder->admit(one).slots;
+      alone[k].push_back(decoder->prefill().logits[0].clone());
+      alone[k].push_back(
+          decoder->step(slots, std::vector<std::int32_t>{5})[0].clone());
+    }
+    const auto decoder = policy->model().open_decoder({});
+    const auto slots = decoder->admit(group).slots;
+    const at::Tensor first = decoder->prefill().logits;
+    for (std::size_t k = 0; k < 5; ++k) {
+      const auto row = static_cast<std::int64_t>(k);
+      EXPECT_TRUE(same_bits(first[row], alone[k][0])) << k;
+    }
+    // Fewer steerings than sources are left.
+    for (const std::size_t k : {0, 2, 3})
+      decoder->evict(slots[k]);
+    const at::Tensor next = decoder->step(
+        std::vector<Slot>{slots[1], slots[4]}, std::vector<std::int32_t>{5, 5});
+    EXPECT_TRUE(same_bits(next[0], alone[1][1]));
+    EXPECT_TRUE(same_bits(next[1], alone[4][1]));
+  }
 }
 
 // d loss / d theta_i along a random direction, by central differences.
@@ -153,7 +198,10 @@ TEST_P(SteeringTest, AnExportedDirectoryIsTheSteeredPolicy) {
   const auto c = RowSteering::uniform(policy->coefficients_of(steering));
   EXPECT_LT(
       distance(
-          logits(exported->model(), tiny_batch(), RowSteering::reference(0)),
+          logits(
+              exported->model(),
+              tiny_batch(),
+              RowSteering::uniform(Coefficients::frozen_reference())),
           logits(policy->model(), tiny_batch(), c)),
       1e-5);
   const std::string text = "to be or not.";
@@ -188,7 +236,10 @@ TEST_F(FullCopiesTest, AOneHotWeightingIsThatCopyBitForBit) {
   const auto c = RowSteering::uniform(policy->coefficients_of(corner));
   EXPECT_TRUE(same_bits(
       logits(policy->model(), tiny_batch(), c),
-      logits(copy->model(), tiny_batch(), RowSteering::reference(0))));
+      logits(
+          copy->model(),
+          tiny_batch(),
+          RowSteering::uniform(Coefficients::frozen_reference()))));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "moft/generation/export.h"
 #include "moft/generation/steered_policy.h"
 
+#include "tests/models/decoder_support.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tiny_model.h"
 

@@ -106,8 +106,10 @@ TEST_P(T5Policy, AnExportIsThePlainModelOfThatSteering) {
   batch.prompts = {policy->fill_prompt("the fox").ids, {4, 1}};
   batch.completions = {{9, 30, 1}, {17, 8}};
   batch.prompt_of_row = {0, 1};
-  const at::Tensor exported =
-      logits(plain->model(), batch, RowSteering::reference(0));
+  const at::Tensor exported = logits(
+      plain->model(),
+      batch,
+      RowSteering::uniform(Coefficients::frozen_reference()));
   const at::Tensor steered = logits(
       policy->model(),
       batch,

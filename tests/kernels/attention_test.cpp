@@ -6,14 +6,10 @@
 
 #include "moft/core/errors.h"
 
-#include "tests/kernels/support.h"
+#include "tests/kernels/paged_support.h"
 
 namespace moft::kernels {
 namespace {
-
-at::Tensor indices(std::vector<std::int64_t> values) {
-  return at::tensor(values, at::kLong);
-}
 
 // One query row in double: q [heads, d], keys and values [kv_heads, L, d].
 at::Tensor attend(
@@ -74,7 +70,7 @@ TEST(DecodeAttention, AddsTheBiasOfTheRowsTable) {
           const auto g = h / (heads / kv_heads);
           const auto k = keys[slot][g].narrow(0, 0, n).to(at::kDouble);
           const auto v = values[slot][g].narrow(0, 0, n).to(at::kDouble);
-          const auto b = bias[table][h].narrow(0, 0, n).to(at::kDouble);
+          const auto b = bias[table][h].narrow(0, 20 - n, n).to(at::kDouble);
           const auto scores = at::mv(k, q[row][h].to(at::kDouble)) * 0.5 + b;
           result.push_back(at::mv(v.t(), at::softmax(scores, 0)));
         }
@@ -152,8 +148,24 @@ TEST(DecodeAttention, BitsDependOnTheRowAlone) {
   }
 }
 
-// Three sequences (one empty), with and without a prefix in static buffers,
-// against the decode of the same tokens: the same bits, by contract.
+// The page size is not seen in the bits.
+TEST(DecodeAttention, BitsDoNotDependOnThePages) {
+  const auto keys = numbers({3, 3, 200, 64}, 4);
+  const auto values = numbers({3, 3, 200, 64}, 5);
+  const auto q = numbers({3, 9, 64}, 6);
+  const auto queries = one_each(indices({2, 0, 1}), indices({200, 65, 7}));
+  const auto whole =
+      paged_attention(q, in_pages(keys, values, 200), queries, 0.125);
+  for (const std::int64_t size : {1, 7, 64}) {
+    EXPECT_TRUE(at::equal(
+        paged_attention(q, in_pages(keys, values, size), queries, 0.125),
+        whole))
+        << size;
+  }
+}
+
+// Three sequences (one empty), with and without entries before them, against
+// the decode of the same tokens: the same bits, by contract.
 TEST(PrefillAttention, HasTheBitsOfDecode) {
   for (const auto [heads, kv_heads, d] : kCases) {
     const auto fused = numbers({16, (heads + 2 * kv_heads) * d}, 7);
@@ -164,19 +176,13 @@ TEST(PrefillAttention, HasTheBitsOfDecode) {
     };
     const auto q = part(0, heads), k = part(heads, kv_heads),
                v = part(heads + kv_heads, kv_heads);
-    auto keys = numbers({3, kv_heads, 40, d}, 8);
-    auto values = numbers({3, kv_heads, 40, d}, 9);
+    const auto pages = in_pages(
+        numbers({3, kv_heads, 40, d}, 8), numbers({3, kv_heads, 40, d}, 9));
     const auto offsets = indices({0, 9, 9, 16});
     for (const bool with_prefix : {false, true}) {
-      std::optional<Prefix> prefix;
       const std::vector<std::int64_t> before =
           with_prefix ? std::vector<std::int64_t>{13, 4, 0}
                       : std::vector<std::int64_t>{0, 0, 0};
-      if (with_prefix) {
-        prefix = Prefix{
-            keys.clone(), values.clone(), indices({0, 1, 2}), indices(before)};
-      }
-      const auto out = prefill_attention(q, k, v, offsets, 0.2, prefix);
       std::vector<std::int64_t> slots, positions, lengths;
       for (std::int64_t t = 0; t < 16; ++t) {
         const std::int64_t s = t < 9 ? 0 : 2;
@@ -184,33 +190,62 @@ TEST(PrefillAttention, HasTheBitsOfDecode) {
         positions.push_back(before[s] + t - (s == 0 ? 0 : 9));
         lengths.push_back(positions.back() + 1);
       }
-      store_tokens(keys, k, indices(slots), indices(positions));
-      store_tokens(values, v, indices(slots), indices(positions));
+      store_entries(pages, k, v, indices(slots), indices(positions));
+      const PagedQueries many{
+          indices({0, 1, 2}),
+          indices({before[0] + 9, before[1], before[2] + 7}),
+          offsets,
+          40};
       EXPECT_TRUE(at::equal(
-          out,
-          decode_attention(
-              q, keys, values, indices(slots), indices(lengths), 0.2)))
+          paged_attention(q, pages, many, 0.2),
+          paged_attention(
+              q, pages, one_each(indices(slots), indices(lengths)), 0.2)))
           << "d " << d << " prefix " << with_prefix;
     }
   }
 }
 
+// What is stored is where the table says, and nothing else is touched.
+TEST(StoreEntries, WritesTheNamedEntries) {
+  auto keys = numbers({2, 3, 40, 8}, 8);
+  auto values = numbers({2, 3, 40, 8}, 9);
+  const auto pages = in_pages(keys, values);
+  const auto k = numbers({3, 3, 8}, 10), v = numbers({3, 3, 8}, 11);
+  store_entries(pages, k, v, indices({1, 0, 1}), indices({39, 16, 0}));
+  const std::int64_t slots[] = {1, 0, 1}, places[] = {39, 16, 0};
+  for (int i = 0; i < 3; ++i) {
+    keys[slots[i]].select(1, places[i]).copy_(k[i]);
+    values[slots[i]].select(1, places[i]).copy_(v[i]);
+  }
+  const auto wanted = in_pages(keys, values);
+  EXPECT_TRUE(at::equal(pages.keys, wanted.keys));
+  EXPECT_TRUE(at::equal(pages.values, wanted.values));
+}
+
 TEST(Attention, RefusesWhatIsOutOfRange) {
   const auto keys = numbers({2, 1, 5, 8}, 10);
   const auto q = numbers({1, 2, 8}, 11);
+  const auto pages = in_pages(keys, keys, 5);
   const auto attend_at = [&](std::int64_t slot, std::int64_t length) {
-    return decode_attention(
-        q, keys, keys, indices({slot}), indices({length}), 1.0);
+    return paged_attention(
+        q, pages, one_each(indices({slot}), indices({length})), 1.0);
   };
   EXPECT_NO_THROW(attend_at(1, 5));
   EXPECT_THROW(attend_at(2, 5), CallerError);
   EXPECT_THROW(attend_at(-1, 5), CallerError);
   EXPECT_THROW(attend_at(0, 6), CallerError);
   EXPECT_THROW(attend_at(0, 0), CallerError);
-  const auto kv = numbers({1, 1, 8}, 12);
-  EXPECT_THROW(prefill_attention(q, kv, kv, indices({0, 2}), 1.0), CallerError);
-  EXPECT_THROW(
-      prefill_attention(q, kv, kv, indices({0, 2, 1}), 1.0), CallerError);
+  const auto prefill = [&](std::vector<std::int64_t> offsets) {
+    const auto sequences = static_cast<std::int64_t>(offsets.size()) - 1;
+    const auto each = at::ones({sequences}, at::kLong);
+    return paged_attention(
+        q, pages, {each - 1, each, indices(std::move(offsets)), 1}, 1.0);
+  };
+  EXPECT_NO_THROW(prefill({0, 1}));
+  EXPECT_THROW(prefill({0, 2}), CallerError);
+  EXPECT_THROW(prefill({0, 2, 1}), CallerError);
+  pages.table[1][0] = 2;
+  EXPECT_THROW(attend_at(1, 5), CallerError);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "moft/core/errors.h"
 #include "moft/models/bert/model.h"
 #include "moft/models/bert/sentence_encoder.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft::bert {
@@ -56,7 +57,7 @@ std::shared_ptr<BertModel> load(const fs::path& directory) {
 
 at::Tensor states(BertModel& model, const std::vector<Text>& texts) {
   const at::NoGradGuard no_gradient;
-  return model.token_states(texts, RowSteering::reference(0));
+  return model.token_states(texts, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 class TinyBert : public testing::TestWithParam<const char*> {

@@ -11,6 +11,7 @@
 #include "moft/core/errors.h"
 #include "moft/models/load.h"
 
+#include "tests/models/decoder_support.h"
 #include "tests/support/tensors.h"
 
 namespace moft {
@@ -50,26 +51,22 @@ at::Tensor scored(LanguageModel& model, const TokenIds& ids) {
   batch.prompts = {{ids[0]}};
   batch.completions = {TokenIds(ids.begin() + 1, ids.end())};
   batch.prompt_of_row = {0};
-  return model.completion_logits(batch, RowSteering::reference(0));
+  return model.completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 // The same by decoding after a prompt of `prompt` tokens; places from
 // prompt - 1 on.
 at::Tensor decoded(
     LanguageModel& model, const TokenIds& ids, std::size_t prompt) {
-  DecodeBatch batch;
-  batch.prompts = {
-      TokenIds(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(prompt))};
-  batch.steerings = {reference_coefficients(0)};
-  batch.rows = {{0, 0}};
-  batch.max_new_tokens = static_cast<std::int64_t>(ids.size() - prompt);
-  const auto session = model.decode(batch);
-  std::vector<at::Tensor> rows{session->logits().clone()};
-  for (std::size_t t = prompt; t + 1 < ids.size(); ++t) {
-    session->advance({ids[t]});
-    rows.push_back(session->logits().clone());
-  }
-  return at::cat(rows);
+  const auto cut = ids.begin() + static_cast<std::ptrdiff_t>(prompt);
+  const auto group = test::decode_group(
+      {TokenIds(ids.begin(), cut)},
+      {Coefficients::frozen_reference()},
+      {{0, 0}},
+      static_cast<std::int64_t>(ids.size() - prompt));
+  // The last token is not fed.
+  return test::decoded(model, group, {TokenIds(cut, ids.end())});
 }
 
 // Within 1e-5 of the largest logit of transformers' float32 result, or no
@@ -262,7 +259,9 @@ TEST(LlamaTokens, WhatTheModelCannotReadIsRefused) {
   empty.completions = {{1}};
   empty.prompt_of_row = {0};
   EXPECT_THROW(
-      model->completion_logits(empty, RowSteering::reference(0)), CallerError);
+      model->completion_logits(
+          empty, RowSteering::uniform(Coefficients::frozen_reference())),
+      CallerError);
 }
 
 TEST(SmolLm2, LogitsEqualTransformers) {

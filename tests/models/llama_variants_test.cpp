@@ -80,7 +80,9 @@ class LlamaVariants : public testing::Test {
     batch.prompts = {{ids_[0]}};
     batch.completions = {TokenIds(ids_.begin() + 1, ids_.end())};
     batch.prompt_of_row = {0};
-    return model.completion_logits(batch, RowSteering::reference(0))
+    return model
+        .completion_logits(
+            batch, RowSteering::uniform(Coefficients::frozen_reference()))
         .index_select(0, at::tensor(kPlaces));
   }
   // Within 1e-5 of the largest logit of transformers' float32 result, or no

@@ -33,7 +33,7 @@ std::shared_ptr<SequenceModel> load(const std::string& name) {
 class Sequences : public testing::TestWithParam<const char*> {
  protected:
   std::shared_ptr<SequenceModel> model_ = load(GetParam());
-  RowSteering plain_ = RowSteering::reference(1);
+  RowSteering plain_ = RowSteering::uniform(Coefficients::frozen_reference());
 };
 
 TEST_P(Sequences, HaveOneStatePerToken) {

@@ -28,7 +28,7 @@ TEST_P(T5Steering, ScoresEqualDecodedLogProbsUnderEverySteering) {
         scored(*model_, pairs(prompts, completions), rows);
     const at::Tensor by_decoding = decoded(
         *model_,
-        decode_batch(prompts, steerings, {{0, 0}, {1, 1}, {2, 2}, {3, 1}}),
+        decode_group(prompts, steerings, {{0, 0}, {1, 1}, {2, 2}, {3, 1}}),
         completions);
     EXPECT_LE(
         test::largest(
@@ -40,7 +40,7 @@ TEST_P(T5Steering, ScoresEqualDecodedLogProbsUnderEverySteering) {
       const auto k = static_cast<std::size_t>(steering_of_row[r]);
       singles.push_back(decoded(
           *model_,
-          decode_batch({prompts[r]}, {steerings[k]}, {{0, 0}}),
+          decode_group({prompts[r]}, {steerings[k]}, {{0, 0}}),
           {completions[r]}));
     }
     EXPECT_TRUE(test::same_bits(by_decoding, at::cat(singles)));
@@ -51,7 +51,9 @@ TEST_P(T5Steering, ScoresEqualDecodedLogProbsUnderEverySteering) {
         RowSteering::uniform(mixed(0.0, {0.5, 0.5})));
     EXPECT_GT(test::distance(other, by_scoring), 1e-3);
     const at::Tensor reference = scored(
-        *model_, pairs({prompt_}, {completion_}), RowSteering::reference(2));
+        *model_,
+        pairs({prompt_}, {completion_}),
+        RowSteering::uniform(Coefficients::frozen_reference()));
     expect_logits(reference, expected_);
   }
 }
@@ -161,12 +163,14 @@ TEST_P(T5Steering, RecordedFeaturesGiveTheSameScores) {
         SteeredSet::kLora,
         std::to_string(first) + ".." + std::to_string(layers - 1));
     auto batch =
-        decode_batch(prompts, steerings, {{0, 0}, {1, 1}, {2, 0}, {3, 1}});
+        decode_group(prompts, steerings, {{0, 0}, {1, 1}, {2, 0}, {3, 1}});
     batch.record_features = true;
-    const auto session = model_->decode(batch);
+    const auto decoder = model_->open_decoder({});
+    decoder->admit(batch);
+    decoder->prefill();
     ScoreBatch pairs_batch = pairs(prompts, completions);
     const at::Tensor plain = scored(*model_, pairs_batch, rows);
-    pairs_batch.features = session->features();
+    pairs_batch.features = decoder->features();
     ASSERT_NE(pairs_batch.features, nullptr);
     EXPECT_GT(pairs_batch.features->first_layer, 0);
     EXPECT_EQ(pairs_batch.features->completions.size(), completions.size());
@@ -185,7 +189,7 @@ TEST_P(T5Steering, Bf16StorageRoundsAllMatricesButWo) {
   const auto rounded =
       load(directory_, {.storage = kernels::Storage::kBFloat16});
   const auto batch =
-      decode_batch({prompt_}, {reference_coefficients(0)}, {{0, 0}});
+      decode_group({prompt_}, {Coefficients::frozen_reference()}, {{0, 0}});
   const at::Tensor found = decoded(*rounded, batch, {completion_});
   const at::Tensor plain = decoded(*load(directory_), batch, {completion_});
   EXPECT_GT(test::distance(found, plain), 1e-4);
@@ -207,7 +211,7 @@ TEST_P(T5Steering, Bf16StorageRoundsAllMatricesButWo) {
       }
     }
     const auto& packed =
-        linears[i].linear->weight().packed(reference_coefficients(0));
+        linears[i].linear->weight().packed(Coefficients::frozen_reference());
     EXPECT_TRUE(test::same_bits(packed.unpack(), weight)) << linears[i].name;
   }
   EXPECT_EQ(kept, static_cast<std::size_t>(model_->steerable().layers));

@@ -14,6 +14,7 @@
 #include "moft/conditioning/conditioning.h"
 #include "moft/models/load.h"
 
+#include "tests/models/decoder_support.h"
 #include "tests/support/tensors.h"
 
 namespace moft::t5_test {
@@ -62,50 +63,14 @@ inline ScoreBatch pairs(
 inline at::Tensor scored(
     LanguageModel& model,
     const ScoreBatch& batch,
-    const RowSteering& steering = RowSteering::reference(0)) {
+    const RowSteering& steering =
+        RowSteering::uniform(Coefficients::frozen_reference())) {
   at::NoGradGuard no_gradient;
   return model.completion_logits(batch, steering);
 }
 
-// Decodes the completions of a batch's rows side by side; rows leave as they
-// end. The logits of the rows one after the other, as scoring gives them.
-inline at::Tensor decoded(
-    LanguageModel& model,
-    const DecodeBatch& batch,
-    const std::vector<TokenIds>& completions) {
-  const auto session = model.decode(batch);
-  std::vector<std::vector<at::Tensor>> logits(completions.size());
-  for (std::size_t t = 0; !session->rows().empty(); ++t) {
-    std::vector<std::int64_t> alive;
-    std::vector<std::int32_t> fed;
-    for (std::size_t i = 0; i < session->rows().size(); ++i) {
-      const auto row = static_cast<std::size_t>(session->rows()[i]);
-      logits[row].push_back(
-          session->logits().narrow(0, static_cast<std::int64_t>(i), 1).clone());
-      if (t + 1 == completions[row].size()) continue;
-      alive.push_back(static_cast<std::int64_t>(i));
-      fed.push_back(completions[row][t]);
-    }
-    session->keep(alive);
-    if (!alive.empty()) session->advance(fed);
-  }
-  std::vector<at::Tensor> rows;
-  for (const auto& row : logits)
-    rows.push_back(at::cat(row));
-  return at::cat(rows);
-}
-
-inline DecodeBatch decode_batch(
-    std::vector<TokenIds> prompts,
-    std::vector<Coefficients> steerings,
-    std::vector<DecodeRow> rows) {
-  DecodeBatch batch;
-  batch.prompts = std::move(prompts);
-  batch.steerings = std::move(steerings);
-  batch.rows = std::move(rows);
-  batch.max_new_tokens = 40;
-  return batch;
-}
+using test::decode_group;
+using test::decoded;
 
 inline at::Tensor log_probs(
     const at::Tensor& logits, const std::vector<TokenIds>& completions) {

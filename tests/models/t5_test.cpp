@@ -23,20 +23,24 @@ TEST_P(T5Logits, ScoredLogitsEqualTransformers) {
 
 TEST_P(T5Logits, DecodedLogitsEqualTransformers) {
   const auto batch =
-      decode_batch({prompt_}, {reference_coefficients(0)}, {{0, 0}});
+      decode_group({prompt_}, {Coefficients::frozen_reference()}, {{0, 0}});
   expect_logits(decoded(*model_, batch, {completion_}), expected_);
 }
 
 TEST_P(T5Logits, GreedyTokensEqualTransformers) {
-  auto batch = decode_batch(
-      {{5, 1}, prompt_}, {reference_coefficients(0)}, {{0, 0}, {1, 0}});
-  const auto session = model_->decode(batch);
+  const auto group = decode_group(
+      {{5, 1}, prompt_}, {Coefficients::frozen_reference()}, {{0, 0}, {1, 0}});
+  const auto decoder = model_->open_decoder({});
+  const auto slots = decoder->admit(group).slots;
+  at::Tensor logits = decoder->prefill().logits;
   TokenIds chosen;
   const TokenIds wanted = ids_of(expected_, "greedy");
   while (chosen.size() < wanted.size()) {
-    const at::Tensor best = session->logits().argmax(-1).to(at::kInt);
+    const at::Tensor best = logits.argmax(-1).to(at::kInt);
     chosen.push_back(best[1].item<std::int32_t>());
-    session->advance({best[0].item<std::int32_t>(), chosen.back()});
+    logits = decoder->step(
+        slots,
+        std::vector<std::int32_t>{best[0].item<std::int32_t>(), chosen.back()});
   }
   EXPECT_EQ(chosen, wanted);
 }
@@ -46,19 +50,19 @@ TEST_P(T5Logits, RaggedRowsEqualSingleRows) {
   const auto completions = ragged_completions();
   std::vector<at::Tensor> singles;
   std::vector<at::Tensor> single_decodes;
-  const std::vector<Coefficients> plain{reference_coefficients(0)};
+  const std::vector<Coefficients> plain{Coefficients::frozen_reference()};
   for (std::size_t r = 0; r < prompts.size(); ++r) {
     singles.push_back(scored(*model_, pairs({prompts[r]}, {completions[r]})));
     single_decodes.push_back(decoded(
         *model_,
-        decode_batch({prompts[r]}, plain, {{0, 0}}),
+        decode_group({prompts[r]}, plain, {{0, 0}}),
         {completions[r]}));
   }
   const at::Tensor together = scored(*model_, pairs(prompts, completions));
   EXPECT_LE(test::distance(together, at::cat(singles)), 2e-6);
   const at::Tensor batch_decode = decoded(
       *model_,
-      decode_batch(prompts, plain, {{0, 0}, {1, 0}, {2, 0}, {3, 0}}),
+      decode_group(prompts, plain, {{0, 0}, {1, 0}, {2, 0}, {3, 0}}),
       completions);
   EXPECT_TRUE(test::same_bits(batch_decode, at::cat(single_decodes)));
 }
@@ -204,8 +208,8 @@ TEST(T5Tokens, WhatTheModelCannotReadIsRefused) {
   EXPECT_THROW(scored(*model, pairs({{2}}, {{}})), CallerError);
   for (const TokenIds& prompt : {TokenIds{}, TokenIds{48}}) {
     const auto batch =
-        decode_batch({prompt}, {reference_coefficients(0)}, {{0, 0}});
-    EXPECT_THROW(model->decode(batch), CallerError);
+        decode_group({prompt}, {Coefficients::frozen_reference()}, {{0, 0}});
+    EXPECT_THROW(model->open_decoder({})->admit(batch), CallerError);
   }
 }
 
@@ -220,7 +224,7 @@ TEST(T5Shape, LogitsEqualTransformers) {
   const TokenIds completion = ids_of(expected, "completion");
   expect_logits(scored(*model, pairs({prompt}, {completion})), expected);
   const auto batch =
-      decode_batch({prompt}, {reference_coefficients(0)}, {{0, 0}});
+      decode_group({prompt}, {Coefficients::frozen_reference()}, {{0, 0}});
   expect_logits(decoded(*model, batch, {completion}), expected);
 }
 

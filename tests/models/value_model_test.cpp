@@ -65,7 +65,8 @@ at::Tensor first_logits(
     batch.completions.push_back({1});
     batch.prompt_of_row.push_back(static_cast<std::int64_t>(p));
   }
-  return model.completion_logits(batch, RowSteering::reference(1));
+  return model.completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 // Rows 59 and 39: at first the values are the model's own logits.

@@ -12,8 +12,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/errors.h"
 #include "moft/models/load.h"
 #include "moft/models/model_tensors.h"
@@ -79,7 +81,8 @@ at::Tensor logits(const LoadedModel& loaded) {
   batch.prompts = {{3, 5, 1}};
   batch.completions = {{7, 2, 9, 4, 1}};
   batch.prompt_of_row = {0};
-  return loaded.model->completion_logits(batch, RowSteering::reference(0));
+  return loaded.model->completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 void expect_refused(const Copy& copy, const std::vector<std::string>& words) {

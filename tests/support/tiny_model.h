@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/random.h"
 
 namespace moft::test {

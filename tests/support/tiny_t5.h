@@ -3,6 +3,8 @@
 // spiece.model of the tokenizer fixtures.
 #pragma once
 
+#include "moft/checkpoints/safetensors_writer.h"
+
 #include "tests/support/tiny_model.h"
 
 namespace moft::test {

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "moft/checkpoints/gguf.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 #include "tests/tokenizers/support.h"
 

@@ -11,6 +11,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/random.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/spiece_file.h"
 
 #include "tests/tokenizers/support.h"

@@ -7,6 +7,8 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/random.h"
+#include "moft/tokenizers/gguf_tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_json.h"
 
 #include "tests/tokenizers/support.h"

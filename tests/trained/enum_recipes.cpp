@@ -13,7 +13,7 @@ EnumRecipe enum_recipe(EnumVariant variant, bool drawn_alpha) {
   training.prompts_per_step = 4;
   training.samples_per_prompt = 16;
   training.optimizer.learning_rate = 5e-3;
-  training.schedule.kind = ScheduleKind::kLinear;
+  training.schedule.kind = ScheduleShape::kLinear;
   training.schedule.final_fraction = 0.05;
   // Where one pass serves several weightings, each prompt has its own.
   const bool mixes_rows =

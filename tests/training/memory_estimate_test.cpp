@@ -67,9 +67,7 @@ TEST(MemoryEstimate, OfAdaptersIsTheClosedForm) {
       found.rollout,
       24 * (10 + 5) * 3 * 2 * 4 * 4 + features + 2 * 24 * 100 * 4);
   const std::int64_t kept = 6 * 8 + 2 * 8 + 2 * 4 + 3 * 16;
-  EXPECT_EQ(
-      found.scoring,
-      features + 180 * 3 * kept * 4 + 6 * 30 * 30 * 4 + 3 * 120 * 100 * 4);
+  EXPECT_EQ(found.scoring, features + 180 * 3 * kept * 4 + 3 * 120 * 100 * 4);
   EXPECT_EQ(
       found.peak(), 8 * kParameters + 4 * 4 * 2 * steered + found.scoring);
 }

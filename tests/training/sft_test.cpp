@@ -7,6 +7,7 @@
 #include "moft/checkpoints/safetensors.h"
 #include "moft/generation/generate.h"
 #include "moft/models/random/initialise.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/training/run.h"
 #include "moft/training/sft/trainer.h"
 
@@ -294,11 +295,11 @@ TEST_P(FromNothing, TheModelReadBackGivesTheSameLogits) {
   const at::Tensor trained = tiny.policy.model().completion_logits(
       batch, RowSteering::uniform(tiny.policy.coefficients_of(sft_steering())));
   const LoadedModel read_back = load_language_model(outcome.product);
-  const at::Tensor found =
-      read_back.model->completion_logits(batch, RowSteering::reference(0));
+  const at::Tensor found = read_back.model->completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
   EXPECT_TRUE(same_bits(found, trained));
-  const at::Tensor start =
-      tiny.policy.model().completion_logits(batch, RowSteering::reference(1));
+  const at::Tensor start = tiny.policy.model().completion_logits(
+      batch, RowSteering::uniform(Coefficients::frozen_reference()));
   EXPECT_GT(distance(trained, start), 0.01);
 }
 

@@ -389,7 +389,9 @@ TEST(ValueRegression, TheLoopReachesEachPromptsExactExpectedReward) {
     batch.completions = {{0}};
     batch.prompt_of_row = {0};
     const at::Tensor pi = at::softmax(
-        model.completion_logits(batch, RowSteering::reference(2))[0], 0);
+        model.completion_logits(
+            batch, RowSteering::uniform(Coefficients::frozen_reference()))[0],
+        0);
     double wanted[2] = {0.0, 0.0};
     for (std::int64_t id = 0; id < pi.numel(); ++id) {
       const double probability = pi[id].item<double>();

@@ -94,9 +94,8 @@ TEST(KlRange, RefusesStrengthsOutsideTheRange) {
   EXPECT_THROW(KlRange(0.0).mixing_amount(0.1), CallerError);
   EXPECT_EQ(KlRange(0.0, FMix::kLinear).mixing_amount(0.1), 0.1);
   EXPECT_THROW(range.alpha_of(1.1), CallerError);
-  EXPECT_THROW(parse_f_mix("square"), CallerError);
-  EXPECT_EQ(f_mix_name(parse_f_mix("linear")), "linear");
-  EXPECT_EQ(f_mix_name(parse_f_mix("softmdp")), "softmdp");
+  EXPECT_EQ(enum_name(FMix::kLinear), "linear");
+  EXPECT_EQ(enum_name(FMix::kSoftmdp), "softmdp");
 }
 
 // CLP equation 3 on the committed instances, with our coefficients.
@@ -106,7 +105,7 @@ TEST(Coefficients, ReproduceTheReferenceMixes) {
   for (const auto& item : instances) {
     const KlRange range(
         item.at("alpha_min").get<double>(),
-        parse_f_mix(item.at("f_mix").get<std::string>()));
+        item.at("f_mix") == "linear" ? FMix::kLinear : FMix::kSoftmdp);
     const Weighting w(item.at("w").get<std::vector<double>>());
     const auto c = coefficients({w, item.at("alpha").get<double>()}, range);
     EXPECT_NEAR(c.reference(), item.at("beta").get<double>(), 1e-15);

@@ -23,7 +23,8 @@ template <int V>
 void weighted_values(
     const Attention& a, const float* weights, std::int64_t column, float norm) {
   Vec s[V] = {};
-  for (const auto& run : a.runs) {
+  for (std::int64_t r = 0; r < a.run_count; ++r) {
+    const Entries& run = a.runs[r];
     const float* value = run.values + column;
     for (std::int64_t j = 0; j < run.count; ++j, value += run.value_stride) {
       const Vec weight = splat(*weights++);
@@ -41,7 +42,8 @@ void weighted_values(
 void weighted_tail(
     const Attention& a, const float* weights, std::int64_t column, float norm) {
   float s = 0;
-  for (const auto& run : a.runs) {
+  for (std::int64_t r = 0; r < a.run_count; ++r) {
+    const Entries& run = a.runs[r];
     for (std::int64_t j = 0; j < run.count; ++j) {
       s = fma(*weights++, run.values[j * run.value_stride + column], s);
     }
@@ -51,7 +53,8 @@ void weighted_tail(
 
 std::int64_t scores(const Attention& a) {
   std::int64_t count = 0;
-  for (const auto& run : a.runs) {
+  for (std::int64_t r = 0; r < a.run_count; ++r) {
+    const Entries& run = a.runs[r];
     const float* key = run.keys;
     for (std::int64_t j = 0; j < run.count; ++j, key += run.key_stride) {
       a.scratch[count++] = dot(a.q, key, a.width) * a.scale;

@@ -45,22 +45,6 @@ void rms_norm(
   apply_gain(x, gain, inverse_root(total, eps, width), width, result);
 }
 
-void add_rms_norm(
-    float* residual,
-    const float* delta,
-    const float* gain,
-    float eps,
-    std::int64_t width,
-    float* result) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= width; i += kLanes) {
-    store(residual + i, load(residual + i) + load(delta + i));
-  }
-  for (; i < width; ++i)
-    residual[i] += delta[i];
-  rms_norm(residual, gain, eps, width, result);
-}
-
 void rotary(
     float* x, const float* cosine, const float* sine, std::int64_t half) {
   std::int64_t i = 0;
@@ -134,16 +118,15 @@ void rms_norm_gradient(
     square = fma(x[i], x[i], square);
     product = fma(x[i], of_y[i] * gain[i], product);
   }
-  const float r = inverse_root(
-      sum(squares[0] + squares[1]) + square, eps, width);
+  const float r =
+      inverse_root(sum(squares[0] + squares[1]) + square, eps, width);
   const float mean =
       (sum(products[0] + products[1]) + product) / static_cast<float>(width);
   const float pull = r * r * r * mean;
   for (i = 0; i + kLanes <= width; i += kLanes) {
     const Vec value = load(x + i), back = load(of_y + i);
     store(
-        of_x + i,
-        fma(back * load(gain + i), splat(r), -(value * splat(pull))));
+        of_x + i, fma(back * load(gain + i), splat(r), -(value * splat(pull))));
     if (of_gain == nullptr) continue;
     store(of_gain + i, fma(back, value * splat(r), load(of_gain + i)));
   }

@@ -13,30 +13,18 @@ namespace {
 
 constexpr Table make_table(const char* name) {
   return {
-      .name = name,
-      .panel = kPanel,
+    .name = name, .panel = kPanel,
 #if defined(__AVX512BF16__)
-      .round_to_bf16 = round_to_bf16,
+    .round_to_bf16 = round_to_bf16,
 #else
-      .round_to_bf16 = nullptr,
+    .round_to_bf16 = nullptr,
 #endif
-      .pack_panel = pack_panel,
-      .product = product,
-      .attention = attention,
-      .rms_norm = rms_norm,
-      .add_rms_norm = add_rms_norm,
-      .rotary = rotary,
-      .swiglu = swiglu,
-      .geglu = geglu,
-      .rms_norm_gradient = rms_norm_gradient,
-      .swiglu_gradient = swiglu_gradient,
-      .geglu_gradient = geglu_gradient,
-      .mix = mix,
-      .largest = largest,
-      .exponentials = exponentials,
-      .scaled_exponentials = scaled_exponentials,
-      .difference_moments = difference_moments,
-      .own_moments = own_moments,
+    .pack_panel = pack_panel, .product = product, .attention = attention,
+    .rms_norm = rms_norm, .rotary = rotary, .swiglu = swiglu, .geglu = geglu,
+    .rms_norm_gradient = rms_norm_gradient, .swiglu_gradient = swiglu_gradient,
+    .geglu_gradient = geglu_gradient, .mix = mix, .largest = largest,
+    .exponentials = exponentials, .scaled_exponentials = scaled_exponentials,
+    .difference_moments = difference_moments, .own_moments = own_moments,
   };
 }
 

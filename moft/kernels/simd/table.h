@@ -54,11 +54,12 @@ struct Entries {
   std::int64_t count;
 };
 
-// One query head over two runs, the older one first; scratch holds the sum of
-// both counts plus 16 floats.
+// One query head over runs of entries, the oldest first; scratch holds the sum
+// of their counts plus 16 floats.
 struct Attention {
   const float* q;
-  Entries runs[2];
+  const Entries* runs;
+  std::int64_t run_count;
   std::int64_t width;
   float scale;
   const float* bias;  // one number per entry, added to the scores, or null
@@ -88,14 +89,6 @@ struct Table {
   // result = x / sqrt(mean(x^2) + eps) * gain; x may be result.
   void (*rms_norm)(
       const float* x,
-      const float* gain,
-      float eps,
-      std::int64_t width,
-      float* result);
-  // residual += delta, then the same.
-  void (*add_rms_norm)(
-      float* residual,
-      const float* delta,
       const float* gain,
       float eps,
       std::int64_t width,

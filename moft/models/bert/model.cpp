@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include "moft/conditioning/steered_rows.h"
 #include "moft/core/errors.h"
 #include "moft/models/model_tensors.h"
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/conditioning/steered_rows.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/layer_functions.h"
 #include "moft/models/llama/rope_table.h"

@@ -52,7 +52,7 @@ class LlamaModel : public LanguageModel {
 
   at::Tensor completion_states(
       const ScoreBatch& batch, const RowSteering& steering) override;
-  std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
+  std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
   const LlamaConfig& config() const { return config_; }
 

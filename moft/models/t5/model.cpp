@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/conditioning/steered_rows.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/layer_functions.h"
 #include "moft/models/steered_norm.h"
@@ -211,8 +212,7 @@ at::Tensor T5Model::encoder_bias(
     std::int64_t n, std::int64_t sequences, const RowSteering& steering) const {
   const RelativeBuckets rules{config_.buckets, config_.max_distance, true};
   const at::Tensor buckets = relative_buckets(1 - n, 2 * n - 1, rules);
-  return spread_distances(
-      relative_bias(*encoder_.relative_bias, buckets, sequences, steering), n);
+  return relative_bias(*encoder_.relative_bias, buckets, sequences, steering);
 }
 
 at::Tensor T5Model::decoder_bias(

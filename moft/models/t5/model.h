@@ -79,7 +79,7 @@ class T5Model : public LanguageModel {
   // The encoder's states.
   at::Tensor token_states(
       const std::vector<TokenIds>& texts, const RowSteering& steering) override;
-  std::unique_ptr<DecodeSession> decode(const DecodeBatch& batch) override;
+  std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
   const T5Config& config() const { return config_; }
 
@@ -105,9 +105,9 @@ class T5Model : public LanguageModel {
       std::int64_t block,
       const at::Tensor& encoded,
       const RowSteering& steering) const;
-  // Biases [sequences or 1, heads, n, n] of encoder self-attention over n
-  // tokens, and [.., heads, n] of a decoder's last token over the n tokens up
-  // to itself (distances 1 - n .. 0). A row of `steering` per sequence.
+  // Biases of self-attention over n tokens by distance, a row of `steering`
+  // per sequence: [sequences or 1, heads, 2 n - 1] of the encoder (distances
+  // 1 - n .. n - 1) and [.., heads, n] of the decoder (1 - n .. 0).
   at::Tensor encoder_bias(
       std::int64_t n,
       std::int64_t sequences,

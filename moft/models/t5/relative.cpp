@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "moft/conditioning/steered_linear.h"
+#include "moft/conditioning/steered_rows.h"
 
 namespace moft {
 
@@ -46,19 +46,6 @@ at::Tensor relative_bias(
   return values.view({tables, rows, -1})
       .index_select(1, buckets.to(device))
       .transpose(1, 2);
-}
-
-at::Tensor spread_distances(const at::Tensor& by_distance, std::int64_t n) {
-  const auto counting =
-      at::TensorOptions(at::kLong).device(by_distance.device());
-  const at::Tensor place = at::arange(n, counting);
-  // Distance j - i stands at j - i + n - 1.
-  const at::Tensor index =
-      place.unsqueeze(0) - place.unsqueeze(1) + (n - 1);  // [n, n]
-  std::vector<std::int64_t> shape = by_distance.sizes().vec();
-  shape.back() = n;
-  shape.push_back(n);
-  return by_distance.index_select(-1, index.view({-1})).view(shape);
 }
 
 }  // namespace moft

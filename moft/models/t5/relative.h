@@ -36,8 +36,4 @@ at::Tensor relative_bias(
     std::int64_t sequences,
     const RowSteering& steering);
 
-// by_distance [.., 2 n - 1] for the distances 1 - n .. n - 1
-// -> [.., n, n]: entry (i, j) is that of distance j - i.
-at::Tensor spread_distances(const at::Tensor& by_distance, std::int64_t n);
-
 }  // namespace moft

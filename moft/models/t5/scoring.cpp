@@ -2,17 +2,17 @@
 // reads its start token and every completion but its last token, which is
 // predicted, never read.
 //
-// Tokens are packed one sequence after the other; only attention pads, on the
-// right. All completions of a prompt attend to its encoder states in one
-// product, as one long sequence of queries.
+// Tokens are packed one sequence after the other; only attention to the prompts
+// pads, on the right. All completions of a prompt attend to its encoder states
+// in one product, as one long sequence of queries.
 #include <algorithm>
 #include <limits>
 
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
-#include "moft/kernels/masked_attention.h"
 #include "moft/kernels/padding.h"
+#include "moft/kernels/relative_attention.h"
 #include "moft/models/t5/encoding.h"
 #include "moft/models/t5/model.h"
 #include "moft/models/t5/relative.h"
@@ -30,31 +30,25 @@ at::Tensor index_tensor(
 // What the decoder reads: completions, packed.
 struct Packed {
   std::vector<std::int64_t> ids;
-  kernels::TokenPlaces tokens;
+  std::vector<std::int64_t> row;      // of each token
+  std::vector<std::int64_t> lengths;  // of the rows
 };
 
 Packed pack_completions(
     const std::vector<TokenIds>& completions, std::int32_t start) {
   Packed packed;
-  std::vector<std::int64_t> rows;
   for (std::size_t r = 0; r < completions.size(); ++r) {
     packed.ids.push_back(start);
     packed.ids.insert(
         packed.ids.end(), completions[r].begin(), completions[r].end() - 1);
-    rows.resize(packed.ids.size(), static_cast<std::int64_t>(r));
+    packed.row.resize(packed.ids.size(), static_cast<std::int64_t>(r));
+    packed.lengths.push_back(std::ssize(completions[r]));
   }
-  packed.tokens = kernels::places_of_members(std::move(rows));
   return packed;
 }
 
 // Scores of T5 are not scaled.
-at::Tensor attend_padded(
-    const at::Tensor& q,
-    const at::Tensor& k,
-    const at::Tensor& v,
-    const at::Tensor& mask) {
-  return kernels::masked_attention(q, k, v, mask, /*scale=*/1.0);
-}
+constexpr double kScale = 1.0;
 
 void check_batch(const T5Model& model, const ScoreBatch& batch) {
   for (std::size_t row = 0; row < batch.completions.size(); ++row) {
@@ -168,40 +162,42 @@ class Scorer {
         device_);
   }
 
-  // 0 or -inf [n, n]: a token sees itself and what came before.
-  at::Tensor causal_mask(std::int64_t n) const {
-    return at::full({n, n}, kBlocked, at::device(device_)).triu_(1);
+  // Of distances 1 - n .. n - 1: a token reads itself and what came before.
+  at::Tensor causal_bias(
+      std::int64_t n, std::int64_t rows, const RowSteering& steering) const {
+    return at::constant_pad_nd(
+        model_.decoder_bias(n, rows, steering), {0, n - 1}, kBlocked);
   }
 
   at::Tensor decode() {
     const Packed packed =
         pack_completions(batch_.completions, model_.config().start_token);
-    const std::vector<std::int64_t>& row_of_token = packed.tokens.sequence;
-    const std::int64_t rows = std::ssize(batch_.completions);
-    const kernels::Padding own(packed.tokens, rows, device_);
-    const kernels::Padding cross = queries_by_prompt(row_of_token);
-    const std::int64_t n = own.longest();
+    const kernels::Padding cross = queries_by_prompt(packed.row);
     const RowSteering row_steering =
         steering_.select(index_tensor(batch_.prompt_of_row, device_));
-    const at::Tensor by_distance = at::constant_pad_nd(
-        model_.decoder_bias(n, rows, row_steering), {0, n - 1});
-    const at::Tensor mask = spread_distances(by_distance, n) + causal_mask(n);
+    const at::Tensor bias = causal_bias(
+        *std::max_element(packed.lengths.begin(), packed.lengths.end()),
+        std::ssize(packed.lengths),
+        row_steering);
     T5Pass pass;
-    pass.steering = row_steering.select(index_tensor(row_of_token, device_));
+    pass.steering = row_steering.select(index_tensor(packed.row, device_));
     pass.attend = [&](std::int64_t,
                       const at::Tensor& q,
                       const at::Tensor& k,
                       const at::Tensor& v) {
-      return own.gather(
-          attend_padded(own.spread(q), own.spread(k), own.spread(v), mask));
+      return kernels::relative_attention(q, k, v, bias, packed.lengths, kScale)
+          .flatten(1);
     };
     pass.cross = [&](std::int64_t block, const at::Tensor& q) {
       const auto [keys, values] = prompt_keys_values(block);
-      return cross.gather(attend_padded(
+      return cross.gather(at::scaled_dot_product_attention(
           cross.spread(q),
           encoder_padding_->spread(keys),
           encoder_padding_->spread(values),
-          encoder_mask_));
+          encoder_mask_,
+          /*dropout_p=*/0.0,
+          /*is_causal=*/false,
+          kScale));
     };
     at::Tensor hidden =
         model_.embed(index_tensor(packed.ids, device_), pass.steering);

@@ -1,0 +1,45 @@
+// Choices of the algorithms that recipes name; free of libtorch, for the
+// options. What each does is in the header named beside it.
+#pragma once
+
+#include "moft/core/field_attributes.h"
+
+namespace moft {
+
+// advantages.h
+enum class AdvantageNormalisation {
+  kNone,
+  kBatch,  // mean and deviation of all rows
+  kGroup,  // of the rows with the same group label
+};
+constexpr auto enum_names(AdvantageNormalisation) {
+  return EnumNames<AdvantageNormalisation, 3>{{
+      {AdvantageNormalisation::kNone, "none"},
+      {AdvantageNormalisation::kBatch, "batch"},
+      {AdvantageNormalisation::kGroup, "group"},
+  }};
+}
+
+// schedule.h
+enum class ScheduleShape { kConstant, kLinear, kCosine };
+constexpr auto enum_names(ScheduleShape) {
+  return EnumNames<ScheduleShape, 3>{{
+      {ScheduleShape::kConstant, "constant"},
+      {ScheduleShape::kLinear, "linear"},
+      {ScheduleShape::kCosine, "cosine"},
+  }};
+}
+
+// values.h: the baseline made of a value network's values.
+enum class ValueScale {
+  kReward,   // (1 - alpha) w.V
+  kLiteral,  // w.V
+};
+constexpr auto enum_names(ValueScale) {
+  return EnumNames<ValueScale, 2>{{
+      {ValueScale::kReward, "reward"},
+      {ValueScale::kLiteral, "literal"},
+  }};
+}
+
+}  // namespace moft
