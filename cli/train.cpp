@@ -201,7 +201,7 @@ class TrainCommand : public Command {
       const auto w = Weighting::uniform(policy.names().size());
       log_info(
           "prompt      {}({} tokens), at the first field",
-          policy.prompt_words(w),
+          policy.info().prompt.words_of(w),
           policy.count_word_tokens(w));
     }
   }

@@ -2,6 +2,7 @@
 #include "moft/recipes/training_job.h"
 
 #include "moft/core/version.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/generation/policy_start.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/rewards/make_objectives.h"
