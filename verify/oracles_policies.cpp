@@ -132,7 +132,11 @@ void verify_ranges(OracleBook& book) {
   book.equal_all(
       "ranges: NLI at -3.5, ROUGE at 24, 0 and 100, TLDR at .2; never clipped",
       {.5, .5, -1.9, 8.1, .5},
-      {mapped[0][0], mapped[1][1], mapped[2][1], mapped[3][1], mapped[4][2]},
+      {mapped[0][0].item<double>(),
+       mapped[1][1].item<double>(),
+       mapped[2][1].item<double>(),
+       mapped[3][1].item<double>(),
+       mapped[4][2].item<double>()},
       1e-15);
 }
 
