@@ -1,3 +1,4 @@
+// Buckets and biases of relative positions.
 #include "moft/models/t5/relative.h"
 
 #include <cmath>
