@@ -8,6 +8,7 @@
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/kernels/tensors.h"
 #include "moft/kernels/token_log_probs.h"
 
 namespace moft {
@@ -20,12 +21,6 @@ std::int64_t place_of(std::vector<Value>& distinct, const Value& value) {
   const auto place = found - distinct.begin();
   if (found == distinct.end()) distinct.push_back(value);
   return place;
-}
-
-std::vector<float> to_vector(const at::Tensor& values) {
-  const at::Tensor flat = values.to(at::kCPU).to(at::kFloat).contiguous();
-  const float* data = flat.const_data_ptr<float>();
-  return {data, data + flat.numel()};
 }
 
 // Scoring works through groups of requests that share one steering each.
@@ -288,11 +283,11 @@ std::vector<Score> SteeredPolicy::score(
     const at::Device device = language_model.device();
     const auto steering =
         RowSteering::per_row(steerings, steering_of_prompt, device);
-    const at::Tensor target = at::tensor(targets, at::kLong).to(device);
+    const at::Tensor target = kernels::long_tensor(targets, device);
     const at::Tensor logits = language_model.completion_logits(batch, steering);
     const kernels::LogProbOptions log_prob_options{
         .inverse_temperature = inverse_temperature};
-    const auto log_probs = to_vector(
+    const auto log_probs = kernels::to_floats(
         kernels::selected_log_probs(logits, target, log_prob_options));
     std::vector<float> reference_log_probs;
     std::vector<float> exact_kl;
@@ -301,10 +296,10 @@ std::vector<Score> SteeredPolicy::score(
       batch.prompts = plain_prompts;
       reference = language_model.completion_logits(
           batch, RowSteering::uniform(Coefficients::frozen_reference()));
-      reference_log_probs = to_vector(
+      reference_log_probs = kernels::to_floats(
           kernels::selected_log_probs(reference, target, log_prob_options));
       if (options.with_exact_kl) {
-        exact_kl = to_vector(
+        exact_kl = kernels::to_floats(
             kernels::exact_kl(logits, reference, inverse_temperature));
       }
     }
