@@ -31,6 +31,7 @@
 #include "moft/conditioning/row_steering.h"
 #include "moft/core/memory.h"
 #include "moft/core/random.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/models/bert/sentence_encoder.h"
 #include "moft/rewards/length.h"
 #include "moft/rewards/make_objectives.h"

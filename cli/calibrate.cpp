@@ -10,7 +10,7 @@
 #include "moft/core/log.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/bootstrap.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_kinds.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
@@ -87,20 +87,19 @@ class CalibrateCommand : public Command {
       const ObjectiveSet& objectives) const {
     auto examples = read_examples(recipe.data.train);
     examples.resize(std::min(examples.size(), prompts_));
-    LoadedModel base = load_language_model(recipe.policy.model, compute.load);
-    auto tokenizer = load_base_tokenizer(recipe.policy.model, base);
-    PolicyDefinition definition;
-    definition.temperature = recipe.policy.temperature;
-    definition.prompt_template = recipe.data.prompt_template;
-    SteeredPolicy policy(std::move(base), tokenizer, definition);
-    const PromptTemplate format(definition.prompt_template);
+    const auto policy = open_reference(
+        recipe.policy.model,
+        recipe.data.prompt_template,
+        recipe.policy.temperature,
+        compute.load);
+    const PromptTemplate& format = policy->info().prompt.parsed();
     format.check(examples);
     examples = fit_to_policy(
-        std::move(examples), recipe, ExamplesFor::kTraining, policy);
+        std::move(examples), recipe, ExamplesFor::kTraining, *policy);
     std::vector<CompletionRequest> requests;
     RewardBatch batch;
     for (const Example& example : examples) {
-      const Prompt prompt = make_prompt(format, example, *tokenizer);
+      const Prompt prompt = make_prompt(format, example, policy->tokenizer());
       for (std::size_t s = 0; s < samples_; ++s) {
         const auto row = static_cast<std::uint32_t>(requests.size());
         const auto seed = static_cast<std::uint64_t>(recipe.training.seed);
@@ -116,7 +115,7 @@ class CalibrateCommand : public Command {
         compute.describe());
     GenerateOptions options;
     options.max_new_tokens = recipe.training.max_new_tokens;
-    for (const Completion& answer : policy.complete(requests, options)) {
+    for (const Completion& answer : policy->complete(requests, options)) {
       batch.completions.push_back(answer.text);
       batch.token_counts.push_back(
           static_cast<std::int64_t>(answer.tokens.size()) -
@@ -168,8 +167,8 @@ class CalibrateCommand : public Command {
     }
   }
 
-  // Of each pair of objectives, and of each with the length of the answer: two
-  // rewards that pull at it from both sides conflict.
+  // Correlations of each pair of objectives, and of each with the length of the
+  // answer: two rewards that pull the length in opposite directions conflict.
   static void print_correlations(
       const ObjectiveSet& objectives, const Sample& sample) {
     for (std::size_t i = 0; i < objectives.size(); ++i) {

@@ -9,16 +9,17 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/core/version.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/knob_effects.h"
+#include "moft/generation/policy_kinds.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/evaluated_run.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/rewards/make_objectives.h"
-#include "moft/training/publish.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
@@ -65,7 +66,7 @@ class EvaluateCommand : public Command {
             "Completions of each prompt under each weighting")
         .range(1, 1000);
     const Option alpha = parser.add_option(
-        "--alpha", alpha_, "KL strength; default: that of the training");
+        "--alpha", alpha_, "KL strength; default: the one used in training");
     parser
         .add_option(
             "--alphas",
@@ -101,9 +102,7 @@ class EvaluateCommand : public Command {
     }
     if (!run.recipe.data.final.empty()) {
       check_parts(
-          run.definition.prompt_template,
-          read_parts(run.recipe.data),
-          run.name);
+          run.info.prompt.text(), read_parts(run.recipe.data), run.name);
     }
     const Compute compute = use_compute(run.recipe.compute);
     auto examples = read_split(run.recipe.data, split);
@@ -113,7 +112,7 @@ class EvaluateCommand : public Command {
         std::move(examples),
         run.recipe,
         ExamplesFor::kEvaluation,
-        *load_policy(run.policy(), compute.load));
+        *open_policy(run.policy(), {compute.load}));
     keep_first(examples);
     data_ = describe(run, split, examples);
     for (const EvaluatedRun& other : others)
@@ -152,26 +151,22 @@ class EvaluateCommand : public Command {
       const EvaluatedRun& run,
       Split split,
       const std::vector<Example>& examples) {
-    return check_unseen(
-        run, examples, run.definition.prompt_template, split, remarks_);
+    return check_unseen(run, examples, run.info.prompt.text(), split, remarks_);
   }
 
   void set_options(const EvaluatedRun& run) {
     options_.max_new_tokens = run.recipe.training.max_new_tokens;
     options_.reference_field = run.recipe.data.reference_field;
-    const PromptTemplate prompt(run.definition.prompt_template);
-    if (prompt.field_names().size() == 1) {
-      options_.shown_field = prompt.field_names()[0];
-    }
-    const bool several =
-        run.definition.objectives.size() == 1 && has_alpha_knob(run);
+    const auto& fields = run.info.prompt.parsed().field_names();
+    if (fields.size() == 1) options_.shown_field = fields[0];
+    const bool several = run.info.objectives.size() == 1 && has_alpha_knob(run);
     const std::int64_t count = alphas_ ? static_cast<std::int64_t>(*alphas_)
                                : several && !alpha_ ? kAlphasOfOneObjective
                                                     : 1;
     if (count > 1) {
-      options_.alphas = spread_alphas(run.definition.kl_range(), count);
+      options_.alphas = spread_alphas(run.info.kl_range, count);
     } else {
-      options_.alphas = {alpha_.value_or(run.definition.kl_strength)};
+      options_.alphas = {alpha_.value_or(run.info.default_alpha)};
     }
   }
 
@@ -211,7 +206,7 @@ class EvaluateCommand : public Command {
   EvaluateOptions options_of(const EvaluatedRun& other) const {
     EvaluateOptions options = options_;
     for (double& alpha : options.alphas)
-      alpha = nearest_alpha(other.definition.kl_range(), alpha);
+      alpha = nearest_alpha(other.info.kl_range, alpha);
     std::sort(options.alphas.begin(), options.alphas.end());
     options.alphas.erase(
         std::unique(options.alphas.begin(), options.alphas.end()),
@@ -226,13 +221,12 @@ class EvaluateCommand : public Command {
       const ObjectiveSet& objectives,
       const std::vector<Example>& examples,
       const std::string& what) {
-    auto policy = load_policy(run.policy(), compute.load);
+    const std::int64_t steerings =
+        evaluated_steerings(objectives.size(), options);
+    const auto policy = open_policy(run.policy(), {compute.load, steerings});
     const std::int64_t weightings =
         objectives.size() == 1 ? 1 : options.weightings;
     const std::size_t alphas = options.alphas.size();
-    const std::int64_t steerings =
-        evaluated_steerings(objectives.size(), options);
-    policy->expect_steerings(steerings);
     log_info(
         "evaluating {} on {} prompts at {} weighting{}{}, {} ({})",
         what,
@@ -242,14 +236,11 @@ class EvaluateCommand : public Command {
         alphas == 1 ? "" : fmt::format(" and {} alphas", alphas),
         policy->steering_way(steerings),
         compute.describe());
-    const PromptTemplate prompt(run.definition.prompt_template);
-    check_alpha(
-        run, *policy, make_prompt(prompt, examples.at(0), policy->tokenizer()));
+    check_alpha(run, *policy, policy->fill_prompt(examples.at(0)));
     Report report = evaluate_policy(
         *policy,
         objectives,
         examples,
-        prompt,
         options,
         [](std::int64_t done, std::int64_t all) {
           log_info("evaluated {} of {} completions", done, all);
@@ -265,7 +256,7 @@ class EvaluateCommand : public Command {
 
   // Whether alpha is a knob at all; the front may be at one alpha only.
   void check_alpha(
-      const EvaluatedRun& run, SteeredPolicy& policy, const Prompt& prompt) {
+      const EvaluatedRun& run, Policy& policy, const Prompt& prompt) {
     if (!has_alpha_knob(run)) return;
     if (knob_effects(policy, prompt).alpha >= kLeastSteeringEffect) return;
     remarks_.push_back(fmt::format(
@@ -285,7 +276,7 @@ class EvaluateCommand : public Command {
       return row.step > static_cast<double>(steps);
     });
     report.provenance.insert(
-        {{"moft", std::string(kMoftVersion) + " " + kGitRevision},
+        {{"moft", std::string(MOFT_VERSION_STRING) + " " + kGitRevision},
          {"recipe", run.recipe.name},
          {"base model", run.facts.base},
          {"split", data_.split},

@@ -1,6 +1,4 @@
 // `moft export`: one steering as an ordinary Hugging Face directory.
-#include "moft/generation/export.h"
-
 #include <fmt/format.h>
 
 #include "cli/command.h"
@@ -23,8 +21,7 @@ class ExportCommand : public Command {
   int run() override {
     outlive_closed_pipes();
     const auto policy = policy_.open();
-    export_policy(
-        *policy, policy_.policy_path(), steering_.steering(*policy), to_);
+    policy->export_model(steering_.steering(*policy), to_);
     print_result("{}\n", to_);
     return 0;
   }

@@ -65,7 +65,7 @@ class GenerateCommand : public Command {
   }
 
   void stream_one(
-      SteeredPolicy& policy, const std::optional<Steering>& steering) const {
+      Policy& policy, const std::optional<Steering>& steering) const {
     const Prompt prompt = policy.fill_prompt(*prompt_);
     std::vector<CompletionRequest> requests;
     for (std::int64_t s = 0; s < samples_; ++s) {
@@ -94,17 +94,16 @@ class GenerateCommand : public Command {
   }
 
   void answer_file(
-      SteeredPolicy& policy, const std::optional<Steering>& steering) const {
+      Policy& policy, const std::optional<Steering>& steering) const {
     const auto examples = read_examples(std::filesystem::path(input_));
-    const PromptTemplate format(policy.definition().prompt_template);
-    format.check(examples);
+    policy.info().prompt.parsed().check(examples);
     std::vector<CompletionRequest> requests;
     for (const Example& example : examples) {
       const Prompt prompt = policy.fill_prompt(example);
       check_room_for(
           policy.conditioned_prompt(prompt, steering),
           example,
-          policy.model().info().context);
+          policy.context());
       for (std::int64_t s = 0; s < samples_; ++s) {
         requests.push_back({prompt, steering, key(requests.size())});
       }

@@ -1,3 +1,4 @@
+// The arguments that commands on a policy share.
 #include "cli/policy_flags.h"
 
 #include <filesystem>
@@ -28,9 +29,9 @@ std::string PolicyFlags::policy_path() const {
   return is_run ? inner.string() : path_;
 }
 
-std::unique_ptr<SteeredPolicy> PolicyFlags::open() const {
+std::unique_ptr<Policy> PolicyFlags::open(std::int64_t steerings) const {
   check_options(compute_, "command line");
-  return load_policy(policy_path(), use_compute(compute_).load);
+  return open_policy(policy_path(), {use_compute(compute_).load, steerings});
 }
 
 void SteeringFlags::declare(Parser& parser) {
@@ -45,7 +46,7 @@ void SteeringFlags::declare(Parser& parser) {
       "training");
 }
 
-double SteeringFlags::alpha(const SteeredPolicy& policy) const {
+double SteeringFlags::alpha(const Policy& policy) const {
   const double alpha = alpha_.value_or(policy.default_alpha());
   policy.kl_range().check(alpha, "--alpha");
   return alpha;
@@ -54,9 +55,7 @@ double SteeringFlags::alpha(const SteeredPolicy& policy) const {
 void SteeringFlags::declare_reference(Parser& parser) {
   has_reference_ = true;
   parser.add_flag(
-      "--reference",
-      reference_,
-      "The frozen reference instead of a weighting");
+      "--reference", reference_, "The frozen reference instead of a weighting");
 }
 
 void SteeringFlags::check_plain() const {
@@ -71,8 +70,7 @@ void SteeringFlags::check_plain() const {
       given);
 }
 
-std::optional<Steering> SteeringFlags::steering(
-    const SteeredPolicy& policy) const {
+std::optional<Steering> SteeringFlags::steering(const Policy& policy) const {
   const auto names = policy.names();
   if (names.empty()) {
     check_plain();

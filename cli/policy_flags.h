@@ -7,7 +7,7 @@
 #include <string>
 
 #include "moft/core/compute_options.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_kinds.h"
 #include "moft/recipes/compute.h"
 
 #include "cli/parser.h"
@@ -19,7 +19,8 @@ class PolicyFlags {
   // POLICY: a policy directory, a run directory, a Hugging Face directory or a
   // GGUF file.
   void declare(Parser& parser);
-  std::unique_ptr<SteeredPolicy> open() const;
+  // For a job of up to this many distinct steerings.
+  std::unique_ptr<Policy> open(std::int64_t steerings = 1) const;
   const std::string& path() const { return path_; }
   // The policy directory that POLICY means (RUN/policy for a run).
   std::string policy_path() const;
@@ -37,8 +38,8 @@ class SteeringFlags {
   // None: the frozen reference, which is what a plain model is. CallerError
   // when weights are given to a policy without knobs, or are missing for one
   // that has them and --reference was not given.
-  std::optional<Steering> steering(const SteeredPolicy& policy) const;
-  double alpha(const SteeredPolicy& policy) const;
+  std::optional<Steering> steering(const Policy& policy) const;
+  double alpha(const Policy& policy) const;
 
  private:
   void check_plain() const;
@@ -71,16 +72,16 @@ struct SamplingFlags {
       at_least(0));
     v("top_k",
       top_k,
-      Help{"draw from so many most probable tokens; null: all", "tokens"},
+      Help{"sample from the k most probable tokens; null: all", "tokens"},
       at_least(1));
     v("top_p",
       top_p,
-      Help{"draw from the most probable tokens that reach this probability; "
-           "null: all"},
+      Help{"sample from the most probable tokens that together reach this "
+           "probability; null: all"},
       above_up_to(0, 1));
-    v("greedy", greedy, Help{"always the most probable token"});
+    v("greedy", greedy, Help{"always take the most probable token"});
     v("stop", stop, Help{"texts that end a completion, as a YAML list"});
-    v("seed", seed, Help{"of every random draw"}, at_least(0));
+    v("seed", seed, Help{"random seed"}, at_least(0));
   }
 
   GenerateOptions options() const;

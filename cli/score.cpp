@@ -60,9 +60,7 @@ class ScoreCommand : public Command {
       }
       const auto prompt = policy->conditioned_prompt(request.prompt, steering);
       check_room_for(
-          prompt.size() + request.completion.size(),
-          pair,
-          policy->model().info().context);
+          prompt.size() + request.completion.size(), pair, policy->context());
       requests.push_back(std::move(request));
     }
     const ScoreOptions options{

@@ -8,6 +8,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/core/version.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/sft_recipe.h"
@@ -16,7 +17,6 @@
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/trainer.h"
 
-#include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
@@ -116,7 +116,8 @@ class SftCommand : public Command {
 
   PolicyDefinition make_definition(const InputHashes& hashes) const {
     PolicyDefinition definition = sft_definition(recipe_.data.prompt_template);
-    definition.provenance = {{"recipe", recipe_.name}, {"moft", kMoftVersion}};
+    definition.provenance = {
+        {"recipe", recipe_.name}, {"moft", MOFT_VERSION_STRING}};
     for (const auto& [name, hash] : hashes)
       definition.provenance["xxh3 " + name] = hash;
     return definition;

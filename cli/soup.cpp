@@ -1,8 +1,8 @@
 // `moft soup`: runs that each trained one objective alone become one policy,
 // their copies side by side (rewarded soups; row 76 of docs/paper.md).
 //
-// Mixing afterwards is what every policy does under a weighting, so nothing
-// but the choice of tensors happens here.
+// Every policy mixes its copies under a weighting, so this only chooses
+// tensors.
 #include <map>
 #include <set>
 #include <string>
@@ -14,9 +14,8 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
-#include "moft/core/json.h"
 #include "moft/core/text.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/recipes/recipe.h"
 #include "moft/training/publish.h"
 #include "moft/training/run_directory.h"
@@ -76,10 +75,8 @@ Ingredient read_ingredient(const std::string& run) {
   }
   one.recipe = load_recipe(find_recipe(file.string()), {});
   one.objective = only_objective(one.recipe, run);
-  const std::string definition = (one.policy() / "moft.json").string();
-  one.steps = definition_from_json(
-                  parse_json(read_text(definition), definition), definition)
-                  .steps.value_or(one.recipe.training.steps);
+  one.steps =
+      read_definition(one.policy()).steps.value_or(one.recipe.training.steps);
   return one;
 }
 
@@ -231,10 +228,11 @@ class SoupCommand : public Command {
     check_room();
     write_run_kind(to_, RunKind::kSoup);
     const TrainingOptions& training = recipe.training;
-    policy.definition().provenance["recipe"] = recipe.name;
-    policy.definition().steps = training.steps;
-    policy.definition().answers = training.steps * training.prompts_per_step *
-                                  training.samples_per_prompt;
+    policy.record_provenance("recipe", recipe.name);
+    policy.record_training(
+        training.steps,
+        training.steps * training.prompts_per_step *
+            training.samples_per_prompt);
     ModelCard card;
     card.name = recipe.name;
     card.description = recipe.description;

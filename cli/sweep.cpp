@@ -26,10 +26,10 @@ class SweepCommand : public Command {
         .add_option(
             "--weightings",
             weightings_,
-            "Points spread evenly over the simplex, at least so many")
+            "Minimum number of weightings, spread evenly over the simplex")
         .range(1, 10000);
     parser.add_option(
-        "--alpha", alpha_, "KL strength; default: that of the training");
+        "--alpha", alpha_, "KL strength; default: the one used in training");
     parser.add_flag("--json", json_, "One JSON line per weighting");
     add_flags(parser, sampling_);
   }

@@ -8,19 +8,15 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
-#include "moft/generation/policy_start.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
-#include "moft/recipes/recipe_examples.h"
 #include "moft/recipes/start.h"
 #include "moft/recipes/train_evaluation.h"
-#include "moft/rewards/make_objectives.h"
-#include "moft/training/online.h"
+#include "moft/recipes/training_job.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
-#include "cli/build_info.h"
 #include "cli/command.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
@@ -45,14 +41,6 @@ bool is_free(const std::string& key) {
   return is_free_key(kFreeKeys, key);
 }
 
-// The model of the value network; null when the recipe wants none.
-LoadedModel load_value_model(const Recipe& recipe, const LoadOptions& options) {
-  const TrainingOptions& training = recipe.training;
-  if (training.baseline != Baseline::kValue) return {};
-  return load_language_model(
-      training.value.model.value_or(recipe.policy.model), options);
-}
-
 // Checkpoints of format 1 put the weighting's words before the whole prompt.
 void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
   if (checkpoint.state.format_version >= 2 || !recipe.conditioning.prompt)
@@ -62,22 +50,6 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
       "moft now puts them at the prompt's first field; train into another "
       "output",
       checkpoint.directory.string());
-}
-
-// Everything that training reads.
-RunInputs read_inputs(
-    const Recipe& recipe, const LoadedModel& base, const LoadedModel& value) {
-  RunInputs inputs;
-  inputs.add_model("base", base);
-  inputs.add_tokenizer("base ", recipe.policy.model);
-  if (recipe.training.value.model) inputs.add_model("value", value);
-  if (recipe.policy.start) {
-    inputs.add_file(
-        "policy.start", steering_file_of(*recipe.policy.start).string());
-  }
-  inputs.add_files("data.train", recipe.data.train);
-  inputs.add_reward_files(recipe.objectives);
-  return inputs;
 }
 
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
@@ -91,18 +63,6 @@ void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
        before.training.steps,
        now.training.steps,
        now.training.schedule.kind});
-}
-
-PolicyDefinition make_definition(
-    const Recipe& recipe, const InputHashes& hashes) {
-  PolicyDefinition definition = definition_of(recipe);
-  definition.provenance = {
-      {"recipe", recipe.name},
-      {"base", fs::path(recipe.policy.model).filename().string()},
-      {"moft", kMoftVersion}};
-  for (const auto& [name, hash] : hashes)
-    definition.provenance["xxh3 " + name] = hash;
-  return definition;
 }
 
 class TrainCommand : public Command {
@@ -141,58 +101,31 @@ class TrainCommand : public Command {
   }
 
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
-    LoadedModel base = load_language_model(recipe_.policy.model, compute.load);
-    auto tokenizer = load_base_tokenizer(recipe_.policy.model, base);
-    LoadedModel value = load_value_model(recipe_, compute.load);
-    const RunInputs inputs = read_inputs(recipe_, base, value);
+    TrainingModels models = load_training_models(recipe_, compute.load);
+    const RunInputs inputs = models.inputs;
     if (resume) check_words_place(*resume, recipe_);
     check_resumed(resume, inputs.hashes(), compute);
-    const auto seed = static_cast<std::uint64_t>(recipe_.training.seed);
-    SteeredPolicy policy(
-        std::move(base),
-        std::move(tokenizer),
-        make_definition(recipe_, inputs.hashes()),
-        seed);
-    const ObjectiveSet objectives =
-        make_objectives(recipe_.objectives, {}, compute.load.device);
-    const std::vector<Example>& examples = examples_.examples;
-    OnlineTrainer trainer(
-        {&policy,
-         &objectives,
-         &examples,
-         recipe_.data.max_prompt_tokens,
-         recipe_.data.shuffle,
-         std::move(value.model)},
-        recipe_.training,
-        make_weighting_sampler(
-            recipe_.weightings, objectives.names(), "weightings"));
-    print_start(policy, examples.size(), compute, resume);
+    TrainingJob job(
+        recipe_,
+        std::move(models),
+        std::move(examples_.examples),
+        compute.load.device);
+    SteeredPolicy& policy = job.policy();
+    OnlineTrainer& trainer = job.trainer();
+    print_start(policy, job.examples().size(), compute, resume);
     if (recipe_.policy.start && !resume)
       start_policy(policy, *recipe_.policy.start);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
     RunSetup setup =
         make_run_setup(recipe_, print_options(recipe_), inputs, compute);
     setup.kind = RunKind::kTrain;
-    setup.on_evaluate = make_training_evaluation(recipe_, policy, objectives);
-    PolicyPublisher publisher(make_product(policy, trainer));
+    setup.on_evaluate =
+        make_training_evaluation(recipe_, policy, job.objectives());
+    PolicyPublisher publisher(job.product());
     if (arguments_.output.overwrite) publisher.require_finite();
     clear_output(arguments_.output, output_);
     Run run(std::move(setup), trainer, publisher, resume);
     return print_end(run.run(), policy);
-  }
-
-  PolicyProduct make_product(
-      SteeredPolicy& policy, const OnlineTrainer& trainer) const {
-    PolicyProduct product;
-    product.policy = &policy;
-    product.prompt = trainer.prompt(0);
-    product.base_path = recipe_.policy.model;
-    product.card.name = recipe_.name;
-    product.card.description = recipe_.description;
-    product.card.base_model = recipe_.policy.model;
-    product.answers_per_step =
-        recipe_.training.prompts_per_step * recipe_.training.samples_per_prompt;
-    return product;
   }
 
   void print_start(
@@ -268,7 +201,7 @@ class TrainCommand : public Command {
       const auto w = Weighting::uniform(policy.names().size());
       log_info(
           "prompt      {}({} tokens), at the first field",
-          policy.prompt_words(w),
+          policy.info().prompt.words_of(w),
           policy.count_word_tokens(w));
     }
   }

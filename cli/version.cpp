@@ -1,4 +1,6 @@
 // `moft version`: what a bug report needs.
+#include "moft/core/version.h"
+
 #include <thread>
 
 #include <ATen/Context.h>
@@ -40,7 +42,7 @@ class VersionCommand : public Command {
   void declare(Parser&) override {}
 
   int run() override {
-    fmt::print("moft            {}\n", kMoftVersion);
+    fmt::print("moft            {}\n", MOFT_VERSION_STRING);
     fmt::print("revision        {}\n", kGitRevision);
     fmt::print("build           {}, {}\n", kBuildType, compiler());
     fmt::print("libtorch        {}\n", TORCH_VERSION);

@@ -5,10 +5,9 @@
 #include <moft/moft.h>
 
 int main(int argc, char** argv) {
-  const auto policy = moft::load_policy(argv[1]);
+  const auto policy = moft::open_policy(argv[1]);
   for (int i = 3; i < argc; ++i) {
-    moft::CompletionRequest request{
-        .prompt = policy->encode_prompt_text(argv[2])};
+    moft::CompletionRequest request{.prompt = policy->fill_prompt(argv[2])};
     request.steering = moft::Steering{
         moft::parse_weighting(argv[i], policy->names()),
         policy->default_alpha()};

@@ -61,7 +61,7 @@ EnumPolicy::EnumPolicy(const EnumPolicyOptions& options)
       objectives_(std::make_unique<ObjectiveSet>(enum_objectives(task_))),
       policy_(make_policy(options)),
       completions_(enum_completions(task_)) {
-  const PromptTemplate prompt(policy_->definition().prompt_template);
+  const PromptTemplate& prompt = policy_->info().prompt.parsed();
   for (const Example& example : examples_)
     prompts_.push_back(make_prompt(prompt, example, policy_->tokenizer()));
   for (std::size_t p = 0; p < prompts_.size(); ++p) {
@@ -187,7 +187,7 @@ void EnumPolicy::perturb(double spread, std::uint64_t seed) {
   at::NoGradGuard no_gradient;
   Conditioning& conditioning = *policy_->conditioning();
   std::uint32_t row = 0;
-  for (TrainedParameter& entry : conditioning.trained()) {
+  for (const TrainedTensor& entry : conditioning.trained()) {
     double scale = root_mean_square(entry.master);
     if (scale == 0.0)
       scale = 1.0 / std::sqrt(static_cast<double>(entry.master.size(-1)));
@@ -202,10 +202,11 @@ void EnumPolicy::perturb(double spread, std::uint64_t seed) {
 
 Gradients current_gradients(const Conditioning& conditioning) {
   Gradients gradients;
-  for (const TrainedParameter& entry : conditioning.trained()) {
-    if (!entry.gradient.defined()) continue;
-    gradients[entry.name] =
-        entry.gradient.detach().to(at::kDouble) * entry.coefficient;
+  const std::vector<ScaledGradient> all = conditioning.gradients();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].tensor.defined()) continue;
+    gradients[conditioning.trained()[i].name] =
+        all[i].tensor.detach().to(at::kDouble) * all[i].coefficient;
   }
   return gradients;
 }

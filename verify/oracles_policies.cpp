@@ -65,7 +65,9 @@ void verify_sizes(OracleBook& book) {
     for (const char* name : {"a", "b", "c"}) {
       names.emplace_back(name);
       T5Model model = toy_t5();
-      const Conditioning conditioning(model.steerable(), options, names, 1);
+      const auto installed =
+          install_conditioning(model.steerable(), options, names, 1);
+      const Conditioning& conditioning = *installed;
       counts.push_back(static_cast<double>(conditioning.counts().policy));
     }
     book.equal_all(

@@ -5,6 +5,8 @@
 // the pair (G, c_i), so m copies share one G.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -12,11 +14,14 @@
 namespace moft {
 
 // A trained tensor: the float32 master, written in place by the optimizer.
-// Views (one adapter's rows of a stacked matrix) are welcome.
+// Views (one adapter's rows of a stacked matrix) are allowed.
 struct TrainedTensor {
   std::string name;  // unique; the key of its optimizer state
   at::Tensor master;
   bool decays = true;  // false: no weight decay (norm gains, biases)
+  // The objective that it belongs to; none: common to all.
+  std::optional<std::size_t> copy = std::nullopt;
+  bool transposed_in_files = false;  // matrices only
 };
 
 // coefficient * tensor. Coefficient 0, or an undefined tensor: this parameter

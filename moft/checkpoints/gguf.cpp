@@ -237,7 +237,7 @@ void locate(
   const auto size = tensor_byte_count(view.type, view.shape);
   if (!size)
     throw_caller_error(
-        "{}: the rows of tensor {} are no whole number of {} blocks of {}, "
+        "{}: the rows of tensor {} are not a whole number of {} blocks of {}, "
         "or its bytes overflow",
         where,
         quote_text(view.name),

@@ -74,7 +74,8 @@ class Entry {
 
   TensorType type() const {
     const json& value = field("dtype");
-    if (!value.is_string()) throw_caller_error("{}: dtype is no text", what_);
+    if (!value.is_string())
+      throw_caller_error("{}: dtype is not a string", what_);
     const auto& text = value.get_ref<const std::string&>();
     const auto* info = find_safetensors_type(text);
     if (info == nullptr)
@@ -132,7 +133,8 @@ class Entry {
 
   const json& list(const char* key) const {
     const json& value = field(key);
-    if (!value.is_array()) throw_caller_error("{}: {} is no list", what_, key);
+    if (!value.is_array())
+      throw_caller_error("{}: {} is not a list", what_, key);
     return value;
   }
 

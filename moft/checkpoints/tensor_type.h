@@ -53,7 +53,7 @@ const TensorTypeInfo* find_gguf_type(std::uint32_t code);
 std::optional<std::int64_t> element_count(std::span<const std::int64_t> shape);
 
 // Bytes of a packed tensor; absent when the count or the bytes overflow, or
-// when the last dimension is no whole number of blocks.
+// when the last dimension is not a whole number of blocks.
 std::optional<std::uint64_t> tensor_byte_count(
     TensorType type, std::span<const std::int64_t> shape);
 

@@ -1,18 +1,19 @@
 // Conditioning installed on a model: which parameters are steered, their
 // gradients, and their tensors by name.
 //
-//   full, attention, logits, pattern, none (steered_set.h)
-//          the parameters in S exist in m copies; all others (S^c) are
-//          trained and common to all steerings, or stay frozen;
-//   lora   S is one low-rank adapter per objective on frozen weights.
+//   full, attention, logits, pattern, none   parameter_copies.h
+//   lora                                     adapter_set.h
 //
-// A training step under copies works on one steering at a time:
-//   begin_gradient(c) -> forward, backward -> end_gradient(c)
-// and the gradient of copy i is c_i G, that of a shared parameter G (CLP,
-// appendix A.3). When a step has one steering only, G is handed to the
-// optimizer with its coefficients; several are accumulated per copy. Under
-// `lora` the rows of one batch may carry any steerings: the row-wise scaling
-// applies the c_i.
+// Another form of an objective's own parameters, such as adapters with a
+// trained diagonal or soft prompts, is another class of this interface and a
+// line in install_conditioning().
+//
+// A training step is
+//   zero_gradient() -> note_steerings(..)
+//   -> begin_gradient(c) -> forward, backward -> end_gradient(c), once or more
+//   -> gradients() -> the optimizer -> masters_changed()
+// Where mixes_rows() is false each pass works on one steering c; else the rows
+// of one batch may carry any steerings.
 //
 // The reference is the model as loaded: its shared parameters are not the
 // trained ones. At beta = 1 a policy with trained shared parameters is
@@ -29,27 +30,17 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
 
+#include "moft/algorithms/gradient.h"
 #include "moft/conditioning/conditioning_options.h"
 #include "moft/conditioning/steerable.h"
 
 namespace moft {
-
-// One trained master and its gradient in this step.
-struct TrainedParameter {
-  std::string name;
-  at::Tensor master;
-  bool decays = true;
-  std::optional<std::size_t> copy;  // objective i; none: shared
-  // Undefined when the copy takes no part in the step.
-  at::Tensor gradient;
-  double coefficient = 1.0;  // the gradient of the master is this times it
-};
 
 struct ParameterCounts {
   std::int64_t model = 0;    // the plain model
@@ -61,45 +52,39 @@ struct ParameterCounts {
 
 class Conditioning {
  public:
-  // Installs on `model`, which must outlive this. At once the policy equals
-  // the reference for every steering.
-  Conditioning(
-      Steerable& model,
-      const ConditioningOptions& options,
-      std::vector<std::string> objectives,
-      std::uint64_t seed);
+  virtual ~Conditioning() = default;
 
   const std::vector<std::string>& objectives() const { return objectives_; }
   const ConditioningOptions& options() const { return options_; }
-  // True when a batch with gradient may hold rows of several steerings.
-  bool mixes_rows() const {
-    return options_.steered_set == SteeredSet::kLora ||
-           options_.steered_set == SteeredSet::kNone;
-  }
   ParameterCounts counts() const;
+  // True when a batch with gradient may hold rows of several steerings.
+  virtual bool mixes_rows() const = 0;
 
   // Fixes how the copies are applied for the job that follows, whose rows carry
   // up to this many distinct steerings, the reference's included when it
   // answers beside them. In float32 more than m + 1 take the wide product;
   // everything else takes mixed weights, and adapters are the same in every
   // job. A new Conditioning expects one steering.
-  void expect_steerings(std::int64_t distinct);
+  virtual void expect_steerings(std::int64_t distinct) = 0;
   // What expect_steerings() would choose: "mixed weights", "wide product" or
   // "low-rank adapters"; for logs and reports.
-  std::string steering_way(std::int64_t distinct) const;
+  virtual std::string steering_way(std::int64_t distinct) const = 0;
 
   // --- a training step
-  void zero_gradient();
-  void begin_gradient(const Coefficients& coefficients);
+  virtual void zero_gradient() = 0;
+  virtual void begin_gradient(const Coefficients& coefficients) = 0;
   // Collects the gradient of the pass. REQUIRES the coefficients given to
   // begin_gradient().
-  void end_gradient(const Coefficients& coefficients);
-  // Under lora: which copies had any weight in this step.
-  void note_steerings(const std::vector<Coefficients>& coefficients);
-  // Masters in a fixed order with the step's gradients.
-  std::vector<TrainedParameter> trained() const;
+  virtual void end_gradient(const Coefficients& coefficients) = 0;
+  // The steerings of the step: an adapter that has no weight in any of them
+  // takes no part in it.
+  virtual void note_steerings(const std::vector<Coefficients>& steerings) = 0;
+  // Masters, in a fixed order and the same tensors for life.
+  const std::vector<TrainedTensor>& trained() const { return trained_; }
+  // The step's gradient of each of trained(); undefined where it takes no part.
+  virtual std::vector<ScaledGradient> gradients() const = 0;
   // After the optimizer wrote the masters.
-  void masters_changed();
+  virtual void masters_changed() = 0;
 
   // --- files
   std::map<std::string, at::Tensor> tensors() const;
@@ -111,31 +96,35 @@ class Conditioning {
   std::vector<std::string> tensor_names() const;
   // W(c) of every parameter that differs from the reference, by the
   // parameter's name: what `export` writes.
-  std::map<std::string, at::Tensor> merged(const Coefficients& c) const;
+  virtual std::map<std::string, at::Tensor> merged(
+      const Coefficients& c) const = 0;
 
- private:
-  struct Accumulated {
-    std::vector<at::Tensor> per_copy;  // [m], undefined: no part
-    at::Tensor single;  // G of a step's only steering, or of a shared one
-    std::optional<Coefficients> coefficients;
-  };
-  SteeringWay way_for(std::int64_t distinct) const;
-  void install_copies();
-  void install_lora(std::uint64_t seed);
-  void accumulate(std::size_t parameter, const Coefficients& c);
-  void make_per_copy(Accumulated& accumulated);
-  void add_trained_copies(
-      std::size_t parameter, std::vector<TrainedParameter>& result) const;
-  void add_trained_adapters(std::vector<TrainedParameter>& result) const;
-  bool takes_part(std::size_t copy) const;
+ protected:
+  // `model` must outlive this.
+  Conditioning(
+      Steerable& model,
+      const ConditioningOptions& options,
+      std::vector<std::string> objectives);
 
   Steerable& model_;
+  std::vector<TrainedTensor> trained_;
+
+ private:
+  // Numbers of one objective's parameters beside the model's own.
+  virtual std::int64_t added() const = 0;
+
   ConditioningOptions options_;
   std::vector<std::string> objectives_;
-  std::vector<SteerableLinear> adapted_;  // lora
-  std::vector<Accumulated> accumulated_;  // copies: per model parameter
-  std::vector<bool> weighted_;            // lora: copies with weight
-  std::int64_t plain_parameters_ = 0;     // of the model as loaded
+  std::int64_t plain_parameters_ = 0;  // of the model as loaded
 };
+
+// Installs on `model`, which must outlive the result. At once the policy equals
+// the reference for every steering. CallerError when the options choose nothing
+// of this model.
+std::unique_ptr<Conditioning> install_conditioning(
+    Steerable& model,
+    const ConditioningOptions& options,
+    std::vector<std::string> objectives,
+    std::uint64_t seed);
 
 }  // namespace moft

@@ -96,8 +96,8 @@ struct AttentionOptions {
     v("layers",
       layers,
       Help{
-          "only the first so many of each stack (of the encoder and of the "
-          "decoder); null: all",
+          "number of layers, counted from the first one of each stack (encoder "
+          "and decoder), whose attentions are steered; null: all",
           "layers"},
       between(1, 65536));
   }
@@ -111,11 +111,11 @@ struct PromptConditioningOptions {
   void fields(V& v) {
     v("repetitions",
       repetitions,
-      Help{"how often each weight is written"},
+      Help{"number of times that each weight is written"},
       between(1, 1000));
     v("names",
       names,
-      Help{"by objective name, what the prompt calls it; without one its own "
+      Help{"what the prompt calls an objective, by its name; default: that "
            "name"});
   }
 };
@@ -141,23 +141,23 @@ struct ConditioningOptions {
            "weights"});
     v("attention",
       attention,
-      Help{"the attentions, with steered_set: attention"});
+      Help{"which attentions, with steered_set: attention"});
     v("pattern",
       pattern,
-      Help{"with steered_set: pattern, a regular expression that is found in "
-           "the names of the steered parameters (Hugging Face's names, with "
-           ".weight or .bias)"});
+      Help{"with steered_set: pattern, a regular expression; parameters whose "
+           "names (Hugging Face's, with .weight or .bias) contain a match are "
+           "steered"});
     v("freeze_shared",
       freeze_shared,
-      Help{"parameters outside the steered set; true: they stay as in the "
-           "reference, false: they are trained, common to all weightings. "
-           "Under lora they are always frozen"});
+      Help{"parameters outside the steered set; true: frozen at the "
+           "reference, false: trained, common to all weightings. Under lora "
+           "they are always frozen"});
     v("lora", lora, Help{"the adapters, with steered_set: lora"});
     v("prompt",
       prompt,
-      Help{"the weighting in words at the start of the prompt template's first "
-           "field, with any steered set; the reference reads the plain prompt; "
-           "null: no words. {} takes the defaults"});
+      Help{"write the weighting as text at the start of the prompt template's "
+           "first field; works with any steered set; the reference reads the "
+           "plain prompt; null: off; {}: on, with defaults"});
     v("f_mix",
       f_mix,
       Help{"how a KL strength becomes the amount of reference mixed in"});

@@ -1,3 +1,4 @@
+// A weighting written in words.
 #include "moft/conditioning/prompt_prefix.h"
 
 #include <algorithm>
@@ -25,7 +26,7 @@ std::vector<std::string> prompt_names(
       continue;
     }
     throw_caller_error(
-        "{}.names renames {}, which is no objective; the objectives are {}",
+        "{}.names renames {}, which is not an objective; the objectives are {}",
         place,
         quote_text(objective),
         join(objectives, ", "));

@@ -20,8 +20,8 @@ namespace moft {
 // "0.4", "0.33", "1.0".
 std::string prompt_number(double weight);
 
-// What stands for each objective in the prefix, in their order. Throws
-// CallerError, beginning with `place`, for a name given to no objective.
+// The name of each objective in the prefix, in their order. Throws CallerError,
+// beginning with `place`, for a name given to an unknown objective.
 std::vector<std::string> prompt_names(
     const PromptConditioningOptions& options,
     const std::vector<std::string>& objectives,

@@ -32,8 +32,8 @@ class SteeredLinear {
       std::shared_ptr<SteeredParameter> bias = nullptr);  // [out]
 
   // x [rows, in] -> [rows, out]. Differentiable in x and in what is trained
-  // when gradient mode is on; then a trained weight must have a leaf, which
-  // stands for the one steering of the batch.
+  // when gradient mode is on; then a trained weight must have a leaf, the mixed
+  // weight of the batch's one steering.
   at::Tensor forward(const at::Tensor& x, const RowSteering& steering) const;
 
   void add_adapters(LowRankAdapters adapters);

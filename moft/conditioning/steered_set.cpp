@@ -1,3 +1,4 @@
+// Choosing the steered parameters by name, kind and layer.
 #include "moft/conditioning/steered_set.h"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr const char* kHead = "head";
 
-// Where a layer stands within its stack.
+// A layer's place within its stack.
 std::int64_t place_in_stack(const Steerable& model, std::int64_t layer) {
   for (const std::int64_t count : model.stacks) {
     if (layer < count) return layer;

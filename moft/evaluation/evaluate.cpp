@@ -35,18 +35,17 @@ class Evaluator {
       Policy& policy,
       const ObjectiveSet& objectives,
       const std::vector<Example>& examples,
-      const PromptTemplate& prompt,
       const EvaluateOptions& options,
       const OnProgress& on_progress)
       : policy_(policy),
         objectives_(objectives),
         examples_(examples),
-        prompt_(prompt),
+        prompt_(policy.info().prompt.parsed()),
         options_(options),
         on_progress_(on_progress) {
     prompt_.check(examples_);
     for (const Example& example : examples_) {
-      prompts_.push_back(make_prompt(prompt_, example, policy_.tokenizer()));
+      prompts_.push_back(policy_.fill_prompt(example));
     }
     const std::vector<double> alphas =
         options_.alphas.empty() ? std::vector<double>{policy_.default_alpha()}
@@ -265,7 +264,6 @@ Report evaluate_policy(
     Policy& policy,
     const ObjectiveSet& objectives,
     const std::vector<Example>& examples,
-    const PromptTemplate& prompt,
     const EvaluateOptions& options,
     const OnProgress& on_progress) {
   std::vector<std::string> names;
@@ -277,8 +275,7 @@ Report evaluate_policy(
         "the policy's objectives are not those of the evaluation; use the "
         "recipe that the policy was trained with");
   }
-  return Evaluator(policy, objectives, examples, prompt, options, on_progress)
-      .run();
+  return Evaluator(policy, objectives, examples, options, on_progress).run();
 }
 
 std::int64_t evaluated_steerings(

@@ -15,7 +15,6 @@
 #include <string>
 #include <vector>
 
-#include "moft/data/prompt_template.h"
 #include "moft/evaluation/front.h"
 #include "moft/generation/policy.h"
 #include "moft/rewards/objectives.h"
@@ -50,7 +49,6 @@ Report evaluate_policy(
     Policy& policy,
     const ObjectiveSet& objectives,
     const std::vector<Example>& examples,
-    const PromptTemplate& prompt,
     const EvaluateOptions& options,
     const OnProgress& on_progress = nullptr);
 

@@ -1,3 +1,4 @@
+// Records of the base's weight files, and the check that they are unchanged.
 #include "moft/generation/base_files.h"
 
 #include <optional>
@@ -30,7 +31,7 @@ struct BaseFileEntry {
 
   template <class V>
   void fields(V& v) {
-    v("name", name, Help{"of the weight file"}, Required{});
+    v("name", name, Help{"name of the weight file"}, Required{});
     v("bytes", bytes, Help{"its size"}, at_least(0));
     v("modified_ns", modified_ns, Help{"its last change, since 1970"});
     v("hash", hash, Help{"XXH3-128 of its content"}, Required{});
@@ -72,7 +73,7 @@ void check_hash(
       recorded_in);
 }
 
-// Of a policy without base_files.json. A GGUF base has another name here.
+// For a policy without base_files.json. A GGUF base has another name here.
 void check_provenance(const fs::path& directory, const Provenance& provenance) {
   for (const auto& [key, hash] : provenance) {
     if (!key.starts_with(kWeightsPrefix)) continue;

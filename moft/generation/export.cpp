@@ -1,3 +1,4 @@
+// Exports: merged weights, configuration, tokenizer, and a note.
 #include "moft/generation/export.h"
 
 #include <algorithm>
@@ -74,13 +75,14 @@ ordered_json steering_note(
     const SteeredPolicy& policy, const std::optional<Steering>& steering) {
   ordered_json note;
   note["format_version"] = 1;
-  note["prompt_template"] = steering ? policy.template_with_words(steering->w)
-                                     : policy.definition().prompt_template;
+  const PromptFormat& format = policy.info().prompt;
+  note["prompt_template"] =
+      steering ? format.text_under(steering->w) : format.text();
   if (steering) {
     note["weights"] = weighting_to_map(steering->w, policy.names());
     note["alpha"] = steering->alpha;
   }
-  note["provenance"] = policy.definition().provenance;
+  note["provenance"] = policy.info().provenance;
   return note;
 }
 

@@ -1,3 +1,4 @@
+// Names of the files that moft writes into model and policy directories.
 #include "moft/generation/model_files.h"
 
 #include <algorithm>

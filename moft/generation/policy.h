@@ -1,6 +1,7 @@
 // A policy: anything that turns (prompt, steering) into a completion with
-// log-probabilities. The hinge between what makes policies (training,
-// baselines) and what uses them (evaluation, serving, the command line).
+// log-probabilities. The hinge between what makes policies (training) and what
+// uses them (evaluation, the command line). Which kinds there are is the
+// business of policy_kinds.h.
 //
 // A policy's temperature is part of its definition: logits are divided by it
 // in sampling, scoring and KL alike, in the policy and in its reference. A
@@ -10,12 +11,15 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "moft/data/encode_prompt.h"
+#include "moft/core/atomic_files.h"
 #include "moft/generation/generate.h"
+#include "moft/generation/prompt_format.h"
 #include "moft/weightings/steering.h"
 
 namespace moft {
@@ -27,6 +31,25 @@ struct PolicyObjective {
   double low = 0.0;
   double high = 1.0;
 };
+
+// What is known of a policy without its weights, whatever its kind.
+struct PolicyInfo {
+  std::string kind;  // in moft.json; "plain" for a model without one
+  std::vector<PolicyObjective> objectives;  // empty: no knobs
+  KlRange kl_range;
+  double default_alpha = 0.0;  // of its training, where a request gives none
+  // False where alpha cannot change an answer: nothing mixes the reference in.
+  bool alpha_acts = false;
+  double temperature = 1.0;
+  PromptFormat prompt;
+  // Length of its training; absent in policies of older versions.
+  std::optional<std::int64_t> steps;
+  std::optional<std::int64_t> answers;  // completions drawn in these steps
+  std::map<std::string, std::string> provenance;
+};
+
+// Objective names in the weighting's order.
+std::vector<std::string> objective_names(const PolicyInfo& info);
 
 // Prompts are plain ones everywhere here: a policy that is told its weighting
 // in words puts them into the prompt itself, and its reference reads the
@@ -65,15 +88,38 @@ struct Score {
 
 class Policy {
  public:
+  explicit Policy(PolicyInfo info) : info_(std::move(info)) {}
   virtual ~Policy() = default;
 
-  virtual const std::vector<PolicyObjective>& objectives() const = 0;
+  // --- what it is
+  const PolicyInfo& info() const { return info_; }
+  const std::vector<PolicyObjective>& objectives() const {
+    return info_.objectives;
+  }
+  std::vector<std::string> names() const { return objective_names(info_); }
+  double temperature() const { return info_.temperature; }
+  const KlRange& kl_range() const { return info_.kl_range; }
+  double default_alpha() const { return info_.default_alpha; }
   virtual const Tokenizer& tokenizer() const = 0;
-  virtual double temperature() const = 0;
-  virtual const KlRange& kl_range() const = 0;
-  // The steering's alpha where a request gives none.
-  virtual double default_alpha() const = 0;
+  // Longest sequence, prompt and completion together, in tokens.
+  virtual std::int64_t context() const = 0;
 
+  // --- prompts (prompt_format.h)
+  Prompt fill_prompt(const Example& example) const;
+  Prompt fill_prompt(const std::string& text) const;
+  Prompt whole_prompt(
+      const std::string& text,
+      const std::string& where,
+      const std::optional<Steering>& steering) const;
+  // The tokens that the policy reads under a steering; without one the plain
+  // prompt.
+  TokenIds conditioned_prompt(
+      const Prompt& prompt, const std::optional<Steering>& steering) const;
+  bool conditions_prompts() const { return info_.prompt.words().has_value(); }
+  // How many tokens a weighting's words are on their own.
+  std::int64_t count_word_tokens(const Weighting& w) const;
+
+  // --- answers
   // Fixes how steerings are applied for the job that follows, whose requests
   // carry up to this many distinct ones, the reference included where it
   // answers beside them; a policy just opened expects one. The answer to a
@@ -97,6 +143,26 @@ class Policy {
   virtual std::vector<Score> score(
       const std::vector<ScoreRequest>& requests,
       const ScoreOptions& options) = 0;
+
+  // Logits of the token after the prompt: float32 [vocabulary], before the
+  // temperature.
+  virtual at::Tensor next_logits(
+      const Prompt& prompt, const std::optional<Steering>& steering) = 0;
+
+  // Writes the policy under one steering as an ordinary Hugging Face directory
+  // (export.h). CallerError for a kind that is not one model.
+  virtual void export_model(
+      const std::optional<Steering>& steering,
+      const std::filesystem::path& directory,
+      IfExists if_exists = IfExists::kRefuse) const;
+
+ protected:
+  PolicyInfo info_;
 };
+
+// The words of the weighting whose words have the most tokens: corners and a
+// split like .77/.23. Empty for a policy without words.
+std::string longest_prompt_words(
+    const PromptFormat& format, const Tokenizer& tokenizer);
 
 }  // namespace moft

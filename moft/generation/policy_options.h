@@ -23,8 +23,9 @@ struct PolicyOptions {
     v("start",
       start,
       Help{"a trained policy or its run, of the same base and steered set, "
-           "whose copies training goes on from, by the names of their "
-           "objectives; the reference stays policy.model; null: all copies "
+           "whose copies training continues from, matched by the names of "
+           "their objectives; the reference stays policy.model; null: all "
+           "copies "
            "start as the reference"},
       Path{});
     v("temperature",

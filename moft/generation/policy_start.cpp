@@ -1,3 +1,4 @@
+// Takes copies over from a trained policy of the same base and steered set.
 #include "moft/generation/policy_start.h"
 
 #include <algorithm>
@@ -8,8 +9,9 @@
 #include "moft/core/errors.h"
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
-#include "moft/core/json.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_definition.h"
+#include "moft/models/model_tensors.h"
 
 namespace moft {
 namespace {
@@ -18,11 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDefinitionFile = "moft.json";
 constexpr const char* kShared = "shared/";
-
-PolicyDefinition definition_at(const fs::path& policy) {
-  const std::string file = (policy / kDefinitionFile).string();
-  return definition_from_json(parse_json(read_text(file), file), file);
-}
 
 std::vector<std::string> names_of(const PolicyDefinition& definition) {
   std::vector<std::string> names;
@@ -82,7 +79,7 @@ void check_fits(
     const fs::path& path) {
   if (base_hashes(now) != base_hashes(start)) {
     throw_caller_error(
-        "policy.start {}: stands on other base weights than policy.model (the "
+        "policy.start {}: has other base weights than policy.model (the "
         "hashes differ); give the base that it was trained from",
         path.string());
   }
@@ -166,7 +163,7 @@ fs::path steering_file_of(const fs::path& policy) {
 }
 
 PolicyStart plan_start(const PolicyDefinition& now, const fs::path& start) {
-  const PolicyDefinition theirs = definition_at(start);
+  const PolicyDefinition theirs = read_definition(start);
   const auto names = names_of(theirs);
   const auto own = names_of(now);
   check_fits(now, theirs, start);

@@ -14,8 +14,8 @@
 namespace moft {
 
 // The policy directory that a path means: the path itself, RUN/policy of a run
-// directory, or the policy in which a file of weights stands; none: what is
-// there is no trained policy.
+// directory, or the policy that contains a file of weights; none if that is not
+// a trained policy.
 std::optional<std::filesystem::path> trained_policy_at(
     const std::filesystem::path& path);
 

@@ -53,13 +53,12 @@ class Blocks {
   }
 
   AttentionGradients backward(
-      const Attended& attended, const at::Tensor& of_y, bool of_distances) {
+      const Attended& attended, const at::Tensor& of_y, bool of_sums) {
     AttentionGradients of{
         at::empty(q_.sizes(), q_.options()),
         at::zeros(k_.sizes(), k_.options()),
         at::zeros(v_.sizes(), v_.options()),
-        of_distances ? at::zeros(rule_.by_distance.sizes(), q_.options())
-                     : at::Tensor()};
+        of_sums ? at::zeros(rule_.by_sum.sizes(), q_.options()) : at::Tensor()};
     const at::Tensor inner = (attended.y * of_y).sum(-1, /*keepdim=*/true);
     for_blocks([&](std::int64_t begin, std::int64_t count) {
       const auto block = [&](const at::Tensor& t) {
@@ -73,7 +72,7 @@ class Blocks {
       read(of.v).add_(at::matmul(p.transpose(-2, -1), block(of_y)));
       at::Tensor of_s = at::matmul(block(of_y), read(v_).transpose(-2, -1));
       of_s.sub_(block(inner)).mul_(p);
-      if (of_distances) add_distances(of_s, begin, of.by_distance);
+      if (of_sums) add_by_sum(of_s, begin, of.by_sum);
       of_s.mul_(rule_.scale);
       block(of.q).copy_(at::matmul(of_s, read(k_)));
       read(of.k).add_(at::matmul(of_s.transpose(-2, -1), block(q_)));
@@ -105,32 +104,28 @@ class Blocks {
           .add_(at::full({count, count}, kBlocked, s.options()).triu_(1));
     }
     if (rule_.key_mask.defined()) s.add_(rule_.key_mask.narrow(3, 0, keys));
-    if (rule_.by_distance.defined()) {
-      // Row w of unfold() begins at distance w; a later query begins earlier.
-      s.add_(near(rule_.by_distance, begin, count, keys)
-                 .unfold(-1, keys, 1)
-                 .flip(-2));
-    }
+    if (rule_.by_sum.defined())
+      s.add_(near(rule_.by_sum, begin, count, keys).unfold(-1, keys, 1));
     return s;
   }
 
-  // The distances that these queries meet, the last query's first.
-  at::Tensor near(
-      const at::Tensor& by_distance,
+  // The sums i + j of these queries.
+  static at::Tensor near(
+      const at::Tensor& by_sum,
       std::int64_t begin,
       std::int64_t count,
-      std::int64_t keys) const {
-    return by_distance.narrow(-1, q_.size(2) - begin - count, keys + count - 1);
+      std::int64_t keys) {
+    return by_sum.narrow(-1, begin, keys + count - 1);
   }
 
-  // Adds the sums along the diagonals of of_s [batch, heads, count, keys].
-  void add_distances(
-      const at::Tensor& of_s, std::int64_t begin, at::Tensor& sums) const {
+  // Adds up what of_s [batch, heads, count, keys] has for each sum i + j.
+  static void add_by_sum(
+      const at::Tensor& of_s, std::int64_t begin, at::Tensor& sums) {
     const std::int64_t count = of_s.size(2), keys = of_s.size(3);
     const std::int64_t width = keys + count - 1;
     // Rows padded to width + 1 and read as rows of `width`: row i moves to the
     // right by i.
-    const at::Tensor moved = at::constant_pad_nd(of_s.flip(-2), {0, count})
+    const at::Tensor moved = at::constant_pad_nd(of_s, {0, count})
                                  .flatten(-2)
                                  .narrow(-1, 0, count * width)
                                  .unflatten(-1, {count, width})
@@ -151,18 +146,12 @@ bool has_flash(const at::Tensor& q, const ScoreRule& rule) {
   return q.device().is_cpu() && !rule.key_mask.defined();
 }
 
-at::Tensor reversed(const at::Tensor& t) {
-  return t.flip(2);
-}
-
-// The bias of queries in reversed order: entry (i, j) is number i + j of the
-// distances, so overlapping windows of them serve as the mask.
+// Overlapping windows of the numbers by sum, which serve as a mask.
 std::optional<at::Tensor> windows(
     const ScoreRule& rule, const at::Tensor& q, const at::Tensor& k) {
-  if (!rule.by_distance.defined()) return std::nullopt;
-  const std::int64_t n = q.size(2);
-  return rule.by_distance.unfold(-1, n, 1).expand(
-      {q.size(0), q.size(1), n, k.size(2)});
+  if (!rule.by_sum.defined()) return std::nullopt;
+  return rule.by_sum.unfold(-1, k.size(2), 1)
+      .expand({q.size(0), q.size(1), q.size(2), k.size(2)});
 }
 
 Attended flash(
@@ -170,16 +159,14 @@ Attended flash(
     const at::Tensor& k,
     const at::Tensor& v,
     const ScoreRule& rule) {
-  const bool biased = rule.by_distance.defined();
   auto [y, log_sum] = at::_scaled_dot_product_flash_attention_for_cpu(
-      biased ? reversed(q) : q,
+      q,
       k,
       v,
       /*dropout_p=*/0.0,
       rule.causal,
       windows(rule, q, k),
       rule.scale);
-  if (biased) return {reversed(y), reversed(log_sum)};
   return {y, log_sum};
 }
 
@@ -190,23 +177,19 @@ AttentionGradients flash_backward(
     const ScoreRule& rule,
     const Attended& attended,
     const at::Tensor& of_y) {
-  const bool biased = rule.by_distance.defined();
-  const auto ordered = [&](const at::Tensor& t) {
-    return biased ? reversed(t) : t;
-  };
   auto [of_q, of_k, of_v] =
       at::_scaled_dot_product_flash_attention_for_cpu_backward(
-          ordered(of_y),
-          ordered(q),
+          of_y,
+          q,
           k,
           v,
-          ordered(attended.y),
-          ordered(attended.log_sum),
+          attended.y,
+          attended.log_sum,
           /*dropout_p=*/0.0,
           rule.causal,
           windows(rule, q, k),
           rule.scale);
-  return {ordered(of_q), of_k, of_v, at::Tensor()};
+  return {of_q, of_k, of_v, at::Tensor()};
 }
 
 // Row by row: ATen's exponentials have other bits in vectors than in what is
@@ -262,10 +245,10 @@ AttentionGradients attend_backward(
     const ScoreRule& rule,
     const Attended& attended,
     const at::Tensor& of_y,
-    bool of_distances) {
-  return has_flash(q, rule) && !of_distances
+    bool of_sums) {
+  return has_flash(q, rule) && !of_sums
              ? flash_backward(q, k, v, rule, attended, of_y)
-             : Blocks(q, k, v, rule).backward(attended, of_y, of_distances);
+             : Blocks(q, k, v, rule).backward(attended, of_y, of_sums);
 }
 
 void for_each_piece(

@@ -13,7 +13,7 @@
 //
 // Scores are computed in blocks of queries, so that no buffer grows with n l.
 // On a CPU forward and backward are ATen's flash attention, except where
-// `by_distance` is trained. A result depends on nothing but the arguments: not
+// `by_sum` is trained. A result depends on nothing but the arguments: not
 // on the number of threads (CPU).
 //
 // No function here records a graph.
@@ -30,9 +30,10 @@ struct ScoreRule {
   double scale = 1.0;
   bool causal = false;       // query i reads keys 0 .. i; needs n = l
   at::Tensor key_mask = {};  // additive [batch, 1, 1, l]; undefined: none
-  // Additive, a number per distance j - i from 1 - n to n - 1; needs n = l:
-  // [batch or 1, heads, 2 n - 1], rows contiguous; undefined: none.
-  at::Tensor by_distance = {};
+  // Additive, entry i + j for query i and key j: [batch or 1, heads, n + l -
+  // 1], rows contiguous; undefined: none. Queries in reversed order make it a
+  // bias by distance.
+  at::Tensor by_sum = {};
 };
 
 struct Attended {
@@ -51,7 +52,7 @@ Attended merge(const Attended& a, const Attended& b);
 
 struct AttentionGradients {
   at::Tensor q, k, v;
-  at::Tensor by_distance;  // of the rule's shape; undefined unless asked for
+  at::Tensor by_sum;  // of the rule's shape; undefined unless asked for
 };
 
 // `attended` and `of_y`: of the merged result.
@@ -62,7 +63,7 @@ AttentionGradients attend_backward(
     const ScoreRule& rule,
     const Attended& attended,
     const at::Tensor& of_y,
-    bool of_distances = false);
+    bool of_sums = false);
 
 // Heads begin .. begin + count - 1, or groups of heads.
 struct HeadRange {

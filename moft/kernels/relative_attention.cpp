@@ -17,6 +17,18 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// For every token of the batch the one in its place when each sequence is
+// reversed; int64.
+at::Tensor reversed_places(const std::vector<std::int64_t>& lengths) {
+  std::vector<std::int64_t> places;
+  for (const std::int64_t length : lengths) {
+    const std::int64_t end = std::ssize(places) + length;
+    for (std::int64_t i = 1; i <= length; ++i)
+      places.push_back(end - i);
+  }
+  return at::tensor(places, at::kLong);
+}
+
 // The distances of `n` tokens out of those of more.
 at::Tensor near(const at::Tensor& by_distance, std::int64_t n) {
   const std::int64_t more = (by_distance.size(2) + 1) / 2 - n;
@@ -24,6 +36,10 @@ at::Tensor near(const at::Tensor& by_distance, std::int64_t n) {
 }
 
 // Inputs of one pass; `out` and `of_y` in a backward pass only.
+//
+// Both classes below reverse the queries of a sequence, and all that has their
+// shape: query i and key j of n are then at the distance i + j - (n - 1), which
+// attention_pieces.h takes as a sum.
 struct Inputs {
   at::Tensor q, k, v, by_distance;
   std::vector<std::int64_t> lengths;
@@ -32,15 +48,10 @@ struct Inputs {
   at::Tensor of_y;
 };
 
-Attended empty_result(const Inputs& in) {
-  return {
-      at::empty(in.q.sizes(), in.q.options()),
-      at::empty({in.q.size(0), in.q.size(1)}, in.q.options())};
-}
-
 class OneByOne {
  public:
-  explicit OneByOne(const Inputs& in) : in_(in) {
+  explicit OneByOne(const Inputs& in)
+      : in_(in), reversed_(reversed_places(in.lengths)), q_(reversed(in.q)) {
     std::int64_t begin = 0;
     for (const std::int64_t length : in.lengths) {
       begins_.push_back(begin);
@@ -49,53 +60,62 @@ class OneByOne {
   }
 
   Attended forward() const {
-    const Attended out = empty_result(in_);
+    const at::Tensor y = at::empty_like(q_);
+    const at::Tensor sums = at::empty({q_.size(0), q_.size(1)}, q_.options());
     for_each(true, [&](std::int64_t s, HeadRange heads) {
       const Attended own = attend(
-          of(in_.q, s, heads),
+          of(q_, s, heads),
           of(in_.k, s, heads),
           of(in_.v, s, heads),
           rule(s, heads));
-      of(out.y, s, heads).copy_(own.y);
-      of(out.log_sum, s, heads).copy_(own.log_sum);
+      of(y, s, heads).copy_(own.y);
+      of(sums, s, heads).copy_(own.log_sum);
     });
-    return out;
+    return {reversed(y), reversed(sums)};
   }
 
   variable_list backward(bool of_distances) const {
-    variable_list result{
-        at::empty(in_.q.sizes(), in_.q.options()),
-        at::empty(in_.k.sizes(), in_.k.options()),
-        at::empty(in_.v.sizes(), in_.v.options()),
-        at::Tensor()};
+    const at::Tensor y = reversed(in_.out.y);
+    const at::Tensor log_sum = reversed(in_.out.log_sum);
+    const at::Tensor of_y = reversed(in_.of_y);
+    const at::Tensor of_q = at::empty_like(q_);
+    const at::Tensor of_k = at::empty(in_.k.sizes(), in_.k.options());
+    const at::Tensor of_v = at::empty(in_.v.sizes(), in_.v.options());
     // Of every sequence, also where all share one table: the sum over them
     // then has one order.
     at::Tensor sums;
     if (of_distances) {
       auto shape = in_.by_distance.sizes().vec();
       shape[0] = std::ssize(begins_);
-      sums = at::zeros(shape, in_.q.options());
+      sums = at::zeros(shape, q_.options());
     }
     for_each(!of_distances, [&](std::int64_t s, HeadRange heads) {
       const AttentionGradients own = attend_backward(
-          of(in_.q, s, heads),
+          of(q_, s, heads),
           of(in_.k, s, heads),
           of(in_.v, s, heads),
           rule(s, heads),
-          {of(in_.out.y, s, heads), of(in_.out.log_sum, s, heads)},
-          of(in_.of_y, s, heads),
+          {of(y, s, heads), of(log_sum, s, heads)},
+          of(of_y, s, heads),
           of_distances);
-      of(result[0], s, heads).copy_(own.q);
-      of(result[1], s, heads).copy_(own.k);
-      of(result[2], s, heads).copy_(own.v);
-      if (of_distances)
-        near(sums.narrow(0, s, 1), length(s)).copy_(own.by_distance);
+      of(of_q, s, heads).copy_(own.q);
+      of(of_k, s, heads).copy_(own.k);
+      of(of_v, s, heads).copy_(own.v);
+      if (of_distances) near(sums.narrow(0, s, 1), length(s)).copy_(own.by_sum);
     });
-    if (of_distances) result[3] = sums.sum_to_size(in_.by_distance.sizes());
-    return result;
+    return {
+        reversed(of_q),
+        of_k,
+        of_v,
+        of_distances ? sums.sum_to_size(in_.by_distance.sizes())
+                     : at::Tensor()};
   }
 
  private:
+  at::Tensor reversed(const at::Tensor& packed) const {
+    return packed.index_select(0, reversed_);
+  }
+
   std::int64_t length(std::int64_t s) const {
     return in_.lengths[static_cast<std::size_t>(s)];
   }
@@ -127,11 +147,13 @@ class OneByOne {
     const at::Tensor own =
         in_.by_distance.narrow(0, table, 1).narrow(1, heads.begin, heads.count);
     ScoreRule rule{.scale = in_.scale};
-    rule.by_distance = near(own, length(s));
+    rule.by_sum = near(own, length(s));
     return rule;
   }
 
   const Inputs& in_;
+  at::Tensor reversed_;  // places
+  at::Tensor q_;         // in reversed order
   std::vector<std::int64_t> begins_;
 };
 
@@ -145,30 +167,32 @@ class AllAtOnce {
             in.q.device()),
         rule_{.scale = in.scale} {
     rule_.key_mask = padding_.key_mask();
-    rule_.by_distance = near(in.by_distance, padding_.longest());
+    rule_.by_sum = near(in.by_distance, padding_.longest());
   }
 
   Attended forward() const {
     const Attended padded =
-        attend(spread(in_.q), spread(in_.k), spread(in_.v), rule_);
-    return {gather(padded.y), gather(padded.log_sum.unsqueeze(-1)).squeeze(-1)};
+        attend(queries(in_.q), spread(in_.k), spread(in_.v), rule_);
+    return {
+        of_queries(padded.y),
+        of_queries(padded.log_sum.unsqueeze(-1)).squeeze(-1)};
   }
 
   variable_list backward(bool of_distances) const {
     const at::Tensor sums = in_.out.log_sum.unsqueeze(-1);
     const AttentionGradients padded = attend_backward(
-        spread(in_.q),
+        queries(in_.q),
         spread(in_.k),
         spread(in_.v),
         rule_,
-        {spread(in_.out.y), spread(sums).squeeze(-1)},
-        spread(in_.of_y),
+        {queries(in_.out.y), queries(sums).squeeze(-1)},
+        queries(in_.of_y),
         of_distances);
     variable_list result{
-        gather(padded.q), gather(padded.k), gather(padded.v), at::Tensor()};
+        of_queries(padded.q), gather(padded.k), gather(padded.v), at::Tensor()};
     if (of_distances) {
       result[3] = at::zeros_like(in_.by_distance);
-      near(result[3], padding_.longest()).copy_(padded.by_distance);
+      near(result[3], padding_.longest()).copy_(padded.by_sum);
     }
     return result;
   }
@@ -177,9 +201,15 @@ class AllAtOnce {
   at::Tensor spread(const at::Tensor& packed) const {
     return padding_.spread(packed);
   }
+  at::Tensor queries(const at::Tensor& packed) const {
+    return spread(packed).flip(2);
+  }
 
   at::Tensor gather(const at::Tensor& padded) const {
     return padding_.gather(padded).unflatten(1, {in_.q.size(1), -1});
+  }
+  at::Tensor of_queries(const at::Tensor& padded) const {
+    return gather(padded.flip(2));
   }
 
   const Inputs& in_;

@@ -61,6 +61,43 @@ class ConfigKeys {
     }
     return at(key).get<bool>();
   }
+  double number_or(const char* key, double otherwise) const {
+    if (!has(key)) return otherwise;
+    if (!at(key).is_number()) {
+      throw_caller_error("{}: key '{}' must be a number", place_, key);
+    }
+    return at(key).get<double>();
+  }
+  double positive_or(const char* key, double otherwise) const {
+    if (!has(key)) return otherwise;
+    const double value = at(key).is_number() ? at(key).get<double>() : 0.0;
+    if (!(value > 0)) {
+      throw_caller_error(
+          "{}: key '{}' is {}; give a number above 0",
+          place_,
+          key,
+          at(key).dump());
+    }
+    return value;
+  }
+  std::string text_or(const char* key, const std::string& otherwise) const {
+    if (!has(key)) return otherwise;
+    if (!at(key).is_string()) {
+      throw_caller_error("{}: key '{}' must be a text", place_, key);
+    }
+    return at(key).get<std::string>();
+  }
+
+  // CallerError: the key's value means a computation that moft does not do.
+  [[noreturn]] void refuse(
+      const char* key, const std::string& supported) const {
+    throw_caller_error(
+        "{}: {} = {} is not supported; moft computes {}",
+        place_,
+        key,
+        at(key).dump(),
+        supported);
+  }
 
  private:
   const nlohmann::json& config_;

@@ -12,9 +12,7 @@
 //
 // GUARANTEE (CPU float32): a row's logits depend on its own tokens and steering
 // alone, bit for bit: not on which rows are beside it, the order in which they
-// came, how prompts are chunked, or the number of threads. (Full copies under
-// more than m + 1 distinct steerings agree to rounding only: SteeredLinear's
-// wide product.)
+// came, how prompts are chunked, or the number of threads.
 //
 // Letters: P prompts, B rows, V vocabulary.
 // Thread safety: one thread at a time, together with its model.

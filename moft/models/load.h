@@ -11,10 +11,8 @@
 #include <optional>
 #include <vector>
 
-#include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
-#include "moft/checkpoints/tensor_source.h"
 #include "moft/core/tokenizer_data.h"
 #include "moft/models/language_model.h"
 #include "moft/models/model_builder.h"
@@ -34,12 +32,5 @@ struct LoadedModel {
 
 LoadedModel load_language_model(
     const std::filesystem::path& path, const LoadOptions& options = {});
-
-// A parameter as float32 on the CPU, after checking its shape, type and that
-// its numbers are finite.
-at::Tensor read_tensor(
-    const TensorSource& source,
-    const std::string& name,
-    const std::vector<std::int64_t>& shape);
 
 }  // namespace moft

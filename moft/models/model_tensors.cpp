@@ -1,3 +1,4 @@
+// Finds and checks the tensors of model files.
 #include "moft/models/model_tensors.h"
 
 #include <algorithm>
@@ -122,6 +123,20 @@ TensorView find_tensor(
         tensor_type_info(view->type).name);
   }
   return *view;
+}
+
+at::Tensor read_tensor(
+    const TensorSource& source,
+    const std::string& name,
+    const std::vector<std::int64_t>& shape) {
+  const TensorView view = find_tensor(source, name, shape);
+  check_finite(source, view);
+  at::Tensor value = at::empty(view.shape, at::kFloat);
+  to_float(
+      view,
+      std::span<float>(
+          value.data_ptr<float>(), static_cast<std::size_t>(value.numel())));
+  return value;
 }
 
 void check_finite(

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ATen.h>
+
 #include "moft/checkpoints/tensor_source.h"
 #include "moft/kernels/packed_matrix.h"
 
@@ -60,6 +62,13 @@ class ModelTensors {
 
 // A tensor's place in its file, after checking its shape and type.
 TensorView find_tensor(
+    const TensorSource& source,
+    const std::string& name,
+    const std::vector<std::int64_t>& shape);
+
+// A tensor as float32 on the CPU, after checking its shape, its type and that
+// its numbers are finite.
+at::Tensor read_tensor(
     const TensorSource& source,
     const std::string& name,
     const std::vector<std::int64_t>& shape);

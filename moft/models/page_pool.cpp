@@ -49,9 +49,13 @@ void PagePool::grow(std::int64_t pages) {
   free_.insert(free_.begin(), fresh.begin(), fresh.end());
 }
 
-std::vector<PageId> PagePool::take(std::int64_t count) {
+void PagePool::reserve(std::int64_t count) {
   const std::int64_t missing = count - std::ssize(free_);
   if (missing > 0) grow(std::ssize(owners_) + missing);
+}
+
+std::vector<PageId> PagePool::take(std::int64_t count) {
+  reserve(count);
   const auto first = free_.end() - count;
   std::vector<PageId> pages(first, free_.end());
   free_.erase(first, free_.end());

@@ -36,6 +36,8 @@ class PagePool {
 
   // Pages that can still be taken.
   std::int64_t available() const;
+  // Makes room for this many at once. REQUIRES count <= available().
+  void reserve(std::int64_t count);
   // REQUIRES count <= available(). The caller owns them.
   std::vector<PageId> take(std::int64_t count);
   // One more owner for each.

@@ -141,6 +141,7 @@ Admission PagedDecoder::admit(const DecodeGroup& group) {
             pool_.available(),
             limits_.pages)};
   }
+  pool_.reserve(needed);
   pages_.resize(rows_.size());
   for (Prompt& prompt : prompts) {
     for (const Pair& pair : prompt.pairs) {

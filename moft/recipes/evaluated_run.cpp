@@ -11,8 +11,8 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
-#include "moft/core/json.h"
 #include "moft/evaluation/report_json.h"
+#include "moft/generation/policy_kinds.h"
 
 namespace moft {
 namespace {
@@ -21,9 +21,9 @@ namespace fs = std::filesystem;
 
 constexpr const char* kBaseHash = "xxh3 base weights";
 
-std::string base_hashes(const PolicyDefinition& definition) {
+std::string base_hashes(const PolicyInfo& info) {
   std::string hashes;
-  for (const auto& [name, hash] : definition.provenance) {
+  for (const auto& [name, hash] : info.provenance) {
     if (!name.starts_with(kBaseHash)) continue;
     hashes += (hashes.empty() ? "" : ", ") +
               name.substr(std::string(kBaseHash).size() + 1) + " " + hash;
@@ -31,16 +31,16 @@ std::string base_hashes(const PolicyDefinition& definition) {
   return hashes;
 }
 
-PolicyFacts facts_of(const PolicyDefinition& definition) {
+PolicyFacts facts_of(const PolicyInfo& info) {
   PolicyFacts facts;
-  const auto base = definition.provenance.find("base");
-  if (base != definition.provenance.end()) facts.base = base->second;
-  facts.base_hashes = base_hashes(definition);
-  facts.prompt_template = definition.prompt_template;
-  facts.temperature = definition.temperature;
-  facts.alpha = definition.kl_strength;
-  facts.steps = definition.steps;
-  facts.answers = definition.answers;
+  const auto base = info.provenance.find("base");
+  if (base != info.provenance.end()) facts.base = base->second;
+  facts.base_hashes = base_hashes(info);
+  facts.prompt_template = info.prompt.text();
+  facts.temperature = info.temperature;
+  facts.alpha = info.default_alpha;
+  facts.steps = info.steps;
+  facts.answers = info.answers;
   return facts;
 }
 
@@ -85,7 +85,7 @@ void guess_training(EvaluatedRun& run) {
 
 void check_own_objectives(const EvaluatedRun& run) {
   const auto names = run.recipe.objective_names();
-  const auto& objectives = run.definition.objectives;
+  const auto& objectives = run.info.objectives;
   bool same = names.size() == objectives.size();
   for (std::size_t i = 0; same && i < names.size(); ++i) {
     const auto& range = run.recipe.objectives.at(names[i]).range;
@@ -99,11 +99,10 @@ void check_own_objectives(const EvaluatedRun& run) {
       run.name);
 }
 
-// Hashes of the encoders behind the rewards, as the policy keeps them.
-std::map<std::string, std::string> reward_hashes(
-    const PolicyDefinition& definition) {
+// Hashes of the rewards' encoders, as the policy keeps them.
+std::map<std::string, std::string> reward_hashes(const PolicyInfo& info) {
   std::map<std::string, std::string> hashes;
-  for (const auto& entry : definition.provenance)
+  for (const auto& entry : info.provenance)
     if (entry.first.starts_with("xxh3 objectives.")) hashes.insert(entry);
   return hashes;
 }
@@ -122,7 +121,7 @@ void check_same_objectives(const EvaluatedRun& run, const EvaluatedRun& other) {
         key,
         kCure);
   }
-  if (reward_hashes(run.definition) != reward_hashes(other.definition)) {
+  if (reward_hashes(run.info) != reward_hashes(other.info)) {
     throw_caller_error(
         "{} has other objectives than {}: their encoders differ; {}",
         other.name,
@@ -159,10 +158,8 @@ EvaluatedRun open_evaluated_run(const std::string& path) {
   const RecipeSource source = find_recipe(recipe.string());
   run.recipe = load_recipe(source, {});
   resolve_paths(run.recipe, source);
-  run.definition = definition_from_json(
-      parse_json(read_text(definition), definition.string()),
-      definition.string());
-  run.facts = facts_of(run.definition);
+  run.info = describe_policy(run.policy());
+  run.facts = facts_of(run.info);
   check_own_objectives(run);
   if (!run.facts.steps) guess_training(run);
   return run;
@@ -214,10 +211,8 @@ std::size_t check_unseen(
 bool has_alpha_knob(const EvaluatedRun& run) {
   const bool drawn =
       run.recipe.training.kl_sampler != AlphaDistribution::kFixed;
-  const bool lower =
-      run.definition.kl_range().alpha_min() < run.definition.kl_strength;
-  return run.definition.conditioning.steered_set != SteeredSet::kNone &&
-         (drawn || lower);
+  const bool lower = run.info.kl_range.alpha_min() < run.info.default_alpha;
+  return run.info.alpha_acts && (drawn || lower);
 }
 
 }  // namespace moft

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "moft/evaluation/front.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy.h"
 #include "moft/recipes/data_parts.h"
 #include "moft/recipes/recipe.h"
 
@@ -17,7 +17,7 @@ struct EvaluatedRun {
   std::string name;  // as it was given
   std::filesystem::path directory;
   Recipe recipe;
-  PolicyDefinition definition;
+  PolicyInfo info;
   PolicyFacts facts;
   std::vector<std::string> remarks;  // for the report
 

@@ -14,6 +14,7 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/data_parts.h"
 #include "moft/recipes/preflight_looks.h"
@@ -140,9 +141,10 @@ std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   Steerable& steerable = model.steerable();
   const ConditioningOptions& options = recipe.conditioning;
   if (options.steered_set == SteeredSet::kLora) {
-    const Conditioning made(
-        steerable, options, recipe.objective_names(), /*seed=*/0);
-    return made.counts().trained;
+    return install_conditioning(
+               steerable, options, recipe.objective_names(), /*seed=*/0)
+        ->counts()
+        .trained;
   }
   const std::vector<bool> steered = choose_steered(steerable, options);
   const auto copies = static_cast<std::int64_t>(recipe.objectives.size());
@@ -212,12 +214,7 @@ void check_disk(
 // The weighting's words that go into every prompt, the longest of them.
 std::string words_of(
     const Recipe& recipe, const std::shared_ptr<const Tokenizer>& tokenizer) {
-  if (!recipe.conditioning.prompt) return {};
-  PolicyDefinition definition = definition_of(recipe);
-  definition.conditioning.steered_set = SteeredSet::kNone;
-  definition.conditioning.freeze_shared = true;  // nothing is copied
-  return longest_prompt_words(SteeredPolicy(
-      load_language_model(recipe.policy.model), tokenizer, definition));
+  return longest_prompt_words(definition_of(recipe).info().prompt, *tokenizer);
 }
 
 // Checks a recipe of `moft train`, piece by piece.

@@ -16,12 +16,6 @@
 namespace moft {
 namespace {
 
-ModelShape shape_of_model(const LoadedModel& base) {
-  return base.model->info().family == "t5"
-             ? shape_of(t5_config_from_json(base.config, "config.json"))
-             : shape_of(llama_config_from_json(base.config, "config.json"));
-}
-
 // In bytes, from a file of lines "name: number kB".
 std::optional<std::int64_t> named_kilobytes(
     const char* path, const std::string& wanted) {
@@ -72,7 +66,7 @@ void look_at_memory(
     const LoadedModel& base,
     std::int64_t prompt_tokens) {
   MemoryQuestion question;
-  question.shape = shape_of_model(base);
+  question.shape = shape_of(*base.model);
   question.conditioning = recipe.conditioning;
   question.training = recipe.training;
   question.objectives = static_cast<std::int64_t>(recipe.objectives.size());

@@ -26,7 +26,7 @@ std::vector<Example> fit_to_policy(
     std::vector<Example> examples,
     const Recipe& recipe,
     ExamplesFor purpose,
-    SteeredPolicy& policy) {
+    const Policy& policy) {
   FittedExamples fitted = fit_examples(
       std::move(examples),
       PromptTemplate(recipe.data.prompt_template),
@@ -34,8 +34,8 @@ std::vector<Example> fit_to_policy(
       prompt_limits(
           recipe,
           purpose,
-          policy.model().info().context,
-          longest_prompt_words(policy)),
+          policy.context(),
+          longest_prompt_words(policy.info().prompt, policy.tokenizer())),
       recipe.data.too_long);
   const std::string changed = fitted.report.describe();
   if (!changed.empty()) log_warning("prompts: {}", changed);

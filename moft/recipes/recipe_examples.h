@@ -2,7 +2,7 @@
 #pragma once
 
 #include "moft/data/fit_prompts.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_definition.h"
 #include "moft/recipes/recipe.h"
 
 namespace moft {
@@ -26,7 +26,7 @@ std::vector<Example> fit_to_policy(
     std::vector<Example> examples,
     const Recipe& recipe,
     ExamplesFor purpose,
-    SteeredPolicy& policy);
+    const Policy& policy);
 
 // The policy that a recipe trains, without provenance.
 PolicyDefinition definition_of(const Recipe& recipe);

@@ -1,7 +1,7 @@
 // Opens or makes the model that `moft sft` finetunes.
 #include "moft/recipes/sft_start.h"
 
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/models/random/initialise.h"
 #include "moft/tokenizers/hf_tokenizer.h"
 

@@ -46,16 +46,15 @@ OnEvaluate make_training_evaluation(
   const auto count =
       std::min(examples.size(), static_cast<std::size_t>(wanted.prompts));
   examples.resize(count);
-  const PromptTemplate prompt(recipe.data.prompt_template);
-  prompt.check(examples);
+  policy.info().prompt.parsed().check(examples);
   EvaluateOptions options;
   options.weightings = wanted.weightings;
   options.max_new_tokens = recipe.training.max_new_tokens;
   options.texts = 0;
-  return [&policy, &objectives, examples, prompt, options](std::int64_t) {
+  return [&policy, &objectives, examples, options](std::int64_t) {
     policy.expect_steerings(evaluated_steerings(objectives.size(), options));
     const Report report =
-        evaluate_policy(policy, objectives, examples, prompt, options);
+        evaluate_policy(policy, objectives, examples, options);
     policy.expect_steerings(1);
     return metrics_of(report);
   };

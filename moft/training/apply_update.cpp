@@ -11,10 +11,7 @@ namespace moft {
 
 std::unique_ptr<Optimizer> make_optimizer(
     const Conditioning& conditioning, const OptimizerOptions& options) {
-  std::vector<TrainedTensor> parameters;
-  for (const TrainedParameter& entry : conditioning.trained())
-    parameters.push_back({entry.name, entry.master, entry.decays});
-  return make_optimizer(std::move(parameters), options);
+  return make_optimizer(conditioning.trained(), options);
 }
 
 double learning_rate_at(const UpdateOptions& options, std::int64_t step) {
@@ -30,9 +27,7 @@ double apply_update(
     std::optional<double> clip,
     std::optional<double> rate) {
   const at::NoGradGuard no_gradient;
-  std::vector<ScaledGradient> gradients;
-  for (const TrainedParameter& entry : conditioning.trained())
-    gradients.push_back({entry.gradient, entry.coefficient});
+  const std::vector<ScaledGradient> gradients = conditioning.gradients();
   const ClippedNorm clipped =
       clip_by_global_norm(optimizer.parameters(), gradients, clip);
   if (!rate) return clipped.norm;

@@ -11,13 +11,9 @@ namespace {
 constexpr std::int64_t kFloat = 4;
 constexpr std::int64_t kBf16 = 2;
 
-// Matrices of a decoder layer: q and o, k and v, the feed-forward ones.
+// Matrices of a decoder layer's attention: q and o, k and v.
 std::int64_t attention_parameters(const ModelShape& s) {
   return 2 * s.width * (s.query_width + s.key_width);
-}
-
-std::int64_t feed_forward_parameters(const ModelShape& s) {
-  return (s.gated ? 3 : 2) * s.width * s.feed_forward;
 }
 
 // Rows and columns together of a linear map: an adapter's size per rank.
@@ -116,45 +112,22 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
 
 }  // namespace
 
-ModelShape shape_of(const LlamaConfig& config) {
+ModelShape shape_of(const SequenceModel& model) {
+  const Steerable& steerable = model.steerable();
   ModelShape s;
-  s.vocabulary = config.vocabulary;
-  s.width = config.width;
-  s.layers = config.layers;
-  s.query_width = config.heads * config.head_size;
-  s.key_width = config.kv_heads * config.head_size;
-  s.feed_forward = config.feed_forward;
-  s.tied_head = config.tied_head;
-  const std::int64_t norms =
-      2 * s.width + (config.query_key_norm ? 2 * config.head_size : 0);
-  const std::int64_t biases =
-      (config.qkv_bias ? s.query_width + 2 * s.key_width : 0) +
-      (config.output_bias ? s.width : 0) +
-      (config.feed_forward_bias ? 2 * s.feed_forward + s.width : 0);
-  s.parameters = s.layers * (attention_parameters(s) +
-                             feed_forward_parameters(s) + norms + biases) +
-                 s.width + (s.tied_head ? 1 : 2) * s.vocabulary * s.width;
-  return s;
-}
-
-ModelShape shape_of(const T5Config& config) {
-  ModelShape s;
-  s.vocabulary = config.vocabulary;
-  s.width = config.width;
-  s.layers = config.encoder_layers + config.decoder_layers;
-  s.query_width = config.heads * config.head_size;
-  s.key_width = s.query_width;
-  s.feed_forward = config.feed_forward;
-  s.gated = config.gated;
-  s.tied_head = config.tied_head;
-  const std::int64_t attention = attention_parameters(s) + s.width;
-  const std::int64_t feed_forward = feed_forward_parameters(s) + s.width;
-  // A decoder layer attends twice; each stack has its relative positions and a
-  // last norm.
-  s.parameters = config.encoder_layers * (attention + feed_forward) +
-                 config.decoder_layers * (2 * attention + feed_forward) +
-                 2 * (config.buckets * config.heads + s.width) +
-                 (s.tied_head ? 1 : 2) * s.vocabulary * s.width;
+  s.parameters = model.info().parameters;
+  s.vocabulary = model.info().vocabulary;
+  s.width = model.info().width;
+  s.layers = steerable.layers;
+  s.gated = false;
+  for (const SteerableLinear& entry : steerable.linears) {
+    if (entry.kind == "q") s.query_width = entry.linear->out();
+    if (entry.kind == "k") s.key_width = entry.linear->out();
+    if (entry.kind == "up") s.feed_forward = entry.linear->out();
+    if (entry.kind == "gate") s.gated = true;
+    if (entry.kind == "head")
+      s.tied_head = &entry.linear->weight() == steerable.parameters[0].get();
+  }
   return s;
 }
 

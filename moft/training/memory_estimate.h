@@ -29,13 +29,12 @@
 #include <string>
 
 #include "moft/conditioning/conditioning_options.h"
-#include "moft/models/llama/config.h"
-#include "moft/models/t5/config.h"
+#include "moft/models/sequence_model.h"
 #include "moft/training/training_options.h"
 
 namespace moft {
 
-// What of a model's configuration memory depends on.
+// What memory depends on in a model.
 struct ModelShape {
   std::int64_t parameters = 0;
   std::int64_t vocabulary = 0;
@@ -47,8 +46,7 @@ struct ModelShape {
   bool gated = true;  // two matrices into the feed-forward layer
   bool tied_head = false;
 };
-ModelShape shape_of(const LlamaConfig& config);
-ModelShape shape_of(const T5Config& config);
+ModelShape shape_of(const SequenceModel& model);
 
 // Parameters of one copy of the steered set. A pattern may name any: all.
 std::int64_t steered_parameters(

@@ -12,25 +12,6 @@
 
 namespace moft {
 
-std::string longest_prompt_words(const SteeredPolicy& policy) {
-  std::string longest;
-  if (!policy.conditions_prompts()) return longest;
-  const std::size_t m = policy.objectives().size();
-  std::int64_t most = -1;
-  for (std::size_t i = 0; i < m; ++i) {
-    std::vector<double> weights(
-        m, m > 1 ? 0.23 / static_cast<double>(m - 1) : 0);
-    weights[i] = m > 1 ? 0.77 : 1.0;
-    for (const Weighting& w : {Weighting::corner(m, i), Weighting(weights)}) {
-      const std::int64_t tokens = policy.count_word_tokens(w);
-      if (tokens <= most) continue;
-      most = tokens;
-      longest = policy.prompt_words(w);
-    }
-  }
-  return longest;
-}
-
 OnlineTrainer::OnlineTrainer(
     TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler)
     : inputs_(inputs),
@@ -38,7 +19,7 @@ OnlineTrainer::OnlineTrainer(
       sampler_(std::move(sampler)),
       shuffler_(
           static_cast<std::uint64_t>(options_.seed), inputs.examples->size()),
-      template_(inputs.policy->definition().prompt_template) {
+      template_(inputs.policy->info().prompt.parsed()) {
   require_end_token(inputs_.policy->model().info().end_tokens);
   template_.check(*inputs_.examples);
   PromptLimits limits;
@@ -46,7 +27,8 @@ OnlineTrainer::OnlineTrainer(
   limits.context = inputs_.policy->model().info().context;
   limits.answer = options_.max_new_tokens;
   limits.answer_key = "training.max_new_tokens";
-  limits.words = longest_prompt_words(*inputs_.policy);
+  limits.words = longest_prompt_words(
+      inputs_.policy->info().prompt, inputs_.policy->tokenizer());
   PromptFitter fitter(template_, inputs_.policy->tokenizer(), TooLong::kError);
   for (Example example : *inputs_.examples)
     prompts_.push_back(fitter.fit(example, limits).value_or(TokenIds{}));

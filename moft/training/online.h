@@ -50,10 +50,6 @@ struct TrainerInputs {
   std::shared_ptr<LanguageModel> value_model = nullptr;
 };
 
-// The words of conditioning.prompt with the most tokens: of the corners and,
-// for numbers of two decimals, between them; empty without it.
-std::string longest_prompt_words(const SteeredPolicy& policy);
-
 class OnlineTrainer : public Trainer {
  public:
   // What `inputs` points to must outlive the trainer. CallerError for a prompt

@@ -8,6 +8,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/generation/knob_effects.h"
 
 namespace moft {
 namespace {
@@ -25,7 +26,7 @@ std::string front_matter(const ModelCard& card) {
       base_name(card));
 }
 
-std::string objective_table(const SteeredPolicy& policy) {
+std::string objective_table(const Policy& policy) {
   std::string table =
       "| objective | raw reward that counts as 0 | raw reward that counts as 1 "
       "|\n|---|---|---|\n";
@@ -54,48 +55,14 @@ std::string figures_table(const ModelCard& card) {
   return table;
 }
 
-std::string equal_weights(const SteeredPolicy& policy) {
+std::string equal_weights(const Policy& policy) {
   const auto names = policy.names();
   return format_weighting(Weighting::uniform(names.size()), names);
 }
 
-// Logits of one prediction after the prompt.
-at::Tensor logits_under(
-    SteeredPolicy& policy, const Prompt& prompt, const Steering& steering) {
-  const at::Device device = policy.model().device();
-  ScoreBatch batch;
-  batch.prompts = {policy.conditioned_prompt(prompt, steering)};
-  batch.completions = {{prompt.ids.back()}};
-  batch.prompt_of_row = {0};
-  return policy.model()
-      .completion_logits(
-          batch,
-          RowSteering::per_row({policy.coefficients_of(steering)}, {0}, device))
-      .to(at::kFloat)
-      .clone();
-}
-
-// Of all steerings to the first, as a part of the first's largest logit.
-double largest_difference(
-    SteeredPolicy& policy,
-    const Prompt& prompt,
-    const std::vector<Steering>& steerings) {
-  at::NoGradGuard no_gradient;
-  const at::Tensor first = logits_under(policy, prompt, steerings.at(0));
-  double difference = 0.0;
-  for (std::size_t i = 1; i < steerings.size(); ++i) {
-    const at::Tensor other = logits_under(policy, prompt, steerings[i]);
-    difference =
-        std::max(difference, (other - first).abs().max().item<double>());
-  }
-  return difference / std::max(1e-30, first.abs().max().item<double>());
-}
-
 }  // namespace
 
-std::string model_card_text(
-    const ModelCard& card, const SteeredPolicy& policy) {
-  const PolicyDefinition& definition = policy.definition();
+std::string model_card_text(const ModelCard& card, const Policy& policy) {
   std::string text = front_matter(card);
   text += fmt::format("# {}\n\n", card.name);
   if (!card.description.empty()) text += card.description + "\n\n";
@@ -107,12 +74,12 @@ std::string model_card_text(
       "{}.\n\n",
       base_name(card),
       objective_table(policy),
-      shortest_number(definition.kl_strength));
+      shortest_number(policy.default_alpha()));
   text += fmt::format(
       "## Prompt\n\nThe policy was trained on this prompt, and at temperature "
       "{}:\n\n```\n{}\n```\n\n",
-      shortest_number(definition.temperature),
-      definition.prompt_template);
+      shortest_number(policy.temperature()),
+      policy.info().prompt.text());
   text += fmt::format(
       "## How to run it\n\n```\nmoft generate . --weights {} --prompt TEXT\n"
       "moft sweep . --prompt TEXT\n```\n\n",
@@ -129,31 +96,8 @@ std::string model_card_text(
   return text;
 }
 
-KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt) {
-  const std::size_t objectives = policy.objectives().size();
-  KnobEffects effects;
-  if (objectives > 1) {
-    std::vector<Steering> corners;
-    for (std::size_t i = 0; i < objectives; ++i) {
-      corners.push_back(
-          {Weighting::corner(objectives, i), policy.default_alpha()});
-    }
-    effects.weighting = largest_difference(policy, prompt, corners);
-  }
-  const auto set = policy.definition().conditioning.steered_set;
-  const KlRange& range = policy.kl_range();
-  // alpha_min 0 under softmdp: 0 is the only alpha there is.
-  const bool fixed = range.alpha_min() == 0 && range.f_mix() == FMix::kSoftmdp;
-  if (objectives > 0 && set != SteeredSet::kNone && !fixed) {
-    const auto w = Weighting::uniform(objectives);
-    effects.alpha =
-        largest_difference(policy, prompt, {{w, range.alpha_min()}, {w, 1.0}});
-  }
-  return effects;
-}
-
 std::vector<std::string> steering_warnings(
-    SteeredPolicy& policy, const Prompt& prompt) {
+    Policy& policy, const Prompt& prompt) {
   constexpr const char* kCure =
       "train for more steps, raise training.optimizer.learning_rate, or check "
       "that the rewards differ between completions";
@@ -177,7 +121,7 @@ std::vector<std::string> steering_warnings(
 
 void require_finite_masters(const SteeredPolicy& policy) {
   at::NoGradGuard no_gradient;
-  for (const TrainedParameter& entry : policy.conditioning()->trained()) {
+  for (const TrainedTensor& entry : policy.conditioning()->trained()) {
     if (at::isfinite(entry.master).all().item<bool>()) continue;
     throw_world_error(
         "'{}' is not finite after the update; lower the learning rate",
@@ -187,10 +131,9 @@ void require_finite_masters(const SteeredPolicy& policy) {
 
 void require_finite_policy(SteeredPolicy& policy, const Prompt& prompt) {
   require_finite_masters(policy);
-  at::NoGradGuard no_gradient;
   const Steering equal{
       Weighting::uniform(policy.objectives().size()), policy.default_alpha()};
-  const at::Tensor logits = logits_under(policy, prompt, equal);
+  const at::Tensor logits = policy.next_logits(prompt, equal);
   if (at::isfinite(logits).all().item<bool>()) return;
   throw_world_error(
       "the policy's logits are not finite after the update; lower the learning "

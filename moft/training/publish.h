@@ -26,30 +26,15 @@ struct ModelCard {
   std::map<std::string, double> last_metrics;
 };
 
-std::string model_card_text(const ModelCard& card, const SteeredPolicy& policy);
-
-// How far a policy answers to its knobs: the largest difference between the
-// logits after a prompt, as a part of the largest logit. 0: not at all; 1 where
-// the policy does not have the knob.
-struct KnobEffects {
-  // Between two corner weightings; 1 with a single objective.
-  double weighting = 1.0;
-  // Between alpha_min and 1, at equal weights; 1 where alpha has nothing to
-  // mix: no parameter is steered, or the policy has no KL control.
-  double alpha = 1.0;
-};
-KnobEffects knob_effects(SteeredPolicy& policy, const Prompt& prompt);
+std::string model_card_text(const ModelCard& card, const Policy& policy);
 
 // WorldError naming a trained parameter that is not finite.
 void require_finite_masters(const SteeredPolicy& policy);
 // The same, and when the logits after `prompt` at equal weights are not finite.
 void require_finite_policy(SteeredPolicy& policy, const Prompt& prompt);
 
-// Below this effect a policy counts as not steering.
-inline constexpr double kLeastSteeringEffect = 1e-5;
-
 // A sentence for each knob that the policy does not answer to.
 std::vector<std::string> steering_warnings(
-    SteeredPolicy& policy, const Prompt& prompt);
+    Policy& policy, const Prompt& prompt);
 
 }  // namespace moft

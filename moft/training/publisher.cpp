@@ -6,6 +6,7 @@
 #include "moft/core/json.h"
 #include "moft/core/log.h"
 #include "moft/generation/export.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/training/metrics_writer.h"
 
 namespace moft {
@@ -43,8 +44,7 @@ void PolicyPublisher::publish(const FinishedRun& run) {
   read_figures(run.directory, card);
   for (const std::string& warning : steering_warnings(policy, product_.prompt))
     log_warning("{}", warning);
-  policy.definition().steps = run.steps;
-  policy.definition().answers = run.steps * product_.answers_per_step;
+  policy.record_training(run.steps, run.steps * product_.answers_per_step);
   save_policy(
       policy, product_.base_path, run.product, model_card_text(card, policy));
 }

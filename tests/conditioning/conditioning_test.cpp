@@ -53,10 +53,19 @@ struct TwoLayers {
 void perturb(Conditioning& conditioning) {
   at::NoGradGuard no_gradient;
   std::uint32_t row = 100;
-  for (const TrainedParameter& entry : conditioning.trained()) {
+  for (const TrainedTensor& entry : conditioning.trained()) {
     entry.master.add_(normal_tensor(entry.master.sizes().vec(), row++, 0.3));
   }
   conditioning.masters_changed();
+}
+
+// Copy 0 alone took part in the step.
+void expect_only_copy_0(const Conditioning& conditioning) {
+  const auto gradients = conditioning.gradients();
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const TrainedTensor& entry = conditioning.trained()[i];
+    EXPECT_EQ(gradients[i].tensor.defined(), entry.copy == 0) << entry.name;
+  }
 }
 
 at::Tensor double_leaf(const at::Tensor& value) {
@@ -132,17 +141,22 @@ class FullCopies : public testing::Test {
   void expect_gradients(const std::vector<Part>& batch) {
     step(batch);
     const auto wanted = expected(batch);
-    const auto trained = conditioning_.trained();
+    const auto& trained = conditioning_.trained();
+    const auto gradients = conditioning_.gradients();
     ASSERT_EQ(trained.size(), wanted.size());
+    ASSERT_EQ(gradients.size(), wanted.size());
     for (std::size_t i = 0; i < trained.size(); ++i) {
-      ASSERT_TRUE(trained[i].gradient.defined()) << trained[i].name;
-      const at::Tensor gradient = trained[i].gradient * trained[i].coefficient;
+      ASSERT_TRUE(gradients[i].tensor.defined()) << trained[i].name;
+      const at::Tensor gradient =
+          gradients[i].tensor * gradients[i].coefficient;
       EXPECT_LT(distance(gradient, wanted[i]), 1e-5) << trained[i].name;
     }
   }
 
   TwoLayers model_;
-  Conditioning conditioning_{model_.steerable, options(), kObjectives, 1};
+  std::unique_ptr<Conditioning> installed_ =
+      install_conditioning(model_.steerable, options(), kObjectives, 1);
+  Conditioning& conditioning_ = *installed_;
 };
 
 TEST_F(FullCopies, TheGradientOfACopyIsItsCoefficientTimesG) {
@@ -163,15 +177,11 @@ TEST_F(FullCopies, SeveralSteeringsInAStepAddUpPerCopy) {
 
 TEST_F(FullCopies, ACopyWithoutWeightGetsNoGradient) {
   step({parts()[1]});  // w = (1, 0)
-  for (const TrainedParameter& entry : conditioning_.trained()) {
-    EXPECT_EQ(entry.gradient.defined(), entry.copy == 0) << entry.name;
-  }
+  expect_only_copy_0(conditioning_);
   Part reference = parts()[0];
   reference.c = Coefficients::frozen_reference();
   step({reference, parts()[1]});
-  for (const TrainedParameter& entry : conditioning_.trained()) {
-    EXPECT_EQ(entry.gradient.defined(), entry.copy == 0) << entry.name;
-  }
+  expect_only_copy_0(conditioning_);
 }
 
 // Fixed for a job, by the steerings that it expects: more than the m + 1
@@ -224,7 +234,9 @@ ConditioningOptions lora_options() {
 // One pass whose rows carry three steerings.
 TEST(LoraAdapters, GradientsEqualTheFormulaRowByRow) {
   TwoLayers model;
-  Conditioning conditioning(model.steerable, lora_options(), kObjectives, 1);
+  const auto installed =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  Conditioning& conditioning = *installed;
   perturb(conditioning);
   const auto batch = parts();
   std::vector<Coefficients> steerings;
@@ -243,10 +255,11 @@ TEST(LoraAdapters, GradientsEqualTheFormulaRowByRow) {
   (model(at::cat(xs), many) * at::cat(pushes)).sum().backward();
 
   // Per linear and objective: A [rank, in], then B^T [rank, out].
-  const auto trained = conditioning.trained();
+  const auto& trained = conditioning.trained();
+  const auto gradients = conditioning.gradients();
   ASSERT_EQ(trained.size(), 8U);
   std::vector<at::Tensor> leaves;
-  for (const TrainedParameter& entry : trained)
+  for (const TrainedTensor& entry : trained)
     leaves.push_back(double_leaf(entry.master));
   for (const Part& part : batch) {
     at::Tensor value = part.x.to(at::kDouble);
@@ -264,30 +277,32 @@ TEST(LoraAdapters, GradientsEqualTheFormulaRowByRow) {
     (value * part.push).sum().backward();
   }
   for (std::size_t i = 0; i < trained.size(); ++i) {
-    ASSERT_TRUE(trained[i].gradient.defined()) << trained[i].name;
-    EXPECT_EQ(trained[i].coefficient, 1.0);
-    EXPECT_LT(distance(trained[i].gradient, leaves[i].grad()), 1e-5)
+    ASSERT_TRUE(gradients[i].tensor.defined()) << trained[i].name;
+    EXPECT_EQ(gradients[i].coefficient, 1.0);
+    EXPECT_LT(distance(gradients[i].tensor, leaves[i].grad()), 1e-5)
         << trained[i].name;
   }
 }
 
 TEST(LoraAdapters, ACopyWithoutWeightGetsNoGradient) {
   TwoLayers model;
-  Conditioning conditioning(model.steerable, lora_options(), kObjectives, 1);
+  const auto installed =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  Conditioning& conditioning = *installed;
   const Part part = parts()[1];
   conditioning.zero_gradient();
   conditioning.note_steerings({part.c});
   model(part.x, RowSteering::uniform(part.c)).sum().backward();
-  for (const TrainedParameter& entry : conditioning.trained()) {
-    EXPECT_EQ(entry.gradient.defined(), entry.copy == 0) << entry.name;
-  }
+  expect_only_copy_0(conditioning);
 }
 
 TEST(LoraAdapters, LayersAndModulesChooseWhatIsAdapted) {
   TwoLayers model;
   ConditioningOptions options = lora_options();
   options.lora.layers = "1..1";
-  const Conditioning upper(model.steerable, options, kObjectives, 1);
+  const auto installed_upper =
+      install_conditioning(model.steerable, options, kObjectives, 1);
+  const Conditioning& upper = *installed_upper;
   EXPECT_EQ(model.steerable.first_steered_layer, 1);
   EXPECT_EQ(upper.counts().steered, 3 * (kHidden + kWidth));
   EXPECT_EQ(upper.tensor_names().at(1), std::string("short/two.lora_B.weight"));
@@ -295,19 +310,24 @@ TEST(LoraAdapters, LayersAndModulesChooseWhatIsAdapted) {
   options.lora.layers = "0..0";
   options.lora.modules = {LinearKind::kUp};
   EXPECT_THROW(
-      Conditioning(other.steerable, options, kObjectives, 1), CallerError);
+      install_conditioning(other.steerable, options, kObjectives, 1),
+      CallerError);
 }
 
 TEST(LoraAdapters, TensorsComeBackByName) {
   TwoLayers model;
-  Conditioning conditioning(model.steerable, lora_options(), kObjectives, 1);
+  const auto installed =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  Conditioning& conditioning = *installed;
   perturb(conditioning);
   auto tensors = conditioning.tensors();
   EXPECT_EQ(
       tensors.at("kind/one.lora_B.weight").sizes().vec(),
       (std::vector<std::int64_t>{kHidden, 3}));
   TwoLayers other;
-  Conditioning loaded(other.steerable, lora_options(), kObjectives, 2);
+  const auto installed_loaded =
+      install_conditioning(other.steerable, lora_options(), kObjectives, 2);
+  Conditioning& loaded = *installed_loaded;
   loaded.load([&](const std::string& name, const std::vector<std::int64_t>&) {
     return tensors.at(name);
   });

@@ -1,3 +1,4 @@
+// Options declared once: read, written, overridden, checked, listed.
 #include "moft/core/fields.h"
 
 #include <bit>
@@ -12,114 +13,10 @@
 #include "moft/core/random.h"
 #include "moft/core/settings_emit.h"
 
+#include "tests/core/fields_support.h"
+
 namespace moft {
 namespace {
-
-enum class Colour { kRed, kGreen };
-constexpr auto enum_names(Colour) {
-  return EnumNames<Colour, 2>{{
-      {Colour::kRed, "red"},
-      {Colour::kGreen, "green"},
-  }};
-}
-
-struct Part {
-  double size = 0.5;
-  std::optional<std::int64_t> count;
-
-  template <class V>
-  void fields(V& v) {
-    v("size", size, Help{"its size", "metres"}, between(0, 1));
-    v("count", count, Help{"how many"}, at_least(1));
-  }
-};
-
-struct Training {
-  std::int64_t steps = 40;
-  std::vector<double> betas = {0.9, 0.95};
-
-  template <class V>
-  void fields(V& v) {
-    v("steps", steps, Help{"updates", "steps"}, at_least(1));
-    v("betas", betas, Help{"decay rates"}, from_up_to_below(0, 1), Count{2});
-  }
-  void check(const std::string& path) const {
-    if (steps != 13) return;
-    throw_caller_error("{}steps is 13; give another number", path);
-  }
-};
-
-struct Everything {
-  bool flag = false;
-  double rate = 1e-5;
-  std::string text;
-  Colour colour = Colour::kRed;
-  std::vector<Colour> colours;
-  std::optional<double> limit = 2.0;
-  std::map<std::string, double> weights;
-  std::map<std::string, Part> parts;
-  std::vector<Part> list;
-  std::optional<Part> extra;
-  Training training;
-
-  template <class V>
-  void fields(V& v) {
-    v("flag", flag, Help{"a switch"});
-    v("rate", rate, Help{"a rate"}, above(0));
-    v("text", text, Help{"some text"}, Required{});
-    v("colour", colour, Help{"a colour"});
-    v("colours", colours, Help{"several"});
-    v("limit", limit, Help{"a limit"});
-    v("weights", weights, Help{"weights"}, at_least(0));
-    v("parts", parts, Help{"named parts"});
-    v("list", list, Help{"numbered parts"});
-    v("extra", extra, Help{"one more part"});
-    v("training", training, Help{"the loop"});
-  }
-};
-
-Everything example() {
-  Everything e;
-  e.flag = true;
-  e.rate = 1.0 / 3;
-  e.text = "<|im_start|>user\n{post}: \"a\" # b\ttab \\ \x01 caf\xC3\xA9";
-  e.colour = Colour::kGreen;
-  e.colours = {Colour::kGreen, Colour::kRed};
-  e.limit = std::nullopt;
-  e.weights = {{"a", 0.3}, {"b: c", 0.7}, {"null", 0.0}};
-  e.parts["one"].size = 5e-324;
-  e.parts["two"].count = 7;
-  e.list.resize(2);
-  e.list[1].count = std::numeric_limits<std::int64_t>::max();
-  e.extra = Part{};
-  e.training.steps = 3;
-  return e;
-}
-
-// The message of the CallerError that `work` throws.
-template <class Work>
-std::string complaint(Work work) {
-  try {
-    work();
-  } catch (const CallerError& error) {
-    return error.what();
-  }
-  return "(no complaint)";
-}
-
-std::string complaint_of(const std::string& yaml) {
-  return complaint([&] {
-    Everything e;
-    read_options(e, yaml, "r.yaml");
-  });
-}
-
-std::string complaint_of_override(const std::string& assignment) {
-  return complaint([&] {
-    Everything e = example();
-    override_option(e, assignment);
-  });
-}
 
 TEST(Fields, PrintsWhatAPersonWouldWrite) {
   Everything e;
@@ -312,77 +209,6 @@ TEST(Fields, SaysWhatIsWrongAndWhere) {
       "r.yaml:1: weights.a is -1; give a number of at least 0");
 }
 
-TEST(Fields, RefusesBrokenAndHostileYaml) {
-  EXPECT_EQ(
-      complaint_of("flag: true\nflag: false\n"),
-      "r.yaml:2: key 'flag' stands here twice; keep one");
-  EXPECT_EQ(
-      complaint_of("training:\n  steps: 1\n  steps: 1\n"),
-      "r.yaml:3: key 'training.steps' stands here twice; keep one");
-  EXPECT_EQ(
-      complaint_of("text: \"open\nflag: true\n"),
-      "r.yaml:1: a quote is opened here and never closed");
-  EXPECT_EQ(
-      complaint_of("flag: true\ntext: &a 'it''s\n"),
-      "r.yaml:2: a quote is opened here and never closed");
-  EXPECT_EQ(complaint_of("\xEF\xBB\xBFtext: 'it''s'\n"), "(no complaint)");
-  EXPECT_EQ(complaint_of("text: |\n  \"open\n"), "(no complaint)");
-  EXPECT_EQ(
-      complaint_of("- a\n"),
-      "r.yaml: holds no settings; give lines of the form 'key: value'");
-  EXPECT_EQ(
-      complaint_of("flag: true\n---\nflag: true\n"),
-      "r.yaml: holds more than one YAML document; keep one");
-  EXPECT_EQ(
-      complaint_of("text: !!binary aaaa\n"),
-      "r.yaml:1: the tag 'tag:yaml.org,2002:binary' is not supported; leave it "
-      "out");
-  EXPECT_EQ(
-      complaint_of("text: \xFF\n"),
-      "r.yaml: not valid UTF-8; save the file as UTF-8");
-  EXPECT_EQ(
-      complaint_of(std::string("text: a\0b\n", 10)),
-      "r.yaml: holds a NUL byte; settings are text");
-  EXPECT_EQ(
-      complaint_of(std::string(kMaxSettingsBytes + 1, '#')),
-      "r.yaml: settings of 1048577 bytes are over the limit of 1048576");
-  EXPECT_EQ(
-      complaint_of("text: " + std::string(33, '[') + std::string(33, ']')),
-      "r.yaml:1: settings are nested over 32 levels");
-  EXPECT_EQ(
-      complaint_of(
-          "text: " + std::string(100000, '[') + std::string(100000, ']')),
-      "r.yaml:1: settings are nested over 32 levels");
-}
-
-TEST(Fields, RefusesAliasBombs) {
-  std::string wide = "a: &a [x, x, x, x, x, x, x, x, x, x]\n";
-  std::string previous = "a";
-  for (std::string next : {"b", "c", "d", "e", "f", "g", "h", "i"}) {
-    wide += next + ": &" + next + " [";
-    for (int i = 0; i < 9; ++i)
-      wide += "*" + previous + ", ";
-    wide += "*" + previous + "]\n";
-    previous = next;
-  }
-  EXPECT_EQ(complaint_of(wide), "r.yaml:5: settings have over 100000 values");
-  std::string deep = "a0: &a0 [x]\n";
-  for (int i = 1; i < 40; ++i) {
-    deep += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" +
-            std::to_string(i - 1) + "]\n";
-  }
-  EXPECT_EQ(
-      complaint_of(deep), "r.yaml:31: settings are nested over 32 levels");
-}
-
-TEST(Fields, UnderstandsAnchors) {
-  Everything e;
-  read_options(
-      e, "parts:\n  one: &p {size: 0.25, count: 3}\n  two: *p\n", "r.yaml");
-  EXPECT_EQ(e.parts["two"].size, 0.25);
-  EXPECT_EQ(e.parts["two"].count, 3);
-}
-
 TEST(Fields, OverridesReachInside) {
   Everything e = example();
   override_option(e, "training.steps=7");
@@ -537,37 +363,6 @@ TEST(Fields, ListsEveryFieldOnce) {
   EXPECT_TRUE(fields[7].is_section);
   EXPECT_EQ(fields[8].unit, "metres");
   EXPECT_EQ(fields[18].default_value, "[0.9, 0.95]");
-}
-
-// Whatever bytes come, the answer is options or one CallerError.
-TEST(Fields, SurvivesMutatedYaml) {
-  std::string seed = print_options(example()) + "x: &a {b: *a}\n";
-  const std::string alphabet = "[]{}:,-?&*!|>'\"%@#\n\t \\ab01.~<";
-  RandomStream stream(7, Purpose::kTest);
-  int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
-    std::string text = seed;
-    int edits = 1 + static_cast<int>(stream.below(4));
-    for (int edit = 0; edit < edits; ++edit) {
-      std::size_t at = stream.below(text.size());
-      char with = alphabet[stream.below(alphabet.size())];
-      if (stream.below(3) == 0) {
-        text.insert(at, 1, with);
-      } else if (stream.below(2) == 0) {
-        text.erase(at, 1 + stream.below(5));
-      } else {
-        text[at] = with;
-      }
-    }
-    try {
-      Everything e;
-      read_options(e, text, "r.yaml");
-    } catch (const CallerError& error) {
-      ++refused;
-      ASSERT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    }
-  }
-  EXPECT_GT(refused, 1000);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The parts depend one way only (docs/architecture.md).
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <regex>
 #include <set>
@@ -91,6 +92,56 @@ TEST(Layers, TheListHasNoCircle) {
     ASSERT_FALSE(ground.empty()) << "the remaining parts form a circle";
     arrows.erase(ground);
   }
+}
+
+std::string architecture_page() {
+  std::ifstream file(kRoot / "docs" / "architecture.md");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The lines "    3   models" of the drawing.
+TEST(Layers, TheArchitecturePageDrawsEveryPartAboveWhatItIncludes) {
+  std::map<std::string, int> floors;
+  std::istringstream page(architecture_page());
+  const std::regex floor(R"(    ([0-9])   ([a-z ]+)(\(.*)?)");
+  std::smatch match;
+  for (std::string line; std::getline(page, line);) {
+    if (!std::regex_match(line, match, floor)) continue;
+    std::istringstream names(match[2]);
+    for (std::string name; names >> name;)
+      floors[name] = std::stoi(match[1]);
+  }
+  const auto arrows = allowed_arrows();
+  for (const auto& [name, number] : floors)
+    EXPECT_TRUE(arrows.contains(name)) << name << " is not in layers.txt";
+  for (const auto& [part, targets] : arrows) {
+    ASSERT_TRUE(floors.contains(part)) << part << " is not drawn";
+    for (const std::string& target : targets)
+      EXPECT_LT(floors[target], floors[part]) << part << " includes " << target;
+  }
+}
+
+// Its table has one row for each folder of the tree and each part of moft/.
+TEST(Layers, TheArchitecturePageListsEveryFolder) {
+  const std::set<std::string> made = {"build", "models", "runs", "reports"};
+  std::set<std::string> folders;
+  for (const auto& entry : fs::directory_iterator(kRoot)) {
+    const std::string name = entry.path().filename();
+    if (!entry.is_directory() || name[0] == '.' || made.contains(name) ||
+        name == "moft" || name == "docs")
+      continue;
+    folders.insert(name + "/");
+  }
+  for (const auto& entry : fs::directory_iterator(kRoot / "moft"))
+    if (entry.is_directory())
+      folders.insert("moft/" + entry.path().filename().string() + "/");
+  std::set<std::string> listed;
+  const std::string page = architecture_page();
+  const std::regex row(R"(\n\| `([a-z_/]+/)` \|)");
+  for (std::sregex_iterator it(page.begin(), page.end(), row), end; it != end;
+       ++it)
+    EXPECT_TRUE(listed.insert((*it)[1]).second) << (*it)[1] << " twice";
+  EXPECT_EQ(listed, folders);
 }
 
 }  // namespace

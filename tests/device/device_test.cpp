@@ -9,6 +9,7 @@
 
 #include "moft/algorithms/adafactor.h"
 #include "moft/algorithms/adamw.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/kernels/linear_function.h"
 #include "moft/kernels/token_log_probs.h"
 #include "moft/models/bert/sentence_encoder.h"

@@ -14,16 +14,6 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
-
-struct Ended {
-  int code = 0;
-  std::string output, errors;
-};
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string replaced(
     std::string text, const std::string& from, const std::string& to) {
@@ -38,11 +28,7 @@ class Evaluate : public ::testing::Test {
 
   const fs::path& folder() const { return scratch_.path(); }
 
-  Ended run(const Words& words) const {
-    Program program(folder(), words);
-    const int code = program.exit_code();
-    return {code, program.output(), program.errors()};
-  }
+  Ended run(const Words& words) const { return run_program(folder(), words); }
 
   void train(const std::string& output, Words more = {}) const {
     Words words = {"train", "recipe.yaml", "--output", output};
@@ -53,18 +39,15 @@ class Evaluate : public ::testing::Test {
   }
 
   nlohmann::json evaluate(const std::string& output, Words more = {}) const {
-    Words words = {"evaluate", output, "--weightings", "2"};
-    words.insert(words.end(), more.begin(), more.end());
-    const Ended ended = run(words);
+    const Ended ended =
+        run(with({"evaluate", output, "--weightings", "2"}, more));
     EXPECT_EQ(ended.code, 0) << ended.errors;
     const std::string text = read_all(folder() / output / "report/report.json");
     return nlohmann::json::parse(text, nullptr, false);
   }
 
   std::string refusal(const std::string& output, const Words& more) const {
-    Words words = {"evaluate", output};
-    words.insert(words.end(), more.begin(), more.end());
-    const Ended ended = run(words);
+    const Ended ended = run(with({"evaluate", output}, more));
     EXPECT_EQ(ended.code, 2) << ended.output;
     return ended.errors;
   }
@@ -191,8 +174,7 @@ TEST_F(Evaluate, FinalPromptsOfAnotherPartAreRefusedEverywhere) {
     EXPECT_TRUE(fs::exists(folder() / "run/policy"));  // refused first
     const std::string recipe = read_all(folder() / "run/recipe.yaml");
     write(
-        "run/recipe.yaml",
-        replaced(recipe, "final: []", "final: final.jsonl"));
+        "run/recipe.yaml", replaced(recipe, "final: []", "final: final.jsonl"));
     EXPECT_TRUE(has(refusal("run", {}), sentence));
     EXPECT_TRUE(has(refusal("run", {"--split", "final"}), "data.final"));
     write("run/recipe.yaml", recipe);

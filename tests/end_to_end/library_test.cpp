@@ -45,6 +45,12 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   run(answer);
   EXPECT_EQ(said(), answers);
 
+  // The same policy as that of the program, from a loop of its own.
+  run("build/own_loop recipe.yaml own training.steps=2");
+  EXPECT_EQ(
+      read_all(folder() / "own/steering.safetensors"),
+      read_all(folder() / "run/policy/steering.safetensors"));
+
   // A reward kind of its own: two of three exclamation marks.
   std::string recipe = read_all(folder() / "recipe.yaml");
   const std::string kind = "    regex:\n      pattern: a\n";
@@ -54,6 +60,33 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   write_tiny_text(folder() / "own.yaml", recipe);
   run("build/own_reward own.yaml 'Ah! Oh!'");
   EXPECT_EQ(said(), "a: 0.666667\nb: 0\n");
+}
+
+// What another project gets that adds moft as a folder; nothing is compiled.
+TEST_F(Library, AsASubdirectoryItSetsNoFlagsAndBuildsNoTests) {
+  write_tiny_text(
+      folder() / "CMakeLists.txt",
+      R"(cmake_minimum_required(VERSION 3.22)
+project(other LANGUAGES CXX)
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DOTHER")
+add_subdirectory(")" MOFT_SOURCE_DIR
+      R"(" moft)
+foreach(_target IN ITEMS moft::moft moft::core moft::rewards moft::recipes)
+  if(NOT TARGET ${_target})
+    message(FATAL_ERROR "no ${_target}")
+  endif()
+endforeach()
+foreach(_target IN ITEMS moft core_test workloads)
+  if(TARGET ${_target})
+    message(FATAL_ERROR "${_target} is built")
+  endif()
+endforeach()
+if(CMAKE_BUILD_TYPE OR CMAKE_EXPORT_COMPILE_COMMANDS OR
+   NOT CMAKE_CXX_FLAGS_RELEASE STREQUAL "-O3 -DOTHER")
+  message(FATAL_ERROR "a flag of this project was set")
+endif()
+)");
+  run("cmake -G Ninja -S . -B build -DMOFT_TESTS=ON -DMOFT_BENCHMARKS=ON");
 }
 
 }  // namespace

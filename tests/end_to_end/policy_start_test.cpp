@@ -13,16 +13,6 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
-
-struct Ended {
-  int code = 0;
-  std::string output, errors;
-};
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class PolicyStart : public testing::Test {
  protected:
@@ -35,22 +25,17 @@ class PolicyStart : public testing::Test {
 
   const fs::path& folder() const { return scratch_.path(); }
 
-  Ended moft(const Words& words) const {
-    Program program(folder(), words);
-    const int code = program.exit_code();
-    return {code, program.output(), program.errors()};
-  }
+  Ended moft(const Words& words) const { return run_program(folder(), words); }
   // Three more steps, into `output`.
   Ended go_on(const std::string& output, const Words& more = {}) const {
-    Words words = {
-        "train",
-        "recipe.yaml",
-        "policy.start=run",
-        "training.steps=3",
-        "--output",
-        output};
-    words.insert(words.end(), more.begin(), more.end());
-    return moft(words);
+    return moft(with(
+        {"train",
+         "recipe.yaml",
+         "policy.start=run",
+         "training.steps=3",
+         "--output",
+         output},
+        more));
   }
   nlohmann::json first_step(const std::string& run) const {
     std::ifstream lines(folder() / run / "metrics.jsonl");

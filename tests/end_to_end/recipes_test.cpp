@@ -11,7 +11,6 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 const fs::path kSource = MOFT_SOURCE_DIR;
 const fs::path kEncoder = kSource / "models/all-minilm-l6-v2";

@@ -14,16 +14,9 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 Words train(const Words& more = {}) {
-  Words words = {"train", "recipe.yaml", "training.steps=2"};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return with({"train", "recipe.yaml", "training.steps=2"}, more);
 }
 
 class RunFolder : public testing::Test {
@@ -360,8 +353,7 @@ TEST_F(RunFolder, OverwriteRemovesNothingForARunThatCannotBegin) {
   expect_done(train());
   fs::copy(folder() / "run/policy", folder() / "damaged");
   fs::resize_file(folder() / "damaged/steering.safetensors", 100);
-  expect_refused(
-      train({"--overwrite", "policy.start=damaged"}), {"truncated"});
+  expect_refused(train({"--overwrite", "policy.start=damaged"}), {"truncated"});
   EXPECT_TRUE(fs::exists(folder() / "run/policy/moft.json"));
   EXPECT_TRUE(fs::exists(folder() / "run/metrics.jsonl"));
   expect_refused(train({"--overwrite", "output=base"}), {"policy.model"});

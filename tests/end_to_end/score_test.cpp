@@ -9,14 +9,6 @@
 namespace moft::test {
 namespace {
 
-using Words = std::vector<std::string>;
-
-struct Said {
-  int code;
-  std::string output;
-  std::string errors;
-};
-
 class ScoreCommand : public testing::Test {
  protected:
   // A policy of one step, and a pair to score.
@@ -25,7 +17,7 @@ class ScoreCommand : public testing::Test {
     write_tiny_text(
         scratch_.path() / "pairs.jsonl",
         R"({"prompt": "one is ", "completion": "a b"})");
-    const Said trained = run({"train", "recipe.yaml", "training.steps=1"});
+    const Ended trained = run({"train", "recipe.yaml", "training.steps=1"});
     ASSERT_EQ(trained.code, 0) << trained.errors;
     const auto moft = nlohmann::json::parse(
         read_all(scratch_.path() / "run/policy/moft.json"));
@@ -36,17 +28,13 @@ class ScoreCommand : public testing::Test {
     }
   }
 
-  Said run(Words words) const {
-    Program program(scratch_.path(), std::move(words));
-    const int code = program.exit_code();
-    return {code, program.output(), program.errors()};
+  Ended run(const Words& words) const {
+    return run_program(scratch_.path(), words);
   }
-  Said score(const std::string& model, const Words& more) const {
-    Words words = {"score", model, "--input", "pairs.jsonl"};
-    words.insert(words.end(), more.begin(), more.end());
-    return run(words);
+  Ended score(const std::string& model, const Words& more) const {
+    return run(with({"score", model, "--input", "pairs.jsonl"}, more));
   }
-  static void expect_refusal(const Said& said, const Words& parts) {
+  static void expect_refusal(const Ended& said, const Words& parts) {
     EXPECT_EQ(said.code, 2);
     EXPECT_EQ(said.output, "");
     for (const std::string& part : parts)
@@ -61,12 +49,12 @@ class ScoreCommand : public testing::Test {
 TEST_F(ScoreCommand, ASteerablePolicyIsToldAWeightingOrReference) {
   expect_refusal(
       score("run", {}), {"--weights is missing", "or --reference for the"});
-  const Said steered = score("run", {"--weights", weights_});
+  const Ended steered = score("run", {"--weights", weights_});
   EXPECT_EQ(steered.code, 0) << steered.errors;
   // The reference is the base, number for number.
-  const Said reference = score("run", {"--reference"});
+  const Ended reference = score("run", {"--reference"});
   EXPECT_EQ(reference.code, 0) << reference.errors;
-  const Said base = score("base", {});
+  const Ended base = score("base", {});
   EXPECT_EQ(base.code, 0) << base.errors;
   EXPECT_EQ(reference.output, base.output);
   EXPECT_NE(reference.output, steered.output);
@@ -90,7 +78,7 @@ TEST_F(ScoreCommand, WhatExcludesEachOtherIsRefused) {
 }
 
 TEST_F(ScoreCommand, GenerateNamesWhatItNeeds) {
-  const Said told = run({"generate", "run", "--prompt", "one"});
+  const Ended told = run({"generate", "run", "--prompt", "one"});
   expect_refusal(told, {"--weights is missing"});
   EXPECT_EQ(told.errors.find("--reference"), std::string::npos);
   expect_refusal(
@@ -101,7 +89,8 @@ TEST_F(ScoreCommand, GenerateNamesWhatItNeeds) {
       scratch_.path() / "empty.jsonl",
       "{\"prompt\": \"a\"}\n{\"prompt\": \"\"}\n");
   expect_refusal(
-      run({"generate",
+      run(
+          {"generate",
            "base",
            "--input",
            "empty.jsonl",
@@ -112,14 +101,13 @@ TEST_F(ScoreCommand, GenerateNamesWhatItNeeds) {
 
 // Chat markup in a plain model's prompt is markup, from either source.
 TEST_F(ScoreCommand, MarkupOfAPlainModelsPromptCounts) {
-  write_tiny_text(
-      scratch_.path() / "in.jsonl", "{\"prompt\": \"a<end>b\"}\n");
+  write_tiny_text(scratch_.path() / "in.jsonl", "{\"prompt\": \"a<end>b\"}\n");
   const Words how = {"--greedy", "--max-new-tokens", "6"};
   Words prompt = {"generate", "base", "--prompt", "a<end>b"};
   prompt.insert(prompt.end(), how.begin(), how.end());
   Words input = {"generate", "base", "--input", "in.jsonl"};
   input.insert(input.end(), how.begin(), how.end());
-  const Said one = run(prompt);
+  const Ended one = run(prompt);
   const auto line = nlohmann::json::parse(run(input).output);
   EXPECT_EQ(one.output, line.at("completion").get<std::string>() + "\n");
   // The same numbers as `moft score`, which always read it so.
@@ -150,9 +138,9 @@ TEST_F(ScoreCommand, CheckpointsWithTheirWordsInFrontAreNotResumed) {
     words.insert(words.end(), more.begin(), more.end());
     return run(words);
   };
-  const Said first = train("training.steps=1", {});
+  const Ended first = train("training.steps=1", {});
   ASSERT_EQ(first.code, 0) << first.errors;
-  const Said second = train("training.steps=2", {"--resume", "auto"});
+  const Ended second = train("training.steps=2", {"--resume", "auto"});
   EXPECT_EQ(second.code, 0) << second.errors;
   const auto file = scratch_.path() / "prompted/checkpoints/step-2/state.json";
   auto state = nlohmann::json::parse(read_all(file));

@@ -12,7 +12,6 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 constexpr const char* kRecipe = R"(format_version: 1
 name: tiny
@@ -65,10 +64,6 @@ training:
   max_new_tokens: 4
 )";
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 void write_task(const fs::path& folder) {
   fs::create_directories(folder / "tokenizer");
   fs::copy_file(
@@ -90,9 +85,7 @@ void write_task(const fs::path& folder) {
 }
 
 Words sft(const Words& more = {}) {
-  Words words = {"sft", "sft.yaml"};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
+  return with({"sft", "sft.yaml"}, more);
 }
 
 void expect_finished(Program& program) {

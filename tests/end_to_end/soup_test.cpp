@@ -11,22 +11,6 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
-
-struct Ended {
-  int code = 0;
-  std::string output, errors;
-};
-
-Ended run(const fs::path& folder, const Words& words) {
-  Program program(folder, words);
-  const int code = program.exit_code();
-  return {code, program.output(), program.errors()};
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class Soup : public ::testing::Test {
  protected:
@@ -42,15 +26,16 @@ class Soup : public ::testing::Test {
       const std::string& output,
       const std::string& weights,
       const Words& more) const {
-    Words words = {
-        "train",
-        "recipe.yaml",
-        "--output",
-        output,
-        "weightings.sampler=fixed",
-        "weightings.weights=" + weights};
-    words.insert(words.end(), more.begin(), more.end());
-    const Ended ended = run(folder(), words);
+    const Ended ended = run_program(
+        folder(),
+        with(
+            {"train",
+             "recipe.yaml",
+             "--output",
+             output,
+             "weightings.sampler=fixed",
+             "weightings.weights=" + weights},
+            more));
     ASSERT_EQ(ended.code, 0) << ended.errors;
   }
 
@@ -58,8 +43,8 @@ class Soup : public ::testing::Test {
   std::string weights_of(
       const std::string& policy, const std::string& weighting) const {
     const std::string to = "export" + std::to_string(exports_++);
-    const Ended ended =
-        run(folder(), {"export", policy, "--weights", weighting, "--to", to});
+    const Ended ended = run_program(
+        folder(), {"export", policy, "--weights", weighting, "--to", to});
     EXPECT_EQ(ended.code, 0) << ended.errors;
     return read_all(folder() / to / "model.safetensors");
   }
@@ -73,7 +58,7 @@ TEST_F(Soup, HoldsEachRunsCopyBitForBitAndCountsTheSteps) {
   train("only_a", "{a: 1, b: 0}");
   train("only_b", "{a: 0, b: 1}");
   const Ended made =
-      run(folder(), {"soup", "only_b", "only_a", "--to", "soup"});
+      run_program(folder(), {"soup", "only_b", "only_a", "--to", "soup"});
   ASSERT_EQ(made.code, 0) << made.errors;
   EXPECT_TRUE(has(made.output, "3 steps  only_a")) << made.output;
   EXPECT_TRUE(has(made.output, "6 steps\n")) << made.output;
@@ -103,7 +88,7 @@ TEST_F(Soup, RefusesRunsThatMakeNone) {
     Words words = {"soup"};
     words.insert(words.end(), runs.begin(), runs.end());
     words.insert(words.end(), {"--to", "soup"});
-    const Ended ended = run(folder(), words);
+    const Ended ended = run_program(folder(), words);
     EXPECT_EQ(ended.code, 2) << ended.output;
     EXPECT_FALSE(fs::exists(folder() / "soup"));
     return ended.errors;

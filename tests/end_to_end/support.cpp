@@ -1,3 +1,4 @@
+// The real program as a child process.
 #include "tests/end_to_end/support.h"
 
 #include <algorithm>
@@ -77,7 +78,7 @@ Scratch::~Scratch() {
 
 Program::Program(
     const fs::path& folder,
-    std::vector<std::string> arguments,
+    Words arguments,
     std::optional<std::uint64_t> max_file_bytes) {
   static int count = 0;
   log_ = folder / ("log" + std::to_string(count++));
@@ -142,6 +143,21 @@ std::string Program::output() const {
 
 std::string Program::errors() const {
   return read_all(log_ / "err");
+}
+
+Ended run_program(const fs::path& folder, const Words& arguments) {
+  Program program(folder, arguments);
+  const int code = program.exit_code();
+  return {code, program.output(), program.errors()};
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+Words with(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
 }
 
 void write_tiny_task(const fs::path& folder) {

@@ -24,13 +24,15 @@ class Scratch {
   std::filesystem::path path_;
 };
 
+using Words = std::vector<std::string>;
+
 // `moft` with these arguments in `folder`; killed when the object dies first.
 class Program {
  public:
   // max_file_bytes: the largest file it may write; none: no limit.
   Program(
       const std::filesystem::path& folder,
-      std::vector<std::string> arguments,
+      Words arguments,
       std::optional<std::uint64_t> max_file_bytes = {});
   ~Program();
   Program(const Program&) = delete;
@@ -51,6 +53,19 @@ class Program {
   pid_t child_ = -1;
   std::optional<int> status_;
 };
+
+struct Ended {
+  int code = 0;  // as Program::exit_code()
+  std::string output;
+  std::string errors;
+};
+
+// Runs `moft` to its end.
+Ended run_program(const std::filesystem::path& folder, const Words& arguments);
+
+bool has(const std::string& text, const std::string& part);
+// `more` after `words`.
+Words with(Words words, const Words& more);
 
 // Writes a tiny base model, examples and recipe.yaml (run directory "run",
 // full copies, every step saved) into `folder`.

@@ -16,16 +16,9 @@ namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 Words train(const Words& more = {}) {
-  Words words = {"train", "recipe.yaml"};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return with({"train", "recipe.yaml"}, more);
 }
 
 int finished(Program& program) {

@@ -1,3 +1,4 @@
+// Made-up reports, and folders to write them to.
 #include "tests/evaluation/support.h"
 
 #include <cmath>
@@ -5,6 +6,8 @@
 #include <unistd.h>
 
 #include "moft/core/random.h"
+#include "moft/evaluation/notes.h"
+#include "moft/evaluation/summarise.h"
 
 namespace moft::testing {
 
@@ -58,6 +61,25 @@ std::filesystem::path fresh_folder(const std::string& name) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;
+}
+
+Report complete_pair() {
+  Report report = made_up_report({"zeal", "brevity"}, kFive, 40);
+  report.title = "A test";
+  report.cost = {{"seconds", 12.5}};
+  report.provenance = {{"seed", "3"}};
+  complete_report(report);
+  SampleText text{"A prompt.", "An answer.", SampleAnswer{"Ref.", {}}, {}};
+  for (int k = 0; k < 5; ++k) {
+    text.answers.push_back({"Answer " + std::to_string(k), {{"zeal", .5}}});
+  }
+  report.texts = {text};
+  report.training = {{1, {{"zeal", .1}}, .5, {}, 12.0}, {2, {}, .6, 1.0, {}}};
+  report.notes = automatic_notes(report);
+  report.policy = PolicyFacts{
+      "base", "model.safetensors 0a1b", "{post}", 0.6, 0.01, 54, 1296};
+  report.data = EvaluationData{"final", "final.jsonl", "0c2d", 40, 0};
+  return report;
 }
 
 }  // namespace moft::testing

@@ -37,4 +37,9 @@ Report made_up_report(
 // An empty folder of this process below the system's temporary folder.
 std::filesystem::path fresh_folder(const std::string& name);
 
+// Five weightings of two objectives, and a report on them with every part.
+inline const std::vector<std::vector<double>> kFive{
+    {0, 1}, {.25, .75}, {.5, .5}, {.75, .25}, {1, 0}};
+Report complete_pair();
+
 }  // namespace moft::testing

@@ -8,6 +8,7 @@
 #include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/errors.h"
 #include "moft/models/bert/config.h"
+#include "moft/models/gemma/config.h"
 #include "moft/models/llama/config.h"
 
 #include "fuzz_target.h"
@@ -37,6 +38,12 @@ void parse(std::span<const std::uint8_t> bytes) {
     moft::fuzz::refusals_are_fine(
         [](std::span<const std::uint8_t> again) {
           moft::llama_config_from_json(
+              nlohmann::json::parse(again.begin(), again.end()), "config");
+        },
+        bytes);
+    moft::fuzz::refusals_are_fine(
+        [](std::span<const std::uint8_t> again) {
+          moft::gemma_config_from_json(
               nlohmann::json::parse(again.begin(), again.end()), "config");
         },
         bytes);

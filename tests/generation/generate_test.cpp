@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "moft/generation/policy_directory.h"
 #include "moft/kernels/token_log_probs.h"
 
 #include "tests/generation/support.h"

@@ -10,6 +10,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/export.h"
+#include "moft/generation/policy_directory.h"
 
 #include "tests/generation/support.h"
 
@@ -69,8 +70,8 @@ TEST_P(PolicyFilesTest, APolicyComesBackBitForBit) {
       logits(loaded->model(), tiny_batch(), c),
       logits(policy_->model(), tiny_batch(), c)));
   EXPECT_EQ(
-      definition_to_json(loaded->definition()),
-      definition_to_json(policy_->definition()));
+      definition_text(loaded->definition()),
+      definition_text(policy_->definition()));
   EXPECT_EQ(loaded->temperature(), 0.8);
   EXPECT_EQ(loaded->kl_range().alpha_min(), 0.1);
   EXPECT_EQ(loaded->objectives()[1].name, "kind");
@@ -105,7 +106,8 @@ class DamagedPolicyTest : public test::TinyPolicyTest {
   }
   void change_definition(
       const std::function<void(nlohmann::ordered_json&)>& change) {
-    auto json = definition_to_json(policy_->definition());
+    auto json =
+        nlohmann::ordered_json::parse(definition_text(policy_->definition()));
     change(json);
     test::write_tiny_text(directory_ / "moft.json", json.dump());
   }
@@ -178,8 +180,9 @@ TEST_F(PolicyBaseTest, ABaseWrittenOverInPlaceIsRefused) {
 }
 
 TEST_F(PolicyBaseTest, PoliciesWithoutTimesAreComparedByHash) {
-  policy_->definition().provenance["xxh3 base weights model.safetensors"] =
-      hash_file(base() / "model.safetensors");
+  policy_->record_provenance(
+      "xxh3 base weights model.safetensors",
+      hash_file(base() / "model.safetensors"));
   save_policy(*policy_, base(), directory_, "card\n");
   fs::remove(directory_ / "base_files.json");
   EXPECT_EQ(refusal(directory_), "loaded");

@@ -1,6 +1,8 @@
 // A trained policy as the start of another training.
 #include "moft/generation/policy_start.h"
 
+#include "moft/generation/policy_directory.h"
+
 #include "tests/generation/support.h"
 
 namespace moft {

@@ -56,7 +56,7 @@ constexpr const char* kWords =
 TEST_P(PromptConditioning, ThePapersStringBeginsTheFirstField) {
   const auto policy = make_prompted(SteeredSet::kNone);
   const Prompt plain = policy->fill_prompt("the fox");
-  EXPECT_EQ(policy->prompt_words(Weighting({0.4, 0.6})), kWords);
+  EXPECT_EQ(policy->info().prompt.words_of(Weighting({0.4, 0.6})), kWords);
   const TokenIds read = policy->conditioned_prompt(plain, steering(0.4));
   const std::string whole = "say " + std::string(kWords) + "the fox";
   EXPECT_EQ(read, policy->tokenizer().encode(whole));
@@ -212,7 +212,8 @@ TEST_P(PromptConditioning, AnExportAnswersItsTemplateAsThePolicyDoes) {
 // they were trained to.
 TEST_P(PromptConditioning, APolicyOfFormatOneKeepsItsWordsInFront) {
   auto policy = make_prompted(SteeredSet::kNone);
-  const auto json = definition_to_json(policy->definition());
+  const auto json =
+      nlohmann::ordered_json::parse(definition_text(policy->definition()));
   EXPECT_EQ(json.at("format_version"), 2);
   save_policy(*policy, base(), folder_ / "policy", "card\n");
   auto older = json;
@@ -224,12 +225,16 @@ TEST_P(PromptConditioning, APolicyOfFormatOneKeepsItsWordsInFront) {
   EXPECT_EQ(
       read, loaded->tokenizer().encode(kWords + std::string("say the fox")));
   EXPECT_EQ(
-      loaded->template_with_words(steering(0.4).w),
+      loaded->info().prompt.text_under(steering(0.4).w),
       kWords + std::string("say {text}"));
-  EXPECT_EQ(definition_to_json(loaded->definition()), older);
+  EXPECT_EQ(
+      nlohmann::ordered_json::parse(definition_text(loaded->definition())),
+      older);
   // Without words the two formats are the same.
   EXPECT_EQ(
-      definition_to_json(definition(SteeredSet::kFull)).at("format_version"),
+      nlohmann::ordered_json::parse(
+          definition_text(definition(SteeredSet::kFull)))
+          .at("format_version"),
       1);
 }
 

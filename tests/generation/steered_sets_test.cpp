@@ -247,7 +247,8 @@ TEST_P(SteeredSets, GradientsAreTheSlopesOfTheLoss) {
   loss().backward();
   conditioning.end_gradient(c);
   at::NoGradGuard no_gradient;
-  const auto trained = conditioning.trained();
+  const auto& trained = conditioning.trained();
+  const auto gradients = conditioning.gradients();
   using Copy = std::optional<std::size_t>;
   for (const Copy copy : {Copy(0), Copy(1), Copy()}) {
     std::vector<at::Tensor> masters;
@@ -255,12 +256,12 @@ TEST_P(SteeredSets, GradientsAreTheSlopesOfTheLoss) {
     double expected = 0;
     for (std::size_t p = 0; p < trained.size(); ++p) {
       if (trained[p].copy != copy) continue;
-      ASSERT_TRUE(trained[p].gradient.defined()) << trained[p].name;
+      ASSERT_TRUE(gradients[p].tensor.defined()) << trained[p].name;
       const auto row = 2000 + static_cast<std::uint32_t>(p);
       masters.push_back(trained[p].master);
       directions.push_back(normal_tensor(trained[p].master.sizes().vec(), row));
-      expected += trained[p].coefficient *
-                  (trained[p].gradient.to(at::kDouble) * directions.back())
+      expected += gradients[p].coefficient *
+                  (gradients[p].tensor.to(at::kDouble) * directions.back())
                       .sum()
                       .item<double>();
     }

@@ -151,7 +151,8 @@ TEST_P(SteeringTest, GradientsAreTheSlopesOfTheLoss) {
   loss().backward();
   conditioning.end_gradient(c);
   at::NoGradGuard no_gradient;
-  const auto trained = conditioning.trained();
+  const auto& trained = conditioning.trained();
+  const auto gradients = conditioning.gradients();
   for (std::size_t copy = 0; copy < 2; ++copy) {
     double expected = 0;
     std::vector<at::Tensor> directions;
@@ -160,8 +161,8 @@ TEST_P(SteeringTest, GradientsAreTheSlopesOfTheLoss) {
       const auto row = 2000 + static_cast<std::uint32_t>(p);
       directions.push_back(normal_tensor(trained[p].master.sizes().vec(), row));
       expected +=
-          trained[p].coefficient *
-          (trained[p].gradient * directions.back()).sum().item<double>();
+          gradients[p].coefficient *
+          (gradients[p].tensor * directions.back()).sum().item<double>();
     }
     const auto loss_at = [&](double step) {
       std::size_t d = 0;

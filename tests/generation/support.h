@@ -11,7 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/generation/export.h"
-#include "moft/generation/steered_policy.h"
+#include "moft/generation/policy_directory.h"
 
 #include "tests/models/decoder_support.h"
 #include "tests/support/tensors.h"
@@ -37,7 +37,7 @@ inline ConditioningOptions tiny_conditioning(SteeredSet set) {
 inline void perturb(Conditioning& conditioning, double deviation = 0.2) {
   at::NoGradGuard no_gradient;
   std::uint32_t row = 1000;
-  for (const TrainedParameter& entry : conditioning.trained()) {
+  for (const TrainedTensor& entry : conditioning.trained()) {
     const auto shape = entry.master.sizes().vec();
     entry.master.add_(normal_tensor(shape, row++, deviation));
   }

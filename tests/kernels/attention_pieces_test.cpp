@@ -20,12 +20,12 @@ at::Tensor added(const ScoreRule& rule, std::int64_t n, std::int64_t l) {
   if (rule.causal)
     sum = sum + at::full({n, l}, -kInfinity, at::kDouble).triu(1);
   if (rule.key_mask.defined()) sum = sum + rule.key_mask.to(at::kDouble);
-  if (rule.by_distance.defined()) {
-    const at::Tensor place = at::arange(n, at::kLong);
-    const at::Tensor distance = place.unsqueeze(0) - place.unsqueeze(1);
-    sum = sum + rule.by_distance.to(at::kDouble)
-                    .index_select(-1, (distance + n - 1).flatten())
-                    .unflatten(-1, {n, n});
+  if (rule.by_sum.defined()) {
+    const at::Tensor i = at::arange(n, at::kLong);
+    const at::Tensor j = at::arange(l, at::kLong);
+    sum = sum + rule.by_sum.to(at::kDouble)
+                    .index_select(-1, (i.unsqueeze(1) + j).flatten())
+                    .unflatten(-1, {n, l});
   }
   return sum;
 }
@@ -35,7 +35,7 @@ struct Case {
   ScoreRule rule;
 };
 
-void expect_formula(const Case& given, bool of_distances) {
+void expect_formula(const Case& given, bool of_sums) {
   const std::int64_t heads = 3, size = 8;
   const at::Tensor q = numbers({given.batch, heads, given.n, size}, 1);
   const at::Tensor k = numbers({given.batch, heads, given.l, size}, 2);
@@ -44,9 +44,9 @@ void expect_formula(const Case& given, bool of_distances) {
   for (const at::Tensor& t : {q, k, v})
     wide.push_back(t.to(at::kDouble).requires_grad_());
   ScoreRule exact = given.rule;
-  if (of_distances) {
-    exact.by_distance = exact.by_distance.to(at::kDouble).requires_grad_();
-    wide.push_back(exact.by_distance);
+  if (of_sums) {
+    exact.by_sum = exact.by_sum.to(at::kDouble).requires_grad_();
+    wide.push_back(exact.by_sum);
   }
   const at::Tensor scores =
       at::matmul(wide[0], wide[1].transpose(-2, -1)) * exact.scale +
@@ -57,14 +57,14 @@ void expect_formula(const Case& given, bool of_distances) {
   EXPECT_LE(distance(found.log_sum, at::logsumexp(scores, -1).detach()), 2e-6);
   const at::Tensor of_y = numbers(q.sizes(), 4);
   const AttentionGradients of =
-      attend_backward(q, k, v, given.rule, found, of_y, of_distances);
+      attend_backward(q, k, v, given.rule, found, of_y, of_sums);
   const auto of_wide =
       torch::autograd::grad({wanted}, wide, {of_y.to(at::kDouble)});
   EXPECT_LE(distance(of.q, of_wide[0]), 1e-5);
   EXPECT_LE(distance(of.k, of_wide[1]), 1e-5);
   EXPECT_LE(distance(of.v, of_wide[2]), 1e-5);
-  if (of_distances) {
-    EXPECT_LE(distance(of.by_distance, of_wide[3]), 2e-5);
+  if (of_sums) {
+    EXPECT_LE(distance(of.by_sum, of_wide[3]), 2e-5);
   }
 }
 
@@ -73,16 +73,16 @@ TEST(AttentionPieces, EveryRuleIsItsFormula) {
   expect_formula({2, 17, 17, {.scale = 0.5, .causal = true}}, false);
   for (const std::int64_t tables : {1, 2}) {
     ScoreRule rule;
-    rule.by_distance = numbers({tables, 3, 2 * 21 - 1}, 5);
-    // Nothing that comes later, as in a decoder.
-    rule.by_distance.narrow(2, 21, 20).fill_(-kInfinity);
-    expect_formula({2, 21, 21, rule}, false);
-    expect_formula({2, 21, 21, rule}, true);
+    rule.by_sum = numbers({tables, 3, 19 + 21 - 1}, 5);
+    // Reversed queries of a decoder: nothing that comes later.
+    rule.by_sum.narrow(2, 21, 18).fill_(-kInfinity);
+    expect_formula({2, 19, 21, rule}, false);
+    expect_formula({2, 19, 21, rule}, true);
     // Padding goes to the blocks of matrix products.
     rule.key_mask = at::zeros({2, 1, 1, 21});
-    rule.key_mask[1].narrow(2, 15, 6).fill_(-kInfinity);
-    expect_formula({2, 21, 21, rule}, false);
-    expect_formula({2, 21, 21, rule}, true);
+    rule.key_mask[1].narrow(2, 1, 6).fill_(-kInfinity);
+    expect_formula({2, 19, 21, rule}, false);
+    expect_formula({2, 19, 21, rule}, true);
   }
 }
 
@@ -92,7 +92,7 @@ TEST(AttentionPieces, SeveralBlocksOfQueriesAreTheirFormula) {
   causal.key_mask = at::zeros({2, 1, 1, 600});
   expect_formula({2, 600, 600, causal}, false);
   ScoreRule relative;
-  relative.by_distance = numbers({1, 3, 2 * 600 - 1}, 5);
+  relative.by_sum = numbers({1, 3, 2 * 600 - 1}, 5);
   expect_formula({2, 600, 600, relative}, true);
 }
 

@@ -98,16 +98,19 @@ TEST(RelativeAttention, ATablesGradientHasTheSameBitsInEveryRun) {
 
 TEST(RelativeAttention, ARowsBitsDependOnItsSequenceAlone) {
   const auto inputs = inputs_of(1, kLongest);
-  const auto all = relative_attention(
-      inputs[0], inputs[1], inputs[2], inputs[3], kLengths, 1.0);
-  const auto alone = relative_attention(
-      inputs[0].narrow(0, 4, 13),
-      inputs[1].narrow(0, 4, 13),
-      inputs[2].narrow(0, 4, 13),
-      inputs[3],
-      {13},
-      1.0);
-  EXPECT_TRUE(at::equal(all.narrow(0, 4, 13), alone));
+  for (const int threads : {1, 2, 8}) {
+    const Threads count(threads);
+    const auto all = relative_attention(
+        inputs[0], inputs[1], inputs[2], inputs[3], kLengths, 1.0);
+    const auto alone = relative_attention(
+        inputs[0].narrow(0, 4, 13),
+        inputs[1].narrow(0, 4, 13),
+        inputs[2].narrow(0, 4, 13),
+        inputs[3],
+        {13},
+        1.0);
+    EXPECT_TRUE(at::equal(all.narrow(0, 4, 13), alone)) << threads;
+  }
 }
 
 TEST(RelativeAttention, RefusesLengthsThatDoNotFit) {

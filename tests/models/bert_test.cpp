@@ -57,7 +57,8 @@ std::shared_ptr<BertModel> load(const fs::path& directory) {
 
 at::Tensor states(BertModel& model, const std::vector<Text>& texts) {
   const at::NoGradGuard no_gradient;
-  return model.token_states(texts, RowSteering::uniform(Coefficients::frozen_reference()));
+  return model.token_states(
+      texts, RowSteering::uniform(Coefficients::frozen_reference()));
 }
 
 class TinyBert : public testing::TestWithParam<const char*> {
@@ -372,7 +373,7 @@ TEST(BertConfig, RefusesWhatItDoesNotRun) {
   EXPECT_EQ(config_refusal("hidden_act", "gelu"), "accepted");
   EXPECT_EQ(
       config_refusal("hidden_size", 9),
-      "C: hidden_size 9 is no multiple of num_attention_heads 2");
+      "C: hidden_size 9 is not a multiple of num_attention_heads 2");
   EXPECT_EQ(
       config_refusal("vocab_size", -1),
       "C: vocab_size is -1; it must be a whole number from 1 to 16777216");

@@ -78,33 +78,30 @@ class DecoderTest : public testing::TestWithParam<Setting> {
       options.lora.layers =
           "1.." + std::to_string(model->steerable().layers - 1);
     }
-    Conditioning conditioning(model->steerable(), options, {"a", "b"}, 5);
+    auto conditioning =
+        install_conditioning(model->steerable(), options, {"a", "b"}, 5);
     at::NoGradGuard no_gradient;
     std::uint32_t row = 1000;
-    for (const TrainedParameter& entry : conditioning.trained()) {
+    for (const TrainedTensor& entry : conditioning->trained()) {
       entry.master.add_(
           test::normal_tensor(entry.master.sizes().vec(), row++, 0.2));
     }
-    conditioning.masters_changed();
+    conditioning->masters_changed();
     conditionings_.push_back(std::move(conditioning));
     return model;
   }
 
-  // Full copies agree bit for bit under up to m + 1 distinct steerings.
   std::vector<Coefficients> steerings() const {
-    std::vector<Coefficients> all{
+    return {
         Coefficients(0.0, Weighting({0.3, 0.7})),
         Coefficients(0.4, Weighting({0.6, 0.4})),
-        Coefficients::frozen_reference()};
-    if (GetParam().set == SteeredSet::kLora) {
-      all.emplace_back(0.0, Weighting({1.0, 0.0}));
-      all.emplace_back(0.1, Weighting({0.5, 0.5}));
-    }
-    return all;
+        Coefficients::frozen_reference(),
+        Coefficients(0.0, Weighting({1.0, 0.0})),
+        Coefficients(0.1, Weighting({0.5, 0.5}))};
   }
 
   fs::path folder_;
-  std::vector<Conditioning> conditionings_;
+  std::vector<std::unique_ptr<Conditioning>> conditionings_;
   std::unique_ptr<LanguageModel> model_;
 };
 

@@ -19,7 +19,7 @@ nlohmann::json reference() {
   return nlohmann::json::parse(std::ifstream(path));
 }
 
-RandomModelOptions small(RandomFamily family) {
+RandomModelOptions small(const std::string& family) {
   RandomModelOptions options;
   options.family = family;
   options.layers = 2;
@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& kind) { return std::string(kind.param); });
 
 TEST(RandomModels, DependOnTheSeedAlone) {
-  const auto config = random_model_config(small(RandomFamily::kT5), tokens());
+  const auto config = random_model_config(small("t5"), tokens());
   const LoadedModel a = make_random_model(config, 3);
   const LoadedModel b = make_random_model(config, 3);
   const LoadedModel c = make_random_model(config, 4);
@@ -84,14 +84,14 @@ TEST(RandomModels, DependOnTheSeedAlone) {
 }
 
 TEST(RandomModels, RoundTheVocabularyUp) {
-  const auto config = random_model_config(small(RandomFamily::kT5), tokens());
+  const auto config = random_model_config(small("t5"), tokens());
   EXPECT_EQ(config.at("vocab_size"), 256);
   EXPECT_EQ(config.at("num_decoder_layers"), 2);
   EXPECT_EQ(config.at("feed_forward_proj"), "relu");
 }
 
 TEST(RandomModels, AFeedForwardIsNamedAsTransformersReadsIt) {
-  RandomModelOptions options = small(RandomFamily::kT5);
+  RandomModelOptions options = small("t5");
   options.activation = RandomActivation::kGelu;
   EXPECT_EQ(
       random_model_config(options, tokens()).at("feed_forward_proj"),
@@ -114,33 +114,36 @@ std::string error_of(
 }
 
 TEST(RandomModels, RefuseShapesThatCannotBe) {
-  RandomModelOptions options = small(RandomFamily::kT5);
+  RandomModelOptions options = small("t5");
   options.width = 17;
   EXPECT_EQ(
       error_of(options, tokens()),
       "model.random.width is 17, which model.random.heads = 2 do not divide; "
       "give a head_size");
-  options = small(RandomFamily::kLlama);
+  options = small("llama");
   options.head_size = 5;
   EXPECT_EQ(
       error_of(options, tokens()),
       "model.random: llama's rotary embeddings need an even head size");
-  options = small(RandomFamily::kLlama);
+  options = small("llama");
   options.key_value_heads = 3;
   EXPECT_EQ(
       error_of(options, tokens()),
       "model.random.key_value_heads is 3, which does not divide "
       "model.random.heads = 2");
-  options = small(RandomFamily::kT5);
+  options = small("t5");
   options.vocabulary = 129;
   EXPECT_EQ(
       error_of(options, tokens()),
       "model.random.vocabulary is 129, but the tokenizer has 130 tokens; give "
       "at least as many");
+  EXPECT_EQ(
+      error_of(small("bert"), tokens()),
+      "model.random.family is 'bert'; give one of llama, gemma, t5");
   RandomModelTokens none = tokens();
   none.padding = -1;
   EXPECT_EQ(
-      error_of(small(RandomFamily::kT5), none),
+      error_of(small("t5"), none),
       "model.random.tokenizer has no <pad>, which t5's decoder starts with; "
       "give a T5 tokenizer");
 }

@@ -80,8 +80,9 @@ TEST(SteeredSetSizes, OfTheToyT5AreThoseOfThePaper) {
       std::vector<std::string> objectives;
       for (std::size_t i = 0; i < m; ++i)
         objectives.push_back(std::to_string(i));
-      const Conditioning conditioning(
+      const auto installed = install_conditioning(
           model.steerable(), options_of(row.set, row.layers), objectives, 1);
+      const Conditioning& conditioning = *installed;
       const ParameterCounts counts = conditioning.counts();
       EXPECT_EQ(counts.model, 56064);
       EXPECT_EQ(counts.steered, row.steered);
@@ -96,8 +97,9 @@ TEST(SteeredSetSizes, OfTheToyT5AreThoseOfThePaper) {
 TEST(SteeredSetSizes, ATiedHeadIsUntied) {
   T5Model model = make_t5({32, 64, 2, 2, 16, 100}, true);
   const std::int64_t plain = model.info().parameters;
-  const Conditioning conditioning(
+  const auto installed = install_conditioning(
       model.steerable(), options_of(SteeredSet::kLogits), {"a", "b"}, 1);
+  const Conditioning& conditioning = *installed;
   EXPECT_EQ(conditioning.counts().model, plain);
   EXPECT_EQ(conditioning.counts().steered, 3200);
   EXPECT_EQ(conditioning.counts().policy, plain + 2 * 3200);
@@ -151,7 +153,8 @@ TEST(SteeredSetChoice, FrozenLayersBelowTheFirstSteeredOneStayPlain) {
   const auto first = [](ConditioningOptions options) {
     T5Model model = make_t5({32, 64, 2, 2, 16, 100}, false);
     options.freeze_shared = true;
-    const Conditioning conditioning(model.steerable(), options, {"a"}, 1);
+    const auto installed =
+        install_conditioning(model.steerable(), options, {"a"}, 1);
     return model.steerable().first_steered_layer;
   };
   EXPECT_EQ(first(options_of(SteeredSet::kLogits)), 4);

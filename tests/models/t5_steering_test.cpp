@@ -16,7 +16,7 @@ class T5Steering : public TinyT5 {};
 TEST_P(T5Steering, ScoresEqualDecodedLogProbsUnderEverySteering) {
   for (const SteeredSet set : {SteeredSet::kFull, SteeredSet::kLora}) {
     model_ = load(directory_);
-    const Conditioning conditioning = condition(set);
+    const auto conditioning = condition(set);
     const auto prompts = ragged_prompts();
     const auto completions = ragged_completions();
     const std::vector<Coefficients> steerings{
@@ -120,7 +120,9 @@ TEST_P(T5Steering, AdapterGradientsFollowFromTransformers) {
   ConditioningOptions options;
   options.steered_set = SteeredSet::kLora;
   options.lora.rank = 2;
-  Conditioning conditioning(model_->steerable(), options, {"a", "b"}, 5);
+  const auto installed =
+      install_conditioning(model_->steerable(), options, {"a", "b"}, 5);
+  Conditioning& conditioning = *installed;
   conditioning.zero_gradient();
   const std::vector<Coefficients> steerings{
       mixed(0.0, {0.75, 0.25}), mixed(0.2, {0.0, 1.0})};
@@ -159,7 +161,7 @@ TEST_P(T5Steering, RecordedFeaturesGiveTheSameScores) {
   const auto rows = RowSteering::per_row(steerings, {0, 1, 0, 1}, at::kCPU);
   for (std::int64_t first = 1; first < layers; ++first) {
     model_ = load(directory_);
-    const Conditioning conditioning = condition(
+    const auto conditioning = condition(
         SteeredSet::kLora,
         std::to_string(first) + ".." + std::to_string(layers - 1));
     auto batch =

@@ -115,7 +115,7 @@ class TinyT5 : public testing::TestWithParam<const char*> {
   }
 
   // Two objectives whose masters are away from the reference.
-  Conditioning condition(
+  std::unique_ptr<Conditioning> condition(
       SteeredSet set,
       const std::string& layers = "all",
       std::vector<LinearKind> modules = LoraOptions().modules) {
@@ -124,15 +124,17 @@ class TinyT5 : public testing::TestWithParam<const char*> {
     options.lora.rank = 2;
     options.lora.layers = layers;
     options.lora.modules = std::move(modules);
-    Conditioning conditioning(model_->steerable(), options, {"a", "b"}, 5);
+    auto installed =
+        install_conditioning(model_->steerable(), options, {"a", "b"}, 5);
+    Conditioning& conditioning = *installed;
     at::NoGradGuard no_gradient;
     std::uint32_t row = 1000;
-    for (const TrainedParameter& entry : conditioning.trained()) {
+    for (const TrainedTensor& entry : conditioning.trained()) {
       const auto shape = entry.master.sizes().vec();
       entry.master.add_(test::normal_tensor(shape, row++, 0.2));
     }
     conditioning.masters_changed();
-    return conditioning;
+    return installed;
   }
 
   fs::path directory_ = kReference / GetParam();

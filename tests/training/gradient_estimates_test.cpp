@@ -32,10 +32,13 @@ TinyRun still_run() {
 // The gradient of a step over all masters, in their order.
 Gradient gradient_of(const SteeredPolicy& policy) {
   Gradient all;
-  for (const TrainedParameter& entry : policy.conditioning()->trained()) {
-    const at::Tensor gradient = entry.gradient.defined()
-                                    ? entry.gradient * entry.coefficient
-                                    : at::zeros_like(entry.master);
+  const Conditioning& conditioning = *policy.conditioning();
+  const std::vector<ScaledGradient> gradients = conditioning.gradients();
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const at::Tensor gradient =
+        gradients[i].tensor.defined()
+            ? gradients[i].tensor * gradients[i].coefficient
+            : at::zeros_like(conditioning.trained()[i].master);
     const at::Tensor flat = gradient.contiguous().view(-1).to(at::kDouble);
     const double* data = flat.const_data_ptr<double>();
     all.insert(all.end(), data, data + flat.numel());

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "moft/models/llama/model.h"
+
 #include "tests/training/support.h"
 
 namespace moft::test {
@@ -10,7 +12,7 @@ namespace {
 
 // Llama of 3 layers, width 8, 4 heads of 2 on 2 for keys, 16 wide inside, 100
 // tokens, a head of its own.
-LlamaConfig small() {
+ModelShape small() {
   LlamaConfig config;
   config.vocabulary = 100;
   config.width = 8;
@@ -19,31 +21,33 @@ LlamaConfig small() {
   config.kv_heads = 2;
   config.head_size = 2;
   config.feed_forward = 16;
-  return config;
+  config.context = 16;
+  const FindParameter never_read = [](const std::string&,
+                                      const std::vector<std::int64_t>&) {
+    return kernels::RowSource();
+  };
+  return shape_of(LlamaModel(config, never_read, LoadOptions()));
 }
 
 // 3 (2*8*(8+4) + 3*8*16 + 16) + 8 + 2*800
 constexpr std::int64_t kParameters = 3 * (192 + 384 + 16) + 8 + 1600;
 
 TEST(MemoryEstimate, CountsTheModelsParameters) {
-  EXPECT_EQ(shape_of(small()).parameters, kParameters);
+  EXPECT_EQ(small().parameters, kParameters);
   const Scratch scratch;
   const TinyTraining tiny(scratch.path(), tiny_run());
-  const auto config =
-      llama_config_from_json(tiny.policy->base().config, "tiny");
-  EXPECT_EQ(
-      shape_of(config).parameters,
-      tiny.policy->base().model->info().parameters);
+  const SequenceModel& model = *tiny.policy->base().model;
+  EXPECT_EQ(shape_of(model).parameters, model.info().parameters);
   // Adapters: of one copy, as the policy counts them.
   EXPECT_EQ(
       steered_parameters(
-          shape_of(config), tiny.policy->definition().conditioning),
+          shape_of(model), tiny.policy->definition().conditioning),
       tiny.policy->conditioning()->counts().steered);
 }
 
 MemoryQuestion question() {
   MemoryQuestion question;
-  question.shape = shape_of(small());
+  question.shape = small();
   question.objectives = 2;
   question.prompt_tokens = 10;
   question.training.prompts_per_step = 6;

@@ -11,6 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
+#include "moft/generation/policy_directory.h"
 
 #include "tests/training/run_support.h"
 

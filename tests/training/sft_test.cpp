@@ -56,8 +56,12 @@ struct Finetuning {
 
   std::map<std::string, at::Tensor> gradients() const {
     std::map<std::string, at::Tensor> result;
-    for (const auto& entry : policy.conditioning()->trained())
-      result[entry.name] = entry.gradient.clone() * entry.coefficient;
+    const Conditioning& conditioning = *policy.conditioning();
+    const std::vector<ScaledGradient> all = conditioning.gradients();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      result[conditioning.trained()[i].name] =
+          all[i].tensor.clone() * all[i].coefficient;
+    }
     return result;
   }
 
@@ -140,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // --- from random weights
 
-LoadedModel random_model(RandomFamily family, std::uint64_t seed = 1) {
+LoadedModel random_model(const std::string& family, std::uint64_t seed = 1) {
   RandomModelOptions options;
   options.family = family;
   options.layers = 2;
@@ -173,7 +177,7 @@ SftOptions quick(std::int64_t steps) {
   return options;
 }
 
-class FromNothing : public testing::TestWithParam<RandomFamily> {};
+class FromNothing : public testing::TestWithParam<const char*> {};
 
 TEST_P(FromNothing, LearnsFourPairsByHeart) {
   Finetuning tiny(random_model(GetParam()), four_pairs(), quick(150));
@@ -306,8 +310,8 @@ TEST_P(FromNothing, TheModelReadBackGivesTheSameLogits) {
 INSTANTIATE_TEST_SUITE_P(
     Families,
     FromNothing,
-    testing::Values(RandomFamily::kT5, RandomFamily::kLlama),
-    [](const auto& family) { return enum_name(family.param); });
+    testing::Values("t5", "llama"),
+    [](const auto& family) { return std::string(family.param); });
 
 // --- pairs
 

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "moft/generation/policy_directory.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/regex_reward.h"
 

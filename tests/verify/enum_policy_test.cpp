@@ -79,7 +79,7 @@ TEST_P(EnumPolicies, GradientIsThatOfFiniteDifferences) {
   const auto shifted = [&](double length) {
     at::NoGradGuard no_gradient;
     Conditioning& conditioning = *policy.policy().conditioning();
-    for (TrainedParameter& entry : conditioning.trained()) {
+    for (const TrainedTensor& entry : conditioning.trained()) {
       const auto found = gradient.find(entry.name);
       if (found != gradient.end())
         entry.master.add_(found->second.to(at::kFloat), length);

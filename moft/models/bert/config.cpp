@@ -1,3 +1,4 @@
+// Reads a BERT's config.json.
 #include "moft/models/bert/config.h"
 
 #include <map>
@@ -106,7 +107,7 @@ BertConfig parse_config(const Json& json, const std::string& where) {
   config.activation = parse_activation(json, where);
   if (config.hidden_size % config.heads != 0) {
     throw_caller_error(
-        "{}: hidden_size {} is no multiple of num_attention_heads {}",
+        "{}: hidden_size {} is not a multiple of num_attention_heads {}",
         where,
         config.hidden_size,
         config.heads);

@@ -1,3 +1,4 @@
+// Reads and writes the config.json of Llama-shaped decoders.
 #include "moft/models/llama/config.h"
 
 #include <algorithm>
@@ -5,14 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
-#include "moft/models/llama/keys.h"
+#include "moft/models/decoder_config.h"
 
 namespace moft {
 namespace {
 
 using nlohmann::json;
 
-using Keys = LlamaKeys;
+using Keys = ConfigKeys;
 
 // The tokens that a layer of some kind looks back over, 0 for all of them.
 std::int64_t sliding_window(const Keys& keys, const std::string& architecture) {
@@ -43,13 +44,7 @@ void refuse_other_computations(const Keys& keys, const LlamaConfig& c) {
       keys.number_or("partial_rotary_factor", 1.0) != 1.0) {
     keys.refuse("partial_rotary_factor", "rotary embeddings of whole heads");
   }
-  if (keys.has("quantization_config")) {
-    throw_caller_error(
-        "{}: quantization_config says that the weights are quantised, which "
-        "moft reads from GGUF files only; take the unquantised model or its "
-        "GGUF",
-        keys.place());
-  }
+  refuse_quantised(keys);
   const std::int64_t window = sliding_window(keys, c.architecture);
   if (window > 0 && window < c.context) {
     throw_caller_error(
@@ -64,63 +59,7 @@ void refuse_other_computations(const Keys& keys, const LlamaConfig& c) {
   }
 }
 
-// In config.json or generation_config.json.
-std::vector<std::int32_t> end_tokens(
-    const Keys& keys, std::int64_t vocabulary) {
-  std::vector<std::int32_t> ids;
-  if (!keys.has("eos_token_id")) return ids;
-  const json& value = keys.at("eos_token_id");
-  const auto add = [&](const json& id) {
-    if (!id.is_number_integer()) {
-      throw_caller_error(
-          "{}: eos_token_id (here or in generation_config.json) must be a "
-          "token id or a list of them",
-          keys.place());
-    }
-    const auto number = id.get<std::int64_t>();
-    if (number < 0 || number >= vocabulary) {
-      throw_caller_error(
-          "{}: eos_token_id (here or in generation_config.json) is {}, but the "
-          "model has {} tokens; write the id of its end token",
-          keys.place(),
-          number,
-          vocabulary);
-    }
-    ids.push_back(static_cast<std::int32_t>(number));
-  };
-  if (value.is_array()) {
-    for (const json& id : value)
-      add(id);
-  } else {
-    add(value);
-  }
-  return ids;
-}
-
 }  // namespace
-
-void check_llama_shape(const LlamaConfig& c, const std::string& place) {
-  if (c.head_size < 1) {
-    throw_caller_error(
-        "{}: {} attention heads are too many for a width of {}",
-        place,
-        c.heads,
-        c.width);
-  }
-  if (c.heads % c.kv_heads != 0) {
-    throw_caller_error(
-        "{}: {} attention heads cannot share {} key/value heads evenly",
-        place,
-        c.heads,
-        c.kv_heads);
-  }
-  if (c.head_size % 2 != 0) {
-    throw_caller_error(
-        "{}: head size {} is odd; rotary embeddings need an even one",
-        place,
-        c.head_size);
-  }
-}
 
 LlamaConfig llama_config_from_json(
     const json& config, const std::string& place) {
@@ -128,14 +67,6 @@ LlamaConfig llama_config_from_json(
   LlamaConfig c;
   c.architecture = keys.text_or("model_type", "");
   const bool mistral = c.architecture == "mistral";
-  if (c.architecture != "llama" && c.architecture != "qwen2" &&
-      c.architecture != "qwen3" && !mistral) {
-    throw_caller_error(
-        "{}: model_type '{}' is not supported; moft runs llama, mistral, "
-        "qwen2, qwen3 and t5",
-        place,
-        c.architecture);
-  }
   c.vocabulary = keys.size("vocab_size");
   c.width = keys.size("hidden_size");
   c.layers = keys.size("num_hidden_layers");
@@ -161,8 +92,8 @@ LlamaConfig llama_config_from_json(
   c.feed_forward_bias =
       c.architecture == "llama" && keys.flag_or("mlp_bias", false);
   c.query_key_norm = qwen3;
-  c.end_tokens = end_tokens(keys, c.vocabulary);
-  check_llama_shape(c, place);
+  c.end_tokens = read_end_tokens(keys, c.vocabulary);
+  check_heads({c.width, c.heads, c.kv_heads, c.head_size}, place);
   c.rope = rope_from_json(keys, c.context, c.head_size);
   refuse_other_computations(keys, c);
   return c;

@@ -44,8 +44,6 @@ struct LlamaConfig {
 LlamaConfig llama_config_from_json(
     const nlohmann::json& config, const std::string& place);
 LlamaConfig llama_config_from_gguf(const GgufFile& file);
-// CallerError for shapes that fit no such decoder.
-void check_llama_shape(const LlamaConfig& config, const std::string& place);
 // The config.json that transformers reads back as the same model.
 nlohmann::json llama_config_to_json(const LlamaConfig& config);
 

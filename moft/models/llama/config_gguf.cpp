@@ -6,6 +6,7 @@
 
 #include "moft/checkpoints/gguf.h"
 #include "moft/core/errors.h"
+#include "moft/models/decoder_config.h"
 #include "moft/models/llama/config.h"
 
 namespace moft {
@@ -132,7 +133,8 @@ void check_keys(const GgufFile& file, const LlamaConfig& c) {
             c.context));
 }
 
-// Before anything else: what is not a model, or one of another kind.
+// Looked at first: files that hold something else than a model, and keys that
+// moft does not know.
 void check_unread_keys(const GgufFile& file, const std::string& architecture) {
   const std::string kind = file.text_or("general.type", "model");
   if (kind != "model")
@@ -154,13 +156,6 @@ LlamaConfig llama_config_from_gguf(const GgufFile& file) {
   LlamaConfig c;
   c.architecture = file.text("general.architecture");
   const std::string& arch = c.architecture;
-  if (arch != "llama" && arch != "qwen2" && arch != "qwen3") {
-    throw_caller_error(
-        "{}: architecture '{}' is not supported; moft runs llama, qwen2 and "
-        "qwen3",
-        file.describe(),
-        arch);
-  }
   check_unread_keys(file, arch);
   const auto key = [&](const char* name) { return arch + "." + name; };
   c.width = file.integer(key("embedding_length"));
@@ -193,7 +188,7 @@ LlamaConfig llama_config_from_gguf(const GgufFile& file) {
   }
   c.vocabulary = embedding->shape[0];
   c.end_tokens = file.end_tokens();
-  check_llama_shape(c, file.describe());
+  check_heads({c.width, c.heads, c.kv_heads, c.head_size}, file.describe());
   c.rope = rope_from_gguf(file, arch, c.context, c.head_size);
   check_keys(file, c);
   return c;

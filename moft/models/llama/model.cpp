@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "moft/conditioning/steered_rows.h"
-#include "moft/core/errors.h"
 #include "moft/kernels/layer_functions.h"
 #include "moft/models/llama/rope_table.h"
 #include "moft/models/steered_norm.h"
@@ -13,10 +12,15 @@ namespace moft {
 
 LlamaModel::LlamaModel(
     LlamaConfig config, const FindParameter& find, const LoadOptions& options)
-    : LanguageModel(options.device), config_(std::move(config)) {
+    : CausalModel(options.device), config_(std::move(config)) {
   ModelBuilder builder(steerable_, find, options);
   build(builder);
   build_rotary_table();
+  shape_ = {config_.layers, config_.kv_heads, config_.head_size};
+  if (config_.rope.scaling.kind == RopeKind::kDynamic) {
+    context_note_ =
+        " (dynamic rope scaling is computed inside the original context)";
+  }
   info_.family = "llama";
   info_.vocabulary = config_.vocabulary;
   info_.context = config_.context;
@@ -81,23 +85,6 @@ void LlamaModel::build_rotary_table() {
   sines_ = table.sines.to(device_);
 }
 
-void LlamaModel::check_tokens(
-    const TokenIds& ids, std::int64_t total_length) const {
-  check_vocabulary(ids, config_.vocabulary);
-  if (total_length > config_.context) {
-    throw_caller_error(
-        "a prompt of {} tokens with its completion takes {} tokens, but the "
-        "model's context is {}{}; shorten the prompt or ask for fewer new "
-        "tokens",
-        ids.size(),
-        total_length,
-        config_.context,
-        config_.rope.scaling.kind == RopeKind::kDynamic
-            ? " (dynamic rope scaling is computed inside the original context)"
-            : "");
-  }
-}
-
 at::Tensor LlamaModel::embed(
     const at::Tensor& ids, const RowSteering& steering) const {
   return steered_embedding(*embedding_, ids, steering);
@@ -106,17 +93,17 @@ at::Tensor LlamaModel::embed(
 at::Tensor LlamaModel::norm(
     const at::Tensor& x,
     const SteeredParameter& gain,
-    const LlamaPass& pass) const {
+    const CausalPass& pass) const {
   return steered_rms_norm(x, gain, pass.steering, config_.norm_epsilon);
 }
 
 at::Tensor LlamaModel::rotate(
-    const at::Tensor& x, const LlamaPass& pass) const {
+    const at::Tensor& x, const CausalPass& pass) const {
   return kernels::rotary_layer(x, pass.positions, cosines_, sines_);
 }
 
 at::Tensor LlamaModel::attention(
-    const at::Tensor& x, std::int64_t index, const LlamaPass& pass) const {
+    const at::Tensor& x, std::int64_t index, const CausalPass& pass) const {
   const LlamaLayer& layer = layers_[static_cast<std::size_t>(index)];
   const std::int64_t tokens = x.size(0);
   const std::int64_t size = config_.head_size;
@@ -136,7 +123,7 @@ at::Tensor LlamaModel::attention(
 }
 
 at::Tensor LlamaModel::feed_forward(
-    const at::Tensor& x, const LlamaLayer& layer, const LlamaPass& pass) const {
+    const at::Tensor& x, const LlamaLayer& layer, const CausalPass& pass) const {
   const at::Tensor gate = layer.gate.forward(x, pass.steering);
   const at::Tensor up = layer.up.forward(x, pass.steering);
   return layer.down.forward(
@@ -148,7 +135,7 @@ at::Tensor LlamaModel::run_layers(
     at::Tensor hidden,
     std::int64_t begin,
     std::int64_t end,
-    const LlamaPass& pass) const {
+    const CausalPass& pass) const {
   for (std::int64_t i = begin; i < end; ++i) {
     const LlamaLayer& layer = layers_[static_cast<std::size_t>(i)];
     hidden = hidden + attention(norm(hidden, *layer.input_norm, pass), i, pass);
@@ -161,11 +148,6 @@ at::Tensor LlamaModel::run_layers(
 at::Tensor LlamaModel::final_states(
     const at::Tensor& hidden, const RowSteering& steering) const {
   return steered_rms_norm(hidden, *final_norm_, steering, config_.norm_epsilon);
-}
-
-at::Tensor LlamaModel::head(
-    const at::Tensor& hidden, const RowSteering& steering) const {
-  return logits(final_states(hidden, steering), steering);
 }
 
 }  // namespace moft

@@ -1,3 +1,4 @@
+// llama.cpp's names of the tensors of Llama-shaped decoders.
 #include "moft/models/llama/names.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Reads and writes rotary settings of config.json.
 #include "moft/models/llama/rope.h"
 
 #include <cmath>
@@ -5,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
-#include "moft/models/llama/keys.h"
+#include "moft/models/config_keys.h"
 #include "moft/models/llama/rope_factors.h"
 
 namespace moft {
@@ -33,7 +34,7 @@ std::string kind_of(const json& scaling) {
 }
 
 // The object that holds the settings, "" without one. `key` becomes its name.
-const json* find_scaling(const LlamaKeys& keys, const char*& key) {
+const json* find_scaling(const ConfigKeys& keys, const char*& key) {
   const json* found = nullptr;
   for (const char* name : {"rope_scaling", "rope_parameters"}) {
     if (!keys.has(name)) continue;
@@ -64,7 +65,7 @@ const json* find_scaling(const LlamaKeys& keys, const char*& key) {
 // Numbers of a rope_scaling object.
 class Scaling {
  public:
-  Scaling(const LlamaKeys& keys, const char* key, const json& object)
+  Scaling(const ConfigKeys& keys, const char* key, const json& object)
       : keys_(keys), key_(key), object_(object) {}
 
   bool has(const char* name) const {
@@ -114,14 +115,14 @@ class Scaling {
   }
 
  private:
-  const LlamaKeys& keys_;
+  const ConfigKeys& keys_;
   const char* key_;
   const json& object_;
 };
 
 // transformers 5 takes the outer key where there is one, 4 the inner one.
 std::int64_t original_context(
-    const LlamaKeys& keys, const Scaling& scaling, std::int64_t context) {
+    const ConfigKeys& keys, const Scaling& scaling, std::int64_t context) {
   constexpr const char* kKey = "original_max_position_embeddings";
   const std::int64_t outer = keys.size_or(kKey, 0);
   if (!scaling.has(kKey)) return outer > 0 ? outer : context;
@@ -145,7 +146,7 @@ std::int64_t original_context(
 }
 
 void read_llama3(
-    const LlamaKeys& keys, const Scaling& scaling, RopeScaling& rope) {
+    const ConfigKeys& keys, const Scaling& scaling, RopeScaling& rope) {
   rope.factor = scaling.number("factor");
   rope.low_frequency = scaling.number("low_freq_factor");
   rope.high_frequency = scaling.number("high_freq_factor");
@@ -179,7 +180,7 @@ void read_yarn(
 
 // Lists for short and long texts that are the same one.
 void read_longrope(
-    const LlamaKeys& keys,
+    const ConfigKeys& keys,
     const char* key,
     const Scaling& scaling,
     std::int64_t head_size,
@@ -195,7 +196,7 @@ void read_longrope(
 }  // namespace
 
 Rope rope_from_json(
-    const LlamaKeys& keys, std::int64_t context, std::int64_t head_size) {
+    const ConfigKeys& keys, std::int64_t context, std::int64_t head_size) {
   Rope rope;
   rope.theta = keys.number_or("rope_theta", rope.theta);
   const char* key = "";

@@ -13,7 +13,7 @@
 namespace moft {
 
 class GgufFile;
-class LlamaKeys;
+class ConfigKeys;
 
 enum class RopeKind {
   kPlain,
@@ -47,7 +47,7 @@ struct Rope {
 // From rope_theta and rope_scaling (transformers 4) or rope_parameters
 // (transformers 5). CallerError for other kinds, naming the key.
 Rope rope_from_json(
-    const LlamaKeys& keys, std::int64_t context, std::int64_t head_size);
+    const ConfigKeys& keys, std::int64_t context, std::int64_t head_size);
 
 // From `ARCH.rope.*` and rope_freqs.weight.
 Rope rope_from_gguf(

@@ -1,3 +1,4 @@
+// Factors of YaRN and llama3, and llama3 settings from their factors.
 #include "moft/models/llama/rope_factors.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Cosines and sines of rotary embeddings, by position.
 #include "moft/models/llama/rope_table.h"
 
 #include <algorithm>

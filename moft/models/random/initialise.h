@@ -7,6 +7,8 @@
 //          feed_forward^-1/2; norms 1
 //   llama  normal with spread 0.02 (transformers' initializer_range); norms 1,
 //          biases 0
+//   gemma  the same, norms 0 (they multiply with 1 + w); a Gemma 3 whose
+//          layers all see the whole context
 //
 // Each row of a matrix has a random stream of its own, (seed, kInitialise,
 // tensor, row), so the weights do not depend on threads or order of reading.
@@ -16,7 +18,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -26,29 +27,20 @@
 
 namespace moft {
 
-// What the model has to know about its tokenizer.
-struct RandomModelTokens {
-  std::int64_t count = 0;       // ids are below
-  std::int32_t end = -1;        // ends a completion
-  std::int32_t padding = -1;    // t5's decoder starts with it; -1: none
-  std::int32_t beginning = -1;  // -1: none
-};
-
 // The config.json of the model, as transformers reads it.
 nlohmann::json random_model_config(
     const RandomModelOptions& options, const RandomModelTokens& tokens);
 
-// Standard deviation of a parameter by its Hugging Face name; 0: every element
-// is `constant`.
-struct InitialSpread {
-  double deviation = 0.0;
-  double constant = 0.0;
-};
+// RandomInitialisation::check of decoders with rotary embeddings.
+void check_random_decoder(
+    const RandomModelOptions& options, const std::string& path);
+
+// How the family draws a parameter, by its Hugging Face name.
 InitialSpread initial_spread(
     const nlohmann::json& config, const std::string& name);
 
 // The model that `config` describes (random_model_config's or any other
-// config.json of the two families). Has no weight files.
+// config.json of a family that moft runs). Has no weight files.
 LoadedModel make_random_model(
     const nlohmann::json& config,
     std::uint64_t seed,

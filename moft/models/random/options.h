@@ -1,4 +1,5 @@
-// The shape of a language model that is made from nothing.
+// The shape of a language model with random weights, and what its family
+// makes of it.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +10,7 @@
 
 namespace moft {
 
-enum class RandomFamily { kT5, kLlama };
-constexpr auto enum_names(RandomFamily) {
-  return EnumNames<RandomFamily, 2>{{
-      {RandomFamily::kT5, "t5"},
-      {RandomFamily::kLlama, "llama"},
-  }};
-}
+inline constexpr const char* kRandomModelPlace = "model.random";
 
 enum class RandomActivation { kRelu, kGelu, kSilu };
 constexpr auto enum_names(RandomActivation) {
@@ -29,7 +24,7 @@ constexpr auto enum_names(RandomActivation) {
 // The defaults are a T5 v1.0 of about 16 million parameters with T5's
 // vocabulary.
 struct RandomModelOptions {
-  RandomFamily family = RandomFamily::kT5;
+  std::string family = "t5";  // a name in the table of families
   std::string tokenizer;
   std::optional<std::int64_t> vocabulary;
   std::int64_t layers = 4;
@@ -99,6 +94,28 @@ struct RandomModelOptions {
   }
 
   void check(const std::string& path) const;
+};
+
+// What the model has to know about its tokenizer.
+struct RandomModelTokens {
+  std::int64_t count = 0;       // ids are below
+  std::int32_t end = -1;        // ends a completion
+  std::int32_t padding = -1;    // t5's decoder starts with it; -1: none
+  std::int32_t beginning = -1;  // -1: none
+};
+
+// The options with what follows from the tokenizer.
+struct RandomModelShape {
+  const RandomModelOptions& options;
+  const RandomModelTokens& tokens;
+  std::int64_t vocabulary = 0;
+  std::int64_t head_size = 0;
+};
+
+// Standard deviation of a parameter's elements; 0: every element is `constant`.
+struct InitialSpread {
+  double deviation = 0.0;
+  double constant = 0.0;
 };
 
 }  // namespace moft

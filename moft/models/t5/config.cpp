@@ -1,3 +1,4 @@
+// Reads the config.json of a T5 model.
 #include "moft/models/t5/config.h"
 
 #include <optional>
@@ -18,25 +19,6 @@ class Keys : public ConfigKeys {
   Keys(const json& config, const std::string& place)
       : ConfigKeys(config, place, "T5 model") {}
 
-  double positive_or(const char* key, double otherwise) const {
-    if (!has(key)) return otherwise;
-    const double value = at(key).is_number() ? at(key).get<double>() : 0.0;
-    if (!(value > 0)) {
-      throw_caller_error(
-          "{}: key '{}' is {}; give a number above 0",
-          place(),
-          key,
-          at(key).dump());
-    }
-    return value;
-  }
-  std::string text_or(const char* key, const std::string& otherwise) const {
-    if (!has(key)) return otherwise;
-    if (!at(key).is_string()) {
-      throw_caller_error("{}: key '{}' must be a text", place(), key);
-    }
-    return at(key).get<std::string>();
-  }
   std::int32_t token(const json& id, const char* key, std::int64_t size) const {
     const auto value =
         id.is_number_integer() ? id.get<std::int64_t>() : std::int64_t{-1};
@@ -109,13 +91,6 @@ void check_buckets(const T5Config& c, const std::string& place) {
 
 T5Config t5_config_from_json(const json& config, const std::string& place) {
   const Keys keys(config, place);
-  const std::string type = keys.text_or("model_type", "");
-  if (type != "t5") {
-    throw_caller_error(
-        "{}: model_type '{}' is not supported; moft runs t5 (v1.0, v1.1, FLAN)",
-        place,
-        type);
-  }
   T5Config c;
   c.vocabulary = keys.size("vocab_size");
   c.width = keys.size("d_model");

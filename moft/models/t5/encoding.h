@@ -1,6 +1,6 @@
 // The encoder over packed sequences, as decoding and scoring both run it.
 //
-// On a CPU every sequence attends by itself, so that neither padding nor
+// On a CPU every sequence attends alone, so that neither padding nor
 // neighbours can touch its bits; elsewhere all attend at once, padded.
 // Differentiable when gradient mode is on.
 #pragma once

@@ -1,3 +1,4 @@
+// Builds Hugging Face's tensor names of T5 blocks.
 #include "moft/models/t5/names.h"
 
 #include <fmt/format.h>

@@ -3,8 +3,8 @@
 //
 // Near distances have a bucket each, further ones share buckets that widen
 // with the logarithm, everything from max_distance on is one bucket. Where a
-// token may look both ways, half of the buckets are for what lies behind it
-// and half for what lies ahead.
+// token may look both ways, half of the buckets are for earlier
+// tokens and half for later ones.
 #pragma once
 
 #include <cstdint>

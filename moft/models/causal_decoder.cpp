@@ -1,5 +1,5 @@
 // Packed prompts through the layers, then one token of each row.
-#include "moft/models/llama/decoder.h"
+#include "moft/models/causal_decoder.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 namespace moft {
 
 // Sequences of prompt tokens, packed, on their way through some layers.
-struct LlamaDecoder::Reading {
+struct CausalDecoder::Reading {
   // Sequences that compute: their tokens' places, owners and steerings.
   std::vector<std::int64_t> slots;
   std::vector<std::int64_t> lengths;  // entries, those read before included
@@ -43,27 +43,23 @@ struct LlamaDecoder::Reading {
   }
 };
 
-LlamaDecoder::LlamaDecoder(const LlamaModel& model, const DecoderLimits& limits)
-    : PagedDecoder(
-          {model.config().layers,
-           model.config().kv_heads,
-           model.config().head_size},
-          limits,
-          model.device()),
+CausalDecoder::CausalDecoder(
+    const CausalModel& model, const DecoderLimits& limits)
+    : PagedDecoder(model.shape(), limits, model.device()),
       model_(model),
       first_steered_(model.steerable().first_steered_layer),
-      scale_(1.0 / std::sqrt(static_cast<double>(model.config().head_size))) {}
+      scale_(1.0 / std::sqrt(static_cast<double>(model.shape().head_size))) {}
 
-void LlamaDecoder::check(
+void CausalDecoder::check(
     const TokenIds& prompt, std::int64_t max_new_tokens) const {
   model_.check_tokens(prompt, std::ssize(prompt) + max_new_tokens);
 }
 
-std::int64_t LlamaDecoder::entries_of(const TokenIds& prompt) const {
+std::int64_t CausalDecoder::entries_of(const TokenIds& prompt) const {
   return std::ssize(prompt);
 }
 
-LlamaPass LlamaDecoder::pass_of(const Reading& reading) const {
+CausalPass CausalDecoder::pass_of(const Reading& reading) const {
   kernels::PagedQueries queries;
   queries.slots = indices(reading.slots);
   queries.lengths = indices(reading.lengths);
@@ -74,7 +70,7 @@ LlamaPass LlamaDecoder::pass_of(const Reading& reading) const {
   at::Tensor source;
   if (reading.source.size() != reading.positions.size())
     source = indices(reading.source);
-  LlamaPass pass;
+  CausalPass pass;
   pass.positions = indices(reading.positions);
   pass.steering =
       RowSteering::per_row(reading.steerings, reading.owner, device());
@@ -98,7 +94,7 @@ LlamaPass LlamaDecoder::pass_of(const Reading& reading) const {
   return pass;
 }
 
-at::Tensor LlamaDecoder::read(const std::vector<Chunk>& chunks) {
+at::Tensor CausalDecoder::read(const std::vector<Chunk>& chunks) {
   Reading lower, upper;
   std::vector<std::int64_t> ids, expand, last;
   std::vector<Coefficients> ends;
@@ -126,19 +122,19 @@ at::Tensor LlamaDecoder::read(const std::vector<Chunk>& chunks) {
                ? packed
                : packed.index_select(0, indices(expand));
   };
-  const LlamaPass above = pass_of(upper);
+  const CausalPass above = pass_of(upper);
   at::Tensor hidden;
   if (first_steered_ == 0) {
     hidden = model_.embed(expanded(tokens), above.steering);
   } else {
-    const LlamaPass below = pass_of(lower);
+    const CausalPass below = pass_of(lower);
     hidden = model_.embed(tokens, below.steering);
     hidden = model_.run_layers(hidden, 0, first_steered_, below);
     record_prompts(hidden, chunks);
     hidden = expanded(hidden);
   }
   hidden =
-      model_.run_layers(hidden, first_steered_, model_.config().layers, above);
+      model_.run_layers(hidden, first_steered_, model_.shape().layers, above);
   if (last.empty()) return {};
   std::vector<std::int64_t> counting;
   for (std::size_t i = 0; i < ends.size(); ++i)
@@ -148,8 +144,8 @@ at::Tensor LlamaDecoder::read(const std::vector<Chunk>& chunks) {
       RowSteering::per_row(ends, counting, device()));
 }
 
-at::Tensor LlamaDecoder::feed(const at::Tensor& ids, const Turn& turn) {
-  LlamaPass pass;
+at::Tensor CausalDecoder::feed(const at::Tensor& ids, const Turn& turn) {
+  CausalPass pass;
   pass.positions = turn.positions;
   pass.steering = turn.steering;
   pass.attend = [&](std::int64_t layer,
@@ -165,11 +161,11 @@ at::Tensor LlamaDecoder::feed(const at::Tensor& ids, const Turn& turn) {
   hidden = model_.run_layers(hidden, 0, first_steered_, pass);
   record_step(hidden, turn);
   hidden =
-      model_.run_layers(hidden, first_steered_, model_.config().layers, pass);
+      model_.run_layers(hidden, first_steered_, model_.shape().layers, pass);
   return model_.head(hidden, turn.steering);
 }
 
-void LlamaDecoder::pair_admitted(const Prompt& prompt, const Pair& pair) {
+void CausalDecoder::pair_admitted(const Prompt& prompt, const Pair& pair) {
   if (!prompt.recorded || first_steered_ == 0) return;
   TORCH_CHECK(
       prompt_features_.empty(),
@@ -183,11 +179,11 @@ void LlamaDecoder::pair_admitted(const Prompt& prompt, const Pair& pair) {
   step_features_.resize(row);
 }
 
-void LlamaDecoder::row_evicted(Slot slot) {
+void CausalDecoder::row_evicted(Slot slot) {
   recorded_.erase(slot);
 }
 
-void LlamaDecoder::record_prompts(
+void CausalDecoder::record_prompts(
     const at::Tensor& hidden, const std::vector<Chunk>& chunks) {
   std::int64_t begin = 0;
   for (const Chunk& chunk : chunks) {
@@ -197,7 +193,7 @@ void LlamaDecoder::record_prompts(
   }
 }
 
-void LlamaDecoder::record_step(const at::Tensor& hidden, const Turn& turn) {
+void CausalDecoder::record_step(const at::Tensor& hidden, const Turn& turn) {
   if (recorded_.empty()) return;
   for (std::size_t i = 0; i < turn.rows.size(); ++i) {
     const auto found = recorded_.find(turn.rows[i]);
@@ -207,12 +203,12 @@ void LlamaDecoder::record_step(const at::Tensor& hidden, const Turn& turn) {
   }
 }
 
-std::shared_ptr<const Features> LlamaDecoder::features() const {
+std::shared_ptr<const Features> CausalDecoder::features() const {
   if (prompt_features_.empty()) return nullptr;
   auto features = std::make_shared<Features>();
   features->first_layer = first_steered_;
   features->prompts = prompt_features_;
-  const std::int64_t width = model_.config().width;
+  const std::int64_t width = model_.info().width;
   for (const auto& steps : step_features_) {
     features->completions.push_back(
         steps.empty() ? at::empty({0, width}, at::device(device()))
@@ -221,8 +217,9 @@ std::shared_ptr<const Features> LlamaDecoder::features() const {
   return features;
 }
 
-std::unique_ptr<Decoder> LlamaModel::open_decoder(const DecoderLimits& limits) {
-  return std::make_unique<LlamaDecoder>(*this, limits);
+std::unique_ptr<Decoder> CausalModel::open_decoder(
+    const DecoderLimits& limits) {
+  return std::make_unique<CausalDecoder>(*this, limits);
 }
 
 }  // namespace moft

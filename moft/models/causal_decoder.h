@@ -1,4 +1,4 @@
-// Decoding with a Llama-shaped decoder (moft/models/decoder.h).
+// Decoding with decoder-only models (moft/models/decoder.h).
 //
 // A prompt is computed once below the first steered layer and once per
 // steering above it.
@@ -8,15 +8,15 @@
 #include <memory>
 #include <vector>
 
-#include "moft/models/llama/model.h"
+#include "moft/models/causal_model.h"
 #include "moft/models/paged_decoder.h"
 
 namespace moft {
 
-class LlamaDecoder : public PagedDecoder {
+class CausalDecoder : public PagedDecoder {
  public:
   // REQUIRES model to outlive the decoder.
-  LlamaDecoder(const LlamaModel& model, const DecoderLimits& limits);
+  CausalDecoder(const CausalModel& model, const DecoderLimits& limits);
 
   std::shared_ptr<const Features> features() const override;
 
@@ -32,12 +32,12 @@ class LlamaDecoder : public PagedDecoder {
  private:
   struct Reading;
 
-  LlamaPass pass_of(const Reading& reading) const;
+  CausalPass pass_of(const Reading& reading) const;
   void record_prompts(
       const at::Tensor& hidden, const std::vector<Chunk>& chunks);
   void record_step(const at::Tensor& hidden, const Turn& turn);
 
-  const LlamaModel& model_;
+  const CausalModel& model_;
   std::int64_t first_steered_;
   double scale_;
   std::vector<at::Tensor> prompt_features_;             // P

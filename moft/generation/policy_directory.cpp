@@ -1,20 +1,21 @@
-// The policy directory: reading and writing.
+// Policy directories: opening, and writing them whole.
+#include "moft/generation/policy_directory.h"
+
 #include <set>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
-#include "moft/core/fields.h"
 #include "moft/core/files.h"
-#include "moft/core/json.h"
 #include "moft/generation/base_files.h"
+#include "moft/generation/export.h"
 #include "moft/generation/model_files.h"
 #include "moft/generation/steered_policy.h"
+#include "moft/models/model_tensors.h"
 #include "moft/tokenizers/gguf_tokenizer.h"
 #include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/tokenizer_files.h"
@@ -23,56 +24,9 @@ namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
-using nlohmann::ordered_json;
 
-// 2: the words of conditioning.prompt are put at the prompt template's first
-// field; in 1 they were put before the whole prompt. Policies without such
-// words are the same in both and are written as 1.
-constexpr int kPolicyFormatVersion = 2;
-constexpr int kWordsBeforePromptVersion = 1;
 constexpr const char* kDefinitionFile = kPolicyDefinitionFile;
 constexpr const char* kSteeringFile = "steering.safetensors";
-
-// What one objective looks like in moft.json.
-struct ObjectiveEntry {
-  std::string name;
-  std::vector<double> range{0.0, 1.0};
-
-  template <class V>
-  void fields(V& v) {
-    v("name", name, Help{"the objective's name"}, Required{});
-    v("range", range, Help{"the raw rewards mapped to 0 and 1"}, Count{2});
-  }
-};
-
-struct DefinitionFile {
-  std::int64_t format_version = kWordsBeforePromptVersion;
-  std::vector<ObjectiveEntry> objectives;
-  ConditioningOptions conditioning;
-  double kl_strength = 0.0;
-  double temperature = 1.0;
-  std::string prompt_template = "{prompt}";
-  std::optional<std::int64_t> steps;
-  std::optional<std::int64_t> answers;
-  std::map<std::string, std::string> provenance;
-
-  template <class V>
-  void fields(V& v) {
-    v("format_version",
-      format_version,
-      Help{"version of this file's format"},
-      between(1, kPolicyFormatVersion));
-    v("objectives", objectives, Help{"in the order of the copies"}, Required{});
-    v("conditioning", conditioning, Help{"what a steering acts on"});
-    v("kl_strength", kl_strength, Help{"alpha of training"}, between(0, 1));
-    v("temperature", temperature, Help{"part of the policy"}, above(0));
-    v("prompt_template", prompt_template, Help{"how a prompt is made"});
-    v("steps", steps, Help{"of training"}, at_least(0));
-    v("answers", answers, Help{"drawn in these steps"}, at_least(0));
-    v("provenance", provenance, Help{"where the policy came from"});
-  }
-};
 
 std::vector<SafetensorsEntry> entries_of(
     const std::map<std::string, at::Tensor>& tensors) {
@@ -122,25 +76,28 @@ std::vector<BaseFile> link_base(
   return weights;
 }
 
-PolicyDefinition read_definition(const fs::path& file) {
-  PolicyDefinition definition = definition_from_json(
-      parse_json(read_text(file.string()), file.string()), file.string());
-  if (definition.objectives.empty()) {
-    throw_caller_error(
-        "{}: lists no objectives; a policy without any is an ordinary model "
-        "directory, which has no {}",
-        file.string(),
-        kDefinitionFile);
+// A policy that knows its own files, which an export takes the tokenizer from.
+class SavedPolicy : public SteeredPolicy {
+ public:
+  SavedPolicy(
+      LoadedModel base,
+      std::shared_ptr<const Tokenizer> tokenizer,
+      PolicyDefinition definition,
+      fs::path files)
+      : SteeredPolicy(
+            std::move(base), std::move(tokenizer), std::move(definition)),
+        files_(std::move(files)) {}
+
+  void export_model(
+      const std::optional<Steering>& steering,
+      const fs::path& directory,
+      IfExists if_exists) const override {
+    export_policy(*this, files_, steering, directory, if_exists);
   }
-  std::set<std::string> names;
-  for (const PolicyObjective& objective : definition.objectives) {
-    if (!names.insert(objective.name).second) {
-      throw_caller_error(
-          "{}: objective '{}' is listed twice", file.string(), objective.name);
-    }
-  }
-  return definition;
-}
+
+ private:
+  fs::path files_;
+};
 
 void load_steering(SteeredPolicy& policy, const fs::path& file) {
   const SafetensorsFile source(file);
@@ -162,47 +119,6 @@ void load_steering(SteeredPolicy& policy, const fs::path& file) {
 
 }  // namespace
 
-ordered_json definition_to_json(const PolicyDefinition& definition) {
-  DefinitionFile file;
-  for (const auto& objective : definition.objectives) {
-    file.objectives.push_back(
-        {objective.name, {objective.low, objective.high}});
-  }
-  file.conditioning = definition.conditioning;
-  if (definition.conditioning.prompt && !definition.words_before_prompt)
-    file.format_version = kPolicyFormatVersion;
-  file.kl_strength = definition.kl_strength;
-  file.temperature = definition.temperature;
-  file.prompt_template = definition.prompt_template;
-  file.steps = definition.steps;
-  file.answers = definition.answers;
-  file.provenance = definition.provenance;
-  return options_to_json(file);
-}
-
-PolicyDefinition definition_from_json(
-    const json& text, const std::string& place) {
-  DefinitionFile file;
-  options_from_json(file, text, place);
-  check_options(file, place);
-  PolicyDefinition definition;
-  for (const ObjectiveEntry& entry : file.objectives) {
-    definition.objectives.push_back(
-        {entry.name, entry.range[0], entry.range[1]});
-  }
-  definition.conditioning = file.conditioning;
-  definition.words_before_prompt =
-      file.conditioning.prompt.has_value() &&
-      file.format_version == kWordsBeforePromptVersion;
-  definition.kl_strength = file.kl_strength;
-  definition.temperature = file.temperature;
-  definition.prompt_template = file.prompt_template;
-  definition.steps = file.steps;
-  definition.answers = file.answers;
-  definition.provenance = file.provenance;
-  return definition;
-}
-
 std::shared_ptr<const Tokenizer> load_base_tokenizer(
     const fs::path& path, const LoadedModel& base) {
   if (base.gguf_tokenizer) return make_tokenizer(*base.gguf_tokenizer);
@@ -212,16 +128,15 @@ std::shared_ptr<const Tokenizer> load_base_tokenizer(
 std::unique_ptr<SteeredPolicy> load_policy(
     const fs::path& path, const LoadOptions& options) {
   PolicyDefinition definition;
-  const fs::path file = path / kDefinitionFile;
-  const bool steered = fs::exists(file);
+  const bool steered = fs::exists(path / kDefinitionFile);
   if (steered) {
-    definition = read_definition(file);
+    definition = read_definition(path);
     check_base_files(path, definition.provenance);
   }
   LoadedModel base = load_language_model(path, options);
   auto tokenizer = load_base_tokenizer(path, base);
-  auto policy = std::make_unique<SteeredPolicy>(
-      std::move(base), std::move(tokenizer), std::move(definition));
+  auto policy = std::make_unique<SavedPolicy>(
+      std::move(base), std::move(tokenizer), std::move(definition), path);
   if (steered) load_steering(*policy, path / kSteeringFile);
   return policy;
 }
@@ -250,8 +165,7 @@ void save_policy(
   write_base_files(building, weights, policy.definition().provenance);
   write_safetensors(building / kSteeringFile, entries_of(tensors));
   write_atomically(
-      building / kDefinitionFile,
-      definition_to_json(policy.definition()).dump(2) + "\n");
+      building / kDefinitionFile, definition_text(policy.definition()));
   write_atomically(building / "README.md", model_card);
   const std::set<std::string> linked = base_file_names(directory);
   target.keep_others([&](const std::string& name) {

@@ -3,6 +3,8 @@
 // All completions of a prompt hang on that prompt: the prompt's tokens are
 // computed once, and a completion's token attends to the prompt and to its own
 // completion. The last token of a completion is predicted, never read.
+#include "moft/models/causal_model.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -11,7 +13,6 @@
 #include "moft/core/errors.h"
 #include "moft/kernels/tensors.h"
 #include "moft/kernels/tree_attention.h"
-#include "moft/models/llama/model.h"
 
 namespace moft {
 namespace {
@@ -99,7 +100,7 @@ at::Tensor packed_features(const ScoreBatch& batch) {
 
 }  // namespace
 
-at::Tensor LlamaModel::completion_states(
+at::Tensor CausalModel::completion_states(
     const ScoreBatch& batch, const RowSteering& steering) {
   for (std::size_t row = 0; row < batch.completions.size(); ++row) {
     const auto& prompt =
@@ -117,9 +118,9 @@ at::Tensor LlamaModel::completion_states(
     check_tokens(completion, total);
   }
   const Packed packed = Packer(batch).take();
-  const double scale = 1.0 / std::sqrt(static_cast<double>(config_.head_size));
+  const double scale = 1.0 / std::sqrt(static_cast<double>(shape_.head_size));
 
-  LlamaPass pass;
+  CausalPass pass;
   pass.positions = kernels::long_tensor(packed.positions, device_);
   pass.steering = steering.select(kernels::long_tensor(packed.prompt, device_));
   pass.attend = [&](std::int64_t,
@@ -142,10 +143,30 @@ at::Tensor LlamaModel::completion_states(
       hidden = run_layers(hidden, first, frozen, pass);
     }
   }
-  hidden = run_layers(hidden, frozen, config_.layers, pass);
+  hidden = run_layers(hidden, frozen, shape_.layers, pass);
   const at::Tensor predicts = kernels::long_tensor(packed.predicts, device_);
   return final_states(
       hidden.index_select(0, predicts), pass.steering.select(predicts));
+}
+
+void CausalModel::check_tokens(
+    const TokenIds& ids, std::int64_t total_length) const {
+  check_vocabulary(ids, info_.vocabulary);
+  if (total_length > info_.context) {
+    throw_caller_error(
+        "a prompt of {} tokens with its completion takes {} tokens, but the "
+        "model's context is {}{}; shorten the prompt or ask for fewer new "
+        "tokens",
+        ids.size(),
+        total_length,
+        info_.context,
+        context_note_);
+  }
+}
+
+at::Tensor CausalModel::head(
+    const at::Tensor& hidden, const RowSteering& steering) const {
+  return logits(final_states(hidden, steering), steering);
 }
 
 }  // namespace moft

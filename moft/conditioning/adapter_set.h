@@ -1,0 +1,49 @@
+// One low-rank adapter per objective (low_rank.h) on the linear maps that
+// conditioning.lora chooses; the model itself stays frozen.
+//
+// The rows of a batch with gradient may carry any steerings: the row-wise
+// scaling applies the c_i.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "moft/conditioning/conditioning.h"
+
+namespace moft {
+
+class AdapterSet : public Conditioning {
+ public:
+  // Installs on `model`, which must outlive this. CallerError when `options`
+  // choose no linear map of the model.
+  AdapterSet(
+      Steerable& model,
+      const ConditioningOptions& options,
+      std::vector<std::string> objectives,
+      std::uint64_t seed);
+
+  bool mixes_rows() const override { return true; }
+  void expect_steerings(std::int64_t) override {}
+  std::string steering_way(std::int64_t) const override {
+    return "low-rank adapters";
+  }
+  void zero_gradient() override;
+  void begin_gradient(const Coefficients&) override {}
+  void end_gradient(const Coefficients&) override {}
+  void note_steerings(const std::vector<Coefficients>& steerings) override;
+  std::vector<ScaledGradient> gradients() const override;
+  void masters_changed() override;
+  std::map<std::string, at::Tensor> merged(
+      const Coefficients& c) const override;
+
+ private:
+  std::int64_t added() const override;
+
+  std::vector<SteerableLinear> adapted_;
+  std::vector<bool> weighted_;  // copies with weight in this step
+};
+
+}  // namespace moft

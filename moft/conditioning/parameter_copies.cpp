@@ -1,0 +1,175 @@
+// Copies of steered parameters, and the gradients of a step per copy.
+#include "moft/conditioning/parameter_copies.h"
+
+#include <algorithm>
+
+#include <ATen/core/grad_mode.h>
+
+#include "moft/conditioning/steered_set.h"
+
+namespace moft {
+namespace {
+
+const std::string kShared = "shared";
+
+bool trains(const SteeredParameter& parameter) {
+  return parameter.role() != ParameterRole::kFrozen;
+}
+
+}  // namespace
+
+ParameterCopies::ParameterCopies(
+    Steerable& model,
+    const ConditioningOptions& options,
+    std::vector<std::string> objectives)
+    : Conditioning(model, options, std::move(objectives)) {
+  const auto count = static_cast<std::int64_t>(this->objectives().size());
+  std::vector<bool> differs = choose_steered(model_, options);
+  for (std::size_t p = 0; p < differs.size(); ++p) {
+    if (differs[p]) {
+      model_.parameters[p]->make_steered(count);
+    } else if (!options.freeze_shared) {
+      model_.parameters[p]->make_shared();
+      differs[p] = true;  // from the reference
+    }
+  }
+  accumulated_.resize(model_.parameters.size());
+  model_.first_steered_layer = first_layer_of(model_, differs);
+  list_trained();
+}
+
+void ParameterCopies::list_trained() {
+  for (const auto& parameter : model_.parameters) {
+    for (std::size_t i = 0; i < parameter->copies().size(); ++i) {
+      const std::string& owner =
+          parameter->steered() ? objectives()[i] : kShared;
+      const at::Tensor& master = parameter->copies()[i];
+      trained_.push_back(
+          {owner + "/" + parameter->name(), master, master.dim() == 2});
+      if (parameter->steered()) trained_.back().copy = i;
+    }
+  }
+}
+
+// Copies that are rounded one by one do not sum to the rounded mixture, so
+// weights in bf16 are mixed first in every job.
+SteeringWay ParameterCopies::way_for(std::int64_t distinct) const {
+  const auto sources = static_cast<std::int64_t>(objectives().size()) + 1;
+  const auto& parameters = model_.parameters;
+  const bool rounded = std::any_of(
+      parameters.begin(), parameters.end(), [](const auto& parameter) {
+        return parameter->steered() &&
+               parameter->storage() != kernels::Storage::kFloat32;
+      });
+  return distinct > sources && !rounded ? SteeringWay::kWide
+                                        : SteeringWay::kMixed;
+}
+
+void ParameterCopies::expect_steerings(std::int64_t distinct) {
+  const SteeringWay way = way_for(distinct);
+  for (const auto& parameter : model_.parameters)
+    parameter->set_way(way);
+}
+
+std::string ParameterCopies::steering_way(std::int64_t distinct) const {
+  return way_for(distinct) == SteeringWay::kWide ? "wide product"
+                                                 : "mixed weights";
+}
+
+void ParameterCopies::zero_gradient() {
+  for (Accumulated& entry : accumulated_)
+    entry = Accumulated();
+}
+
+void ParameterCopies::begin_gradient(const Coefficients& coefficients) {
+  for (const auto& parameter : model_.parameters) {
+    if (trains(*parameter)) parameter->begin_gradient(coefficients);
+  }
+}
+
+void ParameterCopies::end_gradient(const Coefficients& coefficients) {
+  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
+    SteeredParameter& parameter = *model_.parameters[p];
+    if (!trains(parameter)) continue;
+    accumulate(p, coefficients);
+    parameter.end_gradient();
+  }
+}
+
+void ParameterCopies::accumulate(std::size_t index, const Coefficients& c) {
+  const at::Tensor gradient = model_.parameters[index]->leaf().grad();
+  if (!gradient.defined()) return;
+  Accumulated& sum = accumulated_[index];
+  if (model_.parameters[index]->role() == ParameterRole::kShared) {
+    sum.single = sum.single.defined() ? sum.single.add_(gradient) : gradient;
+    return;
+  }
+  if (!sum.coefficients && sum.per_copy.empty()) {
+    sum.coefficients = c;
+    sum.single = gradient;
+    return;
+  }
+  if (sum.coefficients == c) {
+    sum.single.add_(gradient);
+    return;
+  }
+  make_per_copy(sum);
+  for (std::size_t i = 0; i < objectives().size(); ++i) {
+    if (c.copy(i) == 0.0) continue;
+    at::Tensor& copy = sum.per_copy[i];
+    if (copy.defined()) {
+      copy.add_(gradient, c.copy(i));
+    } else {
+      copy = gradient * c.copy(i);
+    }
+  }
+}
+
+void ParameterCopies::make_per_copy(Accumulated& sum) const {
+  if (!sum.coefficients) return;
+  sum.per_copy.resize(objectives().size());
+  for (std::size_t i = 0; i < objectives().size(); ++i) {
+    const double c = sum.coefficients->copy(i);
+    if (c != 0.0) sum.per_copy[i] = sum.single * c;
+  }
+  sum.single = at::Tensor();
+  sum.coefficients.reset();
+}
+
+ScaledGradient ParameterCopies::gradient(
+    std::size_t parameter, std::size_t copy) const {
+  const Accumulated& sum = accumulated_[parameter];
+  if (sum.coefficients) {
+    const double c = sum.coefficients->copy(copy);
+    return c == 0.0 ? ScaledGradient{} : ScaledGradient{sum.single, c};
+  }
+  if (!sum.per_copy.empty()) return {sum.per_copy[copy]};
+  return {sum.single};  // of a shared parameter, or none
+}
+
+std::vector<ScaledGradient> ParameterCopies::gradients() const {
+  std::vector<ScaledGradient> result;
+  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
+    for (std::size_t i = 0; i < model_.parameters[p]->copies().size(); ++i)
+      result.push_back(gradient(p, i));
+  }
+  return result;
+}
+
+void ParameterCopies::masters_changed() {
+  for (const auto& parameter : model_.parameters) {
+    if (trains(*parameter)) parameter->copies_changed();
+  }
+}
+
+std::map<std::string, at::Tensor> ParameterCopies::merged(
+    const Coefficients& c) const {
+  at::NoGradGuard no_gradient;
+  std::map<std::string, at::Tensor> result;
+  for (const auto& parameter : model_.parameters) {
+    if (trains(*parameter)) result[parameter->name()] = parameter->value(c);
+  }
+  return result;
+}
+
+}  // namespace moft

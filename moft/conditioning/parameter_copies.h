@@ -1,0 +1,59 @@
+// The parameters in S exist in m copies; all others (S^c) are trained and
+// common to all steerings, or stay frozen. For full, attention, logits, pattern
+// and none (steered_set.h).
+//
+// A pass with gradient works on one steering: the mixed value is a leaf that
+// collects G, and the gradient of copy i is c_i G, that of a shared parameter G
+// (CLP, appendix A.3). If a step has one steering, the gradients are the pairs
+// (G, c_i); several are accumulated per copy.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moft/conditioning/conditioning.h"
+
+namespace moft {
+
+class ParameterCopies : public Conditioning {
+ public:
+  // Installs on `model`, which must outlive this.
+  ParameterCopies(
+      Steerable& model,
+      const ConditioningOptions& options,
+      std::vector<std::string> objectives);
+
+  bool mixes_rows() const override {
+    return options().steered_set == SteeredSet::kNone;
+  }
+  void expect_steerings(std::int64_t distinct) override;
+  std::string steering_way(std::int64_t distinct) const override;
+  void zero_gradient() override;
+  void begin_gradient(const Coefficients& coefficients) override;
+  void end_gradient(const Coefficients& coefficients) override;
+  void note_steerings(const std::vector<Coefficients>&) override {}
+  std::vector<ScaledGradient> gradients() const override;
+  void masters_changed() override;
+  std::map<std::string, at::Tensor> merged(
+      const Coefficients& c) const override;
+
+ private:
+  std::int64_t added() const override { return 0; }
+  struct Accumulated {
+    std::vector<at::Tensor> per_copy;  // [m], undefined: no part
+    at::Tensor single;  // G of a step's only steering, or of a shared one
+    std::optional<Coefficients> coefficients;
+  };
+  SteeringWay way_for(std::int64_t distinct) const;
+  void list_trained();
+  void accumulate(std::size_t parameter, const Coefficients& c);
+  void make_per_copy(Accumulated& accumulated) const;
+  ScaledGradient gradient(std::size_t parameter, std::size_t copy) const;
+
+  std::vector<Accumulated> accumulated_;  // per model parameter
+};
+
+}  // namespace moft

@@ -1,0 +1,133 @@
+// Reads the config.json of Gemma 2 and Gemma 3 text models.
+#include "moft/models/gemma/config.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "moft/core/errors.h"
+#include "moft/models/decoder_config.h"
+
+namespace moft {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kTypes = "layer_types";
+
+// Which layers have a window: the list, or the pattern of the family.
+void read_layer_types(const ConfigKeys& keys, GemmaConfig& c) {
+  if (c.query_key_norm) c.period = keys.size_or("sliding_window_pattern", 6);
+  if (!keys.has(kTypes)) return;
+  const json& types = keys.at(kTypes);
+  if (!types.is_array() || std::ssize(types) != c.layers) {
+    throw_caller_error(
+        "{}: {} must list the kind of each of the {} layers",
+        keys.place(),
+        kTypes,
+        c.layers);
+  }
+  for (const json& type : types) {
+    c.windows.push_back(type == "sliding_attention");
+    if (!c.windows.back() && type != "full_attention") {
+      keys.refuse(kTypes, "sliding_attention and full_attention");
+    }
+  }
+}
+
+// The rope settings of one kind of layer in a config of their own, as
+// rope_from_json reads them. transformers 5 nests them by kind.
+Rope rope_of(
+    const ConfigKeys& keys,
+    const GemmaConfig& c,
+    const char* kind,
+    const json& otherwise) {
+  json own = otherwise;
+  const bool nested =
+      keys.has("rope_parameters") && keys.at("rope_parameters").contains(kind);
+  if (nested) own = {{"rope_parameters", keys.at("rope_parameters").at(kind)}};
+  return rope_from_json(ConfigKeys(own, keys.place()), c.context, c.head_size);
+}
+
+void read_ropes(const ConfigKeys& keys, GemmaConfig& c) {
+  json shared = json::object();
+  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"})
+    if (keys.has(key)) shared[key] = keys.at(key);
+  if (!c.query_key_norm) {
+    c.rope = rope_of(keys, c, "full_attention", shared);
+    c.local_rope = c.rope;
+    return;
+  }
+  shared.erase("rope_parameters");
+  if (!shared.contains("rope_theta")) shared["rope_theta"] = 1e6;
+  c.rope = rope_of(keys, c, "full_attention", shared);
+  c.local_rope = rope_of(
+      keys,
+      c,
+      "sliding_attention",
+      {{"rope_theta", keys.number_or("rope_local_base_freq", 1e4)}});
+}
+
+void refuse_other_computations(const ConfigKeys& keys) {
+  const std::string activation =
+      keys.text_or("hidden_activation", "gelu_pytorch_tanh");
+  if (activation != "gelu_pytorch_tanh") {
+    keys.refuse("hidden_activation", "gelu_pytorch_tanh");
+  }
+  if (keys.flag_or("use_bidirectional_attention", false)) {
+    keys.refuse("use_bidirectional_attention", "causal attention");
+  }
+  refuse_quantised(keys);
+}
+
+// The context that full attention is right for.
+void end_at_window(const ConfigKeys& keys, GemmaConfig& c) {
+  const bool slides =
+      c.windows.empty() ? c.period > 1
+                        : std::ranges::find(c.windows, true) != c.windows.end();
+  if (!slides || keys.has_null("sliding_window")) return;
+  const std::int64_t window = keys.size_or("sliding_window", 4096);
+  c.ends_at_window = window < c.context;
+  c.context = std::min(c.context, window);
+}
+
+}  // namespace
+
+GemmaConfig gemma_config_from_json(
+    const json& config, const std::string& place) {
+  const ConfigKeys keys(config, place);
+  GemmaConfig c;
+  c.architecture = keys.text_or("model_type", "");
+  c.query_key_norm = c.architecture == "gemma3_text";
+  c.vocabulary = keys.size("vocab_size");
+  c.width = keys.size("hidden_size");
+  c.layers = keys.size("num_hidden_layers");
+  c.heads = keys.size("num_attention_heads");
+  c.kv_heads = keys.size("num_key_value_heads");
+  c.head_size = keys.size_or("head_dim", 256);
+  c.feed_forward = keys.size("intermediate_size");
+  c.context =
+      keys.size_or("max_position_embeddings", c.query_key_norm ? 131072 : 8192);
+  c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
+  c.query_scale = keys.positive_or("query_pre_attn_scalar", 256);
+  c.attention_bias = keys.flag_or("attention_bias", false);
+  c.tied_head = keys.flag_or("tie_word_embeddings", true);
+  c.end_tokens = read_end_tokens(keys, c.vocabulary);
+  check_heads({c.width, c.heads, c.kv_heads, c.head_size}, place);
+  read_layer_types(keys, c);
+  read_ropes(keys, c);
+  refuse_other_computations(keys);
+  // Absent is not null: Gemma 2 has caps by default.
+  const auto cap = [&](const char* key, double otherwise) {
+    return keys.has_null(key) ? 0.0 : keys.positive_or(key, otherwise);
+  };
+  c.logit_cap = cap("final_logit_softcapping", c.query_key_norm ? 0.0 : 30.0);
+  if (cap("attn_logit_softcapping", c.query_key_norm ? 0.0 : 50.0) > 0) {
+    keys.refuse(
+        "attn_logit_softcapping", "attention without a soft cap (null)");
+  }
+  end_at_window(keys, c);
+  return c;
+}
+
+}  // namespace moft

@@ -1,0 +1,89 @@
+// From a recipe of `moft train` to the objects that train.
+#include "moft/recipes/training_job.h"
+
+#include "moft/core/version.h"
+#include "moft/generation/policy_directory.h"
+#include "moft/generation/policy_start.h"
+#include "moft/recipes/recipe_examples.h"
+#include "moft/rewards/make_objectives.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+
+PolicyDefinition make_definition(
+    const Recipe& recipe, const InputHashes& hashes) {
+  PolicyDefinition definition = definition_of(recipe);
+  definition.provenance = {
+      {"recipe", recipe.name},
+      {"base", fs::path(recipe.policy.model).filename().string()},
+      {"moft", MOFT_VERSION_STRING}};
+  for (const auto& [name, hash] : hashes)
+    definition.provenance["xxh3 " + name] = hash;
+  return definition;
+}
+
+}  // namespace
+
+TrainingModels load_training_models(
+    const Recipe& recipe, const LoadOptions& options) {
+  const TrainingOptions& training = recipe.training;
+  TrainingModels models;
+  models.base = load_language_model(recipe.policy.model, options);
+  models.tokenizer = load_base_tokenizer(recipe.policy.model, models.base);
+  if (training.baseline == Baseline::kValue) {
+    models.value = load_language_model(
+        training.value.model.value_or(recipe.policy.model), options);
+  }
+  RunInputs& inputs = models.inputs;
+  inputs.add_model("base", models.base);
+  inputs.add_tokenizer("base ", recipe.policy.model);
+  if (training.value.model) inputs.add_model("value", models.value);
+  if (recipe.policy.start) {
+    inputs.add_file(
+        "policy.start", steering_file_of(*recipe.policy.start).string());
+  }
+  inputs.add_files("data.train", recipe.data.train);
+  inputs.add_reward_files(recipe.objectives);
+  return models;
+}
+
+TrainingJob::TrainingJob(
+    const Recipe& recipe,
+    TrainingModels models,
+    std::vector<Example> examples,
+    at::Device device)
+    : recipe_(recipe),
+      policy_(
+          std::move(models.base),
+          std::move(models.tokenizer),
+          make_definition(recipe, models.inputs.hashes()),
+          static_cast<std::uint64_t>(recipe.training.seed)),
+      objectives_(make_objectives(recipe.objectives, {}, device)),
+      examples_(std::move(examples)),
+      trainer_(
+          {&policy_,
+           &objectives_,
+           &examples_,
+           recipe.data.max_prompt_tokens,
+           recipe.data.shuffle,
+           std::move(models.value.model)},
+          recipe.training,
+          make_weighting_sampler(
+              recipe.weightings, objectives_.names(), "weightings")) {}
+
+PolicyProduct TrainingJob::product() {
+  PolicyProduct product;
+  product.policy = &policy_;
+  product.prompt = trainer_.prompt(0);
+  product.base_path = recipe_.policy.model;
+  product.card.name = recipe_.name;
+  product.card.description = recipe_.description;
+  product.card.base_model = recipe_.policy.model;
+  product.answers_per_step =
+      recipe_.training.prompts_per_step * recipe_.training.samples_per_prompt;
+  return product;
+}
+
+}  // namespace moft

@@ -1,0 +1,63 @@
+// From a recipe of `moft train` to the objects that train: the policy, its
+// objectives, its examples and the trainer.
+//
+//   TrainPreflight ready = check_training(recipe, {source.place});
+//   ready.findings.settle();
+//   TrainingJob job(recipe, load_training_models(recipe, load),
+//                   std::move(ready.train.examples), load.device);
+//   job.trainer().step();
+//
+// Errors: CallerError and WorldError, as the parts throw them.
+// Thread safety: one thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "moft/models/load.h"
+#include "moft/recipes/recipe.h"
+#include "moft/recipes/run_inputs.h"
+#include "moft/rewards/objectives.h"
+#include "moft/training/online.h"
+#include "moft/training/publisher.h"
+
+namespace moft {
+
+// What training reads: its models, and the hashes of everything.
+struct TrainingModels {
+  LoadedModel base;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  LoadedModel value;  // of the value network; null where the recipe wants none
+  RunInputs inputs;
+};
+
+TrainingModels load_training_models(
+    const Recipe& recipe, const LoadOptions& options);
+
+class TrainingJob {
+ public:
+  // `examples`: as check_training() leaves them. `recipe` must outlive the job.
+  TrainingJob(
+      const Recipe& recipe,
+      TrainingModels models,
+      std::vector<Example> examples,
+      at::Device device);
+  TrainingJob(const TrainingJob&) = delete;
+  TrainingJob& operator=(const TrainingJob&) = delete;
+
+  SteeredPolicy& policy() { return policy_; }
+  const ObjectiveSet& objectives() const { return objectives_; }
+  const std::vector<Example>& examples() const { return examples_; }
+  OnlineTrainer& trainer() { return trainer_; }
+  // What a run publishes at its end.
+  PolicyProduct product();
+
+ private:
+  const Recipe& recipe_;
+  SteeredPolicy policy_;
+  ObjectiveSet objectives_;
+  std::vector<Example> examples_;
+  OnlineTrainer trainer_;
+};
+
+}  // namespace moft

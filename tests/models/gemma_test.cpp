@@ -1,0 +1,240 @@
+// Reference values: tests/reference/models/gemma.py (transformers 4.57.6 and
+// 5.17.0).
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "moft/checkpoints/safetensors.h"
+#include "moft/core/errors.h"
+#include "moft/models/load.h"
+#include "moft/models/random/initialise.h"
+
+#include "tests/models/decoder_support.h"
+#include "tests/support/tensors.h"
+
+namespace moft {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const fs::path kReference =
+    fs::path(MOFT_SOURCE_DIR) / "tests/reference/models";
+
+at::Tensor read(const TensorSource& source, const std::string& name) {
+  const TensorView view = source.find(name).value();
+  const auto type = view.type == TensorType::kF64   ? at::kDouble
+                    : view.type == TensorType::kI32 ? at::kInt
+                                                    : at::kFloat;
+  const at::Tensor tensor = at::empty(view.shape, type);
+  std::memcpy(tensor.data_ptr(), view.bytes.data(), view.bytes.size());
+  return tensor;
+}
+
+TokenIds ids_of(const TensorSource& source, const std::string& name) {
+  const at::Tensor ids = read(source, name);
+  const auto* data = ids.const_data_ptr<std::int32_t>();
+  return {data, data + ids.numel()};
+}
+
+class Gemma : public testing::Test {
+ protected:
+  Gemma() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    std::string name =
+        std::string(test->test_suite_name()) + "-" + test->name();
+    std::ranges::replace(name, '/', '-');
+    folder_ = fs::path(testing::TempDir()) / name;
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~Gemma() override { fs::remove_all(folder_); }
+
+  static json config(const std::string& model, const std::string& version) {
+    return json::parse(
+        std::ifstream(kReference / model / ("config_" + version + ".json")));
+  }
+  std::unique_ptr<LanguageModel> load(
+      const std::string& model, const json& config) {
+    const auto weights = kReference / model / "model.safetensors";
+    fs::copy(weights, folder_, fs::copy_options::overwrite_existing);
+    std::ofstream(folder_ / "config.json") << config;
+    return std::move(load_language_model(folder_).model);
+  }
+  std::string refusal(const std::string& key, const json& value) {
+    json changed = config("gemma_3", "4");
+    changed[key] = value;
+    try {
+      load("gemma_3", changed);
+    } catch (const CallerError& error) {
+      return error.what();
+    }
+    return "loaded";
+  }
+
+  fs::path folder_;
+};
+
+class GemmaModels : public Gemma,
+                    public testing::WithParamInterface<const char*> {
+ protected:
+  std::unique_ptr<LanguageModel> load_version(const std::string& version) {
+    return load(GetParam(), config(GetParam(), version));
+  }
+  ScoreBatch text() const {
+    ScoreBatch batch;
+    batch.prompts = {{ids_[0]}};
+    batch.completions = {TokenIds(ids_.begin() + 1, ids_.end())};
+    batch.prompt_of_row = {0};
+    return batch;
+  }
+  // Within 1e-5 of the largest logit, as the other families.
+  void expect_logits(const at::Tensor& ours, std::int64_t first) const {
+    const at::Tensor exact = read(expected_, "float64");
+    EXPECT_LE(
+        test::largest(
+            ours.to(at::kDouble) - exact.narrow(0, first, ours.size(0))),
+        1e-5 * test::largest(exact));
+  }
+
+  SafetensorsFile expected_{kReference / GetParam() / "expected.safetensors"};
+  TokenIds ids_ = ids_of(expected_, "ids");
+};
+
+TEST_P(GemmaModels, LogitsEqualBothVersionsOfTransformers) {
+  const at::NoGradGuard no_gradient;
+  for (const char* version : {"4", "5"}) {
+    const auto model = load_version(version);
+    expect_logits(
+        model->completion_logits(
+            text(), RowSteering::uniform(Coefficients::frozen_reference())),
+        0);
+    EXPECT_EQ(model->info().end_tokens, std::vector<std::int32_t>{1});
+  }
+}
+
+TEST_P(GemmaModels, DecodingContinuesAsTransformersDoes) {
+  const TokenIds greedy = ids_of(expected_, "greedy");
+  const auto cut = greedy.begin() + 5;
+  const auto model = load_version("4");
+  const auto group = test::decode_group(
+      {TokenIds(greedy.begin(), cut)},
+      {Coefficients::frozen_reference()},
+      {{0, 0}},
+      greedy.end() - cut);
+  const TokenIds written(cut, greedy.end());
+  const at::Tensor logits = test::decoded(*model, group, {written});
+  const at::Tensor next = logits.argmax(1);
+  for (std::size_t t = 0; t < written.size(); ++t)
+    EXPECT_EQ(
+        next[static_cast<std::int64_t>(t)].item<std::int64_t>(), written[t]);
+  expect_logits(
+      test::decoded(
+          *model,
+          test::decode_group(
+              {TokenIds(ids_.begin(), ids_.begin() + 3)},
+              {Coefficients::frozen_reference()},
+              {{0, 0}},
+              std::ssize(ids_) - 3),
+          {TokenIds(ids_.begin() + 3, ids_.end())}),
+      2);
+}
+
+TEST_P(GemmaModels, GradientsEqualTransformers) {
+  const auto model = load_version("5");
+  const Coefficients trained(0.0, Weighting::uniform(1));
+  for (const auto& parameter : model->steerable().parameters) {
+    parameter->make_shared();
+    parameter->begin_gradient(trained);
+  }
+  model->steerable().first_steered_layer = 0;
+  const at::Tensor logits =
+      model->completion_logits(text(), RowSteering::uniform(trained));
+  const at::Tensor targets =
+      at::tensor(std::vector<std::int64_t>(ids_.begin() + 1, ids_.end()));
+  at::nll_loss(at::log_softmax(logits, 1), targets).backward();
+  int compared = 0;
+  for (const auto& parameter : model->steerable().parameters) {
+    const std::string name = "gradient " + parameter->name();
+    if (!expected_.find(name)) continue;
+    const at::Tensor wanted = read(expected_, name);
+    EXPECT_LE(
+        test::largest(parameter->leaf().grad() - wanted),
+        2e-5 * test::largest(wanted))
+        << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 6);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes,
+    GemmaModels,
+    testing::Values("gemma_3", "gemma_3_linear", "gemma_2"),
+    [](const auto& shape) { return std::string(shape.param); });
+
+using GemmaFiles = Gemma;
+
+TEST_F(GemmaFiles, TheContextEndsAtTheWindow) {
+  json config = GemmaFiles::config("gemma_3", "4");
+  EXPECT_EQ(load("gemma_3", config)->info().context, 16);
+  const auto model = load("gemma_3", config);
+  ScoreBatch batch;
+  batch.prompts = {TokenIds(16, 3)};
+  batch.completions = {{1}};
+  batch.prompt_of_row = {0};
+  try {
+    model->completion_logits(
+        batch, RowSteering::uniform(Coefficients::frozen_reference()));
+    ADD_FAILURE();
+  } catch (const CallerError& error) {
+    EXPECT_NE(
+        std::string(error.what()).find("sliding window"), std::string::npos);
+  }
+  config["layer_types"] = std::vector<std::string>(3, "full_attention");
+  EXPECT_EQ(load("gemma_3", config)->info().context, 64);
+}
+
+TEST_F(GemmaFiles, RefuseOtherComputations) {
+  EXPECT_EQ(refusal("attn_logit_softcapping", nullptr), "loaded");
+  for (const auto& [key, value] : std::map<std::string, json>{
+           {"attn_logit_softcapping", 50.0},
+           {"hidden_activation", "gelu"},
+           {"layer_types", {"chunked_attention", "full_attention", "x"}},
+           {"use_bidirectional_attention", true},
+           {"num_key_value_heads", 3},
+           {"query_pre_attn_scalar", 0}}) {
+    EXPECT_NE(refusal(key, value), "loaded") << key;
+  }
+}
+
+TEST_F(GemmaFiles, ARandomModelIsReadBack) {
+  RandomModelOptions options;
+  options.family = "gemma";
+  options.width = 16;
+  options.heads = 2;
+  options.key_value_heads = 1;
+  options.feed_forward = 24;
+  options.layers = 2;
+  RandomModelTokens tokens;
+  tokens.count = 40;
+  tokens.end = 1;
+  const LoadedModel made =
+      make_random_model(random_model_config(options, tokens), 4);
+  EXPECT_EQ(made.model->info().family, "gemma");
+  EXPECT_EQ(made.model->info().context, options.context);
+  for (const auto& parameter : made.model->steerable().parameters) {
+    const bool norm = parameter->shape().size() == 1;
+    const double spread =
+        parameter->reference().std(/*unbiased=*/false).item<double>();
+    EXPECT_NEAR(spread, norm ? 0.0 : 0.02, norm ? 0.0 : 0.004)
+        << parameter->name();
+  }
+}
+
+}  // namespace
+}  // namespace moft
