@@ -1,3 +1,4 @@
+// Online training, step by step.
 #include "moft/training/online.h"
 
 #include <algorithm>

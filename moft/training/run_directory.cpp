@@ -1,3 +1,4 @@
+// Recognises runs and lists their files.
 #include "moft/training/run_directory.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A step's batch, cut into parts.
 #include "moft/training/step_batch.h"
 
 #include <algorithm>
