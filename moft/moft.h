@@ -6,6 +6,7 @@
 #include "moft/core/version.h"
 #include "moft/data/example.h"
 #include "moft/evaluation/evaluate.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/generation/policy_kinds.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/recipes/compute.h"

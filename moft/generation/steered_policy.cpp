@@ -131,13 +131,6 @@ void SteeredPolicy::record_provenance(
   info_ = definition_.info();
 }
 
-Coefficients SteeredPolicy::coefficients_of(
-    const std::optional<Steering>& steering) const {
-  if (!steering || conditioning_ == nullptr)
-    return Coefficients::frozen_reference();
-  return coefficients(*steering, kl_range());
-}
-
 std::string SteeredPolicy::text_of(const Generation& generation) const {
   std::span<const TokenId> tokens = generation.tokens;
   const auto& ends = base_.model->info().end_tokens;
@@ -272,6 +265,11 @@ std::vector<Score> SteeredPolicy::score(
     begin = group.end;
   }
   return scores;
+}
+
+std::unique_ptr<Decoder> SteeredPolicy::open_decoder(
+    const DecoderLimits& limits) {
+  return base_.model->open_decoder(limits);
 }
 
 at::Tensor SteeredPolicy::next_logits(

@@ -37,7 +37,7 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   write_tiny_task(folder());
   run("prefix/bin/moft train recipe.yaml training.steps=2");
   const std::string answer =
-      "build/answer run/policy 'one is ' a=0.8,b=0.2 a=0.2,b=0.8";
+      "build/answer run one a=0.8,b=0.2 a=0.2,b=0.8";
   run(answer);
   const std::string answers = said();
   EXPECT_EQ(answers.rfind("a=0.8,b=0.2: ", 0), 0u) << answers;
