@@ -1,4 +1,4 @@
-// Buckets and biases of relative positions.
+// T5's buckets of relative positions.
 #include "moft/models/t5/relative.h"
 
 #include <cmath>
