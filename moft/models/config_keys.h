@@ -88,14 +88,15 @@ class ConfigKeys {
     return at(key).get<std::string>();
   }
 
-  // CallerError: the key's value means a computation that moft does not do.
+  // CallerError: the key's value, or what it means that the key is missing, is
+  // a computation that moft does not do.
   [[noreturn]] void refuse(
       const char* key, const std::string& supported) const {
     throw_caller_error(
         "{}: {} = {} is not supported; moft computes {}",
         place_,
         key,
-        at(key).dump(),
+        has(key) ? at(key).dump() : std::string("its default"),
         supported);
   }
 

@@ -60,7 +60,7 @@ TEST(Program, HelpExplainsRecipeKeys) {
   EXPECT_EQ(
       help.out,
       "training.steps: whole number (default: 40)\n"
-      "    updates of the policy; from 1 to 1000000000 [steps]\n");
+      "    number of updates of the policy; from 1 to 1000000000 [steps]\n");
 }
 
 TEST(Program, VersionPrintsWhatABugReportNeeds) {
