@@ -13,7 +13,7 @@
 
 namespace moft::benchmarks {
 
-// What the shape needs at the least, attention left out.
+// The least that the shape needs, without attention.
 struct ModelCost {
   double prompt_parameters = 0.0;  // that each token of a prompt meets
   double fresh_parameters = 0.0;   // that each new token meets, but the head

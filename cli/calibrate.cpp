@@ -18,6 +18,7 @@
 #include "moft/rewards/make_objectives.h"
 
 #include "cli/command.h"
+#include "cli/recipe_kind.h"
 
 namespace moft {
 
@@ -63,6 +64,7 @@ class CalibrateCommand : public Command {
 
   int run() override {
     const RecipeSource source = find_recipe(recipe_);
+    require_kind(source, "train");
     Recipe recipe = load_recipe(source, overrides_);
     resolve_paths(recipe, source);
     refuse_policies(recipe);
@@ -125,13 +127,6 @@ class CalibrateCommand : public Command {
     return {objectives.score(batch), tokens};
   }
 
-  static Column raw_column(const Scores& scores, std::size_t i) {
-    Column column;
-    for (const auto& row : scores.raw)
-      column.push_back(row[i]);
-    return column;
-  }
-
   static void print_distributions(
       const ObjectiveSet& objectives, const Scores& scores) {
     fmt::print(
@@ -145,7 +140,7 @@ class CalibrateCommand : public Command {
         "range now",
         "proposed (5%..95% of the reference, widened by half)");
     for (std::size_t i = 0; i < objectives.size(); ++i) {
-      const Column raw = raw_column(scores, i);
+      const Column raw = column_of(scores.raw, i);
       const double low = quantile(raw, 0.05);
       const double high = quantile(raw, 0.95);
       const double margin = (high - low) / 4.0;
@@ -172,10 +167,10 @@ class CalibrateCommand : public Command {
   static void print_correlations(
       const ObjectiveSet& objectives, const Sample& sample) {
     for (std::size_t i = 0; i < objectives.size(); ++i) {
-      const Column raw = raw_column(sample.scores, i);
+      const Column raw = column_of(sample.scores.raw, i);
       const std::string& name = objectives.names()[i];
       for (std::size_t j = i + 1; j < objectives.size(); ++j) {
-        const Column other = raw_column(sample.scores, j);
+        const Column other = column_of(sample.scores.raw, j);
         print_correlation(name, objectives.names()[j], correlation(raw, other));
       }
       print_correlation(

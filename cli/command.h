@@ -5,6 +5,8 @@
 // 2. Declare that function below and add one line to the table in
 //    cli/commands.cpp.
 //
+// A command that runs a recipe is an entry of cli/recipe_kind.cpp instead.
+//
 // Its options are declared with cli/parser.h, never with CLI11 itself, whose
 // header would add seconds to the file's compilation.
 //
@@ -13,9 +15,9 @@
 // progress through moft/core/log.h to standard error.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <span>
-#include <string_view>
+#include <vector>
 
 #include "cli/parser.h"
 
@@ -34,14 +36,12 @@ class Command {
 struct CommandEntry {
   const char* name;
   const char* summary;
-  std::unique_ptr<Command> (*make)();
+  std::function<std::unique_ptr<Command>()> make;
 };
 
 // In the order in which help lists them.
-std::span<const CommandEntry> commands();
+std::vector<CommandEntry> commands();
 
-std::unique_ptr<Command> make_train_command();
-std::unique_ptr<Command> make_sft_command();
 std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();

@@ -1,11 +1,18 @@
+// The table of sub-commands.
 #include "cli/command.h"
+#include "cli/recipe_kind.h"
+#include "cli/run_recipe.h"
 
 namespace moft {
 
-std::span<const CommandEntry> commands() {
-  static constexpr CommandEntry kCommands[] = {
-      {"train", "Train a steerable policy from a recipe", make_train_command},
-      {"sft", "Finetune a model on prompt/completion pairs", make_sft_command},
+std::vector<CommandEntry> commands() {
+  std::vector<CommandEntry> all;
+  for (const RecipeKind& kind : recipe_kinds()) {
+    all.push_back({kind.command, kind.summary, [&kind] {
+                     return make_recipe_runner(kind);
+                   }});
+  }
+  const CommandEntry others[] = {
       {"evaluate",
        "Measure a run's front; write its report",
        make_evaluate_command},
@@ -30,7 +37,8 @@ std::span<const CommandEntry> commands() {
        make_verify_command},
       {"version", "Print what a bug report needs", make_version_command},
   };
-  return kCommands;
+  all.insert(all.end(), std::begin(others), std::end(others));
+  return all;
 }
 
 }  // namespace moft

@@ -14,10 +14,9 @@
 #include "moft/core/log.h"
 #include "moft/core/memory.h"
 #include "moft/recipes/recipe_reference.h"
-#include "moft/training/sft/options.h"
-#include "moft/training/training_options.h"
 
 #include "cli/command.h"
+#include "cli/recipe_kind.h"
 #include "cli/signals.h"
 
 namespace moft {
@@ -64,7 +63,8 @@ struct Program {
 int help(Program& program, const std::vector<std::string>& words) {
   Parser* parser = &program.parser;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    std::string key = i == 0 ? describe_recipe_key(words[0]) : "";
+    std::string key =
+        i == 0 ? describe_recipe_key(recipe_keys(), words[0]) : "";
     Parser* command = parser->find_command(words[i]);
     if (!command && !key.empty()) {
       fmt::print("{}", key);
@@ -99,8 +99,8 @@ int run(int argc, char** argv) {
 
 // What a command's user can lower when memory runs out.
 const char* memory_cure(std::string_view command) {
-  if (command == "train") return kTrainingMemoryCure;
-  if (command == "sft") return kSftMemoryCure;
+  for (const RecipeKind& kind : recipe_kinds())
+    if (command == kind.command) return kind.memory_cure;
   if (command == "generate" || command == "sweep") {
     return "lower --max-new-tokens, give fewer prompts or weightings at once, "
            "or take a smaller model or --precision bf16";

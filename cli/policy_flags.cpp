@@ -5,6 +5,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_start.h"
 
 #include "cli/flags.h"
 
@@ -23,15 +24,14 @@ void PolicyFlags::declare(Parser& parser) {
 }
 
 std::string PolicyFlags::policy_path() const {
-  const fs::path inner = fs::path(path_) / "policy";
-  const bool is_run = !fs::exists(fs::path(path_) / "moft.json") &&
-                      fs::exists(inner / "moft.json");
-  return is_run ? inner.string() : path_;
+  return fs::is_directory(path_)
+             ? trained_policy_at(path_).value_or(path_).string()
+             : path_;
 }
 
 std::unique_ptr<Policy> PolicyFlags::open(std::int64_t steerings) const {
   check_options(compute_, "command line");
-  return open_policy(policy_path(), {use_compute(compute_).load, steerings});
+  return open_policy(path_, {use_compute(compute_).load, steerings});
 }
 
 void SteeringFlags::declare(Parser& parser) {

@@ -7,14 +7,12 @@
 
 #include "moft/core/errors.h"
 #include "moft/recipes/compute.h"
-#include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_draws.h"
 #include "moft/recipes/recipe_reference.h"
-#include "moft/recipes/sft_recipe.h"
-#include "moft/recipes/start.h"
 
 #include "cli/command.h"
+#include "cli/recipe_job.h"
 
 namespace moft {
 
@@ -55,54 +53,25 @@ class RecipeCommand : public Command {
     if (check_->chosen()) return check();
     if (draws_->chosen()) return draws();
     if (list_->chosen()) return list();
-    fmt::print("{}", recipe_reference());
+    fmt::print("{}", recipe_reference(recipe_keys()));
     return 0;
   }
 
  private:
   int show() {
     const RecipeSource source = find_recipe(recipe_);
-    const bool sft = recipe_kind(source) == RecipeKind::kSft;
-    fmt::print(
-        "{}",
-        sft ? print_recipe(load_sft_recipe(source, overrides_))
-            : print_recipe(load_recipe(source, overrides_)));
+    fmt::print("{}", kind_of(source).open(source, overrides_)->text());
     return 0;
   }
 
-  // Everything is looked at, and all problems are listed.
+  // Everything is checked, and all problems are listed.
   int check() {
     const RecipeSource source = find_recipe(recipe_);
-    if (recipe_kind(source) == RecipeKind::kSft) {
-      SftRecipe recipe = load_sft_recipe(source, overrides_);
-      resolve_paths(recipe, source);
-      refuse_policies(recipe);
-      choose_compute(recipe.compute);
-      const SftPreflight found = check_finetuning(recipe, {source.place});
-      return report(
-          source,
-          found.findings,
-          fmt::format(
-              "{} and {} pairs",
-              found.train.pairs.size(),
-              found.held_out.pairs.size()));
-    }
-    Recipe recipe = load_recipe(source, overrides_);
-    resolve_paths(recipe, source);
-    refuse_policies(recipe);
-    resolve_start(recipe, source);
-    choose_compute(recipe.compute);
-    const TrainPreflight found = check_training(recipe, {source.place});
-    return report(
-        source,
-        found.findings,
-        fmt::format(
-            "{} objectives, {} and {}{} examples",
-            recipe.objectives.size(),
-            found.train.examples.size(),
-            found.evaluation,
-            recipe.data.final.empty() ? ""
-                                      : fmt::format(" and {}", found.final)));
+    const auto job = kind_of(source).open(source, overrides_);
+    job->resolve_paths(source);
+    choose_compute(job->header().compute);
+    const CheckedRecipe found = job->check({source.place});
+    return report(source, found.findings, found.counts);
   }
 
   // A device that is not there is a problem of the recipe here.
@@ -131,6 +100,7 @@ class RecipeCommand : public Command {
 
   int draws() {
     const RecipeSource source = find_recipe(recipe_);
+    require_kind(source, "train");
     fmt::print("{}", draws_table(load_recipe(source, overrides_), steps_));
     return 0;
   }
@@ -138,12 +108,10 @@ class RecipeCommand : public Command {
   int list() {
     for (const ShippedRecipe& shipped : shipped_recipes()) {
       const RecipeSource source = find_shipped(shipped);
-      const bool sft = recipe_kind(source) == RecipeKind::kSft;
       fmt::print(
           "{:<26} {}\n",
           source.place,
-          sft ? load_sft_recipe(source, {}).description
-              : load_recipe(source, {}).description);
+          kind_of(source).open(source, {})->header().description);
     }
     return 0;
   }

@@ -1,9 +1,9 @@
 #include "cli/signals.h"
 
-#include <fcntl.h>
 #include <atomic>
 #include <string_view>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 

@@ -9,7 +9,7 @@
 
 #include "cli/command.h"
 #include "verify/counterexample_plot.h"
-#include "verify/oracle.h"
+#include "verify/oracles.h"
 
 namespace moft {
 

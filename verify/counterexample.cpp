@@ -1,3 +1,4 @@
+// The counterexample of section 6.2 by exact gradients.
 #include "verify/counterexample.h"
 
 #include <algorithm>

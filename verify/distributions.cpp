@@ -1,3 +1,4 @@
+// Distributions over a few outputs, in logarithms.
 #include "verify/distributions.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// ENUM-1: a language model scored over all answers.
 #include "verify/enum_policy.h"
 
 #include <algorithm>

@@ -81,7 +81,7 @@ class EnumPolicy {
   double reference_regret(const Steering& steering) const;
 
   // The gradient of sum_k share_k V(steering_k), V the mean over prompts:
-  // the sum over answers is differentiated as it stands, no score functions.
+  // the sum over answers is differentiated itself, without score functions.
   // Masters that take no part are absent. Leaves the conditioning's gradients
   // as a training step does.
   Gradients value_gradient(const std::vector<WeightedSteering>& steerings);

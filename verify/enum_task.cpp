@@ -1,3 +1,4 @@
+// ENUM-1: prompts, answers, rewards and optima.
 #include "verify/enum_task.h"
 
 #include <algorithm>

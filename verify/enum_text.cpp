@@ -1,3 +1,4 @@
+// ENUM-1 as text: tokenizer, examples, objectives.
 #include "verify/enum_text.h"
 
 #include <map>

@@ -1,3 +1,4 @@
+// The variants of an ENUM-1 policy.
 #include "verify/enum_variants.h"
 
 namespace moft::exact {

@@ -1,3 +1,4 @@
+// Closed forms of a problem whose outputs can be listed.
 #include "verify/enumerated_problem.h"
 
 #include "moft/core/errors.h"

@@ -1,3 +1,4 @@
+// Expected gradients of nine ways to treat the KL.
 #include "verify/estimator_task.h"
 
 #include <algorithm>

@@ -22,7 +22,7 @@ enum class KlTreatment {
   kSequenceK1,            // -alpha log(pi / ref) of the sequence in the reward
   kRewardToGo,            // the same per token, from the token on
   kTokenDirectAndFuture,  // exact per-token KL, differentiated, plus the score
-                          // of a token times the KL behind it
+                          // of a token times the KL after it
   kSequenceK2,            // (log ratio)^2 / 2 in the reward
   kSequenceK3,            // exp(-log ratio) - 1 + log ratio in the reward
   kTokenDirect,           // exact per-token KL, differentiated, nothing more

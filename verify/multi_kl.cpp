@@ -1,3 +1,4 @@
+// One reward at many KL strengths, fitted by exact gradients.
 #include "verify/multi_kl.h"
 
 #include <utility>

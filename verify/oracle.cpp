@@ -1,3 +1,4 @@
+// Counting and printing oracles.
 #include "verify/oracle.h"
 
 #include <algorithm>
@@ -94,22 +95,6 @@ void OracleBook::same(
     const std::string& obtained) {
   const bool ok = expected == obtained;
   add({name, expected, obtained, ok ? 0.0 : 1.0, ok});
-}
-
-void verify_exact(OracleBook& book) {
-  verify_sampling(book);
-  verify_conditioning(book);
-  verify_optimizer(book);
-  verify_fronts(book);
-  verify_rouge(book);
-  verify_counterexample(book);
-  verify_bandits(book);
-  verify_estimators(book);
-  verify_enum_task(book);
-  verify_theory(book);
-  verify_multi_kl(book);
-  verify_policies(book);
-  verify_enum_policy(book);
 }
 
 }  // namespace moft::exact

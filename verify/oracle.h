@@ -1,9 +1,9 @@
 // Oracles: what `moft verify` checks, one line each.
 //
-// An oracle has a name, what must come out, what came out, and how far apart
-// they may lie. The expected numbers stand in oracles_*.cpp, spelled out; they
-// were computed by the independent programs of tests/reference/, so that a
-// user can check an installed program against them without any other file.
+// An oracle has a name, an expected value, the value obtained, and the distance
+// allowed between them. The expected numbers are written out in oracles_*.cpp;
+// independent programs in tests/reference/ computed them. So a user can check
+// an installed program without any other file.
 //
 // Thread safety: one book belongs to one thread.
 #pragma once
@@ -64,23 +64,5 @@ class OracleBook {
   std::size_t lines_ = 0;
   std::size_t misses_ = 0;
 };
-
-// The groups, in the order in which `moft verify` prints them. None takes more
-// than some seconds.
-void verify_sampling(OracleBook& book);        // generator, f_mix, Dirichlet
-void verify_conditioning(OracleBook& book);    // merges, KL at the ends
-void verify_optimizer(OracleBook& book);       // Adafactor, advantages
-void verify_fronts(OracleBook& book);          // hypervolume, indicators
-void verify_rouge(OracleBook& book);           // ROUGE, stems, win rule
-void verify_counterexample(OracleBook& book);  // section 6.2
-void verify_bandits(OracleBook& book);
-void verify_estimators(OracleBook& book);  // KL in the gradient
-void verify_enum_task(OracleBook& book);
-void verify_theory(OracleBook& book);
-void verify_multi_kl(OracleBook& book);     // softmdp and linear mixing
-void verify_policies(OracleBook& book);     // sizes, prompt words, ranges
-void verify_enum_policy(OracleBook& book);  // real models on ENUM-1
-// All of the above.
-void verify_exact(OracleBook& book);
 
 }  // namespace moft::exact

@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's rows 25, 26, 30 (merges of copies and reference by
-// equation 3) and 62 to 64 (Adafactor, advantages).
+// Oracles: conditioning.
+#include "verify/oracles_conditioning.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -14,7 +15,6 @@
 #include "moft/conditioning/mixing.h"
 #include "moft/weightings/steering.h"
 
-#include "verify/oracle.h"
 #include "verify/splitmix.h"
 
 namespace moft::exact {

@@ -1,4 +1,6 @@
-// ENUM-1 with real models of both families: what holds before any training.
+// Oracles: enum policy.
+#include "verify/oracles_enum_policy.h"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -6,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "verify/enum_variants.h"
-#include "verify/oracle.h"
 
 namespace moft::exact {
 namespace {
@@ -70,7 +71,7 @@ void verify_enum_policy(OracleBook& book) {
       if (!reads_weights(variant)) verify_beginning(book, policy, name);
       policy.perturb(0.5, 7);
       verify_identities(book, policy, name);
-      // Of the others, what is shared has been changed too.
+      // The other variants also changed parameters that all weightings share.
       if (variant == EnumVariant::kFull || variant == EnumVariant::kLora) {
         book.equal(
             name + ": KL at alpha 1, perturbed copies",

@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's rows 103, 131 and 132: hypervolume, indicators of
-// fronts, the rule of pairwise judging.
+// Oracles: fronts.
+#include "verify/oracles_fronts.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -11,7 +12,6 @@
 #include "moft/evaluation/metrics.h"
 #include "moft/evaluation/win_rate.h"
 
-#include "verify/oracle.h"
 #include "verify/splitmix.h"
 
 namespace moft::exact {

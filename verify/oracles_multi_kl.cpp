@@ -1,12 +1,12 @@
-// Oracles of docs/paper.md's row 84: softmdp against linear mixing on bandits
-// with one reward.
+// Oracles: multi kl.
+#include "verify/oracles_multi_kl.h"
+
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "verify/multi_kl.h"
-#include "verify/oracle.h"
 
 namespace moft::exact {
 namespace {

@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's rows 28, 40 to 42 and 68: the size of a policy,
-// the words that name a weighting, the ranges of rewards.
+// Oracles: policies.
+#include "verify/oracles_policies.h"
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,8 +11,6 @@
 #include "moft/conditioning/prompt_prefix.h"
 #include "moft/models/t5/model.h"
 #include "moft/rewards/objectives.h"
-
-#include "verify/oracle.h"
 
 namespace moft::exact {
 namespace {
@@ -133,7 +132,11 @@ void verify_ranges(OracleBook& book) {
   book.equal_all(
       "ranges: NLI at -3.5, ROUGE at 24, 0 and 100, TLDR at .2; never clipped",
       {.5, .5, -1.9, 8.1, .5},
-      {mapped[0][0], mapped[1][1], mapped[2][1], mapped[3][1], mapped[4][2]},
+      {mapped[0][0].item<double>(),
+       mapped[1][1].item<double>(),
+       mapped[2][1].item<double>(),
+       mapped[3][1].item<double>(),
+       mapped[4][2].item<double>()},
       1e-15);
 }
 

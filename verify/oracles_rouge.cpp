@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's row 69: ROUGE as Google's rouge-score computes it,
-// stems as NLTK's Porter stemmer does.
+// Oracles: rouge.
+#include "verify/oracles_rouge.h"
+
 #include <string>
 #include <string_view>
 
@@ -7,8 +8,6 @@
 
 #include "moft/rewards/porter_stemmer.h"
 #include "moft/rewards/rouge.h"
-
-#include "verify/oracle.h"
 
 namespace moft::exact {
 namespace {

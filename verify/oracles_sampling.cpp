@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's rows 44 to 51 and 53: the generator, f_mix and its
-// inverse, draws of alpha and of weightings.
+// Oracles: sampling.
+#include "verify/oracles_sampling.h"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -10,7 +11,6 @@
 #include "moft/weightings/sampling.h"
 #include "moft/weightings/steering.h"
 
-#include "verify/oracle.h"
 #include "verify/splitmix.h"
 
 namespace moft::exact {

@@ -1,5 +1,6 @@
-// Oracles of the exactly solvable tasks: counterexample, bandits, gradient
-// estimators, ENUM-1.
+// Oracles: tasks.
+#include "verify/oracles_tasks.h"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -9,7 +10,6 @@
 #include "verify/counterexample.h"
 #include "verify/enum_task.h"
 #include "verify/estimator_task.h"
-#include "verify/oracle.h"
 #include "verify/splitmix.h"
 
 namespace moft::exact {

@@ -1,5 +1,6 @@
-// Oracles of docs/paper.md's rows 118 to 127: the lemmas, the bounds of the
-// theorems and the corrected bound.
+// Oracles: theory.
+#include "verify/oracles_theory.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -7,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "verify/oracle.h"
 #include "verify/splitmix.h"
 #include "verify/theory.h"
 

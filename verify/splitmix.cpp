@@ -1,3 +1,4 @@
+// The generator splitmix64.
 #include "verify/splitmix.h"
 
 #include <cmath>

@@ -4,7 +4,7 @@
 // one seed and can be regenerated bit for bit in any language. Training never
 // draws from here; its randomness is core/random.h's.
 //
-// Source: S. Vigna's splitmix64 (public domain), written out anew.
+// Source: S. Vigna's splitmix64 (public domain), our own code.
 // Thread safety: one stream belongs to one thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// The lemmas and bounds of section 6 and appendix E.
 #include "verify/theory.h"
 
 #include <algorithm>

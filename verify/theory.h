@@ -79,7 +79,7 @@ struct MixtureReport {
 
 MixtureReport bound_mixture(const MixtureCase& mixture);
 
-// The corrected bound by itself: gap <= this, for normalised policies and
+// The corrected bound alone: gap <= this, for normalised policies and
 // their own losses epsilon_i = alpha KL(pi_i || pi_i*).
 double corrected_bound(
     const Vector& log_p1,

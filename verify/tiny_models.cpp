@@ -1,3 +1,4 @@
+// Tiny language models with random weights.
 #include "verify/tiny_models.h"
 
 #include <algorithm>

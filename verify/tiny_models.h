@@ -8,7 +8,7 @@
 // are ones. The 0.02 of make_random_model would leave models of this width
 // almost blind to their prompts.
 //
-// Errors: CallerError for a width that is no multiple of 4 or below 8.
+// Errors: CallerError for a width below 8 or not a multiple of 4.
 // Thread safety: pure functions.
 #pragma once
 

@@ -1,3 +1,4 @@
+// All sequences of a small alphabet as a tree.
 #include "verify/token_tree.h"
 
 #include <cmath>
@@ -71,7 +72,7 @@ Logits TokenTree::weighted_scores(
 Logits TokenTree::conditionals(const Vector& log_probs) const {
   const double nothing = -std::numeric_limits<double>::infinity();
   Logits rows(prefixes_.size(), Vector(vocabulary_, nothing));
-  // Longer prefixes stand behind shorter ones: their totals are ready.
+  // Longer prefixes come after shorter ones: their totals are ready.
   for (std::size_t i = prefixes_.size(); i-- > 0;) {
     for (int token = 0; token < vocabulary_; ++token) {
       Sequence next = prefixes_[i];

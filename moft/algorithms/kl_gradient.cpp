@@ -2,30 +2,10 @@
 #include "moft/algorithms/kl_gradient.h"
 
 #include "moft/algorithms/kl_estimators.h"
-#include "moft/algorithms/reinforce.h"
 #include "moft/algorithms/token_sums.h"
 #include "moft/core/errors.h"
 
 namespace moft {
-namespace {
-
-// A row's value at each of its tokens: [B] -> [N].
-at::Tensor per_token(const at::Tensor& rows, const at::Tensor& lengths) {
-  const at::Tensor counts = lengths.to(rows.device());
-  return at::repeat_interleave(rows, counts, 0);
-}
-
-void check_tokens(
-    const char* what, const at::Tensor& values, const at::Tensor& log_probs) {
-  if (values.sizes() == log_probs.sizes()) return;
-  throw_caller_error(
-      "{} {} meet {} log-probabilities; give one per token",
-      values.numel(),
-      what,
-      log_probs.numel());
-}
-
-}  // namespace
 
 bool differentiates_kl(KlEstimator estimator) {
   return estimator == KlEstimator::kTokenExact ||
@@ -104,29 +84,6 @@ at::Tensor token_kl(
   const at::Tensor reference =
       at::log_softmax(reference_logits.detach() * inverse_temperature, 1);
   return (policy.exp() * (policy - reference)).sum(1);
-}
-
-at::Tensor policy_loss(const PolicyLoss& terms, double normaliser) {
-  const at::Tensor& log_probs = terms.log_probs;
-  const auto on_device = [&](const at::Tensor& values) {
-    return values.detach().to(log_probs.device(), at::kDouble);
-  };
-  at::Tensor loss;
-  if (terms.credit.defined()) {
-    check_tokens("credits", terms.credit, log_probs);
-    const at::Tensor advantages =
-        per_token(on_device(terms.advantages), terms.lengths) +
-        per_token(on_device(terms.kl_weight), terms.lengths) *
-            on_device(terms.credit);
-    loss = reinforce_loss(log_probs, advantages, normaliser);
-  } else {
-    loss = reinforce_loss(
-        sum_packed(log_probs, terms.lengths), terms.advantages, normaliser);
-  }
-  if (!terms.kl.defined()) return loss;
-  check_tokens("KLs", terms.kl, log_probs);
-  const at::Tensor kl = sum_packed(terms.kl, terms.lengths);
-  return loss + (on_device(terms.kl_weight) * kl).sum() * (1.0 / normaliser);
 }
 
 }  // namespace moft

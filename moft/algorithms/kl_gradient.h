@@ -51,20 +51,4 @@ at::Tensor token_kl(
     const at::Tensor& reference_logits,
     double inverse_temperature);
 
-// The terms of a policy's loss.
-struct PolicyLoss {
-  at::Tensor log_probs;   // [N], with gradient
-  at::Tensor lengths;     // int64 [B]
-  at::Tensor advantages;  // [B]
-  at::Tensor kl_weight;   // [B]: alpha, over what advantages were divided by
-                          // (1 where the rewards tied); read with one of the
-                          // following
-  at::Tensor credit;      // [N] token_credit(), or undefined
-  at::Tensor kl;          // [N] token_kl() with gradient, or undefined
-};
-
-// -(1 / normaliser) sum_b [ sum_t (A_b + k_b credit_t) log pi_t - k_b K_t ]:
-// [], double. Without credit and kl: reinforce_loss() of the sequences.
-at::Tensor policy_loss(const PolicyLoss& terms, double normaliser);
-
 }  // namespace moft

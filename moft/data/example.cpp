@@ -200,9 +200,7 @@ const std::string& text_field(
       found != example.fields.end()) {
     return found->second;
   }
-  const std::string where = example.where.empty()
-                                ? "example " + quote_text(example.id)
-                                : example.where;
+  const std::string where = place_of(example);
   if (const auto other = example.other_fields.find(name);
       other != example.other_fields.end()) {
     throw_caller_error(
@@ -218,6 +216,11 @@ const std::string& text_field(
       user,
       quote_text(name),
       hint(example, name));
+}
+
+std::string place_of(const Example& example) {
+  return example.where.empty() ? "example " + quote_text(example.id)
+                               : example.where;
 }
 
 }  // namespace moft

@@ -28,6 +28,9 @@ struct Example {
   std::string where = {};  // "posts/train.jsonl:3", for messages
 };
 
+// Names an example in messages: its file and line, else its id.
+std::string place_of(const Example& example);
+
 // Reads every line. Ids may repeat: nothing finds an example by its id. Throws
 // CallerError naming `file:line` for a line that is empty, is not JSON, is not
 // an object or names a field twice, and naming the file for one that cannot be

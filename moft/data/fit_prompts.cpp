@@ -14,11 +14,6 @@ namespace {
 
 constexpr std::size_t kPlacesShown = 3;
 
-std::string place_of(const Example& example) {
-  return example.where.empty() ? "example " + quote_text(example.id)
-                               : example.where;
-}
-
 // What is wrong with a prompt of `tokens`; it is longer than limits.longest().
 std::string fault_of(std::int64_t tokens, const PromptLimits& limits) {
   if (tokens > limits.prompt) {

@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::size_t kPlaces = 3;
 
-std::string place_of(const Example& example) {
-  return example.where.empty() ? "example " + quote_text(example.id)
-                               : example.where;
-}
-
 }  // namespace
 
 Overlap find_overlap(

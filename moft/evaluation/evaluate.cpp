@@ -166,14 +166,6 @@ class Evaluator {
     return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
   }
 
-  std::vector<double> column(
-      const std::vector<std::vector<double>>& rows, std::size_t i) const {
-    std::vector<double> values;
-    for (const auto& row : rows)
-      values.push_back(row[i]);
-    return values;
-  }
-
   // What a point and the reference have in common.
   template <class Measured>
   void measure(Measured& measured, const Answers& answers) const {
@@ -181,8 +173,8 @@ class Evaluator {
     for (std::size_t i = 0; i < objectives_.size(); ++i) {
       const std::string& name = objectives_.names()[i];
       measured.per_prompt.rewards[name] =
-          per_prompt(column(scores.mapped, i), answers);
-      measured.raw_rewards[name] = mean(column(scores.raw, i));
+          per_prompt(column_of(scores.mapped, i), answers);
+      measured.raw_rewards[name] = mean(column_of(scores.raw, i));
     }
     std::vector<double> words;
     std::vector<double> finished;

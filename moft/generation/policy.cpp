@@ -37,6 +37,19 @@ std::int64_t Policy::count_word_tokens(const Weighting& w) const {
   return info_.prompt.count_word_tokens(w, tokenizer());
 }
 
+Coefficients Policy::coefficients_of(
+    const std::optional<Steering>& steering) const {
+  if (!steering || objectives().empty())
+    return Coefficients::frozen_reference();
+  return coefficients(*steering, kl_range());
+}
+
+std::unique_ptr<Decoder> Policy::open_decoder(const DecoderLimits&) {
+  throw_caller_error(
+      "a policy of kind '{}' does not decode token by token; use complete()",
+      info_.kind);
+}
+
 void Policy::export_model(
     const std::optional<Steering>&,
     const std::filesystem::path&,

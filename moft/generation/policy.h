@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/generation/generate.h"
 #include "moft/generation/prompt_format.h"
+#include "moft/models/decoder.h"
 #include "moft/weightings/steering.h"
 
 namespace moft {
@@ -119,6 +121,10 @@ class Policy {
   // How many tokens a weighting's words are on their own.
   std::int64_t count_word_tokens(const Weighting& w) const;
 
+  // None: the frozen reference, which is what a plain model always is.
+  // CallerError for an alpha that the policy does not answer to.
+  Coefficients coefficients_of(const std::optional<Steering>& steering) const;
+
   // --- answers
   // Fixes how steerings are applied for the job that follows, whose requests
   // carry up to this many distinct ones, the reference included where it
@@ -143,6 +149,12 @@ class Policy {
   virtual std::vector<Score> score(
       const std::vector<ScoreRequest>& requests,
       const ScoreOptions& options) = 0;
+
+  // Rows that join and leave at any step (decoder.h). Its prompts are
+  // conditioned ones and its steerings coefficients_of() requests; its logits
+  // are before the temperature. The policy must outlive it. CallerError for a
+  // kind that cannot decode token by token.
+  virtual std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits);
 
   // Logits of the token after the prompt: float32 [vocabulary], before the
   // temperature.

@@ -14,7 +14,6 @@
 #include "moft/generation/base_files.h"
 #include "moft/generation/export.h"
 #include "moft/generation/model_files.h"
-#include "moft/generation/steered_policy.h"
 #include "moft/models/model_tensors.h"
 #include "moft/tokenizers/gguf_tokenizer.h"
 #include "moft/tokenizers/hf_tokenizer.h"

@@ -14,6 +14,7 @@
 #include "moft/generation/model_files.h"
 #include "moft/generation/policy_definition.h"
 #include "moft/generation/policy_directory.h"
+#include "moft/generation/policy_start.h"
 
 namespace moft {
 namespace {
@@ -77,8 +78,9 @@ void register_policy_kind(PolicyKind kind) {
 std::unique_ptr<Policy> open_policy(
     const fs::path& path, const PolicyOpening& opening) {
   std::unique_ptr<Policy> policy;
-  if (fs::exists(path / kPolicyDefinitionFile)) {
-    policy = kind_of(path).open(path, opening.load);
+  const auto trained = trained_policy_at(path);
+  if (trained && fs::is_directory(path)) {
+    policy = kind_of(*trained).open(*trained, opening.load);
   } else {
     policy = load_policy(path, opening.load);
   }

@@ -38,8 +38,8 @@ struct PolicyKind {
 // CallerError when a kind of this name is there already.
 void register_policy_kind(PolicyKind kind);
 
-// A policy directory of any kind, or a plain model: a Hugging Face directory or
-// a GGUF file.
+// A policy directory of any kind, the run directory that holds one, or a plain
+// model: a Hugging Face directory or a GGUF file.
 std::unique_ptr<Policy> open_policy(
     const std::filesystem::path& path, const PolicyOpening& opening = {});
 

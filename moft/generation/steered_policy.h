@@ -39,6 +39,7 @@ class SteeredPolicy : public Policy {
   std::vector<Score> score(
       const std::vector<ScoreRequest>& requests,
       const ScoreOptions& options) override;
+  std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
   at::Tensor next_logits(
       const Prompt& prompt, const std::optional<Steering>& steering) override;
 
@@ -49,7 +50,6 @@ class SteeredPolicy : public Policy {
   // Null for a plain model.
   Conditioning* conditioning() { return conditioning_.get(); }
   const Conditioning* conditioning() const { return conditioning_.get(); }
-  Coefficients coefficients_of(const std::optional<Steering>& steering) const;
   // Text without the end token; cut at a stop string.
   std::string text_of(const Generation& generation) const;
   // The length of the policy's training, for moft.json.

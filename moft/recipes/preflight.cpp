@@ -23,7 +23,7 @@
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
-#include "moft/training/online.h"
+#include "moft/training/training_prompts.h"
 
 namespace moft {
 
@@ -339,7 +339,9 @@ class TrainingCheck {
     findings().note(
         "train", data_text(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
-    look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+    findings().attempt([&] {
+      look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+    });
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
       training.steps = steps_of(

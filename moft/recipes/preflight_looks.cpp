@@ -86,8 +86,8 @@ void look_at_memory(
   findings.warn(fmt::format(
       "the run needs about {} of memory by estimate, but {} are available; "
       "lower training.prompts_per_step, training.samples_per_prompt or "
-      "training.max_new_tokens, raise training.gradient_accumulation, or steer "
-      "fewer parameters",
+      "training.max_new_tokens, give training.memory_budget, or steer fewer "
+      "parameters",
       bytes_as_text(need),
       bytes_as_text(*there)));
 }

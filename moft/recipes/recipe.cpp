@@ -123,20 +123,8 @@ RecipeSource find_recipe(const std::string& given) {
            : "the shipped ones are " + join(names, ", "));
 }
 
-RecipeKind recipe_kind(const RecipeSource& source) {
-  const SettingsNode tree = parse_yaml(source.text, source.place);
-  const bool sft = tree.find("model") != nullptr || tree.find("sft") != nullptr;
-  return sft ? RecipeKind::kSft : RecipeKind::kTrain;
-}
-
 Recipe load_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides) {
-  if (recipe_kind(source) == RecipeKind::kSft) {
-    throw_caller_error(
-        "{}: is a recipe of `moft sft`, as its section `model` or `sft` says; "
-        "`moft train` starts from what that makes",
-        source.place);
-  }
   Recipe recipe;
   read_recipe(recipe, {source, overrides, "training"}, recipe.training.epochs);
   return recipe;

@@ -62,10 +62,6 @@ struct RecipeSource {
 // A file, or the name of a shipped recipe when there is no such file.
 RecipeSource find_recipe(const std::string& path_or_name);
 
-// For `moft train` or for `moft sft` (sft_recipe.h).
-enum class RecipeKind { kTrain, kSft };
-RecipeKind recipe_kind(const RecipeSource& source);
-
 // Reads, applies the overrides "a.b=value" in order, and checks. `~` and
 // variables in paths are expanded (core/paths.h). Of `steps` and `epochs` the
 // one that is given last counts. Throws CallerError.

@@ -3,7 +3,7 @@
 
 #include "moft/core/log.h"
 #include "moft/rewards/reward_inputs.h"
-#include "moft/training/online.h"
+#include "moft/training/training_prompts.h"
 
 namespace moft {
 

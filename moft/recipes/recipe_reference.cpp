@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include "moft/core/text.h"
-#include "moft/recipes/recipe.h"
-#include "moft/recipes/sft_recipe.h"
 
 namespace moft {
 
@@ -84,7 +82,7 @@ void add_section(
 
 }  // namespace
 
-std::string recipe_reference() {
+std::string recipe_reference(const std::vector<RecipeKeys>& kinds) {
   std::string page =
       "# Recipe reference\n"
       "\n"
@@ -97,19 +95,11 @@ std::string recipe_reference() {
       "`moft recipe check RECIPE` checks it and the files that it names.\n"
       "\n"
       "Paths that are read are taken from the current directory and, when\n"
-      "nothing is there, from the recipe's own.\n"
-      "\n"
-      "## Top level\n";
-  add_section(list_options<Recipe>(), nullptr, page);
-  page +=
-      "\n# Recipes of `moft sft`\n"
-      "\n"
-      "Supervised finetuning has recipes of its own; their sections `model`\n"
-      "and `sft` tell them from the others. `recipe show` and `recipe check`\n"
-      "take both kinds.\n"
-      "\n"
-      "## Top level of `moft sft`\n";
-  add_section(list_options<SftRecipe>(), nullptr, page);
+      "nothing is there, from the recipe's own.\n";
+  for (const RecipeKeys& kind : kinds) {
+    page += "\n" + kind.introduction;
+    add_section(kind.fields, nullptr, page);
+  }
   return page;
 }
 
@@ -137,9 +127,13 @@ std::string describe_key(
 
 }  // namespace
 
-std::string describe_recipe_key(const std::string& key) {
-  const std::string text = describe_key(list_options<Recipe>(), key);
-  return text.empty() ? describe_key(list_options<SftRecipe>(), key) : text;
+std::string describe_recipe_key(
+    const std::vector<RecipeKeys>& kinds, const std::string& key) {
+  for (const RecipeKeys& kind : kinds) {
+    const std::string text = describe_key(kind.fields, key);
+    if (!text.empty()) return text;
+  }
+  return {};
 }
 
 }  // namespace moft

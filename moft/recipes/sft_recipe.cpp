@@ -9,12 +9,6 @@ namespace moft {
 
 SftRecipe load_sft_recipe(
     const RecipeSource& source, const std::vector<std::string>& overrides) {
-  if (recipe_kind(source) != RecipeKind::kSft) {
-    throw_caller_error(
-        "{}: has no section `model`, so it is not a recipe of `moft sft`; use "
-        "`moft train`",
-        source.place);
-  }
   SftRecipe recipe;
   read_recipe(recipe, {source, overrides, "sft"}, recipe.sft.epochs);
   return recipe;

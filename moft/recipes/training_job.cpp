@@ -76,7 +76,7 @@ TrainingJob::TrainingJob(
 PolicyProduct TrainingJob::product() {
   PolicyProduct product;
   product.policy = &policy_;
-  product.prompt = trainer_.prompt(0);
+  product.prompt = trainer_.prompts().prompt(0);
   product.base_path = recipe_.policy.model;
   product.card.name = recipe_.name;
   product.card.description = recipe_.description;

@@ -56,22 +56,31 @@ ObjectiveSet::ObjectiveSet(std::vector<Objective> objectives)
 }
 
 Scores ObjectiveSet::score(const RewardBatch& batch) const {
-  const std::vector<double> empty_row(size());
-  Scores scores{
-      {batch.rows(), empty_row},
-      {batch.rows(), empty_row},
-  };
+  const auto rows = static_cast<std::int64_t>(batch.rows());
+  const at::Tensor raw = at::empty({rows, std::ssize(names_)}, at::kDouble);
+  const at::Tensor mapped = at::empty_like(raw);
+  auto raw_at = raw.accessor<double, 2>();
+  auto mapped_at = mapped.accessor<double, 2>();
   RewardMemo memo;
   for (std::size_t i = 0; i < size(); ++i) {
     const Objective& objective = objectives_[i];
     const auto& values = objective.reward->score(batch, memo);
     const double extent = objective.high - objective.low;
-    for (std::size_t row = 0; row < batch.rows(); ++row) {
-      scores.raw[row][i] = values[row];
-      scores.mapped[row][i] = (values[row] - objective.low) / extent;
+    const auto column = static_cast<std::int64_t>(i);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const double value = values[static_cast<std::size_t>(row)];
+      raw_at[row][column] = value;
+      mapped_at[row][column] = (value - objective.low) / extent;
     }
   }
-  return scores;
+  return {raw, mapped};
+}
+
+std::vector<double> column_of(const at::Tensor& scores, std::size_t objective) {
+  const at::Tensor column =
+      scores.select(1, static_cast<std::int64_t>(objective)).contiguous();
+  const double* data = column.const_data_ptr<double>();
+  return {data, data + column.numel()};
 }
 
 }  // namespace moft

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ATen.h>
+
 #include "moft/rewards/reward.h"
 
 namespace moft {
@@ -19,11 +21,14 @@ struct Objective {
   double high = 1.0;  // raw reward that counts as 1
 };
 
-// Both [rows][objectives], objectives in the set's order.
+// Both [rows, objectives], double, on the CPU; objectives in the set's order.
 struct Scores {
-  std::vector<std::vector<double>> raw;
-  std::vector<std::vector<double>> mapped;  // (raw - low) / (high - low)
+  at::Tensor raw;
+  at::Tensor mapped;  // (raw - low) / (high - low)
 };
+
+// The values of one objective, in the order of the rows.
+std::vector<double> column_of(const at::Tensor& scores, std::size_t objective);
 
 class ObjectiveSet {
  public:

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSteeringFile = "steering.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kSamplerFile = "sampler.safetensors";
 constexpr const char* kValueFile = "value.safetensors";
 constexpr const char* kValueOptimizerFile = "value_optimizer.safetensors";
 constexpr const char* kStateFile = "state.json";
@@ -30,7 +31,11 @@ constexpr const char* kRecipeFile = "recipe.yaml";
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kDamagedMark = "-damaged";
 constexpr const char* kTensorFiles[] = {
-    kSteeringFile, kOptimizerFile, kValueFile, kValueOptimizerFile};
+    kSteeringFile,
+    kOptimizerFile,
+    kSamplerFile,
+    kValueFile,
+    kValueOptimizerFile};
 
 std::optional<std::int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kStepPrefix)) return {};
@@ -298,7 +303,8 @@ fs::path save_checkpoint(
       checkpoints_of(run) / fmt::format("{}{}", kStepPrefix, trainer.step);
   const std::uint64_t needed =
       bytes_of(trainer.masters) + bytes_of(trainer.optimizer) +
-      bytes_of(trainer.value) + bytes_of(trainer.value_optimizer);
+      bytes_of(trainer.sampler) + bytes_of(trainer.value) +
+      bytes_of(trainer.value_optimizer);
   require_free_space(run, needed + kHeaders);
   fs::create_directories(checkpoints_of(run));
   if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
@@ -316,6 +322,7 @@ fs::path save_checkpoint(
   };
   write(kSteeringFile, trainer.masters);
   write(kOptimizerFile, trainer.optimizer);
+  if (!trainer.sampler.empty()) write(kSamplerFile, trainer.sampler);
   if (!trainer.value.empty()) {
     write(kValueFile, trainer.value);
     write(kValueOptimizerFile, trainer.value_optimizer);
@@ -337,6 +344,8 @@ TrainerState load_checkpoint(const Checkpoint& checkpoint) {
       static_cast<std::uint64_t>(checkpoint.state.position)};
   state.masters = read_tensors(directory / kSteeringFile);
   state.optimizer = read_tensors(directory / kOptimizerFile);
+  if (fs::exists(directory / kSamplerFile))
+    state.sampler = read_tensors(directory / kSamplerFile);
   if (fs::exists(directory / kValueFile)) {
     state.value = read_tensors(directory / kValueFile);
     state.value_optimizer = read_tensors(directory / kValueOptimizerFile);

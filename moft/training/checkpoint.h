@@ -3,6 +3,7 @@
 //   checkpoints/step-12/
 //     steering.safetensors   the masters, as a policy directory has them
 //     optimizer.safetensors  moments and step counters of every master
+//     sampler.safetensors    the sampler of steerings, if it keeps a state
 //     value.safetensors, value_optimizer.safetensors
 //                            the same of the value network, if there is one
 //     recipe.yaml            the effective recipe that wrote it

@@ -1,20 +1,16 @@
+// How much memory a training needs.
 #include "moft/training/memory_estimate.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 
-#include <fmt/format.h>
+#include "moft/training/step_memory.h"
 
 namespace moft {
 namespace {
 
 constexpr std::int64_t kFloat = 4;
 constexpr std::int64_t kBf16 = 2;
-
-// Matrices of a decoder layer's attention: q and o, k and v.
-std::int64_t attention_parameters(const ModelShape& s) {
-  return 2 * s.width * (s.query_width + s.key_width);
-}
 
 // Rows and columns together of a linear map: an adapter's size per rank.
 std::int64_t sides_of(const ModelShape& s, LinearKind kind) {
@@ -84,52 +80,29 @@ void count_parameters(
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
-  const ModelShape& s = question.shape;
   const TrainingOptions& training = question.training;
-  const std::int64_t prompts = training.prompts_per_step;
-  const std::int64_t samples = training.samples_per_prompt;
-  const std::int64_t rows = prompts * samples;
-  const std::int64_t n = question.prompt_tokens;
-  const std::int64_t fresh = training.max_new_tokens;
-  const std::int64_t logits = s.vocabulary * kFloat;
-  const std::int64_t buffers =
-      rows * (n + fresh) * s.layers * 2 * s.key_width * kFloat;
-  const std::int64_t features = (prompts * n + rows * fresh) * s.width * kFloat;
-  estimate.rollout = buffers + features + 2 * rows * logits;
-
-  const std::int64_t parts = std::min(training.gradient_accumulation, prompts);
-  const std::int64_t part_prompts = (prompts + parts - 1) / parts;
-  const std::int64_t part_rows = part_prompts * samples;
-  const std::int64_t tokens = part_prompts * n + part_rows * fresh;
-  // Two norms with what enters and leaves them, q and what attention gives,
-  // k and v, and the feed-forward layer's inner states.
-  const std::int64_t kept = 6 * s.width + 2 * s.query_width + 2 * s.key_width +
-                            (s.gated ? 3 : 2) * s.feed_forward;
-  const bool direct = differentiates_kl(training.kl_estimator);
-  estimate.scoring = features + tokens * s.layers * kept * kFloat +
-                     (direct ? 8 : 3) * part_rows * fresh * logits;
+  StepShape shape;
+  shape.prompt_tokens.assign(
+      static_cast<std::size_t>(training.prompts_per_step),
+      question.prompt_tokens);
+  shape.samples = training.samples_per_prompt;
+  shape.new_tokens = training.max_new_tokens;
+  const StepMemory memory(
+      shape,
+      step_costs(question.shape, question.conditioning, training.kl_estimator),
+      training.budget_bytes());
+  estimate.rollout = memory.rollout_bytes(memory.rows_at_once());
+  // All prompts count as the longest, so the first group has the largest part.
+  const std::int64_t groups =
+      std::min(training.gradient_accumulation, training.prompts_per_step);
+  std::vector<std::size_t> group(static_cast<std::size_t>(
+      (training.prompts_per_step + groups - 1) / groups));
+  std::iota(group.begin(), group.end(), std::size_t{0});
+  for (const auto& part : memory.parts_of(group))
+    estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
 }
 
 }  // namespace
-
-ModelShape shape_of(const SequenceModel& model) {
-  const Steerable& steerable = model.steerable();
-  ModelShape s;
-  s.parameters = model.info().parameters;
-  s.vocabulary = model.info().vocabulary;
-  s.width = model.info().width;
-  s.layers = steerable.layers;
-  s.gated = false;
-  for (const SteerableLinear& entry : steerable.linears) {
-    if (entry.kind == "q") s.query_width = entry.linear->out();
-    if (entry.kind == "k") s.key_width = entry.linear->out();
-    if (entry.kind == "up") s.feed_forward = entry.linear->out();
-    if (entry.kind == "gate") s.gated = true;
-    if (entry.kind == "head")
-      s.tied_head = &entry.linear->weight() == steerable.parameters[0].get();
-  }
-  return s;
-}
 
 std::int64_t steered_parameters(
     const ModelShape& shape, const ConditioningOptions& options) {
@@ -140,7 +113,7 @@ std::int64_t steered_parameters(
       return std::min(
                  shape.layers,
                  options.attention.layers.value_or(shape.layers)) *
-             attention_parameters(shape);
+             2 * shape.width * (shape.query_width + shape.key_width);
     case SteeredSet::kLogits:
       return shape.vocabulary * shape.width;
     case SteeredSet::kNone:
@@ -160,17 +133,6 @@ MemoryEstimate estimate_memory(const MemoryQuestion& question) {
   count_parameters(question, estimate);
   count_step(question, estimate);
   return estimate;
-}
-
-std::string bytes_as_text(std::int64_t bytes) {
-  double value = static_cast<double>(bytes) / 1e6;
-  const char* unit = "MB";
-  if (value >= 1000.0) {
-    value /= 1000.0;
-    unit = "GB";
-  }
-  if (value >= 10.0) return fmt::format("{:.0f} {}", std::ceil(value), unit);
-  return fmt::format("{:.1f} {}", std::ceil(10.0 * value) / 10.0, unit);
 }
 
 }  // namespace moft

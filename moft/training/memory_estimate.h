@@ -22,31 +22,19 @@
 //   rollout     keys and values of every row, logits of every row
 //   scoring     activations that the gradient needs, logits
 //
+// Rollout and scoring are those of the largest parts that
+// training.memory_budget leaves (step_memory.h), which plans with the same
+// costs.
+//
 // Thread safety: pure functions.
 #pragma once
 
 #include <cstdint>
-#include <string>
 
-#include "moft/conditioning/conditioning_options.h"
-#include "moft/models/sequence_model.h"
+#include "moft/training/step_costs.h"
 #include "moft/training/training_options.h"
 
 namespace moft {
-
-// What memory depends on in a model.
-struct ModelShape {
-  std::int64_t parameters = 0;
-  std::int64_t vocabulary = 0;
-  std::int64_t width = 0;
-  std::int64_t layers = 0;       // of both stacks together
-  std::int64_t query_width = 0;  // heads x head size
-  std::int64_t key_width = 0;    // of keys; values have the same
-  std::int64_t feed_forward = 0;
-  bool gated = true;  // two matrices into the feed-forward layer
-  bool tied_head = false;
-};
-ModelShape shape_of(const SequenceModel& model);
 
 // Parameters of one copy of the steered set. A pattern may name any: all.
 std::int64_t steered_parameters(
@@ -75,8 +63,5 @@ struct MemoryEstimate {
 };
 
 MemoryEstimate estimate_memory(const MemoryQuestion& question);
-
-// "1.4 GB": for people, rounded up to two digits.
-std::string bytes_as_text(std::int64_t bytes);
 
 }  // namespace moft

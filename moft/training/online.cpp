@@ -1,45 +1,129 @@
+// Steps over the examples, the value network, and what a checkpoint keeps.
 #include "moft/training/online.h"
 
 #include <algorithm>
+#include <numeric>
 
-#include <ATen/core/grad_mode.h>
-
+#include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
-#include "moft/data/answer_end.h"
-#include "moft/data/fit_prompts.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/online_step.h"
+#include "moft/training/step_report.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
+namespace {
+
+const std::vector<TokenIds>& value_prompts(
+    const Draw& draw, const ValueOptions& options) {
+  return options.prompt == ValuePrompt::kConditioned ? draw.prompts
+                                                     : draw.plain_prompts;
+}
+
+ExampleOrder order_of(const TrainerInputs& inputs) {
+  return inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile;
+}
+
+}  // namespace
 
 OnlineTrainer::OnlineTrainer(
-    TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler)
+    TrainerInputs inputs,
+    TrainingOptions options,
+    std::unique_ptr<SteeringSampler> sampler)
     : inputs_(inputs),
       options_(std::move(options)),
       sampler_(std::move(sampler)),
+      prompts_(
+          *inputs.policy,
+          *inputs.examples,
+          {inputs.max_prompt_tokens, options_.max_new_tokens}),
       shuffler_(
-          static_cast<std::uint64_t>(options_.seed), inputs.examples->size()),
-      template_(inputs.policy->info().prompt.parsed()) {
-  require_end_token(inputs_.policy->model().info().end_tokens);
-  template_.check(*inputs_.examples);
-  PromptLimits limits;
-  limits.prompt = inputs_.max_prompt_tokens;
-  limits.context = inputs_.policy->model().info().context;
-  limits.answer = options_.max_new_tokens;
-  limits.answer_key = "training.max_new_tokens";
-  limits.words = longest_prompt_words(
-      inputs_.policy->info().prompt, inputs_.policy->tokenizer());
-  PromptFitter fitter(template_, inputs_.policy->tokenizer(), TooLong::kError);
-  for (Example example : *inputs_.examples)
-    prompts_.push_back(fitter.fit(example, limits).value_or(TokenIds{}));
-  fitter.finish();
-  if (options_.kl_sampler != AlphaDistribution::kFixed) {
-    alpha_sampler_.emplace(options_.kl_sampler, inputs_.policy->kl_range());
-  }
-  optimizer_ =
-      make_optimizer(*inputs_.policy->conditioning(), options_.optimizer);
+          static_cast<std::uint64_t>(options_.seed),
+          prompts_.size(),
+          order_of(inputs)),
+      optimizer_(
+          make_optimizer(*inputs.policy->conditioning(), options_.optimizer)) {
   if (options_.baseline == Baseline::kValue) make_value_learner();
 }
+
+OnlineTrainer::OnlineTrainer(
+    TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler)
+    : OnlineTrainer(
+          inputs,
+          options,
+          std::make_unique<IndependentSteerings>(
+              std::move(sampler), options, inputs.policy->kl_range())) {}
+
+// Algorithm 1, one turn of its loop.
+StepResult OnlineTrainer::step() {
+  StepResult result;
+  result.step = step_ + 1;
+  StepTimes& times = result.times;
+  SteeredPolicy& policy = *inputs_.policy;
+
+  Draw drawn = draw();
+  const StepPlan plan = plan_step(policy, drawn, options_);
+  FirstPass first(*policy.conditioning(), drawn, plan);
+  Rollout rollout = roll_out(
+      policy,
+      drawn,
+      {static_cast<std::uint64_t>(options_.seed),
+       options_.max_new_tokens,
+       steerings_per_step(options_)},
+      times,
+      &first);
+  Scores rewards = score_rewards(*inputs_.objectives, drawn, rollout, times);
+  const at::Tensor values = predict_values(drawn, rewards, times);
+  LogRatios ratios =
+      score_log_ratios(policy, drawn, rollout, options_, times, &first);
+  Advantages advantages =
+      make_advantages(drawn, rollout, rewards, ratios, values, options_);
+  const Experience experience{
+      std::move(drawn),
+      std::move(rollout),
+      std::move(rewards),
+      std::move(ratios),
+      std::move(advantages)};
+  differentiate(
+      policy, experience, whole_batch(experience), options_, times, &first);
+  learn_values(experience, values, result);
+  update(result);
+
+  sampler_->observe(experience);
+  report_step(experience, inputs_.objectives->names(), result);
+  ++step_;
+  return result;
+}
+
+Draw OnlineTrainer::draw() {
+  const auto count = static_cast<std::size_t>(options_.prompts_per_step);
+  return make_draw(
+      *inputs_.policy,
+      prompts_,
+      shuffler_.next(count),
+      sampler_->draw(step_, count),
+      step_,
+      options_.samples_per_prompt);
+}
+
+void OnlineTrainer::update(StepResult& result) {
+  if (value_) {
+    const Stopwatch watch(result.times.value);
+    result.metrics["value/grad_norm"] = value_->update();
+  }
+  const Stopwatch watch(result.times.optimizer);
+  std::optional<double> rate;
+  if (!value_ || step_ >= options_.value.warmup_steps)
+    rate = learning_rate_at(options_, step_);
+  result.metrics["grad_norm"] = apply_update(
+      *optimizer_,
+      *inputs_.policy->conditioning(),
+      options_.gradient_clip,
+      rate);
+  result.metrics["learning_rate"] = rate.value_or(0.0);
+}
+
+// ---- the value network -----------------------------------------------------
 
 void OnlineTrainer::make_value_learner() {
   const SteeredPolicy& policy = *inputs_.policy;
@@ -70,118 +154,76 @@ void OnlineTrainer::make_value_learner() {
       inputs_.value_model, outputs, options_.value);
 }
 
-StepResult OnlineTrainer::step() {
-  StepResult result;
-  result.step = step_ + 1;
-  StepBatch batch = draw();
-  begin_update(batch);
-  roll_out(batch, result.times);
-  score_rewards(batch, result.times);
-  update(batch, result);
-  optimize(result);
-  report(batch, result);
-  ++step_;
-  return result;
+// Counted as a model of the policy's size, all of it trained, and prompts as
+// long as the longest.
+std::int64_t OnlineTrainer::value_parts(
+    const std::vector<TokenIds>& prompts) const {
+  std::int64_t longest = 1;
+  for (const TokenIds& prompt : prompts)
+    longest = std::max(longest, std::ssize(prompt));
+  ConditioningOptions all_trained;
+  all_trained.steered_set = SteeredSet::kNone;
+  StepCosts costs = step_costs(
+      shape_of(*inputs_.policy->base().model), all_trained, KlEstimator::kNone);
+  costs.decoded_row = costs.decoded_token = costs.feature_token = 0;
+  const StepMemory memory(
+      {std::vector<std::int64_t>(prompts.size(), longest), 1, 0},
+      costs,
+      options_.budget_bytes());
+  std::vector<std::size_t> all(prompts.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return std::max(
+      options_.gradient_accumulation, std::ssize(memory.parts_of(all)));
 }
 
-Prompt OnlineTrainer::prompt(std::size_t example) const {
-  return {prompts_[example], template_.fill((*inputs_.examples)[example])};
+// The targets of single objectives are known before the policy is scored, so
+// one pass of the network predicts and learns.
+at::Tensor OnlineTrainer::predict_values(
+    const Draw& draw, const Scores& rewards, StepTimes& times) {
+  if (!value_) return {};
+  const Stopwatch watch(times.value);
+  const auto& prompts = value_prompts(draw, options_.value);
+  const std::int64_t parts = value_parts(prompts);
+  if (options_.value.target == ValueTarget::kReward)
+    return value_->predict(prompts, parts);
+  return value_->learn(
+      {prompts, rewards.mapped, draw.samples_per_prompt, parts});
 }
 
-StepBatch OnlineTrainer::draw() {
-  StepBatch batch;
-  batch.samples_per_prompt = options_.samples_per_prompt;
-  const auto count = static_cast<std::size_t>(options_.prompts_per_step);
-  const std::size_t examples = inputs_.examples->size();
-  std::vector<std::size_t> chosen;
-  if (inputs_.shuffle) {
-    chosen = shuffler_.next(count);
-  } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      chosen.push_back(
-          (static_cast<std::size_t>(step_) * count + i) % examples);
-    }
+void OnlineTrainer::learn_values(
+    const Experience& experience,
+    const at::Tensor& values,
+    StepResult& result) {
+  if (!value_) return;
+  const Stopwatch watch(result.times.value);
+  const Draw& draw = experience.draw;
+  const bool objectives = options_.value.target == ValueTarget::kObjectives;
+  const at::Tensor targets =
+      objectives ? experience.rewards.mapped
+                 : experience.advantages.trained_reward.unsqueeze(1);
+  if (!objectives) {
+    value_->learn(
+        {value_prompts(draw, options_.value),
+         targets,
+         draw.samples_per_prompt,
+         value_parts(value_prompts(draw, options_.value))});
   }
-  for (std::size_t p = 0; p < count; ++p) {
-    const Steering steering = draw_steering(p);
-    const Example& example = (*inputs_.examples)[chosen[p]];
-    batch.examples.push_back(&example);
-    batch.plain_prompts.push_back(prompts_[chosen[p]]);
-    batch.prompts.push_back(
-        inputs_.policy->conditioned_prompt(prompt(chosen[p]), steering));
-    batch.prompt_texts.push_back(template_.render(example));
-    batch.steerings.push_back(steering);
-    batch.coefficients.push_back(inputs_.policy->coefficients_of(steering));
-  }
-  return batch;
-}
-
-// The weighting and the KL strength come from streams of their own, so that
-// either is the same whether the other is drawn or fixed.
-Steering OnlineTrainer::draw_steering(std::size_t prompt) const {
-  const bool per_prompt = options_.weighting_per == WeightingPer::kPrompt;
-  const auto seed = static_cast<std::uint64_t>(options_.seed);
-  const auto step = static_cast<std::uint32_t>(step_);
-  const auto row = static_cast<std::uint32_t>(per_prompt ? prompt : 0);
-  RandomStream weights(seed, Purpose::kWeighting, step, row);
-  Steering steering{sampler_.draw(weights), options_.kl_strength};
-  if (alpha_sampler_) {
-    RandomStream strength(seed, Purpose::kKlStrength, step, row);
-    steering.alpha = alpha_sampler_->draw(strength);
-  }
-  return steering;
-}
-
-void OnlineTrainer::roll_out(StepBatch& batch, StepTimes& times) {
-  const Stopwatch watch(times.rollout);
-  SteeredPolicy& policy = *inputs_.policy;
-  GenerateOptions options;
-  options.max_new_tokens = options_.max_new_tokens;
-  options.sampling.temperature = policy.temperature();
-  options.end_tokens = policy.model().info().end_tokens;
-  const std::size_t rows =
-      batch.prompts.size() * static_cast<std::size_t>(batch.samples_per_prompt);
-  options.rows_at_once = static_cast<std::int64_t>(rows);
-  GenerateBatch request;
-  request.prompts = batch.prompts;
-  request.steerings = batch.coefficients;
-  request.record_features = true;
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto prompt = static_cast<std::int64_t>(r) / batch.samples_per_prompt;
-    request.rows.push_back({prompt, prompt});
-    request.keys.push_back(
-        {static_cast<std::uint64_t>(options_.seed),
-         Purpose::kToken,
-         static_cast<std::uint32_t>(step_),
-         static_cast<std::uint32_t>(r)});
-  }
-  request.keep_graph = batch.one_part;
-  // Scoring works on one steering at a time.
-  policy.expect_steerings(steerings_per_step(options_));
-  Generations generations = generate(policy.model(), request, options);
-  policy.expect_steerings(1);
-  batch.rows = std::move(generations.rows);
-  batch.prompt_graph = std::move(generations.prompt_graph);
-  batch.features = std::move(generations.features);
-  for (const Generation& row : batch.rows) {
-    batch.texts.push_back(policy.text_of(row));
+  const at::Tensor by_row = values.index_select(0, draw.prompt_of_row());
+  auto& metrics = result.metrics;
+  metrics["value/loss"] =
+      value_loss(by_row, targets, static_cast<double>(targets.numel()))
+          .item<double>();
+  metrics["value/explained_variance"] = explained_variance(by_row, targets);
+  const at::Tensor means = by_row.mean(0);
+  const auto& names = inputs_.objectives->names();
+  for (std::int64_t i = 0; i < means.numel(); ++i) {
+    const std::string name =
+        objectives ? names[static_cast<std::size_t>(i)] : "reward";
+    metrics["value/" + name + "/mean"] = means[i].item<double>();
   }
 }
 
-void OnlineTrainer::score_rewards(StepBatch& batch, StepTimes& times) const {
-  const Stopwatch watch(times.rewards);
-  RewardBatch request;
-  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
-    const std::size_t p =
-        r / static_cast<std::size_t>(batch.samples_per_prompt);
-    request.prompts.push_back(batch.prompt_texts[p]);
-    request.completions.push_back(batch.texts[r]);
-    const auto tokens = static_cast<std::int64_t>(batch.rows[r].tokens.size());
-    request.token_counts.push_back(tokens - (batch.rows[r].finished ? 1 : 0));
-    request.examples.push_back(batch.examples[p]);
-  }
-  batch.scores = inputs_.objectives->score(request);
-}
+// ---- a run's view ----------------------------------------------------------
 
 RunOptions OnlineTrainer::run_options() const {
   RunOptions run;
@@ -213,6 +255,7 @@ TrainerState OnlineTrainer::state() const {
   state.cursor = shuffler_.cursor();
   state.masters = inputs_.policy->conditioning()->tensors();
   state.optimizer = optimizer_->export_state();
+  state.sampler = sampler_->state();
   if (value_) {
     state.value = value_->masters();
     state.value_optimizer = value_->optimizer_state();
@@ -222,8 +265,18 @@ TrainerState OnlineTrainer::state() const {
 
 void OnlineTrainer::restore(const TrainerState& state) {
   step_ = state.step;
-  shuffler_.seek(state.cursor);
+  ShuffleCursor cursor = state.cursor;
+  if (!inputs_.shuffle) {
+    // Checkpoints of older versions do not count examples in file order.
+    const auto seen =
+        static_cast<std::uint64_t>(step_ * options_.prompts_per_step);
+    cursor = {
+        static_cast<std::uint32_t>(seen / prompts_.size()),
+        seen % prompts_.size()};
+  }
+  shuffler_.seek(cursor);
   optimizer_->import_state(state.optimizer);
+  sampler_->restore(state.sampler);
   if (value_) value_->restore(state.value, state.value_optimizer);
   restore_masters(state.masters, *inputs_.policy->conditioning());
 }

@@ -1,95 +1,114 @@
-// What a finished step tells about itself: metrics and samples.
-#include <algorithm>
+// Metrics and samples of a step.
+#include "moft/training/step_report.h"
+
 #include <cmath>
 #include <set>
-
-#include "moft/training/online.h"
 
 namespace moft {
 namespace {
 
-double mean(const std::vector<double>& values) {
-  double sum = 0.0;
-  for (const double value : values)
-    sum += value;
-  return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
+std::vector<double> values_of(const at::Tensor& values) {
+  const at::Tensor flat = values.contiguous();
+  const double* data = flat.const_data_ptr<double>();
+  return {data, data + flat.numel()};
 }
 
-double deviation(const std::vector<double>& values) {
-  const double center = mean(values);
-  double sum = 0.0;
-  for (const double value : values)
-    sum += (value - center) * (value - center);
-  return values.empty() ? 0.0
-                        : std::sqrt(sum / static_cast<double>(values.size()));
+double sum_of(const at::Tensor& rows) {
+  double total = 0.0;
+  for (const double value : values_of(rows))
+    total += value;
+  return total;
 }
 
-std::vector<double> column(
-    const std::vector<std::vector<double>>& table, std::size_t i) {
-  std::vector<double> values;
-  for (const auto& row : table)
-    values.push_back(row[i]);
-  return values;
+double mean_of(const at::Tensor& rows) {
+  return sum_of(rows) / static_cast<double>(rows.numel());
+}
+
+double deviation_of(const at::Tensor& rows) {
+  const double center = mean_of(rows);
+  double total = 0.0;
+  for (const double value : values_of(rows))
+    total += (value - center) * (value - center);
+  return std::sqrt(total / static_cast<double>(rows.numel()));
+}
+
+void report_rewards(
+    const Experience& experience,
+    const std::vector<std::string>& names,
+    std::map<std::string, double>& metrics) {
+  metrics["reward"] = mean_of(experience.advantages.reward);
+  metrics["reward_std"] = deviation_of(experience.advantages.reward);
+  metrics["frac_reward_zero_std"] = experience.advantages.share_of_ties;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto column = static_cast<std::int64_t>(i);
+    const at::Tensor mapped = experience.rewards.mapped.select(1, column);
+    const at::Tensor raw = experience.rewards.raw.select(1, column);
+    const std::string prefix = "rewards/" + names[i];
+    metrics[prefix + "/mean"] = mean_of(mapped);
+    metrics[prefix + "/std"] = deviation_of(mapped);
+    metrics[prefix + "/raw_mean"] = mean_of(raw);
+  }
+}
+
+void report_times(
+    const StepTimes& times,
+    double tokens,
+    std::map<std::string, double>& metrics) {
+  metrics["step_time"] = times.total();
+  metrics["time/rollout"] = times.rollout;
+  metrics["time/rewards"] = times.rewards;
+  metrics["time/reference"] = times.reference;
+  metrics["time/policy"] = times.policy;
+  if (times.value > 0) metrics["time/value"] = times.value;
+  metrics["time/optimizer"] = times.optimizer;
+  metrics["tokens_per_second"] = tokens / times.total();
+}
+
+TrainingSample sample_of(const Experience& experience, std::size_t row) {
+  const Draw& draw = experience.draw;
+  const Generation& generation = experience.rollout.rows[row];
+  const std::size_t p = row / static_cast<std::size_t>(draw.samples_per_prompt);
+  const auto r = static_cast<std::int64_t>(row);
+  TrainingSample sample;
+  sample.example = draw.examples[p];
+  sample.prompt = draw.prompt_texts[p];
+  sample.completion = experience.rollout.texts[row];
+  sample.steering = draw.steerings[p];
+  sample.raw_rewards = values_of(experience.rewards.raw[r]);
+  sample.rewards = values_of(experience.rewards.mapped[r]);
+  sample.kl = experience.ratios.sequence[r].item<double>();
+  sample.reward = experience.advantages.reward[r].item<double>();
+  sample.advantage = experience.advantages.advantage[r].item<double>();
+  sample.tokens = std::ssize(generation.tokens);
+  sample.finished = generation.finished;
+  return sample;
 }
 
 }  // namespace
 
-void OnlineTrainer::report(const StepBatch& batch, StepResult& result) const {
+void report_step(
+    const Experience& experience,
+    const std::vector<std::string>& names,
+    StepResult& result) {
   auto& metrics = result.metrics;
-  const auto rows = static_cast<double>(batch.rows.size());
-  metrics["reward"] = mean(batch.reward);
-  metrics["reward_std"] = deviation(batch.reward);
-  metrics["frac_reward_zero_std"] = batch.share_of_ties;
-  const auto& names = inputs_.objectives->names();
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto mapped = column(batch.scores.mapped, i);
-    metrics["rewards/" + names[i] + "/mean"] = mean(mapped);
-    metrics["rewards/" + names[i] + "/std"] = deviation(mapped);
-    metrics["rewards/" + names[i] + "/raw_mean"] =
-        mean(column(batch.scores.raw, i));
-  }
-  metrics["kl"] = mean(batch.log_ratio);
-  metrics["entropy"] = mean(batch.entropy);
-  double tokens = 0.0;
-  double finished = 0.0;
-  double gap = 0.0;
-  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
-    tokens += static_cast<double>(batch.rows[r].tokens.size());
-    finished += batch.rows[r].finished ? 1.0 : 0.0;
-    gap += batch.rollout_gap[r];
-  }
+  const Rollout& rollout = experience.rollout;
+  const auto rows = static_cast<double>(rollout.rows.size());
+  const auto tokens =
+      static_cast<double>(rollout.lengths().sum().item<std::int64_t>());
+  const double finished = rows - sum_of(rollout.truncated());
+  report_rewards(experience, names, metrics);
+  metrics["kl"] = mean_of(experience.ratios.sequence);
+  metrics["entropy"] = mean_of(experience.ratios.entropy);
   metrics["completions/mean_length"] = tokens / rows;
   metrics["completions/clipped_ratio"] = 1.0 - finished / rows;
-  const std::set<std::string> distinct(batch.texts.begin(), batch.texts.end());
+  const std::set<std::string> distinct(
+      rollout.texts.begin(), rollout.texts.end());
   metrics["completions/distinct_ratio"] =
       static_cast<double>(distinct.size()) / rows;
-  metrics["rollout_gap"] = gap / tokens;
-  metrics["step_time"] = result.times.total();
-  metrics["time/rollout"] = result.times.rollout;
-  metrics["time/rewards"] = result.times.rewards;
-  metrics["time/reference"] = result.times.reference;
-  metrics["time/policy"] = result.times.policy;
-  if (value_) metrics["time/value"] = result.times.value;
-  metrics["time/optimizer"] = result.times.optimizer;
-  metrics["tokens_per_second"] = tokens / result.times.total();
-
-  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
-    const std::size_t p =
-        r / static_cast<std::size_t>(batch.samples_per_prompt);
-    TrainingSample sample;
-    sample.example = batch.examples[p];
-    sample.prompt = batch.prompt_texts[p];
-    sample.completion = batch.texts[r];
-    sample.steering = batch.steerings[p];
-    sample.raw_rewards = batch.scores.raw[r];
-    sample.rewards = batch.scores.mapped[r];
-    sample.kl = batch.log_ratio[r];
-    sample.reward = batch.reward[r];
-    sample.advantage = batch.advantage[r];
-    sample.tokens = static_cast<std::int64_t>(batch.rows[r].tokens.size());
-    sample.finished = batch.rows[r].finished;
-    result.samples.push_back(std::move(sample));
-  }
+  metrics["rollout_gap"] = sum_of(experience.ratios.rollout_gap) / tokens;
+  report_times(result.times, tokens, metrics);
+  for (std::size_t r = 0; r < rollout.rows.size(); ++r)
+    result.samples.push_back(sample_of(experience, r));
 }
 
 }  // namespace moft

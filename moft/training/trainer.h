@@ -68,6 +68,7 @@ struct TrainerState {
   ShuffleCursor cursor;
   NamedTensors masters;  // the trained parameters
   NamedTensors optimizer;
+  NamedTensors sampler;  // of steerings; empty where it keeps none
   // The value network's; empty without one.
   NamedTensors value;
   NamedTensors value_optimizer;

@@ -99,8 +99,8 @@ struct TrainingEvaluationOptions {
 // What to change when a step does not fit into memory.
 inline constexpr const char* kTrainingMemoryCure =
     "lower training.prompts_per_step, training.samples_per_prompt or "
-    "training.max_new_tokens, raise training.gradient_accumulation, or "
-    "take a smaller model";
+    "training.max_new_tokens, lower training.memory_budget, or take a smaller "
+    "model";
 
 struct TrainingOptions : UpdateOptions {
   std::int64_t prompts_per_step = 6;

@@ -35,12 +35,14 @@ struct UpdateOptions {
   std::int64_t steps = 40;
   std::optional<double> epochs;  // replaces steps once the data are read
   std::int64_t gradient_accumulation = 1;
+  double memory_budget = 64.0;  // GB
   std::optional<double> gradient_clip = 1.0;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
   CheckpointOptions checkpoint;
 
-  // gradient_accumulation, gradient_clip, optimizer and schedule.
+  // gradient_accumulation, memory_budget, gradient_clip, optimizer and
+  // schedule.
   template <class V>
   void update_fields(V& v) {
     v("gradient_accumulation",
@@ -50,6 +52,14 @@ struct UpdateOptions {
           "memory and give the same update",
           "parts"},
       between(1, 1e6));
+    v("memory_budget",
+      memory_budget,
+      Help{
+          "what a step may take of memory beside weights, copies, gradients "
+          "and optimizer state, by estimate; it is computed in as many parts "
+          "as that needs, and gives the same update",
+          "GB"},
+      above(0));
     v("gradient_clip",
       gradient_clip,
       Help{"largest norm of the gradient over all trained parameters; null: "
@@ -57,6 +67,10 @@ struct UpdateOptions {
       above(0));
     v("optimizer", optimizer, Help{"the optimizer of the trained parameters"});
     v("schedule", schedule, Help{"the learning rate over the steps"});
+  }
+
+  std::int64_t budget_bytes() const {
+    return static_cast<std::int64_t>(memory_budget * 1e9);
   }
 
   // CallerError for weight decay that the optimizer does not have, a warm-up

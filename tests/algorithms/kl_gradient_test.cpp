@@ -6,6 +6,7 @@
 
 #include "moft/algorithms/advantages.h"
 #include "moft/algorithms/baselines.h"
+#include "moft/algorithms/policy_loss.h"
 #include "moft/core/errors.h"
 
 #include "tests/algorithms/enumerated.h"

@@ -189,7 +189,7 @@ TEST_F(Preflight, EpochsBecomeSteps) {
   const std::string saved = read_file(folder_.path() / "run/recipe.yaml");
   has(saved, "  steps: 5\n");
   has(saved, "  epochs: null\n");
-  // More epochs go on from there.
+  // More epochs continue from there.
   result = moft(
       "train", {"data.too_long=skip", "training.epochs=3", "--resume", "auto"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

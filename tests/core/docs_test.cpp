@@ -79,7 +79,7 @@ std::string without_comments(const std::string& page) {
   }
 }
 
-// What stands between backticks, in fences and in indented blocks, one piece
+// The text in backticks, in fences and in indented blocks, one piece
 // per line.
 std::string code_of(const std::string& page) {
   std::string code;
@@ -140,7 +140,7 @@ TEST(Docs, RelativeLinksPointToFilesAndHeadingsThatExist) {
   EXPECT_GT(seen, 40u);
 }
 
-// Of folders that are part of a clone; `<..>`, `*` and `..` are no paths.
+// Paths in folders of a clone; `<..>`, `*` and `..` are not paths.
 TEST(Docs, PathsInCodeExist) {
   std::size_t seen = 0;
   for (const fs::path& page : pages()) {

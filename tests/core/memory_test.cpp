@@ -14,7 +14,7 @@
 namespace moft {
 namespace {
 
-// Fresh pages that writing to so many bytes took.
+// Number of fresh pages that writing to `bytes` bytes took.
 long faults_of_writing(std::size_t bytes) {
   rusage before{}, after{};
   void* memory = std::malloc(bytes);

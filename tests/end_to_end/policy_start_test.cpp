@@ -1,4 +1,4 @@
-// `policy.start`: a training that goes on from a trained policy, and trained
+// `policy.start`: training that starts from a trained policy, and trained
 // policies where a model is wanted, on the real program.
 #include <fstream>
 #include <sstream>
@@ -173,7 +173,7 @@ sft: {steps: 1, pairs_per_step: 2}
       << sft.errors;
 }
 
-// The file is another one: how to go on from the weights is said.
+// Another file: the error says how to start from the trained weights.
 TEST_F(PolicyStart, ARefusedResumeNamesIt) {
   std::ofstream(folder() / "train.jsonl", std::ios::app)
       << "{\"word\": \"seven\"}\n";

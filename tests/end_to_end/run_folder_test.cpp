@@ -338,7 +338,7 @@ TEST_F(RunFolder, ClosedStreamsDoNotReachTheFiles) {
   expect_done(train({"training.steps=4", "--resume", "auto"}));
 }
 
-// A fork of a run is a copy of it: --resume goes on where the checkpoint is.
+// A copy of a run is a fork: --resume continues at the checkpoint.
 TEST_F(RunFolder, AResumeIntoAnotherOutputIsRefused) {
   expect_done(train({"training.steps=3", "training.checkpoint.every=1"}));
   expect_refused(

@@ -74,7 +74,7 @@ TEST_F(Soup, HoldsEachRunsCopyBitForBitAndCountsTheSteps) {
   EXPECT_NE(at_b, weights_of("only_a", "a=0,b=1"));
   EXPECT_EQ(weights_of("only_a", "a=0,b=1"), weights_of("only_b", "a=1,b=0"));
 
-  const Ended measured = run(
+  const Ended measured = run_program(
       folder(), {"evaluate", "soup", "--weightings", "2", "--samples", "1"});
   EXPECT_EQ(measured.code, 0) << measured.errors;
 }

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/notes.h"
-#include "moft/evaluation/plots.h"
 #include "moft/evaluation/summarise.h"
 
 #include "tests/evaluation/support.h"

@@ -11,6 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/evaluation/front_plot.h"
+#include "moft/evaluation/hypervolume.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/page.h"
 #include "moft/evaluation/summarise.h"

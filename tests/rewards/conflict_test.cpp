@@ -68,9 +68,9 @@ Sample score_beginnings(const ObjectiveSet& objectives, const Summary& item) {
   Sample sample;
   for (std::size_t row = 0; row < batch.rows(); ++row) {
     sample.words.push_back(static_cast<double>(row + 1));
-    sample.brevity.push_back(scores.raw[row][0]);
-    sample.rouge.push_back(scores.raw[row][1]);
   }
+  sample.brevity = column_of(scores.raw, 0);
+  sample.rouge = column_of(scores.raw, 1);
   return sample;
 }
 

@@ -262,6 +262,12 @@ Objective objective(
   return {name, std::move(reward), low, high};
 }
 
+std::vector<double> row_of(const at::Tensor& scores, std::int64_t row) {
+  const at::Tensor values = scores[row].contiguous();
+  const double* data = values.const_data_ptr<double>();
+  return {data, data + values.numel()};
+}
+
 TEST(ObjectiveSet, MapsAffinelyAndNeverClips) {
   const auto reward =
       std::make_shared<Scripted>(std::vector<double>{0.2, 0.5, 0.8, 1.1, -0.4});
@@ -271,9 +277,14 @@ TEST(ObjectiveSet, MapsAffinelyAndNeverClips) {
   });
   const Scores scores = set.score(batch_of({"a", "b", "c", "d", "e"}));
   const std::vector<double> expected = {0, 0.5, 1, 1.5, -1};
-  for (std::size_t row = 0; row < expected.size(); ++row) {
-    EXPECT_NEAR(scores.mapped[row][0], expected[row], 1e-12);
-    EXPECT_EQ(scores.mapped[row][1], scores.raw[row][0]);
+  for (std::int64_t row = 0; row < std::ssize(expected); ++row) {
+    EXPECT_NEAR(
+        scores.mapped[row][0].item<double>(),
+        expected[static_cast<std::size_t>(row)],
+        1e-12);
+    EXPECT_EQ(
+        scores.mapped[row][1].item<double>(),
+        scores.raw[row][0].item<double>());
   }
 }
 
@@ -317,8 +328,8 @@ TEST(MakeObjectives, NamesComeInAlphabeticalOrder) {
   const ObjectiveSet set = make_objectives(options, ".");
   EXPECT_EQ(set.names(), (std::vector<std::string>{"brevity", "style"}));
   const Scores scores = set.score(batch_of({words(16), "please"}));
-  EXPECT_EQ(scores.raw[0], (std::vector<double>{0.5, 0}));
-  EXPECT_EQ(scores.raw[1], (std::vector<double>{1, 1}));
+  EXPECT_EQ(row_of(scores.raw, 0), (std::vector<double>{0.5, 0}));
+  EXPECT_EQ(row_of(scores.raw, 1), (std::vector<double>{1, 1}));
 }
 
 TEST(MakeObjectives, AGateOpensByAnotherObjectivesRawReward) {
@@ -330,8 +341,8 @@ TEST(MakeObjectives, AGateOpensByAnotherObjectivesRawReward) {
   options["brevity"] = {"length", gated};
   const Scores scores =
       make_objectives(options, ".").score(batch_of({"yes", "no"}));
-  EXPECT_EQ(scores.raw[0], (std::vector<double>{1, 1}));
-  EXPECT_EQ(scores.raw[1], (std::vector<double>{0, 0}));
+  EXPECT_EQ(row_of(scores.raw, 0), (std::vector<double>{1, 1}));
+  EXPECT_EQ(row_of(scores.raw, 1), (std::vector<double>{0, 0}));
   gated.gate->objective = "styel";
   options["brevity"] = {"length", gated};
   EXPECT_THROW(make_objectives(options, "."), CallerError);
@@ -369,11 +380,14 @@ TEST_F(Similarity, IsTheCosineOfTheReferenceEmbeddings) {
               "My laptop fan has been rattling since the last update.",
               " \n",
           }));
-  EXPECT_NEAR(scores.raw[0][0], 1, 1e-5);
-  EXPECT_NEAR(scores.raw[1][0], 0.8811990, 1e-5);
-  EXPECT_NEAR(scores.raw[2][0], -0.0988766, 1e-5);
-  EXPECT_EQ(scores.raw[3][0], 0);
-  EXPECT_NEAR(scores.mapped[1][0], (scores.raw[1][0] - 0.2) / 0.6, 1e-12);
+  EXPECT_NEAR(scores.raw[0][0].item<double>(), 1, 1e-5);
+  EXPECT_NEAR(scores.raw[1][0].item<double>(), 0.8811990, 1e-5);
+  EXPECT_NEAR(scores.raw[2][0].item<double>(), -0.0988766, 1e-5);
+  EXPECT_EQ(scores.raw[3][0].item<double>(), 0);
+  EXPECT_NEAR(
+      scores.mapped[1][0].item<double>(),
+      (scores.raw[1][0].item<double>() - 0.2) / 0.6,
+      1e-12);
 }
 
 TEST_F(Similarity, AFreshProcessGivesTheSameBits) {
@@ -381,7 +395,7 @@ TEST_F(Similarity, AFreshProcessGivesTheSameBits) {
   const ObjectiveSet old = make_objectives(options_, kMiniLm.parent_path());
   old.score(batch_of({"Something else came first."}));  // fills the cache
   const ObjectiveSet fresh = make_objectives(options_, kMiniLm.parent_path());
-  EXPECT_EQ(old.score(batch).raw, fresh.score(batch).raw);
+  EXPECT_TRUE(at::equal(old.score(batch).raw, fresh.score(batch).raw));
 }
 
 TEST_F(Similarity, AMissingFieldIsTheCallersFault) {
@@ -418,7 +432,7 @@ TEST_F(Similarity, TextsBeyondTheEncodersWindowAreSaid) {
   const Scores scores = set.score(batch);
   set.score(batch);
   const std::string said = testing::internal::GetCapturedStderr();
-  EXPECT_NEAR(scores.raw[1][0], 1, 1e-5);
+  EXPECT_NEAR(scores.raw[1][0].item<double>(), 1, 1e-5);
   EXPECT_EQ(
       said,
       "warning: objective relevance: the field 'post' of posts.jsonl:7 has 302 "

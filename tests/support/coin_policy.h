@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "moft/generation/policy_kinds.h"
-#include "moft/tokenizers/tokenizer.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 namespace moft::test {
 
-// Answers with one of two tokens: the first with probability w_1 (the reference
-// with 1/2), then ends.
+// Answers with one of two tokens: the first with probability .1 + .8 w_1, the
+// reference with probability 1/2.
 class CoinPolicy : public Policy {
  public:
   CoinPolicy(PolicyInfo info, std::shared_ptr<const Tokenizer> tokenizer)
@@ -64,7 +64,9 @@ class CoinPolicy : public Policy {
     for (const ScoreRequest& request : requests) {
       const double p = heads(request.steering);
       const bool head = request.completion.at(0) == 1;
-      scores.push_back({{static_cast<float>(std::log(head ? p : 1 - p))}});
+      Score score;
+      score.log_probs = {static_cast<float>(std::log(head ? p : 1 - p))};
+      scores.push_back(std::move(score));
     }
     return scores;
   }

@@ -1,3 +1,4 @@
+// The counterexample trained from samples and with small networks.
 #include "tests/trained/counterexample_training.h"
 
 #include <array>

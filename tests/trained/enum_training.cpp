@@ -1,3 +1,4 @@
+// The production loop on ENUM-1, against enumeration.
 #include "tests/trained/enum_training.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Toy fronts trained by exact gradients.
 #include "tests/trained/front_toys.h"
 
 #include <cmath>

@@ -20,8 +20,8 @@ struct ToyRow {
   double alpha;
   int steps;
   double soup_regret, together_regret;
-  // Of the interior weightings, where CLP is better; of the corners, where the
-  // soup is at least as good.
+  // Share of the interior weightings where CLP is better, and of the corners
+  // where the soup is at least as good.
   double interior_share, corner_share;
   // Figure 4's bars: 1 - V_clp / V_soup.
   double interior_bar, corner_bar;

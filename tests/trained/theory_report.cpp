@@ -1,3 +1,4 @@
+// The bounds of the theory on a trained ENUM-1 policy.
 #include "tests/trained/theory_report.h"
 
 #include <algorithm>

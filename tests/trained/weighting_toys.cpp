@@ -1,3 +1,4 @@
+// Toys trained on other weightings.
 #include "tests/trained/weighting_toys.h"
 
 #include <algorithm>

@@ -13,12 +13,12 @@
 
 namespace moft::exact {
 
-// `count` draws from Dirichlet(concentration, .., concentration), a whole
-// number of at least 1: normalised sums of so many exponentials each, from
-// splitmix64 with seed 7.
+// `count` draws from Dirichlet(concentration, .., concentration), from
+// splitmix64 with seed 7. `concentration` is a whole number from 1 on: each
+// weight is the sum of that number of exponentials, normalised.
 Matrix dirichlet_weightings(int concentration, int objectives, int count);
 
-// Of a policy at eleven even weightings.
+// Figures of a policy at eleven even weightings.
 struct ToyFront {
   Vector extent;                // largest minus smallest E R_i, per objective
   double diagonal_share = 0.0;  // weightings best served by their own policy

@@ -77,6 +77,14 @@ TEST(Guards, NullSwitchesThemOff) {
         guards.check(step(std::numeric_limits<double>::infinity(), 0)));
 }
 
+// Supervised finetuning has neither KLs nor completions.
+TEST(Guards, MetricsThatAStepDoesNotHaveAreNotGuarded) {
+  Guards guards(options());
+  for (int i = 0; i < 10; ++i)
+    EXPECT_FALSE(guards.check({{"loss", 100.0}}));
+  EXPECT_FALSE(guards.alarmed());
+}
+
 TEST(Guards, TheAlarmIsThatOfTheLastStep) {
   Guards guards(options());
   EXPECT_FALSE(guards.alarm());

@@ -114,6 +114,9 @@ TEST(MemoryEstimate, FallsWithEverySettingThatMessagesName) {
   const auto in_parts =
       lower([](auto& t) { t.gradient_accumulation = 8; }).scoring;
   EXPECT_LT(in_parts, scoring / 4);
+  const auto within = lower([](auto& t) { t.memory_budget = 0.003; });
+  EXPECT_LE(within.scoring, 3'000'000);
+  EXPECT_LE(within.rollout, 3'000'000);
 }
 
 TEST(MemoryEstimate, AsText) {

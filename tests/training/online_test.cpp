@@ -77,7 +77,7 @@ TEST(Online, InBf16ARowDoesNotDependOnHowManySteeringsItsBatchHas) {
   for (std::uint32_t i = 0; i < 12; ++i) {
     const double w = i / 11.0;
     requests.push_back(
-        {tiny.trainer->prompts().front(),
+        {tiny.trainer->prompts().ids().front(),
          Steering{Weighting({w, 1 - w}), run.training.kl_strength},
          {1, Purpose::kTest, 0, i}});
   }

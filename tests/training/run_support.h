@@ -39,7 +39,7 @@ inline PolicyPublisher publisher_of(const TinyTraining& tiny) {
   const TrainingOptions& training = tiny.trainer->options();
   PolicyProduct product;
   product.policy = tiny.policy.get();
-  product.prompt = tiny.trainer->prompt(0);
+  product.prompt = tiny.trainer->prompts().prompt(0);
   product.base_path = tiny.base;
   product.card.name = "tiny";
   product.card.base_model = "tiny-base";

@@ -11,6 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
+#include "moft/generation/knob_effects.h"
 #include "moft/generation/policy_directory.h"
 
 #include "tests/training/run_support.h"
@@ -312,7 +313,7 @@ TEST(Publish, SteeringEffectIsNoneAtFirstAndThereAfterTraining) {
     TinyRun options = tiny_run();
     options.steered_set = kind;
     TinyTraining tiny(scratch.path(), options);
-    const TokenIds& prompt = tiny.trainer->prompts().front();
+    const TokenIds& prompt = tiny.trainer->prompts().ids().front();
     EXPECT_EQ(knob_effects(*tiny.policy, prompt).weighting, 0.0);
     EXPECT_EQ(steering_warnings(*tiny.policy, prompt).size(), 2u);
     for (int step = 0; step < 3; ++step)
@@ -330,7 +331,7 @@ TEST(Publish, TheKnobForAlphaIsLookedAtToo) {
     options.steered_set = kind;
     options.training.kl_strength = 0.1;
     TinyTraining tiny(scratch.path(), options);
-    const TokenIds& prompt = tiny.trainer->prompts().front();
+    const TokenIds& prompt = tiny.trainer->prompts().ids().front();
     EXPECT_EQ(knob_effects(*tiny.policy, prompt).alpha, 0.0);
     for (int step = 0; step < 3; ++step)
       tiny.trainer->step();

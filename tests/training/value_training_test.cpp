@@ -77,10 +77,10 @@ std::vector<std::vector<double>> fresh_values(
   for (const TrainingSample& sample : samples) {
     const auto place =
         static_cast<std::size_t>(sample.example - tiny.examples.data());
-    TokenIds prompt = tiny.trainer->prompts()[place];
+    TokenIds prompt = tiny.trainer->prompts().ids()[place];
     if (conditioned) {
       prompt = tiny.policy->conditioned_prompt(
-          tiny.trainer->prompt(place), sample.steering);
+          tiny.trainer->prompts().prompt(place), sample.steering);
     }
     const at::Tensor row = model.forward({prompt})[0].to(at::kDouble);
     std::vector<double> values;
@@ -382,10 +382,10 @@ TEST(ValueRegression, TheLoopReachesEachPromptsExactExpectedReward) {
     return text.size() == 1 && text[0] >= first && text[0] <= last;
   };
   const at::Tensor found =
-      tiny->trainer->value()->predict(tiny->trainer->prompts(), 1);
+      tiny->trainer->value()->predict(tiny->trainer->prompts().ids(), 1);
   for (std::size_t p = 0; p < tiny->examples.size(); ++p) {
     ScoreBatch batch;
-    batch.prompts = {tiny->trainer->prompts()[p]};
+    batch.prompts = {tiny->trainer->prompts().ids()[p]};
     batch.completions = {{0}};
     batch.prompt_of_row = {0};
     const at::Tensor pi = at::softmax(

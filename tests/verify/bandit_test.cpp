@@ -99,7 +99,7 @@ TEST_P(Bandits, OptimaAreTheClosedForm) {
   }
 }
 
-// Lemma 1 on policies that are no optimum.
+// Lemma 1 on policies that are not optimal.
 TEST_P(Bandits, LossIsAlphaTimesTheDivergenceFromTheOptimum) {
   SplitMix64 random(1000 + GetParam());
   for (int i = 0; i < 50; ++i) {

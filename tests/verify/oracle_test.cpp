@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "verify/oracles.h"
+
 namespace moft::exact {
 namespace {
 

@@ -157,7 +157,10 @@ at::Tensor GemmaModel::logits(
     const at::Tensor& states, const RowSteering& steering) const {
   const at::Tensor raw = head_.forward(states, steering);
   const double cap = config_.logit_cap;
-  return cap > 0 ? at::tanh(raw / cap) * cap : raw;
+  if (cap == 0) return raw;
+  // In double: the last bits of ATen's tanh depend on a number's place in
+  // memory, and rounding to float32 removes them.
+  return (at::tanh(raw.to(at::kDouble) / cap) * cap).to(raw.scalar_type());
 }
 
 }  // namespace moft

@@ -43,35 +43,38 @@ struct RandomModelOptions {
   void fields(V& v) {
     v("family",
       family,
-      Help{"t5: encoder-decoder; llama: decoder with rotary embeddings"});
+      Help{"t5 (encoder-decoder), llama or gemma (decoders)"});
     v("tokenizer",
       tokenizer,
-      Help{"whose tokenizer the model takes: a directory with spiece.model or "
-           "tokenizer.json; the files are copied into the result"},
+      Help{"directory of the tokenizer (spiece.model or tokenizer.json); the "
+           "files are copied into the result"},
       Required{},
       Path{});
     v("vocabulary",
       vocabulary,
-      Help{"embedded tokens; null: as many as the tokenizer has, rounded up to "
-           "a multiple of 128"},
+      Help{"number of embedded tokens; null: the tokenizer's, rounded up to a "
+           "multiple of 128"},
       between(1, 16777216));
     v("layers",
       layers,
-      Help{"blocks; of t5 those of the encoder", "blocks"},
+      Help{"number of blocks (t5: of the encoder)", "blocks"},
       between(1, 1024));
     v("decoder_layers",
       decoder_layers,
-      Help{"t5: blocks of the decoder; null: as many as layers", "blocks"},
+      Help{"t5: number of blocks of the decoder; null: layers", "blocks"},
       between(1, 1024));
-    v("width", width, Help{"numbers per token"}, between(2, 65536));
-    v("heads", heads, Help{"of attention"}, between(1, 1024));
+    v("width",
+      width,
+      Help{"size of a token's hidden state"},
+      between(2, 65536));
+    v("heads", heads, Help{"number of attention heads"}, between(1, 1024));
     v("key_value_heads",
       key_value_heads,
-      Help{"llama: heads of keys and values; null: as many as heads"},
+      Help{"decoders: number of heads of keys and values; null: heads"},
       between(1, 1024));
     v("head_size",
       head_size,
-      Help{"numbers per head; null: width / heads"},
+      Help{"size of a head; null: width / heads"},
       between(1, 4096));
     v("feed_forward",
       feed_forward,
@@ -79,8 +82,8 @@ struct RandomModelOptions {
       between(1, 1048576));
     v("activation",
       activation,
-      Help{"t5: of the feed-forward layers; gelu is its tanh form. llama "
-           "always has gated silu"});
+      Help{"t5: activation of the feed-forward layers; gelu is its tanh form. "
+           "llama always has gated silu, gemma gated gelu"});
     v("gated",
       gated,
       Help{"t5: feed-forward layers with a gate, as in v1.1 (gated gelu)"});
@@ -89,7 +92,7 @@ struct RandomModelOptions {
       Help{"the embedding table is the output head too (t5: v1.0)"});
     v("context",
       context,
-      Help{"llama: longest sequence; t5 has no limit", "tokens"},
+      Help{"decoders: longest sequence; t5 has no limit", "tokens"},
       between(1, 16777216));
   }
 

@@ -106,8 +106,8 @@ struct SftEvaluationOptions {
 // What to change when a step does not fit into memory.
 inline constexpr const char* kSftMemoryCure =
     "lower sft.pairs_per_step, data.max_prompt_tokens or "
-    "data.max_completion_tokens, raise sft.gradient_accumulation, or take a "
-    "smaller model";
+    "data.max_completion_tokens, lower sft.memory_budget, or take a smaller "
+    "model";
 
 struct SftOptions : UpdateOptions {
   SftOptions() {

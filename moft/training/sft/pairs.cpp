@@ -1,3 +1,4 @@
+// Examples as pairs of prompt and completion.
 #include "moft/training/sft/pairs.h"
 
 #include <algorithm>
@@ -15,8 +16,7 @@ namespace moft {
 namespace {
 
 bool ends(const ModelInfo& model, TokenId token) {
-  return std::find(
-             model.end_tokens.begin(), model.end_tokens.end(), token) !=
+  return std::find(model.end_tokens.begin(), model.end_tokens.end(), token) !=
          model.end_tokens.end();
 }
 
@@ -47,8 +47,8 @@ TokenId completion_end(
     const ModelInfo& model) {
   require_end_token(model.end_tokens);
   const auto written = encode_completion(prompt_template, tokenizer);
-  const auto last = std::find_if(
-      written.rbegin(), written.rend(), [&](TokenId id) {
+  const auto last =
+      std::find_if(written.rbegin(), written.rend(), [&](TokenId id) {
         return ends(model, id);
       });
   if (last != written.rend()) return *last;
@@ -61,8 +61,7 @@ SftPairs encode_pairs(
     const SftDataOptions& options,
     const Tokenizer& tokenizer,
     const ModelInfo& model) {
-  const TokenId end =
-      completion_end(options.prompt_template, tokenizer, model);
+  const TokenId end = completion_end(options.prompt_template, tokenizer, model);
   const PromptTemplate prompt(options.prompt_template);
   const PromptTemplate completion(options.completion_template);
   PromptFitter fitter(prompt, tokenizer, options.too_long);

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
 #include "moft/kernels/token_log_probs.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/step_memory.h"
 
 namespace moft {
 namespace {
@@ -125,25 +127,48 @@ std::vector<const SftPair*> SftTrainer::draw() {
   return batch;
 }
 
+// gradient_accumulation groups of pairs, and each in as many parts as the
+// memory budget asks for. Completions count as the longest of the step.
+std::vector<std::span<const SftPair* const>> SftTrainer::split(
+    std::span<const SftPair* const> pairs) const {
+  StepShape shape;
+  for (const SftPair* pair : pairs) {
+    shape.prompt_tokens.push_back(std::ssize(pair->prompt));
+    shape.new_tokens = std::max(shape.new_tokens, std::ssize(pair->completion));
+  }
+  StepCosts costs = step_costs(
+      shape_of(*inputs_.policy->base().model),
+      inputs_.policy->conditioning()->options(),
+      KlEstimator::kNone);
+  costs.decoded_token = costs.decoded_row = costs.feature_token = 0;
+  const StepMemory memory(
+      shape, costs, options_.budget_bytes(), "sft.memory_budget");
+  const auto groups = static_cast<std::size_t>(options_.gradient_accumulation);
+  std::vector<std::span<const SftPair* const>> parts;
+  for (std::size_t group = 0; group < groups; ++group) {
+    const std::size_t begin = pairs.size() * group / groups;
+    const std::size_t end = pairs.size() * (group + 1) / groups;
+    std::vector<std::size_t> rows(end - begin);
+    std::iota(rows.begin(), rows.end(), begin);
+    for (const auto& part : memory.parts_of(rows))
+      parts.push_back(pairs.subspan(part.front(), part.size()));
+  }
+  return parts;
+}
+
 TokenLikelihood SftTrainer::differentiate(std::vector<const SftPair*> batch) {
   sort_by_length(batch);
   TokenLikelihood likelihood{0.0, tokens_of(batch)};
   Conditioning& conditioning = *inputs_.policy->conditioning();
   conditioning.zero_gradient();
   conditioning.begin_gradient(coefficients_);
-  const auto parts = static_cast<std::size_t>(options_.gradient_accumulation);
   const std::span<const SftPair* const> all(batch);
-  std::size_t begin = 0;
-  for (std::size_t part = 0; part < parts; ++part) {
-    const std::size_t end = batch.size() * (part + 1) / parts;
-    const at::Tensor log_probs = log_probs_of(
-        inputs_.policy->model(),
-        all.subspan(begin, end - begin),
-        coefficients_);
+  for (const auto& part : split(all)) {
+    const at::Tensor log_probs =
+        log_probs_of(inputs_.policy->model(), part, coefficients_);
     const at::Tensor sum = log_probs.sum(at::kDouble);
     likelihood.log_prob += sum.item<double>();
     (sum / -static_cast<double>(likelihood.tokens)).backward();
-    begin = end;
   }
   conditioning.end_gradient(coefficients_);
   return likelihood;

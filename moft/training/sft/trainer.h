@@ -7,8 +7,8 @@
 // The mean is over the completion tokens of the whole batch, end tokens
 // included: every token counts the same, whatever pair it is in. Prompt
 // tokens and padding never count: there are logits for completion tokens
-// alone. Parts of a step (gradient_accumulation) divide by the batch's token
-// count, so that their gradients add up to that of one part.
+// alone. Parts of a step (gradient_accumulation, memory_budget) divide by the
+// batch's token count, so that their gradients add up to that of one part.
 //
 // The model is trained through its Conditioning with the steered set `none`:
 // one copy of every parameter beside the weights it started from.
@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "moft/algorithms/optimizer.h"
@@ -74,6 +75,8 @@ class SftTrainer : public Trainer {
 
  private:
   std::vector<const SftPair*> draw();
+  std::vector<std::span<const SftPair* const>> split(
+      std::span<const SftPair* const> pairs) const;
 
   SftInputs inputs_;
   SftOptions options_;

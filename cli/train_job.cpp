@@ -1,5 +1,4 @@
-// `moft train`: a recipe becomes a steerable policy.
-#include <cstdio>
+// Recipes of `moft train`: a model becomes a steerable policy.
 #include <string>
 #include <vector>
 
@@ -8,19 +7,18 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/generation/policy_start.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/start.h"
 #include "moft/recipes/train_evaluation.h"
 #include "moft/recipes/training_job.h"
-#include "moft/training/run.h"
 #include "moft/training/run_directory.h"
 
-#include "cli/command.h"
+#include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_command.h"
-#include "cli/signals.h"
 
 namespace moft {
 
@@ -65,74 +63,81 @@ void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
        now.training.schedule.kind});
 }
 
-class TrainCommand : public Command {
+class TrainJob : public RecipeJob {
  public:
-  void declare(Parser& parser) override {
-    add_run_arguments(parser, arguments_, "A YAML file or a shipped recipe");
-  }
+  explicit TrainJob(Recipe recipe) : recipe_(std::move(recipe)) {}
 
-  int run() override {
-    catch_interrupts();
-    prepare();
-    const RunPlan plan = plan_of(RunKind::kTrain, recipe_);
-    check_output(arguments_.output, output_, plan);
-    const Compute compute = use_compute(recipe_.compute);
-    TrainPreflight ready = check_training(
-        recipe_, {arguments_.recipe, begins_by(arguments_.output)});
-    ready.findings.settle();
-    examples_ = std::move(ready.train);
-    const RunLock lock(recipe_.output);
-    const std::optional<Checkpoint> resume =
-        open_output(arguments_.output, output_, plan);
-    if (resume) check_same_recipe(*resume, recipe_);
-    return train(compute, resume);
-  }
-
- private:
-  // The effective recipe, with absolute paths and the output decided.
-  void prepare() {
-    const RecipeSource source = find_recipe(arguments_.recipe);
-    recipe_ = load_recipe(source, arguments_.overrides);
-    resolve_paths(recipe_, source);
+  RecipeHeader& header() override { return recipe_; }
+  std::string text() const override { return print_recipe(recipe_); }
+  void resolve_paths(const RecipeSource& source) override {
+    moft::resolve_paths(recipe_, source);
     refuse_policies(recipe_);
     resolve_start(recipe_, source);
-    output_ = settle_output(arguments_.output, recipe_);
-    make_paths_absolute(recipe_);
+  }
+  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
+  RunPlan plan() override { return plan_of(RunKind::kTrain, recipe_); }
+
+  CheckedRecipe check(const PreflightOptions& options) override {
+    TrainPreflight found = check_training(recipe_, options);
+    std::string counts = fmt::format(
+        "{} objectives, {} and {}{} examples",
+        recipe_.objectives.size(),
+        found.train.examples.size(),
+        found.evaluation,
+        recipe_.data.final.empty() ? "" : fmt::format(" and {}", found.final));
+    examples_ = std::move(found.train);
+    return {std::move(found.findings), std::move(counts)};
   }
 
-  int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
+  void check_same_recipe(const Checkpoint& checkpoint) const override {
+    moft::check_same_recipe(checkpoint, recipe_);
+  }
+
+  PreparedRun prepare(
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) override {
     TrainingModels models = load_training_models(recipe_, compute.load);
-    const RunInputs inputs = models.inputs;
+    PreparedRun prepared;
+    prepared.inputs = models.inputs;
     if (resume) check_words_place(*resume, recipe_);
-    check_resumed(resume, inputs.hashes(), compute);
-    TrainingJob job(
+    check_resumed(resume, prepared.inputs.hashes(), compute);
+    job_ = std::make_unique<TrainingJob>(
         recipe_,
         std::move(models),
         std::move(examples_.examples),
         compute.load.device);
-    SteeredPolicy& policy = job.policy();
-    OnlineTrainer& trainer = job.trainer();
-    print_start(policy, job.examples().size(), compute, resume);
+    SteeredPolicy& policy = job_->policy();
+    OnlineTrainer& trainer = job_->trainer();
+    print_start(compute, resume);
     if (recipe_.policy.start && !resume)
       start_policy(policy, *recipe_.policy.start);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
-    RunSetup setup =
-        make_run_setup(recipe_, print_options(recipe_), inputs, compute);
-    setup.kind = RunKind::kTrain;
-    setup.on_evaluate =
-        make_training_evaluation(recipe_, policy, job.objectives());
-    PolicyPublisher publisher(job.product());
-    if (arguments_.output.overwrite) publisher.require_finite();
-    clear_output(arguments_.output, output_);
-    Run run(std::move(setup), trainer, publisher, resume);
-    return print_end(run.run(), policy);
+    publisher_ = std::make_unique<PolicyPublisher>(job_->product());
+    prepared.trainer = &trainer;
+    prepared.publisher = publisher_.get();
+    prepared.on_evaluate =
+        make_training_evaluation(recipe_, policy, job_->objectives());
+    return prepared;
   }
 
+  void print_end(const RunOutcome& outcome) const override {
+    const auto names = job_->policy().names();
+    const std::string directory = outcome.product.string();
+    const std::string weights =
+        format_weighting(Weighting::uniform(names.size()), names);
+    print_result("policy   {}\n", directory);
+    print_result(
+        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
+    print_result("next:\n  moft evaluate {}\n", recipe_.output);
+    print_result("  moft sweep {} --prompt TEXT\n", directory);
+    print_result(
+        "  moft generate {} --weights {} --prompt TEXT\n", directory, weights);
+  }
+
+ private:
   void print_start(
-      const SteeredPolicy& policy,
-      std::size_t examples,
-      const Compute& compute,
-      const std::optional<Checkpoint>& resume) const {
+      const Compute& compute, const std::optional<Checkpoint>& resume) const {
+    const SteeredPolicy& policy = job_->policy();
     const ParameterCounts counts = policy.conditioning()->counts();
     log_info("run         {}", recipe_.output);
     log_info("objectives  {}", join(policy.names(), ", "));
@@ -153,7 +158,10 @@ class TrainCommand : public Command {
                        : fmt::format("up to {} steerings", steerings),
         policy.steering_way(steerings));
     print_knobs(policy);
-    log_info("examples    {}; {} steps", examples, recipe_.training.steps);
+    log_info(
+        "examples    {}; {} steps",
+        job_->examples().size(),
+        recipe_.training.steps);
     const std::string changed = examples_.report.describe();
     if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());
@@ -206,37 +214,17 @@ class TrainCommand : public Command {
     }
   }
 
-  int print_end(const RunOutcome& outcome, const SteeredPolicy& policy) const {
-    if (!outcome.finished) {
-      return print_stopped(
-          outcome, command_line("train", arguments_, recipe_.output));
-    }
-    const auto names = policy.names();
-    const fs::path directory = outcome.product;
-    const std::string weights =
-        format_weighting(Weighting::uniform(names.size()), names);
-    print_result("policy   {}\n", directory.string());
-    print_result(
-        "logs     {}\n", (fs::path(recipe_.output) / kMetricsFile).string());
-    print_result("next:\n  moft evaluate {}\n", recipe_.output);
-    print_result("  moft sweep {} --prompt TEXT\n", directory.string());
-    print_result(
-        "  moft generate {} --weights {} --prompt TEXT\n",
-        directory.string(),
-        weights);
-    return 0;
-  }
-
-  RunArguments arguments_;
   Recipe recipe_;
-  RunOutput output_;
   FittedExamples examples_;
+  std::unique_ptr<TrainingJob> job_;
+  std::unique_ptr<PolicyPublisher> publisher_;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> make_train_command() {
-  return std::make_unique<TrainCommand>();
+std::unique_ptr<RecipeJob> open_train_job(
+    const RecipeSource& source, const std::vector<std::string>& overrides) {
+  return std::make_unique<TrainJob>(load_recipe(source, overrides));
 }
 
 }  // namespace moft

@@ -1,0 +1,65 @@
+// A recipe of any kind on its way to a run, in the order in which
+// run_recipe.cpp calls it. A new kind derives from this class.
+//
+// Errors: CallerError for what its user can change.
+// Thread safety: one thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "moft/recipes/findings.h"
+#include "moft/recipes/preflight.h"
+#include "moft/recipes/run_inputs.h"
+#include "moft/training/publisher.h"
+#include "moft/training/run_setup.h"
+#include "moft/training/trainer.h"
+
+#include "cli/recipe_kind.h"
+#include "cli/run_output.h"
+
+namespace moft {
+
+struct CheckedRecipe {
+  Findings findings;
+  std::string counts;  // what was found good: "12 and 4 pairs"
+};
+
+// Belongs to its job.
+struct PreparedRun {
+  Trainer* trainer = nullptr;
+  Publisher* publisher = nullptr;
+  OnEvaluate on_evaluate;  // or null
+  RunInputs inputs;
+};
+
+class RecipeJob {
+ public:
+  virtual ~RecipeJob() = default;
+
+  virtual RecipeHeader& header() = 0;
+  // The effective recipe as YAML; what epochs stand for is left out.
+  virtual std::string text() const = 0;
+
+  // Finds every path that is read, from the current directory or the recipe's;
+  // refuses trained policies where a model is wanted.
+  virtual void resolve_paths(const RecipeSource& source) = 0;
+  virtual void make_paths_absolute() = 0;
+  // The paths that the run reads, by their keys.
+  virtual RunPlan plan() = 0;
+
+  // Looks at everything that the run needs, and keeps what prepare() can use.
+  // Epochs become steps.
+  virtual CheckedRecipe check(const PreflightOptions& options) = 0;
+  // CallerError when the checkpoint's recipe would have trained otherwise.
+  virtual void check_same_recipe(const Checkpoint& checkpoint) const = 0;
+
+  // Loads models, logs what will be trained, makes the trainer.
+  virtual PreparedRun prepare(
+      const Compute& compute, const std::optional<Checkpoint>& resume) = 0;
+  // Prints where the results are, and commands to use them.
+  virtual void print_end(const RunOutcome& outcome) const = 0;
+};
+
+}  // namespace moft

@@ -1,0 +1,40 @@
+// Numbers per row of a step's data.
+#include "moft/training/experience.h"
+
+namespace moft {
+
+at::Tensor Draw::weights() const {
+  std::vector<at::Tensor> weights;
+  for (const Steering& steering : steerings)
+    weights.push_back(at::tensor(steering.w.values(), at::kDouble));
+  return at::stack(weights).repeat_interleave(samples_per_prompt, 0);
+}
+
+at::Tensor Draw::alphas() const {
+  std::vector<double> alphas;
+  for (const Steering& steering : steerings)
+    alphas.push_back(steering.alpha);
+  return at::tensor(alphas, at::kDouble)
+      .repeat_interleave(samples_per_prompt, 0);
+}
+
+at::Tensor Draw::prompt_of_row() const {
+  return at::arange(std::ssize(prompts), at::kLong)
+      .repeat_interleave(samples_per_prompt, 0);
+}
+
+at::Tensor Rollout::lengths() const {
+  std::vector<std::int64_t> lengths;
+  for (const Generation& row : rows)
+    lengths.push_back(std::ssize(row.tokens));
+  return at::tensor(lengths, at::kLong);
+}
+
+at::Tensor Rollout::truncated() const {
+  std::vector<double> truncated;
+  for (const Generation& row : rows)
+    truncated.push_back(row.finished ? 0.0 : 1.0);
+  return at::tensor(truncated, at::kDouble);
+}
+
+}  // namespace moft

@@ -1,0 +1,100 @@
+// Scoring a rollout under the policy and its reference.
+#include "moft/training/log_ratios.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "moft/algorithms/kl_gradient.h"
+#include "moft/algorithms/token_sums.h"
+#include "moft/training/stopwatch.h"
+
+namespace moft {
+namespace {
+
+// Log-probabilities of the part's tokens as they were sampled, float [n].
+at::Tensor sampled_log_probs(const StepPart& part, const Rollout& rollout) {
+  std::vector<float> sampled;
+  const auto rows = part.rows.accessor<std::int64_t, 1>();
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    const auto& row = rollout.rows[static_cast<std::size_t>(rows[i])].log_probs;
+    sampled.insert(sampled.end(), row.begin(), row.end());
+  }
+  return at::tensor(sampled);
+}
+
+// Writes the part's rows and tokens.
+void set_log_ratios(
+    const StepPart& part,
+    const Rollout& rollout,
+    const ReferenceScores& reference,
+    const PolicyScores& policy,
+    KlEstimator estimator,
+    LogRatios& ratios) {
+  const at::Tensor scored = policy.log_probs.detach().to(at::kCPU);
+  TokenKl tokens;
+  tokens.log_ratio =
+      scored.to(at::kDouble) - reference.log_probs.to(at::kCPU).to(at::kDouble);
+  tokens.lengths = part.lengths;
+  if (policy.kl.defined()) tokens.kl = policy.kl.to(at::kCPU);
+  const auto set_rows = [&](at::Tensor& all, const at::Tensor& values) {
+    all.index_copy_(0, part.rows, values.to(at::kCPU));
+  };
+  const auto by_row = [&](const at::Tensor& values) {
+    return sum_packed(values.to(at::kCPU), part.lengths);
+  };
+  set_rows(ratios.sequence, by_row(tokens.log_ratio));
+  set_rows(ratios.reward_kl, reward_kl(estimator, tokens));
+  set_rows(ratios.entropy, by_row(policy.entropy) / part.lengths);
+  set_rows(
+      ratios.rollout_gap,
+      by_row((sampled_log_probs(part, rollout) - scored).abs()));
+  const at::Tensor credit = token_credit(estimator, tokens);
+  if (!credit.defined()) return;
+  if (!ratios.credit.defined()) {
+    const auto all = rollout.lengths().sum().item<std::int64_t>();
+    ratios.credit = at::zeros({all}, at::kDouble);
+  }
+  ratios.credit.index_copy_(0, part.tokens, credit.to(at::kCPU));
+}
+
+LogRatios zero_log_ratios(const Rollout& rollout) {
+  const at::Tensor rows = at::zeros({std::ssize(rollout.rows)}, at::kDouble);
+  return {rows, rows.clone(), {}, rows.clone(), rows.clone()};
+}
+
+}  // namespace
+
+LogRatios score_log_ratios(
+    SteeredPolicy& policy,
+    const Draw& draw,
+    const Rollout& rollout,
+    const TrainingOptions& options,
+    StepTimes& times,
+    FirstPass* first) {
+  Conditioning& conditioning = *policy.conditioning();
+  const KlEstimator estimator = options.kl_estimator;
+  std::vector<StepPart> parts = split_step(
+      draw, rollout, all_prompts(draw), plan_step(policy, draw, options));
+  LogRatios ratios = zero_log_ratios(rollout);
+  for (std::size_t i = first ? 1 : 0; i < parts.size(); ++i) {
+    const at::NoGradGuard no_gradient;
+    const auto reference = score_reference(policy, parts[i], estimator, times);
+    const auto scores =
+        score_policy(policy, parts[i], reference, estimator, times);
+    set_log_ratios(parts[i], rollout, reference, scores, estimator, ratios);
+  }
+  if (!first) return ratios;
+  // The first part comes last: its one pass serves the gradient too.
+  StepPart& part = parts.front();
+  if (!first->begun) conditioning.begin_gradient(part.coefficients.front());
+  first->begun = true;
+  part.score.prompt_graph = first->prompt_graph;
+  first->reference = score_reference(policy, part, estimator, times);
+  first->policy =
+      score_policy(policy, part, first->reference, estimator, times);
+  set_log_ratios(
+      part, rollout, first->reference, first->policy, estimator, ratios);
+  first->parts = std::move(parts);
+  return ratios;
+}
+
+}  // namespace moft

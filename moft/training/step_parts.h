@@ -1,0 +1,60 @@
+// The parts that a step is scored and differentiated in: rows and their
+// prompts, as the model takes them.
+//
+// Thread safety: plain data and pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "moft/generation/steered_policy.h"
+#include "moft/training/experience.h"
+#include "moft/training/step_memory.h"
+#include "moft/training/training_options.h"
+
+namespace moft {
+
+struct StepPart {
+  ScoreBatch score;
+  ScoreBatch reference_score;  // the same completions after plain prompts
+  std::vector<Coefficients> coefficients;     // distinct
+  std::vector<std::int64_t> coefficients_of;  // [prompts of this part]
+  // int64, on the CPU. n: completion tokens of this part, row after row.
+  at::Tensor rows;     // [rows], indices into the rollout's rows
+  at::Tensor tokens;   // [n], indices into the rollout's N packed tokens
+  at::Tensor targets;  // [n], token ids
+  at::Tensor lengths;  // [rows], tokens of each row
+};
+
+// How a step is divided.
+struct StepPlan {
+  StepMemory memory;
+  std::int64_t parts = 1;  // at least, of the whole step
+  // Whether rows of several steerings are differentiated together.
+  bool mixes_rows = true;
+};
+
+// Reads options.memory_budget, gradient_accumulation and kl_estimator.
+// CallerError when the budget does not suffice for one row.
+StepPlan plan_step(
+    const SteeredPolicy& policy,
+    const Draw& draw,
+    const TrainingOptions& options);
+
+// Splits prompts of a step (indices, rising) into groups of about
+// P / plan.parts prompts, of one steering each unless plan.mixes_rows, and
+// their rows into as many parts as the memory asks for.
+std::vector<StepPart> split_step(
+    const Draw& draw,
+    const Rollout& rollout,
+    const std::vector<std::size_t>& prompts,
+    const StepPlan& plan);
+
+// Whether splitting all prompts of the step makes one part.
+bool is_one_part(const Draw& draw, const StepPlan& plan);
+
+// 0 .. P - 1.
+std::vector<std::size_t> all_prompts(const Draw& draw);
+
+}  // namespace moft
