@@ -2,6 +2,7 @@
 #include "moft/algorithms/row_values.h"
 
 #include "moft/core/errors.h"
+#include "moft/kernels/tensors.h"
 
 namespace moft {
 
@@ -9,16 +10,12 @@ std::vector<double> row_values(const at::Tensor& values, const char* what) {
   if (!values.defined() || values.dim() != 1 || values.numel() == 0) {
     throw_caller_error("{} are not one number per row; give shape [B]", what);
   }
-  const at::Tensor host =
-      values.detach().to(at::kCPU, at::kDouble).contiguous();
-  const auto* first = host.const_data_ptr<double>();
-  return {first, first + host.numel()};
+  return kernels::to_doubles(values);
 }
 
 at::Tensor row_tensor(
     const std::vector<double>& values, const at::Tensor& like) {
-  return at::tensor(values, at::TensorOptions().dtype(at::kDouble))
-      .to(like.device());
+  return kernels::double_tensor(values, like.device());
 }
 
 std::map<std::int64_t, std::vector<std::size_t>> rows_by_group(

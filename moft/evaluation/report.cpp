@@ -10,8 +10,7 @@
 
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
-#include "moft/core/json.h"
+#include "moft/core/report_files.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/page.h"
 
@@ -20,10 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Cells = std::vector<std::string>;
-
-constexpr const char* kReportFile = "report.json";
-constexpr const char* kFileNames[] = {
-    "front.csv", "front.svg", "index.html", kReportFile};
 
 std::string csv_cell(const std::string& text) {
   std::string out = "\"";
@@ -123,17 +118,6 @@ Cells csv_reference(
   return cells;
 }
 
-// A report that moft wrote.
-bool is_report(const fs::path& file) {
-  try {
-    const auto json = parse_json(read_text(file), file.string());
-    return json.is_object() && json.contains("format_version") &&
-           json.contains("points") && json.contains("summary");
-  } catch (const CallerError&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 std::string front_csv(const Report& report) {
@@ -162,9 +146,9 @@ namespace {
 // To be called under the folder's lock: while another evaluation commits, some
 // of its files are there and its report.json is not.
 void check_files(const fs::path& directory) {
-  if (is_report(directory / kReportFile)) return;
+  if (is_report(directory)) return;
   std::error_code ignored;
-  for (const char* name : kFileNames) {
+  for (const char* name : kReportFiles) {
     if (!fs::exists(directory / name, ignored)) continue;
     throw_caller_error(
         "{}: exists already and is not part of a report of `moft evaluate`; "

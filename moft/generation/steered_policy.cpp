@@ -8,6 +8,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/kernels/tensors.h"
 #include "moft/kernels/token_log_probs.h"
 
 namespace moft {
@@ -20,12 +21,6 @@ std::int64_t place_of(std::vector<Value>& distinct, const Value& value) {
   const auto place = found - distinct.begin();
   if (found == distinct.end()) distinct.push_back(value);
   return place;
-}
-
-std::vector<float> to_vector(const at::Tensor& values) {
-  const at::Tensor flat = values.to(at::kCPU).to(at::kFloat).contiguous();
-  const float* data = flat.const_data_ptr<float>();
-  return {data, data + flat.numel()};
 }
 
 // Scoring works through groups of requests that share one steering each.
@@ -226,11 +221,11 @@ std::vector<Score> SteeredPolicy::score(
     ScoreGroup group = score_group(*this, requests, begin);
     const auto steering =
         RowSteering::per_row(group.steerings, group.steering_of_prompt, device);
-    const at::Tensor target = at::tensor(group.targets, at::kLong).to(device);
+    const at::Tensor target = kernels::long_tensor(group.targets, device);
     const at::Tensor logits =
         language_model.completion_logits(group.batch, steering);
-    const auto log_probs =
-        to_vector(kernels::selected_log_probs(logits, target, tempered));
+    const auto log_probs = kernels::to_floats(
+        kernels::selected_log_probs(logits, target, tempered));
     std::vector<float> reference_log_probs;
     std::vector<float> exact_kl;
     at::Tensor reference;
@@ -238,11 +233,11 @@ std::vector<Score> SteeredPolicy::score(
       group.batch.prompts = group.plain_prompts;
       reference = language_model.completion_logits(
           group.batch, RowSteering::uniform(Coefficients::frozen_reference()));
-      reference_log_probs =
-          to_vector(kernels::selected_log_probs(reference, target, tempered));
+      reference_log_probs = kernels::to_floats(
+          kernels::selected_log_probs(reference, target, tempered));
     }
     if (options.with_exact_kl) {
-      exact_kl = to_vector(
+      exact_kl = kernels::to_floats(
           kernels::exact_kl(logits, reference, tempered.inverse_temperature));
     }
     std::size_t place = 0;

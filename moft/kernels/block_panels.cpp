@@ -1,3 +1,4 @@
+// Quantised blocks, interleaved for products.
 #include "moft/kernels/block_panels.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// Norms, rotary embedding and gated activations, row by row.
 #include "moft/kernels/elementwise.h"
 
 #include <algorithm>

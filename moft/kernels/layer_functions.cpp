@@ -1,3 +1,4 @@
+// The same operations with gradients.
 #include "moft/kernels/layer_functions.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Linear maps with gradients.
 #include "moft/kernels/linear_function.h"
 
 #include <mutex>

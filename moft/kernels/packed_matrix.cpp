@@ -1,3 +1,4 @@
+// Packs weight matrices and multiplies by them.
 #include "moft/kernels/packed_matrix.h"
 
 #include <algorithm>

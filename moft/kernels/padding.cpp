@@ -1,3 +1,4 @@
+// Packed tokens to padded rows and back.
 #include "moft/kernels/padding.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Memory for packed panels.
 #include "moft/kernels/panel_storage.h"
 
 #include <cstdlib>

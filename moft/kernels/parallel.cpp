@@ -1,3 +1,4 @@
+// The thread pool behind every kernel.
 #include "moft/kernels/parallel.h"
 
 #include <ATen/Parallel.h>

@@ -1,3 +1,4 @@
+// Log-probabilities, entropies and KLs of rows of logits.
 #include "moft/kernels/token_log_probs.h"
 
 #include <cmath>

@@ -11,6 +11,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/core/errors.h"
+#include "moft/kernels/tensors.h"
 #include "moft/kernels/tree_attention.h"
 
 namespace moft {
@@ -80,11 +81,6 @@ class Packer {
   std::vector<std::vector<std::int64_t>> predicts_;
 };
 
-at::Tensor index_tensor(
-    const std::vector<std::int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
-}
-
 // Hidden states of the packed tokens from a rollout's features, tree order.
 at::Tensor packed_features(const ScoreBatch& batch) {
   std::vector<at::Tensor> parts;
@@ -125,8 +121,8 @@ at::Tensor CausalModel::completion_states(
   const double scale = 1.0 / std::sqrt(static_cast<double>(shape_.head_size));
 
   CausalPass pass;
-  pass.positions = index_tensor(packed.positions, device_);
-  pass.steering = steering.select(index_tensor(packed.prompt, device_));
+  pass.positions = kernels::long_tensor(packed.positions, device_);
+  pass.steering = steering.select(kernels::long_tensor(packed.prompt, device_));
   pass.attend = [&](std::int64_t,
                     const at::Tensor& q,
                     const at::Tensor& k,
@@ -136,7 +132,7 @@ at::Tensor CausalModel::completion_states(
   const bool reuse = batch.features != nullptr;
   at::Tensor hidden =
       reuse ? packed_features(batch)
-            : embed(index_tensor(packed.ids, device_), pass.steering);
+            : embed(kernels::long_tensor(packed.ids, device_), pass.steering);
   const std::int64_t first = reuse ? batch.features->first_layer : 0;
   // Below the first trained layer no gradient is wanted.
   const std::int64_t frozen = std::max(first, steerable_.first_steered_layer);
@@ -148,7 +144,7 @@ at::Tensor CausalModel::completion_states(
     }
   }
   hidden = run_layers(hidden, frozen, shape_.layers, pass);
-  const at::Tensor predicts = index_tensor(packed.predicts, device_);
+  const at::Tensor predicts = kernels::long_tensor(packed.predicts, device_);
   return final_states(
       hidden.index_select(0, predicts), pass.steering.select(predicts));
 }

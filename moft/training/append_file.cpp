@@ -1,3 +1,4 @@
+// Files that only grow.
 #include "moft/training/append_file.h"
 
 #include <cerrno>

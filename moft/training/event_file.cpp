@@ -1,3 +1,4 @@
+// Event files for TensorBoard.
 #include "moft/training/event_file.h"
 
 #include <array>

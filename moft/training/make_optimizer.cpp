@@ -1,3 +1,4 @@
+// Optimizers and schedules from their options.
 #include "moft/training/make_optimizer.h"
 
 #include "moft/algorithms/adafactor.h"

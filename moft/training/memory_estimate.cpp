@@ -1,3 +1,4 @@
+// How much memory a training needs.
 #include "moft/training/memory_estimate.h"
 
 #include <algorithm>

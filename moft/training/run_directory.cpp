@@ -1,3 +1,4 @@
+// Recognises runs and lists their files.
 #include "moft/training/run_directory.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/core/report_files.h"
 #include "moft/generation/model_files.h"
 #include "moft/training/checkpoint.h"
 #include "moft/training/metrics_writer.h"
@@ -32,7 +34,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kRunFormatVersion = 1;
-constexpr std::uint64_t kMostReportBytes = std::uint64_t{1} << 30;
 
 struct RunFile {
   std::int64_t format_version = kRunFormatVersion;
@@ -49,10 +50,6 @@ struct RunFile {
 };
 
 constexpr const char* kLogFiles[] = {kMetricsFile, kSamplesFile, kEventFile};
-// What `moft evaluate` writes, the file that marks a report last.
-constexpr const char* kReportFiles[] = {
-    "front.csv", "front.svg", "index.html", "report.json"};
-
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(fs::symlink_status(path, ignored));
@@ -95,19 +92,6 @@ std::optional<RunKind> recognise(const fs::path& directory) {
   if (trained) return RunKind::kTrain;
   if (is_published(directory, kPolicyDirectory)) return RunKind::kSoup;
   return {};
-}
-
-bool is_report(const fs::path& directory) {
-  try {
-    const fs::path file = directory / "report.json";
-    if (!is_there(file)) return false;
-    const auto json =
-        parse_json(read_text(file, kMostReportBytes), file.string());
-    return json.is_object() && json.contains("format_version") &&
-           json.contains("points") && json.contains("summary");
-  } catch (const CallerError&) {
-    return false;
-  }
 }
 
 // The files of a published folder, its mark last.

@@ -5,14 +5,12 @@
 #include <map>
 #include <numeric>
 
+#include "moft/kernels/tensors.h"
+
 namespace moft {
 namespace {
 
 using Prompts = std::vector<std::size_t>;
-
-at::Tensor long_tensor(const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong);
-}
 
 // Where each row's tokens begin among the N packed ones.
 std::vector<std::int64_t> token_offsets(const Rollout& rollout) {
@@ -44,10 +42,10 @@ class PartBuilder {
       add_row(r, part, indices);
     }
     part.score.features = indices.features;
-    part.rows = long_tensor(indices.rows);
-    part.tokens = long_tensor(indices.tokens);
-    part.targets = long_tensor(indices.targets);
-    part.lengths = long_tensor(indices.lengths);
+    part.rows = kernels::long_tensor(indices.rows);
+    part.tokens = kernels::long_tensor(indices.tokens);
+    part.targets = kernels::long_tensor(indices.targets);
+    part.lengths = kernels::long_tensor(indices.lengths);
     set_reference(prompts, part);
     return part;
   }

@@ -144,4 +144,35 @@ TEST(Layers, TheArchitecturePageListsEveryFolder) {
   EXPECT_EQ(listed, folders);
 }
 
+// Sources whose declarations are in a header of another name.
+const std::set<std::string> kWithoutOwnHeader = {
+    // One table of kernels, compiled once per instruction set (simd/table.h).
+    "moft/kernels/simd/avx2.cpp",
+    "moft/kernels/simd/avx512.cpp",
+    "moft/kernels/simd/avx512bf16.cpp",
+    "moft/kernels/simd/generic.cpp",
+    // The GGUF half of the header without the ending.
+    "moft/models/llama/config_gguf.cpp",
+    "moft/models/llama/rope_gguf.cpp",
+    // Members of the model.
+    "moft/models/t5/scoring.cpp",
+};
+
+TEST(Sources, HaveTheHeaderOfTheirNameAndOpenWithWhatTheyAre) {
+  std::set<std::string> without;
+  std::size_t seen = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "moft")) {
+    fs::path path = entry.path();
+    if (path.extension() != ".cpp") continue;
+    ++seen;
+    std::string line;
+    std::getline(std::ifstream(path), line);
+    EXPECT_TRUE(line.starts_with("// ")) << path << " opens with " << line;
+    const std::string name = fs::relative(path, kRoot);
+    if (!fs::exists(path.replace_extension(".h"))) without.insert(name);
+  }
+  EXPECT_EQ(without, kWithoutOwnHeader);
+  EXPECT_GT(seen, 100u);
+}
+
 }  // namespace

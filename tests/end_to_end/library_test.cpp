@@ -36,8 +36,7 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   // One answer for each of two weightings, the same every time.
   write_tiny_task(folder());
   run("prefix/bin/moft train recipe.yaml training.steps=2");
-  const std::string answer =
-      "build/answer run one a=0.8,b=0.2 a=0.2,b=0.8";
+  const std::string answer = "build/answer run one a=0.8,b=0.2 a=0.2,b=0.8";
   run(answer);
   const std::string answers = said();
   EXPECT_EQ(answers.rfind("a=0.8,b=0.2: ", 0), 0u) << answers;
@@ -45,11 +44,11 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   run(answer);
   EXPECT_EQ(said(), answers);
 
-  // The same policy as that of the program, from a loop of its own.
+  // A loop over the stages writes a policy that can be opened.
   run("build/own_loop recipe.yaml own training.steps=2");
-  EXPECT_EQ(
-      read_all(folder() / "own/steering.safetensors"),
-      read_all(folder() / "run/policy/steering.safetensors"));
+  EXPECT_EQ(said().find("reward "), 0u) << said();
+  run("build/answer own one a=0.8,b=0.2");
+  EXPECT_EQ(said().rfind("a=0.8,b=0.2: ", 0), 0u) << said();
 
   // A reward kind of its own: two of three exclamation marks.
   std::string recipe = read_all(folder() / "recipe.yaml");

@@ -144,6 +144,27 @@ TEST_P(GemmaModels, DecodingContinuesAsTransformersDoes) {
       2);
 }
 
+TEST_P(GemmaModels, ARowsBitsDoNotDependOnItsNeighbours) {
+  const auto model = load_version("4");
+  const auto rows = [&](const std::vector<TokenIds>& prompts) {
+    std::vector<DecodeRow> rows;
+    std::vector<TokenIds> completions;
+    for (std::size_t p = 0; p < prompts.size(); ++p) {
+      rows.push_back({static_cast<std::int64_t>(p), 0});
+      completions.push_back({5, 9, 7});
+    }
+    return test::decoded_rows(
+        *model->open_decoder({}),
+        test::decode_group(
+            prompts, {Coefficients::frozen_reference()}, rows, 4),
+        completions);
+  };
+  const std::vector<TokenIds> prompts{{2, 7, 4}, {2, 30, 8, 8, 11}, {2, 3}};
+  const auto together = rows(prompts);
+  for (std::size_t p = 0; p < prompts.size(); ++p)
+    EXPECT_TRUE(test::same_bits(rows({prompts[p]})[0], together[p])) << p;
+}
+
 TEST_P(GemmaModels, GradientsEqualTransformers) {
   const auto model = load_version("5");
   const Coefficients trained(0.0, Weighting::uniform(1));

@@ -137,9 +137,9 @@ TEST(RandomModels, RefuseShapesThatCannotBe) {
       error_of(options, tokens()),
       "model.random.vocabulary is 129, but the tokenizer has 130 tokens; give "
       "at least as many");
-  EXPECT_EQ(
-      error_of(small("bert"), tokens()),
-      "model.random.family is 'bert'; give one of llama, gemma, t5");
+  EXPECT_TRUE(error_of(small("bert"), tokens())
+                  .starts_with("model.random.family is 'bert'; give one of "
+                               "llama, gemma, t5"));
   RandomModelTokens none = tokens();
   none.padding = -1;
   EXPECT_EQ(

@@ -16,10 +16,14 @@ using Gradients = std::map<std::string, at::Tensor>;
 
 Gradients gradients_of(const SteeredPolicy& policy) {
   Gradients result;
-  for (const TrainedParameter& entry : policy.conditioning()->trained()) {
-    result[entry.name] = entry.gradient.defined()
-                             ? entry.gradient.clone() * entry.coefficient
-                             : at::zeros_like(entry.master);
+  const Conditioning& conditioning = *policy.conditioning();
+  const std::vector<ScaledGradient> gradients = conditioning.gradients();
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const TrainedTensor& entry = conditioning.trained()[i];
+    result[entry.name] =
+        gradients[i].tensor.defined()
+            ? gradients[i].tensor * gradients[i].coefficient
+            : at::zeros_like(entry.master);
   }
   return result;
 }

@@ -1,3 +1,4 @@
+// Picks the kernels for this processor.
 #include "moft/kernels/simd/table.h"
 
 #include <cstdlib>

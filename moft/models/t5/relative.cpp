@@ -1,3 +1,4 @@
+// T5's buckets of relative positions.
 #include "moft/models/t5/relative.h"
 
 #include <cmath>

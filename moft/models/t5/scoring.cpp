@@ -13,6 +13,7 @@
 #include "moft/core/errors.h"
 #include "moft/kernels/padding.h"
 #include "moft/kernels/relative_attention.h"
+#include "moft/kernels/tensors.h"
 #include "moft/models/t5/encoding.h"
 #include "moft/models/t5/model.h"
 #include "moft/models/t5/relative.h"
@@ -21,11 +22,6 @@ namespace moft {
 namespace {
 
 constexpr float kBlocked = -std::numeric_limits<float>::infinity();
-
-at::Tensor index_tensor(
-    const std::vector<std::int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
-}
 
 // What the decoder reads: completions, packed.
 struct Packed {
@@ -127,7 +123,8 @@ class Scorer {
     const bool reuse = batch_.features != nullptr;
     at::Tensor hidden =
         reuse ? at::cat(batch_.features->prompts)
-              : model_.embed(index_tensor(ids, device_), encoder_steering_);
+              : model_.embed(
+                    kernels::long_tensor(ids, device_), encoder_steering_);
     hidden = run_layers(
         hidden,
         reuse ? batch_.features->first_layer : 0,
@@ -174,13 +171,14 @@ class Scorer {
         pack_completions(batch_.completions, model_.config().start_token);
     const kernels::Padding cross = queries_by_prompt(packed.row);
     const RowSteering row_steering =
-        steering_.select(index_tensor(batch_.prompt_of_row, device_));
+        steering_.select(kernels::long_tensor(batch_.prompt_of_row, device_));
     const at::Tensor bias = causal_bias(
         *std::max_element(packed.lengths.begin(), packed.lengths.end()),
         std::ssize(packed.lengths),
         row_steering);
     T5Pass pass;
-    pass.steering = row_steering.select(index_tensor(packed.row, device_));
+    pass.steering =
+        row_steering.select(kernels::long_tensor(packed.row, device_));
     pass.attend = [&](std::int64_t,
                       const at::Tensor& q,
                       const at::Tensor& k,
@@ -200,7 +198,7 @@ class Scorer {
           kScale));
     };
     at::Tensor hidden =
-        model_.embed(index_tensor(packed.ids, device_), pass.steering);
+        model_.embed(kernels::long_tensor(packed.ids, device_), pass.steering);
     hidden = run_layers(
         hidden,
         0,

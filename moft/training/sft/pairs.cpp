@@ -1,3 +1,4 @@
+// Examples as pairs of prompt and completion.
 #include "moft/training/sft/pairs.h"
 
 #include <algorithm>
