@@ -6,10 +6,8 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "moft/algorithms/token_sums.h"
 #include "moft/core/random.h"
 #include "moft/data/encode_prompt.h"
-#include "moft/kernels/token_log_probs.h"
 
 #include "verify/enum_text.h"
 
@@ -39,10 +37,6 @@ double sum_of(const std::vector<float>& values) {
   for (const float value : values)
     sum += static_cast<double>(value);
   return sum;
-}
-
-at::Tensor doubles(const Vector& values) {
-  return at::tensor(values, at::kDouble);
 }
 
 }  // namespace
@@ -117,18 +111,6 @@ EnumScore EnumPolicy::score(const Steering& steering) const {
   return mean;
 }
 
-double EnumPolicy::regret(const Steering& steering) const {
-  double sum = 0.0;
-  for (std::size_t p = 0; p < problems_.size(); ++p) {
-    sum += loss_to_optimum(
-        problems_[p],
-        log_probs(p, steering),
-        steering.w.values(),
-        steering.alpha);
-  }
-  return sum / static_cast<double>(problems_.size());
-}
-
 double EnumPolicy::reference_regret(const Steering& steering) const {
   double sum = 0.0;
   for (const EnumeratedProblem& problem : problems_) {
@@ -136,52 +118,6 @@ double EnumPolicy::reference_regret(const Steering& steering) const {
         problem, problem.reference, steering.w.values(), steering.alpha);
   }
   return sum / static_cast<double>(problems_.size());
-}
-
-at::Tensor EnumPolicy::differentiable_value(
-    const Steering& steering, const Coefficients& c) {
-  ScoreBatch batch;
-  Vector gains, references;
-  std::vector<std::int64_t> targets, lengths;
-  for (std::size_t p = 0; p < prompts_.size(); ++p) {
-    batch.prompts.push_back(policy_->conditioned_prompt(prompts_[p], steering));
-    const Vector gain = weighted_sum(steering.w.values(), problems_[p].rewards);
-    for (std::size_t y = 0; y < completions_.size(); ++y) {
-      const TokenIds& completion = completions_[y];
-      batch.completions.push_back(completion);
-      batch.prompt_of_row.push_back(static_cast<std::int64_t>(p));
-      targets.insert(targets.end(), completion.begin(), completion.end());
-      lengths.push_back(static_cast<std::int64_t>(completion.size()));
-      gains.push_back((1.0 - steering.alpha) * gain[y]);
-      references.push_back(problems_[p].reference[y]);
-    }
-  }
-  const at::Tensor logits =
-      policy_->model().completion_logits(batch, RowSteering::uniform(c));
-  const at::Tensor log_pi = sum_packed(
-      kernels::selected_log_probs(logits, at::tensor(targets, at::kLong)),
-      at::tensor(lengths, at::kLong));
-  const at::Tensor terms =
-      log_pi.exp() *
-      (doubles(gains) - steering.alpha * (log_pi - doubles(references)));
-  return terms.sum() / static_cast<double>(prompts_.size());
-}
-
-Gradients EnumPolicy::value_gradient(
-    const std::vector<WeightedSteering>& steerings) {
-  Conditioning& conditioning = *policy_->conditioning();
-  conditioning.zero_gradient();
-  std::vector<Coefficients> all;
-  for (const WeightedSteering& entry : steerings)
-    all.push_back(policy_->coefficients_of(entry.steering));
-  conditioning.note_steerings(all);
-  for (std::size_t k = 0; k < steerings.size(); ++k) {
-    conditioning.begin_gradient(all[k]);
-    const auto& [steering, share] = steerings[k];
-    (differentiable_value(steering, all[k]) * share).backward();
-    conditioning.end_gradient(all[k]);
-  }
-  return current_gradients(conditioning);
 }
 
 void EnumPolicy::perturb(double spread, std::uint64_t seed) {
@@ -199,17 +135,6 @@ void EnumPolicy::perturb(double spread, std::uint64_t seed) {
     entry.master.add_(at::tensor(noise).view(entry.master.sizes()));
   }
   conditioning.masters_changed();
-}
-
-Gradients current_gradients(const Conditioning& conditioning) {
-  Gradients gradients;
-  const std::vector<ScaledGradient> all = conditioning.gradients();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!all[i].tensor.defined()) continue;
-    gradients[conditioning.trained()[i].name] =
-        all[i].tensor.detach().to(at::kDouble) * all[i].coefficient;
-  }
-  return gradients;
 }
 
 }  // namespace moft::exact

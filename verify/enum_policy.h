@@ -2,7 +2,7 @@
 //
 // The policy is an ordinary SteeredPolicy on a tiny model of either family;
 // all 156 answers of all 4 prompts are given to the model, so probabilities,
-// values, KL, rewards and the gradient of the value are sums, not samples.
+// values, KL and rewards are sums, not samples.
 // The reference is the model as it was drawn (not the uniform distribution of
 // EnumTask::problem), and reads the plain prompt.
 //
@@ -10,13 +10,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <ATen/ATen.h>
 
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
@@ -45,15 +42,6 @@ struct EnumScore : PolicyScore {
   double mass_error = 0.0;     // |sum of pi(y | x) - 1|, the largest
 };
 
-// A steering and how much it counts.
-struct WeightedSteering {
-  Steering steering;
-  double share = 1.0;
-};
-
-// Gradients by name of the master.
-using Gradients = std::map<std::string, at::Tensor>;
-
 class EnumPolicy {
  public:
   explicit EnumPolicy(const EnumPolicyOptions& options);
@@ -64,6 +52,11 @@ class EnumPolicy {
   SteeredPolicy& policy() { return *policy_; }
   const ObjectiveSet& objectives() const { return *objectives_; }
   const std::vector<Example>& examples() const { return examples_; }
+  const std::vector<Prompt>& prompts() const { return prompts_; }
+  // As the model emits the task's answers.
+  const std::vector<std::vector<TokenId>>& completions() const {
+    return completions_;
+  }
 
   // The problem of one prompt with the model's own reference.
   const EnumeratedProblem& problem(std::size_t prompt) const {
@@ -75,16 +68,9 @@ class EnumPolicy {
       std::size_t prompt, const std::optional<Steering>& steering) const;
 
   EnumScore score(const Steering& steering) const;
-  // EnumScore::regret alone, in half the time.
-  double regret(const Steering& steering) const;
   // V* - V of the reference.
   double reference_regret(const Steering& steering) const;
 
-  // The gradient of sum_k share_k V(steering_k), V the mean over prompts:
-  // the sum over answers is differentiated itself, without score functions.
-  // Masters that take no part are absent. Leaves the conditioning's gradients
-  // as a training step does.
-  Gradients value_gradient(const std::vector<WeightedSteering>& steerings);
   // Adds normal noise to every master: `spread` times its root mean square
   // (or times 1 / sqrt(columns) for a master of zeros).
   void perturb(double spread, std::uint64_t seed);
@@ -92,9 +78,6 @@ class EnumPolicy {
  private:
   std::vector<ScoreRequest> requests(
       std::size_t prompt, const std::optional<Steering>& steering) const;
-  at::Tensor differentiable_value(
-      const Steering& steering, const Coefficients& c);
-
   EnumPolicyOptions options_;
   EnumTask task_;
   std::vector<Example> examples_;
@@ -107,8 +90,5 @@ class EnumPolicy {
 
 // The model that such a policy conditions, as it was drawn.
 LoadedModel make_enum_model(const EnumPolicyOptions& options);
-
-// The step's gradients of the masters, coefficients multiplied in.
-Gradients current_gradients(const Conditioning& conditioning);
 
 }  // namespace moft::exact

@@ -284,7 +284,7 @@ LoopCheck check_loop(
   check.block = block;
   check.metrics = exact_metrics(policy, quadrature);
   // The loop minimises.
-  GradientSums sums(negated(policy.value_gradient(quadrature)));
+  GradientSums sums(negated(value_gradient(policy, quadrature)));
   const auto trainer = make_enum_trainer(policy, training, draws);
   std::vector<Moments> moments(check.metrics.size());
   double block_errors = 0.0, group_errors = 0.0;
@@ -318,7 +318,7 @@ Regret regret_over(
       1.0 / static_cast<double>(weightings.size() * alphas.size());
   for (const Weighting& w : weightings) {
     for (const double alpha : alphas) {
-      const double loss = policy.regret({w, alpha});
+      const double loss = regret_of(policy, {w, alpha});
       regret.policy += share * loss;
       regret.worst = std::max(regret.worst, loss);
       regret.reference += share * policy.reference_regret({w, alpha});

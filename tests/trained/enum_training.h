@@ -11,7 +11,7 @@
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 
-#include "verify/enum_policy.h"
+#include "tests/trained/enum_gradient.h"
 
 namespace moft::exact {
 
