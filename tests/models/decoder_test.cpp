@@ -345,7 +345,7 @@ TEST_P(DecoderTest, RefusesWhatTheModelCannotRead) {
       (std::vector<Slot>{0}));
 }
 
-// What a policy that mixes the logits of several models stands on: the same
+// The base of a policy that mixes the logits of several models: the same
 // interface over the models' own decoders.
 class MixtureDecoder : public Decoder {
  public:
