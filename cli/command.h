@@ -27,7 +27,7 @@ class Command {
  public:
   virtual ~Command() = default;
   // Adds options to the sub-command's own parser. Each option's help says its
-  // unit; its default is printed by itself.
+  // unit; its default is added automatically.
   virtual void declare(Parser& parser) = 0;
   // Called once the command line has been read. Returns the exit code.
   virtual int run() = 0;

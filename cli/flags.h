@@ -18,7 +18,7 @@ std::string flag_name(const std::string& field);
 std::string flag_help(const FieldDescription& field);
 
 // The value of a flag as a settings tree with that one field. A text is taken
-// as it stands, everything else is read as YAML.
+// verbatim, everything else is read as YAML.
 SettingsNode flag_tree(const FieldDescription& field, const std::string& value);
 
 // The half of the function below that does not depend on the struct: `read` is
@@ -30,9 +30,9 @@ void add_flags_of(
     const std::vector<FieldDescription>& fields,
     const ReadFlag& read);
 
-// One option per field of T that is no section: `--max-new-tokens 28`, and
+// One option per field of T that is not a section: `--max-new-tokens 28`, and
 // `--flag` alone for a boolean. Bad values are CallerErrors in the words of
-// fields.h. `options` must outlive the parsing; call check_options afterwards.
+// fields.h. `options` must outlive the parsing; then call check_options.
 template <class T>
 void add_flags(Parser& parser, T& options) {
   add_flags_of(

@@ -1,9 +1,9 @@
 // The command line: a parser, its options and its sub-commands.
 //
-// It stands between the commands and the library that parses, CLI11, whose
+// It hides the library that parses, CLI11, from the commands: its
 // header costs several seconds in every file that includes it; only
 // parser.cpp does. Variables that options are bound to must outlive parse().
-// An option's help says its unit; its default is printed by itself.
+// An option's help says its unit; its default is added automatically.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ class Option {
   Option& range(int lowest, int highest);
   // At most one of the two may be given.
   Option& excludes(const Option& other);
-  // What help shows behind the name, instead of TEXT, INT, FLOAT ...
+  // Placeholder that help shows after the name, instead of TEXT, INT, FLOAT ...
   Option& type_name(const std::string& name);
   // What help shows as the default.
   Option& default_text(const std::string& text);
@@ -95,7 +95,7 @@ class Parser {
   // The last lines of the help.
   void set_footer(const std::string& text);
 
-  // Reads the words behind the program's name. False when help was asked for
+  // Parses the arguments (without argv[0]). False when help was asked for
   // and has been printed. Throws CallerError.
   bool parse(const std::vector<std::string>& words);
   // Whether this sub-command was given.

@@ -37,7 +37,7 @@ std::string command_line(
     const std::string& directory);
 
 // True for a key that two recipes of the same result may differ in: those of
-// the header that change no number, and `keys`, each with what stands below it.
+// the header that change no number, and `keys`, each with its children.
 bool is_free_key(std::span<const char* const> keys, const std::string& key);
 
 // Whether a run with these flags has checkpoints already.

@@ -105,16 +105,16 @@ std::string cure_of_other_inputs(const Checkpoint& checkpoint) {
   const auto is_there = [](const fs::path& path) { return fs::exists(path); };
   if (is_there(run / kPolicyDirectory / "moft.json")) {
     return fmt::format(
-        "go on from the trained weights in another output (policy.start: {})",
+        "start from the trained weights in another output (policy.start: {})",
         (run / kPolicyDirectory).string());
   }
   if (is_there(run / kModelDirectory / "config.json")) {
     return fmt::format(
-        "go on from the trained weights in another output (model.path: {})",
+        "start from the trained weights in another output (model.path: {})",
         (run / kModelDirectory).string());
   }
   return fmt::format(
-      "train into another output; to go on from these weights, publish them "
+      "train into another output; to start from these weights, publish them "
       "first (everything as it was, with {} steps and --resume auto)",
       checkpoint.state.step);
 }
@@ -143,7 +143,7 @@ void add_output_flags(Parser& parser, OutputFlags& flags) {
       "--resume",
       flags.resume,
       "auto: from the newest checkpoint of the output, from the start when "
-      "there is none; or a run directory or checkpoint to go on from");
+      "there is none; or a run directory or checkpoint to resume from");
   parser.add_path(
       "--output",
       flags.output,
@@ -191,7 +191,7 @@ void check_output(
     throw_other_kind(directory, *kind, flags);
   if (kind && flags.resume.empty() && !flags.overwrite) {
     throw_caller_error(
-        "{}: holds a run already (of `{}`); go on with it (--resume auto), "
+        "{}: holds a run already (of `{}`); resume it (--resume auto), "
         "choose another --output, or replace it (--overwrite)",
         directory.string(),
         command_of(*kind));
@@ -325,7 +325,7 @@ void warn_of_other_machine(const CheckpointState& before, const Compute& now) {
 int print_stopped(const RunOutcome& outcome, const std::string& command) {
   if (outcome.checkpoint) {
     write_log_line(fmt::format(
-        "stopped after step {}; go on with: {} --resume auto",
+        "stopped after step {}; resume with: {} --resume auto",
         outcome.step,
         command));
   } else {

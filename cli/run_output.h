@@ -1,4 +1,4 @@
-// Where a run writes and what it goes on from: `--output`, `--resume` and
+// Where a run writes and what it resumes from: `--output`, `--resume` and
 // `--overwrite` of the commands that train.
 #pragma once
 
@@ -32,7 +32,7 @@ void add_output_flags(Parser& parser, OutputFlags& flags);
 
 struct RunOutput {
   std::string directory;
-  std::optional<std::filesystem::path> checkpoint;  // to go on from
+  std::optional<std::filesystem::path> checkpoint;  // to resume from
 };
 
 // The directory, and the checkpoint where --resume names one. CallerError for
@@ -128,7 +128,7 @@ void check_same_inputs(
 
 void warn_of_other_machine(const CheckpointState& before, const Compute& now);
 
-// Says how to go on with a run that was stopped; returns the exit code.
+// Says how to resume a run that was stopped; returns the exit code.
 int print_stopped(const RunOutcome& outcome, const std::string& command);
 
 }  // namespace moft

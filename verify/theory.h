@@ -4,7 +4,7 @@
 // Two policies pi_1, pi_2, each near the optimum of its own reward, are mixed
 // in logits, pi_lambda ~ pi_1^(1-lambda) pi_2^lambda, and compared with the
 // optimum of the mixed reward. The paper's bounds hold but are far from tight,
-// and two of the lemmas behind them do not; docs/methods/theory.md has the
+// and two of the lemmas that they use do not; docs/methods/theory.md has the
 // witnesses. corrected_bound is the one to use.
 //
 // All arguments are log-probabilities or logits of one size (REQUIRES).

@@ -46,7 +46,7 @@ struct AdvantageTerms {
   bool baseline_of_group = false;
 };
 
-// rewards - baseline, normalised. Without normalisation all rows stand
+// rewards - baseline, normalised. Without normalisation all rows are
 // together, and rewards that all tie give 0 too (two rows at least).
 NormalisedAdvantages make_advantages(
     const AdvantageTerms& terms, AdvantageNormalisation normalisation);

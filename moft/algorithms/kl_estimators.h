@@ -6,7 +6,7 @@
 //   k1 = l                  unbiased; may be negative
 //   k2 = l^2 / 2            biased; low variance
 //   k3 = exp(-l) - 1 + l    unbiased, never negative
-// Only k1 may stand inside a reward: E[k1 grad log pi] = grad KL, while k2 and
+// Only k1 may be used in a reward: E[k1 grad log pi] = grad KL, while k2 and
 // k3 there give a wrong gradient (cosine .95 and .90 to the right one on the
 // enumerated task of the tests). k2 and k3 are for monitoring.
 // The exact KL per token, which needs all logits, is in kernels/.

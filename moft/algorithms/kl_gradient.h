@@ -9,7 +9,7 @@
 //   token_exact   -alpha grad K_t, and -alpha sum_{u > t} K_u in the
 //                 reward of token t: no sampling noise in a token's KL  exact
 //   token_direct  -alpha grad K_t alone: what a token does to the KL
-//                 behind it is left out
+//                 after it is left out
 //   sequence_k2   -alpha l^2 / 2 in the reward, l = sum_t l_t
 //   sequence_k3   -alpha (exp(-l) - 1 + l) in the reward
 //   none          no KL; CLP's algorithm 1 as printed, with the whole KL in

@@ -38,7 +38,7 @@ std::int64_t stored_steps(
     const std::map<std::string, at::Tensor>& tensors,
     const std::string& parameter);
 
-// CallerError unless there are exactly so many tensors.
+// CallerError unless the number of tensors is as expected.
 void check_state_count(
     const std::map<std::string, at::Tensor>& tensors, std::size_t expected);
 

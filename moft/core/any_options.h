@@ -42,7 +42,7 @@ void visit_paths(T& options, const std::string& path, const F& visit);
 
 class AnyOptions {
  public:
-  // Of type T, not given. REQUIRES T has fields().
+  // Options of type T, not given. REQUIRES T has fields().
   template <class T>
   static AnyOptions absent() {
     return AnyOptions(std::make_shared<Holder<T>>(T{}));

@@ -101,7 +101,7 @@ void remove_stale_temporaries(const std::filesystem::path& directory);
 void flush_to_disk(const std::filesystem::path& path);
 
 // Creates the directory and its parents where missing and proves that a file
-// can be written there. CallerError when something else stands in the way.
+// can be written there. CallerError when something else is in the way.
 void ensure_writable_directory(const std::filesystem::path& path);
 
 }  // namespace moft

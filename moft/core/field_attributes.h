@@ -1,4 +1,4 @@
-// What may stand beside a field where it is declared (core/fields.h), and which
+// Attributes of a field declaration (core/fields.h: help, range, ..), and which
 // types a field may have.
 #pragma once
 

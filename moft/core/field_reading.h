@@ -16,7 +16,7 @@
 
 namespace moft::fields_detail {
 
-// Where a value stands, for messages.
+// Where a value is, for messages.
 struct Place {
   const std::string* file;  // or "override 'a=1'"
   // All dotted paths of the outermost struct, made when a key is not known.

@@ -99,7 +99,7 @@ std::string without_underscores(const std::string& text) {
   return plain;
 }
 
-// What to add to the number that is wanted where it stands in quotes.
+// What to add to the message when the number wanted is in quotes.
 std::string quotes_advice(const Node& node) {
   const bool quoted = node.kind == Kind::kString &&
                       parse_real(without_underscores(node.text)).has_value();

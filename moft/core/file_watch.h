@@ -23,7 +23,7 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
-// Of the file that `path` names, symbolic links followed. CallerError when
+// State of the file that `path` names, symbolic links followed. CallerError when
 // there is none.
 FileState file_state(const std::filesystem::path& path);
 

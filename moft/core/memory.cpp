@@ -51,7 +51,7 @@ bool is_out_of_memory(const std::exception& error) {
       message.begin(), message.end(), message.begin(), [](unsigned char c) {
         return static_cast<char>(std::tolower(c));
       });
-  // Of the processor, of CUDA, of CUDA's libraries.
+  // Messages of the processor, of CUDA and of CUDA's libraries.
   for (const char* words :
        {"can't allocate memory", "out of memory", "alloc_failed"}) {
     if (message.find(words) != std::string::npos) return true;

@@ -32,7 +32,7 @@ std::string variable(
       value ? "empty" : "not set");
 }
 
-// Takes "NAME" or "{NAME}" at `at`, behind the '$'; empty where neither is.
+// Takes "NAME" or "{NAME}" at `at`, after the '$'; empty where neither is.
 std::string take_name(
     const std::string& path, std::size_t& at, const std::string& what) {
   const bool braces = at < path.size() && path[at] == '{';

@@ -40,7 +40,7 @@ struct SettingsNode {
   Kind kind = Kind::kNull;
   std::string text;                 // of a scalar
   std::vector<SettingsNode> items;  // of a list
-  // Of a map, in the order of the file. Keys are unique.
+  // Entries of a map, in the order of the file. Keys are unique.
   std::vector<std::pair<std::string, SettingsNode>> members;
   int line = 0;  // counted from 1; 0: not from a file
   // Made from the path of an override: what it does not name stays as it is.

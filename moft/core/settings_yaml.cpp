@@ -53,7 +53,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end()) {
-      fail(mark, "an alias stands inside the value that it repeats");
+      fail(mark, "an alias is inside the value that it repeats");
     }
     SettingsNode copy = found->second;
     count(mark, copy);
@@ -127,7 +127,7 @@ class TreeBuilder : public YAML::EventHandler {
   // yaml-cpp lets the end of the text close a quote.
   void refuse_open_quote(const YAML::Mark& mark) {
     std::size_t at = static_cast<std::size_t>(std::max(mark.pos, 0));
-    // The mark may stand before an anchor or a tag.
+    // The mark may come before an anchor or a tag.
     while (at < text_.size() && (text_[at] == '&' || text_[at] == '!')) {
       at = text_.find_first_of(" \t\n", at);
       at = text_.find_first_not_of(" \t\r\n", at);
@@ -224,7 +224,7 @@ class TreeBuilder : public YAML::EventHandler {
       fail(
           last_mark_,
           fmt::format(
-              "key '{}' stands here twice; keep one", path_of_open(key.text)));
+              "key '{}' appears twice; keep one", path_of_open(key.text)));
     }
     map.key = key.text;
     map.key_line = key.line;

@@ -31,7 +31,7 @@ class Temporary {
   // 0, or the errno of what kept it from being made.
   int reason() const { return reason_; }
   const std::filesystem::path& path() const { return path_; }
-  // Of the file, for writing; of the folder, for reading.
+  // Descriptors: the file, for writing; the folder, for reading.
   int descriptor() const { return descriptor_; }
   // Removes it, or forgets it once it has its final name.
   void remove() noexcept;

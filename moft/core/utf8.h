@@ -44,7 +44,7 @@ struct Utf8Part {
 // The part that starts at text[at]. REQUIRES at < text.size().
 Utf8Part utf8_part_at(std::string_view text, std::size_t at);
 
-// The same for a reader that shows every malformed byte by itself: such a byte
+// The same for a reader that shows every malformed byte separately: such a byte
 // is {U+FFFD, 1}. REQUIRES at < text.size().
 CodePoint any_code_point_at(std::string_view text, std::size_t at);
 

@@ -55,7 +55,7 @@ struct FrontPoint {
   Interval value_gain;         // value - reference_value, paired over prompts
   double words = 0;            // mean number of words of an answer
   double distinct = 0;      // share of prompts whose answer no other prompt got
-  double finished = 0;      // share of answers that ended by themselves
+  double finished = 0;      // share of answers with an end token
   std::size_t samples = 0;  // answers in all
   std::optional<double> copied;  // share of answers that copy their source
   PerPrompt per_prompt;
@@ -114,7 +114,7 @@ struct Summary {
   double sparsity = 0;
   double front_length = 0;
   double diagonal_share = 0;  // weightings whose own point serves them best
-  // Of best_utility, knob_regret and diagonal_share, which are their means.
+  // Per-prompt parts of best_utility, knob_regret and diagonal_share, which are their means.
   // Absent in reports from before these were cross-fitted (cross_fit.h).
   std::optional<CrossFit> intervals;
   std::vector<StepBack> steps_back;

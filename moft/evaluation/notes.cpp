@@ -260,7 +260,7 @@ void note_texts(
       [](const FrontPoint& p) { return p.copied; },
       [&](double x) { return x >= options.copied; },
       "of the answers copy their source almost word for word (at least 60% of "
-      "their five-word runs stand in it)",
+      "their five-word runs occur in it)",
       notes);
   note_share(
       report,

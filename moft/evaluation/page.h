@@ -1,6 +1,6 @@
 // The report as one self-contained HTML page: inline style and SVG, no script,
 // no external resource. Light and dark follow the reader's setting; every
-// picture stands beside a table with its numbers. All text is escaped.
+// picture comes with a table with its numbers. All text is escaped.
 //
 // Thread safety: pure.
 #pragma once

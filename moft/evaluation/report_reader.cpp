@@ -18,7 +18,7 @@ std::string at(const std::string& path, std::size_t k) {
 
 using Keys = std::vector<const char*>;
 
-// Of everything that answers: the points of a front and the reference policy.
+// Figures that points of a front and the reference policy share.
 const Keys kAnswerKeys = {
     "rewards",
     "raw_rewards",
@@ -133,7 +133,7 @@ ByObjective ReportReader::named(
   for (const auto& [name, x] : json.items()) {
     if (std::find(objectives_.begin(), objectives_.end(), name) ==
         objectives_.end()) {
-      fail(path + "." + name, "is no objective of this report; remove it");
+      fail(path + "." + name, "is not an objective of this report; remove it");
     }
     out[name] = number(x, path + "." + name);
   }

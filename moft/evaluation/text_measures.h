@@ -23,12 +23,12 @@ double distinct_share(
     const std::vector<std::string>& answers,
     const std::vector<std::size_t>& prompts);
 
-// Share of the answer's word n-grams that stand in the source; 0 for an answer
+// Share of the answer's word n-grams that occur in the source; 0 for an answer
 // of fewer than n words.
 double copied_fraction(
     std::string_view source, std::string_view answer, std::size_t n = 5);
 
-// Share of answers of which at least `threshold` of the 5-grams stand in their
+// Share of answers of which at least `threshold` of the 5-grams occur in their
 // source (same order and size; CallerError otherwise). 0 for no answers.
 double copied_share(
     const std::vector<std::string>& sources,

@@ -177,7 +177,7 @@ struct LocalBias {
   std::int64_t table(std::int64_t row) const {
     return tables != nullptr ? tables[row] : 0;
   }
-  // Of one query head that reads `length` entries; null without a bias.
+  // Scores of one query head that reads `length` entries; null without a bias.
   const float* of(
       std::int64_t row, std::int64_t head, std::int64_t length) const {
     if (!values.defined()) return nullptr;

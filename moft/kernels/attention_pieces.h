@@ -47,7 +47,7 @@ Attended attend(
     const at::Tensor& v,
     const ScoreRule& rule);
 
-// Of the same queries over the keys of both.
+// Attention of the same queries over the keys of both.
 Attended merge(const Attended& a, const Attended& b);
 
 struct AttentionGradients {

@@ -24,7 +24,7 @@ bool wants_gradient(std::initializer_list<at::Tensor> inputs) {
          });
 }
 
-// At most so many ranges of rows, whatever the number of threads: the sums over
+// Largest number of row ranges, whatever the number of threads: the sums over
 // rows then have one order.
 constexpr std::int64_t kRanges = 32;
 

@@ -16,7 +16,7 @@
 namespace moft::kernels {
 namespace {
 
-// Of one stored number; blocks are stored as bytes.
+// Scalar type of one stored element (kByte for block formats).
 at::ScalarType scalar_type(Storage storage) {
   switch (storage) {
     case Storage::kFloat32:
@@ -51,7 +51,7 @@ std::int64_t panel_count(std::int64_t out) {
   return (out + width - 1) / width;
 }
 
-// Of panels that hold numbers, not blocks.
+// Panel shape of the dense formats (not the block formats).
 std::vector<std::int64_t> panel_shape(
     std::int64_t out, std::int64_t in, Storage storage) {
   const std::int64_t together = rounds_inputs(storage) ? 2 : 1;
@@ -61,7 +61,7 @@ std::vector<std::int64_t> panel_shape(
   return shape;
 }
 
-// Where input k of a panel's column c stands.
+// Offset of input k of a panel's column c.
 template <int kTogether>
 std::int64_t panel_place(std::int64_t k, std::int64_t c, std::int64_t width) {
   return (k / kTogether * width + c) * kTogether + k % kTogether;

@@ -8,7 +8,7 @@
 namespace moft::kernels {
 namespace {
 
-// Whether every place is taken and tokens stand in the order of their places.
+// Whether every place is taken and tokens are in the order of their places.
 bool counts_up(const std::vector<std::int64_t>& places, std::int64_t all) {
   if (std::ssize(places) != all) return false;
   for (std::int64_t i = 0; i < all; ++i) {

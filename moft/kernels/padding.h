@@ -9,7 +9,7 @@
 
 namespace moft::kernels {
 
-// Of packed tokens, the sequence that each belongs to and its place there.
+// The sequence of each packed token and its place there.
 struct TokenPlaces {
   std::vector<std::int64_t> sequence;
   std::vector<std::int64_t> place;
@@ -18,7 +18,7 @@ struct TokenPlaces {
 // Sequences of these lengths, one after the other.
 TokenPlaces places_of_lengths(const std::vector<std::int64_t>& lengths);
 
-// Tokens of `sequence[i]`, which may be in any order; a sequence's tokens stand
+// Tokens of `sequence[i]`, which may be in any order; a sequence's tokens are
 // in the order in which they come.
 TokenPlaces places_of_members(std::vector<std::int64_t> sequence);
 

@@ -81,7 +81,7 @@ class OneByOne {
     const at::Tensor of_q = at::empty_like(q_);
     const at::Tensor of_k = at::empty(in_.k.sizes(), in_.k.options());
     const at::Tensor of_v = at::empty(in_.v.sizes(), in_.v.options());
-    // Of every sequence, also where all share one table: the sum over them
+    // One result per sequence, also where all share one table: the sum over them
     // then has one order.
     at::Tensor sums;
     if (of_distances) {

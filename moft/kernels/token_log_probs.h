@@ -14,7 +14,7 @@ namespace moft::kernels {
 struct LogProbOptions {
   double inverse_temperature = 1.0;
   // Backward writes the gradient over the logits' own memory instead of a new
-  // [N, V] buffer. Only for logits nobody else reads afterwards (a matrix
+  // [N, V] buffer. Only for logits that nobody reads later (a matrix
   // product's fresh output) and a graph that runs backward once.
   bool overwrite_logits = false;
 };

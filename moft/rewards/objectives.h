@@ -32,7 +32,7 @@ std::vector<double> column_of(const at::Tensor& scores, std::size_t objective);
 
 class ObjectiveSet {
  public:
-  // Throws CallerError for no objectives, a name that is no identifier
+  // Throws CallerError for no objectives, a name that is not an identifier
   // (letters, digits, '_', '-', at most 64) or appears twice, an objective
   // without reward, and a range that is not finite or not low < high.
   explicit ObjectiveSet(std::vector<Objective> objectives);

@@ -10,7 +10,7 @@
 // union of its longest common subsequences with all candidate sentences, each
 // token counted at most as often as either text has it.
 //
-// Of several longest common subsequences the one that rouge-score's walk back
+// Among several longest common subsequences, the one that rouge-score's walk back
 // finds is taken (left only where that is strictly longer, otherwise up); the
 // union, and so Lsum, depends on it.
 //

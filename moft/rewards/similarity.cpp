@@ -1,4 +1,4 @@
-// The reward kind `similarity`, and the sentence encoder behind it.
+// The reward kind `similarity`, and its sentence encoder.
 #include "moft/rewards/similarity.h"
 
 #include <algorithm>

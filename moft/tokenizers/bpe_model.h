@@ -1,4 +1,4 @@
-// Byte-level byte-pair encoding behind a pre-tokeniser: GPT-2, SmolLM, Llama 3,
+// Byte-level byte-pair encoding after a pre-tokeniser: GPT-2, SmolLM, Llama 3,
 // Qwen.
 //
 // Thread safety: immutable once built.

@@ -127,7 +127,7 @@ void add_own_tokens(const JsonField& root, AddedTokenList& list) {
     }
     if (list.id_for(token.content) != given) {
       throw_caller_error(
-          "{}: token '{}' has the id {}, but ids go on with {} there, which "
+          "{}: token '{}' has the id {}, but the next id there is {}, which "
           "transformers gives it; save the tokenizer again with transformers",
           field.place(),
           token.content,

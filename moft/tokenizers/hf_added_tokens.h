@@ -1,5 +1,5 @@
 // The added tokens of a Hugging Face tokenizer directory.
-// All functions throw CallerError, naming file and field, for what is not
+// All functions throw CallerError, naming file and field, for anything not
 // supported.
 #pragma once
 

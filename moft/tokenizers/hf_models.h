@@ -1,5 +1,5 @@
 // The model of a tokenizer.json: its vocabulary and how it cuts a piece.
-// All functions throw CallerError, naming file and field, for what is not
+// All functions throw CallerError, naming file and field, for anything not
 // supported.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Normaliser, pre-tokeniser and decoder of a tokenizer.json.
-// All functions throw CallerError, naming file and field, for what is not
+// All functions throw CallerError, naming file and field, for anything not
 // supported.
 #pragma once
 

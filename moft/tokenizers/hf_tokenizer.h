@@ -13,7 +13,7 @@ namespace moft {
 // Reads the tokenizer of a Hugging Face directory: T5's spiece.model where
 // there is one, else tokenizer.json, else tokenizer.model; and beside them
 // tokenizer_config.json, special_tokens_map.json and added_tokens.json. Throws
-// CallerError for what is not supported.
+// CallerError for anything unsupported.
 std::unique_ptr<Tokenizer> load_tokenizer(
     const std::filesystem::path& directory);
 

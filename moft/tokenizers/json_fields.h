@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 // One JSON file. Throws CallerError when it is missing, too large or not JSON.
 Json read_json_file(const std::filesystem::path& path);
 
-// A JSON value and where it stands ("tokenizer.json: model"), for errors.
+// A JSON value and where it is ("tokenizer.json: model"), for errors.
 class JsonField {
  public:
   JsonField(const Json& value, std::string place)

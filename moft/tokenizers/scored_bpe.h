@@ -1,6 +1,6 @@
 // SentencePiece's byte-pair encoding: of all neighbours that together are a
 // token, those with the highest score are joined first, leftmost first where
-// scores are equal. What is not a token in the end becomes its bytes
+// scores are equal. Text that is not a token in the end becomes its bytes
 // ("<0xE2>").
 //
 // Thread safety: immutable once built.

@@ -46,7 +46,7 @@ class Tokenizer {
   virtual std::optional<TokenId> bos() const = 0;
   virtual std::optional<TokenId> eos() const = 0;
   // The token that ends every prompt of the model (an encoder-decoder's);
-  // none: completions go on where the prompt stops.
+  // none: completions continue where the prompt stops.
   virtual std::optional<TokenId> prompt_end() const { return std::nullopt; }
 };
 

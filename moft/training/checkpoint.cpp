@@ -370,7 +370,7 @@ void remove_later_checkpoints(const fs::path& run, std::int64_t step) {
   for (const fs::path& path : list_checkpoints(run)) {
     if (*step_of(path) <= step) continue;
     log_info(
-        "removed     {}: the run goes on from step {}", path.string(), step);
+        "removed     {}: the run resumes from step {}", path.string(), step);
     remove_checkpoint(path);
   }
 }

@@ -87,7 +87,7 @@ struct Checkpoint {
 // <run>/checkpoints.
 std::filesystem::path checkpoints_of(const std::filesystem::path& run);
 
-// By rising step; what is not called step-<number>, or holds none of a
+// By rising step; a folder not called step-<number>, or without any of a
 // checkpoint's files, is not one.
 std::vector<std::filesystem::path> list_checkpoints(
     const std::filesystem::path& run);

@@ -3,7 +3,7 @@
 // evaluation. The mathematics is the trainer's.
 //
 // A run that is killed at any moment and resumed from its newest checkpoint
-// ends with the same product, to the bit, and the same logs but for the times
+// ends with the same product, bit for bit, and the same logs but for the times
 // in them (same machine, same number of threads).
 //
 // What was in a guard's alarm when training ended is published with a loud

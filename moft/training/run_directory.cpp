@@ -76,7 +76,7 @@ bool holds_checkpoint(const fs::path& directory) {
   return std::ranges::any_of(found, is_checkpoint);
 }
 
-// Of a directory from before there was a moft_run.json.
+// Kind of a directory older than moft_run.json.
 std::optional<RunKind> recognise(const fs::path& directory) {
   const fs::path file = directory / kRecipeFile;
   std::error_code ignored;

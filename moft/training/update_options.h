@@ -74,7 +74,7 @@ struct UpdateOptions {
   }
 
   // CallerError for weight decay that the optimizer does not have, a warm-up
-  // longer than the run, or more parts than a step has items. `path` stands
+  // longer than the run, or more parts than a step has items. `path` comes
   // before the keys in messages; `per_step` is the key of a step's items.
   void check_updates(
       const std::string& path,

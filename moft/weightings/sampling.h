@@ -1,7 +1,7 @@
 // Draws of a weighting and of a KL strength: the distribution Q of CLP (arXiv
 // 2407.15762, algorithm 1 line 3 and appendix A.4).
 //
-// Errors: CallerError at construction for values that are no distribution.
+// Errors: CallerError at construction for values that are not a distribution.
 // Thread safety: samplers are immutable; the stream belongs to the caller.
 #pragma once
 

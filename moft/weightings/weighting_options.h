@@ -60,7 +60,7 @@ struct WeightingOptions {
     v("grid_points",
       grid_points,
       Help{
-          "grid: points spread evenly over the simplex, at least so many",
+          "grid: least number of points, spread evenly over the simplex",
           "weightings"},
       between(1, 100000));
     v("weights",
@@ -73,7 +73,7 @@ struct WeightingOptions {
 };
 
 // The sampler over the objectives `names`, in that order. Throws CallerError
-// for a name that is no objective, a missing one, or weights that are no
+// for a name that is not an objective, a missing one, or weights that are not a
 // weighting; `place` opens the message ("recipe.yaml: weightings").
 WeightingSampler make_weighting_sampler(
     const WeightingOptions& options,

@@ -186,7 +186,7 @@ TEST(MakeAdvantages, GroupsThatTieAtDifferentRewards) {
     expect_near(result.advantages, at::zeros({6}, at::kDouble), 0.0);
     expect_near(result.divisor, at::ones({6}, at::kDouble), 0.0);
   }
-  // The mean of all is no group's own: the rows differ.
+  // The mean of all is not a group's own: the rows differ.
   const at::Tensor mean = batch_mean_baseline(rewards);
   const auto batch = make_advantages(
       {rewards, mean, groups, false}, AdvantageNormalisation::kBatch);

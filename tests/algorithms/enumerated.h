@@ -81,7 +81,7 @@ class Enumerated {
     }
   }
 
-  // [rows, 3]; what stands behind the end is NaN, as it must not be read.
+  // [rows, 3]; entries after the end are NaN, as it must not be read.
   at::Tensor token_log_probs(const at::Tensor& logits) const {
     const at::Tensor all = at::log_softmax(logits, 1);
     const at::Tensor picked = all.index({prefix_, token_});

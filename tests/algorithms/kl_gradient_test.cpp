@@ -78,7 +78,7 @@ class KlGradient : public testing::TestWithParam<const char*> {
 
   Enumerated model_ = read_enumerated(GetParam());
   at::Tensor mask_;
-  at::Tensor prefixes_;  // [N], which prefix each token stands behind
+  at::Tensor prefixes_;  // [N], the prefix that each token follows
 };
 
 TEST_P(KlGradient, ExpectedGradientsAreTheOracles) {

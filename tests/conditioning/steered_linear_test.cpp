@@ -129,7 +129,7 @@ TEST(SteeredGain, RowsCarryTheirMixedGainBitForBit) {
   }
 }
 
-// A few rows are mixed by themselves as long as nobody asked for the table.
+// A few rows are mixed separately as long as nobody asked for the table.
 TEST(SteeredParameter, RowsAreThoseOfItsValueBitForBit) {
   const auto ids = at::tensor({5, 0, 5, 11});
   for (const Coefficients& c : five()) {

@@ -11,7 +11,7 @@
 namespace moft {
 namespace {
 
-// Bytes, and special tokens by their written form behind them.
+// Bytes, and special tokens, by their written form, after them.
 class MarkupTokenizer : public Tokenizer {
  public:
   explicit MarkupTokenizer(std::vector<std::string> special)

@@ -119,7 +119,7 @@ TEST(EncodePrompt, EqualsTheWholeTextWhereFieldsHoldNoSpecialTokens) {
 }
 
 // SentencePiece tokenizers put a space before a text's first word, and not
-// behind each special token.
+// after each special token.
 TEST(EncodePrompt, WhatTheTokenizerDoesOnceIsDoneOnce) {
   const WordTokenizer tokenizer({.marks_first = true});
   const PromptTemplate prompt("say {post}<end><start>now");
@@ -250,7 +250,7 @@ TEST(EncodeWithWords, AWholePromptHasTheSamePlace) {
     EXPECT_EQ(whole.ids, encode_prompt(prompt, post("hi"), tokenizer));
     EXPECT_EQ(encode_with_words(whole.pieces, "a: 1. ", tokenizer), wanted);
   }
-  // Behind a begin token also where the template writes nothing.
+  // After a begin token also where the template writes nothing.
   const Prompt bare =
       make_whole_prompt("<bos>hi", "here", PromptTemplate("{post}"), tokenizer);
   EXPECT_EQ(

@@ -85,7 +85,7 @@ std::vector<std::string> line_faults(const std::string& line, Post* out) {
   std::map<std::string, std::string> fields;
   for (const auto& [key, value] : json.items()) {
     if (!value.is_string())
-      faults.push_back(key + " is no string");
+      faults.push_back(key + " is not a string");
     else
       fields[key] = value.get<std::string>();
   }

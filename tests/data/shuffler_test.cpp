@@ -48,7 +48,7 @@ TEST(Shuffler, ContinuesFromEveryCursor) {
   Shuffler walker(3, kCount);
   for (std::size_t done = 0; done < all.size(); ++done) {
     Shuffler resumed(3, kCount);
-    resumed.next(4);  // whatever stood there before must not matter
+    resumed.next(4);  // earlier contents must not matter
     resumed.seek(walker.cursor());
     const std::vector<std::size_t> rest = resumed.next(all.size() - done);
     EXPECT_TRUE(std::equal(rest.begin(), rest.end(), all.begin() + done))

@@ -256,7 +256,7 @@ TEST_F(RunFolder, AnAppendedDataFileHasACure) {
   put("train.jsonl", get("train.jsonl") + "{\"word\": \"ten\"}\n");
   expect_refused(
       train({"training.steps=3", "--resume", "auto"}),
-      {"data.train", "go on from the trained weights", "policy.start: "});
+      {"data.train", "start from the trained weights", "policy.start: "});
 }
 
 TEST_F(RunFolder, ABaseWrittenOverAfterTrainingIsRefused) {

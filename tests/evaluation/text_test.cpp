@@ -51,7 +51,7 @@ TEST(TextMeasures, WordsAndDistinctAnswers) {
 TEST(TextMeasures, CopiedFiveWordRuns) {
   const std::string post = "The quick brown fox jumps over the lazy dog today.";
   EXPECT_EQ(copied_fraction(post, "\"quick brown FOX jumps over,\""), 1);
-  // Runs: four of the answer, of which the first two stand in the post.
+  // Runs: four of the answer, of which the first two occur in the post.
   EXPECT_NEAR(
       copied_fraction(post, "quick brown fox jumps over the moon now"),
       2.0 / 4,

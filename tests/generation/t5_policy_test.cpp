@@ -1,4 +1,4 @@
-// An encoder-decoder behind the same policy, files and commands: nothing
+// An encoder-decoder under the same policy, files and commands: nothing
 // above models/ asks which family it is.
 #include <fstream>
 

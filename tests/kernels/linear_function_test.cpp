@@ -128,7 +128,7 @@ TEST(AdaptedLinear, ForwardAndGradientsMatchDouble) {
   for (std::size_t i = 0; i < 3; ++i)
     EXPECT_LE(distance(found[i], wanted[i]), 2e-5) << "input " << i;
 
-  // Rows by themselves, and without gradient, have the same bits.
+  // Rows alone, and without gradient, have the same bits.
   const at::NoGradGuard no_gradient;
   RowAdapter row = adapter;
   row.coefficients = adapter.coefficients.narrow(0, 4, 1);

@@ -99,7 +99,7 @@ TEST(PackedMatrix, WholeNumbersAreExact) {
   }
 }
 
-// Bits of a number beside another are no number: nothing may change them.
+// Bits between numbers are not numbers: nothing may change them.
 TEST(PackedMatrix, InfinityAndNanComeThrough) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const auto storage : {Storage::kFloat32, Storage::kBFloat16}) {

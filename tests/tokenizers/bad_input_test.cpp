@@ -119,7 +119,7 @@ TEST(BadTokenizerJson, BadAddedTokens) {
             json["added_tokens"].push_back(json["added_tokens"][0]);
             json["added_tokens"].back()["content"] = "new";
           }),
-          "'new' has the id 0, but ids go on with"));
+          "'new' has the id 0, but the next id there is"));
   EXPECT_TRUE(
       has(complaint_about(
               [](Json& json) { json["added_tokens"][0]["content"] = ""; }),
@@ -253,7 +253,7 @@ TEST(OddIds, DecodeToNothing) {
 }
 
 // Encoding is total: any bytes give ids of the vocabulary, and, where every
-// byte has a token and nothing is normalised, give the (mended) text back.
+// byte has a token and nothing is normalised, give the (fixed) text back.
 TEST(AnyBytes, EncodeAndComeBack) {
   for (const char* kind : {"gpt2", "smollm", "llama3", "default", "bert"}) {
     SCOPED_TRACE(kind);

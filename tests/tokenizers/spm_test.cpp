@@ -153,7 +153,7 @@ TEST(Spm, SaysWhatItsFileSays) {
   EXPECT_EQ(added->encode("<plus>"), (std::vector<TokenId>{1, 520, 2}));
 }
 
-// A stretch behind a special token that is encoded alone.
+// A stretch after a special token that is encoded alone.
 TEST(Spm, WhatIsNotAtTheStartGetsNoSpaceWhereTheFileSaysSo) {
   const auto first = load_tokenizer(fixtures() / "spm_first");
   const auto whole = first->encode("<s>hello", {.add_special = false});

@@ -1,7 +1,7 @@
 // Estimators of one gradient in the production loop: baselines and ways to
 // bring the KL in change single steps, not their mean.
 //
-// The policy is trained a little and then stands still (learning rate 0), so
+// The policy is trained a little and then stays fixed (learning rate 0), so
 // that runs with equal seeds see the same completions; differences of two
 // estimators per step are tested against 0 with their standard error.
 #include <cmath>

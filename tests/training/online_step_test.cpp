@@ -256,7 +256,7 @@ TEST_P(OnlineStep, ARolloutInPartsSamplesTheSameTokens) {
   }
 }
 
-// Of line 6, by hand, for one row.
+// Line 6, by hand, for one row.
 TEST_P(OnlineStep, RewardsAndAdvantagesAreThoseOfTheFormula) {
   run_.training.advantage_normalisation = AdvantageNormalisation::kNone;
   run_.training.missing_eos_penalty = 0.25;

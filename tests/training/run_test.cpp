@@ -283,7 +283,7 @@ TEST(Run, AFullDiskLeavesOlderCheckpointsAndNothingHalfWritten) {
   for (const auto& entry : fs::directory_iterator(run / "checkpoints"))
     left.push_back(entry.path().filename());
   EXPECT_EQ(left, std::vector<std::string>{"step-2"});
-  // With room again it goes on to the end.
+  // With room again it continues to the end.
   EXPECT_TRUE(run_in(run, scratch.path(), options).finished);
 }
 

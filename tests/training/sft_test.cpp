@@ -389,7 +389,7 @@ TEST_F(Pairs, SpecialTokensInAFieldAreText) {
   EXPECT_EQ(pair.completion.back(), 28);
 }
 
-// Of several end tokens the one that ends the prompt's turns ends the answer.
+// Among several end tokens, the one that ends the prompt's turns ends the answer.
 TEST_F(Pairs, TheEndTokenIsTheOneOfThePromptTemplate) {
   ModelInfo model;
   model.context = 64;

@@ -121,7 +121,7 @@ TEST_F(Ties, AndWithRewardsThatDifferByTheWeightingAlone) {
   }
 }
 
-// Where the KL is no part of the reward, saturated rewards leave alpha times
+// Where the KL is not part of the reward, saturated rewards leave alpha times
 // its gradient and nothing else: under every normaliser the same, neither 0
 // nor divided by rounding.
 TEST_F(Ties, TheDirectKlKeepsItsWeightUnderEveryNormaliser) {

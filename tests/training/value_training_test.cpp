@@ -354,7 +354,7 @@ TEST(ValueRegression, ConvergesToTheBanditsMeanRewards) {
 }
 
 // In the loop: one-token answers, so that each prompt's expected rewards are
-// sums over the vocabulary; the policy stands still.
+// sums over the vocabulary; the policy stays fixed.
 TEST(ValueRegression, TheLoopReachesEachPromptsExactExpectedReward) {
   const Scratch scratch;
   TinyRun run = tiny_run();

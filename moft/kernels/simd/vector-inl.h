@@ -249,7 +249,7 @@ MOFT_INLINE void add(WideSum& sum, Vec v) {
 // exp(x), at most 1.5 ulp from the truth (tests/kernels/exp_test.cpp).
 // x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) = 1 + r + r^2 P(r) with P a weighted
 // least-squares fit made for this project; 2^n in two factors, so that
-// subnormal results, 0 and infinity come out by themselves. NaN stays NaN.
+// subnormal results, 0 and infinity need no special case. NaN stays NaN.
 MOFT_INLINE Vec exp(Vec x) {
   const Vec clamped = smaller(splat(89.0f), larger(splat(-104.0f), x));
   const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: rounds to an integer

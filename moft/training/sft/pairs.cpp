@@ -20,7 +20,7 @@ bool ends(const ModelInfo& model, TokenId token) {
          model.end_tokens.end();
 }
 
-// White space that a template puts behind an end token ("<|im_end|>\n") is
+// White space that a template puts after an end token ("<|im_end|>\n") is
 // left out: after that token nothing is ever generated.
 void cut_after_end(
     TokenIds& completion, const Tokenizer& tokenizer, const ModelInfo& model) {

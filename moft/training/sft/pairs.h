@@ -5,7 +5,7 @@
 // tokenizer wants one. The completion is encoded on its own. Special tokens
 // that the completion template writes are those tokens; in a field's text they
 // are ordinary text. A completion whose template ends with an end token has it
-// (white space behind it is left out); any other is given completion_end.
+// (white space after it is left out); any other is given completion_end.
 //
 // Thread safety: pure function, plain data.
 #pragma once

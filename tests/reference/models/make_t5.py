@@ -110,7 +110,7 @@ def logits_of(model, prompt, completion):
 
 
 def gradients_of(model, prompt, completion):
-    """Of the completion's log-probability, for every parameter."""
+    """Gradient of the completion's log-probability, for every parameter."""
     logits = logits_of(model, prompt, completion)
     chosen = logits.log_softmax(-1).gather(1, completion[:, None]).sum()
     chosen.backward()

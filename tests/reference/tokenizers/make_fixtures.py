@@ -4,7 +4,7 @@ ids that Hugging Face `tokenizers` gives for the texts of cases.py.
   python make_fixtures.py --gguf SMOLLM2.gguf --tokenizers DIR --minilm DIR
 
 DIR of --tokenizers holds gpt2/{encoder.json,vocab.bpe} and
-qwen3/tokenizer.json. What is not given is left as it is on disk.
+qwen3/tokenizer.json. Fixtures that are not named stay as they are on disk.
 Made with tokenizers 0.22.2.
 """
 import argparse
@@ -106,7 +106,7 @@ def tiny_word_piece():
     trainer = trainers.WordPieceTrainer(
         vocab_size=500, show_progress=False, special_tokens=names)
     # The trainer breaks ties by chance; sorting the text does not help, so
-    # this fixture is made anew only when it is deleted.
+    # this fixture is made again only when it is deleted.
     tokenizer.train_from_iterator(cases.training_text(), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",

@@ -38,7 +38,7 @@ SENTINELS = [
     "</s>",
     "<pad> pad <pad><pad>",
     "what is <unk> here<unk>?",
-    "<s> is no token of it",
+    "<s> is not a token of it",
     "do n't you , he 's ' here ' ! I 'm , we 've ?",
     "\u2581 written \u2581spaces\u2581",
     "\u65e5\u672c <extra_id_0> \u65e5\u672c\u8a9e",
