@@ -349,7 +349,7 @@ TEST_P(DecoderTest, RefusesWhatTheModelCannotRead) {
       (std::vector<Slot>{0}));
 }
 
-// What a policy that mixes the logits of several models stands on: the same
+// What a policy that mixes the logits of several models needs: the same
 // interface over the models' own decoders.
 class MixtureDecoder : public Decoder {
  public:
