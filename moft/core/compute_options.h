@@ -18,7 +18,8 @@ constexpr auto enum_names(DeviceChoice) {
   }};
 }
 
-// Precision of matrix products; masters, log-probabilities and KL stay in float32.
+// Precision of matrix products; masters, log-probabilities and KL stay in
+// float32.
 enum class Precision { kFp32, kBf16 };
 constexpr auto enum_names(Precision) {
   return EnumNames<Precision, 2>{{

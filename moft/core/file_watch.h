@@ -23,8 +23,8 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
-// State of the file that `path` names, symbolic links followed. CallerError when
-// there is none.
+// State of the file that `path` names, symbolic links followed. CallerError
+// when there is none.
 FileState file_state(const std::filesystem::path& path);
 
 class FileWatch {

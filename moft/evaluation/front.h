@@ -114,8 +114,9 @@ struct Summary {
   double sparsity = 0;
   double front_length = 0;
   double diagonal_share = 0;  // weightings whose own point serves them best
-  // Per-prompt parts of best_utility, knob_regret and diagonal_share, which are their means.
-  // Absent in reports from before these were cross-fitted (cross_fit.h).
+  // Per-prompt parts of best_utility, knob_regret and diagonal_share, which are
+  // their means. Absent in reports from before these were cross-fitted
+  // (cross_fit.h).
   std::optional<CrossFit> intervals;
   std::vector<StepBack> steps_back;
   double step_back_standard_errors = 2;  // the bar, fixed beforehand

@@ -93,7 +93,8 @@ class Blocks {
     return s.sub_(log_sum.unsqueeze(-1)).exp_();
   }
 
-  // Attention of queries begin .. begin + count - 1 and the keys that they can read.
+  // Attention of queries begin .. begin + count - 1 and the keys that they can
+  // read.
   at::Tensor scores(std::int64_t begin, std::int64_t count) const {
     const std::int64_t keys = rule_.causal ? begin + count : k_.size(2);
     at::Tensor s = at::matmul(

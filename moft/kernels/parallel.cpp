@@ -1,4 +1,4 @@
-// The thread pool behind every kernel.
+// The thread pool of every kernel.
 #include "moft/kernels/parallel.h"
 
 #include <ATen/Parallel.h>

@@ -81,8 +81,8 @@ class OneByOne {
     const at::Tensor of_q = at::empty_like(q_);
     const at::Tensor of_k = at::empty(in_.k.sizes(), in_.k.options());
     const at::Tensor of_v = at::empty(in_.v.sizes(), in_.v.options());
-    // One result per sequence, also where all share one table: the sum over them
-    // then has one order.
+    // One result per sequence, also where all share one table: the sum over
+    // them then has one order.
     at::Tensor sums;
     if (of_distances) {
       auto shape = in_.by_distance.sizes().vec();

@@ -10,9 +10,9 @@
 // union of its longest common subsequences with all candidate sentences, each
 // token counted at most as often as either text has it.
 //
-// Among several longest common subsequences, the one that rouge-score's walk back
-// finds is taken (left only where that is strictly longer, otherwise up); the
-// union, and so Lsum, depends on it.
+// Among several longest common subsequences, the one that rouge-score's walk
+// back finds is taken (left only where that is strictly longer, otherwise up);
+// the union, and so Lsum, depends on it.
 //
 // Texts are UTF-8; malformed bytes separate. Empty texts score 0.
 // Cost: the product of the token counts for L and Lsum.

@@ -45,8 +45,8 @@ struct SpieceFile {
 // last resort; a decoder's may be byte-pair encoding and have them.
 enum class SpieceUse { kT5, kDecoder };
 
-// Throws CallerError, naming `place`, for bytes that are not a SentencePiece model
-// or one that is not of this use, or writes white space as a suffix.
+// Throws CallerError, naming `place`, for bytes that are not a SentencePiece
+// model or one that is not of this use, or writes white space as a suffix.
 SpieceFile check_spiece_file(
     std::string_view bytes, const std::string& place, SpieceUse use);
 

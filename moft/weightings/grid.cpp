@@ -77,7 +77,8 @@ std::vector<Weighting> simplex_cover(
     std::size_t objectives, std::size_t count) {
   if (objectives == 0 || count == 0) {
     throw_caller_error(
-        "cannot cover {1} objectives with {0} weightings; give at least 1 of each",
+        "cannot cover {1} objectives with {0} weightings; give at least 1 of "
+        "each",
         count,
         objectives);
   }

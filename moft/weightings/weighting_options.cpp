@@ -22,7 +22,8 @@ DirichletSampling dirichlet(
       ++i;
     if (i == names.size()) {
       throw_caller_error(
-          "{}.concentrations names {}, which is not an objective; the objectives "
+          "{}.concentrations names {}, which is not an objective; the "
+          "objectives "
           "are {}",
           place,
           quote_text(name),

@@ -70,7 +70,8 @@ inline std::vector<float> floats_of(const TensorView& view) {
 inline bool same_bits(
     const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+         (a.empty() ||
+          std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 // The position-sensitive sum of make_fixtures.py.

@@ -222,7 +222,8 @@ TEST(Recipe, RefusesBadWeightings) {
       "give one weight per objective");
   expect_refusal(
       "weightings: {concentrations: {shrot: 1}}\n",
-      "r.yaml: weightings.concentrations names 'shrot', which is not an objective; "
+      "r.yaml: weightings.concentrations names 'shrot', which is not an "
+      "objective; "
       "the objectives are polite, short");
   // The words of these two are the weightings part's; the place is ours.
   for (std::string weights :

@@ -369,8 +369,7 @@ TEST_F(Files, WritableDirectoriesAreMadeAndProven) {
   EXPECT_TRUE(fs::is_empty(folder_ / "x/y"));
   put("file", "x");
   expect_refusal<CallerError>(
-      [&] { ensure_writable_directory(folder_ / "file"); },
-      "is in its way");
+      [&] { ensure_writable_directory(folder_ / "file"); }, "is in its way");
   expect_refusal<CallerError>(
       [&] { ensure_writable_directory(folder_ / "file/sub"); },
       "is in its way");

@@ -389,7 +389,8 @@ TEST_F(Pairs, SpecialTokensInAFieldAreText) {
   EXPECT_EQ(pair.completion.back(), 28);
 }
 
-// Among several end tokens, the one that ends the prompt's turns ends the answer.
+// Among several end tokens, the one that ends the prompt's turns ends the
+// answer.
 TEST_F(Pairs, TheEndTokenIsTheOneOfThePromptTemplate) {
   ModelInfo model;
   model.context = 64;

@@ -86,8 +86,8 @@ constexpr bool kBlocked<Block8Offsets> = true;
 template <>
 constexpr bool kBlocked<Block8Halves> = true;
 
-// Elements of a weight's type in one step of inputs of a panel; a multiple of 32
-// inputs where they come in blocks.
+// Elements of a weight's type in one step of inputs of a panel; a multiple of
+// 32 inputs where they come in blocks.
 template <typename Weight>
 constexpr std::int64_t elements(std::int64_t inputs) {
   return kBlocked<Weight> ? inputs / kBlockInputs : inputs * kPanel;
