@@ -39,8 +39,7 @@ Draw make_draw(
   return draw;
 }
 
-// ---- line 5: y ~ pi(.|x; alpha, w) is roll_out(); R(x, y)
-// --------------------
+// ---- line 5: y ~ pi(.|x; alpha, w) is roll_out(); R(x, y) -------------------
 
 Scores score_rewards(
     const ObjectiveSet& objectives,

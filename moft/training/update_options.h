@@ -35,7 +35,7 @@ struct UpdateOptions {
   std::int64_t steps = 40;
   std::optional<double> epochs;  // replaces steps once the data are read
   std::int64_t gradient_accumulation = 1;
-  double memory_budget = 64.0;  // GB
+  double memory_budget = 8.0;  // GB
   std::optional<double> gradient_clip = 1.0;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
