@@ -70,6 +70,8 @@ Rollout roll_out(
   const bool keep_graph = first && first->one_part && at_once >= rows;
   Rollout rollout;
   const auto features = std::make_shared<Features>();
+  policy.expect_steerings(
+      options.steerings > 0 ? options.steerings : std::ssize(draw.prompts));
   for (std::size_t begin = 0; begin < rows; begin += at_once) {
     Generations part = sample(
         policy,
@@ -86,6 +88,8 @@ Rollout roll_out(
     if (part.features) append(*part.features, again, *features);
     if (keep_graph) first->prompt_graph = std::move(part.prompt_graph);
   }
+  // Scoring works on one steering at a time.
+  policy.expect_steerings(1);
   if (!features->prompts.empty()) rollout.features = features;
   return rollout;
 }
