@@ -68,10 +68,11 @@ Rollout roll_out(
       options.rows_at_once > 0 ? static_cast<std::size_t>(options.rows_at_once)
                                : rows;
   const bool keep_graph = first && first->one_part && at_once >= rows;
+  policy.expect_steerings(
+      options.steerings > 0 ? options.steerings
+                            : std::ssize(draw.coefficients));
   Rollout rollout;
   const auto features = std::make_shared<Features>();
-  policy.expect_steerings(
-      options.steerings > 0 ? options.steerings : std::ssize(draw.prompts));
   for (std::size_t begin = 0; begin < rows; begin += at_once) {
     Generations part = sample(
         policy,
