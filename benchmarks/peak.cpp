@@ -155,7 +155,7 @@ void run(const Flags& flags) {
   const StepMemory memory(
       shape,
       step_costs(
-          shape_of(policy->base()),
+          shape_of(*policy->base().model),
           policy->definition().conditioning,
           KlEstimator::kSequence),
       static_cast<std::int64_t>(flags.budget * 1e9),

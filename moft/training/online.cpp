@@ -69,7 +69,8 @@ StepResult OnlineTrainer::step() {
       drawn,
       {static_cast<std::uint64_t>(options_.seed),
        options_.max_new_tokens,
-       steerings_per_step(options_)},
+       steerings_per_step(options_),
+       plan.memory.rows_at_once()},
       times,
       &first);
   Scores rewards = score_rewards(*inputs_.objectives, drawn, rollout, times);
@@ -154,8 +155,7 @@ void OnlineTrainer::make_value_learner() {
       inputs_.value_model, outputs, options_.value);
 }
 
-// Counted as a model of the policy's size, all of it trained, and prompts as
-// long as the longest.
+// All of the network is trained. Prompts count as the longest.
 std::int64_t OnlineTrainer::value_parts(
     const std::vector<TokenIds>& prompts) const {
   std::int64_t longest = 1;
@@ -164,7 +164,7 @@ std::int64_t OnlineTrainer::value_parts(
   ConditioningOptions all_trained;
   all_trained.steered_set = SteeredSet::kNone;
   StepCosts costs = step_costs(
-      shape_of(*inputs_.policy->base().model), all_trained, KlEstimator::kNone);
+      shape_of(*inputs_.value_model), all_trained, KlEstimator::kNone);
   costs.decoded_row = costs.decoded_token = costs.feature_token = 0;
   const StepMemory memory(
       {std::vector<std::int64_t>(prompts.size(), longest), 1, 0},

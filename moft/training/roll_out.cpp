@@ -68,7 +68,6 @@ Rollout roll_out(
       options.rows_at_once > 0 ? static_cast<std::size_t>(options.rows_at_once)
                                : rows;
   const bool keep_graph = first && first->one_part && at_once >= rows;
-  // Scoring works on one steering at a time again.
   policy.expect_steerings(
       options.steerings > 0 ? options.steerings
                             : std::ssize(draw.coefficients));
@@ -90,6 +89,7 @@ Rollout roll_out(
     if (part.features) append(*part.features, again, *features);
     if (keep_graph) first->prompt_graph = std::move(part.prompt_graph);
   }
+  // Scoring works on one steering at a time.
   policy.expect_steerings(1);
   if (!features->prompts.empty()) rollout.features = features;
   return rollout;
