@@ -53,7 +53,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end()) {
-      fail(mark, "an alias stands inside the value that it repeats");
+      fail(mark, "an alias is inside the value that it repeats");
     }
     SettingsNode copy = found->second;
     count(mark, copy);
@@ -223,8 +223,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (map.node.find(key.text)) {
       fail(
           last_mark_,
-          fmt::format(
-              "key '{}' stands here twice; keep one", path_of_open(key.text)));
+          fmt::format("duplicate key '{}'; keep one", path_of_open(key.text)));
     }
     map.key = key.text;
     map.key_line = key.line;

@@ -133,7 +133,7 @@ ByObjective ReportReader::named(
   for (const auto& [name, x] : json.items()) {
     if (std::find(objectives_.begin(), objectives_.end(), name) ==
         objectives_.end()) {
-      fail(path + "." + name, "is no objective of this report; remove it");
+      fail(path + "." + name, "is not an objective of this report; remove it");
     }
     out[name] = number(x, path + "." + name);
   }

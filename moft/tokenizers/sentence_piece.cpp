@@ -224,7 +224,7 @@ void add_sentinels(
   const std::int32_t count =
       config.has("extra_ids") ? config.at("extra_ids").id() : 100;
   if (count < 0 || count > kMostSentinels) {
-    config.at("extra_ids").refuse("is no plausible number of sentinels");
+    config.at("extra_ids").refuse("is not a plausible number of sentinels");
   }
   for (std::int32_t i = 0; i < count; ++i) {
     AddedToken token = special_token(

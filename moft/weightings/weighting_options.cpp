@@ -22,8 +22,8 @@ DirichletSampling dirichlet(
       ++i;
     if (i == names.size()) {
       throw_caller_error(
-          "{}.concentrations names {}, which is no objective; the objectives "
-          "are {}",
+          "{}.concentrations names {}, which is not an objective; the "
+          "objectives are {}",
           place,
           quote_text(name),
           join(names, ", "));

@@ -370,10 +370,10 @@ TEST_F(Files, WritableDirectoriesAreMadeAndProven) {
   put("file", "x");
   expect_refusal<CallerError>(
       [&] { ensure_writable_directory(folder_ / "file"); },
-      "stands in its way");
+      "a file is in its way");
   expect_refusal<CallerError>(
       [&] { ensure_writable_directory(folder_ / "file/sub"); },
-      "stands in its way");
+      "a file is in its way");
   if (!fs::is_directory("/proc/self")) return;
   expect_refusal<WorldError>(
       [] { ensure_writable_directory("/proc/self"); }, "cannot be written to");
