@@ -259,8 +259,8 @@ void ensure_writable_directory(const fs::path& path) {
   if (!fs::is_directory(path, ignored)) {
     if (error == std::errc::not_a_directory || fs::exists(path, ignored))
       throw_caller_error(
-          "{}: cannot be a directory, because a file is in its way; give "
-          "another path",
+          "{}: cannot create the directory, a file is in its way; give another "
+          "path",
           path.string());
     throw_world_error(
         "{}: the directory cannot be created: {}",

@@ -51,7 +51,7 @@ class Watcher {
   void add_key(const std::string& key) {
     if (keys_.back().insert(key).second) return;
     throw_caller_error(
-        "{}: key {} appears twice in one object; keep one",
+        "{}: duplicate key {} in one object; keep one",
         place_,
         quote_text(key));
   }

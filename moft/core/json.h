@@ -17,7 +17,7 @@ inline constexpr int kMaxJsonDepth = 128;
 
 // One JSON value and nothing after it. Throws CallerError
 // "{place}: not valid JSON at line 3, column 7" for malformed text
-// (invalid UTF-8 and NaN included), "{place}: key 'a' appears twice .." and for
+// (invalid UTF-8 and NaN included), "{place}: duplicate key 'a' .." and for
 // nesting over `max_depth`.
 nlohmann::json parse_json(
     std::string_view text,

@@ -223,8 +223,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (map.node.find(key.text)) {
       fail(
           last_mark_,
-          fmt::format(
-              "key '{}' appears twice; keep one", path_of_open(key.text)));
+          fmt::format("duplicate key '{}'; keep one", path_of_open(key.text)));
     }
     map.key = key.text;
     map.key_line = key.line;

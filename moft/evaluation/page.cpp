@@ -281,8 +281,8 @@ std::string numbers(const Report& report) {
   return out +
          "<p class=\"caption\">Rewards, KL (nats per answer) and value with "
          "bootstrap intervals over prompts. Value is (1 \u2212 \u03b1) times "
-         "the weighted reward minus \u03b1 times the KL. Distinct: prompts "
-         "whose answer no other prompt got.</p>\n";
+         "the weighted reward minus \u03b1 times the KL. Distinct: share "
+         "of prompts with a unique answer.</p>\n";
 }
 
 struct Fact {

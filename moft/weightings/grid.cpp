@@ -77,10 +77,10 @@ std::vector<Weighting> simplex_cover(
     std::size_t objectives, std::size_t count) {
   if (objectives == 0 || count == 0) {
     throw_caller_error(
-        "cannot cover {1} objectives with {0} weightings; give at least 1 of "
+        "cannot cover {} objectives with {} weightings; give at least 1 of "
         "each",
-        count,
-        objectives);
+        objectives,
+        count);
   }
   if (count > kMaxPoints) {
     throw_caller_error(

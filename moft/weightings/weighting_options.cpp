@@ -23,8 +23,7 @@ DirichletSampling dirichlet(
     if (i == names.size()) {
       throw_caller_error(
           "{}.concentrations names {}, which is not an objective; the "
-          "objectives "
-          "are {}",
+          "objectives are {}",
           place,
           quote_text(name),
           join(names, ", "));

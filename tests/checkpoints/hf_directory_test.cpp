@@ -74,7 +74,7 @@ TEST(HfDirectory, NamesWhatIsMissingOrBroken) {
   put(folder / "config.json", "[]");
   expect_refused(folder, {"config.json", "not an object"});
   put(folder / "config.json", R"({"a": 1, "b": {"c": 1, "c": 2}})");
-  expect_refused(folder, {"config.json", "key 'c' appears twice"});
+  expect_refused(folder, {"config.json", "duplicate key 'c'"});
   put(folder / "config.json", R"({"a": {"c": 1}, "b": {"c": 2}})");
   expect_refused(folder, {"neither model.safetensors", "download"});
   // What lies there instead decides what to do.
@@ -115,7 +115,7 @@ TEST(HfDirectory, ChecksTheIndexAgainstTheShards) {
   index(R"({"x": "two.safetensors"})");
   expect_refused(folder, {"'x'", "listed but absent", "two.safetensors"});
   index(R"({"x": "one.safetensors", "x": "two.safetensors"})");
-  expect_refused(folder, {"key 'x' appears twice"});
+  expect_refused(folder, {"duplicate key 'x'"});
   for (const std::string name :
        {"../one.safetensors",
         "/etc/passwd",

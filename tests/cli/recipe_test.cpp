@@ -223,8 +223,7 @@ TEST(Recipe, RefusesBadWeightings) {
   expect_refusal(
       "weightings: {concentrations: {shrot: 1}}\n",
       "r.yaml: weightings.concentrations names 'shrot', which is not an "
-      "objective; "
-      "the objectives are polite, short");
+      "objective; the objectives are polite, short");
   // The words of these two are the weightings part's; the place is ours.
   for (std::string weights :
        {"{short: 0.5, polite: 0.6}", "{short: 1}", "{shrot: 1, polite: 0}"}) {

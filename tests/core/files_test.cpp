@@ -369,10 +369,11 @@ TEST_F(Files, WritableDirectoriesAreMadeAndProven) {
   EXPECT_TRUE(fs::is_empty(folder_ / "x/y"));
   put("file", "x");
   expect_refusal<CallerError>(
-      [&] { ensure_writable_directory(folder_ / "file"); }, "is in its way");
+      [&] { ensure_writable_directory(folder_ / "file"); },
+      "a file is in its way");
   expect_refusal<CallerError>(
       [&] { ensure_writable_directory(folder_ / "file/sub"); },
-      "is in its way");
+      "a file is in its way");
   if (!fs::is_directory("/proc/self")) return;
   expect_refusal<WorldError>(
       [] { ensure_writable_directory("/proc/self"); }, "cannot be written to");

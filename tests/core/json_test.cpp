@@ -47,7 +47,7 @@ TEST(Json, SaysWhereItIsBroken) {
 TEST(Json, RefusesEqualKeysAndDeepNests) {
   EXPECT_EQ(
       complaint_of(R"({"b": {"a": 1, "a": 2}})"),
-      "f.json: key 'a' appears twice in one object; keep one");
+      "f.json: duplicate key 'a' in one object; keep one");
   EXPECT_EQ(
       complaint_of(std::string(1000000, '[')),
       "f.json: JSON is nested over 128 levels");

@@ -15,10 +15,10 @@ namespace {
 TEST(SettingsTree, RefusesBrokenAndHostileYaml) {
   EXPECT_EQ(
       complaint_of("flag: true\nflag: false\n"),
-      "r.yaml:2: key 'flag' appears twice; keep one");
+      "r.yaml:2: duplicate key 'flag'; keep one");
   EXPECT_EQ(
       complaint_of("training:\n  steps: 1\n  steps: 1\n"),
-      "r.yaml:3: key 'training.steps' appears twice; keep one");
+      "r.yaml:3: duplicate key 'training.steps'; keep one");
   EXPECT_EQ(
       complaint_of("text: \"open\nflag: true\n"),
       "r.yaml:1: a quote is opened here and never closed");
