@@ -43,7 +43,7 @@ class CausalModel : public LanguageModel {
       const ScoreBatch& batch, const RowSteering& steering) override;
   std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
 
-  // Of keys and values.
+  // The shape of keys and values.
   const PageShape& shape() const { return shape_; }
   // CallerError unless every id is in the vocabulary and the sequence fits.
   void check_tokens(const TokenIds& ids, std::int64_t total_length) const;

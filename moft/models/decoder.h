@@ -98,10 +98,10 @@ class Decoder {
   // until the prompt is read or all rows that wait for it have left.
   virtual void evict(Slot slot) = 0;
 
-  // Of the group with record_features: complete once each of its rows was fed
-  // all but its last token.
+  // Features of the group with record_features: complete once each of its rows
+  // was fed all but its last token.
   virtual std::shared_ptr<const Features> features() const { return nullptr; }
-  // Of the group with keep_graph; null where a family keeps none.
+  // The graph of the group with keep_graph; null where a family keeps none.
   virtual std::shared_ptr<const PromptGraph> prompt_graph() const {
     return nullptr;
   }

@@ -1,4 +1,4 @@
-// The one interface behind which every model family stands. Nothing above
+// The interface of every family of language models. Nothing above
 // models/ asks which family it talks to.
 //
 // A model scores given completions (differentiably) and decodes new ones, both
@@ -32,7 +32,7 @@ struct Features {
 };
 
 // What a rollout computed of its prompts with gradient, so that scoring them
-// goes on from there instead of computing it again. Opaque above models/.
+// continues from there instead of computing it again. Opaque above models/.
 struct PromptGraph {
   std::vector<at::Tensor> states;
 };
@@ -42,7 +42,7 @@ struct ScoreBatch {
   std::vector<TokenIds> completions;         // [B], none empty
   std::vector<std::int64_t> prompt_of_row;   // [B]
   std::shared_ptr<const Features> features;  // or null
-  // Of a rollout of exactly these prompts under the same steerings, or null.
+  // From a rollout of exactly these prompts under the same steerings, or null.
   // Serves one backward pass.
   std::shared_ptr<const PromptGraph> prompt_graph;
 };

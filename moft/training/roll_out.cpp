@@ -68,6 +68,10 @@ Rollout roll_out(
       options.rows_at_once > 0 ? static_cast<std::size_t>(options.rows_at_once)
                                : rows;
   const bool keep_graph = first && first->one_part && at_once >= rows;
+  // Scoring works on one steering at a time again.
+  policy.expect_steerings(
+      options.steerings > 0 ? options.steerings
+                            : std::ssize(draw.coefficients));
   Rollout rollout;
   const auto features = std::make_shared<Features>();
   for (std::size_t begin = 0; begin < rows; begin += at_once) {
@@ -86,6 +90,7 @@ Rollout roll_out(
     if (part.features) append(*part.features, again, *features);
     if (keep_graph) first->prompt_graph = std::move(part.prompt_graph);
   }
+  policy.expect_steerings(1);
   if (!features->prompts.empty()) rollout.features = features;
   return rollout;
 }

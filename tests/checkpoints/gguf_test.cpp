@@ -1,3 +1,4 @@
+// GGUF files: what is read, and what damaged files are refused for.
 #include "moft/checkpoints/gguf.h"
 
 #include <chrono>

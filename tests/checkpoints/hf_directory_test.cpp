@@ -1,3 +1,4 @@
+// Hugging Face directories: which files count, and what is refused.
 #include "moft/checkpoints/hf_directory.h"
 
 #include <map>

@@ -1,3 +1,4 @@
+// safetensors files: what is read, and what damaged headers are refused for.
 #include "moft/checkpoints/safetensors.h"
 
 #include <algorithm>

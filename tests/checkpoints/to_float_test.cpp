@@ -1,3 +1,4 @@
+// Dequantised numbers against the Python package gguf.
 #include <bit>
 #include <cmath>
 

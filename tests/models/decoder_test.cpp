@@ -30,13 +30,16 @@ struct Setting {
   bool t5;
   SteeredSet set;
   bool lower_frozen;  // the lowest layer is not steered
+  bool many = false;  // copies are applied as for many steerings
 };
 
 const Setting kSettings[] = {
     {"llama_full", false, SteeredSet::kFull, false},
+    {"llama_full_many", false, SteeredSet::kFull, false, true},
     {"llama_lora", false, SteeredSet::kLora, false},
     {"llama_upper_lora", false, SteeredSet::kLora, true},
     {"t5_full", true, SteeredSet::kFull, false},
+    {"t5_full_many", true, SteeredSet::kFull, false, true},
     {"t5_lora", true, SteeredSet::kLora, false},
     {"t5_upper_lora", true, SteeredSet::kLora, true}};
 
@@ -80,6 +83,7 @@ class DecoderTest : public testing::TestWithParam<Setting> {
     }
     auto conditioning =
         install_conditioning(model->steerable(), options, {"a", "b"}, 5);
+    if (GetParam().many) conditioning->expect_steerings(5);
     at::NoGradGuard no_gradient;
     std::uint32_t row = 1000;
     for (const TrainedTensor& entry : conditioning->trained()) {
@@ -345,7 +349,7 @@ TEST_P(DecoderTest, RefusesWhatTheModelCannotRead) {
       (std::vector<Slot>{0}));
 }
 
-// What a policy that mixes the logits of several models stands on: the same
+// What a policy that mixes the logits of several models needs: the same
 // interface over the models' own decoders.
 class MixtureDecoder : public Decoder {
  public:

@@ -146,23 +146,22 @@ TEST_P(GemmaModels, DecodingContinuesAsTransformersDoes) {
 
 TEST_P(GemmaModels, ARowsBitsDoNotDependOnItsNeighbours) {
   const auto model = load_version("4");
-  const auto rows = [&](const std::vector<TokenIds>& prompts) {
+  const auto decoded = [&](const std::vector<TokenIds>& texts) {
     std::vector<DecodeRow> rows;
     std::vector<TokenIds> completions;
-    for (std::size_t p = 0; p < prompts.size(); ++p) {
+    for (std::size_t p = 0; p < texts.size(); ++p) {
       rows.push_back({static_cast<std::int64_t>(p), 0});
       completions.push_back({5, 9, 7});
     }
     return test::decoded_rows(
         *model->open_decoder({}),
-        test::decode_group(
-            prompts, {Coefficients::frozen_reference()}, rows, 4),
+        test::decode_group(texts, {Coefficients::frozen_reference()}, rows, 4),
         completions);
   };
   const std::vector<TokenIds> prompts{{2, 7, 4}, {2, 30, 8, 8, 11}, {2, 3}};
-  const auto together = rows(prompts);
+  const auto together = decoded(prompts);
   for (std::size_t p = 0; p < prompts.size(); ++p)
-    EXPECT_TRUE(test::same_bits(rows({prompts[p]})[0], together[p])) << p;
+    EXPECT_TRUE(test::same_bits(decoded({prompts[p]})[0], together[p])) << p;
 }
 
 TEST_P(GemmaModels, GradientsEqualTransformers) {

@@ -52,7 +52,7 @@ class T5Decoder : public PagedDecoder {
   std::vector<std::vector<PageId>> cross_pages_;
   std::vector<std::int64_t> prompt_lengths_;
   at::Tensor cross_table_;  // of cross_pages_; undefined when they changed
-  // Of the turn being fed.
+  // For the turn being fed.
   kernels::PagedQueries cross_queries_;
   kernels::ScoreBias bias_;
   std::int64_t recorded_rows_ = 0;

@@ -159,7 +159,8 @@ class Scorer {
         device_);
   }
 
-  // Of distances 1 - n .. n - 1: a token reads itself and what came before.
+  // Biases of distances 1 - n .. n - 1: a token reads itself and what came
+  // before.
   at::Tensor causal_bias(
       std::int64_t n, std::int64_t rows, const RowSteering& steering) const {
     return at::constant_pad_nd(
