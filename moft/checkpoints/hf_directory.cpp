@@ -108,7 +108,8 @@ void check_one_model(const fs::path& index, const fs::path& single) {
            "(save_pretrained)";
   }
   throw_caller_error(
-      "{}: holds neither model.safetensors nor model.safetensors.index.json; {}",
+      "{}: holds neither model.safetensors nor model.safetensors.index.json; "
+      "{}",
       folder.string(),
       cure);
 }

@@ -11,11 +11,11 @@
 // Thread safety: constructing and throwing is safe from any thread.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace moft {
 

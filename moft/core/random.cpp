@@ -27,12 +27,8 @@ std::array<std::uint32_t, 4> philox4x32(
 }
 
 RandomStream::RandomStream(
-    std::uint64_t seed,
-    Purpose purpose,
-    std::uint32_t step,
-    std::uint32_t row)
-    : key_{static_cast<std::uint32_t>(seed),
-           static_cast<std::uint32_t>(seed >> 32)},
+    std::uint64_t seed, Purpose purpose, std::uint32_t step, std::uint32_t row)
+    : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
       counter_{0, row, step, static_cast<std::uint32_t>(purpose)} {}
 
 std::uint32_t RandomStream::next_u32() {

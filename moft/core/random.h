@@ -19,15 +19,15 @@ namespace moft {
 // What a draw is for. The values are part of the file formats (a resumed run
 // must draw the same numbers), so never renumber them.
 enum class Purpose : std::uint32_t {
-  kInitialise = 1,   // adapters and value heads
-  kShuffle = 2,      // order of the training examples
-  kWeighting = 3,    // Dirichlet draws of w
-  kKlStrength = 4,   // draws of alpha
-  kToken = 5,        // sampling a completion while training
-  kGenerate = 6,     // sampling a completion on request
-  kEvaluate = 7,     // sampling held-out completions
-  kBootstrap = 8,    // confidence intervals
-  kCalibrate = 9,    // samples of the reference for `moft calibrate`
+  kInitialise = 1,  // adapters and value heads
+  kShuffle = 2,     // order of the training examples
+  kWeighting = 3,   // Dirichlet draws of w
+  kKlStrength = 4,  // draws of alpha
+  kToken = 5,       // sampling a completion while training
+  kGenerate = 6,    // sampling a completion on request
+  kEvaluate = 7,    // sampling held-out completions
+  kBootstrap = 8,   // confidence intervals
+  kCalibrate = 9,   // samples of the reference for `moft calibrate`
   kTest = 100,
 };
 

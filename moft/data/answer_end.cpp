@@ -88,7 +88,8 @@ std::optional<std::string> answer_end_warning(
     ends += (ends.empty() ? "" : ", ") + tokenizer.token_bytes(id);
   return fmt::format(
       "data.prompt_template ends a turn with {}, but the model's answers end "
-      "at {} only: one that writes {} continues after it; if answers should end "
+      "at {} only: one that writes {} continues after it; if answers should "
+      "end "
       "there, add its id {} to eos_token_id in the model's "
       "generation_config.json or config.json",
       tokenizer.token_bytes(*turn_end),

@@ -32,7 +32,9 @@ std::size_t Shuffler::next() {
   if (cursor_.position == order_.size()) {
     if (cursor_.epoch == std::numeric_limits<std::uint32_t>::max()) {
       throw_caller_error(
-          "data: epoch {} is the last that can be counted; train for fewer epochs", cursor_.epoch);
+          "data: epoch {} is the last that can be counted; train for fewer "
+          "epochs",
+          cursor_.epoch);
     }
     cursor_ = {cursor_.epoch + 1, 0};
     shuffle();

@@ -199,8 +199,7 @@ at::Tensor adapted_linear(
     const at::Tensor& x,
     const FrozenWeight& weight,
     const RowAdapter& adapter) {
-  return AdaptedLinear::apply(
-      x, adapter.down, adapter.up, &weight, &adapter);
+  return AdaptedLinear::apply(x, adapter.down, adapter.up, &weight, &adapter);
 }
 
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight) {

@@ -57,10 +57,10 @@ at::Tensor trained_linear(
 // A low-rank adapter with a factor per row, beside a frozen matrix. `down` and
 // `up` are what autograd differentiates; the packed halves are what multiplies.
 struct RowAdapter {
-  at::Tensor down;          // A [rank, in]
-  at::Tensor up;            // B^T [rank, out]
-  at::Tensor coefficients;  // c [rows or 1, rank], no gradient
-  double scale = 1.0;       // s
+  at::Tensor down;           // A [rank, in]
+  at::Tensor up;             // B^T [rank, out]
+  at::Tensor coefficients;   // c [rows or 1, rank], no gradient
+  double scale = 1.0;        // s
   FrozenWeight packed_down;  // A
   FrozenWeight packed_up;    // s B [out, rank]
 };

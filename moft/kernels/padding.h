@@ -25,8 +25,7 @@ TokenPlaces places_of_members(std::vector<std::int64_t> sequence);
 class Padding {
  public:
   // REQUIRES every sequence of `tokens` below `sequences`.
-  Padding(
-      const TokenPlaces& tokens, std::int64_t sequences, at::Device device);
+  Padding(const TokenPlaces& tokens, std::int64_t sequences, at::Device device);
 
   std::int64_t sequences() const { return sequences_; }
   std::int64_t longest() const { return longest_; }

@@ -66,8 +66,7 @@ namespace {
 void refuse_pointer(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string beginning(1024, '\0');
-  stream.read(
-      beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  stream.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
   beginning.resize(static_cast<std::size_t>(stream.gcount()));
   refuse_lfs_pointer(file, beginning);
 }

@@ -19,8 +19,7 @@ TrainingPrompts::TrainingPrompts(
   limits.context = info.context;
   limits.answer = sizes.max_new_tokens;
   limits.answer_key = "training.max_new_tokens";
-  limits.words =
-      longest_prompt_words(policy.info().prompt, policy.tokenizer());
+  limits.words = longest_prompt_words(policy.info().prompt, policy.tokenizer());
   PromptFitter fitter(template_, policy.tokenizer(), TooLong::kError);
   for (Example example : examples)
     ids_.push_back(fitter.fit(example, limits).value_or(TokenIds{}));

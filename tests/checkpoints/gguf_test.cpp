@@ -2,9 +2,9 @@
 #include "moft/checkpoints/gguf.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <optional>
-#include <cstdlib>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -392,16 +392,14 @@ struct Written {
 TEST(GgufTokenizer, TheBeginTokenIsPutFirstByPreTokenizer) {
   for (const char* pre :
        {"llama-bpe", "llama3", "llama-v3", "tekken", "falcon3", "pixtral"}) {
-    EXPECT_TRUE(Written(vocabulary(pre, {{"a", 1}}))
-                    .file->tokenizer_data()
-                    .add_bos)
+    EXPECT_TRUE(
+        Written(vocabulary(pre, {{"a", 1}})).file->tokenizer_data().add_bos)
         << pre;
   }
   for (const char* pre :
        {"smollm", "gpt-2", "qwen2", "deepseek-r1-qwen", "default"}) {
-    EXPECT_FALSE(Written(vocabulary(pre, {{"a", 1}}))
-                     .file->tokenizer_data()
-                     .add_bos)
+    EXPECT_FALSE(
+        Written(vocabulary(pre, {{"a", 1}})).file->tokenizer_data().add_bos)
         << pre;
   }
   // What the file says counts.

@@ -1,9 +1,9 @@
 #include "moft/core/random.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <set>
+
+#include <gtest/gtest.h>
 
 namespace moft {
 namespace {
@@ -65,8 +65,10 @@ TEST(RandomStream, MomentsOfTheDistributions) {
 TEST(RandomStream, BelowIsUniform) {
   RandomStream stream(3, Purpose::kTest);
   std::array<int, 7> counts{};
-  for (int i = 0; i < 70000; ++i) ++counts[stream.below(7)];
-  for (const int count : counts) EXPECT_NEAR(count, 10000, 5 * 93);
+  for (int i = 0; i < 70000; ++i)
+    ++counts[stream.below(7)];
+  for (const int count : counts)
+    EXPECT_NEAR(count, 10000, 5 * 93);
 }
 
 }  // namespace

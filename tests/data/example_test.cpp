@@ -126,7 +126,8 @@ TEST_F(ReadExamples, SaysWhichTokenIsNotJson) {
       {"{\"a\": True}", "byte 7 is 'True', Python's word; write true or false"},
       {"{'a': 1}", "byte 2 is ''', JSON puts texts in double quotes"},
       {"{\"a\": 1,}",
-       "byte 9 is '}', perhaps after one comma too many; JSON has none before a "
+       "byte 9 is '}', perhaps after one comma too many; JSON has none before "
+       "a "
        "closing bracket"},
       {"{\"a\": 1} // x", "byte 10 is '/', JSON has no comments"},
       {"{\"a\": 1} {\"a\": 2}", "byte 10 is '{'"},
@@ -355,8 +356,9 @@ TEST_F(ReadExamples, ConvertsATableCalledCsvGz) {
   std::filesystem::remove(path);
   EXPECT_EQ(
       message.find(
-          path + ": is a table with semicolons (CSV), not JSON lines; convert "
-                 "it: gunzip -c < " +
+          path +
+          ": is a table with semicolons (CSV), not JSON lines; convert "
+          "it: gunzip -c < " +
           path + " | python3 -c \""),
       0u)
       << message;

@@ -99,7 +99,8 @@ TEST(GatedLayer, FarFromZeroTheGradientIsThatOfALineOrNothing) {
     const auto up = at::ones({1, 4});
     const auto of_gate = torch::autograd::grad(
         {gated_layer(unit, gate, up)}, {gate}, {at::ones({1, 4})})[0];
-    EXPECT_TRUE(at::equal(of_gate, at::tensor({0.F, 0.F, 1.F, 1.F}).view({1, 4})))
+    EXPECT_TRUE(
+        at::equal(of_gate, at::tensor({0.F, 0.F, 1.F, 1.F}).view({1, 4})))
         << of_gate;
   }
 }

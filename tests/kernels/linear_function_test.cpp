@@ -28,8 +28,7 @@ TEST(FrozenLinear, ForwardAndGradientMatchDouble) {
     EXPECT_EQ(weight.bytes(), before);  // nothing packed before a gradient
     EXPECT_LE(
         distance(
-            y.detach(),
-            at::linear(entering(x), wide, bias.to(at::kDouble))),
+            y.detach(), at::linear(entering(x), wide, bias.to(at::kDouble))),
         5e-6);
     const auto dx = torch::autograd::grad({y}, {x}, {dy})[0];
     EXPECT_LE(distance(dx, at::matmul(entering(dy), wide)), 1e-5);
@@ -123,8 +122,8 @@ TEST(AdaptedLinear, ForwardAndGradientsMatchDouble) {
       kScale * at::mm(low, up64);
   EXPECT_LE(distance(y.detach(), exact.detach()), 5e-6);
   const auto found = torch::autograd::grad({y}, {x, down, up}, {dy});
-  const auto wanted = torch::autograd::grad(
-      {exact}, {x64, down64, up64}, {dy.to(at::kDouble)});
+  const auto wanted =
+      torch::autograd::grad({exact}, {x64, down64, up64}, {dy.to(at::kDouble)});
   for (std::size_t i = 0; i < 3; ++i)
     EXPECT_LE(distance(found[i], wanted[i]), 2e-5) << "input " << i;
 
@@ -148,7 +147,8 @@ TEST(MultiplyAdd, ContinuesTheChainsOfItsTarget) {
   }
   auto wrong = numbers({3, 4}, 33);
   EXPECT_THROW(
-      multiply_add(wrong, numbers({3, 5}, 34), PackedMatrix(numbers({6, 5}, 35))),
+      multiply_add(
+          wrong, numbers({3, 5}, 34), PackedMatrix(numbers({6, 5}, 35))),
       CallerError);
 }
 

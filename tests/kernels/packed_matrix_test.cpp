@@ -36,8 +36,7 @@ TEST(PackedMatrix, UnpackGivesTheWeightBack) {
     // An odd input is padded where inputs are multiplied in pairs.
     const bool pairs = rounds_inputs(Storage::kBFloat16);
     const auto stored = pairs ? in + in % 2 : in;
-    EXPECT_EQ(
-        2 * half.bytes() * in, PackedMatrix(weight).bytes() * stored);
+    EXPECT_EQ(2 * half.bytes() * in, PackedMatrix(weight).bytes() * stored);
   }
 }
 

@@ -55,8 +55,7 @@ TEST(Padding, CopiesNothingWhereNothingIsPadded) {
   EXPECT_EQ(full.spread(packed).data_ptr(), packed.data_ptr());
   const Padding mixed(places_of_members({1, 0, 1, 0, 0, 1}), 2, at::kCPU);
   const auto spread = mixed.spread(packed);
-  EXPECT_TRUE(at::equal(
-      spread.select(0, 0).select(1, 0), packed.select(0, 1)));
+  EXPECT_TRUE(at::equal(spread.select(0, 0).select(1, 0), packed.select(0, 1)));
   EXPECT_TRUE(at::equal(mixed.gather(spread), packed.view({6, 8})));
 }
 

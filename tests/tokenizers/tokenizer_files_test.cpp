@@ -73,8 +73,7 @@ TEST_F(TokenizerFiles, CopiesAreNoLongerTheOriginals) {
     EXPECT_EQ(line, "text of tokenizer.json");
     EXPECT_FALSE(fs::is_symlink(folder_ / "to" / name));
   }
-  EXPECT_TRUE(
-      fs::exists(folder_ / "to/additional_chat_templates/rag.jinja"));
+  EXPECT_TRUE(fs::exists(folder_ / "to/additional_chat_templates/rag.jinja"));
 }
 
 // Where transformers 4.57.6 and 5.17.0 look for them: apply_chat_template of
@@ -90,8 +89,7 @@ TEST(TokenizerJson, AGgufFilesChatTemplatesBecomeFiles) {
   data.chat_templates = {
       {"default", "{{ messages[0]['content'] }}"}, {"tool_use", "{{ tools }}"}};
   const auto files = tokenizer_files(data);
-  EXPECT_EQ(
-      files.at("chat_template.jinja"), data.chat_templates.at("default"));
+  EXPECT_EQ(files.at("chat_template.jinja"), data.chat_templates.at("default"));
   EXPECT_EQ(
       files.at("additional_chat_templates/tool_use.jinja"), "{{ tools }}");
   EXPECT_EQ(files.size(), 4u);

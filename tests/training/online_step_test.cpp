@@ -20,10 +20,9 @@ Gradients gradients_of(const SteeredPolicy& policy) {
   const std::vector<ScaledGradient> gradients = conditioning.gradients();
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const TrainedTensor& entry = conditioning.trained()[i];
-    result[entry.name] =
-        gradients[i].tensor.defined()
-            ? gradients[i].tensor * gradients[i].coefficient
-            : at::zeros_like(entry.master);
+    result[entry.name] = gradients[i].tensor.defined()
+                             ? gradients[i].tensor * gradients[i].coefficient
+                             : at::zeros_like(entry.master);
   }
   return result;
 }

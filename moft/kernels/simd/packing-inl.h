@@ -45,10 +45,7 @@ MOFT_INLINE void transpose(Vec* rows) {
 }
 
 void pack_panel(
-    const float* rows,
-    std::int64_t row_stride,
-    std::int64_t in,
-    float* panel) {
+    const float* rows, std::int64_t row_stride, std::int64_t in, float* panel) {
   constexpr int kPanelWidth = 2 * kLanes;
   std::int64_t k = 0;
   for (; k + kLanes <= in; k += kLanes) {

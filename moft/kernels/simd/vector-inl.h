@@ -120,9 +120,7 @@ MOFT_INLINE Vec splat_pair(const float* p) {
 // count as 0.
 MOFT_INLINE Vec add_pair(Vec a, Vec b, Vec sum) {
   return _mm512_dpbf16_ps(
-      sum,
-      reinterpret_cast<__m512bh>(a),
-      reinterpret_cast<__m512bh>(b));
+      sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
 }
 #endif
 

@@ -123,7 +123,9 @@ at::Tensor LlamaModel::attention(
 }
 
 at::Tensor LlamaModel::feed_forward(
-    const at::Tensor& x, const LlamaLayer& layer, const CausalPass& pass) const {
+    const at::Tensor& x,
+    const LlamaLayer& layer,
+    const CausalPass& pass) const {
   const at::Tensor gate = layer.gate.forward(x, pass.steering);
   const at::Tensor up = layer.up.forward(x, pass.steering);
   return layer.down.forward(
