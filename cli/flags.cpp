@@ -28,7 +28,7 @@ SettingsNode flag_tree(
   text.text = value;
   SettingsNode tree;
   tree.kind = SettingsNode::Kind::kMap;
-  tree.members.emplace_back(field.path, std::move(text));
+  tree.members.push_back({field.path, std::move(text)});
   return tree;
 }
 

@@ -41,11 +41,11 @@ class Writer {
     }
     if constexpr (IsVector<T>::value) {
       if (declare(attributes...).one_or_more && value.size() == 1) {
-        node_.members.emplace_back(name, write_value(value.front()));
+        node_.members.push_back({name, write_value(value.front())});
         return;
       }
     }
-    node_.members.emplace_back(name, write_value(value));
+    node_.members.push_back({name, write_value(value)});
   }
   Node take() { return std::move(node_); }
 
@@ -84,7 +84,7 @@ Node write_value(const T& value) {
     Node node;
     node.kind = Node::Kind::kMap;
     for (const auto& [key, item] : value) {
-      node.members.emplace_back(key, write_value(item));
+      node.members.push_back({key, write_value(item)});
     }
     return node;
   } else if constexpr (HasFields<T>) {

@@ -163,8 +163,8 @@ const ForeignKey* find_foreign(
   std::string whole = path;
   const Node* inner = &node;
   while (inner->kind == Kind::kMap && !inner->members.empty()) {
-    whole += "." + inner->members.front().first;
-    inner = &inner->members.front().second;
+    whole += "." + inner->members.front().key;
+    inner = &inner->members.front().value;
   }
   const std::string last = path.substr(path.rfind('.') + 1);
   const std::string leaf = whole.substr(whole.rfind('.') + 1);

@@ -27,8 +27,8 @@ SettingsNode node_from_json(
   if (json.is_object()) {
     node.kind = Kind::kMap;
     for (const auto& [key, value] : json.items()) {
-      node.members.emplace_back(
-          key, node_from_json(value, place, depth + 1, nodes));
+      node.members.push_back(
+          {key, node_from_json(value, place, depth + 1, nodes)});
     }
   } else if (json.is_array()) {
     node.kind = Kind::kList;

@@ -25,6 +25,8 @@ inline constexpr std::size_t kMaxSettingsBytes = std::size_t{1} << 20;
 inline constexpr int kMaxSettingsDepth = 32;
 inline constexpr std::size_t kMaxSettingsNodes = 100'000;
 
+struct SettingsMember;  // not std::pair, which would need SettingsNode complete
+
 struct SettingsNode {
   enum class Kind {
     kNull,
@@ -41,13 +43,18 @@ struct SettingsNode {
   std::string text;                 // of a scalar
   std::vector<SettingsNode> items;  // of a list
   // Entries of a map, in the order of the file. Keys are unique.
-  std::vector<std::pair<std::string, SettingsNode>> members;
+  std::vector<SettingsMember> members;
   int line = 0;  // counted from 1; 0: not from a file
   // Made from the path of an override: what it does not name stays as it is.
   bool partial = false;
 
   const SettingsNode* find(std::string_view key) const;
   bool is_scalar() const;
+};
+
+struct SettingsMember {
+  std::string key;
+  SettingsNode value;
 };
 
 SettingsNode tree_from_json(

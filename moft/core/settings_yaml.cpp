@@ -211,7 +211,7 @@ class TreeBuilder : public YAML::EventHandler {
       open_.back().node.items.push_back(std::move(node));
     } else {
       Open& map = open_.back();
-      map.node.members.emplace_back(std::move(*map.key), std::move(node));
+      map.node.members.push_back({std::move(*map.key), std::move(node)});
       map.key.reset();
     }
   }
@@ -342,7 +342,7 @@ SettingsNode parse_assignment(const std::string& assignment) {
     SettingsNode parent;
     parent.kind = Kind::kMap;
     parent.partial = true;
-    parent.members.emplace_back(*key, std::move(tree));
+    parent.members.push_back({*key, std::move(tree)});
     tree = std::move(parent);
   }
   return tree;

@@ -30,9 +30,8 @@ void settle_epochs(
 SettingsNode without_steps(SettingsNode tree, const std::string& section) {
   for (auto& [key, node] : tree.members) {
     if (key != section) continue;
-    std::erase_if(node.members, [](const auto& member) {
-      return member.first == "steps";
-    });
+    std::erase_if(
+        node.members, [](const auto& member) { return member.key == "steps"; });
   }
   return tree;
 }

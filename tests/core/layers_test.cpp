@@ -161,15 +161,17 @@ const std::set<std::string> kWithoutOwnHeader = {
 TEST(Sources, HaveTheHeaderOfTheirNameAndOpenWithWhatTheyAre) {
   std::set<std::string> without;
   std::size_t seen = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "moft")) {
-    fs::path path = entry.path();
-    if (path.extension() != ".cpp") continue;
-    ++seen;
-    std::string line;
-    std::getline(std::ifstream(path), line);
-    EXPECT_TRUE(line.starts_with("// ")) << path << " opens with " << line;
-    const std::string name = fs::relative(path, kRoot);
-    if (!fs::exists(path.replace_extension(".h"))) without.insert(name);
+  for (const char* top : {"moft", "verify"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / top)) {
+      fs::path path = entry.path();
+      if (path.extension() != ".cpp") continue;
+      ++seen;
+      std::string line;
+      std::getline(std::ifstream(path), line);
+      EXPECT_TRUE(line.starts_with("// ")) << path << " opens with " << line;
+      const std::string name = fs::relative(path, kRoot);
+      if (!fs::exists(path.replace_extension(".h"))) without.insert(name);
+    }
   }
   EXPECT_EQ(without, kWithoutOwnHeader);
   EXPECT_GT(seen, 100u);
