@@ -7,7 +7,7 @@
 int main(int argc, char** argv) {
   const auto policy = moft::open_policy(argv[1]);
   moft::GenerateOptions options;
-  options.max_new_tokens = 64;
+  options.max_new_tokens = 32;
   for (int i = 3; i < argc; ++i) {
     moft::CompletionRequest request{.prompt = policy->fill_prompt(argv[2])};
     request.steering = moft::Steering{

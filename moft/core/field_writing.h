@@ -41,11 +41,12 @@ class Writer {
     }
     if constexpr (IsVector<T>::value) {
       if (declare(attributes...).one_or_more && value.size() == 1) {
-        node_.members.push_back({name, write_value(value.front())});
+        node_.members.push_back(
+            {std::string(name), write_value(value.front())});
         return;
       }
     }
-    node_.members.push_back({name, write_value(value)});
+    node_.members.push_back({std::string(name), write_value(value)});
   }
   Node take() { return std::move(node_); }
 
