@@ -20,6 +20,7 @@
 
 #include "moft/conditioning/row_steering.h"
 #include "moft/generation/generate.h"
+#include "moft/generation/policy_directory.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/kernels/token_log_probs.h"
 #include "moft/training/step_memory.h"
