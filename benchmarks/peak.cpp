@@ -107,7 +107,9 @@ void score(SteeredPolicy& policy, const ScoreBatch& batch) {
   {
     const at::NoGradGuard no_gradient;
     (void)kernels::selected_log_probs(
-        model.completion_logits(batch, RowSteering::reference(2)), targets);
+        model.completion_logits(
+            batch, RowSteering::uniform(Coefficients::frozen_reference())),
+        targets);
   }
   const Coefficients weighting(0.0, Weighting({0.25, 0.75}));
   Conditioning& conditioning = *policy.conditioning();
