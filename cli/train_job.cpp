@@ -151,7 +151,7 @@ class TrainJob : public RecipeJob {
         counts.trained == counts.policy ? "" : " and frozen",
         counts.trained,
         counts.policy);
-    const std::int64_t steerings = steerings_per_step(recipe_.training);
+    const std::int64_t steerings = job_->trainer().steerings_per_step();
     log_info(
         "rollout     {}: {}",
         steerings == 1 ? "one steering"

@@ -47,7 +47,9 @@ int main(int argc, char** argv) try {
     const moft::Rollout rollout = moft::roll_out(
         policy,
         draw,
-        {seed, options.max_new_tokens, moft::steerings_per_step(options)},
+        {seed,
+         options.max_new_tokens,
+         static_cast<std::int64_t>(steerings.most_distinct(count))},
         times);
     const auto rewards =
         moft::score_rewards(job.objectives(), draw, rollout, times);

@@ -69,7 +69,7 @@ StepResult OnlineTrainer::step() {
       drawn,
       {static_cast<std::uint64_t>(options_.seed),
        options_.max_new_tokens,
-       steerings_per_step(options_),
+       steerings_per_step(),
        plan.memory.rows_at_once()},
       times,
       &first);
@@ -94,6 +94,11 @@ StepResult OnlineTrainer::step() {
   report_step(experience, inputs_.objectives->names(), result);
   ++step_;
   return result;
+}
+
+std::int64_t OnlineTrainer::steerings_per_step() const {
+  return static_cast<std::int64_t>(sampler_->most_distinct(
+      static_cast<std::size_t>(options_.prompts_per_step)));
 }
 
 Draw OnlineTrainer::draw() {

@@ -55,6 +55,8 @@ class OnlineTrainer : public Trainer {
 
   const TrainingOptions& options() const { return options_; }
   const TrainingPrompts& prompts() const { return prompts_; }
+  // The most distinct steerings that a step's rollout can hold.
+  std::int64_t steerings_per_step() const;
   // Null without a value network.
   const ValueLearner* value() const { return value_.get(); }
 

@@ -166,6 +166,10 @@ void differentiate(
   Conditioning& conditioning = *policy.conditioning();
   const KlEstimator estimator = options.kl_estimator;
   const Draw& draw = experience.draw;
+  TORCH_CHECK(
+      !first || (!first->parts.empty() &&
+                 minibatch.prompts.size() == draw.prompts.size()),
+      "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
   std::vector<StepPart> parts = first ? std::move(first->parts)
                                       : split_step(

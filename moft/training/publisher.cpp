@@ -25,7 +25,7 @@ std::map<std::string, double> metrics_of(std::string_view line) {
 void read_figures(const std::filesystem::path& run, ModelCard& card) {
   const MappedFile file(run / kMetricsFile);
   std::string_view text = file.text();
-  text.remove_suffix(1);  // the last line end
+  if (text.ends_with('\n')) text.remove_suffix(1);
   card.first_metrics = metrics_of(text.substr(0, text.find('\n')));
   card.last_metrics = metrics_of(text.substr(text.rfind('\n') + 1));
 }

@@ -32,6 +32,11 @@ std::vector<Steering> IndependentSteerings::draw(
   return steerings;
 }
 
+std::size_t IndependentSteerings::most_distinct(std::size_t prompts) const {
+  const std::size_t draws = per_prompt_ ? prompts : 1;
+  return alphas_ ? draws : weightings_.most_distinct(draws);
+}
+
 Steering IndependentSteerings::draw_one(
     std::int64_t step, std::size_t row) const {
   const auto at_step = static_cast<std::uint32_t>(step);

@@ -21,6 +21,10 @@ class SteeringSampler {
   // One steering per prompt of step `step`, which counts from 0.
   virtual std::vector<Steering> draw(
       std::int64_t step, std::size_t prompts) = 0;
+  // The most distinct steerings that a step of `prompts` prompts can draw.
+  virtual std::size_t most_distinct(std::size_t prompts) const {
+    return prompts;
+  }
   // What a finished step found, for samplers that adapt.
   virtual void observe(const Experience&) {}
   // What the next draws depend on beside the step; checkpoints keep it.
@@ -40,6 +44,7 @@ class IndependentSteerings : public SteeringSampler {
       const KlRange& kl_range);
 
   std::vector<Steering> draw(std::int64_t step, std::size_t prompts) override;
+  std::size_t most_distinct(std::size_t prompts) const override;
 
  private:
   Steering draw_one(std::int64_t step, std::size_t row) const;

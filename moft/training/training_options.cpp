@@ -16,12 +16,6 @@ void TrainingOptions::check(const std::string& path) const {
   check_updates(path, "prompts_per_step", prompts_per_step);
 }
 
-std::int64_t steerings_per_step(const TrainingOptions& options) {
-  return options.weighting_per == WeightingPer::kPrompt
-             ? options.prompts_per_step
-             : 1;
-}
-
 double missing_eos_penalty_at(
     const TrainingOptions& options, std::int64_t step) {
   const auto rise = options.missing_eos_penalty_warmup_steps;

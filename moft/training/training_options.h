@@ -211,9 +211,6 @@ struct TrainingOptions : UpdateOptions {
   void check(const std::string& path) const;
 };
 
-// The most distinct steerings that a step's rollout can hold.
-std::int64_t steerings_per_step(const TrainingOptions& options);
-
 // The penalty at a step, which counts from 0:
 // missing_eos_penalty min(1, (step + 1) / warm-up steps).
 double missing_eos_penalty_at(

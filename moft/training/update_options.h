@@ -59,7 +59,7 @@ struct UpdateOptions {
           "and optimizer state, by estimate; it is computed in as many parts "
           "as that needs, and gives the same update",
           "GB"},
-      above(0));
+      between(0.001, 1e6));
     v("gradient_clip",
       gradient_clip,
       Help{"largest norm of the gradient over all trained parameters; null: "

@@ -126,6 +126,15 @@ WeightingSampler::WeightingSampler(Distribution distribution)
   std::visit([](const auto& kind) { check(kind); }, distribution_);
 }
 
+std::size_t WeightingSampler::most_distinct(std::size_t draws) const {
+  if (objectives() == 1) return std::min<std::size_t>(draws, 1);
+  if (std::holds_alternative<FixedSampling>(distribution_))
+    return std::min<std::size_t>(draws, 1);
+  if (const auto* grid = std::get_if<GridSampling>(&distribution_))
+    return std::min(draws, grid->points.size());
+  return draws;
+}
+
 std::size_t WeightingSampler::objectives() const {
   return std::visit(
       [](const auto& kind) { return objectives_of(kind); }, distribution_);

@@ -41,6 +41,8 @@ class WeightingSampler {
 
   std::size_t objectives() const;
   Weighting draw(RandomStream& stream) const;
+  // The most distinct weightings that `draws` draws can give.
+  std::size_t most_distinct(std::size_t draws) const;
 
  private:
   Distribution distribution_;

@@ -89,6 +89,26 @@ TEST(SteeringSampler, AnAdaptiveSamplersStateIsKeptByCheckpoints) {
   EXPECT_THROW(run_in(broken, scratch.path(), six_steps()), CallerError);
 }
 
+// What a step may draw decides how its rollout applies copies.
+TEST(SteeringSampler, CountsTheSteeringsThatAStepCanDraw) {
+  const Weighting half({0.5, 0.5});
+  const auto most = [](WeightingSampler weightings,
+                       const TrainingOptions& options) {
+    return IndependentSteerings(std::move(weightings), options, KlRange(0.01))
+        .most_distinct(6);
+  };
+  TrainingOptions options;
+  options.weighting_per = WeightingPer::kPrompt;
+  EXPECT_EQ(most(WeightingSampler(DirichletSampling{{1, 1}}), options), 6u);
+  EXPECT_EQ(most(WeightingSampler(DirichletSampling{{1}}), options), 1u);
+  EXPECT_EQ(most(WeightingSampler(FixedSampling{half}), options), 1u);
+  EXPECT_EQ(most(WeightingSampler(GridSampling{{half, half}}), options), 2u);
+  options.kl_sampler = AlphaDistribution::kInverse;
+  EXPECT_EQ(most(WeightingSampler(FixedSampling{half}), options), 6u);
+  options.weighting_per = WeightingPer::kBatch;
+  EXPECT_EQ(most(WeightingSampler(FixedSampling{half}), options), 1u);
+}
+
 TEST(SteeringSampler, WithoutStateThereIsNoFile) {
   const Scratch scratch;
   const fs::path run = scratch.path() / "run";
