@@ -44,8 +44,7 @@ class StopWatch {
   std::string text_;
 };
 
-// The rows of a part, with only the prompts and steerings that it uses; their
-// twins follow.
+// The rows of a part, with only the prompts that it uses; their twins follow.
 DecodeGroup group_of(
     const GenerateBatch& batch,
     std::size_t begin,

@@ -23,7 +23,7 @@ std::int64_t place_of(std::vector<Value>& distinct, const Value& value) {
   return place;
 }
 
-// Scoring works through groups of requests that share one steering each.
+// Scoring works through groups of requests of about this many tokens.
 constexpr std::size_t kScoredTokensAtOnce = 1024;
 
 // Row by row; the first value that is not finite is named.

@@ -26,7 +26,6 @@ class FirstPass {
   bool begun = false;     // the conditioning's gradient of the first part
   std::shared_ptr<const PromptGraph> prompt_graph;  // of the rollout
   std::vector<StepPart> parts;                      // of the whole batch
-  ReferenceScores reference;                        // of the first part
   PolicyScores policy;  // of the first part, with gradient
 };
 

@@ -88,11 +88,9 @@ LogRatios score_log_ratios(
   if (!first->begun) conditioning.begin_gradient(part.coefficients.front());
   first->begun = true;
   part.score.prompt_graph = first->prompt_graph;
-  first->reference = score_reference(policy, part, estimator, times);
-  first->policy =
-      score_policy(policy, part, first->reference, estimator, times);
-  set_log_ratios(
-      part, rollout, first->reference, first->policy, estimator, ratios);
+  const auto reference = score_reference(policy, part, estimator, times);
+  first->policy = score_policy(policy, part, reference, estimator, times);
+  set_log_ratios(part, rollout, reference, first->policy, estimator, ratios);
   first->parts = std::move(parts);
   return ratios;
 }
