@@ -29,9 +29,16 @@ std::string PolicyFlags::policy_path() const {
              : path_;
 }
 
-std::unique_ptr<Policy> PolicyFlags::open(std::int64_t steerings) const {
+std::unique_ptr<Policy> PolicyFlags::open(
+    std::int64_t steerings, std::optional<ChatSettings> chat) const {
   check_options(compute_, "command line");
-  return open_policy(path_, {use_compute(compute_).load, steerings});
+  return open_policy(
+      path_, {use_compute(compute_).load, steerings, std::move(chat)});
+}
+
+std::unique_ptr<Policy> PolicyFlags::open(const PromptFlags& prompt) const {
+  const bool trained = trained_policy_at(path_).has_value();
+  return open(1, trained ? std::nullopt : prompt.chat_of(path_));
 }
 
 void SteeringFlags::declare(Parser& parser) {

@@ -9,7 +9,9 @@
 #include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
+#include "moft/core/fields.h"
 #include "moft/core/files.h"
+#include "moft/generation/chat_files.h"
 #include "moft/generation/model_files.h"
 #include "moft/tokenizers/tokenizer_files.h"
 #include "moft/tokenizers/tokenizer_json.h"
@@ -76,8 +78,16 @@ ordered_json steering_note(
   ordered_json note;
   note["format_version"] = 1;
   const PromptFormat& format = policy.info().prompt;
-  note["prompt_template"] =
-      steering ? format.text_under(steering->w) : format.text();
+  if (const auto& chat = policy.definition().chat) {
+    // The template itself is in chat_template.jinja.
+    note["chat"] = options_to_json(*chat);
+    note["chat"].erase("templates");
+    if (steering && format.words())
+      note["chat"]["words_before_first_user"] = format.words_of(steering->w);
+  } else {
+    note["prompt_template"] =
+        steering ? format.text_under(steering->w) : format.text();
+  }
   if (steering) {
     note["weights"] = weighting_to_map(steering->w, policy.names());
     note["alpha"] = steering->alpha;
@@ -157,6 +167,8 @@ void export_policy(
       building / kExportNoteFile,
       steering_note(policy, steering).dump(2) + "\n");
   write_tokenizer(policy, policy_path, building);
+  if (policy.definition().chat)
+    write_chat_templates(*policy.definition().chat, building);
   if (if_exists == IfExists::kReplace) target.keep_others(is_model_file);
   target.commit();
 }

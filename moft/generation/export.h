@@ -2,8 +2,8 @@
 // transformers, vLLM or llama.cpp's converter read.
 //
 // The policy's temperature goes into generation_config.json (`temperature`,
-// `do_sample`), its prompt template into moft_export.json, since the format
-// has no place for it.
+// `do_sample`), its chat template into chat_template.jinja, a template with
+// {field}s into moft_export.json, since the format has no place for it.
 #pragma once
 
 #include <filesystem>

@@ -18,6 +18,8 @@ constexpr std::string_view kLogs =
     "every step is logged to metrics.jsonl and as TensorBoard events in the "
     "run directory: leave it out";
 constexpr std::string_view kResume = "give the option --resume auto instead";
+constexpr std::string_view kChat =
+    "dialogues always go through the chat template: leave it out";
 constexpr std::string_view kLessMemory =
     "for less memory raise gradient_accumulation: leave it out";
 
@@ -55,9 +57,30 @@ constexpr ForeignKey kCommon[] = {
     {"prompt", "data.prompt_template", ""},
     {"data.prompt", "data.prompt_template", ""},
     {"input_template", "data.prompt_template", ""},
-    {"chat_template", "data.prompt_template", ""},
-    {"prompt_key", "data.prompt_template", "write the field as {name}"},
-    {"input_key", "data.prompt_template", "write the field as {name}"},
+    {"chat_template", "data.chat_template", ""},
+    {"chat_template_path", "data.chat_template", ""},
+    {"chat_template_jinja", "data.chat_template", "a file"},
+    {"tokenizer.chat_template", "data.chat_template", ""},
+    {"policy.chat_template", "data.chat_template", ""},
+    {"model.chat_template", "data.chat_template", ""},
+    {"chat_template_kwargs", "data.chat_template_kwargs", ""},
+    {"enable_thinking", "data.chat_template_kwargs", "{enable_thinking: false}"},
+    {"apply_chat_template", "", kChat},
+    {"messages", "data.messages", "the name of a field"},
+    {"field_messages", "data.messages", ""},
+    {"messages_field", "data.messages", ""},
+    {"system_prompt", "data.system", ""},
+    {"default_system_message", "data.system", ""},
+    {"data.system_prompt", "data.system", ""},
+    {"prompt_key",
+     "data.prompt_template",
+     "write the field as {name}; of a dialogue: data.messages"},
+    {"data.prompt_key",
+     "data.prompt_template",
+     "write the field as {name}; of a dialogue: data.messages"},
+    {"input_key",
+     "data.prompt_template",
+     "write the field as {name}; of a dialogue: data.messages"},
     {"max_prompt_length", "data.max_prompt_tokens", ""},
     {"prompt_max_len", "data.max_prompt_tokens", ""},
     {"truncation", "data.too_long", ""},
@@ -279,6 +302,9 @@ constexpr ForeignKey kSft[] = {
     {"sft.evaluation.steps", "sft.evaluation.every", ""},
     {"packing", "", "tokens are packed already: leave it out"},
     {"completion_only_loss", "", "it always is so: leave it out"},
+    {"assistant_only_loss", "", "it always is so: leave it out"},
+    {"train_on_inputs", "", "prompts are never learned: leave it out"},
+    {"train_on_prompt", "", "prompts are never learned: leave it out"},
     {"neftune_noise_alpha", "", "there is no noise here: leave it out"},
     {"lora_r", "", "all weights are trained: leave it out"},
     {"lora_rank", "", "all weights are trained: leave it out"},

@@ -20,6 +20,7 @@
 #include "moft/recipes/preflight_looks.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/recipes/recipe_loading.h"
+#include "moft/recipes/settle_prompt.h"
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
@@ -86,11 +87,11 @@ std::string data_text(
 // Prompts that two parts of the data share.
 void check_overlap(
     Findings& findings,
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const DataParts& parts,
     const std::string& place) {
   findings.attempt([&] {
-    const std::string shared = check_parts(prompt_template, parts, place);
+    const std::string shared = check_parts(prompt, parts, place);
     if (!shared.empty()) findings.warn(shared);
   });
 }
@@ -98,29 +99,44 @@ void check_overlap(
 // A template without a field makes the same text of every example; doubled
 // braces, as Jinja writes them, are braces here.
 void check_template(
-    Findings& findings, const std::string& text, const std::string& key) {
+    Findings& findings,
+    const std::optional<std::string>& text,
+    const std::string& key) {
+  if (!text) return;
   findings.attempt([&] {
-    if (!PromptTemplate(text).field_names().empty()) return;
+    if (!PromptTemplate(*text).field_names().empty()) return;
     throw_caller_error(
         "{} names no field, so it is the same for every example{}; write a "
         "field in single braces, such as {{post}}",
         key,
-        text.find("{{") == std::string::npos
+        text->find("{{") == std::string::npos
             ? ""
             : " ({{ }} stand for braces here)");
   });
 }
 
+// Which prompts a recipe without a template has.
+void note_prompt(Findings& findings, const PromptOptions& options) {
+  if (options.prompt_template) return;
+  const auto& chat = options.settled->chat;
+  findings.note(
+      "prompt",
+      !chat ? "the text 'prompt' of a row, as it is"
+            : fmt::format(
+                  "dialogues through {}",
+                  options.chat_template
+                      ? "the chat template " + *options.chat_template
+                      : std::string("the model's chat template")));
+}
+
 // Whether answers end where the prompt's format ends a turn.
 void check_answer_end(
     Findings& findings,
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const LoadedModel& model,
     const Tokenizer& tokenizer) {
-  const auto warning = answer_end_warning(
-      PromptTemplate(prompt_template),
-      tokenizer,
-      model.model->info().end_tokens);
+  const auto warning =
+      answer_end_warning(prompt, tokenizer, model.model->info().end_tokens);
   if (warning) findings.warn(*warning);
 }
 
@@ -225,18 +241,19 @@ class TrainingCheck {
 
   TrainPreflight run() {
     const bool model = findings().attempt([&] { open_model(); });
+    // Without a template the model's own counts.
+    const bool prompt = (model || recipe_.data.prompt_template) &&
+                        findings().attempt([&] { settle(model); });
     const bool train = read(Split::kTrain, parts_.train);
     const bool held_out = read(Split::kEvaluation, parts_.evaluation);
     const bool final =
         !recipe_.data.final.empty() && read(Split::kFinal, parts_.final);
-    if (train && held_out) {
-      check_overlap(
-          findings(), recipe_.data.prompt_template, parts_, options_.place);
-    }
+    if (train && held_out && prompt)
+      check_overlap(findings(), maker(), parts_, options_.place);
     check_template(
         findings(), recipe_.data.prompt_template, "data.prompt_template");
     rewards_are_good_ = findings().attempt([&] { check_rewards(); });
-    if (!model) return std::move(result_);
+    if (!model || !prompt) return std::move(result_);
     findings().attempt([&] { check_start(recipe_, base_); });
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
@@ -264,8 +281,17 @@ class TrainingCheck {
     base_ = load_language_model(recipe_.policy.model);
     tokenizer_ = load_base_tokenizer(recipe_.policy.model, base_);
     note_model(findings(), base_, *tokenizer_);
-    check_answer_end(
-        findings(), recipe_.data.prompt_template, base_, *tokenizer_);
+  }
+
+  PromptMaker maker() const { return recipe_.data.settled->maker(); }
+
+  void settle(bool model) {
+    settle_prompt(
+        recipe_.data,
+        {"policy.model", recipe_.policy.model},
+        recipe_.data.train);
+    note_prompt(findings(), recipe_.data);
+    if (model) check_answer_end(findings(), maker(), base_, *tokenizer_);
   }
 
   bool read(Split split, std::vector<Example>& examples) {
@@ -325,7 +351,7 @@ class TrainingCheck {
   FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
     FittedExamples fitted = fit_examples(
         std::move(examples),
-        PromptTemplate(recipe_.data.prompt_template),
+        maker(),
         *tokenizer_,
         limits(purpose),
         recipe_.data.too_long);
@@ -394,9 +420,15 @@ SftPreflight check_finetuning(
   const bool model = findings.attempt([&] {
     result.start = start_finetuning(recipe, options.load);
     note_model(findings, result.start.model, *result.start.tokenizer);
+    settle_prompt(
+        recipe.data,
+        {recipe.model.path ? "model.path" : "model.random.tokenizer",
+         result.start.tokenizer_folder.string()},
+        recipe.data.train);
+    note_prompt(findings, recipe.data);
     check_answer_end(
         findings,
-        recipe.data.prompt_template,
+        recipe.data.settled->maker(),
         result.start.model,
         *result.start.tokenizer);
   });
@@ -419,14 +451,19 @@ SftPreflight check_finetuning(
       read("train", recipe.data.train, parts.train, result.train);
   const bool held_out = read(
       "evaluation", recipe.data.evaluation, parts.evaluation, result.held_out);
-  look_at_written_ends(
-      findings,
-      recipe.data.completion_template,
-      parts.train,
-      result.start.model,
-      *result.start.tokenizer);
+  if (!recipe.data.settled->chat) {
+    look_at_written_ends(
+        findings,
+        recipe.data.completion_text(),
+        parts.train,
+        result.start.model,
+        *result.start.tokenizer);
+  } else if (train) {
+    look_at_turn_ends(findings, result.train.pairs, *result.start.tokenizer, info);
+  }
   if (train && held_out)
-    check_overlap(findings, recipe.data.prompt_template, parts, options.place);
+    check_overlap(
+        findings, recipe.data.settled->maker(), parts, options.place);
   check_disk(
       findings,
       recipe.output,

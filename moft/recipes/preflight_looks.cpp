@@ -123,4 +123,25 @@ void look_at_written_ends(
   }
 }
 
+void look_at_turn_ends(
+    Findings& findings,
+    const std::vector<SftPair>& pairs,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model) {
+  const auto ends = [&](const SftPair& pair) {
+    return std::find(
+               model.end_tokens.begin(),
+               model.end_tokens.end(),
+               pair.completion.back()) != model.end_tokens.end();
+  };
+  if (std::any_of(pairs.begin(), pairs.end(), ends)) return;
+  findings.warn(fmt::format(
+      "the chat template ends the assistant's turns with {}, at which the "
+      "model's answers do not end, so the model does not learn to stop there; "
+      "add that token's id to eos_token_id in the model's "
+      "generation_config.json, or give data.chat_template a file whose turns "
+      "end with an end token",
+      quote_text(tokenizer.token_bytes(pairs.front().completion.back()))));
+}
+
 }  // namespace moft

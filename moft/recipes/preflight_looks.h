@@ -34,4 +34,12 @@ void look_at_written_ends(
     const LoadedModel& model,
     const Tokenizer& tokenizer);
 
+// Warns when no dialogue's last learned token is an end token: the model would
+// not learn to stop where its template ends a turn.
+void look_at_turn_ends(
+    Findings& findings,
+    const std::vector<SftPair>& pairs,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model);
+
 }  // namespace moft

@@ -11,7 +11,6 @@
 #include "moft/core/settings_tree.h"
 #include "moft/core/settings_yaml.h"
 #include "moft/core/text.h"
-#include "moft/data/prompt_template.h"
 #include "moft/recipes/key_hints.h"
 #include "moft/recipes/recipe_loading.h"
 
@@ -22,11 +21,6 @@ namespace fs = std::filesystem;
 void Recipe::check(const std::string& path) const {
   check_objectives(objectives, path + "objectives");
   make_weighting_sampler(weightings, objective_names(), path + "weightings");
-  try {
-    PromptTemplate prompt(data.prompt_template);
-  } catch (const CallerError& error) {
-    throw_caller_error("{}data.prompt_template: {}", path, error.what());
-  }
   if (conditioning.alpha_min &&
       *conditioning.alpha_min > training.kl_strength) {
     throw_caller_error(

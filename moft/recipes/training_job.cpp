@@ -45,6 +45,7 @@ TrainingModels load_training_models(
         "policy.start", steering_file_of(*recipe.policy.start).string());
   }
   inputs.add_files("data.train", recipe.data.train);
+  inputs.add_chat(recipe.data);
   inputs.add_reward_files(recipe.objectives);
   return models;
 }

@@ -134,6 +134,33 @@ TEST_P(Sft, AccumulationGivesTheGradientOfOneBatch) {
     EXPECT_LT(distance(gradient, expected.at(name)), 1e-5) << name;
 }
 
+// A dialogue counts as its turns do one by one, each after all before it.
+TEST(SftDialogue, WhatIsReadConditionsAndDoesNotCount) {
+  const auto make = [](std::vector<SftPair> pairs) {
+    return std::make_unique<Finetuning>(
+        load_language_model(kReference / "models" / "llama_tied"),
+        std::move(pairs),
+        SftOptions{});
+  };
+  const TokenIds prompt = {3, 9, 4};
+  const TokenIds rest = {5, 1, 28, 7, 11, 2};
+  const auto dialogue = make({{prompt, rest, {1, 0, 0, 0, 1, 1}}});
+  const auto turns = make(
+      {{prompt, {5}}, {{3, 9, 4, 5, 1, 28, 7}, {11, 2}}});
+  const auto found = dialogue->trainer.differentiate(dialogue->all());
+  const auto wanted = turns->trainer.differentiate(turns->all());
+  EXPECT_EQ(found.tokens, 3);
+  EXPECT_EQ(wanted.tokens, 3);
+  EXPECT_NEAR(found.log_prob, wanted.log_prob, 1e-6 * -wanted.log_prob);
+  EXPECT_NEAR(
+      dialogue->trainer.held_out().log_prob,
+      wanted.log_prob,
+      1e-6 * -wanted.log_prob);
+  const auto expected = turns->gradients();
+  for (const auto& [name, gradient] : dialogue->gradients())
+    EXPECT_LT(distance(gradient, expected.at(name)), 1e-5) << name;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kinds,
     Sft,
@@ -443,6 +470,96 @@ TEST_F(Pairs, WhatIsTooLongIsNamedOrCounted) {
       "pairs.jsonl:1: the prompt has 3 tokens, more than "
       "data.max_prompt_tokens = 2; and so are all others too long, so that "
       "none is left");
+}
+
+// TRL's rows without templates: `prompt` and `completion` as they are.
+TEST_F(Pairs, PlainRowsOfTrlNeedNoTemplate) {
+  options_.prompt_template.reset();
+  options_.completion_template.reset();
+  Example example;
+  example.fields = {{"prompt", "ab"}, {"completion", "c"}};
+  examples_.push_back(example);
+  const SftPair pair = encode("llama").pairs.at(0);
+  EXPECT_EQ(pair.prompt, (TokenIds{1, 2}));
+  EXPECT_EQ(pair.completion, (TokenIds{3, 28}));
+}
+
+// "<role><content><end>" for every turn.
+ChatSettings tiny_chat() {
+  ChatSettings chat;
+  chat.templates["default"] =
+      "{% for m in messages %}{{ m.role[0] + m.content + '<end>' }}"
+      "{% endfor %}{% if add_generation_prompt %}a{% endif %}";
+  return chat;
+}
+
+Example dialogue_row(const std::vector<ChatMessage>& messages) {
+  Example example;
+  example.where = "chats.jsonl:1";
+  example.dialogues["messages"] = {messages};
+  return example;
+}
+
+// All of the dialogue is one pair; the assistant's turns are learned.
+TEST_F(Pairs, ADialogueLearnsTheAssistantsTurns) {
+  options_.settled = PromptSpec{.chat = tiny_chat()};
+  examples_ = {dialogue_row(
+      {{"user", "b"}, {"assistant", "c"}, {"user", "d"}, {"assistant", "ef"}})};
+  const SftPair pair = encode("llama").pairs.at(0);
+  // u b <end> a | c <end> u d <end> a e f <end>
+  EXPECT_EQ(pair.prompt, (TokenIds{21, 2, 28, 1}));
+  EXPECT_EQ(
+      pair.completion, (TokenIds{3, 28, 21, 4, 28, 1, 5, 6, 28}));
+  EXPECT_EQ(
+      pair.learned, (std::vector<std::uint8_t>{1, 1, 0, 0, 0, 0, 1, 1, 1}));
+  EXPECT_EQ(pair.learned_tokens(), 5);
+}
+
+// TRL's prompt and completion as messages: the prompt's answers are read.
+TEST_F(Pairs, OfAPromptAndItsCompletionTheCompletionIsLearned) {
+  options_.settled = PromptSpec{.chat = tiny_chat()};
+  Example example = dialogue_row({});
+  example.dialogues = {
+      {"prompt", {{{"user", "b"}, {"assistant", "c"}, {"user", "d"}}}},
+      {"completion", {{{"assistant", "ef"}}}}};
+  examples_ = {example};
+  const SftPair pair = encode("llama").pairs.at(0);
+  EXPECT_EQ(pair.prompt.size(), 10U);
+  EXPECT_EQ(pair.completion, (TokenIds{5, 6, 28}));
+  EXPECT_EQ(pair.learned_tokens(), 3);
+}
+
+TEST_F(Pairs, DialoguesThatCannotBeLearnedAreNamed) {
+  options_.settled = PromptSpec{.chat = tiny_chat()};
+  examples_ = {dialogue_row({{"user", "b"}})};
+  EXPECT_EQ(
+      error_of("llama"),
+      "chats.jsonl:1: the dialogue has no turn of the assistant to learn from; "
+      "add one, or remove the row");
+  examples_ = {dialogue_row({{"user", "b"}, {"assistant", "cdef"}})};
+  options_.max_prompt_tokens = 4;
+  options_.max_completion_tokens = 3;
+  EXPECT_EQ(
+      error_of("llama"),
+      "chats.jsonl:1: the dialogue has 9 tokens, more than "
+      "data.max_prompt_tokens + data.max_completion_tokens = 7; shorten the "
+      "example, change the limit, or set data.too_long to skip, truncate_left "
+      "or truncate_right");
+  // Only the last answer is written out, as templates do with thoughts.
+  options_.settled->chat->templates["default"] =
+      "{% for m in messages %}{{ m.role[0] }}"
+      "{{ m.content if m.role == 'user' or loop.last }}<end>{% endfor %}"
+      "{% if add_generation_prompt %}a{% endif %}";
+  options_.max_prompt_tokens = 64;
+  examples_ = {dialogue_row(
+      {{"user", "b"}, {"assistant", "c"}, {"user", "d"}, {"assistant", "ef"}})};
+  EXPECT_NE(
+      error_of("llama").find(
+          "chats.jsonl:1: the chat template has no {% generation %} marks, and "
+          "what it writes for the first 2 messages is not how it begins the "
+          "dialogue"),
+      std::string::npos)
+      << error_of("llama");
 }
 
 // Only prompts are cut: an answer cut off would teach to stop in the middle.

@@ -1,0 +1,42 @@
+// A prompt on the command line: a text, or the messages of a dialogue, and how
+// a plain model reads dialogues.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moft/generation/policy.h"
+
+#include "cli/parser.h"
+
+namespace moft {
+
+class PromptFlags {
+ public:
+  // --prompt and --message, and what declare_chat() has.
+  void declare(Parser& parser, const std::string& prompt_help);
+  // --chat, --chat-template and --system alone.
+  void declare_chat(Parser& parser);
+
+  // Whether there is a prompt: --prompt or --message.
+  bool given() const { return prompt_.has_value() || !messages_.empty(); }
+  // How a plain model is to read dialogues; none: prompts are texts.
+  // CallerError when the model at `path` has no chat template.
+  std::optional<ChatSettings> chat_of(const std::string& path) const;
+  // The prompt. REQUIRES given(). CallerError for a message that is not
+  // role=text, and for messages to a policy whose prompts are not dialogues.
+  Prompt prompt(const Policy& policy) const;
+
+ private:
+  bool wants_chat() const;
+  ChatTurns turns(const ChatPrompt& chat) const;
+
+  std::optional<std::string> prompt_;
+  std::vector<std::string> messages_;  // "user=Hello"
+  std::optional<std::string> system_;
+  std::string chat_template_;
+  bool chat_ = false;
+};
+
+}  // namespace moft
