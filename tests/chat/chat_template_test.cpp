@@ -1,5 +1,5 @@
 // Chat templates as apply_chat_template uses them.
-#include "moft/chat/chat_template.h"
+#include "moft/chat/chat_templates.h"
 
 #include <gtest/gtest.h>
 
