@@ -156,8 +156,8 @@ class SftJob : public RecipeJob {
     if (!prompt.chat) {
       log_info(
           "end token   {}, where the completion template writes none",
-          quote_text(start.tokenizer->token_bytes(completion_end(
-              prompt.prompt_template, *start.tokenizer, info))));
+          quote_text(start.tokenizer->token_bytes(
+              completion_end(prompt.prompt_template, *start.tokenizer, info))));
     }
     log_info("compute     {}", compute.describe());
   }

@@ -17,10 +17,11 @@
 namespace moft {
 
 struct ChatMessage {
-  std::string role;     // "system", "user", "assistant", "tool", ..
-  std::string content;  // of a list of text parts: the parts joined
+  std::string role;         // "system", "user", "assistant", "tool", ..
+  std::string content;      // of a list of text parts: the parts joined
   bool has_content = true;  // false: absent or null, beside tool calls
-  // The message's other keys (tool_calls, name, ..): a JSON object; empty: none.
+  // The message's other keys (tool_calls, name, ..): a JSON object; empty:
+  // none.
   std::string others = {};
 
   bool operator==(const ChatMessage&) const = default;

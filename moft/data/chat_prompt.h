@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "moft/chat/chat_template.h"
+#include "moft/chat/chat_templates.h"
 #include "moft/data/chat_settings.h"
 #include "moft/data/example.h"
 #include "moft/data/prompt_template.h"
@@ -24,10 +24,10 @@ namespace moft {
 
 // What a template is run on.
 struct ChatTurns {
-  ChatMessages messages;    // not empty
-  std::string tools = {};   // a JSON list; empty: none
-  bool continues = false;   // the last message stays open
-  std::string where = {};   // for messages
+  ChatMessages messages;   // not empty
+  std::string tools = {};  // a JSON list; empty: none
+  bool continues = false;  // the last message stays open
+  std::string where = {};  // for messages
 };
 
 class ChatPrompt {

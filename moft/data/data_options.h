@@ -47,9 +47,10 @@ struct DataOptions : PromptOptions {
     prompt_fields(v);
     v("reference_field",
       reference_field,
-      Help{"the example's field that holds a reference answer, for rewards "
-           "that compare with one (of a dialogue: messages.answer); null: there "
-           "is none"});
+      Help{
+          "the example's field that holds a reference answer, for rewards "
+          "that compare with one (of a dialogue: messages.answer); null: there "
+          "is none"});
     v("max_prompt_tokens",
       max_prompt_tokens,
       Help{

@@ -13,7 +13,7 @@
 namespace moft {
 namespace {
 
-// Of a text's bytes, or of ids: [begin, end).
+// Bytes of a text, or ids: [begin, end).
 struct Stretch {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -35,8 +35,7 @@ std::vector<Stretch> marked_turns(
     inside = piece.in_generation;
     if (inside) turns.back().end = at;
   }
-  turns.erase(
-      turns.begin(), turns.begin() + std::min(skipped, turns.size()));
+  turns.erase(turns.begin(), turns.begin() + std::min(skipped, turns.size()));
   return turns;
 }
 
@@ -112,10 +111,9 @@ std::optional<std::vector<Stretch>> places_of(
   return places;
 }
 
-Stretch ids_by_places(
-    const Stretch& turn, const std::vector<Stretch>& places) {
-  const auto first = std::find_if(
-      places.begin(), places.end(), [&](const Stretch& place) {
+Stretch ids_by_places(const Stretch& turn, const std::vector<Stretch>& places) {
+  const auto first =
+      std::find_if(places.begin(), places.end(), [&](const Stretch& place) {
         return place.end > turn.begin;
       });
   const auto last =
@@ -160,7 +158,9 @@ Stretch ids_by_beginnings(
 
 // White space after the special token that ends a turn is written by no model.
 void drop_after_end(
-    Stretch& turn, const std::vector<TokenId>& ids, const Tokenizer& tokenizer) {
+    Stretch& turn,
+    const std::vector<TokenId>& ids,
+    const Tokenizer& tokenizer) {
   std::size_t end = turn.end;
   while (end > turn.begin && !tokenizer.is_special(ids[end - 1]) &&
          trimmed(tokenizer.token_bytes(ids[end - 1])).empty())
@@ -179,9 +179,9 @@ EncodedDialogue encode_dialogue(
   const std::string text = rendered.text();
   const std::vector<PromptPiece> pieces = pieces_of(rendered);
   const bool marks = chat.marks_generation(turns);
-  const auto read = turns.messages.begin() +
-                    static_cast<std::ptrdiff_t>(
-                        std::min(only_read, turns.messages.size()));
+  const auto read =
+      turns.messages.begin() +
+      static_cast<std::ptrdiff_t>(std::min(only_read, turns.messages.size()));
   const auto skipped = static_cast<std::size_t>(
       std::count_if(turns.messages.begin(), read, is_assistant));
   const std::vector<Stretch> spoken =
@@ -192,9 +192,9 @@ EncodedDialogue encode_dialogue(
   dialogue.learned.resize(dialogue.ids.size(), 0);
   const auto places = places_of(dialogue.ids, text, tokenizer);
   for (const Stretch& turn : spoken) {
-    Stretch ids = places
-                      ? ids_by_places(turn, *places)
-                      : ids_by_beginnings(turn, pieces, dialogue.ids, tokenizer);
+    Stretch ids =
+        places ? ids_by_places(turn, *places)
+               : ids_by_beginnings(turn, pieces, dialogue.ids, tokenizer);
     if (!marks) drop_after_end(ids, dialogue.ids, tokenizer);
     for (std::size_t i = ids.begin; i < ids.end; ++i)
       dialogue.learned[i] = 1;

@@ -47,7 +47,8 @@ struct Prompt {
 
   std::vector<TokenId> ids;
   std::vector<PromptPiece> pieces;  // the first field is the words' place
-  // Of a chat: the first user's message is the words' place. Null: no chat.
+  // The turns of a chat, whose first user's message is the words' place.
+  // Null: no chat.
   std::shared_ptr<const ChatTurns> turns;
 };
 

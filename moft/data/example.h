@@ -2,10 +2,11 @@
 // rewards see them.
 //
 // One object per line, in UTF-8, the file plain or compressed with gzip. Text
-// fields keep their names, those inside objects get "reward_model.ground_truth";
-// lists of messages are dialogues (chat_messages.h). Anything else a line holds
-// (numbers, other lists) is remembered by its JSON type only, so that using it
-// in a prompt or a reward can be refused with the right words.
+// fields keep their names, those inside objects get
+// "reward_model.ground_truth"; lists of messages are dialogues
+// (chat_messages.h). Anything else a line holds (numbers, other lists) is
+// remembered by its JSON type only, so that using it in a prompt or a reward
+// can be refused with the right words.
 //
 // Thread safety: plain data.
 #pragma once
@@ -50,11 +51,11 @@ Example read_first_example(const std::filesystem::path& path);
 // id is called "<file name>:<line>".
 std::vector<Example> read_examples(const std::vector<std::string>& files);
 
-// The text of one field. Of a dialogue in the field `messages`, "messages.user",
-// "messages.answer" and "messages.system" are texts too (named_turn). Throws
-// CallerError naming the example's place, the field, what the `user` needed it
-// for ("the prompt", "objective relevance") and the nearest name, when the
-// field is absent or is not text.
+// The text of one field. Of a dialogue in the field `messages`,
+// "messages.user", "messages.answer" and "messages.system" are texts too
+// (named_turn). Throws CallerError naming the example's place, the field, what
+// the `user` needed it for ("the prompt", "objective relevance") and the
+// nearest name, when the field is absent or is not text.
 const std::string& text_field(
     const Example& example, const std::string& name, const std::string& user);
 

@@ -3,9 +3,9 @@
 //
 // A cut takes text off the value of one field (of a dialogue: one message), the
 // longest, and never off the template's own words, so that chat markup stays
-// whole; where that is not enough it becomes empty and the next longest is cut. It takes as few
-// characters as it can. The example keeps the cut value: rewards, logs and
-// reports see the text that the model saw.
+// whole; where that is not enough it becomes empty and the next longest is cut.
+// It takes as few characters as it can. The example keeps the cut value:
+// rewards, logs and reports see the text that the model saw.
 //
 // Thread safety: one thread.
 #pragma once

@@ -31,7 +31,8 @@ void PromptMaker::check(const std::vector<Example>& examples) const {
 
 std::vector<PromptPiece> PromptMaker::fill(
     const Example& example, const std::string& words) const {
-  if (chat()) return chat()->render_prompt(chat()->prompt_turns(example), words);
+  if (chat())
+    return chat()->render_prompt(chat()->prompt_turns(example), words);
   auto pieces = fields()->fill(example);
   return words.empty() ? pieces : with_words(std::move(pieces), words);
 }

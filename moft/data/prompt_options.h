@@ -42,9 +42,10 @@ struct PromptOptions {
            "through the chat template, a text `prompt` is the prompt"});
     v("chat_template",
       chat_template,
-      Help{"the Jinja chat template of dialogues: a file, or the name of one of "
-           "the model's templates; null: the model's own, as transformers "
-           "chooses"});
+      Help{
+          "the Jinja chat template of dialogues: a file, or the name of one of "
+          "the model's templates; null: the model's own, as transformers "
+          "chooses"});
     v("chat_template_kwargs",
       chat_template_kwargs,
       Help{"variables of the chat template by name, such as {enable_thinking: "

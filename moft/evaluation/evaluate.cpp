@@ -206,7 +206,7 @@ class Evaluator {
     measure(report.reference, answers_.back());
   }
 
-  // Of a dialogue, the last user's message.
+  // For a dialogue, its last user's message.
   std::string shown(std::size_t p) const {
     if (options_.shown_field)
       return text_field(examples_[p], *options_.shown_field, "evaluation");

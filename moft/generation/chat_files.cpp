@@ -31,8 +31,7 @@ std::map<std::string, std::string> templates_in_files(const fs::path& model) {
   std::error_code none;
   if (fs::exists(model / kUsualFile, none))
     templates[kUsual] = read_text(model / kUsualFile, kMostBytes);
-  for (const auto& entry :
-       fs::directory_iterator(model / kOtherFolder, none)) {
+  for (const auto& entry : fs::directory_iterator(model / kOtherFolder, none)) {
     const fs::path file = entry.path();
     if (file.extension() == kEnding)
       templates[file.stem().string()] = read_text(file, kMostBytes);

@@ -37,7 +37,8 @@ Prompt PromptFormat::fill(
 
 Prompt PromptFormat::fill(
     const std::string& text, const Tokenizer& tokenizer) const {
-  if (chat()) return make_chat_prompt(*chat(), chat()->user_turn(text), tokenizer);
+  if (chat())
+    return make_chat_prompt(*chat(), chat()->user_turn(text), tokenizer);
   const auto& fields = maker_.fields()->field_names();
   if (fields.size() != 1) {
     throw_caller_error(

@@ -99,8 +99,8 @@ std::string check_parts(
   };
   const std::string opening = place + ": ";
   find_seen(prompt, {Split::kFinal, parts.final}, read, opening);
-  const SeenPrompts seen = find_seen(
-      prompt, {Split::kEvaluation, parts.evaluation}, read, opening);
+  const SeenPrompts seen =
+      find_seen(prompt, {Split::kEvaluation, parts.evaluation}, read, opening);
   if (seen.count == 0) return {};
   return fmt::format(
       "{}{}; a held-out prompt must not be trained on: remove these from one "

@@ -459,11 +459,11 @@ SftPreflight check_finetuning(
         result.start.model,
         *result.start.tokenizer);
   } else if (train) {
-    look_at_turn_ends(findings, result.train.pairs, *result.start.tokenizer, info);
+    look_at_turn_ends(
+        findings, result.train.pairs, *result.start.tokenizer, info);
   }
   if (train && held_out)
-    check_overlap(
-        findings, recipe.data.settled->maker(), parts, options.place);
+    check_overlap(findings, recipe.data.settled->maker(), parts, options.place);
   check_disk(
       findings,
       recipe.output,

@@ -32,8 +32,8 @@ std::vector<Example> fit_to_policy(
 // settle_prompt().
 PolicyDefinition definition_of(const Recipe& recipe);
 
-// CallerError for an example without a field that the prompt (where its settings
-// are settled), a reward or the reference needs.
+// CallerError for an example without a field that the prompt (where its
+// settings are settled), a reward or the reference needs.
 void check_fields(const std::vector<Example>& examples, const Recipe& recipe);
 
 }  // namespace moft

@@ -23,7 +23,7 @@ const nlohmann::ordered_json& reference() {
   return kJson;
 }
 
-// Of a case of the reference, with or without {% generation %} marks.
+// A case's chat template, with or without {% generation %} marks.
 ChatPrompt chat_of(const nlohmann::ordered_json& one, const char* form) {
   ChatSettings settings;
   const auto name = one["template"].get<std::string>();
@@ -66,8 +66,7 @@ TEST(ChatIds, TheAssistantsTokensAreThoseOfTransformersMask) {
       const ChatTurns turns = chat.all_turns(row_of(one["messages"]));
       const auto dialogue = encode_dialogue(chat, turns, 0, *tokenizer);
       EXPECT_EQ(dialogue.ids, one["ids"].get<std::vector<TokenId>>());
-      EXPECT_EQ(
-          dialogue.learned, one["mask"].get<std::vector<std::uint8_t>>())
+      EXPECT_EQ(dialogue.learned, one["mask"].get<std::vector<std::uint8_t>>())
           << one["tokenizer"] << " " << form << " " << one["messages"][0];
     }
   }

@@ -62,8 +62,7 @@ std::string one_line(std::string text) {
 }
 
 TEST(ChatPrompt, EndsAtTheLastUsersTurn) {
-  EXPECT_EQ(
-      prompt_of(one_line(kThreeTurns), settings()), "u:one|a:1|u:two|a:");
+  EXPECT_EQ(prompt_of(one_line(kThreeTurns), settings()), "u:one|a:1|u:two|a:");
 }
 
 // TRL's and verl's `prompt` is taken whole; an assistant's last turn goes on.
@@ -140,8 +139,7 @@ TEST(ChatPrompt, WordsGoToTheFirstUsersTurn) {
   chat.system = "kind";
   const PromptMaker prompt{ChatPrompt(chat)};
   std::string text;
-  for (const auto& piece :
-       prompt.fill(row(one_line(kThreeTurns)), "x: 0.3. "))
+  for (const auto& piece : prompt.fill(row(one_line(kThreeTurns)), "x: 0.3. "))
     text += piece.text;
   EXPECT_EQ(text, "s:kind|u:x: 0.3. one|a:1|u:two|a:");
 }
@@ -173,12 +171,12 @@ TEST(ChatPrompt, RefusalsNameTheRowAndTheCure) {
 // The longest message is cut, the template never; the row keeps the cut text.
 TEST(ChatPrompt, ALongMessageIsCutWhereThatIsWanted) {
   const auto tokenizer = load_tokenizer(
-      std::string(MOFT_SOURCE_DIR) + "/tests/reference/tokenizers/fixtures/qwen");
+      std::string(MOFT_SOURCE_DIR) +
+      "/tests/reference/tokenizers/fixtures/qwen");
   PromptLimits limits;
   limits.prompt = 12;
-  const std::string line =
-      R"({"messages": [{"role": "user", "content": ")" +
-      std::string(60, 'z') + R"("}], "id": 7})";
+  const std::string line = R"({"messages": [{"role": "user", "content": ")" +
+                           std::string(60, 'z') + R"("}], "id": 7})";
   const FittedExamples fitted = fit_examples(
       {row(line)},
       ChatPrompt(settings()),

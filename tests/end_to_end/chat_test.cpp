@@ -57,7 +57,9 @@ class Chat : public testing::Test {
     std::string lines;
     for (const char* word : {"one", "two", "three", "four", "five", "six"}) {
       lines += line_of(
-          {turn("user", word), turn("assistant", "yes"), turn("user", "why"),
+          {turn("user", word),
+           turn("assistant", "yes"),
+           turn("user", "why"),
            turn("assistant", "so")});
     }
     write_tiny_text(folder() / "chats.jsonl", lines);
@@ -95,17 +97,19 @@ TEST_F(Chat, APolicyIsTrainedOnDialoguesAndItsExportReadsTheSamePrompts) {
       nlohmann::json::parse(read_all(folder() / "run/policy/moft.json"));
   EXPECT_EQ(definition["chat"]["templates"]["default"], kTemplate);
   EXPECT_EQ(definition["format_version"], 3);
-  EXPECT_EQ(
-      read_all(folder() / "run/policy/chat_template.jinja"), kTemplate);
+  EXPECT_EQ(read_all(folder() / "run/policy/chat_template.jinja"), kTemplate);
 
   const Words weights = {"--weights", "a=0.3,b=0.7"};
   run(with({"export", "run/policy", "--to", "frozen"}, weights));
   EXPECT_EQ(read_all(folder() / "frozen/chat_template.jinja"), kTemplate);
   write_tiny_text(
       folder() / "chat.jsonl",
-      line_of({turn("system", "be kind"), turn("user", "hi"),
-               turn("assistant", "yes"), turn("user", "why <end>"),
-               turn("assistant", "no")}));
+      line_of(
+          {turn("system", "be kind"),
+           turn("user", "hi"),
+           turn("assistant", "yes"),
+           turn("user", "why <end>"),
+           turn("assistant", "no")}));
   write_tiny_text(
       folder() / "text.jsonl",
       R"({"prompt": "s be kind<end>u hi<end>a yes<end>u why end<end>a "})"
@@ -114,8 +118,8 @@ TEST_F(Chat, APolicyIsTrainedOnDialoguesAndItsExportReadsTheSamePrompts) {
   const auto asked = [&](const Words& words) {
     return lines(run(with(words, greedy))).at(0);
   };
-  const auto policy = asked(
-      with({"generate", "run/policy", "--input", "chat.jsonl"}, weights));
+  const auto policy =
+      asked(with({"generate", "run/policy", "--input", "chat.jsonl"}, weights));
   const auto frozen =
       asked({"generate", "frozen", "--chat", "--input", "chat.jsonl"});
   EXPECT_EQ(policy["completion"], frozen["completion"]);
@@ -142,7 +146,11 @@ TEST_F(Chat, MessagesAreGivenOnTheCommandLine) {
       answer({"--prompt", "s be kind<end>u hi<end>a "}));
   EXPECT_EQ(
       answer(
-          {"--message", "user=hi", "--message", "assistant=yes", "--message",
+          {"--message",
+           "user=hi",
+           "--message",
+           "assistant=yes",
+           "--message",
            "user=why"}),
       answer({"--prompt", "u hi<end>a yes<end>u why<end>a "}));
   write_tiny_text(
@@ -182,18 +190,25 @@ TEST_F(Chat, SftTakesWholeDialogues) {
       folder() / "sft.yaml",
       "name: s\noutput: tuned\ndevice: cpu\nthreads: 1\nmodel: {path: base}\n"
       "data: {train: chats.jsonl, evaluation: heldout.jsonl}\n"
-      "sft: {steps: 30, pairs_per_step: 6, optimizer: {learning_rate: 0.02}}\n");
+      "sft: {steps: 30, pairs_per_step: 6, optimizer: {learning_rate: "
+      "0.02}}\n");
   run({"sft", "sft.yaml"});
   const std::string logged = read_all(folder() / "tuned/metrics.jsonl");
-  const auto first =
-      nlohmann::json::parse(logged.substr(0, logged.find('\n')));
+  const auto first = nlohmann::json::parse(logged.substr(0, logged.find('\n')));
   // "yes<end>" and "so<end>" of six dialogues.
   EXPECT_EQ(first["tokens"], 6 * (4 + 3));
+  EXPECT_EQ(read_all(folder() / "tuned/model/chat_template.jinja"), kTemplate);
   EXPECT_EQ(
-      read_all(folder() / "tuned/model/chat_template.jinja"), kTemplate);
-  EXPECT_EQ(
-      run({"generate", "tuned/model", "--message", "user=one", "--message",
-           "assistant=yes", "--message", "user=why", "--greedy"}),
+      run(
+          {"generate",
+           "tuned/model",
+           "--message",
+           "user=one",
+           "--message",
+           "assistant=yes",
+           "--message",
+           "user=why",
+           "--greedy"}),
       "so\n");
 }
 
@@ -202,7 +217,10 @@ TEST_F(Chat, ANamedTemplateTakesTheModelsPlace) {
   const std::string own =
       "{% for m in messages %}{{ m.content + '.' }}{% endfor %}";
   write_tiny_text(folder() / "own.jinja", own);
-  run({"train", "recipe.yaml", "data.chat_template=own.jinja",
+  run(
+      {"train",
+       "recipe.yaml",
+       "data.chat_template=own.jinja",
        "data.system=be kind"});
   EXPECT_EQ(read_all(folder() / "run/policy/chat_template.jinja"), own);
   const auto definition =

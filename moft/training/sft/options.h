@@ -51,7 +51,8 @@ struct SftDataOptions : PromptOptions {
   void fields(V& v) {
     v("train",
       train,
-      Help{"pairs or dialogues to train on: files of JSON lines (.gz too), one object a "
+      Help{"pairs or dialogues to train on: files of JSON lines (.gz too), one "
+           "object a "
            "line; a path, a pattern such as data/*.jsonl, or a list of them"},
       Required{},
       OneOrMore{},

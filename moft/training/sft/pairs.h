@@ -7,8 +7,8 @@
 // are ordinary text. A completion whose template ends with an end token has it
 // (white space after it is left out); any other is given completion_end.
 //
-// A dialogue is one pair: up to the assistant's first turn it is the prompt, the
-// rest is the completion, of which the assistant's turns alone are learned
+// A dialogue is one pair: up to the assistant's first turn it is the prompt,
+// the rest is the completion, of which the assistant's turns alone are learned
 // (data/encode_dialogue.h). What follows the last of them is left out.
 //
 // Thread safety: pure function, plain data.
