@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/colours.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"

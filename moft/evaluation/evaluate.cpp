@@ -308,18 +308,15 @@ void check_comparable(const Report& report, const ComparedRun& other) {
         join(other.report.objectives, ", "),
         join(report.objectives, ", "));
   }
-  const auto count = [](const Report& one) {
-    return one.points.at(0).per_prompt.kl.size();
-  };
   const bool other_file = report.data && other.report.data &&
                           report.data->hash != other.report.data->hash;
-  if (!other_file && count(report) == count(other.report)) return;
+  if (!other_file && prompt_count(report) == prompt_count(other.report)) return;
   throw_caller_error(
       "{} was measured on {} prompts that are not the {} of this run; compare "
       "runs on the same prompts",
       other.name,
-      count(other.report),
-      count(report));
+      prompt_count(other.report),
+      prompt_count(report));
 }
 
 }  // namespace

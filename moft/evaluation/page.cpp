@@ -6,13 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/colours.h"
 #include "moft/evaluation/curve_plots.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/markup.h"
-#include "moft/evaluation/page_style.h"
 #include "moft/evaluation/plot.h"
-#include "moft/evaluation/rows_plot.h"
 #include "moft/evaluation/summarise.h"
 
 namespace moft {
@@ -60,10 +57,6 @@ std::string chip(const Report& report, const FrontPoint& point) {
         objective_colour(i));
   }
   return out + "</span>";
-}
-
-std::size_t prompt_count(const Report& report) {
-  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
 }
 
 std::string figure(
@@ -459,7 +452,11 @@ std::string report_page(const Report& report) {
       "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
       "dark\">\n";
   out += element("title", safe(report.title.empty() ? "Front" : report.title));
-  out += "<style>\n" + plot_style() + page_style() + "</style>\n</head>\n";
+  out += fmt::format(
+      "<style>\n{}{}{}</style>\n</head>\n",
+      plot_style(),
+      plot_variables(),
+      page_style());
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
          knob(report) + numbers(report) + texts(report) + training(report) +
          figures(report) + origin(report);

@@ -254,6 +254,10 @@ std::vector<double> values_per_prompt(
   return values;
 }
 
+std::size_t prompt_count(const Report& report) {
+  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
+}
+
 double knob_value(
     const Report& report, const FrontPoint& point, const std::string& name) {
   return report.objectives.size() == 1 ? -point.alpha : point.weights.at(name);
