@@ -39,7 +39,59 @@ double sum_of(const std::vector<float>& values) {
   return sum;
 }
 
+struct VariantRow {
+  EnumVariant variant;
+  SteeredSet steered_set;
+  bool reads_weights;
+};
+constexpr VariantRow kVariants[] = {
+    {EnumVariant::kFull, SteeredSet::kFull, false},
+    {EnumVariant::kAttention, SteeredSet::kAttention, false},
+    {EnumVariant::kLogits, SteeredSet::kLogits, false},
+    {EnumVariant::kPattern, SteeredSet::kPattern, false},
+    {EnumVariant::kLora, SteeredSet::kLora, false},
+    {EnumVariant::kPrompt, SteeredSet::kNone, true},
+    {EnumVariant::kAttentionPrompt, SteeredSet::kAttention, true}};
+
+const VariantRow& row_of(EnumVariant variant) {
+  return kVariants[static_cast<std::size_t>(variant)];
+}
+
 }  // namespace
+
+std::vector<EnumVariant> all_enum_variants() {
+  std::vector<EnumVariant> variants;
+  for (const VariantRow& row : kVariants)
+    variants.push_back(row.variant);
+  return variants;
+}
+
+std::string variant_name(EnumVariant variant) {
+  if (variant == EnumVariant::kPrompt) return "prompt";
+  const std::string name = enum_name(row_of(variant).steered_set);
+  return reads_weights(variant) ? name + " and prompt" : name;
+}
+
+bool reads_weights(EnumVariant variant) {
+  return row_of(variant).reads_weights;
+}
+
+EnumPolicyOptions enum_policy_options(
+    ModelFamily family, EnumVariant variant, std::uint64_t seed) {
+  EnumPolicyOptions options;
+  options.family = family;
+  options.seed = seed;
+  options.conditioning.steered_set = row_of(variant).steered_set;
+  options.conditioning.pattern = family == ModelFamily::kT5
+                                     ? R"(DenseReluDense\.wo|norm)"
+                                     : R"(mlp\.down_proj|norm)";
+  options.conditioning.lora.rank = 4;
+  if (reads_weights(variant)) {
+    options.conditioning.prompt.emplace();
+    options.conditioning.prompt->repetitions = 1;
+  }
+  return options;
+}
 
 LoadedModel make_enum_model(const EnumPolicyOptions& options) {
   TinyModelOptions model;

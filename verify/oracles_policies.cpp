@@ -23,7 +23,7 @@
 #include "moft/weightings/sampling.h"
 #include "moft/weightings/steering.h"
 
-#include "verify/enum_variants.h"
+#include "verify/enum_policy.h"
 #include "verify/splitmix.h"
 
 namespace moft::exact {

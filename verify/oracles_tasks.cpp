@@ -146,13 +146,11 @@ void verify_estimators(OracleBook& book) {
        task.score().kl,
        optimum(task.problem(), task.w(), task.alpha()).value});
   // The wrong ones were measured against finite differences.
-  for (const KlTreatment treatment : all_kl_treatments()) {
+  for (const auto& [treatment, name] : enum_names(KlTreatment{})) {
     const GradientError error =
         compare(task.gradient(treatment), task.exact_gradient());
     book.known(
-        fmt::format(
-            "estimators: {} (largest error, cosine)",
-            kl_treatment_name(treatment)),
+        fmt::format("estimators: {} (largest error, cosine)", name),
         {error.largest, error.cosine});
   }
   book.known(

@@ -117,8 +117,8 @@ class FrontPlot {
         .standalone = alone};
   }
 
-  Range range_of(const std::string& objective) const {
-    Range range;
+  DataRange range_of(const std::string& objective) const {
+    DataRange range;
     const auto add = [&](const IntervalByObjective& rewards) {
       if (rewards.empty()) return;
       range.add(rewards.at(objective).low);
@@ -295,7 +295,7 @@ void draw_shares(
 
 void draw_column(
     Plot& plot, const Column& column, double from, double to, double bottom) {
-  Range range;
+  DataRange range;
   for (const Interval& cell : column.cells) {
     range.add(cell.low);
     range.add(cell.high);

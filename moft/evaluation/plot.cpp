@@ -58,17 +58,17 @@ std::string written(const Colour& colour) {
 
 }  // namespace
 
-void Range::add(double x) {
+void DataRange::add(double x) {
   low = std::min(low, x);
   high = std::max(high, x);
 }
 
-void Range::add(const std::vector<double>& values) {
+void DataRange::add(const std::vector<double>& values) {
   for (const double x : values)
     add(x);
 }
 
-Range Range::padded() const {
+DataRange DataRange::padded() const {
   const double width = high - low;
   const double air = width > kNoWidth
                          ? kAirShare * width
@@ -160,11 +160,11 @@ void Plot::text(
       escape_markup(text));
 }
 
-Scale Plot::across(const Range& x, const PlotMargins& margins) const {
+Scale Plot::across(const DataRange& x, const PlotMargins& margins) const {
   return {x.low, x.high, margins.left, options_.width - margins.right};
 }
 
-Scale Plot::upwards(const Range& y, const PlotMargins& margins) const {
+Scale Plot::upwards(const DataRange& y, const PlotMargins& margins) const {
   return {y.low, y.high, options_.height - margins.bottom, margins.top};
 }
 

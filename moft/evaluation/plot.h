@@ -34,7 +34,7 @@ inline constexpr double kHalfLetter = 4;
 // ---- Data to pixels --------------------------------------------------------
 
 // The smallest range that holds what was added.
-struct Range {
+struct DataRange {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
 
@@ -42,7 +42,7 @@ struct Range {
   void add(const std::vector<double>& values);
   bool empty() const { return low > high; }
   // With a little air at both ends; never of width 0. REQUIRES not empty.
-  Range padded() const;
+  DataRange padded() const;
 };
 
 // A linear map from [low, high] to [from, to].
@@ -121,8 +121,8 @@ class Plot {
       std::string_view anchor = "start");
 
   // Scales that fill the picture but for the margins.
-  Scale across(const Range& x, const PlotMargins& margins = {}) const;
-  Scale upwards(const Range& y, const PlotMargins& margins = {}) const;
+  Scale across(const DataRange& x, const PlotMargins& margins = {}) const;
+  Scale upwards(const DataRange& y, const PlotMargins& margins = {}) const;
   // Grid, numbers and the names of both axes: y's at the top, x's below.
   void axes(
       const Scale& x,
