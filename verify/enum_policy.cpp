@@ -134,8 +134,6 @@ Vector EnumPolicy::log_probs(
 
 EnumScore EnumPolicy::score(const Steering& steering) const {
   EnumScore mean;
-  mean.rewards.assign(objectives_->size(), 0.0);
-  mean.values = mean.rewards;
   const std::vector<double>& w = steering.w.values();
   const double share = 1.0 / static_cast<double>(problems_.size());
   for (std::size_t p = 0; p < problems_.size(); ++p) {
@@ -148,12 +146,8 @@ EnumScore EnumPolicy::score(const Steering& steering) const {
       mass += std::exp(log_pi.back());
       mean.token_kl += share * std::exp(log_pi.back()) * sum_of(one.exact_kl);
     }
-    const PolicyScore one =
-        score_policy(problems_[p], log_pi, w, steering.alpha);
-    mean.value += share * one.value;
-    mean.kl += share * one.kl;
-    mean.rewards = combine(1.0, mean.rewards, share, one.rewards);
-    mean.values = combine(1.0, mean.values, share, one.values);
+    add_share(
+        mean, share, score_policy(problems_[p], log_pi, w, steering.alpha));
     mean.optimal_value +=
         share * optimum(problems_[p], w, steering.alpha).value;
     mean.regret +=

@@ -50,8 +50,8 @@ void fields(V& v, PerPrompt& x) {
 }
 
 // What points and the reference policy end with.
-template <class V, class Policy>
-void answer_fields(V& v, Policy& p) {
+template <class V>
+void answer_fields(V& v, MeasuredAnswers& p) {
   v("words", p.words);
   v("distinct", p.distinct);
   v("finished", p.finished);
