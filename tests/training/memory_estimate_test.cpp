@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "moft/models/llama/model.h"
+#include "moft/models/decoder_model.h"
 
 #include "tests/training/support.h"
 
@@ -13,7 +13,7 @@ namespace {
 // Llama of 3 layers, width 8, 4 heads of 2 on 2 for keys, 16 wide inside, 100
 // tokens, a head of its own.
 ModelShape small() {
-  LlamaConfig config;
+  DecoderConfig config;
   config.vocabulary = 100;
   config.width = 8;
   config.layers = 3;
@@ -26,7 +26,7 @@ ModelShape small() {
                                       const std::vector<std::int64_t>&) {
     return kernels::RowSource();
   };
-  return shape_of(LlamaModel(config, never_read, LoadOptions()));
+  return shape_of(DecoderModel(config, never_read, LoadOptions()));
 }
 
 // 3 (2*8*(8+4) + 3*8*16 + 16) + 8 + 2*800

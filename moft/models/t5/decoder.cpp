@@ -162,7 +162,8 @@ void T5Decoder::look_at(const Turn& turn) {
   cross_queries_.longest = *std::max_element(lengths.begin(), lengths.end());
   const std::int64_t rows = std::ssize(turn.rows);
   bias_.values =
-      model_.decoder_bias(turn.capacity, rows, turn.steering).contiguous();
+      model_.distance_bias(model_.decoder(), turn.capacity, rows, turn.steering)
+          .contiguous();
   bias_.tables = at::Tensor();
   if (bias_.values.size(0) > 1)
     bias_.tables = at::arange(rows, at::device(device()).dtype(at::kLong));
@@ -186,7 +187,8 @@ at::Tensor T5Decoder::feed(const at::Tensor& ids, const Turn& turn) {
         .view({q.size(0), -1});
   };
   at::Tensor hidden = model_.embed(ids, turn.steering);
-  hidden = model_.run_decoder(hidden, 0, model_.config().decoder_layers, pass);
+  hidden = model_.run_blocks(
+      model_.decoder(), hidden, 0, model_.config().decoder_layers, pass);
   return model_.head(hidden, turn.steering);
 }
 
