@@ -73,6 +73,17 @@ std::optional<std::string> bytes_of_written(std::string_view written) {
   return bytes;
 }
 
+std::optional<BpeMerge> find_merge(
+    const Vocabulary& vocabulary,
+    const std::string& left,
+    const std::string& right) {
+  const auto left_id = vocabulary.find(left);
+  const auto right_id = vocabulary.find(right);
+  const auto result = vocabulary.find(left + right);
+  if (!left_id || !right_id || !result) return std::nullopt;
+  return BpeMerge{*left_id, *right_id, *result};
+}
+
 ByteBpe::ByteBpe(ByteBpeSpec spec)
     : spec_(std::move(spec)), whole_(spec_.pieces.size()) {
   byte_ids_.fill(-1);

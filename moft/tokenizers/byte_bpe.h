@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "moft/tokenizers/tokenizer.h"
+#include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/vocabulary.h"
 
 namespace moft {
@@ -30,6 +30,12 @@ struct BpeMerge {
   TokenId result;
 };
 
+// Nothing where one of the two, or both together, is not in the vocabulary.
+std::optional<BpeMerge> find_merge(
+    const Vocabulary& vocabulary,
+    const std::string& left,
+    const std::string& right);
+
 struct ByteBpeSpec {
   // Bytes by id; an empty string is an id that encoding never gives.
   std::vector<std::string> pieces;
@@ -41,12 +47,12 @@ struct ByteBpeSpec {
   bool fuse_unknown = false;
 };
 
-class ByteBpe {
+class ByteBpe final : public PieceEncoder {
  public:
   explicit ByteBpe(ByteBpeSpec spec);
 
   // Appends the ids of one piece. Linear in its length times its logarithm.
-  void encode(std::string_view piece, std::vector<TokenId>& ids) const;
+  void encode(std::string_view piece, std::vector<TokenId>& ids) const override;
   // Merges the ids from `first` on, which are the symbols of one piece.
   void merge(std::vector<TokenId>& ids, std::size_t first) const;
 

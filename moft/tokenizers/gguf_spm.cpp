@@ -7,7 +7,6 @@
 #include <unordered_map>
 
 #include "moft/core/errors.h"
-#include "moft/tokenizers/char_bpe.h"
 #include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/scored_bpe.h"
 #include "moft/tokenizers/unicode.h"
@@ -67,14 +66,10 @@ std::unique_ptr<const PieceEncoder> make_spm_encoder(
     std::string_view place) {
   ScoredBpeSpec spec;
   spec.scores = data.scores;
-  spec.byte_ids = byte_token_ids(vocabulary);
+  spec.bytes = ByteTokens(vocabulary);
   spec.unknown = unknown_token(data);
   if (spec.unknown) checked_gguf_id(vocabulary, *spec.unknown, "unknown");
-  const bool all_bytes =
-      std::all_of(spec.byte_ids.begin(), spec.byte_ids.end(), [](TokenId id) {
-        return id >= 0;
-      });
-  if (!all_bytes && !spec.unknown) {
+  if (!spec.bytes.complete() && !spec.unknown) {
     throw_caller_error(
         "{}: the model is SentencePiece, but the tokens hold neither all bytes "
         "(<0x00> to <0xFF>) nor an unknown token, so it cannot write every "

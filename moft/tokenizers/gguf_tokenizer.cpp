@@ -2,9 +2,10 @@
 #include "moft/tokenizers/gguf_tokenizer.h"
 
 #include "moft/core/errors.h"
-#include "moft/tokenizers/bpe_model.h"
+#include "moft/tokenizers/byte_bpe.h"
 #include "moft/tokenizers/gguf_families.h"
 #include "moft/tokenizers/gguf_spm.h"
+#include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/pipeline.h"
 #include "moft/tokenizers/tokenizer.h"
 
@@ -80,12 +81,9 @@ std::vector<BpeMerge> read_merges(
           rank,
           line);
     }
-    const std::string left = line.substr(0, cut);
-    const std::string right = line.substr(cut + 1);
-    const auto left_id = vocabulary.find(left);
-    const auto right_id = vocabulary.find(right);
-    const auto result = vocabulary.find(left + right);
-    if (!left_id || !right_id || !result) {
+    const auto merge =
+        find_merge(vocabulary, line.substr(0, cut), line.substr(cut + 1));
+    if (!merge) {
       throw_caller_error(
           "{}: merge {} ('{}') names a token that is not in the vocabulary; "
           "the file is damaged, download it again",
@@ -93,7 +91,7 @@ std::vector<BpeMerge> read_merges(
           rank,
           line);
     }
-    merges.push_back({*left_id, *right_id, *result});
+    merges.push_back(*merge);
   }
   return merges;
 }
@@ -112,8 +110,11 @@ std::unique_ptr<const TokenModel> make_byte_bpe(
     if (!added) spec.pieces[i] = bytes_of_written(data.tokens[i]).value_or("");
   }
   if (family.nfc) pipeline.normalizer.push_back(NormalForm::kNfc);
-  return std::make_unique<BpeModel>(
-      pipeline.vocabulary, steps_of(family), std::move(spec));
+  return std::make_unique<PieceModel>(
+      pipeline.vocabulary,
+      steps_of(family),
+      std::make_unique<ByteBpe>(std::move(spec)),
+      byte_level_decoder());
 }
 
 }  // namespace
