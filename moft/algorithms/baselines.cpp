@@ -1,10 +1,19 @@
 // Baselines made of the batch itself.
 #include "moft/algorithms/baselines.h"
 
+#include <numeric>
+
 #include "moft/algorithms/row_values.h"
 #include "moft/core/errors.h"
 
 namespace moft {
+
+at::Tensor batch_mean_baseline(const at::Tensor& rewards) {
+  const std::vector<double> values = row_values(rewards, "rewards");
+  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+  const double mean = sum / static_cast<double>(values.size());
+  return row_tensor(std::vector<double>(values.size(), mean), rewards);
+}
 
 at::Tensor leave_one_out_baseline(
     const at::Tensor& rewards, const at::Tensor& groups) {

@@ -6,8 +6,9 @@
 //   leave_one_out  unbiased: W. Kool, H. van Hoof, M. Welling, "Buy 4
 //                  REINFORCE samples, get a baseline for free!", 2019 (RLOO,
 //                  arXiv 2402.14740, equation 8).
-// The mean of the batch is not: it shrinks the gradient by (B - 1) / B, as each
-// row's own reward is part of it.
+//   batch_mean     shrinks the gradient by (B - 1) / B, as each row's own
+//                  reward is part of the mean; harmless once advantages are
+//                  normalised.
 //
 // rewards [B]; results [B], double, no gradient.
 // Thread safety: pure functions.
@@ -16,6 +17,9 @@
 #include <ATen/ATen.h>
 
 namespace moft {
+
+// The mean of all rows, at every row. CallerError when B is 0.
+at::Tensor batch_mean_baseline(const at::Tensor& rewards);
 
 // For each row the mean reward of the OTHER rows of its group: the samples of
 // one prompt under one steering. groups int64 [B], any labels.
