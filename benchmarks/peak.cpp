@@ -161,8 +161,9 @@ void run(const Flags& flags) {
           shape_of(*policy->base().model),
           policy->definition().conditioning,
           KlEstimator::kSequence),
-      static_cast<std::int64_t>(flags.budget * 1e9),
-      "--budget");
+      {.bytes = static_cast<std::int64_t>(flags.budget * 1e9),
+       .key = "--budget",
+       .cure = "lower --new or --prompt"});
   std::vector<std::size_t> prompts(flags.prompts);
   for (std::size_t p = 0; p < prompts.size(); ++p)
     prompts[p] = p;
