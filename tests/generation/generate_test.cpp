@@ -381,7 +381,10 @@ TEST_P(GenerateTest, RefusesBatchesThatDoNotFitTogether) {
   refused([](GenerateBatch& b) { b.options.resize(2); });
   refused([](GenerateBatch& b) { b.reference_prompts = {0}; });
   refused([](GenerateBatch& b) { b.keep_graph = true; });
-  refused([](GenerateBatch& b) { b.record_features = true; });
+  refused([](GenerateBatch& b) {
+    b.record_features = true;
+    b.rows[3].steering = 1;  // its prompt has rows under 0 too
+  });
   GenerateOptions hostile = options();
   hostile.max_new_tokens = std::numeric_limits<std::int64_t>::max();
   EXPECT_THROW(sample(mixed_batch(), hostile), CallerError);

@@ -134,7 +134,7 @@ class FailingDecoder : public PagedDecoder {
 TEST_P(PagedDecoderTest, ATurnThatFailedIsPreparedAgain) {
   FailingDecoder decoder(*model_);
   const auto slots = decoder.admit(decode_group({{3}}, two(), {{0, 0}})).slots;
-  decoder.prefill();
+  decoder.prefill(Decoder::kWholePrompts);
   const std::vector<std::int32_t> fed{5};
   decoder.step(slots, fed);
   EXPECT_THROW(decoder.step(slots, fed), std::runtime_error);

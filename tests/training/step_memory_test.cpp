@@ -59,6 +59,7 @@ TEST(StepMemory, RowsShareTheFullPagesOfTheirPrompt) {
 // start token. The graph of the prompts is held beside all of them.
 TEST(StepMemory, AnEncodersGraphCountsBesideTheRollout) {
   StepCosts encoder = costs();
+  encoder.new_token = 10;
   encoder.encodes = true;
   encoder.graph_token = 7;
   const auto memory = [&](std::int64_t bytes) {
@@ -148,7 +149,7 @@ TEST(StepMemory, RefusesSizesThatOverflow) {
   for (const StepShape& hostile :
        {StepShape{{8, 8}, kMost / 2, 1},
         StepShape{{8, 8}, 2, kMost / 2},
-        StepShape{{8, 8}, 1'000'000'000, 1'000'000'000},
+        StepShape{{8, 8}, 4'000'000'000, 4'000'000'000},
         StepShape{{kMost / 2, kMost / 2}, 2, 2}}) {
     const std::string refusal = refusal_of(hostile, costs(), {budget});
     EXPECT_NE(refusal.find("but a step needs 9223372037 GB"), std::string::npos)
