@@ -147,7 +147,7 @@ class Part {
     }
   }
 
-  // Of the part's prompts, by the batch's own index.
+  // Features of the part's prompts, by the batch's own index.
   void add_features(Features& features) const {
     const auto own = decoder_.features();
     if (!own) return;

@@ -51,7 +51,7 @@ StepCosts step_costs(
     const ModelShape& shape,
     const ConditioningOptions& conditioning,
     KlEstimator estimator);
-// Of reading given texts with a model of which every parameter is trained:
+// The costs of reading given texts with a model that is trained whole:
 // there is no rollout.
 StepCosts costs_of_texts(const ModelShape& shape);
 

@@ -14,7 +14,7 @@ class MixturesTest : public test::TinyPolicyTest,
  protected:
   static constexpr std::size_t kSteerings = 20;
 
-  // Of many steerings, `watch_` sees its model.
+  // A trained policy; `watch_` sees its model.
   std::unique_ptr<SteeredPolicy> watched() {
     LoadedModel loaded = load_language_model(base());
     auto tokenizer = load_base_tokenizer(base(), loaded);

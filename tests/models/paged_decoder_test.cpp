@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using test::decode_group;
 using test::same_bits;
 
-// Of a plain model: T5 or Llama.
+// The decoders of a plain T5 and of a plain Llama.
 class PagedDecoderTest : public testing::TestWithParam<bool> {
  protected:
   PagedDecoderTest() {
