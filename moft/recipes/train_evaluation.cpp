@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "moft/evaluation/evaluate.h"
+#include "moft/generation/expected_steerings.h"
 #include "moft/recipes/data_parts.h"
 #include "moft/recipes/recipe_examples.h"
 
@@ -52,11 +53,9 @@ OnEvaluate make_training_evaluation(
   options.max_new_tokens = recipe.training.max_new_tokens;
   options.texts = 0;
   return [&policy, &objectives, examples, options](std::int64_t) {
-    policy.expect_steerings(evaluated_steerings(objectives.size(), options));
-    const Report report =
-        evaluate_policy(policy, objectives, examples, options);
-    policy.expect_steerings(1);
-    return metrics_of(report);
+    const ExpectedSteerings expected(
+        policy, evaluated_steerings(objectives.size(), options));
+    return metrics_of(evaluate_policy(policy, objectives, examples, options));
   };
 }
 
