@@ -12,7 +12,6 @@
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/start.h"
-#include "moft/recipes/train_evaluation.h"
 #include "moft/recipes/training_job.h"
 #include "moft/training/run_directory.h"
 
