@@ -17,11 +17,8 @@
 
 namespace moft {
 
-// The printable character that stands for a byte in written tokens ("Ġ" for a
-// space), in UTF-8.
-std::string written_bytes(std::string_view bytes);
-// The bytes that a written token stands for; nothing when one of its
-// characters stands for no byte.
+// The bytes that a written token ("Ġthe" for " the") stands for; nothing when
+// one of its characters stands for no byte.
 std::optional<std::string> bytes_of_written(std::string_view written);
 
 struct BpeMerge {

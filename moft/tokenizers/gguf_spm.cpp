@@ -20,10 +20,9 @@ bool is_mergeable(const GgufTokenizerData& data, std::size_t id) {
   return type != kGgufUnknown && type != kGgufControl && type != kGgufByte;
 }
 
-std::optional<TokenId> control_token(
-    const GgufTokenizerData& data, std::size_t id) {
-  const bool fits =
-      id < data.tokens.size() && gguf_token_type(data, id) == kGgufControl;
+std::optional<TokenId> usual_id(const GgufTokenizerData& data, std::size_t id) {
+  const bool fits = data.model == "llama" && id < data.tokens.size() &&
+                    gguf_token_type(data, id) == kGgufControl;
   if (!fits) return std::nullopt;
   return static_cast<TokenId>(id);
 }
@@ -60,6 +59,14 @@ std::optional<TokenId> unknown_token(const GgufTokenizerData& data) {
 
 }  // namespace
 
+std::optional<TokenId> gguf_bos(const GgufTokenizerData& data) {
+  return data.bos ? data.bos : usual_id(data, 1);
+}
+
+std::optional<TokenId> gguf_eos(const GgufTokenizerData& data) {
+  return data.eos ? data.eos : usual_id(data, 2);
+}
+
 std::unique_ptr<const PieceEncoder> make_spm_encoder(
     const GgufTokenizerData& data,
     const Vocabulary& vocabulary,
@@ -87,8 +94,6 @@ std::unique_ptr<const TokenModel> make_gguf_spm(
     const GgufTokenizerData& data, Pipeline& pipeline) {
   check_scores(data);
   auto encoder = make_spm_encoder(data, *pipeline.vocabulary, kGgufTokenizer);
-  if (!data.bos) pipeline.bos = control_token(data, 1);
-  if (!data.eos) pipeline.eos = control_token(data, 2);
   const std::string space(kWrittenSpace);
   if (data.add_space_prefix) pipeline.normalizer.push_back(PrependStep{space});
   pipeline.normalizer.push_back(

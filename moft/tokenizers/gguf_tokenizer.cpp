@@ -104,10 +104,8 @@ std::unique_ptr<const TokenModel> make_byte_bpe(
   spec.merges = read_merges(data, *pipeline.vocabulary);
   spec.pieces.resize(data.tokens.size());
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
-    const std::int32_t type = gguf_token_type(data, i);
-    const bool added = type == kGgufControl || type == kGgufUnknown ||
-                       type == kGgufUserDefined;
-    if (!added) spec.pieces[i] = bytes_of_written(data.tokens[i]).value_or("");
+    if (!is_added_gguf_type(gguf_token_type(data, i)))
+      spec.pieces[i] = bytes_of_written(data.tokens[i]).value_or("");
   }
   if (family.nfc) pipeline.normalizer.push_back(NormalForm::kNfc);
   return std::make_unique<PieceModel>(
@@ -145,16 +143,17 @@ std::unique_ptr<Tokenizer> make_tokenizer(const GgufTokenizerData& data) {
   const Vocabulary& vocabulary = *pipeline.vocabulary;
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
     const std::int32_t type = gguf_token_type(data, i);
-    const bool special = type == kGgufControl || type == kGgufUnknown;
-    if (!special && type != kGgufUserDefined) continue;
+    if (!is_added_gguf_type(type)) continue;
     AddedToken token;
     token.id = static_cast<TokenId>(i);
     token.content = data.tokens[i];
-    token.special = special;
+    token.special = is_special_gguf_type(type);
     pipeline.added.push_back(std::move(token));
   }
-  if (data.bos) pipeline.bos = checked_gguf_id(vocabulary, *data.bos, "bos");
-  if (data.eos) pipeline.eos = checked_gguf_id(vocabulary, *data.eos, "eos");
+  pipeline.bos = gguf_bos(data);
+  pipeline.eos = gguf_eos(data);
+  if (pipeline.bos) checked_gguf_id(vocabulary, *pipeline.bos, "bos");
+  if (pipeline.eos) checked_gguf_id(vocabulary, *pipeline.eos, "eos");
   pipeline.model = data.model == "llama" ? make_gguf_spm(data, pipeline)
                                          : make_byte_bpe(data, pipeline);
   if (data.add_bos && pipeline.bos) pipeline.prefix = {*pipeline.bos};
