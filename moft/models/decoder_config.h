@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ namespace moft {
 // eos_token_id of config.json or generation_config.json: a number or a list.
 std::vector<std::int32_t> read_end_tokens(
     const ConfigKeys& keys, std::int64_t vocabulary);
+
+// Which layers have a sliding window, by layer, as `layer_types` says; none
+// without that key.
+std::optional<std::vector<bool>> read_windows(
+    const ConfigKeys& keys, std::int64_t layers);
 
 // CallerError for weights that are quantised in the directory.
 void refuse_quantised(const ConfigKeys& keys);
