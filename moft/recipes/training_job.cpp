@@ -51,29 +51,6 @@ std::map<std::string, double> metrics_of(const Report& report) {
 
 }  // namespace
 
-TrainingModels load_training_models(
-    const Recipe& recipe, const LoadOptions& options) {
-  const TrainingOptions& training = recipe.training;
-  TrainingModels models;
-  models.base = load_language_model(recipe.policy.model, options);
-  models.tokenizer = load_base_tokenizer(recipe.policy.model, models.base);
-  if (training.baseline == Baseline::kValue) {
-    models.value = load_language_model(
-        training.value.model.value_or(recipe.policy.model), options);
-  }
-  RunInputs& inputs = models.inputs;
-  inputs.add_model("base", models.base);
-  inputs.add_tokenizer("base ", recipe.policy.model);
-  if (training.value.model) inputs.add_model("value", models.value);
-  if (recipe.policy.start) {
-    inputs.add_file(
-        "policy.start", steering_file_of(*recipe.policy.start).string());
-  }
-  inputs.add_files("data.train", recipe.data.train);
-  inputs.add_reward_files(recipe.objectives);
-  return models;
-}
-
 TrainingJob::TrainingJob(
     const Recipe& recipe,
     TrainingModels models,
