@@ -16,7 +16,7 @@
 
 namespace moft {
 
-// Rotary grouped-query attention and a gated unit, each behind an RMS norm.
+// Rotary grouped-query attention and a gated unit, each after an RMS norm.
 // The defaults are Llama's.
 struct DecoderConfig {
   std::string family = "llama";
