@@ -295,7 +295,7 @@ TEST_F(GemmaFiles, RopeParametersAreReadAsTransformers5Writes) {
             3e5,
             77.0},
            {{{"rope_parameters", nested(kind, kind)}}, 1e6, 1e4}}) {
-    const GemmaConfig config = read("gemma_3", one.changes);
+    const DecoderConfig config = read("gemma_3", one.changes);
     EXPECT_EQ(config.rope.theta, one.theta) << one.changes;
     EXPECT_EQ(config.local_rope.theta, one.local_theta) << one.changes;
   }
