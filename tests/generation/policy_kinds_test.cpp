@@ -110,7 +110,9 @@ TEST_F(PolicyKindsTest, AKindFromOutsideAnswersAndScores) {
     // All rows draw the same number: who is likelier to show heads shows them.
     for (std::size_t j = 0; j < answers.size(); ++j) {
       const bool likelier = test::CoinPolicy::heads(requests[j].steering) >= p;
-      if (head && likelier) EXPECT_EQ(answers[j].text, "heads") << i << j;
+      if (head && likelier) {
+        EXPECT_EQ(answers[j].text, "heads") << i << j;
+      }
     }
   }
   const auto scores = policy->score(given, {});
