@@ -14,6 +14,7 @@
 #include "moft/chat/template_tests.h"
 #include "moft/chat/text_cases.h"
 #include "moft/chat/text_functions.h"
+#include "moft/core/text.h"
 
 namespace moft::jinja {
 
@@ -133,13 +134,22 @@ Value filter_sort(Run& run, Arguments arguments) {
       "sort",
       {"value", "reverse", "case_sensitive", "attribute"},
       1);
-  const bool several = bound.is_set(3) && bound[3].text() != nullptr &&
-                       bound[3].text()->bytes().find(',') != std::string::npos;
-  if (several) fault("'sort' by several attributes is not supported");
-  const KeyOf key_of(run, bound[3], bound.truth(2, false));
+  // By several attributes, "a,b", one after the other.
+  std::vector<KeyOf> keys_of;
+  const bool by_case = bound.truth(2, false);
+  if (bound.is_set(3) && bound[3].text() != nullptr) {
+    for (const std::string& path : split(bound[3].text()->bytes(), ','))
+      keys_of.emplace_back(run, Value::constant(path), by_case);
+  } else {
+    keys_of.emplace_back(run, bound[3], by_case);
+  }
   std::vector<Keyed> items;
-  for (const Value& item : items_of(bound[0], run.budget()))
-    items.push_back({key_of(item), item});
+  for (const Value& item : items_of(bound[0], run.budget())) {
+    std::vector<Value> keys;
+    for (const KeyOf& key_of : keys_of)
+      keys.push_back(key_of(item));
+    items.push_back({run.list(std::move(keys)), item});
+  }
   sort_by_key(run, items, bound.truth(1, false));
   return run.list(without_keys(std::move(items)));
 }

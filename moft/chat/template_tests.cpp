@@ -44,11 +44,11 @@ bool can_iterate(const Value& value) {
          value.loop() != nullptr;
 }
 
-// Has a length and items by key. (Undefined has both.)
+// Has a length and items by key, as undefined values do.
 bool is_sequence(const Value& value) {
   const Sequence* list = value.sequence();
   if (list != nullptr) return list->flavour <= Flavour::kRange;
-  return size_of(value).has_value() && !value.is_undefined();
+  return size_of(value).has_value();
 }
 
 bool answer_of(Run& run, const Value& value, const char* question) {

@@ -1,7 +1,7 @@
 // Chat templates as apply_chat_template uses them.
-#include "moft/chat/chat_templates.h"
-
 #include <gtest/gtest.h>
+
+#include "moft/chat/chat_templates.h"
 
 namespace moft {
 namespace {
