@@ -120,7 +120,7 @@ class Lexer {
     move_to(end);
   }
 
-  // Whether a tag ends here with `end` ("%}", "#}"); goes behind it.
+  // Whether a tag ends here with `end` ("%}", "#}"); moves past it.
   bool take_end(std::string_view end, bool takes_line_break, bool allows_plus) {
     std::size_t place = at_;
     const bool minus = source_[place] == '-';
@@ -223,7 +223,7 @@ class Lexer {
     if (kShortOperators.find(first) == std::string_view::npos) {
       fault_at(
           line_,
-          "{} is no part of a tag",
+          "{} does not belong into a tag",
           quote_text(source_.substr(at_, point.length)));
     }
     balance(first, open);

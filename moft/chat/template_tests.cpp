@@ -30,7 +30,7 @@ bool is_remainder(
   return equal(rest, Value(remainder), run.budget());
 }
 
-// Of the values that both jinja2 and Python would call the same object.
+// Whether Python would call both the same object, as far as templates see.
 bool same_object(Run& run, const Value& a, const Value& b) {
   if (a.text() != nullptr || b.text() != nullptr) return a.text() == b.text();
   if (a.sequence() != nullptr || b.sequence() != nullptr)

@@ -36,7 +36,7 @@ class PercentFormat {
   }
 
  private:
-  // Behind "%": moves `at` behind the conversion.
+  // After "%": moves `at` past the conversion.
   void write_place(const std::string& bytes, std::size_t& at) {
     const auto peek = [&] { return at < bytes.size() ? bytes[at] : '\0'; };
     Value named;

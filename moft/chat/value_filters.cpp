@@ -94,7 +94,8 @@ Value filter_round(Run&, Arguments arguments) {
     need_defined(bound[0]);
     fault("'round' needs a number, not a '{}'", type_name(bound[0]));
   }
-  if (precision < -300 || precision > 300) fault("'round' to so many digits");
+  if (precision < -300 || precision > 300)
+    fault("'round' takes at most 300 digits");
   const bool is_whole = bound[0].integer(whole);
   Value result;
   if (method == "common") {
@@ -138,7 +139,7 @@ Value filter_batch(Run& run, Arguments arguments) {
       run.budget());
 }
 
-// So many lists of about the same length.
+// A number of lists of about the same length.
 Value filter_slice(Run& run, Arguments arguments) {
   const Bound bound(
       std::move(arguments), "slice", {"value", "slices", "fill_with"}, 2);

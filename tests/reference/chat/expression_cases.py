@@ -1,4 +1,4 @@
-"""Templates of our own, one expression each; ` ;; ` stands between them."""
+"""Templates of our own, one expression each, separated by ` ;; `."""
 
 DATA = {
     "s": "Hello World",

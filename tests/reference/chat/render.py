@@ -49,7 +49,7 @@ def case(template, messages, options, tokens=TOKENS):
     result = {"messages": messages, **options}
     try:
         text, spans = apply(template, messages, options, tokens)
-        text.encode()  # half a surrogate pair is no text
+        text.encode()  # half a surrogate pair is not text
     except Exception as error:  # jinja2 lets any kind through
         result["error"] = str(error)
         return result
