@@ -354,7 +354,7 @@ Value filter_rejectattr(Run& run, Arguments arguments) {
   return choose(run, std::move(arguments), true, false);
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kListFilters[] = {
     {"dictsort", filter_dictsort},
     {"first", filter_first},
     {"items", filter_items},
@@ -376,7 +376,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> list_filters() {
-  return kFilters;
+  return kListFilters;
 }
 
 }  // namespace moft::jinja

@@ -178,7 +178,7 @@ Value filter_attr(Run& run, Arguments arguments) {
       "'{} object' has no attribute '{}'", type_name(bound[0]), name));
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kValueFilters[] = {
     {"abs", filter_abs},
     {"attr", filter_attr},
     {"batch", filter_batch},
@@ -195,7 +195,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> value_filters() {
-  return kFilters;
+  return kValueFilters;
 }
 
 }  // namespace moft::jinja

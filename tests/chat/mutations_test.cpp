@@ -66,7 +66,7 @@ TEST(ChatMutations, EndWithATextOrAnError) {
   options.limits.memory = std::size_t{1} << 22;
   std::size_t rendered = 0;
   std::size_t total = 0;
-  for (std::uint32_t step = 0; step < 20000; ++step) {
+  for (std::uint32_t step = 0; step < 10000; ++step) {
     RandomStream random(7, Purpose::kTest, step, 0);
     const std::string source =
         damaged(seeds[random.below(seeds.size())], seeds, random);
