@@ -87,7 +87,6 @@ Value filter_first(Run& run, Arguments arguments) {
 
 Value filter_last(Run& run, Arguments arguments) {
   const Bound bound(std::move(arguments), "last", {"seq"}, 1);
-  need_defined(bound[0]);
   if (bound[0].iterator() != nullptr)
     fault("'last' does not take a generator; make it a list first");
   std::vector<Value> items = items_of(bound[0], run.budget());
@@ -109,7 +108,6 @@ Value filter_reverse(Run& run, Arguments arguments) {
     run.budget().copies(4 * text->size());
     return run.text(slice(*text, bounds), bound[0].is_markup());
   }
-  need_defined(bound[0]);
   auto items =
       std::make_shared<std::vector<Value>>(items_of(bound[0], run.budget()));
   // Python reverses a generator into a list, all others lazily.

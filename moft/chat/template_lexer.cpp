@@ -141,6 +141,7 @@ class Lexer {
 
   void skip_comment() {
     const int line = line_;
+    if (at_ == source_.size()) return;  // jinja2 lets such an end pass
     while (at_ < source_.size()) {
       if (take_end("#}", true, true)) return;
       move_to(at_ + 1);
@@ -164,6 +165,7 @@ class Lexer {
 
   void read_raw() {
     const int line = line_;
+    if (at_ == source_.size()) return;
     const std::string_view view(source_);
     for (std::size_t tag = source_.find("{%", at_); tag != std::string::npos;
          tag = source_.find("{%", tag + 1)) {

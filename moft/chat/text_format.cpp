@@ -102,7 +102,9 @@ class PercentFormat {
     const bool is_tuple = list != nullptr && list->flavour == Flavour::kTuple;
     const std::size_t size = is_tuple ? list->items.size() : 1;
     const bool may_stay =
-        uses_names_ || (!is_tuple && (values_.dict() || list != nullptr));
+        uses_names_ ||
+        (!is_tuple && (values_.dict() != nullptr || list != nullptr ||
+                       values_.is_undefined()));
     if (used_ < size && !may_stay) fault("'%' has too many values");
   }
 

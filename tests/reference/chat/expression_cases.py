@@ -102,7 +102,7 @@ xs|map('string')|list ;; words|map('upper')|join ;; nested.list|map(attribute='n
 xs|map('default', 1)|list ;; ['1', '2']|map('int')|sum ;; words|map('replace', 'b', 'B')|list ;; [[1, 2], [3]]|map('length')|list ;; [[3, 1]]|map('sort')|list
 xs|select('odd')|list ;; xs|select|list ;; [0, 1, '', none]|select|list ;; xs|select('gt', 1)|list ;; xs|reject('equalto', 2)|list ;; [0, 1]|reject|list ;; xs|select('in', [1, 2])|list
 nested.list|selectattr('k')|list ;; nested.list|selectattr('k', 'defined')|map(attribute='k')|list ;; nested.list|selectattr('n', 'equalto', 'y')|list ;; nested.list|rejectattr('k')|list ;; nested.list|selectattr('k', '>=', 2)|list
-nested.list|rejectattr('n', 'in', ['x'])|map(attribute='n')|join(',') ;; empty|selectattr('x')|list ;; missing|map('upper')|list
+nested.list|rejectattr('n', 'in', ['x'])|map(attribute='n')|join(',') ;; empty|selectattr('x')|list ;; missing|map('upper')|list ;; missing|last ;; missing|reverse|list ;; 'x' % missing
 i|string ;; nil|string ;; xs|string ;; missing|string ;; f|string ;; s|string
 'a\nb\n\nc'|indent ;; 'a\nb'|indent(2) ;; 'a\n\nb'|indent(2, true) ;; 'a\n\nb'|indent(2, blank=true) ;; 'a\nb'|indent('> ') ;; 'a\n'|indent ;; 'a'|indent(first=true)
 'ab'|center(6) ;; 'ab'|center(width=5) ;; '%s=%s'|format('a', 1) ;; '%(a)s'|format(a=2)

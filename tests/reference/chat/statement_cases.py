@@ -152,7 +152,7 @@ STATEMENTS = [
     "{% set a %}", "{% macro %}{% endmacro %}", "{% macro m %}{% endmacro %}",
     "{% break %}", "{% continue %}", "{% if yes %}{% break %}{% endif %}",
     "{% for x in xs %}{% endif %}", "{{ i", "{{ }}", "{% if yes", "{# open",
-    "{% raw %}x", "{% call i %}x{% endcall %}", "{% filter %}x{% endfilter %}",
+    "{% raw %}x", "a{% raw %}", "a{#", "a{# ", "{%", "{{", "a{%- ", "{% call i %}x{% endcall %}", "{% filter %}x{% endfilter %}",
     "{% filter nofilter %}x{% endfilter %}", "{% generation %}", "{{ i }} }} {{",
     "{% for a, b in [(1, 2, 3)] %}{% endfor %}", "{% for a, b in [1] %}{% endfor %}",
     "{% for x in i %}{% endfor %}", "{% for x in none %}{% endfor %}",
