@@ -20,11 +20,11 @@ class Budget {
   // Each throws Fault when its limit is passed.
   void step() { steps(1); }
   void steps(std::int64_t count);
-  // Work on so many bytes.
+  // Work on a number of bytes.
   void copies(std::size_t bytes);
   // REQUIRED before work whose result may be far larger than its operands.
   void will_need(double bytes) const;
-  // A nesting of so many levels inside one value.
+  // Levels of nesting inside one value.
   void nests(int levels) const;
 
  private:

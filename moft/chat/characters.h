@@ -9,8 +9,8 @@ namespace moft::jinja {
 
 // str.isspace of one character, which is also `\s` of Python's re.
 bool is_space(char32_t value);
-// The first byte after the white space at text[at]; the byte after the last
-// that is none.
+// The first byte after the white space at text[at]; the end of the text
+// without the white space at its end.
 std::size_t skip_space(std::string_view text, std::size_t at);
 std::size_t end_without_space(std::string_view text);
 

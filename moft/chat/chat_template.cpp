@@ -118,7 +118,10 @@ void check(
   for (const char* own : kOwnVariables) {
     if (conversation.variables.is_object() &&
         conversation.variables.contains(own))
-      throw_caller_error("{}: '{}' is no variable of your own", name, own);
+      throw_caller_error(
+          "{}: the variable '{}' is set by the conversation; rename yours",
+          name,
+          own);
   }
 }
 

@@ -1,4 +1,4 @@
-// The tag behind the last message.
+// The tag after the last message.
 #include "moft/chat/continued_message.h"
 
 #include "moft/chat/characters.h"

@@ -1,8 +1,8 @@
 // continue_final_message of transformers' apply_chat_template: the last
 // message stays open.
 //
-// A tag is put behind the message's text, the conversation is rendered, and
-// the result ends where the tag stands.
+// A tag is put after the message's text, the conversation is rendered, and the
+// result ends where the tag begins.
 #pragma once
 
 #include <string>

@@ -44,7 +44,7 @@ class Evaluator {
   Value block_text_;  // what the innermost filter of a block reads
 };
 
-// The variable of a name as it stands in `frame`.
+// The variable that a name refers to in `frame`.
 Value& variable_at(const FramePtr& frame, const SlotRef& ref);
 
 }  // namespace moft::jinja

@@ -1,6 +1,6 @@
 // The filters of a template: `value | name(arguments)`.
 //
-// Of jinja2's: abs attr batch capitalize center count d default dictsort e
+// Those of jinja2: abs attr batch capitalize center count d default dictsort e
 // escape first float forceescape format indent int items join last
 // length list lower map max min reject rejectattr replace reverse round safe
 // select selectattr slice sort string sum title trim unique upper; and

@@ -208,7 +208,7 @@ class Interpreter {
     if (target.attribute.empty()) return;
     if (variable_at(frame, target.ref).name_space() == nullptr) {
       fault(
-          "'{}' is no namespace; only attributes of namespaces can be set",
+          "'{}' is not a namespace; only attributes of namespaces can be set",
           target.name);
     }
   }

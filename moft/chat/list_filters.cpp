@@ -14,6 +14,7 @@
 #include "moft/chat/template_tests.h"
 #include "moft/chat/text_cases.h"
 #include "moft/chat/text_functions.h"
+#include "moft/core/text.h"
 
 namespace moft::jinja {
 
@@ -86,7 +87,6 @@ Value filter_first(Run& run, Arguments arguments) {
 
 Value filter_last(Run& run, Arguments arguments) {
   const Bound bound(std::move(arguments), "last", {"seq"}, 1);
-  need_defined(bound[0]);
   if (bound[0].iterator() != nullptr)
     fault("'last' does not take a generator; make it a list first");
   std::vector<Value> items = items_of(bound[0], run.budget());
@@ -108,7 +108,6 @@ Value filter_reverse(Run& run, Arguments arguments) {
     run.budget().copies(4 * text->size());
     return run.text(slice(*text, bounds), bound[0].is_markup());
   }
-  need_defined(bound[0]);
   auto items =
       std::make_shared<std::vector<Value>>(items_of(bound[0], run.budget()));
   // Python reverses a generator into a list, all others lazily.
@@ -133,13 +132,22 @@ Value filter_sort(Run& run, Arguments arguments) {
       "sort",
       {"value", "reverse", "case_sensitive", "attribute"},
       1);
-  const bool several = bound.is_set(3) && bound[3].text() != nullptr &&
-                       bound[3].text()->bytes().find(',') != std::string::npos;
-  if (several) fault("'sort' by several attributes is not supported");
-  const KeyOf key_of(run, bound[3], bound.truth(2, false));
+  // By several attributes, "a,b", one after the other.
+  std::vector<KeyOf> keys_of;
+  const bool by_case = bound.truth(2, false);
+  if (bound.is_set(3) && bound[3].text() != nullptr) {
+    for (const std::string& path : split(bound[3].text()->bytes(), ','))
+      keys_of.emplace_back(run, Value::constant(path), by_case);
+  } else {
+    keys_of.emplace_back(run, bound[3], by_case);
+  }
   std::vector<Keyed> items;
-  for (const Value& item : items_of(bound[0], run.budget()))
-    items.push_back({key_of(item), item});
+  for (const Value& item : items_of(bound[0], run.budget())) {
+    std::vector<Value> keys;
+    for (const KeyOf& key_of : keys_of)
+      keys.push_back(key_of(item));
+    items.push_back({run.list(std::move(keys)), item});
+  }
   sort_by_key(run, items, bound.truth(1, false));
   return run.list(without_keys(std::move(items)));
 }
@@ -344,7 +352,7 @@ Value filter_rejectattr(Run& run, Arguments arguments) {
   return choose(run, std::move(arguments), true, false);
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kListFilters[] = {
     {"dictsort", filter_dictsort},
     {"first", filter_first},
     {"items", filter_items},
@@ -366,7 +374,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> list_filters() {
-  return kFilters;
+  return kListFilters;
 }
 
 }  // namespace moft::jinja

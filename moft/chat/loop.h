@@ -34,7 +34,7 @@ struct Loop {
   // `filter` says which items take part; empty: all.
   Loop(Value values, std::function<bool(const Value&)> filter, Budget& budget);
 
-  // Goes on to the next item.
+  // Takes the next item.
   bool advance(Value& item);
 
   // loop.index and the others; Missing for an unknown name.

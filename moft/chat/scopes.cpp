@@ -68,7 +68,7 @@ void note_if(const Statement& node, Symbols& symbols) {
   });
 }
 
-// What a statement sets and reads in the scope that it stands in; the scopes
+// What a statement sets and reads in its own scope; the scopes
 // that it opens are looked at on their own.
 void note_statement(const Statement& node, Symbols& symbols) {
   switch (node.kind) {

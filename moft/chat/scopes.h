@@ -4,7 +4,7 @@
 // starts as a copy of the outer variable of that name if there is one that the
 // outer scope mentions; else, if it is set only inside an `if` or was read
 // before, as the template's variable; else with nothing. So a `set` inside a
-// for, macro or block is forgotten at its end, and an `if` is no scope.
+// for, macro or block is forgotten at its end, and an `if` has no scope.
 #pragma once
 
 #include "moft/chat/template_nodes.h"

@@ -14,7 +14,7 @@ namespace moft::jinja {
 
 namespace {
 
-using Kind = Token::Kind;
+using TokenKind = Token::Kind;
 
 constexpr std::array<std::string_view, 6> kLongOperators = {
     "//", "**", "==", "!=", ">=", "<="};
@@ -44,7 +44,7 @@ class Lexer {
   std::vector<Token> run() {
     while (at_ < source_.size())
       read_data();
-    put(Kind::kEnd);
+    put(TokenKind::kEnd);
     return std::move(tokens_);
   }
 
@@ -54,7 +54,7 @@ class Lexer {
   }
   bool at(std::string_view text) const { return rest().starts_with(text); }
 
-  void put(Kind kind, std::string text = {}, Value number = {}) {
+  void put(TokenKind kind, std::string text = {}, Value number = {}) {
     tokens_.push_back({kind, std::move(text), std::move(number), line_});
   }
 
@@ -80,7 +80,7 @@ class Lexer {
   void read_data() {
     const std::size_t tag = next_tag();
     if (tag == source_.size()) {
-      put(Kind::kData, source_.substr(at_));
+      put(TokenKind::kData, source_.substr(at_));
       at_ = tag;
       return;
     }
@@ -116,11 +116,11 @@ class Lexer {
       if ((has_break || line_starts_) && skip_space(text, start) == text.size())
         kept = start;
     }
-    if (kept > 0) put(Kind::kData, std::string(text.substr(0, kept)));
+    if (kept > 0) put(TokenKind::kData, std::string(text.substr(0, kept)));
     move_to(end);
   }
 
-  // Whether a tag ends here with `end` ("%}", "#}"); goes behind it.
+  // Whether a tag ends here with `end` ("%}", "#}"); moves past it.
   bool take_end(std::string_view end, bool takes_line_break, bool allows_plus) {
     std::size_t place = at_;
     const bool minus = source_[place] == '-';
@@ -141,6 +141,7 @@ class Lexer {
 
   void skip_comment() {
     const int line = line_;
+    if (at_ == source_.size()) return;  // jinja2 lets such an end pass
     while (at_ < source_.size()) {
       if (take_end("#}", true, true)) return;
       move_to(at_ + 1);
@@ -164,6 +165,7 @@ class Lexer {
 
   void read_raw() {
     const int line = line_;
+    if (at_ == source_.size()) return;
     const std::string_view view(source_);
     for (std::size_t tag = source_.find("{%", at_); tag != std::string::npos;
          tag = source_.find("{%", tag + 1)) {
@@ -191,13 +193,13 @@ class Lexer {
 
   // Tokens up to the end of a {% or {{ tag.
   void read_tag(bool is_block) {
-    put(is_block ? Kind::kBlockBegin : Kind::kPrintBegin);
+    put(is_block ? TokenKind::kBlockBegin : TokenKind::kPrintBegin);
     const int line = line_;
     std::string open;  // the closing brackets that are due
     while (at_ < source_.size()) {
       if (open.empty() &&
           take_end(is_block ? "%}" : "}}", is_block, is_block)) {
-        put(is_block ? Kind::kBlockEnd : Kind::kPrintEnd);
+        put(is_block ? TokenKind::kBlockEnd : TokenKind::kPrintEnd);
         return;
       }
       read_token(open);
@@ -216,18 +218,18 @@ class Lexer {
     if (first == '\'' || first == '"') return read_text(first);
     for (const std::string_view name : kLongOperators) {
       if (!at(name)) continue;
-      put(Kind::kOperator, std::string(name));
+      put(TokenKind::kOperator, std::string(name));
       at_ += 2;
       return;
     }
     if (kShortOperators.find(first) == std::string_view::npos) {
       fault_at(
           line_,
-          "{} is no part of a tag",
+          "{} does not belong into a tag",
           quote_text(source_.substr(at_, point.length)));
     }
     balance(first, open);
-    put(Kind::kOperator, std::string(1, first));
+    put(TokenKind::kOperator, std::string(1, first));
     ++at_;
   }
 
@@ -248,7 +250,7 @@ class Lexer {
       if (!is_name_part(point.value)) break;
       end += point.length;
     }
-    put(Kind::kName, source_.substr(at_, end - at_));
+    put(TokenKind::kName, source_.substr(at_, end - at_));
     at_ = end;
   }
 
@@ -256,7 +258,7 @@ class Lexer {
     const bool after_dot = at_ > 0 && source_[at_ - 1] == '.';
     const NumberLiteral number = number_literal(rest(), !after_dot, line_);
     const bool whole = number.value.is<std::int64_t>();
-    put(whole ? Kind::kInteger : Kind::kFloat,
+    put(whole ? TokenKind::kInteger : TokenKind::kFloat,
         source_.substr(at_, number.size),
         number.value);
     at_ += number.size;
@@ -267,7 +269,7 @@ class Lexer {
     while (end < source_.size() && source_[end] != quote)
       end += source_[end] == '\\' ? 2 : 1;
     if (end >= source_.size()) fault_at(line_, "a text in quotes has no end");
-    put(Kind::kText, unescaped(rest().substr(1, end - at_ - 1), line_));
+    put(TokenKind::kText, unescaped(rest().substr(1, end - at_ - 1), line_));
     move_to(end + 1);
   }
 
@@ -286,11 +288,11 @@ std::vector<Token> lex_template(std::string_view source) {
 
 std::string description(const Token& token) {
   switch (token.kind) {
-    case Kind::kEnd:
+    case TokenKind::kEnd:
       return "the end of the template";
-    case Kind::kBlockEnd:
+    case TokenKind::kBlockEnd:
       return "'%}'";
-    case Kind::kPrintEnd:
+    case TokenKind::kPrintEnd:
       return "'}}'";
     default:
       return quote_text(token.text);

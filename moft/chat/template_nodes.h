@@ -64,7 +64,7 @@ struct Expression {
     kOr,           // operands[0], operands[1]
     kBinary,       // name: + - * / // % **
     kConcatenate,  // operands
-    kCompare,      // operands; operators[i] stands before operands[i + 1]
+    kCompare,      // operands; operators[i] precedes operands[i + 1]
     kConditional,  // operands: test, then, else (may be null)
   };
   Kind kind = Kind::kConstant;
@@ -129,7 +129,7 @@ struct Statement {
   Value text = {};
   std::vector<ExpressionPtr> expressions = {};
   std::vector<Block> bodies = {};
-  // Of the bodies that are scopes, in their order.
+  // One for each body that is a scope, in their order.
   std::vector<Scope> scopes = {};
   Target target = {};
   std::vector<Target> targets = {};

@@ -113,7 +113,7 @@ class Parser {
     if (name == "with") return parse_with(line);
     if (name == "print") return parse_print(line);
     if (name == "break" || name == "continue") {
-      if (loops_ == 0) fault_at(line, "'{}' stands outside of a loop", name);
+      if (loops_ == 0) fault_at(line, "'{}' is outside of a loop", name);
       return start(name == "break" ? Kind::kBreak : Kind::kContinue, line);
     }
     for (const char* refused : kRefusedTags)

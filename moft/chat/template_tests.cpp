@@ -30,7 +30,7 @@ bool is_remainder(
   return equal(rest, Value(remainder), run.budget());
 }
 
-// Of the values that both jinja2 and Python would call the same object.
+// Whether Python would call both the same object, as far as templates see.
 bool same_object(Run& run, const Value& a, const Value& b) {
   if (a.text() != nullptr || b.text() != nullptr) return a.text() == b.text();
   if (a.sequence() != nullptr || b.sequence() != nullptr)
@@ -44,11 +44,11 @@ bool can_iterate(const Value& value) {
          value.loop() != nullptr;
 }
 
-// Has a length and items by key. (Undefined has both.)
+// Has a length and items by key, as undefined values do.
 bool is_sequence(const Value& value) {
   const Sequence* list = value.sequence();
   if (list != nullptr) return list->flavour <= Flavour::kRange;
-  return size_of(value).has_value() && !value.is_undefined();
+  return size_of(value).has_value();
 }
 
 bool answer_of(Run& run, const Value& value, const char* question) {

@@ -188,7 +188,7 @@ Value filter_tojson(Run& run, Arguments arguments) {
   return run.text(to_json(bound[0], style, run.budget()));
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kTextFilters[] = {
     {"capitalize", filter_capitalize},
     {"center", filter_center},
     {"e", filter_escape},
@@ -210,7 +210,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> text_filters() {
-  return kFilters;
+  return kTextFilters;
 }
 
 }  // namespace moft::jinja

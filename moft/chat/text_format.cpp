@@ -36,7 +36,7 @@ class PercentFormat {
   }
 
  private:
-  // Behind "%": moves `at` behind the conversion.
+  // After "%": moves `at` past the conversion.
   void write_place(const std::string& bytes, std::size_t& at) {
     const auto peek = [&] { return at < bytes.size() ? bytes[at] : '\0'; };
     Value named;
@@ -102,7 +102,9 @@ class PercentFormat {
     const bool is_tuple = list != nullptr && list->flavour == Flavour::kTuple;
     const std::size_t size = is_tuple ? list->items.size() : 1;
     const bool may_stay =
-        uses_names_ || (!is_tuple && (values_.dict() || list != nullptr));
+        uses_names_ ||
+        (!is_tuple && (values_.dict() != nullptr || list != nullptr ||
+                       values_.is_undefined()));
     if (used_ < size && !may_stay) fault("'%' has too many values");
   }
 

@@ -28,7 +28,7 @@ std::vector<MarkedText> split_spaces(
   std::size_t at = skip_space(bytes, 0);
   while (at < bytes.size()) {
     if (limit >= 0 && static_cast<std::int64_t>(pieces.size()) == limit) {
-      pieces.push_back(text.part(at, end_without_space(bytes)));
+      pieces.push_back(text.part(at, bytes.size()));
       break;
     }
     std::size_t end = at;
@@ -47,8 +47,7 @@ std::vector<MarkedText> split_spaces_from_right(
   std::size_t end = end_without_space(bytes);
   while (end > 0) {
     if (limit >= 0 && static_cast<std::int64_t>(pieces.size()) == limit) {
-      const std::size_t start = skip_space(bytes, 0);
-      if (start < end) pieces.push_back(text.part(start, end));
+      pieces.push_back(text.part(0, end));
       break;
     }
     std::size_t at = end;

@@ -9,7 +9,7 @@
 
 namespace moft::jinja {
 
-// What stands between the quotes, Python's escapes resolved. Fault for \N{..}
+// The text between the quotes, Python's escapes resolved. Fault for \N{..}
 // and for half of a surrogate pair.
 std::string unescaped(std::string_view literal, int line);
 

@@ -71,7 +71,7 @@ class Value {
   template <typename T>
   Value(std::shared_ptr<T> value) : data_(std::move(value)) {}
   template <typename T>
-  Value(T*) = delete;  // a pointer is no truth value
+  Value(T*) = delete;  // a pointer is not a truth value
   static Value undefined(std::string message);
   // A text of the template itself, outside any budget.
   static Value constant(std::string_view text);

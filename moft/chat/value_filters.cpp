@@ -94,7 +94,8 @@ Value filter_round(Run&, Arguments arguments) {
     need_defined(bound[0]);
     fault("'round' needs a number, not a '{}'", type_name(bound[0]));
   }
-  if (precision < -300 || precision > 300) fault("'round' to so many digits");
+  if (precision < -300 || precision > 300)
+    fault("'round' takes at most 300 digits");
   const bool is_whole = bound[0].integer(whole);
   Value result;
   if (method == "common") {
@@ -138,7 +139,7 @@ Value filter_batch(Run& run, Arguments arguments) {
       run.budget());
 }
 
-// So many lists of about the same length.
+// A number of lists of about the same length.
 Value filter_slice(Run& run, Arguments arguments) {
   const Bound bound(
       std::move(arguments), "slice", {"value", "slices", "fill_with"}, 2);
@@ -177,7 +178,7 @@ Value filter_attr(Run& run, Arguments arguments) {
       "'{} object' has no attribute '{}'", type_name(bound[0]), name));
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kValueFilters[] = {
     {"abs", filter_abs},
     {"attr", filter_attr},
     {"batch", filter_batch},
@@ -194,7 +195,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> value_filters() {
-  return kFilters;
+  return kValueFilters;
 }
 
 }  // namespace moft::jinja
