@@ -145,6 +145,18 @@ void resolve_path(
       quote_text(path, 200));
 }
 
+void resolve_chat_template(PromptOptions& prompts, const RecipeSource& source) {
+  if (!prompts.chat_template) return;
+  std::string& name = *prompts.chat_template;
+  name = expand_path(name, source.place + ": data.chat_template");
+  std::error_code error;
+  for (const fs::path& file : {fs::path(name), source.folder / name}) {
+    if (!fs::is_regular_file(file, error)) continue;
+    name = fs::absolute(file).lexically_normal().string();
+    return;
+  }
+}
+
 void resolve_files(
     std::vector<std::string>& files,
     const std::string& key,
@@ -190,6 +202,7 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_files(recipe.data.train, "data.train", source);
   resolve_files(recipe.data.evaluation, "data.evaluation", source);
   resolve_files(recipe.data.final, "data.final", source);
+  resolve_chat_template(recipe.data, source);
   if (recipe.training.value.model) {
     resolve_path(*recipe.training.value.model, "training.value.model", source);
   }

@@ -172,7 +172,9 @@ TEST_F(Chat, EvaluateSweepAndScoreReadDialogues) {
   const auto report =
       nlohmann::json::parse(read_all(folder() / "run/report/report.json"));
   EXPECT_EQ(report["texts"][0]["prompt"], "seven");
-  EXPECT_NE(run({"sweep", "run/policy", "--prompt", "hi"}), "");
+  EXPECT_NE(
+      run({"sweep", "run/policy", "--prompt", "hi", "--max-new-tokens", "8"}),
+      "");
   write_tiny_text(
       folder() / "pairs.jsonl",
       R"({"prompt": [{"role": "user", "content": "hi"}], "completion": "no"})"
@@ -208,7 +210,9 @@ TEST_F(Chat, SftTakesWholeDialogues) {
            "assistant=yes",
            "--message",
            "user=why",
-           "--greedy"}),
+           "--greedy",
+           "--max-new-tokens",
+           "8"}),
       "so\n");
 }
 
@@ -248,10 +252,12 @@ TEST_F(Chat, ARecipeThatDoesNotFitItsRowsIsRefused) {
     EXPECT_EQ(ended.code, 2);
     return ended.output + ended.errors;
   };
+  const std::string bad = check({"data.train=bad.jsonl"});
   EXPECT_TRUE(
-      has(check({"data.train=bad.jsonl"}),
+      has(bad,
           "bad.jsonl:2: message 1 of 'messages' has a content part of type "
-          "'image'; moft reads text alone: remove the part or the row"));
+          "'image'; moft reads text alone: remove the part or the row"))
+      << bad;
   write_tiny_text(folder() / "flat.jsonl", "{\"post\": \"one\"}\n");
   EXPECT_TRUE(
       has(check({"data.train=flat.jsonl"}),
@@ -260,7 +266,7 @@ TEST_F(Chat, ARecipeThatDoesNotFitItsRowsIsRefused) {
           "data.prompt_template how its fields make the prompt, for example "
           "'{post}'"));
   EXPECT_TRUE(
-      has(check({"data.prompt_template={messages.user}", "data.system=hi"}),
+      has(check({"data.prompt_template='{messages.user}'", "data.system=hi"}),
           "data.prompt_template and data.system are both given"));
 }
 
