@@ -20,7 +20,8 @@ TEST(ReadDialogue, TakesOpenAisMessages) {
       R"([{"role": "system", "content": "Be kind."},
           {"role": "user", "content": [{"type": "text", "text": "a"},
                                        {"type": "text", "text": "b"}]},
-          {"role": "assistant", "content": null, "tool_calls": [{"b": 1, "a": 2}]},
+          {"role": "assistant", "content": null,
+           "tool_calls": [{"b": 1, "a": 2}]},
           {"role": "tool", "content": "c", "name": "t"}])");
   EXPECT_EQ(dialogue.fault, "");
   ASSERT_EQ(dialogue.messages.size(), 4U);
