@@ -5,14 +5,15 @@
   moft score POLICY --weights a=0.3,b=0.7 --input PAIRS.jsonl > SCORES.jsonl
   scripts/check_export.py DIR PAIRS.jsonl SCORES.jsonl
 
-PAIRS.jsonl holds {"prompt": .., "completion": ..} lines; SCORES.jsonl what
-`moft score` printed for them. transformers (any 4.5x) and torch score the same
+PAIRS.jsonl holds {"prompt": .., "completion": ..} lines, the prompt a text or a
+list of messages; SCORES.jsonl what `moft score` printed for them. transformers (any 4.5x) and torch score the same
 tokens with the exported model, divided by the temperature of
 generation_config.json; the largest difference of a token's log-probability is
 printed. Exits with 1 when it exceeds --tolerance (default 1e-4 nats).
 
-Both take prompts whole: the exported directory's template is not applied. Not
-part of the test suite: it needs Python packages that moft does not.
+Both take texts whole; messages go through the exported directory's chat
+template, in transformers by apply_chat_template. Not part of the test suite: it
+needs Python packages that moft does not.
 """
 
 import argparse
@@ -80,6 +81,10 @@ def main():
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)
 
     def encode_prompt(text):
+        if isinstance(text, list):
+            return tokenizer.apply_chat_template(
+                text, add_generation_prompt=True, return_dict=True
+            )["input_ids"]
         ids = encode(text)
         if encoder_decoder:
             return ids + [tokenizer.eos_token_id]
