@@ -22,7 +22,7 @@
 
 #include "cli/command.h"
 #include "cli/result.h"
-#include "cli/run_command.h"
+#include "cli/run_output.h"
 #include "cli/signals.h"
 
 namespace moft {

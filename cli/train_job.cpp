@@ -12,13 +12,13 @@
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/start.h"
-#include "moft/recipes/train_evaluation.h"
 #include "moft/recipes/training_job.h"
 #include "moft/training/run_directory.h"
 
+#include "cli/policy_flags.h"
 #include "cli/recipe_job.h"
 #include "cli/result.h"
-#include "cli/run_command.h"
+#include "cli/run_output.h"
 
 namespace moft {
 
@@ -35,10 +35,6 @@ constexpr const char* kFreeKeys[] = {
     "training.checkpoint",
     "training.log_samples"};
 
-bool is_free(const std::string& key) {
-  return is_free_key(kFreeKeys, key);
-}
-
 // Checkpoints of format 1 put the weighting's words before the whole prompt.
 void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
   if (checkpoint.state.format_version >= 2 || !recipe.conditioning.prompt)
@@ -52,7 +48,7 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
 
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
-  check_same_options(checkpoint, before, now, is_free);
+  check_same_options(checkpoint, before, now, kFreeKeys);
   if (before.policy.start.has_value() != now.policy.start.has_value())
     throw_other_recipe(checkpoint, "policy.start");
   check_steps(
@@ -86,6 +82,7 @@ class TrainJob : public RecipeJob {
         found.evaluation,
         recipe_.data.final.empty() ? "" : fmt::format(" and {}", found.final));
     examples_ = std::move(found.train);
+    models_ = std::move(found.models);
     return {std::move(found.findings), std::move(counts)};
   }
 
@@ -96,7 +93,8 @@ class TrainJob : public RecipeJob {
   PreparedRun prepare(
       const Compute& compute,
       const std::optional<Checkpoint>& resume) override {
-    TrainingModels models = load_training_models(recipe_, compute.load);
+    TrainingModels models =
+        load_training_models(recipe_, compute.load, std::move(models_));
     PreparedRun prepared;
     prepared.inputs = models.inputs;
     if (resume) check_words_place(*resume, recipe_);
@@ -151,12 +149,7 @@ class TrainJob : public RecipeJob {
         counts.trained == counts.policy ? "" : " and frozen",
         counts.trained,
         counts.policy);
-    const std::int64_t steerings = job_->trainer().steerings_per_step();
-    log_info(
-        "rollout     {}: {}",
-        steerings == 1 ? "one steering"
-                       : fmt::format("up to {} steerings", steerings),
-        policy.steering_way(steerings));
+    log_steerings(policy, job_->trainer().steerings_per_step());
     print_knobs(policy);
     log_info(
         "examples    {}; {} steps",
@@ -216,6 +209,7 @@ class TrainJob : public RecipeJob {
 
   Recipe recipe_;
   FittedExamples examples_;
+  TrainingModels models_;
   std::unique_ptr<TrainingJob> job_;
   std::unique_ptr<PolicyPublisher> publisher_;
 };

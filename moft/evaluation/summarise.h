@@ -35,9 +35,16 @@ std::vector<double> values_per_prompt(
     double alpha,
     const Scalarisation& f = LinearScalarisation());
 
+// How many prompts were answered; 0 without points.
+std::size_t prompt_count(const Report& report);
+
 // Mean rewards [points][objectives] and weightings in the objectives' order.
 Rows reward_rows(const Report& report);
 Rows weighting_rows(const Report& report);
+
+// A point's weights in the objectives' order.
+std::vector<double> ordered_weights(
+    const Report& report, const FrontPoint& point);
 
 // What turns an objective up: its weight; with a single objective, whose weight
 // is always 1, minus alpha.

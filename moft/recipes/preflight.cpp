@@ -23,6 +23,7 @@
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
+#include "moft/training/sft/trainer.h"
 #include "moft/training/training_prompts.h"
 
 namespace moft {
@@ -136,7 +137,8 @@ void check_ids(const LengthReport& report, std::int64_t vocabulary) {
 }
 
 // Numbers that training would change and the policy keeps, without making
-// copies of the model.
+// copies of the model. The adapters that it leaves on the maps are replaced
+// when the run installs its own.
 std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   Steerable& steerable = model.steerable();
   const ConditioningOptions& options = recipe.conditioning;
@@ -237,10 +239,11 @@ class TrainingCheck {
         findings(), recipe_.data.prompt_template, "data.prompt_template");
     rewards_are_good_ = findings().attempt([&] { check_rewards(); });
     if (!model) return std::move(result_);
-    findings().attempt([&] { check_start(recipe_, base_); });
+    findings().attempt([&] { check_start(recipe_, base()); });
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
-    findings().attempt([&] { words_ = words_of(recipe_, tokenizer_); });
+    findings().attempt(
+        [&] { words_ = words_of(recipe_, result_.models.tokenizer); });
     const bool room =
         findings().attempt([&] { check_room(limits(ExamplesFor::kTraining)); });
     if (train && room) findings().attempt([&] { fit_training(); });
@@ -259,13 +262,17 @@ class TrainingCheck {
 
  private:
   Findings& findings() { return result_.findings; }
+  LoadedModel& base() { return result_.models.base; }
+  const LoadedModel& base() const { return result_.models.base; }
+  const Tokenizer& tokenizer() const { return *result_.models.tokenizer; }
 
   void open_model() {
-    base_ = load_language_model(recipe_.policy.model);
-    tokenizer_ = load_base_tokenizer(recipe_.policy.model, base_);
-    note_model(findings(), base_, *tokenizer_);
+    base() = load_language_model(recipe_.policy.model, options_.load);
+    result_.models.tokenizer =
+        load_base_tokenizer(recipe_.policy.model, base());
+    note_model(findings(), base(), tokenizer());
     check_answer_end(
-        findings(), recipe_.data.prompt_template, base_, *tokenizer_);
+        findings(), recipe_.data.prompt_template, base(), tokenizer());
   }
 
   bool read(Split split, std::vector<Example>& examples) {
@@ -292,8 +299,10 @@ class TrainingCheck {
   void check_value_model() {
     const auto& value = recipe_.training.value.model;
     if (recipe_.training.baseline != Baseline::kValue || !value) return;
-    const LoadedModel model = load_language_model(*value);
-    const std::int64_t own = base_.model->info().vocabulary;
+    LoadedModel& model = result_.models.value;
+    model = load_language_model(*value, options_.load);
+    value_network_ = shape_of(*model.model);
+    const std::int64_t own = base().model->info().vocabulary;
     if (model.model->info().vocabulary == own) return;
     throw_caller_error(
         "training.value.model has a vocabulary of {} tokens, but the policy's "
@@ -303,11 +312,11 @@ class TrainingCheck {
   }
 
   void check_conditioning() {
-    const std::int64_t trained = trained_size(*base_.model, recipe_);
+    const std::int64_t trained = trained_size(*base().model, recipe_);
     const TrainingOptions& training = recipe_.training;
     std::int64_t numbers = trained * (1 + moments(training.optimizer));
     if (training.baseline == Baseline::kValue)
-      numbers += 2 * base_.model->info().parameters;
+      numbers += 2 * base().model->info().parameters;
     findings().note("trained", fmt::format("{} parameters", trained));
     check_disk(
         findings(),
@@ -319,17 +328,18 @@ class TrainingCheck {
   }
 
   PromptLimits limits(ExamplesFor purpose) const {
-    return prompt_limits(recipe_, purpose, base_.model->info().context, words_);
+    return prompt_limits(
+        recipe_, purpose, base().model->info().context, words_);
   }
 
   FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
     FittedExamples fitted = fit_examples(
         std::move(examples),
         PromptTemplate(recipe_.data.prompt_template),
-        *tokenizer_,
+        tokenizer(),
         limits(purpose),
         recipe_.data.too_long);
-    check_ids(fitted.report, base_.model->info().vocabulary);
+    check_ids(fitted.report, base().model->info().vocabulary);
     return fitted;
   }
 
@@ -340,7 +350,7 @@ class TrainingCheck {
         "train", data_text(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
     findings().attempt([&] {
-      look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+      look_at_memory(findings(), memory_question(), recipe_.compute.device);
     });
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
@@ -357,6 +367,18 @@ class TrainingCheck {
     }
   }
 
+  MemoryQuestion memory_question() const {
+    MemoryQuestion question;
+    question.shape = shape_of(*base().model);
+    question.value_network = value_network_;
+    question.conditioning = recipe_.conditioning;
+    question.training = recipe_.training;
+    question.objectives = static_cast<std::int64_t>(recipe_.objectives.size());
+    question.prompt_tokens = result_.train.report.longest;
+    question.bf16 = recipe_.compute.precision == Precision::kBf16;
+    return question;
+  }
+
   // How many are left.
   std::size_t fit_held_out(Split split, std::vector<Example>& examples) {
     const FittedExamples fitted =
@@ -371,8 +393,7 @@ class TrainingCheck {
   Recipe& recipe_;
   PreflightOptions options_;
   TrainPreflight result_;
-  LoadedModel base_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::optional<ModelShape> value_network_;  // none: the policy's
   DataParts parts_;
   std::string words_;
   bool rewards_are_good_ = false;
@@ -434,6 +455,12 @@ SftPreflight check_finetuning(
        recipe.sft.checkpoint.keep,
        info.parameters * kFloatBytes,
        options.begins});
+  if (train) {
+    findings.attempt([&] {
+      check_sft_memory(
+          shape_of(*result.start.model.model), result.train.pairs, recipe.sft);
+    });
+  }
   if (!train || !recipe.sft.epochs) return result;
   findings.attempt([&] {
     recipe.sft.steps = steps_of(

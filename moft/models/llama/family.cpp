@@ -1,14 +1,66 @@
 // How Llama-shaped decoders are read from files and drawn at random.
 #include "moft/models/llama/family.h"
 
-#include "moft/models/llama/model.h"
-#include "moft/models/llama/names.h"
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "moft/models/decoder_model.h"
+#include "moft/models/llama/config.h"
 #include "moft/models/random/initialise.h"
 
 namespace moft {
 namespace {
 
 using nlohmann::json;
+
+using Pair = std::pair<std::string_view, std::string_view>;
+
+constexpr std::array<Pair, 3> kGlobal{{
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+}};
+
+constexpr std::array<Pair, 11> kInLayer{{
+    {"input_layernorm", "attn_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
+    {"post_attention_layernorm", "ffn_norm"},
+    {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},
+}};
+
+// llama.cpp's name of a tensor, from Hugging Face's:
+// "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight"; nothing
+// for a name that the format has no word for.
+std::optional<std::string> llama_gguf_name(std::string_view name) {
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view stem = name.substr(0, dot);
+  const std::string suffix(name.substr(dot));
+  for (const auto& [ours, theirs] : kGlobal) {
+    if (stem == ours) return std::string(theirs) + suffix;
+  }
+  constexpr std::string_view kPrefix = "model.layers.";
+  if (!stem.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view rest = stem.substr(kPrefix.size());
+  const auto end = rest.find('.');
+  if (end == std::string_view::npos) return std::nullopt;
+  for (const auto& [ours, theirs] : kInLayer) {
+    if (rest.substr(end + 1) == ours) {
+      return "blk." + std::string(rest.substr(0, end)) + "." +
+             std::string(theirs) + suffix;
+    }
+  }
+  return std::nullopt;
+}
 
 // llama.cpp stores q and k of the llama architecture with each head's rotary
 // pairs interleaved; Hugging Face keeps the two halves apart. The row of the
@@ -70,7 +122,7 @@ kernels::RowSource unpermuted(
 }
 
 std::optional<std::int64_t> permuted_heads(
-    const LlamaConfig& config, const std::string& name) {
+    const DecoderConfig& config, const std::string& name) {
   if (config.architecture != "llama") return std::nullopt;
   if (name.find(".q_proj.") != std::string::npos) return config.heads;
   if (name.find(".k_proj.") != std::string::npos) return config.kv_heads;
@@ -82,19 +134,19 @@ std::unique_ptr<LanguageModel> make(
     const std::string& place,
     const FindParameter& find,
     const LoadOptions& options) {
-  return std::make_unique<LlamaModel>(
+  return std::make_unique<DecoderModel>(
       llama_config_from_json(config, place), find, options);
 }
 
 std::unique_ptr<LanguageModel> load_saved(
     SavedModel& saved, const LoadOptions& options) {
-  return load_saved_decoder<LlamaModel>(
+  return load_saved_decoder(
       saved, llama_config_from_json(saved.config(), saved.place()), options);
 }
 
 GgufModel load_gguf(
     const std::shared_ptr<const GgufFile>& file, const LoadOptions& options) {
-  const LlamaConfig config = llama_config_from_gguf(*file);
+  const DecoderConfig config = llama_config_from_gguf(*file);
   ModelTensors tensors(file, "", "token_embd.weight");
   const FindParameter find = [&](const std::string& name,
                                  std::vector<std::int64_t> shape) {
@@ -104,26 +156,14 @@ GgufModel load_gguf(
     auto rows = tensors.rows(*theirs, shape);
     return heads ? unpermuted(std::move(rows), shape, *heads) : rows;
   };
-  auto model = std::make_unique<LlamaModel>(config, find, options);
+  auto model = std::make_unique<DecoderModel>(config, find, options);
   tensors.check_all_read({"blk.", "output", "rope_factors"});
   return {std::move(model), llama_config_to_json(config)};
 }
 
 json random_config(const RandomModelShape& shape) {
-  const RandomModelOptions& options = shape.options;
   const RandomModelTokens& tokens = shape.tokens;
-  LlamaConfig config;
-  config.architecture = "llama";
-  config.vocabulary = shape.vocabulary;
-  config.width = options.width;
-  config.layers = options.layers;
-  config.heads = options.heads;
-  config.kv_heads = options.key_value_heads.value_or(options.heads);
-  config.head_size = shape.head_size;
-  config.feed_forward = options.feed_forward;
-  config.context = options.context;
-  config.tied_head = options.tied_head;
-  config.end_tokens = {tokens.end};
+  const DecoderConfig config = random_decoder_config(shape, "llama");
   json made = llama_config_to_json(config);
   made["initializer_range"] = 0.02;
   if (tokens.beginning >= 0) made["bos_token_id"] = tokens.beginning;

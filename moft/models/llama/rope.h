@@ -12,7 +12,6 @@
 
 namespace moft {
 
-class GgufFile;
 class ConfigKeys;
 
 enum class RopeKind {
@@ -44,17 +43,27 @@ struct Rope {
   RopeScaling scaling;
 };
 
-// From rope_theta and rope_scaling (transformers 4) or rope_parameters
-// (transformers 5). CallerError for other kinds, naming the key.
-Rope rope_from_json(
-    const ConfigKeys& keys, std::int64_t context, std::int64_t head_size);
+// 1 + 0.1 scale ln(factor), 1 up to a factor of 1 (YaRN, section 3.4).
+double yarn_attention(double factor, double scale);
 
-// From `ARCH.rope.*` and rope_freqs.weight.
-Rope rope_from_gguf(
-    const GgufFile& file,
-    const std::string& architecture,
+// Where a config.json has rotary settings: transformers 4 writes a theta and a
+// scaling, transformers 5 rope_parameters.
+struct RopeKeys {
+  const char* theta = "rope_theta";
+  double default_theta = 10000.0;
+  const char* scaling = "rope_scaling";  // null: there is none
+  // Null: rope_parameters holds the settings. Else they are in its object of
+  // this name, one for each kind of layer.
+  const char* layers = nullptr;
+};
+
+// CallerError naming the key for other kinds, for a key that the kind does not
+// have, and where two places say different things.
+Rope rope_from_json(
+    const ConfigKeys& keys,
     std::int64_t context,
-    std::int64_t head_size);
+    std::int64_t head_size,
+    const RopeKeys& names = {});
 
 // Adds what both versions of transformers read back as the same embeddings.
 // Factors become llama3 where they are its factors, else longrope with equal

@@ -54,7 +54,7 @@ void RandomModelOptions::check(const std::string& path) const {
         path,
         heads);
   }
-  family_named(family, path + "family").random.check(*this, path);
+  family_of(family).random.check(*this, path);
 }
 
 void check_random_decoder(
@@ -72,8 +72,26 @@ void check_random_decoder(
     throw_caller_error(
         "{}: {}'s rotary embeddings need an even head size",
         path.substr(0, path.size() - 1),
-        options.family);
+        enum_name(options.family));
   }
+}
+
+DecoderConfig random_decoder_config(
+    const RandomModelShape& shape, const std::string& architecture) {
+  const RandomModelOptions& options = shape.options;
+  DecoderConfig config;
+  config.architecture = architecture;
+  config.vocabulary = shape.vocabulary;
+  config.width = options.width;
+  config.layers = options.layers;
+  config.heads = options.heads;
+  config.kv_heads = options.key_value_heads.value_or(options.heads);
+  config.head_size = shape.head_size;
+  config.feed_forward = options.feed_forward;
+  config.context = options.context;
+  config.tied_head = options.tied_head;
+  config.end_tokens = {shape.tokens.end};
+  return config;
 }
 
 json random_model_config(
@@ -94,18 +112,12 @@ json random_model_config(
         "tokenizer_config.json",
         kRandomModelPlace);
   }
-  const ModelFamily& family =
-      family_named(options.family, std::string(kRandomModelPlace) + ".family");
-  return family.random.config(
-      {options,
-       tokens,
-       vocabulary,
-       options.head_size.value_or(options.width / options.heads)});
-}
-
-InitialSpread initial_spread(const json& config, const std::string& name) {
-  return family_of_config(config, kRandomModelPlace)
-      .random.spread(config, name);
+  return family_of(options.family)
+      .random.config(
+          {options,
+           tokens,
+           vocabulary,
+           options.head_size.value_or(options.width / options.heads)});
 }
 
 LoadedModel make_random_model(
