@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <utf8proc.h>
 
@@ -88,6 +89,35 @@ bool has_own_title(char32_t value) {
          (value >= 0x1f88 && value <= 0x1faf);
 }
 
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+
+// Unicode's Other_Uppercase and Other_Lowercase: numerals, circled and raised
+// letters, which have a case without being Lu or Ll.
+constexpr Range kOtherUpper[] = {
+    {0x2160, 0x216f},
+    {0x24b6, 0x24cf},
+    {0x1f130, 0x1f149},
+    {0x1f150, 0x1f169},
+    {0x1f170, 0x1f189}};
+constexpr Range kOtherLower[] = {
+    {0xaa, 0xaa},       {0xba, 0xba},       {0x2b0, 0x2b8},
+    {0x2c0, 0x2c1},     {0x2e0, 0x2e4},     {0x345, 0x345},
+    {0x37a, 0x37a},     {0x1d2c, 0x1d6a},   {0x1d78, 0x1d78},
+    {0x1d9b, 0x1dbf},   {0x2071, 0x2071},   {0x207f, 0x207f},
+    {0x2090, 0x209c},   {0x2170, 0x217f},   {0x24d0, 0x24e9},
+    {0x2c7c, 0x2c7d},   {0xa69c, 0xa69d},   {0xa770, 0xa770},
+    {0xa7f8, 0xa7f9},   {0xab5c, 0xab5f},   {0x10780, 0x10780},
+    {0x10783, 0x10785}, {0x10787, 0x107b0}, {0x107b2, 0x107ba}};
+
+bool is_within(char32_t value, std::span<const Range> ranges) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
+    return value >= range.first && value <= range.last;
+  });
+}
+
 }  // namespace
 
 bool is_space(char32_t value) {
@@ -148,14 +178,12 @@ void append_case(std::string& text, char32_t value, Case to) {
 
 bool is_upper(char32_t value) {
   return category(value) == UTF8PROC_CATEGORY_LU ||
-         (value >= 0x2160 && value <= 0x216f) ||
-         (value >= 0x24b6 && value <= 0x24cf);
+         is_within(value, kOtherUpper);
 }
 
 bool is_lower(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_LL || value == 0xaa ||
-         value == 0xba || (value >= 0x2170 && value <= 0x217f) ||
-         (value >= 0x24d0 && value <= 0x24e9);
+  return category(value) == UTF8PROC_CATEGORY_LL ||
+         is_within(value, kOtherLower);
 }
 
 bool is_title(char32_t value) {

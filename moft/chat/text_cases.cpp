@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "moft/chat/characters.h"
 #include "moft/core/utf8.h"

@@ -106,7 +106,10 @@ Value filter_round(Run&, Arguments arguments) {
   } else if (method == "ceil" || method == "floor") {
     const double unit = std::pow(10.0, static_cast<double>(precision));
     const double scaled = number * unit;
-    result = (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / unit;
+    // Python rounds to a whole number, which has no negative zero.
+    const double part =
+        method == "ceil" ? std::ceil(scaled) : std::floor(scaled);
+    result = is_whole && precision >= 0 ? number : (part + 0.0) / unit;
   } else {
     fault("'round' knows the methods common, ceil and floor");
   }

@@ -63,7 +63,7 @@ s.replace('o', '0') ;; s.replace('o', '0', 1) ;; 'abc'.replace('', '-') ;; 'aaa'
 s.startswith('He') ;; s.endswith('ld') ;; s.startswith(('x', 'H')) ;; s.startswith('W', 6) ;; s.endswith('')
 s.find('o') ;; s.find('z') ;; s.rfind('o') ;; s.index('W') ;; s.count('o') ;; s.count('') ;; u.find('你') ;; s.find('o', 5)
 '-'.join(['a', 'b']) ;; ', '.join(words) ;; ''.join([]) ;; '-'.join('abc') ;; 'x'.join(d)
-'abc'.isalpha() ;; '123'.isdigit() ;; 'ab1'.isalnum() ;; ' '.isspace() ;; 'AB'.isupper() ;; 'ab'.islower() ;; ''.isdigit()
+'abc'.isalpha() ;; '123'.isdigit() ;; 'ab1'.isalnum() ;; ' '.isspace() ;; 'AB'.isupper() ;; 'ab'.islower() ;; 'ʰⅳⓐ'.islower() ;; 'Ⅳ🅰'.isupper() ;; 'aⓐb'.title() ;; ''.isdigit()
 'abc'.removeprefix('a') ;; 'abc'.removesuffix('c') ;; 'abc'.removeprefix('x') ;; '7'.zfill(3) ;; '-7'.zfill(4)
 'ab'.center(6) ;; 'ab'.center(5) ;; 'abc'.center(6) ;; 'ab'.ljust(4) ;; 'ab'.rjust(4, '*') ;; 'abc'.center(2)
 '{} {}'.format('a', 1) ;; '{1}{0}'.format('a', 'b') ;; '{x}'.format(x=2) ;; '{0[k]}'.format({'k': 'v'})
@@ -90,7 +90,7 @@ s|replace('l', 'L') ;; s|replace('l', 'L', 1) ;; 5|replace(5, 6) ;; s|replace(' 
 missing|default('x') ;; nil|default('x') ;; nil|default('x', true) ;; ''|d('y', boolean=true) ;; missing|default ;; i|default(1) ;; 0|default(5, true)
 3.7|int ;; '42'|int ;; '4.9'|int ;; 'x'|int ;; 'x'|int(5) ;; none|int ;; '0x1f'|int(0, 16) ;; 'ff'|int(base=16) ;; ' 12 '|int ;; true|int ;; '1_000'|int ;; []|int(9)
 3|float ;; '2.5'|float ;; 'x'|float ;; 'x'|float(1.5) ;; '1e3'|float ;; none|float ;; 'inf'|float ;; ' 2 '|float
-3.14159|round ;; 3.14159|round(2) ;; 2.5|round ;; 3.5|round ;; 7|round ;; 2.345|round(2) ;; 2.1|round(0, 'ceil') ;; 2.9|round(method='floor') ;; 1234.5|round(-2) ;; 42.55|round(1, 'floor')
+3.14159|round ;; 3.14159|round(2) ;; 2.5|round ;; 3.5|round ;; 7|round ;; 2.345|round(2) ;; 2.1|round(0, 'ceil') ;; 2.9|round(method='floor') ;; 1234.5|round(-2) ;; 42.55|round(1, 'floor') ;; -0.5|round(0, 'ceil') ;; 399964535533707|round(2, 'ceil')
 n|abs ;; -2.5|abs ;; true|abs
 html|escape ;; html|e ;; html|safe ;; html|escape|escape ;; html|forceescape ;; 5|escape ;; html|safe|escape
 (html|safe) + '<b>' ;; '<b>' + (html|safe) ;; (html|safe) ~ '<b>' ;; ('<x>'|safe).replace('x', '<') ;; ('<%s>'|safe) % '<' ;; [('<'|safe)]
