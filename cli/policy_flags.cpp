@@ -53,8 +53,10 @@ std::unique_ptr<Policy> PolicyFlags::open(
 }
 
 std::unique_ptr<Policy> PolicyFlags::open(const PromptFlags& prompt) const {
-  const bool trained = trained_policy_at(path_).has_value();
-  return open(1, trained ? std::nullopt : prompt.chat_of(path_));
+  if (!trained_policy_at(path_)) return open(1, prompt.chat_of(path_));
+  auto policy = open();
+  prompt.check_fits(*policy);
+  return policy;
 }
 
 void SteeringFlags::declare(Parser& parser) {

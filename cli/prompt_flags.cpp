@@ -74,12 +74,28 @@ ChatTurns PromptFlags::turns(const ChatPrompt& chat) const {
 
 Prompt PromptFlags::prompt(const Policy& policy) const {
   const ChatPrompt* chat = policy.info().prompt.chat();
-  if (chat) return make_chat_prompt(*chat, turns(*chat), policy.tokenizer());
-  if (!wants_chat()) return policy.fill_prompt(*prompt_);
-  throw_caller_error(
-      "this policy was trained on a template with fields ({}), not on "
-      "dialogues; give --prompt, or --input with its fields",
-      quote_text(policy.info().prompt.text()));
+  return chat ? make_chat_prompt(*chat, turns(*chat), policy.tokenizer())
+              : policy.fill_prompt(*prompt_);
+}
+
+void PromptFlags::check_fits(const Policy& policy) const {
+  if (!wants_chat()) return;
+  if (!policy.info().prompt.chat()) {
+    throw_caller_error(
+        "this policy was trained on a template with fields ({}), not on "
+        "dialogues; give --prompt, or --input with its fields",
+        quote_text(policy.info().prompt.text()));
+  }
+  if (!chat_template_.empty()) {
+    throw_caller_error(
+        "--chat-template is for plain models, and this policy keeps the chat "
+        "template that it was trained with; leave the option out");
+  }
+  if (system_ && !given()) {
+    throw_caller_error(
+        "--system goes with --prompt or --message; write the system message "
+        "into the rows of --input");
+  }
 }
 
 }  // namespace moft

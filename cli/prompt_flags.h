@@ -24,9 +24,11 @@ class PromptFlags {
   // How a plain model is to read dialogues; none: prompts are texts.
   // CallerError when the model at `path` has no chat template.
   std::optional<ChatSettings> chat_of(const std::string& path) const;
-  // The prompt. REQUIRES given(). CallerError for a message that is not
-  // role=text, and for messages to a policy whose prompts are not dialogues.
+  // The prompt. REQUIRES given() and a policy that PolicyFlags::open() opened
+  // with these flags. CallerError for a message that is not role=text.
   Prompt prompt(const Policy& policy) const;
+  // CallerError for flags that a trained policy has no use for.
+  void check_fits(const Policy& policy) const;
 
  private:
   bool wants_chat() const;

@@ -41,7 +41,7 @@ class SweepCommand : public Command {
           "give the prompt: --prompt TEXT, or --message role=text for each "
           "turn of a dialogue");
     }
-    auto policy = policy_.open();
+    auto policy = policy_.open(prompt_);
     const auto names = policy->names();
     if (names.empty()) {
       throw_caller_error(

@@ -166,6 +166,25 @@ TEST_F(Chat, MessagesAreGivenOnTheCommandLine) {
   EXPECT_TRUE(has(none.errors, "has no chat template")) << none.errors;
 }
 
+// A flag that would change nothing is refused.
+TEST_F(Chat, ATrainedPolicyKeepsItsTemplate) {
+  run({"train", "recipe.yaml"});
+  const auto refused = [&](const Words& words) {
+    const Ended ended =
+        run_program(folder(), with({"generate", "run/policy"}, words));
+    EXPECT_EQ(ended.code, 2);
+    return ended.errors;
+  };
+  EXPECT_TRUE(
+      has(refused({"--prompt", "hi", "--chat-template", "own.jinja"}),
+          "--chat-template is for plain models"));
+  EXPECT_TRUE(
+      has(refused({"--input", "heldout.jsonl", "--system", "be kind"}),
+          "write the system message into the rows"));
+  EXPECT_TRUE(
+      has(refused({"--message", "hi"}), "write role=text, such as --message"));
+}
+
 TEST_F(Chat, EvaluateSweepAndScoreReadDialogues) {
   run({"train", "recipe.yaml"});
   run({"evaluate", "run", "--weightings", "2"});
