@@ -39,7 +39,7 @@ Example row_of(const nlohmann::ordered_json& messages) {
   return example;
 }
 
-TEST(ChatIds, APromptsAreThoseOfTransformers) {
+TEST(ChatIds, PromptsAreThoseOfTransformers) {
   for (const auto& one : reference()["cases"]) {
     const auto tokenizer = load_tokenizer(
         kReference + "tokenizers/fixtures/" +
