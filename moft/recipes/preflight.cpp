@@ -97,50 +97,6 @@ void check_overlap(
   });
 }
 
-// A template without a field makes the same text of every example; doubled
-// braces, as Jinja writes them, are braces here.
-void check_template(
-    Findings& findings,
-    const std::optional<std::string>& text,
-    const std::string& key) {
-  if (!text) return;
-  findings.attempt([&] {
-    if (!PromptTemplate(*text).field_names().empty()) return;
-    throw_caller_error(
-        "{} names no field, so it is the same for every example{}; write a "
-        "field in single braces, such as {{post}}",
-        key,
-        text->find("{{") == std::string::npos
-            ? ""
-            : " ({{ }} stand for braces here)");
-  });
-}
-
-// Which prompts a recipe without a template has.
-void note_prompt(Findings& findings, const PromptOptions& options) {
-  if (options.prompt_template) return;
-  const auto& chat = options.settled->chat;
-  findings.note(
-      "prompt",
-      !chat ? "the text 'prompt' of a row, as it is"
-            : fmt::format(
-                  "dialogues through {}",
-                  options.chat_template
-                      ? "the chat template " + *options.chat_template
-                      : std::string("the model's chat template")));
-}
-
-// Whether answers end where the prompt's format ends a turn.
-void check_answer_end(
-    Findings& findings,
-    const PromptMaker& prompt,
-    const LoadedModel& model,
-    const Tokenizer& tokenizer) {
-  const auto warning =
-      answer_end_warning(prompt, tokenizer, model.model->info().end_tokens);
-  if (warning) findings.warn(*warning);
-}
-
 // Prompts with tokens that the model does not embed would end the run.
 void check_ids(const LengthReport& report, std::int64_t vocabulary) {
   if (report.largest_id < vocabulary) return;
@@ -252,7 +208,7 @@ class TrainingCheck {
         !recipe_.data.final.empty() && read(Split::kFinal, parts_.final);
     if (train && held_out && prompt)
       check_overlap(findings(), maker(), parts_, options_.place);
-    check_template(
+    look_at_template(
         findings(), recipe_.data.prompt_template, "data.prompt_template");
     rewards_are_good_ = findings().attempt([&] { check_rewards(); });
     if (!model || !prompt) return std::move(result_);
@@ -297,8 +253,8 @@ class TrainingCheck {
         recipe_.data,
         {"policy.model", recipe_.policy.model},
         recipe_.data.train);
-    note_prompt(findings(), recipe_.data);
-    if (model) check_answer_end(findings(), maker(), base(), tokenizer());
+    look_at_prompt(findings(), recipe_.data);
+    if (model) look_at_answer_end(findings(), maker(), base(), tokenizer());
   }
 
   bool read(Split split, std::vector<Example>& examples) {
@@ -435,8 +391,9 @@ SftPreflight check_finetuning(
     SftRecipe& recipe, const PreflightOptions& options) {
   SftPreflight result;
   Findings& findings = result.findings;
-  check_template(findings, recipe.data.prompt_template, "data.prompt_template");
-  check_template(
+  look_at_template(
+      findings, recipe.data.prompt_template, "data.prompt_template");
+  look_at_template(
       findings, recipe.data.completion_template, "data.completion_template");
   const bool model = findings.attempt([&] {
     result.start = start_finetuning(recipe, options.load);
@@ -446,8 +403,8 @@ SftPreflight check_finetuning(
         {recipe.model.path ? "model.path" : "model.random.tokenizer",
          result.start.tokenizer_folder.string()},
         recipe.data.train);
-    note_prompt(findings, recipe.data);
-    check_answer_end(
+    look_at_prompt(findings, recipe.data);
+    look_at_answer_end(
         findings,
         recipe.data.settled->maker(),
         result.start.model,

@@ -1,4 +1,4 @@
-// Checks on memory, and on end tokens written in the data.
+// Checks on prompts, memory, and end tokens written in the data.
 #include "moft/recipes/preflight_looks.h"
 
 #include <algorithm>
@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/data/answer_end.h"
 #include "moft/data/prompt_template.h"
 
 namespace moft {
@@ -79,6 +81,46 @@ void look_at_memory(
       "parameters",
       bytes_as_text(need),
       bytes_as_text(*there)));
+}
+
+void look_at_template(
+    Findings& findings,
+    const std::optional<std::string>& text,
+    const std::string& key) {
+  if (!text) return;
+  findings.attempt([&] {
+    if (!PromptTemplate(*text).field_names().empty()) return;
+    throw_caller_error(
+        "{} names no field, so it is the same for every example{}; write a "
+        "field in single braces, such as {{post}}",
+        key,
+        text->find("{{") == std::string::npos
+            ? ""
+            : " ({{ }} stand for braces here)");
+  });
+}
+
+void look_at_prompt(Findings& findings, const PromptOptions& options) {
+  if (options.prompt_template) return;
+  const auto& chat = options.settled->chat;
+  findings.note(
+      "prompt",
+      !chat ? "the text 'prompt' of a row, as it is"
+            : fmt::format(
+                  "dialogues through {}",
+                  options.chat_template
+                      ? "the chat template " + *options.chat_template
+                      : std::string("the model's chat template")));
+}
+
+void look_at_answer_end(
+    Findings& findings,
+    const PromptMaker& prompt,
+    const LoadedModel& model,
+    const Tokenizer& tokenizer) {
+  const auto warning =
+      answer_end_warning(prompt, tokenizer, model.model->info().end_tokens);
+  if (warning) findings.warn(*warning);
 }
 
 void look_at_written_ends(
