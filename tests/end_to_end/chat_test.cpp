@@ -182,7 +182,8 @@ TEST_F(Chat, ATrainedPolicyKeepsItsTemplate) {
       has(refused({"--input", "heldout.jsonl", "--system", "be kind"}),
           "write the system message into the rows"));
   EXPECT_TRUE(
-      has(refused({"--message", "hi"}), "write role=text, such as --message"));
+      has(refused({"--weights", "a=0.3,b=0.7", "--message", "hi"}),
+          "write role=text, such as --message"));
 }
 
 TEST_F(Chat, EvaluateSweepAndScoreReadDialogues) {
@@ -262,7 +263,7 @@ TEST_F(Chat, ANamedTemplateTakesTheModelsPlace) {
 TEST_F(Chat, ARecipeThatDoesNotFitItsRowsIsRefused) {
   write_tiny_text(
       folder() / "bad.jsonl",
-      line_of({turn("user", "one")}) +
+      line_of(nlohmann::ordered_json::array({turn("user", "one")})) +
           R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"
           "\n");
   const auto check = [&](const Words& more) {
