@@ -153,7 +153,9 @@ class Scaling {
     if (own == kKeysOfKind.end()) refuse(kKinds);
     const json given = settings();
     for (const auto& [name, value] : given.items()) {
-      if (name == "partial_rotary_factor" || own->second.contains(name))
+      // `finetuned` tells how weights were made, as the first YaRN models do.
+      if (name == "partial_rotary_factor" || name == "finetuned" ||
+          own->second.contains(name))
         continue;
       throw_caller_error(
           "{}: {}.{} is {}, which is not a setting of rotary embeddings of "
