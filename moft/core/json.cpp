@@ -14,8 +14,6 @@ namespace moft {
 
 namespace {
 
-using Json = nlohmann::json;
-
 // "line 3, column 7" of a byte offset, both counted from 1.
 std::string position_of(std::string_view text, std::size_t offset) {
   std::string_view before = text.substr(0, std::min(offset, text.size()));
@@ -29,13 +27,14 @@ std::string position_of(std::string_view text, std::size_t offset) {
 }
 
 // Watches the parser's events for what it does not refuse itself.
+template <typename Json>
 class Watcher {
  public:
   Watcher(const std::string& place, int max_depth)
       : place_(place), max_depth_(max_depth) {}
 
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
+  bool operator()(int depth, typename Json::parse_event_t event, Json& parsed) {
+    using Event = typename Json::parse_event_t;
     bool opens = event == Event::object_start || event == Event::array_start;
     if (opens && depth >= max_depth_) {
       throw_caller_error(
@@ -43,7 +42,8 @@ class Watcher {
     }
     if (event == Event::object_start) keys_.emplace_back();
     if (event == Event::object_end) keys_.pop_back();
-    if (event == Event::key) add_key(parsed.get_ref<const std::string&>());
+    if (event == Event::key)
+      add_key(parsed.template get_ref<const std::string&>());
     return true;
   }
 
@@ -61,19 +61,29 @@ class Watcher {
   std::vector<std::set<std::string>> keys_;
 };
 
+template <typename Json>
+Json parse(std::string_view text, const std::string& place, int max_depth) {
+  Watcher<Json> watcher(place, max_depth);
+  try {
+    return Json::parse(text.begin(), text.end(), std::ref(watcher));
+  } catch (const typename Json::parse_error& error) {
+    throw_caller_error(
+        "{}: not valid JSON at {}", place, position_of(text, error.byte));
+  } catch (const typename Json::exception&) {
+    throw_caller_error("{}: holds a number that no double can hold", place);
+  }
+}
+
 }  // namespace
 
 nlohmann::json parse_json(
     std::string_view text, const std::string& place, int max_depth) {
-  Watcher watcher(place, max_depth);
-  try {
-    return Json::parse(text.begin(), text.end(), std::ref(watcher));
-  } catch (const Json::parse_error& error) {
-    throw_caller_error(
-        "{}: not valid JSON at {}", place, position_of(text, error.byte));
-  } catch (const Json::exception&) {
-    throw_caller_error("{}: holds a number that no double can hold", place);
-  }
+  return parse<nlohmann::json>(text, place, max_depth);
+}
+
+nlohmann::ordered_json parse_ordered_json(
+    std::string_view text, const std::string& place, int max_depth) {
+  return parse<nlohmann::ordered_json>(text, place, max_depth);
 }
 
 std::string dump_json(const nlohmann::json& json) {

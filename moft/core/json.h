@@ -23,6 +23,11 @@ nlohmann::json parse_json(
     std::string_view text,
     const std::string& place,
     int max_depth = kMaxJsonDepth);
+// The same with the keys of objects in the order of the text.
+nlohmann::ordered_json parse_ordered_json(
+    std::string_view text,
+    const std::string& place,
+    int max_depth = kMaxJsonDepth);
 
 // On one line. Malformed UTF-8 in a text becomes U+FFFD instead of an error:
 // what a model generated must never stop a log.

@@ -27,6 +27,13 @@ TEST(Json, ReadsWhatIsValid) {
   EXPECT_EQ(complaint_of(R"([{"a": 1}, {"a": 1}])"), "(no complaint)");
 }
 
+TEST(Json, KeepsTheOrderOfKeysWhereAsked) {
+  const std::string text = R"({"b":1,"a":{"d":[],"c":null}})";
+  EXPECT_EQ(dump_json(parse_ordered_json(text, "f")), text);
+  EXPECT_THROW(parse_ordered_json(R"({"a": 1, "a": 2})", "f"), CallerError);
+  EXPECT_THROW(parse_ordered_json("[[1]]", "f", 1), CallerError);
+}
+
 TEST(Json, SaysWhereItIsBroken) {
   EXPECT_EQ(
       complaint_of("{\n  \"a\": ,\n}"),

@@ -283,6 +283,16 @@ list:
 """)
 
 
+def make_chats():
+    cases = json.loads(
+        (CORPUS.parent.parent / "reference/chat/cases.json").read_text())
+    for name, template in cases["templates"].items():
+        put("chat", name, template)
+    good = [row[0] for row in cases["rows"] if len(row) > 1]
+    for number in range(0, len(good), 80):
+        put("chat", f"constructs_{number}", "\n".join(good[number:number + 80]))
+
+
 if __name__ == "__main__":
     make_safetensors()
     make_gguf()
@@ -290,3 +300,4 @@ if __name__ == "__main__":
     make_piece_tokenizers()
     make_configs()
     make_recipes()
+    make_chats()

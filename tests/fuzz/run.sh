@@ -22,7 +22,7 @@ max_allocation_size_mb=512:allocator_may_return_null=0
 export UBSAN_OPTIONS=print_stacktrace=1
 
 fixtures=$root/tests/reference
-share=$(awk "BEGIN { print $seconds / 5 }")
+share=$(awk "BEGIN { print $seconds / 6 }")
 fuzz() {
   name=$1
   shift
@@ -32,5 +32,6 @@ fuzz safetensors "$fixtures"/checkpoints/*.safetensors
 fuzz gguf "$fixtures"/checkpoints/*.gguf
 fuzz tokenizer "$fixtures"/tokenizers/fixtures/*/tokenizer.json \
   "$fixtures"/tokenizers/fixtures/*/*.model
+fuzz chat
 fuzz hf_config "$fixtures"/checkpoints/sharded/*.json
 fuzz recipe

@@ -1,0 +1,33 @@
+// + - * / // % ** ~ of any values, subscripts and attributes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "moft/chat/run.h"
+#include "moft/chat/text_functions.h"
+#include "moft/chat/value.h"
+
+namespace moft::jinja {
+
+// a OP b. Fault for kinds without that operation.
+Value binary_operation(
+    Run& run, const Value& a, const Value& b, std::string_view op);
+
+// `values[start:stop:step]` of a text or list; bounds may be Missing or none.
+Value slice_of(
+    Run& run,
+    const Value& values,
+    const Value& start,
+    const Value& stop,
+    const Value& step);
+
+// object.name and object[key], which look for both by jinja2's rules;
+// undefined if there is neither. Fault for attributes of Python that this
+// interpreter does not have.
+Value attribute_of(Run& run, const Value& object, const std::string& name);
+Value item_of(Run& run, const Value& object, const Value& key);
+// The path of a filter's argument attribute=: "function.name", "args.0".
+Value path_of(Run& run, Value object, const Value& path);
+
+}  // namespace moft::jinja
