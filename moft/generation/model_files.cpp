@@ -32,6 +32,12 @@ bool is_shard(const std::string& name) {
 }  // namespace
 
 bool is_model_file(const std::string& name) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(name).parent_path();
+  if (!folder.empty())
+    return folder == kBaseAdapterFolder ||
+           (folder == kChatTemplateFolder &&
+            is_tokenizer_file(fs::path(name).filename().string()));
   const auto is_name = [&](const char* known) { return name == known; };
   return is_shard(name) || std::ranges::any_of(kNames, is_name) ||
          is_tokenizer_file(name);

@@ -261,7 +261,8 @@ class TrainingCheck {
   Findings& findings() { return result_.findings; }
 
   void open_model() {
-    base_ = load_language_model(recipe_.policy.model);
+    base_ =
+        load_language_model(recipe_.policy.model, base_options(recipe_, {}));
     tokenizer_ = load_base_tokenizer(recipe_.policy.model, base_);
     note_model(findings(), base_, *tokenizer_);
     check_answer_end(

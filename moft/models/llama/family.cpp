@@ -1,6 +1,7 @@
 // How Llama-shaped decoders are read from files and drawn at random.
 #include "moft/models/llama/family.h"
 
+#include "moft/models/gguf_layout.h"
 #include "moft/models/llama/model.h"
 #include "moft/models/llama/names.h"
 #include "moft/models/random/initialise.h"
@@ -10,15 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-// llama.cpp stores q and k of the llama architecture with each head's rotary
-// pairs interleaved; Hugging Face keeps the two halves apart. The row of the
-// file that is row `row` of the model.
-std::int64_t unpermuted_row(std::int64_t row, std::int64_t head_size) {
-  const std::int64_t inside = row % head_size, half = head_size / 2;
-  return row - inside + inside % half * 2 + inside / half;
-}
-
-// The same with the rotary permutation undone.
+// Rows in Hugging Face's order: llama.cpp keeps each head's rotary pairs side
+// by side.
 kernels::RowSource unpermuted(
     kernels::RowSource source,
     const std::vector<std::int64_t>& shape,
@@ -32,8 +26,7 @@ kernels::RowSource unpermuted(
       std::vector<float> stored(static_cast<std::size_t>(count));
       read(0, 1, stored.data());
       for (std::int64_t i = 0; i < count; ++i)
-        target[i] =
-            stored.at(static_cast<std::size_t>(unpermuted_row(i, head_size)));
+        target[i] = stored.at(static_cast<std::size_t>(gguf_row(i, head_size)));
     };
     return {read};
   }
@@ -42,7 +35,7 @@ kernels::RowSource unpermuted(
       [read = std::move(source.floats), head_size, width](
           std::int64_t begin, std::int64_t end, float* target) {
         for (std::int64_t row = begin; row < end; ++row) {
-          const std::int64_t stored = unpermuted_row(row, head_size);
+          const std::int64_t stored = gguf_row(row, head_size);
           read(stored, stored + 1, target + (row - begin) * width);
         }
       });
@@ -56,7 +49,7 @@ kernels::RowSource unpermuted(
        runs = width / layout.run](
           std::int64_t begin, std::int64_t end, kernels::BlockRows target) {
         for (std::int64_t row = begin; row < end; ++row) {
-          const std::int64_t stored = unpermuted_row(row, head_size);
+          const std::int64_t stored = gguf_row(row, head_size);
           const std::int64_t place = row - begin;
           read(
               stored,
@@ -146,7 +139,8 @@ ModelFamily llama_family() {
       make,
       load_saved,
       load_gguf,
-      {check_random_decoder, random_config, spread}};
+      {check_random_decoder, random_config, spread},
+      llama_gguf_layout};
 }
 
 }  // namespace moft

@@ -1,0 +1,62 @@
+// adapter_config.json of a PEFT LoRA adapter: ranks, scales and modules.
+//
+// Errors: CallerError naming the file and the key, for settings that change the
+// computation in a way that moft does not have, too.
+// Thread safety: immutable.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace moft {
+
+inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
+
+class PeftConfig {
+ public:
+  explicit PeftConfig(const std::filesystem::path& file);
+
+  const std::filesystem::path& file() const { return file_; }
+  // base_model_name_or_path; may be empty.
+  const std::string& base() const { return base_; }
+  // By rank_pattern and alpha_pattern, else r and lora_alpha.
+  std::int64_t rank_of(const std::string& module) const;
+  // alpha / rank, or alpha / sqrt(rank) with use_rslora.
+  double scale_of(const std::string& module) const;
+  bool dora() const { return dora_; }
+
+  // Whether the adapter is meant to change this module; absent where the file
+  // does not name any. `output`: the head, which "all-linear" leaves out.
+  std::optional<bool> targets(
+      const std::string& module, bool linear, bool output) const;
+
+ private:
+  void read_ranks(const nlohmann::json& config);
+  void read_targets(const nlohmann::json& config);
+  double pattern_value(
+      const nlohmann::json& patterns,
+      const std::string& module,
+      double otherwise) const;
+  bool names(const nlohmann::json& list, const std::string& module) const;
+  bool layer_is_chosen(const std::string& module) const;
+
+  std::filesystem::path file_;
+  std::string base_;
+  double rank_ = 8;
+  double alpha_ = 8;
+  bool rslora_ = false;
+  bool dora_ = false;
+  nlohmann::json rank_pattern_;
+  nlohmann::json alpha_pattern_;
+  nlohmann::json targets_;  // null, a regular expression or a list
+  nlohmann::json excluded_;
+  std::vector<std::int64_t> layers_;  // empty: all
+  std::vector<std::string> layers_pattern_;
+};
+
+}  // namespace moft
