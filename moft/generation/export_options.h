@@ -27,7 +27,8 @@ constexpr auto enum_names(ExportFormat) {
 
 struct ExportOptions {
   ExportFormat format = ExportFormat::kHf;
-  // Of a GGUF model's matrices: F32, F16, BF16 or Q8_0. All else is float32.
+  // Type of a GGUF model's matrices: F32, F16, BF16 or Q8_0. All else is
+  // float32.
   TensorType numbers = TensorType::kF32;
   // kReplace: an earlier Hugging Face directory of moft's only.
   IfExists if_exists = IfExists::kRefuse;
