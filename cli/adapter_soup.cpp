@@ -74,14 +74,16 @@ void AdapterSoup::declare(Parser& parser) {
           "--adapter",
           adapters_,
           "Instead of RUNS: a PEFT LoRA directory for each objective")
-      .type_name("NAME=DIR ..");
+      .type_name("NAME=DIR")
+      .default_text("");
   parser
       .add_option(
           "--range",
           ranges_,
           "With --adapter: the raw rewards of an objective that count as 0 and "
           "1 (default: 0,1)")
-      .type_name("NAME=LOW,HIGH ..");
+      .type_name("NAME=LOW,HIGH")
+      .default_text("");
   parser.add_option(
       "--prompt-template",
       prompt_template_,
@@ -145,6 +147,29 @@ std::unique_ptr<SteeredPolicy> AdapterSoup::mix() const {
       std::move(base), std::move(tokenizer), std::move(definition));
   start_from_adapters(*policy, adapters);
   return policy;
+}
+
+std::string AdapterSoup::card(const SteeredPolicy& policy) const {
+  const auto names = policy.names();
+  std::string text = fmt::format(
+      "---\nlibrary_name: moft\nbase_model: {}\ntags: [steerable]\n---\n\n"
+      "# Soup of adapters\n\nA rewarded soup: LoRA adapters that were trained "
+      "elsewhere, side by side on one base and mixed by weight with each "
+      "request. Nothing was trained here; alpha is the amount of the base that "
+      "is mixed in, 0 unless given.\n\n| objective | adapter |\n|---|---|\n",
+      fs::path(model_).filename().string());
+  for (const std::string& given : adapters_) {
+    const NamedText adapter = parse_named(given, "--adapter");
+    text += fmt::format(
+        "| {} | {} |\n",
+        adapter.name,
+        adapter_path(adapter).filename().string());
+  }
+  return text +
+         fmt::format(
+             "\n```\nmoft generate . --weights {} --prompt TEXT\nmoft sweep . "
+             "--prompt TEXT\n```\n",
+             format_weighting(Weighting::uniform(names.size()), names));
 }
 
 void AdapterSoup::print() const {

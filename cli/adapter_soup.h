@@ -23,6 +23,7 @@ class AdapterSoup {
   std::unique_ptr<SteeredPolicy> mix() const;
 
   const std::string& model() const { return model_; }
+  std::string card(const SteeredPolicy& policy) const;
   // One line for each adapter.
   void print() const;
 

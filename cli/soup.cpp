@@ -218,13 +218,7 @@ class SoupCommand : public Command {
  private:
   int mix_adapters() const {
     const auto policy = adapters_.mix();
-    ModelCard card;
-    card.name = "soup-of-adapters";
-    card.description =
-        "A rewarded soup of adapters that were trained elsewhere: nothing was "
-        "trained here, and alpha is the amount of the base that is mixed in.";
-    card.base_model = adapters_.model();
-    publish(*policy, card, adapters_.model(), /*recipe=*/"");
+    publish(*policy, adapters_.card(*policy), adapters_.model(), /*recipe=*/"");
     adapters_.print();
     const std::string path = (fs::path(to_) / "policy").string();
     const auto names = policy->names();
@@ -239,7 +233,7 @@ class SoupCommand : public Command {
   // `recipe`: of the runs; of adapters there is none.
   void publish(
       const SteeredPolicy& policy,
-      const ModelCard& card,
+      const std::string& card,
       const fs::path& base_path,
       const std::string& recipe) const {
     const RunLock lock(to_);
@@ -247,8 +241,7 @@ class SoupCommand : public Command {
     write_run_kind(to_, RunKind::kSoup);
     const fs::path run(to_);
     if (!recipe.empty()) write_atomically(run / kRecipeFile, recipe);
-    save_policy(
-        policy, base_path, run / "policy", model_card_text(card, policy));
+    save_policy(policy, base_path, run / "policy", card);
   }
 
   void check_room() const {
@@ -276,7 +269,11 @@ class SoupCommand : public Command {
     card.description = recipe.description;
     card.base_model = recipe.policy.model;
     card.steps = recipe.training.steps;
-    publish(policy, card, base_path, print_options(recipe));
+    publish(
+        policy,
+        model_card_text(card, policy),
+        base_path,
+        print_options(recipe));
   }
 
   // The ledger: a soup is compared with one run of as many steps.

@@ -26,7 +26,8 @@ constexpr std::uint64_t kMostBytes = 1 << 26;
 constexpr std::int32_t kNormal = 1;
 constexpr std::int32_t kUnused = 5;
 
-[[noreturn]] void refuse(const std::string& place, const std::string& what) {
+[[noreturn]] void refuse_gguf(
+    const std::string& place, const std::string& what) {
   throw_caller_error(
       "{}: {}, which has no counterpart in GGUF that moft writes; export the "
       "Hugging Face directory and convert it with llama.cpp",
@@ -61,7 +62,8 @@ std::string family_of_steps(const JsonField& root) {
       if (same) return name;
     }
   }
-  refuse(root.place(), "cuts text in a way that llama.cpp has no name for");
+  refuse_gguf(
+      root.place(), "cuts text in a way that llama.cpp has no name for");
 }
 
 // Tokens, kinds and flags by id; unused where no token has the id.
@@ -99,7 +101,7 @@ void set_special_ids(GgufTokenizerData& data, const fs::path& directory) {
   if (data.add_bos) expected.push_back(*data.bos);
   if (data.add_eos) expected.push_back(*data.eos);
   if (around != expected)
-    refuse(
+    refuse_gguf(
         directory.string(),
         "its tokenizer puts other tokens around a text than its begin and end");
   for (const char* name :
@@ -121,11 +123,12 @@ bool prepends_space(const JsonField& root) {
     const auto* prepend = std::get_if<PrependStep>(&step);
     const bool space = prepend != nullptr && prepend->text == kWrittenSpace;
     if (!spaces && !space)
-      refuse(root.place(), "changes characters before it cuts a text");
+      refuse_gguf(root.place(), "changes characters before it cuts a text");
     prepends = prepends || space;
   }
   if (!read_piece_pre_tokenizer(root).empty())
-    refuse(root.place(), "has a pre-tokenizer beside SentencePiece's merges");
+    refuse_gguf(
+        root.place(), "has a pre-tokenizer beside SentencePiece's merges");
   return prepends;
 }
 
@@ -175,9 +178,9 @@ GgufTokenizerData read_spm_file(const fs::path& directory) {
   const fs::path config_path = directory / "tokenizer_config.json";
   const Json json = read_optional_json(config_path);
   const JsonField config(json, config_path.string());
-  if (file.unigram) refuse(path.string(), "is a unigram model");
+  if (file.unigram) refuse_gguf(path.string(), "is a unigram model");
   if (!config.flag("legacy", true))
-    refuse(config_path.string(), "legacy is false");
+    refuse_gguf(config_path.string(), "legacy is false");
   std::vector<VocabularyEntry> entries;
   for (const Piece& piece : file.pieces)
     entries.push_back({piece.text, static_cast<TokenId>(entries.size())});
@@ -208,7 +211,7 @@ GgufTokenizerData read_json_tokenizer(const fs::path& directory) {
   const JsonField root(json, path.string());
   const JsonField model = root.at("model");
   if (model.text("type", model.has("merges") ? "BPE" : "") != "BPE")
-    refuse(path.string(), "is not byte-pair encoding");
+    refuse_gguf(path.string(), "is not byte-pair encoding");
   const auto entries = read_model_vocabulary(model);
   const Vocabulary own(entries, path.string());
   const auto added = read_all_added_tokens(root, entries, own, directory);
@@ -225,7 +228,7 @@ GgufTokenizerData read_json_tokenizer(const fs::path& directory) {
     return data;
   }
   if (!model.flag("byte_fallback", false))
-    refuse(path.string(), "has no bytes for unknown characters");
+    refuse_gguf(path.string(), "has no bytes for unknown characters");
   data.model = "llama";
   data.add_space_prefix = prepends_space(root);
   data.scores = scores_of(model, data);
@@ -266,7 +269,7 @@ void read_chat_templates(GgufTokenizerData& data, const fs::path& directory) {
 GgufTokenizerData gguf_tokenizer_of(const fs::path& directory) {
   const bool json = fs::exists(directory / "tokenizer.json");
   if (!json && !fs::exists(directory / kSpmFile))
-    refuse(
+    refuse_gguf(
         directory.string(), "has neither tokenizer.json nor tokenizer.model");
   GgufTokenizerData data =
       json ? read_json_tokenizer(directory) : read_spm_file(directory);

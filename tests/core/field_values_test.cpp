@@ -105,10 +105,10 @@ TEST(FieldValues, AMapMayBeOneValue) {
   EXPECT_EQ(one.start, (std::map<std::string, std::string>{{"", "a"}}));
   EXPECT_EQ(paths(one), Texts{"start=a"});
   EXPECT_NE(print_options(one).find("start: a\n"), std::string::npos);
-  Whole two = with("start={x: a, y: b}");
-  EXPECT_EQ(paths(two), (Texts{"start.x=a", "start.y=b"}));
+  Whole two = with("start={p: a, q: b}");
+  EXPECT_EQ(paths(two), (Texts{"start.p=a", "start.q=b"}));
   EXPECT_NE(
-      print_options(two).find("start:\n  x: a\n  y: b\n"), std::string::npos);
+      print_options(two).find("start:\n  p: a\n  q: b\n"), std::string::npos);
   Whole none = with("start=null");
   EXPECT_TRUE(none.start.empty());
   EXPECT_NE(print_options(none).find("start: null\n"), std::string::npos);
@@ -120,8 +120,8 @@ TEST(FieldValues, AMapMayBeOneValue) {
   // An override by name takes the place of the one value.
   override_option(one, "start.x=c");
   EXPECT_EQ(one.start, (std::map<std::string, std::string>{{"x", "c"}}));
-  override_option(two, "start.x=c");
-  EXPECT_EQ(paths(two), (Texts{"start.x=c", "start.y=b"}));
+  override_option(two, "start.p=c");
+  EXPECT_EQ(paths(two), (Texts{"start.p=c", "start.q=b"}));
   for (const FieldDescription& field : list_options<Whole>()) {
     if (field.path != "start") continue;
     EXPECT_EQ(field.type, "text or map of names to texts");

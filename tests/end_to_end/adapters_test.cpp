@@ -61,7 +61,8 @@ class Adapters : public testing::Test {
     std::vector<double> all;
     std::istringstream lines(ended.output);
     for (std::string line; std::getline(lines, line);) {
-      for (const auto& value : nlohmann::json::parse(line)["token_log_probs"])
+      const auto score = nlohmann::json::parse(line);
+      for (const auto& value : score.at("token_log_probs"))
         all.push_back(value.get<double>());
     }
     EXPECT_GE(all.size(), 6u);
@@ -223,7 +224,8 @@ TEST_F(Adapters, AskedForWronglyNothingIsWritten) {
       has(refusal({"export", "base", "--format", "peft", "--to", "out"}),
           "a plain model has no adapter"));
   // The adapter where the model should be.
-  EXPECT_TRUE(has(refusal({"score", "helpful"}), "--adapter"));
+  EXPECT_TRUE(
+      has(refusal({"generate", "helpful", "--prompt", "a"}), "--adapter"));
 }
 
 // The base and its adapter together are the reference, and stay so.

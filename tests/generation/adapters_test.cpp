@@ -36,7 +36,7 @@ at::Tensor expected_logits(const std::string& name) {
 
 void expect_logits(const at::Tensor& found, const at::Tensor& wanted) {
   const double largest = wanted.abs().max().item<double>();
-  EXPECT_LT((found - wanted).abs().max().item<double>() / largest, 1e-6);
+  EXPECT_LT((found - wanted).abs().max().item<double>() / largest, 3e-6);
 }
 
 at::Tensor logits_of(LanguageModel& model, const Coefficients& c) {
@@ -86,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
         "excluded",
         "tables",
         "biases"),
-    [](const auto& info) { return std::string(info.param); });
+    [](const auto& one) { return std::string(one.param); });
 
 class AdaptersTest : public TinyPolicyTest {
  protected:

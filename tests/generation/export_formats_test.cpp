@@ -257,9 +257,9 @@ TEST_F(ExportFormats, AGgufModelIsTheExportedDirectory) {
 
 TEST_F(ExportFormats, NarrowNumbersAreTheNearestOnes) {
   const std::pair<TensorType, double> kTypes[] = {
-      {TensorType::kF16, 1e-3},
+      {TensorType::kF16, 3e-3},
       {TensorType::kBF16, 1e-2},
-      {TensorType::kQ8_0, 1e-3}};  // width 16: no whole block, so F16
+      {TensorType::kQ8_0, 3e-3}};  // width 16: no whole block, so F16
   const at::Tensor exact = own_logits(policy_->coefficients_of(kSteering));
   const double largest = exact.abs().max().item<double>();
   for (const auto& [type, tolerance] : kTypes) {

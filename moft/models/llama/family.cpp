@@ -1,7 +1,7 @@
 // How Llama-shaped decoders are read from files and drawn at random.
 #include "moft/models/llama/family.h"
 
-#include "moft/models/gguf_layout.h"
+#include "moft/models/llama/gguf_layout.h"
 #include "moft/models/llama/model.h"
 #include "moft/models/llama/names.h"
 #include "moft/models/random/initialise.h"

@@ -7,8 +7,4 @@ namespace moft {
 
 ModelFamily llama_family();
 
-// As ModelFamily::gguf_layout (gguf_layout.cpp).
-GgufLayout llama_gguf_layout(
-    const nlohmann::json& config, const std::string& place);
-
 }  // namespace moft

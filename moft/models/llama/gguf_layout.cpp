@@ -1,11 +1,10 @@
 // Llama-shaped decoders as GGUF; the reading half is config_gguf.cpp.
-#include "moft/models/gguf_layout.h"
+#include "moft/models/llama/gguf_layout.h"
 
 #include <cmath>
 
 #include "moft/core/errors.h"
 #include "moft/models/llama/config.h"
-#include "moft/models/llama/family.h"
 #include "moft/models/llama/names.h"
 #include "moft/models/llama/rope_factors.h"
 
