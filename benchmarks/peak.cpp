@@ -1,4 +1,5 @@
-// How much memory scoring a step takes, beyond the model: one line of JSON.
+// How much memory scoring a step takes, beyond the model, its packed weights
+// and gradients: one line of JSON.
 //
 //   peak --model FILE [--prompts 8] [--samples 16] [--prompt 512] [--new 128]
 //        [--budget GB] [--layers all] [--threads N] [--rollout]
@@ -147,6 +148,15 @@ void roll_out(SteeredPolicy& policy, std::int64_t rows, const Flags& flags) {
   (void)generate(policy.model(), batch, options);
 }
 
+// Weights are packed when they are first used: what is held all the time is
+// there before the measurement.
+void warm_up(SteeredPolicy& policy, Flags flags, std::int64_t vocabulary) {
+  flags.prompts = flags.prompt = 1;
+  flags.samples = flags.fresh = 2;
+  score(policy, batch_of({0}, flags, vocabulary));
+  roll_out(policy, 1, flags);
+}
+
 void run(const Flags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   const auto policy = adapted_policy(flags);
@@ -161,8 +171,9 @@ void run(const Flags& flags) {
           shape_of(*policy->base().model),
           policy->definition().conditioning,
           KlEstimator::kSequence),
-      static_cast<std::int64_t>(flags.budget * 1e9),
-      "--budget");
+      {.bytes = static_cast<std::int64_t>(flags.budget * 1e9),
+       .key = "--budget",
+       .cure = "lower --new or --prompt"});
   std::vector<std::size_t> prompts(flags.prompts);
   for (std::size_t p = 0; p < prompts.size(); ++p)
     prompts[p] = p;
@@ -172,11 +183,13 @@ void run(const Flags& flags) {
         return memory.scoring_bytes(a) < memory.scoring_bytes(b);
       });
   const std::int64_t at_once = memory.rows_at_once();
+  const std::int64_t vocabulary = policy->model().info().vocabulary;
+  warm_up(*policy, flags, vocabulary);
   const PeakMemory peak;
   if (flags.rollout) {
     roll_out(*policy, at_once, flags);
   } else {
-    score(*policy, batch_of(largest, flags, policy->model().info().vocabulary));
+    score(*policy, batch_of(largest, flags, vocabulary));
   }
   const std::int64_t rows = flags.rollout ? at_once : std::ssize(largest);
   const std::int64_t estimate = flags.rollout ? memory.rollout_bytes(at_once)

@@ -23,6 +23,8 @@
 
 namespace moft {
 
+struct RecipeKind;
+
 class Command {
  public:
   virtual ~Command() = default;
@@ -42,6 +44,8 @@ struct CommandEntry {
 // In the order in which help lists them.
 std::vector<CommandEntry> commands();
 
+// `moft train`, `moft sft` and every other command that runs a recipe.
+std::unique_ptr<Command> make_recipe_runner(const RecipeKind& kind);
 std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();

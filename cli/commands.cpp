@@ -1,7 +1,6 @@
 // The table of sub-commands.
 #include "cli/command.h"
 #include "cli/recipe_kind.h"
-#include "cli/run_recipe.h"
 
 namespace moft {
 

@@ -1,6 +1,7 @@
 #include "cli/run_output.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -258,6 +259,19 @@ void throw_other_recipe(const Checkpoint& checkpoint, const std::string& key) {
       cure_of_other_inputs(checkpoint));
 }
 
+bool is_free_key(std::span<const char* const> keys, const std::string& key) {
+  // Not `precision`.
+  constexpr const char* kHeaderKeys[] = {
+      "name", "description", "output", "device", "threads"};
+  const bool of_header =
+      std::find(std::begin(kHeaderKeys), std::end(kHeaderKeys), key) !=
+      std::end(kHeaderKeys);
+  return of_header ||
+         std::any_of(keys.begin(), keys.end(), [&](const std::string listed) {
+           return key == listed || key.starts_with(listed + ".");
+         });
+}
+
 void check_steps(const Checkpoint& checkpoint, const StepsChange& change) {
   const bool fixed_end = change.schedule != ScheduleShape::kConstant;
   if (fixed_end && change.now != change.before) {
@@ -280,9 +294,9 @@ void check_steps(const Checkpoint& checkpoint, const StepsChange& change) {
   }
 }
 
-void check_same_inputs(
-    const Checkpoint& checkpoint,
-    const std::map<std::string, std::string>& now) {
+namespace {
+
+void check_same_inputs(const Checkpoint& checkpoint, const InputHashes& now) {
   const auto& before = checkpoint.state.input_hashes;
   const auto refuse = [&](const std::string& name, const char* how) {
     throw_caller_error(
@@ -320,6 +334,17 @@ void warn_of_other_machine(const CheckpointState& before, const Compute& now) {
       before.threads,
       now.load.device.str(),
       now.threads);
+}
+
+}  // namespace
+
+void check_resumed(
+    const std::optional<Checkpoint>& resume,
+    const InputHashes& hashes,
+    const Compute& compute) {
+  if (!resume) return;
+  check_same_inputs(*resume, hashes);
+  warn_of_other_machine(resume->state, compute);
 }
 
 int print_stopped(const RunOutcome& outcome, const std::string& command) {

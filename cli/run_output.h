@@ -4,16 +4,16 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "moft/core/fields.h"
 #include "moft/recipes/compute.h"
+#include "moft/recipes/run_inputs.h"
 #include "moft/training/checkpoint.h"
 #include "moft/training/run.h"
 #include "moft/training/run_directory.h"
@@ -56,6 +56,14 @@ RunPlan plan_of(RunKind kind, R& recipe) {
   return plan;
 }
 
+// Every path of a recipe as the run directory keeps it: readable from anywhere.
+template <class R>
+void make_paths_absolute(R& recipe) {
+  for_each_path(recipe, [](const std::string&, std::string& path) {
+    path = std::filesystem::absolute(path).lexically_normal().string();
+  });
+}
+
 // CallerError when the directory holds what the run must not touch: a run of
 // another kind (unless it is to be overwritten), a run that is neither to be
 // resumed nor overwritten, an input among the files to be overwritten, or
@@ -91,19 +99,22 @@ T recipe_of(const Checkpoint& checkpoint) {
 [[noreturn]] void throw_other_recipe(
     const Checkpoint& checkpoint, const std::string& key);
 
+// True for a key that two recipes of the same result may differ in: those of
+// the header that change no number, and `keys`, each with its children.
+bool is_free_key(std::span<const char* const> keys, const std::string& key);
+
 // Throws CallerError for the first key that differs but must not. Paths may
 // differ, because check_same_inputs() compares what they name.
-using IsFreeKey = std::function<bool(const std::string& key)>;
 template <class T>
 void check_same_options(
     const Checkpoint& checkpoint,
     const T& before,
     const T& now,
-    const IsFreeKey& is_free) {
+    std::span<const char* const> free_keys) {
   std::set<std::string> paths = path_keys(before);
   paths.merge(path_keys(now));
   for (const std::string& key : differing_options(before, now)) {
-    if (!is_free(key) && !paths.contains(key))
+    if (!is_free_key(free_keys, key) && !paths.contains(key))
       throw_other_recipe(checkpoint, key);
   }
 }
@@ -119,14 +130,13 @@ struct StepsChange {
 // more steps are finished.
 void check_steps(const Checkpoint& checkpoint, const StepsChange& change);
 
-// CallerError when anything that training reads has changed. Checkpoints of
-// format 1 know less of it; what they do not know is taken as unchanged, with
-// a warning.
-void check_same_inputs(
-    const Checkpoint& checkpoint,
-    const std::map<std::string, std::string>& now);
-
-void warn_of_other_machine(const CheckpointState& before, const Compute& now);
+// CallerError when anything that a resumed run reads has changed; a warning
+// where only the machine has. Checkpoints of format 1 know less of it; what
+// they do not know is taken as unchanged, with a warning.
+void check_resumed(
+    const std::optional<Checkpoint>& resume,
+    const InputHashes& hashes,
+    const Compute& compute);
 
 // Says how to resume a run that was stopped; returns the exit code.
 int print_stopped(const RunOutcome& outcome, const std::string& command);

@@ -1,23 +1,74 @@
 // From the words of a command to a finished run, whatever its recipe's kind.
-#include "cli/run_recipe.h"
-
 #include <string>
+#include <vector>
 
 #include "moft/training/run.h"
 
+#include "cli/command.h"
 #include "cli/recipe_job.h"
-#include "cli/run_command.h"
+#include "cli/run_output.h"
 #include "cli/signals.h"
 
 namespace moft {
 namespace {
+
+namespace fs = std::filesystem;
+
+struct RunArguments {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  OutputFlags output;
+};
+
+// The command line that resumes a run: "moft train r.yaml 'a=1' --output DIR".
+std::string command_line(
+    std::string_view command,
+    const RunArguments& arguments,
+    const std::string& directory) {
+  std::string line = "moft " + std::string(command) + " " + arguments.recipe;
+  for (const std::string& word : arguments.overrides)
+    line += " '" + word + "'";
+  return line + " --output " + directory;
+}
+
+// Decides where the run writes, and gives the recipe that path.
+RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
+  RunOutput output = choose_output(flags, recipe.output);
+  output.directory = fs::absolute(output.directory).lexically_normal().string();
+  recipe.output = output.directory;
+  return output;
+}
+
+// Fills everything except the kind and on_evaluate. `text` is the effective
+// recipe as YAML.
+RunSetup make_run_setup(
+    const RecipeHeader& recipe,
+    std::string text,
+    const RunInputs& inputs,
+    const Compute& compute) {
+  RunSetup setup;
+  setup.directory = recipe.output;
+  setup.recipe = std::move(text);
+  setup.input_hashes = inputs.hashes();
+  setup.watch = inputs.watch();
+  setup.device = compute.load.device.str();
+  setup.threads = compute.threads;
+  setup.stop_requested = [] { return interrupted_by() != 0; };
+  return setup;
+}
 
 class RecipeRunner : public Command {
  public:
   explicit RecipeRunner(const RecipeKind& kind) : kind_(kind) {}
 
   void declare(Parser& parser) override {
-    add_run_arguments(parser, arguments_, kind_.recipe_help);
+    parser.add_option("RECIPE", arguments_.recipe, kind_.recipe_help)
+        .required();
+    parser.add_option(
+        "OVERRIDES",
+        arguments_.overrides,
+        "Keys to set, as dotted.key=value; the value is YAML");
+    add_output_flags(parser, arguments_.output);
   }
 
   int run() override {
@@ -31,8 +82,10 @@ class RecipeRunner : public Command {
     const RunPlan plan = job_->plan();
     check_output(arguments_.output, output_, plan);
     const Compute compute = use_compute(job_->header().compute);
-    job_->check({arguments_.recipe, begins_by(arguments_.output), compute.load})
-        .findings.settle();
+    const RunBegins begins = arguments_.output.resume.empty()
+                                 ? RunBegins::kFresh
+                                 : RunBegins::kResumed;
+    job_->check({arguments_.recipe, begins, compute.load}).findings.settle();
     const RunLock lock(output_.directory);
     const auto resume = open_output(arguments_.output, output_, plan);
     if (resume) job_->check_same_recipe(*resume);

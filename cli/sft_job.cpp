@@ -18,7 +18,7 @@
 
 #include "cli/recipe_job.h"
 #include "cli/result.h"
-#include "cli/run_command.h"
+#include "cli/run_output.h"
 
 namespace moft {
 
@@ -30,13 +30,9 @@ namespace fs = std::filesystem;
 constexpr const char* kFreeKeys[] = {
     "sft.steps", "sft.evaluation", "sft.checkpoint"};
 
-bool is_free(const std::string& key) {
-  return is_free_key(kFreeKeys, key);
-}
-
 void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
   const auto before = recipe_of<SftRecipe>(checkpoint);
-  check_same_options(checkpoint, before, now, is_free);
+  check_same_options(checkpoint, before, now, kFreeKeys);
   check_steps(
       checkpoint,
       {"sft", before.sft.steps, now.sft.steps, now.sft.schedule.kind});

@@ -24,7 +24,7 @@
 #include "cli/adapter_soup.h"
 #include "cli/command.h"
 #include "cli/result.h"
-#include "cli/run_command.h"
+#include "cli/run_output.h"
 #include "cli/signals.h"
 
 namespace moft {

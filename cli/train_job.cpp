@@ -12,13 +12,12 @@
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/start.h"
-#include "moft/recipes/train_evaluation.h"
 #include "moft/recipes/training_job.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/recipe_job.h"
 #include "cli/result.h"
-#include "cli/run_command.h"
+#include "cli/run_output.h"
 
 namespace moft {
 
@@ -35,10 +34,6 @@ constexpr const char* kFreeKeys[] = {
     "training.checkpoint",
     "training.log_samples"};
 
-bool is_free(const std::string& key) {
-  return is_free_key(kFreeKeys, key);
-}
-
 // Checkpoints of format 1 put the weighting's words before the whole prompt.
 void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
   if (checkpoint.state.format_version >= 2 || !recipe.conditioning.prompt)
@@ -52,7 +47,7 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
 
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
-  check_same_options(checkpoint, before, now, is_free);
+  check_same_options(checkpoint, before, now, kFreeKeys);
   const auto same_name = [](const auto& a, const auto& b) {
     return a.first == b.first;
   };

@@ -1,4 +1,4 @@
-# Flags of single files of the part `kernels`.
+# Flags of single files of the part `kernels`, and of one loop beside it.
 
 # at::parallel_for is serial in a file compiled without OpenMP.
 set_source_files_properties(
@@ -29,4 +29,10 @@ set_source_files_properties("${_simd}/avx512bf16.cpp" PROPERTIES
   COMPILE_OPTIONS "${_portable};${_avx512};${_bf16}"
   SKIP_PRECOMPILE_HEADERS ON)
 set_source_files_properties("${_simd}/table.cpp" PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON)
+
+# Vectors of square roots and quotients, each rounded on its own.
+set_source_files_properties(
+  "${PROJECT_SOURCE_DIR}/moft/algorithms/adamw_update.cpp" PROPERTIES
+  COMPILE_OPTIONS "-O3;-fno-math-errno;-ffp-contract=off"
   SKIP_PRECOMPILE_HEADERS ON)

@@ -1,11 +1,15 @@
-# MOFT_SHIPPED_RECIPES: a source with the shipped recipes, so that the program
-# runs from any directory.
+# MOFT_SHIPPED_RECIPES: a source with the shipped recipes and the table of other
+# programs' keys, so that the program runs from any directory.
 file(GLOB _recipes CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/recipes/*.yaml")
 file(GLOB _paper CONFIGURE_DEPENDS
      "${PROJECT_SOURCE_DIR}/recipes/paper/*.yaml")
 list(APPEND _recipes ${_paper})
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${_recipes})
-set(_embedded "// Made by CMake from recipes/*.yaml and recipes/paper/*.yaml.
+set(_hints "${PROJECT_SOURCE_DIR}/moft/recipes/key_hints.yaml")
+set_property(DIRECTORY APPEND PROPERTY
+             CMAKE_CONFIGURE_DEPENDS ${_recipes} "${_hints}")
+set(_embedded "// Made by CMake from recipes/*.yaml, recipes/paper/*.yaml and
+// moft/recipes/key_hints.yaml.
+#include \"moft/recipes/key_hints.h\"
 #include \"moft/recipes/recipe.h\"
 
 namespace moft {
@@ -20,8 +24,13 @@ foreach(_recipe IN LISTS _recipes)
   string(APPEND _embedded
          "      {\"${_name}\", R\"moft_recipe(${_text})moft_recipe\"},\n")
 endforeach()
+file(READ "${_hints}" _text)
 string(APPEND _embedded "  };
   return kRecipes;
+}
+
+std::string_view key_hints_text() {
+  return R\"moft_hints(${_text})moft_hints\";
 }
 
 }  // namespace moft

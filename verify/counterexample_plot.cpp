@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/colours.h"
 #include "moft/evaluation/plot.h"
 
 #include "verify/counterexample.h"

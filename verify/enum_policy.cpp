@@ -39,7 +39,59 @@ double sum_of(const std::vector<float>& values) {
   return sum;
 }
 
+struct VariantRow {
+  EnumVariant variant;
+  SteeredSet steered_set;
+  bool reads_weights;
+};
+constexpr VariantRow kVariants[] = {
+    {EnumVariant::kFull, SteeredSet::kFull, false},
+    {EnumVariant::kAttention, SteeredSet::kAttention, false},
+    {EnumVariant::kLogits, SteeredSet::kLogits, false},
+    {EnumVariant::kPattern, SteeredSet::kPattern, false},
+    {EnumVariant::kLora, SteeredSet::kLora, false},
+    {EnumVariant::kPrompt, SteeredSet::kNone, true},
+    {EnumVariant::kAttentionPrompt, SteeredSet::kAttention, true}};
+
+const VariantRow& row_of(EnumVariant variant) {
+  return kVariants[static_cast<std::size_t>(variant)];
+}
+
 }  // namespace
+
+std::vector<EnumVariant> all_enum_variants() {
+  std::vector<EnumVariant> variants;
+  for (const VariantRow& row : kVariants)
+    variants.push_back(row.variant);
+  return variants;
+}
+
+std::string variant_name(EnumVariant variant) {
+  if (variant == EnumVariant::kPrompt) return "prompt";
+  const std::string name = enum_name(row_of(variant).steered_set);
+  return reads_weights(variant) ? name + " and prompt" : name;
+}
+
+bool reads_weights(EnumVariant variant) {
+  return row_of(variant).reads_weights;
+}
+
+EnumPolicyOptions enum_policy_options(
+    ModelFamily family, EnumVariant variant, std::uint64_t seed) {
+  EnumPolicyOptions options;
+  options.family = family;
+  options.seed = seed;
+  options.conditioning.steered_set = row_of(variant).steered_set;
+  options.conditioning.pattern = family == ModelFamily::kT5
+                                     ? R"(DenseReluDense\.wo|norm)"
+                                     : R"(mlp\.down_proj|norm)";
+  options.conditioning.lora.rank = 4;
+  if (reads_weights(variant)) {
+    options.conditioning.prompt.emplace();
+    options.conditioning.prompt->repetitions = 1;
+  }
+  return options;
+}
 
 LoadedModel make_enum_model(const EnumPolicyOptions& options) {
   TinyModelOptions model;
@@ -82,8 +134,6 @@ Vector EnumPolicy::log_probs(
 
 EnumScore EnumPolicy::score(const Steering& steering) const {
   EnumScore mean;
-  mean.rewards.assign(objectives_->size(), 0.0);
-  mean.values = mean.rewards;
   const std::vector<double>& w = steering.w.values();
   const double share = 1.0 / static_cast<double>(problems_.size());
   for (std::size_t p = 0; p < problems_.size(); ++p) {
@@ -96,12 +146,8 @@ EnumScore EnumPolicy::score(const Steering& steering) const {
       mass += std::exp(log_pi.back());
       mean.token_kl += share * std::exp(log_pi.back()) * sum_of(one.exact_kl);
     }
-    const PolicyScore one =
-        score_policy(problems_[p], log_pi, w, steering.alpha);
-    mean.value += share * one.value;
-    mean.kl += share * one.kl;
-    mean.rewards = combine(1.0, mean.rewards, share, one.rewards);
-    mean.values = combine(1.0, mean.values, share, one.values);
+    add_share(
+        mean, share, score_policy(problems_[p], log_pi, w, steering.alpha));
     mean.optimal_value +=
         share * optimum(problems_[p], w, steering.alpha).value;
     mean.regret +=

@@ -102,16 +102,10 @@ EnumTask::EnumTask()
 
 PolicyScore EnumTask::optimal_score(const Vector& w, double alpha) const {
   PolicyScore mean;
-  mean.rewards.assign(3, 0.0);
-  mean.values.assign(3, 0.0);
   const double share = 1.0 / static_cast<double>(problems_.size());
   for (const EnumeratedProblem& problem : problems_) {
-    const PolicyScore score =
-        score_policy(problem, optimum(problem, w, alpha).log_probs, w, alpha);
-    mean.value += share * score.value;
-    mean.kl += share * score.kl;
-    mean.rewards = combine(1.0, mean.rewards, share, score.rewards);
-    mean.values = combine(1.0, mean.values, share, score.values);
+    const Vector best = optimum(problem, w, alpha).log_probs;
+    add_share(mean, share, score_policy(problem, best, w, alpha));
   }
   return mean;
 }

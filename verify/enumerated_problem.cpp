@@ -23,6 +23,15 @@ void check(const EnumeratedProblem& problem, const Vector& w, double alpha) {
 
 }  // namespace
 
+void add_share(PolicyScore& mean, double share, const PolicyScore& one) {
+  mean.rewards.resize(one.rewards.size(), 0.0);
+  mean.values.resize(one.values.size(), 0.0);
+  mean.value += share * one.value;
+  mean.kl += share * one.kl;
+  mean.rewards = combine(1.0, mean.rewards, share, one.rewards);
+  mean.values = combine(1.0, mean.values, share, one.values);
+}
+
 PolicyScore score_policy(
     const EnumeratedProblem& problem,
     const Vector& log_probs,

@@ -41,6 +41,9 @@ struct Optimum {
   double value = 0.0;  // alpha log Z
 };
 
+// Adds `share` of every figure of `one`, such as a prompt's part of a mean.
+void add_share(PolicyScore& mean, double share, const PolicyScore& one);
+
 // log_probs [n], normalised.
 PolicyScore score_policy(
     const EnumeratedProblem& problem,

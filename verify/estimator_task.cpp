@@ -20,45 +20,6 @@ Logits normal_rows(SplitMix64& random, std::size_t rows, int columns) {
 
 }  // namespace
 
-std::vector<KlTreatment> all_kl_treatments() {
-  using enum KlTreatment;
-  return {
-      kSequenceK1,
-      kRewardToGo,
-      kTokenDirectAndFuture,
-      kSequenceK2,
-      kSequenceK3,
-      kTokenDirect,
-      kFullKl,
-      kNone,
-      kWrongSign};
-}
-
-std::string kl_treatment_name(KlTreatment treatment) {
-  using enum KlTreatment;
-  switch (treatment) {
-    case kSequenceK1:
-      return "k1_in_reward_seq";
-    case kRewardToGo:
-      return "k1_reward_to_go";
-    case kTokenDirectAndFuture:
-      return "tokenKL_direct_plus_future_score";
-    case kSequenceK2:
-      return "k2_in_reward";
-    case kSequenceK3:
-      return "k3_in_reward";
-    case kTokenDirect:
-      return "tokenKL_direct_only";
-    case kFullKl:
-      return "full_KL_as_reward";
-    case kNone:
-      return "reward_only";
-    case kWrongSign:
-      return "wrong_sign";
-  }
-  return "";
-}
-
 EstimatorTask::EstimatorTask(double alpha_min)
     : tree_(3, 3), beta_(KlRange(alpha_min).mixing_amount(alpha_)) {
   SplitMix64 random(21);

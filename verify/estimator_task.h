@@ -9,8 +9,9 @@
 // Thread safety: immutable.
 #pragma once
 
-#include <string>
 #include <vector>
+
+#include "moft/core/field_attributes.h"
 
 #include "verify/enumerated_problem.h"
 #include "verify/token_tree.h"
@@ -30,8 +31,19 @@ enum class KlTreatment {
   kNone,                  // no KL
   kWrongSign,             // +alpha log(pi / ref)
 };
-std::vector<KlTreatment> all_kl_treatments();
-std::string kl_treatment_name(KlTreatment treatment);
+constexpr auto enum_names(KlTreatment) {
+  using enum KlTreatment;
+  return EnumNames<KlTreatment, 9>{
+      {{kSequenceK1, "k1_in_reward_seq"},
+       {kRewardToGo, "k1_reward_to_go"},
+       {kTokenDirectAndFuture, "tokenKL_direct_plus_future_score"},
+       {kSequenceK2, "k2_in_reward"},
+       {kSequenceK3, "k3_in_reward"},
+       {kTokenDirect, "tokenKL_direct_only"},
+       {kFullKl, "full_KL_as_reward"},
+       {kNone, "reward_only"},
+       {kWrongSign, "wrong_sign"}}};
+}
 
 class EstimatorTask {
  public:

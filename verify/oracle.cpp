@@ -24,6 +24,11 @@ double distance(double a, double b) {
 
 }  // namespace
 
+const nlohmann::json& expected(const std::string& key) {
+  static const auto kExpected = nlohmann::json::parse(expected_text());
+  return kExpected.at(key);
+}
+
 std::string format_oracle(const OracleLine& line) {
   return fmt::format(
       "{}: expected {}, obtained {}, error {:.1e} {}",
@@ -65,6 +70,16 @@ void OracleBook::equal_all(
        fmt::format("{} numbers", obtained.size()),
        worst,
        worst <= tolerance});
+}
+
+void OracleBook::known(const std::string& name, double obtained) {
+  const auto& line = expected(name);
+  equal(name, line.at("is"), obtained, line.at("within"));
+}
+
+void OracleBook::known(const std::string& name, const Vector& obtained) {
+  const auto& line = expected(name);
+  equal_all(name, line.at("is"), obtained, line.at("within"));
 }
 
 void OracleBook::at_most(

@@ -1,20 +1,29 @@
 // Oracles: what `moft verify` checks, one line each.
 //
 // An oracle has a name, an expected value, the value obtained, and the distance
-// allowed between them. The expected numbers are written out in oracles_*.cpp;
-// independent programs in tests/reference/ computed them. So a user can check
-// an installed program without any other file.
+// allowed between them. The expected numbers are in expected.json, which is
+// compiled in; independent programs in tests/reference/ computed them. So a
+// user can check an installed program without any other file.
 //
-// Thread safety: one book belongs to one thread.
+// Thread safety: one book belongs to one thread; expected() is free for all.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
 
 #include "verify/distributions.h"
 
 namespace moft::exact {
+
+// The text of expected.json: per line of the book {"is": number or numbers,
+// "within": tolerance}, and tables of cases whose lines are named from a row.
+std::string_view expected_text();
+// What it has under `key`; throws nlohmann's out_of_range where it has nothing.
+const nlohmann::json& expected(const std::string& key);
 
 struct OracleLine {
   std::string name;
@@ -47,6 +56,10 @@ class OracleBook {
       const Vector& expected,
       const Vector& obtained,
       double tolerance);
+  // One of the two, with the expected numbers and the tolerance that
+  // expected.json has under `name`.
+  void known(const std::string& name, double obtained);
+  void known(const std::string& name, const Vector& obtained);
   void at_most(const std::string& name, double bound, double obtained);
   void at_least(const std::string& name, double bound, double obtained);
   void same(

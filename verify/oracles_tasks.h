@@ -1,14 +1,13 @@
 // Oracles of the exactly solvable tasks: counterexample, bandits, gradient
-// estimators, ENUM-1.
+// estimators, ENUM-1; and of docs/paper.md's rows 84, 118 to 127: softmdp
+// against linear mixing on bandits with one reward, the lemmas, the bounds of
+// the theorems and the corrected bound.
 #pragma once
 
 #include "verify/oracle.h"
 
 namespace moft::exact {
 
-void verify_counterexample(OracleBook& book);
-void verify_bandits(OracleBook& book);
-void verify_estimators(OracleBook& book);
-void verify_enum_task(OracleBook& book);
+void verify_tasks(OracleBook& book);
 
 }  // namespace moft::exact

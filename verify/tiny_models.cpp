@@ -8,7 +8,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/random.h"
-#include "moft/models/llama/model.h"
+#include "moft/models/decoder_model.h"
 #include "moft/models/t5/model.h"
 
 namespace moft::exact {
@@ -56,8 +56,8 @@ FindParameter drawn(const TinyModelOptions& options) {
   };
 }
 
-LlamaConfig llama_config(const TinyModelOptions& options) {
-  LlamaConfig config;
+DecoderConfig llama_config(const TinyModelOptions& options) {
+  DecoderConfig config;
   config.architecture = "llama";
   config.vocabulary = options.vocabulary;
   config.width = options.width;
@@ -107,7 +107,7 @@ LoadedModel make_tiny_model(const TinyModelOptions& options) {
     loaded.model = std::make_unique<T5Model>(
         t5_config(options), drawn(options), LoadOptions());
   } else {
-    loaded.model = std::make_unique<LlamaModel>(
+    loaded.model = std::make_unique<DecoderModel>(
         llama_config(options), drawn(options), LoadOptions());
   }
   return loaded;

@@ -4,16 +4,19 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
-#include "moft/algorithms/optimizer_checks.h"
 #include "moft/core/errors.h"
 
 namespace moft {
 namespace {
+
+constexpr const char* kSecond = "second_moment";
+constexpr const char* kRow = "row_moment";
+constexpr const char* kColumn = "column_moment";
 
 void check_positive(const char* what, double value) {
   if (value > 0.0 && std::isfinite(value)) return;
@@ -67,19 +70,18 @@ const at::Tensor& decayed(
 // g / sqrt(v), with v brought up to date.
 at::Tensor preconditioned(
     const at::Tensor& gradient,
-    AdafactorState& state,
+    OptimizerState& state,
     const std::optional<Factors>& dims,
     const AdafactorOptions& options) {
   const double beta =
-      1.0 -
-      std::pow(static_cast<double>(state.steps) + 1.0, -options.decay_rate);
+      1.0 - std::pow(static_cast<double>(state.steps), -options.decay_rate);
   const at::Tensor square = gradient.square().add_(options.epsilon1);
   if (!dims)
-    return gradient * decayed(state.second_moment, square, beta).rsqrt();
+    return gradient * decayed(state.moments.at(kSecond), square, beta).rsqrt();
   const at::Tensor& row =
-      decayed(state.row_moment, square.mean({dims->largest}), beta);
+      decayed(state.moments.at(kRow), square.mean({dims->largest}), beta);
   const at::Tensor& column =
-      decayed(state.column_moment, square.mean({dims->second}), beta);
+      decayed(state.moments.at(kColumn), square.mean({dims->second}), beta);
   // The second dimension, counted without the largest.
   const std::int64_t left =
       dims->second > dims->largest ? dims->second - 1 : dims->second;
@@ -108,15 +110,14 @@ void subtract_there(
   master.sub_(step);
 }
 
-void update(
+void update_one(
     at::Tensor master,
     const at::Tensor& gradient,
-    AdafactorState& state,
+    OptimizerState& state,
     double learning_rate,
     const AdafactorOptions& options) {
   at::Tensor y = preconditioned(
       gradient, state, factors(master.sizes(), options), options);
-  ++state.steps;
   if (!master.device().is_cpu()) {
     subtract_there(master, y, learning_rate, options);
     return;
@@ -134,83 +135,34 @@ void update(
 
 Adafactor::Adafactor(
     std::vector<TrainedTensor> parameters, AdafactorOptions options)
-    : parameters_(std::move(parameters)), options_(options) {
+    : Optimizer("adafactor", std::move(parameters), options.dense),
+      options_(options) {
   check_options(options_);
-  check_trained("adafactor", parameters_);
-  for (const TrainedTensor& parameter : parameters_) {
-    AdafactorState state;
-    const at::Tensor& master = parameter.master;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& master = parameters_[i].master;
+    auto& moments = states_[i].moments;
     const auto zeros = [&](std::int64_t left_out) {
       auto shape = master.sizes().vec();
       shape.erase(shape.begin() + left_out);
       return at::zeros(shape, master.options());
     };
     if (const auto dims = factors(master.sizes(), options_)) {
-      state.row_moment = zeros(dims->largest);
-      state.column_moment = zeros(dims->second);
+      moments[kRow] = zeros(dims->largest);
+      moments[kColumn] = zeros(dims->second);
     } else {
-      state.second_moment = at::zeros(master.sizes(), master.options());
+      moments[kSecond] = at::zeros(master.sizes(), master.options());
     }
-    states_.push_back(std::move(state));
   }
 }
 
-void Adafactor::step(
-    const std::vector<ScaledGradient>& gradients,
-    double learning_rate,
-    double gradient_factor) {
-  check_step(
-      "adafactor", parameters_, gradients, learning_rate, gradient_factor);
-  const at::NoGradGuard no_gradient;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const ScaledGradient& gradient = gradients[i];
-    const at::Tensor& master = parameters_[i].master;
-    if (!gradient.takes_part() && !options_.dense) continue;
+void Adafactor::update(const std::vector<Part>& parts, double learning_rate) {
+  for (const Part& part : parts) {
+    const at::Tensor& master = parameters_[part.index].master;
     const at::Tensor scaled =
-        gradient.takes_part()
-            ? gradient.tensor.detach().to(master.device(), at::kFloat) *
-                  (gradient.coefficient * gradient_factor)
+        part.gradient.defined()
+            ? part.gradient.to(master.device(), at::kFloat) * part.scale
             : at::zeros_like(master);
-    update(master, scaled, states_[i], learning_rate, options_);
-  }
-}
-
-std::map<std::string, at::Tensor> Adafactor::export_state() const {
-  std::map<std::string, at::Tensor> tensors;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& name = parameters_[i].name;
-    const AdafactorState& state = states_[i];
-    if (state.second_moment.defined()) {
-      tensors[name + ".second_moment"] = state.second_moment;
-    } else {
-      tensors[name + ".row_moment"] = state.row_moment;
-      tensors[name + ".column_moment"] = state.column_moment;
-    }
-    tensors[name + ".steps"] =
-        at::scalar_tensor(state.steps, at::TensorOptions(at::kLong));
-  }
-  return tensors;
-}
-
-void Adafactor::import_state(const std::map<std::string, at::Tensor>& tensors) {
-  const auto own = export_state();
-  check_state_count(tensors, own.size());
-  for (const auto& [name, tensor] : own)
-    stored_state(tensors, name, tensor.sizes(), tensor.scalar_type());
-  std::vector<std::int64_t> steps;
-  for (const TrainedTensor& parameter : parameters_)
-    steps.push_back(stored_steps(tensors, parameter.name));
-  const at::NoGradGuard no_gradient;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    AdafactorState& state = states_[i];
-    const std::string& name = parameters_[i].name;
-    state.steps = steps[i];
-    if (state.second_moment.defined()) {
-      state.second_moment.copy_(tensors.at(name + ".second_moment"));
-    } else {
-      state.row_moment.copy_(tensors.at(name + ".row_moment"));
-      state.column_moment.copy_(tensors.at(name + ".column_moment"));
-    }
+    update_one(master, scaled, states_[part.index], learning_rate, options_);
   }
 }
 

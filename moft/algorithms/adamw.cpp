@@ -6,17 +6,15 @@
 #include <cmath>
 #include <utility>
 
-#include <ATen/core/grad_mode.h>
-#include <fmt/format.h>
-
 #include "moft/algorithms/adamw_update.h"
-#include "moft/algorithms/optimizer_checks.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/parallel.h"
 
 namespace moft {
 namespace {
 
+constexpr const char* kFirst = "first_moment";
+constexpr const char* kSecond = "second_moment";
 constexpr std::int64_t kChunk = 1 << 14;
 // Elements per call of the ATen way, so that its temporaries stay small.
 constexpr std::int64_t kForeachElements = 1 << 26;
@@ -42,8 +40,9 @@ void check_options(const AdamWOptions& options) {
 // One parameter's part in a step.
 struct Update {
   at::Tensor master;
-  AdamWState* state;
-  at::Tensor gradient;  // undefined: zero
+  at::Tensor first_moment;   // m, shape of the master
+  at::Tensor second_moment;  // v
+  at::Tensor gradient;       // undefined: zero
   AdamWScalars scalars;
 
   bool is_direct() const {
@@ -71,8 +70,8 @@ const float* zero_chunk() {
 
 void append_chunks(const Update& update, std::vector<Chunk>& chunks) {
   auto* theta = update.master.mutable_data_ptr<float>();
-  auto* m = update.state->first_moment.mutable_data_ptr<float>();
-  auto* v = update.state->second_moment.mutable_data_ptr<float>();
+  auto* m = update.first_moment.mutable_data_ptr<float>();
+  auto* v = update.second_moment.mutable_data_ptr<float>();
   const bool zero = !update.gradient.defined();
   const float* g = zero ? nullptr : update.gradient.const_data_ptr<float>();
   const std::int64_t count = update.master.numel();
@@ -109,8 +108,8 @@ void run_foreach(const std::vector<const Update*>& updates) {
   for (const Update* update : updates) {
     const AdamWScalars& s = update->scalars;
     theta.push_back(update->master);
-    m.push_back(update->state->first_moment);
-    v.push_back(update->state->second_moment);
+    m.push_back(update->first_moment);
+    v.push_back(update->second_moment);
     g.push_back(
         update->gradient.defined()
             ? update->gradient.to(update->master.device(), at::kFloat)
@@ -176,77 +175,34 @@ AdamWScalars scalars_for(
 }  // namespace
 
 AdamW::AdamW(std::vector<TrainedTensor> parameters, AdamWOptions options)
-    : parameters_(std::move(parameters)), options_(options) {
+    : Optimizer("adamw", std::move(parameters), options.dense),
+      options_(options) {
   check_options(options_);
-  check_trained("adamw", parameters_);
-  states_.reserve(parameters_.size());
-  for (const TrainedTensor& parameter : parameters_) {
-    const at::Tensor zeros =
-        at::zeros(parameter.master.sizes(), parameter.master.options());
-    states_.push_back({zeros, zeros.clone(), 0});
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& master = parameters_[i].master;
+    for (const char* moment : {kFirst, kSecond})
+      states_[i].moments[moment] = at::zeros(master.sizes(), master.options());
   }
 }
 
-void AdamW::step(
-    const std::vector<ScaledGradient>& gradients,
-    double learning_rate,
-    double gradient_factor) {
-  check_step("adamw", parameters_, gradients, learning_rate, gradient_factor);
-  const at::NoGradGuard no_gradient;
+void AdamW::update(const std::vector<Part>& parts, double learning_rate) {
   std::vector<Update> updates;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const ScaledGradient& gradient = gradients[i];
-    if (!gradient.takes_part() && !options_.dense) continue;
-    const TrainedTensor& parameter = parameters_[i];
-    ++states_[i].steps;
+  for (const Part& part : parts) {
+    const TrainedTensor& parameter = parameters_[part.index];
+    const OptimizerState& state = states_[part.index];
     updates.push_back(
         {parameter.master,
-         &states_[i],
-         gradient.takes_part() ? gradient.tensor.detach() : at::Tensor(),
+         state.moments.at(kFirst),
+         state.moments.at(kSecond),
+         part.gradient,
          scalars_for(
              options_,
-             states_[i].steps,
-             gradient.coefficient * gradient_factor,
+             state.steps,
+             part.scale,
              learning_rate,
              parameter.decays)});
   }
   run(updates);
-}
-
-std::map<std::string, at::Tensor> AdamW::export_state() const {
-  std::map<std::string, at::Tensor> tensors;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& name = parameters_[i].name;
-    tensors[name + ".first_moment"] = states_[i].first_moment;
-    tensors[name + ".second_moment"] = states_[i].second_moment;
-    tensors[name + ".steps"] =
-        at::scalar_tensor(states_[i].steps, at::TensorOptions(at::kLong));
-  }
-  return tensors;
-}
-
-void AdamW::import_state(const std::map<std::string, at::Tensor>& tensors) {
-  struct Found {
-    at::Tensor first_moment, second_moment;
-    std::int64_t steps;
-  };
-  std::vector<Found> found;
-  for (const TrainedTensor& parameter : parameters_) {
-    const std::string& name = parameter.name;
-    const at::IntArrayRef shape = parameter.master.sizes();
-    const at::Tensor& m =
-        stored_state(tensors, name + ".first_moment", shape, at::kFloat);
-    const at::Tensor& v =
-        stored_state(tensors, name + ".second_moment", shape, at::kFloat);
-    found.push_back({m, v, stored_steps(tensors, name)});
-  }
-  check_state_count(tensors, 3 * parameters_.size());
-  const at::NoGradGuard no_gradient;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    states_[i].first_moment.copy_(found[i].first_moment);
-    states_[i].second_moment.copy_(found[i].second_moment);
-    states_[i].steps = found[i].steps;
-  }
 }
 
 }  // namespace moft

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "moft/algorithms/optimizer.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/parallel.h"
 
@@ -85,38 +86,17 @@ std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors) {
   return sums;
 }
 
-void check(
-    const std::vector<TrainedTensor>& parameters,
-    const std::vector<ScaledGradient>& gradients,
-    std::optional<double> max_norm) {
-  if (parameters.size() != gradients.size()) {
-    throw_caller_error(
-        "{} gradients meet {} parameters; give one each",
-        gradients.size(),
-        parameters.size());
-  }
-  if (max_norm && !(*max_norm > 0.0)) {
-    throw_caller_error(
-        "the largest gradient norm is {}; give a number above 0", *max_norm);
-  }
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const at::Tensor& gradient = gradients[i].tensor;
-    if (gradient.defined() &&
-        gradient.sizes() != parameters[i].master.sizes()) {
-      throw_caller_error(
-          "the gradient of '{}' has another shape than the parameter",
-          parameters[i].name);
-    }
-  }
-}
-
 }  // namespace
 
 ClippedNorm clip_by_global_norm(
     const std::vector<TrainedTensor>& parameters,
     const std::vector<ScaledGradient>& gradients,
     std::optional<double> max_norm) {
-  check(parameters, gradients, max_norm);
+  check_gradients("clipping", parameters, gradients);
+  if (max_norm && !(*max_norm > 0.0)) {
+    throw_caller_error(
+        "the largest gradient norm is {}; give a number above 0", *max_norm);
+  }
   std::unordered_map<const void*, std::size_t> seen;
   std::vector<at::Tensor> distinct;
   for (const ScaledGradient& gradient : gradients) {

@@ -1,7 +1,6 @@
 // Every way to bring the KL into the gradient.
 #include "moft/algorithms/kl_gradient.h"
 
-#include "moft/algorithms/kl_estimators.h"
 #include "moft/algorithms/token_sums.h"
 #include "moft/core/errors.h"
 
@@ -38,6 +37,15 @@ std::optional<std::string> kl_estimator_warning(KlEstimator estimator) {
     default:
       return std::nullopt;
   }
+}
+
+at::Tensor k2(const at::Tensor& log_ratio) {
+  return log_ratio.detach().to(at::kDouble).square() / 2;
+}
+
+at::Tensor k3(const at::Tensor& log_ratio) {
+  const at::Tensor l = log_ratio.detach().to(at::kDouble);
+  return at::expm1(-l) + l;
 }
 
 at::Tensor reward_kl(KlEstimator estimator, const TokenKl& tokens) {

@@ -19,6 +19,11 @@
 // The exact ones differ in variance only; tests hold every row's expected
 // gradient to an enumerated oracle (docs/methods/algorithm.md).
 //
+// k2 and k3 estimate the KL from a sample (J. Schulman, "Approximating KL
+// divergence", 2020; k2 biased, of low variance, k3 unbiased, never negative),
+// but in a reward only l itself has the right gradient:
+// E[l grad log pi] = grad KL.
+//
 // N packed tokens, B rows, V vocabulary. Errors: CallerError when shapes do not
 // fit. Thread safety: pure functions.
 #pragma once
@@ -44,6 +49,11 @@ at::Tensor reward_kl(KlEstimator estimator, const TokenKl& tokens);
 // alpha: the KL terms of the past, which the token cannot change any more.
 // [N], double, no gradient; undefined when it is 0 everywhere.
 at::Tensor token_credit(KlEstimator estimator, const TokenKl& tokens);
+
+// l^2 / 2 and exp(-l) - 1 + l of log ratios l, elementwise: double, without
+// gradient.
+at::Tensor k2(const at::Tensor& log_ratio);
+at::Tensor k3(const at::Tensor& log_ratio);
 
 // K_t, differentiable in the policy's logits. Logits [N, V] -> [N].
 at::Tensor token_kl(

@@ -55,14 +55,4 @@ at::Tensor regularised_reward(
          a * sequence_log_ratio.detach().to(at::kDouble);
 }
 
-at::Tensor regularised_reward(
-    const at::Tensor& scalarised,
-    const at::Tensor& sequence_log_ratio,
-    double alpha) {
-  return regularised_reward(
-      scalarised,
-      sequence_log_ratio,
-      at::scalar_tensor(alpha, at::TensorOptions().dtype(at::kDouble)));
-}
-
 }  // namespace moft

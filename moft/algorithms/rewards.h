@@ -31,9 +31,5 @@ at::Tensor regularised_reward(
     const at::Tensor& scalarised,
     const at::Tensor& sequence_log_ratio,
     const at::Tensor& alpha);
-at::Tensor regularised_reward(
-    const at::Tensor& scalarised,
-    const at::Tensor& sequence_log_ratio,
-    double alpha);
 
 }  // namespace moft

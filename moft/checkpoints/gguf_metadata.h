@@ -76,7 +76,8 @@ class GgufMetadata {
 
   // The `tokenizer.ggml.*` keys; ids are checked against the token list.
   // Whether a begin token is put first follows llama.cpp where the file does
-  // not say: by the kind of tokenizer.
+  // not say: by the kind of tokenizer. CallerError for a chat template that is
+  // not named by a plain file name.
   GgufTokenizerData tokenizer_data() const;
   // The tokens that end a completion, as in llama.cpp: eos, eot and eom (in
   // this order), then every token whose text is a known end of a turn or of a
@@ -89,5 +90,10 @@ class GgufMetadata {
   std::string place_;
   Values values_;
 };
+
+// Whether llama.cpp puts the begin token before a prompt when the file has no
+// `add_bos_token`: always for SentencePiece and WordPiece, for byte-pair
+// encoding by the pre-tokenizer's name.
+bool adds_bos_by_default(std::string_view model, std::string_view pre);
 
 }  // namespace moft

@@ -19,12 +19,6 @@ json read_json(const fs::path& path) {
   return parse_json_object(read_text(path), path.string());
 }
 
-// A link to nothing is there too, so that opening it says what it is.
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
 // A plain file name: no folder, no way out of the directory.
 void check_shard_name(const fs::path& index, const std::string& name) {
   const bool plain =
@@ -72,11 +66,7 @@ void check_one_model(const fs::path& index, const fs::path& single) {
 
 // What lies there instead decides what to do.
 [[noreturn]] void throw_no_weights(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
+  const std::vector<std::string> names = entry_names(folder);
   const auto first = [&](auto matches) {
     const auto found = std::find_if(names.begin(), names.end(), matches);
     return found == names.end() ? std::string() : *found;
@@ -124,22 +114,22 @@ HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
         path_.string());
   refuse_known_folder(path_);
   config_ = read_json(path_ / "config.json");
-  if (is_there(path_ / "generation_config.json"))
+  if (has_entry(path_ / "generation_config.json"))
     generation_config_ = read_json(path_ / "generation_config.json");
   const fs::path single = path_ / "model.safetensors";
   const fs::path index = path_ / "model.safetensors.index.json";
-  const bool adapter = is_there(path_ / "adapter_model.safetensors") ||
-                       is_there(path_ / "adapter_model.bin");
+  const bool adapter = has_entry(path_ / "adapter_model.safetensors") ||
+                       has_entry(path_ / "adapter_model.bin");
   if (adapter)
     throw_caller_error(
         "{}: holds a PEFT adapter (adapter_model) beside a config.json; move "
         "the adapter to a folder of its own, and give that as --adapter (in a "
         "recipe, policy.adapter) to merge it into the model",
         path_.string());
-  if (is_there(single) && is_there(index)) check_one_model(index, single);
-  if (is_there(single))
+  if (has_entry(single) && has_entry(index)) check_one_model(index, single);
+  if (has_entry(single))
     open_single(single);
-  else if (is_there(index))
+  else if (has_entry(index))
     open_shards(index);
   else
     throw_no_weights(path_);
@@ -161,7 +151,7 @@ void HfDirectory::open_shards(const fs::path& index) {
     by_name[shard] = nullptr;
   for (auto& [shard, file] : by_name) {
     const fs::path shard_path = path_ / shard;
-    if (!is_there(shard_path))
+    if (!has_entry(shard_path))
       throw_caller_error(
           "{}: names the shard {}, which is missing from the directory; "
           "download it again",

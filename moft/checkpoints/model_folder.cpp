@@ -16,21 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_entry(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
-// Names in the folder, in order.
-std::vector<std::string> names_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 // "NAME-00002-of-00003.gguf" and the like, but not the first part.
 bool is_later_part(std::string_view name) {
   constexpr std::string_view kShape = "-00000-of-00000.gguf";
@@ -45,7 +30,7 @@ bool is_later_part(std::string_view name) {
 
 std::vector<std::string> gguf_models_in(const fs::path& folder) {
   std::vector<std::string> found;
-  for (const std::string& name : names_in(folder))
+  for (const std::string& name : entry_names(folder))
     if (name.ends_with(".gguf") && !is_later_part(name)) found.push_back(name);
   return found;
 }
@@ -59,7 +44,7 @@ void refuse_cache_top(const fs::path& folder) {
   const fs::path snapshots = folder / "snapshots";
   if (!has_entry(snapshots)) return;
   std::string hash = "<hash>";
-  const auto all = names_in(snapshots);
+  const auto all = entry_names(snapshots);
   if (has_entry(folder / "refs" / "main")) {
     const std::string main =
         std::string(trimmed(read_text(folder / "refs" / "main", 4096)));
@@ -96,7 +81,7 @@ void refuse_unnamed_gguf(const fs::path& folder) {
 }
 
 void refuse_outer_folder(const fs::path& folder) {
-  for (const std::string& name : names_in(folder)) {
+  for (const std::string& name : entry_names(folder)) {
     const fs::path inner = folder / name;
     const bool cache = name.starts_with("models--");
     if (!has_entry(inner / "config.json") && !has_entry(inner / "model.gguf") &&
@@ -121,6 +106,20 @@ void refuse_outer_folder(const fs::path& folder) {
 }
 
 }  // namespace
+
+bool has_entry(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+std::vector<std::string> entry_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 void refuse_known_folder(const fs::path& folder) {
   if (has_entry(folder / "config.json")) return;

@@ -4,8 +4,15 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace moft {
+
+// A link to nothing is there too, so that opening it says what it is.
+bool has_entry(const std::filesystem::path& path);
+// Names in the folder, in order; none when it cannot be read.
+std::vector<std::string> entry_names(const std::filesystem::path& folder);
 
 struct ModelPlace {
   bool gguf = false;

@@ -61,23 +61,6 @@ at::Tensor LowRankAdapters::forward(
        .packed_up = weights.up});
 }
 
-at::Tensor LowRankAdapters::add_to(
-    const at::Tensor& y,
-    const at::Tensor& x,
-    const RowSteering& steering) const {
-  const at::Tensor row_coefficients = row_scales(steering, x.device());
-  if (!at::GradMode::is_enabled()) {
-    const Packed& weights = packed();
-    const at::Tensor low = kernels::frozen_linear(x, weights.down);
-    at::Tensor sum = y.clone();
-    kernels::multiply_add(
-        sum, low.mul_(row_coefficients), weights.up.forward());
-    return sum;
-  }
-  const at::Tensor low = at::mm(x, down_.t()) * row_coefficients;
-  return at::addmm(y, low, up_, /*beta=*/1, /*alpha=*/scale_);
-}
-
 const LowRankAdapters::Packed& LowRankAdapters::packed() const {
   const auto down_version = static_cast<std::int64_t>(down_._version());
   const auto up_version = static_cast<std::int64_t>(up_._version());

@@ -49,11 +49,6 @@ class LowRankAdapters {
       const at::Tensor& x,
       const kernels::FrozenWeight& base,
       const RowSteering& steering) const;
-  // y + the adapters' part, for a base that is not one frozen matrix.
-  at::Tensor add_to(
-      const at::Tensor& y,
-      const at::Tensor& x,
-      const RowSteering& steering) const;
   // sum_i c_i s B_i A_i as a matrix [out, in].
   at::Tensor delta(const Coefficients& coefficients) const;
 

@@ -20,6 +20,9 @@ void SteeredLinear::replace_weight(std::shared_ptr<SteeredParameter> weight) {
 }
 
 void SteeredLinear::add_adapters(LowRankAdapters adapters) {
+  TORCH_CHECK(
+      weight_->role() == ParameterRole::kFrozen,
+      "[steered_linear] adapters need a frozen weight");
   adapters_ = std::make_shared<LowRankAdapters>(std::move(adapters));
 }
 
@@ -32,12 +35,6 @@ at::Tensor SteeredLinear::forward(
     const at::Tensor& x, const RowSteering& steering) const {
   if (adapters_ == nullptr || steering.is_reference())
     return add_bias(product(x, steering), steering);
-  const bool frozen =
-      !collects_gradient(*weight_) && !differs_by_row(*weight_, steering);
-  if (!frozen) {
-    const at::Tensor y = add_bias(product(x, steering), steering);
-    return adapters_->add_to(y, x, steering);
-  }
   const auto& weight = weight_->packed(steering.uniform_coefficients());
   return add_bias(adapters_->forward(x, weight, steering), steering);
 }

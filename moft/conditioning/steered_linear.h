@@ -36,6 +36,7 @@ class SteeredLinear {
   // weight of the batch's one steering.
   at::Tensor forward(const at::Tensor& x, const RowSteering& steering) const;
 
+  // REQUIRES a frozen weight, which stays so.
   void add_adapters(LowRankAdapters adapters);
   LowRankAdapters* adapters() { return adapters_.get(); }
   const LowRankAdapters* adapters() const { return adapters_.get(); }

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/colours.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"
@@ -96,13 +95,13 @@ void draw_curve(
 struct Axes {
   std::string x;
   std::string y;
-  Range range = {};  // of x; empty: that of the data
+  DataRange range = {};  // of x; empty: that of the data
 };
 
 // Empty without data.
 std::string curves_svg(
     PlotOptions options, const Axes& axes, const std::vector<Curve>& curves) {
-  Range across = axes.range, along;
+  DataRange across = axes.range, along;
   PlotMargins margins;
   for (const Curve& curve : curves) {
     if (axes.range.empty()) across.add(curve.x);

@@ -72,7 +72,7 @@ class Evaluator {
     for (std::size_t k = 0; k < steerings_.size(); ++k) {
       report.points.push_back(point(k));
     }
-    set_reference(report);
+    measure(report.reference, answers_.back());
     add_texts(report);
     complete_report(report);
     report.notes = automatic_notes(report);
@@ -167,8 +167,7 @@ class Evaluator {
   }
 
   // What a point and the reference have in common.
-  template <class Measured>
-  void measure(Measured& measured, const Answers& answers) const {
+  void measure(MeasuredAnswers& measured, const Answers& answers) const {
     const Scores scores = score(answers);
     for (std::size_t i = 0; i < objectives_.size(); ++i) {
       const std::string& name = objectives_.names()[i];
@@ -199,10 +198,6 @@ class Evaluator {
     measure(result, answers_[k]);
     result.per_prompt.kl = per_prompt(answers_[k].kl, answers_[k]);
     return result;
-  }
-
-  void set_reference(Report& report) const {
-    measure(report.reference, answers_.back());
   }
 
   std::string shown(std::size_t p) const {
@@ -308,18 +303,15 @@ void check_comparable(const Report& report, const ComparedRun& other) {
         join(other.report.objectives, ", "),
         join(report.objectives, ", "));
   }
-  const auto count = [](const Report& one) {
-    return one.points.at(0).per_prompt.kl.size();
-  };
   const bool other_file = report.data && other.report.data &&
                           report.data->hash != other.report.data->hash;
-  if (!other_file && count(report) == count(other.report)) return;
+  if (!other_file && prompt_count(report) == prompt_count(other.report)) return;
   throw_caller_error(
       "{} was measured on {} prompts that are not the {} of this run; compare "
       "runs on the same prompts",
       other.name,
-      count(other.report),
-      count(report));
+      prompt_count(other.report),
+      prompt_count(report));
 }
 
 }  // namespace

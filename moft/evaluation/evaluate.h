@@ -66,7 +66,7 @@ struct ComparedRun {
 };
 
 // Puts the fronts of other runs, each with its own reference, beside that of
-// `report`; figures and remarks are computed again (baseline_notes names what
+// `report`; figures and remarks are computed again (the remarks name what
 // differs). CallerError when a run has other objectives or was measured on
 // other prompts.
 void add_baselines(Report& report, std::vector<ComparedRun> others);

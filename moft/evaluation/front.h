@@ -42,18 +42,11 @@ struct PerPrompt {
   std::vector<double> kl;                              // nats
 };
 
-// One steering, measured.
-struct FrontPoint {
-  ByObjective weights;
-  double alpha = 0;  // KL strength
-  double beta = 0;   // mixing amount of the reference
+// What was measured of a policy's answers.
+struct MeasuredAnswers {
   IntervalByObjective rewards;
   ByObjective raw_rewards;
-  Interval kl;
-  Interval value;              // V of the policy at this steering
-  double reference_value = 0;  // V of the reference at this steering (KL 0)
-  Interval value_gain;         // value - reference_value, paired over prompts
-  double words = 0;            // mean number of words of an answer
+  double words = 0;         // mean number of words of an answer
   double distinct = 0;      // share of prompts whose answer no other prompt got
   double finished = 0;      // share of answers with an end token
   std::size_t samples = 0;  // answers in all
@@ -61,17 +54,20 @@ struct FrontPoint {
   PerPrompt per_prompt;
 };
 
-// The frozen reference policy on the same prompts.
-struct ReferencePolicy {
-  IntervalByObjective rewards;
-  ByObjective raw_rewards;
-  double words = 0;
-  double distinct = 0;
-  double finished = 0;
-  std::size_t samples = 0;
-  std::optional<double> copied;
-  PerPrompt per_prompt;  // kl stays empty: it is 0
+// One steering, measured.
+struct FrontPoint : MeasuredAnswers {
+  ByObjective weights;
+  double alpha = 0;  // KL strength
+  double beta = 0;   // mixing amount of the reference
+  Interval kl;
+  Interval value;              // V of the policy at this steering
+  double reference_value = 0;  // V of the reference at this steering (KL 0)
+  Interval value_gain;         // value - reference_value, paired over prompts
 };
+
+// The frozen reference policy on the same prompts; its per_prompt.kl stays
+// empty: it is 0.
+using ReferencePolicy = MeasuredAnswers;
 
 // Two neighbouring weightings between which an objective falls although its
 // weight rises, by more than the stated number of standard errors.

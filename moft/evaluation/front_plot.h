@@ -1,4 +1,4 @@
-// The picture of the front: rewards against rewards.
+// Pictures of the front: rewards against rewards, and a row for each weighting.
 //
 // Thread safety: pure.
 #pragma once
@@ -19,5 +19,10 @@ std::string front_svg(
     std::size_t x = 0,
     std::size_t y = 1,
     bool standalone = false);
+
+// Any number of objectives and weightings: one row per weighting with its
+// shares, every reward with its interval, and the KL. REQUIRES a complete
+// report (summarise.h).
+std::string rows_svg(const Report& report);
 
 }  // namespace moft

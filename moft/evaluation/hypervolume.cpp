@@ -11,26 +11,6 @@
 namespace moft {
 namespace {
 
-void check_volume_input(
-    const char* place, const Rows& points, const Row& reference) {
-  for (const Row& point : points) {
-    if (point.size() != reference.size()) {
-      throw_caller_error(
-          "[{}] a point has {} objectives and the reference point {}; give "
-          "both the same",
-          place,
-          point.size(),
-          reference.size());
-    }
-    for (const double x : point) {
-      if (!std::isfinite(x)) {
-        throw_caller_error(
-            "[{}] a point holds {}; give finite numbers only", place, x);
-      }
-    }
-  }
-}
-
 // The points above the reference in every coordinate, relative to it.
 Rows above(const Rows& points, const Row& reference) {
   Rows kept;
@@ -237,12 +217,12 @@ double coverage_volume(const Rows& points) {
 }  // namespace
 
 double hypervolume(const Rows& points, const Row& reference) {
-  check_volume_input("hypervolume", points, reference);
+  check_rows("hypervolume", points, reference.size());
   return union_volume(non_dominated(above(points, reference)));
 }
 
 double hull_hypervolume(const Rows& points, const Row& reference) {
-  check_volume_input("hull_hypervolume", points, reference);
+  check_rows("hull_hypervolume", points, reference.size());
   if (points.empty()) return 0;
   const Rows moved = shifted(points, reference);
   switch (reference.size()) {

@@ -11,25 +11,6 @@
 namespace moft {
 namespace {
 
-void check_rows(const char* place, const Rows& rows, std::size_t width) {
-  for (const Row& row : rows) {
-    if (row.size() != width) {
-      throw_caller_error(
-          "[{}] a row has {} numbers where {} are needed; give every point "
-          "the same objectives",
-          place,
-          row.size(),
-          width);
-    }
-    for (const double x : row) {
-      if (!std::isfinite(x)) {
-        throw_caller_error(
-            "[{}] a row holds {}; give finite numbers only", place, x);
-      }
-    }
-  }
-}
-
 void check_same(const char* place, std::size_t a, std::size_t b) {
   if (a == b) return;
   throw_caller_error(
@@ -75,6 +56,25 @@ double mean(const Row& x) {
 }
 
 }  // namespace
+
+void check_rows(const char* place, const Rows& rows, std::size_t width) {
+  for (const Row& row : rows) {
+    if (row.size() != width) {
+      throw_caller_error(
+          "[{}] a row has {} numbers where {} are needed; give every point "
+          "the same objectives",
+          place,
+          row.size(),
+          width);
+    }
+    for (const double x : row) {
+      if (!std::isfinite(x)) {
+        throw_caller_error(
+            "[{}] a row holds {}; give finite numbers only", place, x);
+      }
+    }
+  }
+}
 
 bool dominates(const Row& a, const Row& b) {
   check_same("dominates", a.size(), b.size());

@@ -18,6 +18,10 @@ namespace moft {
 using Row = std::vector<double>;  // [m]
 using Rows = std::vector<Row>;    // [K][m]
 
+// CallerError that opens with "[place]" unless every row has `width` finite
+// numbers.
+void check_rows(const char* place, const Rows& rows, std::size_t width);
+
 // ---- Order -----------------------------------------------------------------
 
 // True when a is at least b everywhere and above b somewhere.

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/baseline_notes.h"
+#include "moft/core/text.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
@@ -16,15 +16,12 @@
 namespace moft {
 namespace {
 
-std::size_t prompt_count(const Report& report) {
-  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
-}
-
 std::string percent(double share) {
   return fmt::format("{:.0f}%", 100 * share);
 }
 
-std::string join(const std::vector<std::string>& parts) {
+// "a, b and c".
+std::string listed(const std::vector<std::string>& parts) {
   std::string out;
   for (std::size_t k = 0; k < parts.size(); ++k) {
     if (k > 0) out += k + 1 == parts.size() ? " and " : ", ";
@@ -43,9 +40,7 @@ std::string place(const Report& report, const FrontPoint& point) {
     parts.push_back(name + " " + plain_number(point.weights.at(name)));
     if (report.objectives.size() == 2) break;
   }
-  std::string out = parts.front();
-  for (std::size_t k = 1; k < parts.size(); ++k)
-    out += " / " + parts[k];
+  std::string out = join(parts, " / ");
   if (several_alphas(report)) out += ", alpha " + plain_number(point.alpha, 4);
   return out;
 }
@@ -59,7 +54,7 @@ const char* setting_name(const Report& report) {
 // The places themselves when few, otherwise how many of them.
 std::string join_places(
     const Report& report, const std::vector<std::string>& places) {
-  if (places.size() <= 4) return join(places);
+  if (places.size() <= 4) return listed(places);
   if (places.size() == report.points.size())
     return fmt::format("every {}", setting_name(report));
   return fmt::format(
@@ -124,7 +119,7 @@ void note_steering(
   }
   notes.push_back(fmt::format(
       "Warning: turning the knob does not raise {} by more than noise.",
-      join(still)));
+      listed(still)));
 }
 
 // The KL must fall when alpha rises.
@@ -277,6 +272,149 @@ void note_texts(
       notes);
 }
 
+// ---- Other runs beside the policy -------------------------------------------
+
+// The baseline's point that belongs to `point`: the same weighting, at the
+// nearest alpha. Null when there is none.
+const FrontPoint* rival_of(
+    const FrontPoint& point, const BaselinePolicy& baseline) {
+  const FrontPoint* nearest = nullptr;
+  double distance = std::numeric_limits<double>::infinity();
+  for (const FrontPoint& rival : baseline.points) {
+    const double away = std::abs(rival.alpha - point.alpha);
+    if (rival.weights != point.weights || away >= distance) continue;
+    nearest = &rival;
+    distance = away;
+  }
+  return nearest;
+}
+
+std::string training_of(const PolicyFacts& facts) {
+  if (!facts.steps) return "an unknown number of steps";
+  std::string text = fmt::format("{} steps", *facts.steps);
+  if (facts.answers) text += fmt::format(" ({} answers)", *facts.answers);
+  return text;
+}
+
+bool same_base(const PolicyFacts& a, const PolicyFacts& b) {
+  if (a.base_hashes.empty() || b.base_hashes.empty()) return a.base == b.base;
+  return a.base_hashes == b.base_hashes;
+}
+
+// "Baseline x: another base model (b, not a); ..", or nothing.
+void note_differences(
+    const BaselinePolicy& baseline,
+    const PolicyFacts& own,
+    std::vector<std::string>& notes) {
+  const PolicyFacts& other = *baseline.policy;
+  std::vector<std::string> parts;
+  if (!same_base(own, other)) {
+    parts.push_back(
+        own.base == other.base
+            ? fmt::format("another base model of the same name ({})", own.base)
+            : fmt::format(
+                  "another base model ({}, not {})", other.base, own.base));
+  }
+  if (own.prompt_template != other.prompt_template) {
+    parts.push_back(fmt::format(
+        "another prompt template ({})", quote_text(other.prompt_template)));
+  }
+  if (own.temperature != other.temperature) {
+    parts.push_back(fmt::format(
+        "another temperature ({}, not {})",
+        shortest_number(other.temperature),
+        shortest_number(own.temperature)));
+  }
+  if (parts.empty()) return;
+  notes.push_back(fmt::format(
+      "{} has {}: its KL and its gain are to its own reference, which is "
+      "another one.",
+      baseline.name,
+      join(parts, ", ")));
+}
+
+void note_training(
+    const BaselinePolicy& baseline,
+    const PolicyFacts& own,
+    std::vector<std::string>& notes) {
+  const PolicyFacts& other = *baseline.policy;
+  const bool known = own.steps && other.steps;
+  if (known && own.steps == other.steps && own.answers == other.answers) return;
+  notes.push_back(fmt::format(
+      "{} was trained for {}, this policy for {}: the fronts are not compared "
+      "at equal training.",
+      baseline.name,
+      training_of(other),
+      training_of(own)));
+}
+
+// Where the baseline ran at another alpha than this policy.
+void note_strengths(
+    const Report& report,
+    const BaselinePolicy& baseline,
+    std::vector<std::string>& notes) {
+  for (const FrontPoint& point : report.points) {
+    const FrontPoint* rival = rival_of(point, baseline);
+    if (rival == nullptr || rival->alpha == point.alpha) continue;
+    notes.push_back(fmt::format(
+        "{} does not answer to alpha {}; it ran at {}, the nearest that it "
+        "answers to. The values compared count the KL at {}.",
+        baseline.name,
+        shortest_number(point.alpha),
+        shortest_number(rival->alpha),
+        shortest_number(point.alpha)));
+    return;
+  }
+}
+
+void note_dominance(
+    const Report& report,
+    const BaselinePolicy& baseline,
+    const Bootstrap& bootstrap,
+    std::vector<std::string>& notes) {
+  std::vector<std::vector<double>> own, other;
+  for (const FrontPoint& point : report.points) {
+    const FrontPoint* rival = rival_of(point, baseline);
+    if (rival == nullptr) continue;
+    own.push_back(
+        values_per_prompt(point.per_prompt, point.weights, point.alpha));
+    other.push_back(
+        values_per_prompt(rival->per_prompt, point.weights, point.alpha));
+  }
+  if (own.empty()) {
+    notes.push_back(fmt::format(
+        "{} has no weighting in common with this front and is not compared.",
+        baseline.name));
+    return;
+  }
+  const DominanceTest test = dominance_test(own, other, bootstrap);
+  notes.push_back(fmt::format(
+      "Against {}: higher value at {} of {} weightings, no difference shown "
+      "at {}, lower at {} (paired bootstrap over prompts, 5% each side){}.",
+      baseline.name,
+      test.won,
+      own.size(),
+      test.tied,
+      test.lost,
+      test.dominates ? "; it is dominated" : ""));
+}
+
+// What differs between a baseline and this policy (base model, template,
+// temperature, alpha, training), and the paper's dominance, tested weighting by
+// weighting on the same prompts. Both sides' values count the KL at this
+// policy's alpha, each to its own reference.
+void note_baselines(const Report& report, std::vector<std::string>& notes) {
+  if (report.baselines.empty()) return;
+  const Bootstrap bootstrap(prompt_count(report), {.resamples = 4000});
+  for (const BaselinePolicy& baseline : report.baselines) {
+    note_dominance(report, baseline, bootstrap, notes);
+    note_strengths(report, baseline, notes);
+    if (!report.policy || !baseline.policy) continue;
+    note_differences(baseline, *report.policy, notes);
+    note_training(baseline, *report.policy, notes);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> objectives_not_moved(
@@ -311,8 +449,7 @@ std::vector<std::string> automatic_notes(
     if (report.objectives.size() > 1) note_steps_back(report, notes);
   }
   note_value(report, notes);
-  for (std::string& note : baseline_notes(report))
-    notes.push_back(std::move(note));
+  note_baselines(report, notes);
   note_regret(report, options, notes);
   note_texts(report, options, notes);
   const std::size_t prompts = prompt_count(report);

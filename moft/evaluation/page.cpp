@@ -6,13 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "moft/evaluation/colours.h"
 #include "moft/evaluation/curve_plots.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/markup.h"
-#include "moft/evaluation/page_style.h"
 #include "moft/evaluation/plot.h"
-#include "moft/evaluation/rows_plot.h"
 #include "moft/evaluation/summarise.h"
 
 namespace moft {
@@ -60,10 +57,6 @@ std::string chip(const Report& report, const FrontPoint& point) {
         objective_colour(i));
   }
   return out + "</span>";
-}
-
-std::size_t prompt_count(const Report& report) {
-  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
 }
 
 std::string figure(
@@ -232,34 +225,30 @@ std::string percent(double share) {
   return fmt::format("{:.0f}%", 100 * share);
 }
 
+// `point` is null for the reference.
 std::string table_row(
-    const Report& report, const FrontPoint& p, bool alphas, bool copied) {
-  std::string out = "<tr><th scope=\"row\">" + chip(report, p) +
-                    safe(weighting_label(p, report.objectives)) + "</th>";
-  if (alphas) out += cell(plain_number(p.alpha, 4));
-  for (const std::string& name : report.objectives) {
-    out += cell(measured(p.rewards.at(name)));
+    const Report& report,
+    const MeasuredAnswers& answers,
+    const FrontPoint* point,
+    bool alphas,
+    bool copied) {
+  std::string out = point
+                        ? "<tr><th scope=\"row\">" + chip(report, *point) +
+                              safe(weighting_label(*point, report.objectives))
+                        : "<tr class=\"reference\"><th scope=\"row\">reference";
+  out += "</th>";
+  if (alphas) out += cell(point ? plain_number(point->alpha, 4) : "");
+  for (const std::string& name : report.objectives)
+    out += cell(measured(answers.rewards.at(name)));
+  if (point) {
+    out += cell(measured(point->kl, 2)) + cell(measured(point->value)) +
+           cell(fmt::format("{:.3f}", point->reference_value));
+  } else {
+    out += cell("0") + cell("") + cell("");
   }
-  out += cell(measured(p.kl, 2)) + cell(measured(p.value));
-  out += cell(fmt::format("{:.3f}", p.reference_value));
-  out += cell(fmt::format("{:.1f}", p.words));
-  out += cell(percent(p.distinct)) + cell(percent(p.finished));
-  if (copied) out += cell(p.copied ? percent(*p.copied) : "");
-  return out + "</tr>\n";
-}
-
-std::string reference_row(const Report& report, bool alphas, bool copied) {
-  const ReferencePolicy& p = report.reference;
-  if (p.rewards.empty()) return {};
-  std::string out = "<tr class=\"reference\"><th scope=\"row\">reference</th>";
-  if (alphas) out += cell("");
-  for (const std::string& name : report.objectives) {
-    out += cell(measured(p.rewards.at(name)));
-  }
-  out += cell("0") + cell("") + cell("");
-  out += cell(fmt::format("{:.1f}", p.words));
-  out += cell(percent(p.distinct)) + cell(percent(p.finished));
-  if (copied) out += cell(p.copied ? percent(*p.copied) : "");
+  out += cell(fmt::format("{:.1f}", answers.words));
+  out += cell(percent(answers.distinct)) + cell(percent(answers.finished));
+  if (copied) out += cell(answers.copied ? percent(*answers.copied) : "");
   return out + "</tr>\n";
 }
 
@@ -275,11 +264,14 @@ std::string numbers(const Report& report) {
       "aria-label=\"Results by weighting\"><table>\n";
   out += table_head(report, alphas, copied) + "<tbody>\n";
   for (const std::size_t k : knob_order(report)) {
-    out += table_row(report, report.points[k], alphas, copied);
+    const FrontPoint& point = report.points[k];
+    out += table_row(report, point, &point, alphas, copied);
   }
-  out += reference_row(report, alphas, copied) + "</tbody></table></div>\n";
+  if (!report.reference.rewards.empty())
+    out += table_row(report, report.reference, nullptr, alphas, copied);
   return out +
-         "<p class=\"caption\">Rewards, KL (nats per answer) and value with "
+         "</tbody></table></div>\n<p class=\"caption\">Rewards, KL (nats per "
+         "answer) and value with "
          "bootstrap intervals over prompts. Value is (1 \u2212 \u03b1) times "
          "the weighted reward minus \u03b1 times the KL. Distinct: share "
          "of prompts with a unique answer.</p>\n";
@@ -459,7 +451,11 @@ std::string report_page(const Report& report) {
       "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
       "dark\">\n";
   out += element("title", safe(report.title.empty() ? "Front" : report.title));
-  out += "<style>\n" + plot_style() + page_style() + "</style>\n</head>\n";
+  out += fmt::format(
+      "<style>\n{}{}{}</style>\n</head>\n",
+      plot_style(),
+      plot_variables(),
+      page_style());
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
          knob(report) + numbers(report) + texts(report) + training(report) +
          figures(report) + origin(report);

@@ -6,11 +6,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "moft/evaluation/front.h"
 
 namespace moft {
 
 std::string report_page(const Report& report);
+
+// Its style sheet, page.css, beside those of the pictures (plot.h).
+std::string_view page_style();
 
 }  // namespace moft

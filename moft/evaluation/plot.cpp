@@ -2,6 +2,7 @@
 #include "moft/evaluation/plot.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -38,19 +39,36 @@ std::string paint(std::string_view property, std::string_view colour) {
   return fmt::format(" {}=\"{}\"", property, escape_markup(colour));
 }
 
+using Colour = std::array<double, 3>;  // red, green, blue in [0, 255]
+
+constexpr std::array<Colour, 6> kHues{
+    {{0x2b, 0x7b, 0xba},
+     {0xd0, 0x66, 0x1a},
+     {0x1a, 0x93, 0x6f},
+     {0xb8, 0x60, 0x9a},
+     {0x3f, 0xa2, 0xd6},
+     {0xa6, 0x8a, 0x00}}};
+
+std::string written(const Colour& colour) {
+  std::string out = "#";
+  for (const double c : colour)
+    out += fmt::format("{:02x}", std::lround(c));
+  return out;
+}
+
 }  // namespace
 
-void Range::add(double x) {
+void DataRange::add(double x) {
   low = std::min(low, x);
   high = std::max(high, x);
 }
 
-void Range::add(const std::vector<double>& values) {
+void DataRange::add(const std::vector<double>& values) {
   for (const double x : values)
     add(x);
 }
 
-Range Range::padded() const {
+DataRange DataRange::padded() const {
   const double width = high - low;
   const double air = width > kNoWidth
                          ? kAirShare * width
@@ -76,57 +94,40 @@ std::vector<double> nice_ticks(double low, double high, int count) {
   return ticks;
 }
 
-std::string plot_variables() {
-  return R"(:root{--paper:#fff;--ink:#1c1f23;--muted:#5b636d;--grid:#e7e9ec;
---axis:#9aa1aa;--halo:#fff}
-@media(prefers-color-scheme:dark){:root{--paper:#15181c;--ink:#e6e8eb;
---muted:#9da5af;--grid:#2a2f36;--axis:#6a727c;--halo:#15181c}}
-)";
+std::string objective_colour(std::size_t i) {
+  return written(kHues[i % kHues.size()]);
 }
 
-std::string plot_style() {
-  return R"(svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,
-"Helvetica Neue",Arial,sans-serif;fill:var(--ink);font-size:12px}
-svg .tick{fill:var(--muted);font-size:11px}
-svg .name{font-size:12px;font-weight:600}
-svg .mark{font-size:11px;font-weight:600;paint-order:stroke;
-stroke:var(--halo);stroke-width:3px;stroke-linejoin:round}
-svg polyline{fill:none}
-svg .grid{stroke:var(--grid);stroke-width:1}
-svg .axis{stroke:var(--axis);stroke-width:1.2}
-svg .whisker{stroke-width:1.4;opacity:.75}
-svg .faint{stroke-width:1;opacity:.35}
-svg .curve{stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-svg .thin{stroke-width:1;opacity:.4}
-svg .dashed{stroke-width:1.5;stroke-dasharray:5 4}
-svg .band{opacity:.17;stroke:none}
-svg .dot{stroke:var(--halo);stroke-width:1.2}
-svg .hollow{fill:var(--paper);stroke-width:1.8}
-svg .neutral{stroke:var(--muted)}
-svg .paper{fill:var(--paper)}
-)";
+std::string weighting_colour(const std::vector<double>& weights) {
+  Colour mix{};
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    for (std::size_t c = 0; c < mix.size(); ++c)
+      mix[c] += weights[i] * kHues[i % kHues.size()][c];
+  }
+  return written(mix);
 }
 
 void Plot::line(
     const std::vector<PlotPoint>& points,
     std::string_view kind,
     std::string_view colour) {
-  body_ += fmt::format(
-      "<polyline points=\"{}\" class=\"{}\"{}/>\n",
-      list(points),
-      kind,
-      paint("stroke", colour));
+  add("polyline", points, kind, paint("stroke", colour));
 }
 
 void Plot::area(
     const std::vector<PlotPoint>& points,
     std::string_view kind,
     std::string_view colour) {
+  add("polygon", points, kind, paint("fill", colour));
+}
+
+void Plot::add(
+    std::string_view shape,
+    const std::vector<PlotPoint>& points,
+    std::string_view kind,
+    const std::string& paint) {
   body_ += fmt::format(
-      "<polygon points=\"{}\" class=\"{}\"{}/>\n",
-      list(points),
-      kind,
-      paint("fill", colour));
+      "<{} points=\"{}\" class=\"{}\"{}/>\n", shape, list(points), kind, paint);
 }
 
 void Plot::dot(
@@ -159,11 +160,11 @@ void Plot::text(
       escape_markup(text));
 }
 
-Scale Plot::across(const Range& x, const PlotMargins& margins) const {
+Scale Plot::across(const DataRange& x, const PlotMargins& margins) const {
   return {x.low, x.high, margins.left, options_.width - margins.right};
 }
 
-Scale Plot::upwards(const Range& y, const PlotMargins& margins) const {
+Scale Plot::upwards(const DataRange& y, const PlotMargins& margins) const {
   return {y.low, y.high, options_.height - margins.bottom, margins.top};
 }
 

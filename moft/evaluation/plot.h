@@ -8,6 +8,7 @@
 // Thread safety: a Plot belongs to one thread; the functions are pure.
 #pragma once
 
+#include <cstddef>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -33,7 +34,7 @@ inline constexpr double kHalfLetter = 4;
 // ---- Data to pixels --------------------------------------------------------
 
 // The smallest range that holds what was added.
-struct Range {
+struct DataRange {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
 
@@ -41,7 +42,7 @@ struct Range {
   void add(const std::vector<double>& values);
   bool empty() const { return low > high; }
   // With a little air at both ends; never of width 0. REQUIRES not empty.
-  Range padded() const;
+  DataRange padded() const;
 };
 
 // A linear map from [low, high] to [from, to].
@@ -60,12 +61,25 @@ struct Scale {
 // 5 times a power of ten.
 std::vector<double> nice_ticks(double low, double high, int count = 5);
 
+// ---- Colours of objectives and weightings, as "#rrggbb" ---------------------
+
+// What belongs to the policy but to no objective; the reference policy.
+inline constexpr const char* kPolicyColour = "#6a5acd";
+inline constexpr const char* kReferenceColour = "#7d8590";
+
+// Colour of objective i: the hues of Okabe and Ito (told apart by all common
+// kinds of colour blindness), at a lightness that reads on white and on black.
+std::string objective_colour(std::size_t i);
+
+// Mix of the objectives' colours in proportion to the weights, which sum to 1.
+std::string weighting_colour(const std::vector<double>& weights);
+
 // ---- Drawing ---------------------------------------------------------------
 
-// CSS of the classes that `kind` names below, and the light and dark variables
-// they need.
-std::string plot_style();
-std::string plot_variables();
+// CSS of the classes that `kind` names below (plot.css), and the light and dark
+// variables they need (plot_variables.css).
+std::string_view plot_style();
+std::string_view plot_variables();
 
 using PlotPoint = std::pair<double, double>;
 
@@ -107,8 +121,8 @@ class Plot {
       std::string_view anchor = "start");
 
   // Scales that fill the picture but for the margins.
-  Scale across(const Range& x, const PlotMargins& margins = {}) const;
-  Scale upwards(const Range& y, const PlotMargins& margins = {}) const;
+  Scale across(const DataRange& x, const PlotMargins& margins = {}) const;
+  Scale upwards(const DataRange& y, const PlotMargins& margins = {}) const;
   // Grid, numbers and the names of both axes: y's at the top, x's below.
   void axes(
       const Scale& x,
@@ -119,6 +133,12 @@ class Plot {
   std::string str() const;
 
  private:
+  void add(
+      std::string_view shape,
+      const std::vector<PlotPoint>& points,
+      std::string_view kind,
+      const std::string& paint);
+
   PlotOptions options_;
   std::string body_;
 };

@@ -76,45 +76,38 @@ void push_interval(Cells& cells, const Interval& x) {
     cells.push_back(number(v));
 }
 
-Cells csv_point(
-    const Report& report, const std::string& policy, const FrontPoint& p) {
+// `point` is null for a reference, which has no weights and no KL.
+Cells csv_row(
+    const Report& report,
+    const std::string& policy,
+    const MeasuredAnswers& answers,
+    const FrontPoint* point) {
   Cells cells{csv_cell(policy)};
+  for (const std::string& name : report.objectives)
+    cells.push_back(point ? number(point->weights.at(name)) : "");
+  cells.push_back(point ? number(point->alpha) : "");
+  cells.push_back(point ? number(point->beta) : "");
   for (const std::string& name : report.objectives) {
-    cells.push_back(number(p.weights.at(name)));
-  }
-  cells.push_back(number(p.alpha));
-  cells.push_back(number(p.beta));
-  for (const std::string& name : report.objectives) {
-    const Interval& reward = p.rewards.at(name);
+    const Interval& reward = answers.rewards.at(name);
     push_interval(cells, reward);
-    const auto raw = p.raw_rewards.find(name);
-    cells.push_back(raw == p.raw_rewards.end() ? "" : number(raw->second));
-    cells.push_back(number((1 - p.alpha) * reward.mean - p.alpha * p.kl.mean));
+    const auto raw = answers.raw_rewards.find(name);
+    const bool known = raw != answers.raw_rewards.end();
+    cells.push_back(known ? number(raw->second) : "");
+    const auto value = [&] {
+      return (1 - point->alpha) * reward.mean - point->alpha * point->kl.mean;
+    };
+    cells.push_back(point ? number(value()) : "");
   }
-  push_interval(cells, p.kl);
-  push_interval(cells, p.value);
-  for (const double x : {p.reference_value, p.words, p.distinct, p.finished}) {
+  if (point) {
+    push_interval(cells, point->kl);
+    push_interval(cells, point->value);
+    cells.push_back(number(point->reference_value));
+  } else {
+    cells.insert(cells.end(), {"0", "0", "0", "", "", "", ""});
+  }
+  for (const double x : {answers.words, answers.distinct, answers.finished})
     cells.push_back(number(x));
-  }
-  cells.push_back(fmt::format("{}", p.samples));
-  return cells;
-}
-
-Cells csv_reference(
-    const Report& report, const std::string& policy, const ReferencePolicy& p) {
-  Cells cells{csv_cell(policy)};
-  cells.resize(1 + report.objectives.size() + 2);
-  for (const std::string& name : report.objectives) {
-    push_interval(cells, p.rewards.at(name));
-    const auto raw = p.raw_rewards.find(name);
-    cells.push_back(raw == p.raw_rewards.end() ? "" : number(raw->second));
-    cells.push_back("");
-  }
-  cells.insert(cells.end(), {"0", "0", "0", "", "", "", ""});
-  for (const double x : {p.words, p.distinct, p.finished}) {
-    cells.push_back(number(x));
-  }
-  cells.push_back(fmt::format("{}", p.samples));
+  cells.push_back(fmt::format("{}", answers.samples));
   return cells;
 }
 
@@ -122,22 +115,22 @@ Cells csv_reference(
 
 std::string front_csv(const Report& report) {
   std::string out = csv_line(csv_header(report));
-  for (const FrontPoint& point : report.points) {
-    out += csv_line(csv_point(report, "policy", point));
-  }
-  for (const BaselinePolicy& baseline : report.baselines) {
-    for (const FrontPoint& point : baseline.points) {
-      out += csv_line(csv_point(report, baseline.name, point));
-    }
-  }
-  if (!report.reference.rewards.empty()) {
-    out += csv_line(csv_reference(report, "reference", report.reference));
-  }
-  for (const BaselinePolicy& baseline : report.baselines) {
-    if (baseline.reference.rewards.empty()) continue;
-    out += csv_line(csv_reference(
-        report, "reference of " + baseline.name, baseline.reference));
-  }
+  const auto add_points = [&](const std::string& policy,
+                              const std::vector<FrontPoint>& points) {
+    for (const FrontPoint& point : points)
+      out += csv_line(csv_row(report, policy, point, &point));
+  };
+  const auto add_reference = [&](const std::string& name,
+                                 const ReferencePolicy& reference) {
+    if (!reference.rewards.empty())
+      out += csv_line(csv_row(report, name, reference, nullptr));
+  };
+  add_points("policy", report.points);
+  for (const BaselinePolicy& baseline : report.baselines)
+    add_points(baseline.name, baseline.points);
+  add_reference("reference", report.reference);
+  for (const BaselinePolicy& baseline : report.baselines)
+    add_reference("reference of " + baseline.name, baseline.reference);
   return out;
 }
 

@@ -17,6 +17,20 @@
 namespace moft {
 namespace {
 
+void check_scores(
+    const PerPrompt& scores,
+    const std::string& objective,
+    const std::string& place,
+    std::size_t prompts) {
+  const auto found = scores.rewards.find(objective);
+  if (found != scores.rewards.end() && found->second.size() == prompts) return;
+  throw_caller_error(
+      "[report] {} has no '{}' for each of the {} prompts; score every prompt",
+      place,
+      objective,
+      prompts);
+}
+
 void check_point(
     const Report& report,
     const FrontPoint& point,
@@ -33,16 +47,7 @@ void check_point(
           name);
     }
     sum += weight->second;
-    const auto scores = point.per_prompt.rewards.find(name);
-    if (scores == point.per_prompt.rewards.end() ||
-        scores->second.size() != prompts) {
-      throw_caller_error(
-          "[report] {} has no '{}' for each of the {} prompts; score every "
-          "prompt",
-          place,
-          name,
-          prompts);
-    }
+    check_scores(point.per_prompt, name, place, prompts);
   }
   if (point.weights.size() != report.objectives.size() ||
       !(std::abs(sum - 1) <= 1e-6)) {
@@ -74,15 +79,22 @@ std::size_t count_prompts(const Report& report) {
   return found == scores.end() ? 0 : found->second.size();
 }
 
+void complete_rewards(
+    MeasuredAnswers& answers,
+    const std::vector<std::string>& objectives,
+    const Bootstrap& bootstrap) {
+  if (answers.per_prompt.rewards.empty()) return;
+  for (const std::string& name : objectives)
+    answers.rewards[name] = bootstrap.mean(answers.per_prompt.rewards.at(name));
+}
+
 // `reference` is that of the point's own policy; it may be empty.
 void complete_point(
     FrontPoint& point,
     const std::vector<std::string>& objectives,
     const ReferencePolicy& reference,
     const Bootstrap& bootstrap) {
-  for (const std::string& name : objectives) {
-    point.rewards[name] = bootstrap.mean(point.per_prompt.rewards.at(name));
-  }
+  complete_rewards(point, objectives, bootstrap);
   point.kl = bootstrap.mean(point.per_prompt.kl);
   const auto values =
       values_per_prompt(point.per_prompt, point.weights, point.alpha);
@@ -92,17 +104,6 @@ void complete_point(
       values_per_prompt(reference.per_prompt, point.weights, point.alpha);
   point.reference_value = bootstrap.mean(without).mean;
   point.value_gain = bootstrap.difference(values, without);
-}
-
-void complete_reference(
-    ReferencePolicy& reference,
-    const std::vector<std::string>& objectives,
-    const Bootstrap& bootstrap) {
-  if (reference.per_prompt.rewards.empty()) return;
-  for (const std::string& name : objectives) {
-    reference.rewards[name] =
-        bootstrap.mean(reference.per_prompt.rewards.at(name));
-  }
 }
 
 // Mean over the points at which the knob has this value.
@@ -190,18 +191,9 @@ void check_reference(
     const ReferencePolicy& reference,
     const std::string& place,
     std::size_t prompts) {
-  const auto& rewards = reference.per_prompt.rewards;
-  for (const std::string& name : report.objectives) {
-    if (rewards.empty()) break;
-    if (!rewards.contains(name) || rewards.at(name).size() != prompts) {
-      throw_caller_error(
-          "[report] {} has no '{}' for each of the {} prompts; score every "
-          "prompt",
-          place,
-          name,
-          prompts);
-    }
-  }
+  if (reference.per_prompt.rewards.empty()) return;
+  for (const std::string& name : report.objectives)
+    check_scores(reference.per_prompt, name, place, prompts);
 }
 
 void check_report(const Report& report, std::size_t prompts) {
@@ -252,6 +244,10 @@ std::vector<double> values_per_prompt(
     values.at(n) -= alpha * scores.kl[n];
   }
   return values;
+}
+
+std::size_t prompt_count(const Report& report) {
+  return report.points.empty() ? 0 : report.points.front().per_prompt.kl.size();
 }
 
 double knob_value(
@@ -321,12 +317,12 @@ void complete_report(Report& report, const BootstrapOptions& options) {
   for (const std::string& name : report.objectives) {
     report.reference_point.try_emplace(name, 0.0);
   }
-  complete_reference(report.reference, report.objectives, bootstrap);
+  complete_rewards(report.reference, report.objectives, bootstrap);
   for (FrontPoint& point : report.points) {
     complete_point(point, report.objectives, report.reference, bootstrap);
   }
   for (BaselinePolicy& baseline : report.baselines) {
-    complete_reference(baseline.reference, report.objectives, bootstrap);
+    complete_rewards(baseline.reference, report.objectives, bootstrap);
     for (FrontPoint& point : baseline.points) {
       complete_point(point, report.objectives, baseline.reference, bootstrap);
     }

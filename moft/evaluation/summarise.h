@@ -35,6 +35,9 @@ std::vector<double> values_per_prompt(
     double alpha,
     const Scalarisation& f = LinearScalarisation());
 
+// How many prompts were answered; 0 without points.
+std::size_t prompt_count(const Report& report);
+
 // Mean rewards [points][objectives] and weightings in the objectives' order.
 Rows reward_rows(const Report& report);
 Rows weighting_rows(const Report& report);

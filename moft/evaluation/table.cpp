@@ -149,32 +149,27 @@ Cells header(const Report& report, bool several_alphas) {
   return cells;
 }
 
-Cells point_cells(
-    const Report& report, const FrontPoint& point, bool several_alphas) {
-  Cells cells{weighting_label(point, report.objectives)};
-  if (several_alphas) cells.push_back(plain_number(point.alpha, 4));
-  for (const std::string& name : report.objectives) {
-    cells.push_back(measured(point.rewards.at(name)));
+// `point` is null for the reference.
+Cells row_cells(
+    const Report& report,
+    const MeasuredAnswers& answers,
+    const FrontPoint* point,
+    bool several_alphas) {
+  Cells cells{point ? weighting_label(*point, report.objectives) : "reference"};
+  if (several_alphas)
+    cells.push_back(point ? plain_number(point->alpha, 4) : "");
+  for (const std::string& name : report.objectives)
+    cells.push_back(measured(answers.rewards.at(name)));
+  if (point) {
+    cells.push_back(fmt::format("{:.2f}", point->kl.mean));
+    cells.push_back(fmt::format("{:.3f}", point->value.mean));
+    cells.push_back(fmt::format("{:.3f}", point->reference_value));
+  } else {
+    cells.insert(cells.end(), {"0", "", ""});
   }
-  cells.push_back(fmt::format("{:.2f}", point.kl.mean));
-  cells.push_back(fmt::format("{:.3f}", point.value.mean));
-  cells.push_back(fmt::format("{:.3f}", point.reference_value));
-  cells.push_back(fmt::format("{:.1f}", point.words));
-  cells.push_back(fmt::format("{:.0f}%", 100 * point.distinct));
-  cells.push_back(fmt::format("{:.0f}%", 100 * point.finished));
-  return cells;
-}
-
-Cells reference_cells(const Report& report, bool several_alphas) {
-  Cells cells{"reference"};
-  if (several_alphas) cells.push_back("");
-  for (const std::string& name : report.objectives) {
-    cells.push_back(measured(report.reference.rewards.at(name)));
-  }
-  cells.insert(cells.end(), {"0", "", ""});
-  cells.push_back(fmt::format("{:.1f}", report.reference.words));
-  cells.push_back(fmt::format("{:.0f}%", 100 * report.reference.distinct));
-  cells.push_back(fmt::format("{:.0f}%", 100 * report.reference.finished));
+  cells.push_back(fmt::format("{:.1f}", answers.words));
+  cells.push_back(fmt::format("{:.0f}%", 100 * answers.distinct));
+  cells.push_back(fmt::format("{:.0f}%", 100 * answers.finished));
   return cells;
 }
 
@@ -203,11 +198,11 @@ std::string results_table(const Report& report) {
   const bool several = several_alphas(report);
   std::vector<Cells> rows{header(report, several)};
   for (const std::size_t k : knob_order(report)) {
-    rows.push_back(point_cells(report, report.points[k], several));
+    const FrontPoint& point = report.points[k];
+    rows.push_back(row_cells(report, point, &point, several));
   }
-  if (!report.reference.rewards.empty()) {
-    rows.push_back(reference_cells(report, several));
-  }
+  if (!report.reference.rewards.empty())
+    rows.push_back(row_cells(report, report.reference, nullptr, several));
   return aligned(rows);
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "moft/core/errors.h"
+#include "moft/generation/mixtures.h"
 #include "moft/kernels/sampling.h"
 #include "moft/kernels/token_log_probs.h"
 
@@ -18,9 +19,8 @@ class StopWatch {
  public:
   StopWatch(const std::vector<std::string>& stops, const Tokenizer* tokenizer)
       : stops_(stops), tokenizer_(tokenizer) {
-    TORCH_CHECK(
-        stops_.empty() || tokenizer_ != nullptr,
-        "[generate] stop strings need a tokenizer");
+    if (stops_.empty() || tokenizer_ != nullptr) return;
+    throw_caller_error("stop strings need a tokenizer; give the policy's");
   }
 
   // Where the first stop string begins, once the new token completes one.
@@ -44,48 +44,62 @@ class StopWatch {
   std::string text_;
 };
 
-// The rows of a part, with only the prompts that it uses; their twins follow.
+// What a part uses of a batch's prompts or steerings, in the order of their
+// first use.
+class Used {
+ public:
+  // The place of the batch's entry `index` among those that are used.
+  std::int64_t place_of(std::int64_t index) {
+    const auto [entry, added] = places_.try_emplace(index, std::ssize(used_));
+    if (added) used_.push_back(static_cast<std::size_t>(index));
+    return entry->second;
+  }
+  const std::vector<std::size_t>& indices() const { return used_; }
+
+  template <typename Value>
+  std::vector<Value> values(const std::vector<Value>& all) const {
+    std::vector<Value> result;
+    for (const std::size_t index : used_)
+      result.push_back(all[index]);
+    return result;
+  }
+
+ private:
+  std::map<std::int64_t, std::int64_t> places_;
+  std::vector<std::size_t> used_;
+};
+
+// The rows of a part, with only the prompts and steerings that it uses; their
+// twins follow.
 DecodeGroup group_of(
     const GenerateBatch& batch,
     std::size_t begin,
     std::size_t end,
-    const std::vector<std::int64_t>& max_new_tokens) {
+    const std::vector<std::int64_t>& max_new_tokens,
+    Used& prompts) {
   DecodeGroup group;
-  group.steerings = batch.steerings;
   group.max_new_tokens = max_new_tokens;
   group.record_features = batch.record_features;
-  group.keep_graph = batch.keep_graph;
-  if (batch.record_features) {
-    // Features are addressed by the batch's own prompts.
-    group.prompts = batch.prompts;
-    group.rows = batch.rows;
-    return group;
-  }
-  std::map<std::int64_t, std::int64_t> places;
-  const auto place_of = [&](std::int64_t prompt) {
-    const auto next = static_cast<std::int64_t>(group.prompts.size());
-    const auto [entry, added] = places.try_emplace(prompt, next);
-    if (added) {
-      group.prompts.push_back(
-          batch.prompts.at(static_cast<std::size_t>(prompt)));
-    }
-    return entry->second;
-  };
+  group.keep_graph = batch.keep_graph && begin == 0 && end == batch.rows.size();
+  Used steerings;
   for (std::size_t r = begin; r < end; ++r) {
     const DecodeRow& row = batch.rows[r];
-    group.rows.push_back({place_of(row.prompt), row.steering});
+    group.rows.push_back(
+        {prompts.place_of(row.prompt), steerings.place_of(row.steering)});
   }
+  group.steerings = steerings.values(batch.steerings);
   if (batch.reference) {
-    const auto reference = static_cast<std::int64_t>(group.steerings.size());
+    const std::int64_t reference = std::ssize(group.steerings);
     group.steerings.push_back(*batch.reference);
     const bool own = batch.reference_prompts.empty();
     for (std::size_t r = begin; r < end; ++r) {
       const std::int64_t prompt =
-          own ? batch.rows[r].prompt : batch.reference_prompts.at(r);
-      group.rows.push_back({place_of(prompt), reference});
+          own ? batch.rows[r].prompt : batch.reference_prompts[r];
+      group.rows.push_back({prompts.place_of(prompt), reference});
       group.max_new_tokens.push_back(max_new_tokens[r - begin]);
     }
   }
+  group.prompts = prompts.values(batch.prompts);
   return group;
 }
 
@@ -106,9 +120,9 @@ class Part {
         twins_(batch.reference.has_value()) {
     std::vector<std::int64_t> max_new_tokens;
     for (std::size_t r = begin; r < end; ++r) {
-      const RowKey& key = batch.keys.at(r);
+      const RowKey& key = batch.keys[r];
       const RowOptions& own =
-          batch.options.empty() ? options : batch.options.at(r);
+          batch.options.empty() ? options : batch.options[r];
       rows_.push_back(
           {&own,
            RandomStream(key.seed, key.purpose, key.step, key.row),
@@ -120,12 +134,30 @@ class Part {
           return row.options->sampling == rows_[0].options->sampling;
         });
     const Admission admission =
-        decoder_.admit(group_of(batch, begin, end, max_new_tokens));
-    TORCH_CHECK(admission.refusal.empty(), "[generate] ", admission.refusal);
+        decoder_.admit(group_of(batch, begin, end, max_new_tokens, prompts_));
+    if (!admission.refusal.empty()) {
+      throw_caller_error(
+          "{} rows: {}; generate fewer rows at once, or fewer new tokens",
+          rows_.size(),
+          admission.refusal);
+    }
     for (std::size_t r = 0; r < rows_.size(); ++r) {
       rows_[r].slot = admission.slots[r];
       if (twins_) rows_[r].twin = admission.slots[rows_.size() + r];
     }
+  }
+
+  // Features of the part's prompts, by the batch's own index.
+  void add_features(Features& features) const {
+    const auto own = decoder_.features();
+    if (!own) return;
+    features.first_layer = own->first_layer;
+    for (std::size_t i = 0; i < own->prompts.size(); ++i)
+      features.prompts[prompts_.indices()[i]] = own->prompts[i];
+    features.completions.insert(
+        features.completions.end(),
+        own->completions.begin(),
+        own->completions.end());
   }
 
   std::vector<Generation> run() {
@@ -263,21 +295,10 @@ class Part {
   const OnToken& on_token_;
   std::size_t begin_;
   bool twins_;
+  Used prompts_;
   std::vector<Row> rows_;
   bool one_sampling_ = true;  // all rows draw in the same way
 };
-
-// A steering with its own mixed weights (steered_linear.h) costs the memory of
-// one more model while its part is decoded.
-constexpr std::size_t kMixturesAtOnce = 8;
-
-bool keeps_mixtures(const LanguageModel& model) {
-  const auto& parameters = model.steerable().parameters;
-  return std::any_of(
-      parameters.begin(), parameters.end(), [](const auto& parameter) {
-        return parameter->steered() && parameter->way() == SteeringWay::kMixed;
-      });
-}
 
 // Where the part that begins at a row ends.
 std::size_t end_of_part(
@@ -295,6 +316,69 @@ std::size_t end_of_part(
   return end;
 }
 
+void check_index(
+    const char* of, std::size_t row, std::int64_t index, std::size_t count) {
+  if (index >= 0 && index < static_cast<std::int64_t>(count)) return;
+  throw_caller_error(
+      "row {} names {} {}, but the batch has {}; give an index below that",
+      row,
+      of,
+      index,
+      count);
+}
+
+// `what` of the batch: one for each row, or none where `optional`.
+void check_count(
+    const char* what, std::size_t count, std::size_t rows, bool optional) {
+  if (count == rows || (optional && count == 0)) return;
+  throw_caller_error(
+      "a batch has {} rows and {} {}; give one for each row{}",
+      rows,
+      count,
+      what,
+      optional ? ", or none" : "");
+}
+
+void check_batch(const GenerateBatch& batch, const GenerateOptions& options) {
+  const std::size_t rows = batch.rows.size();
+  check_count("keys", batch.keys.size(), rows, /*optional=*/false);
+  check_count("options", batch.options.size(), rows, /*optional=*/true);
+  check_count(
+      "reference prompts",
+      batch.reference_prompts.size(),
+      rows,
+      /*optional=*/true);
+  for (std::size_t r = 0; r < rows; ++r) {
+    check_index("prompt", r, batch.rows[r].prompt, batch.prompts.size());
+    check_index("steering", r, batch.rows[r].steering, batch.steerings.size());
+    if (batch.reference_prompts.empty()) continue;
+    check_index(
+        "reference prompt",
+        r,
+        batch.reference_prompts[r],
+        batch.prompts.size());
+  }
+  if (options.rows_at_once < 1) {
+    throw_caller_error(
+        "rows_at_once is {}; give at least 1", options.rows_at_once);
+  }
+  if (batch.record_features && batch.reference) {
+    throw_caller_error(
+        "a batch records features and has a reference; give one of the two");
+  }
+  if (batch.keep_graph && !batch.record_features) {
+    throw_caller_error(
+        "a batch keeps its graph but records no features; record them too");
+  }
+}
+
+// The features of all parts, addressed by the batch's prompts and rows.
+Features no_features(const GenerateBatch& batch) {
+  Features features;
+  features.prompts.resize(batch.prompts.size());
+  return features;
+}
+
 }  // namespace
 
 Generations generate(
@@ -303,38 +387,26 @@ Generations generate(
     const GenerateOptions& options,
     const Tokenizer* tokenizer,
     const OnToken& on_token) {
-  TORCH_CHECK(
-      batch.rows.size() == batch.keys.size(),
-      "[generate] needs one key per row");
-  const auto rows = batch.rows.size();
-  const auto step = static_cast<std::size_t>(options.rows_at_once);
-  TORCH_CHECK(
-      !batch.record_features || !batch.reference,
-      "[generate] features and a reference are not recorded together");
-  TORCH_CHECK(
-      !batch.record_features || rows <= step,
-      "[generate] features can be recorded for ",
-      step,
-      " rows at once, got ",
-      rows);
-  TORCH_CHECK(
-      !batch.keep_graph || batch.record_features,
-      "[generate] a graph is kept together with features");
-  TORCH_CHECK(
-      batch.options.empty() || batch.options.size() == rows,
-      "[generate] give options for each row, or for none");
+  check_batch(batch, options);
+  const std::size_t rows = batch.rows.size();
+  const auto at_once = static_cast<std::size_t>(options.rows_at_once);
+  const bool few = keeps_mixtures(model);
   Generations result;
-  const auto decoder = model.open_decoder({});
-  // A part whose features are recorded is not split.
-  const bool few = !batch.record_features && keeps_mixtures(model);
+  Features features = no_features(batch);
+  std::unique_ptr<Decoder> decoder;
   for (std::size_t begin = 0, end = 0; begin < rows; begin = end) {
-    end = end_of_part(batch, begin, step, few);
+    end = end_of_part(batch, begin, at_once, few);
+    // A decoder records the features of one group; its pages go first.
+    if (batch.record_features) decoder.reset();
+    if (!decoder) decoder = model.open_decoder({});
     Part part(*decoder, batch, begin, end, options, tokenizer, on_token);
     for (Generation& row : part.run())
       result.rows.push_back(std::move(row));
+    if (batch.record_features) part.add_features(features);
+    if (batch.keep_graph) result.prompt_graph = decoder->prompt_graph();
   }
-  if (batch.record_features) result.features = decoder->features();
-  if (batch.keep_graph) result.prompt_graph = decoder->prompt_graph();
+  if (!features.completions.empty())
+    result.features = std::make_shared<Features>(std::move(features));
   return result;
 }
 

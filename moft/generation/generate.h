@@ -11,8 +11,10 @@
 //
 // Rows whose completion is finished leave the batch. Large batches are decoded
 // in parts of `rows_at_once` rows and, where each steering has its own mixed
-// weights, of at most 8 steerings.
+// weights, of at most 8 steerings (mixtures.h).
 //
+// Errors: CallerError for indices outside the batch, lists that do not have one
+// entry for each row, and what the decoder refuses.
 // Thread safety: one thread per model.
 #pragma once
 
@@ -85,13 +87,15 @@ struct GenerateBatch {
   // The prompt that each row's twin reads, an index into `prompts`; empty: the
   // row's own.
   std::vector<std::int64_t> reference_prompts;
+  // DecodeGroup has the rules. The graph is kept when the batch is one part.
   bool record_features = false;
-  bool keep_graph = false;  // DecodeGroup has the rules; one part only
+  bool keep_graph = false;
 };
 
 struct Generations {
-  std::vector<Generation> rows;              // [B]
-  std::shared_ptr<const Features> features;  // when recorded, one part only
+  std::vector<Generation> rows;  // [B]
+  // When recorded; undefined for prompts without rows.
+  std::shared_ptr<const Features> features;
   std::shared_ptr<const PromptGraph> prompt_graph;  // when kept
 };
 

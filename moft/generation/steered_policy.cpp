@@ -8,6 +8,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/generation/mixtures.h"
 #include "moft/kernels/tensors.h"
 #include "moft/kernels/token_log_probs.h"
 
@@ -23,7 +24,8 @@ std::int64_t place_of(std::vector<Value>& distinct, const Value& value) {
   return place;
 }
 
-// Scoring works through groups of requests of about this many tokens.
+// A group of score() ends after the request that takes it past this many
+// tokens, or before the first one whose mixture would be one too many.
 constexpr std::size_t kScoredTokensAtOnce = 1024;
 
 // Row by row; the first value that is not finite is named.
@@ -49,8 +51,8 @@ void check_finite(
   }
 }
 
-// One model pass of score(): consecutive requests, at most one tree per run of
-// requests with equal prompt and steering.
+// One model pass of score(): consecutive requests, one tree per run of requests
+// with equal prompt and steering.
 struct ScoreGroup {
   std::size_t end = 0;  // of the requests
   ScoreBatch batch;
@@ -63,7 +65,8 @@ struct ScoreGroup {
 ScoreGroup score_group(
     const SteeredPolicy& policy,
     const std::vector<ScoreRequest>& requests,
-    std::size_t begin) {
+    std::size_t begin,
+    std::size_t most_steerings) {
   ScoreGroup group;
   ScoreBatch& batch = group.batch;
   for (group.end = begin; group.end < requests.size(); ++group.end) {
@@ -71,6 +74,10 @@ ScoreGroup score_group(
     if (group.targets.size() > kScoredTokensAtOnce) break;
     const auto place =
         place_of(group.steerings, policy.coefficients_of(request.steering));
+    if (group.steerings.size() > most_steerings) {
+      group.steerings.pop_back();
+      break;
+    }
     const TokenIds prompt =
         policy.conditioned_prompt(request.prompt, request.steering);
     // Equal plain prompts under other words differ here too.
@@ -216,9 +223,11 @@ std::vector<Score> SteeredPolicy::score(
   const kernels::LogProbOptions tempered{
       .inverse_temperature = 1.0 / temperature()};
   std::vector<Score> scores(requests.size());
+  const std::size_t most_steerings =
+      keeps_mixtures(language_model) ? kMixturesAtOnce : requests.size();
   std::size_t begin = 0;
   while (begin < requests.size()) {
-    ScoreGroup group = score_group(*this, requests, begin);
+    ScoreGroup group = score_group(*this, requests, begin, most_steerings);
     const auto steering =
         RowSteering::per_row(group.steerings, group.steering_of_prompt, device);
     const at::Tensor target = kernels::long_tensor(group.targets, device);

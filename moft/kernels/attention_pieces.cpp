@@ -2,6 +2,7 @@
 #include "moft/kernels/attention_pieces.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -257,17 +258,20 @@ void for_each_piece(
     std::int64_t heads,
     const std::function<void(std::int64_t, HeadRange)>& body) {
   const bool whole = pieces >= 2 * at::get_num_threads();
-  parallel_ranges(
-      whole ? pieces : pieces * heads, 1, [&](auto begin, auto end) {
-        const at::NoGradGuard no_gradient;  // of this thread
-        for (auto i = begin; i < end; ++i) {
-          if (whole) {
-            body(i, {0, heads});
-          } else {
-            body(i / heads, {i % heads, 1});
-          }
-        }
-      });
+  const std::int64_t calls = whole ? pieces : pieces * heads;
+  // Pieces differ in size: a thread that is done takes the next one.
+  std::atomic<std::int64_t> next = 0;
+  const auto threads = std::min<std::int64_t>(calls, at::get_num_threads());
+  parallel_ranges(threads, 1, [&](auto, auto) {
+    const at::NoGradGuard no_gradient;  // of this thread
+    for (auto i = next++; i < calls; i = next++) {
+      if (whole) {
+        body(i, {0, heads});
+      } else {
+        body(i / heads, {i % heads, 1});
+      }
+    }
+  });
 }
 
 }  // namespace moft::kernels

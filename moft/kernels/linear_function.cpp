@@ -10,41 +10,20 @@ namespace moft::kernels {
 
 struct FrozenWeight::Shared {
   PackedMatrix forward;
-  std::optional<at::Tensor> bias;
   mutable std::mutex mutex;  // guards backward
   std::unique_ptr<PackedMatrix> backward;
 };
 
-FrozenWeight::FrozenWeight(
-    const at::Tensor& weight,
-    Storage storage,
-    const std::optional<at::Tensor>& bias)
-    : shared_(new Shared{
-          PackedMatrix(weight, storage), std::nullopt, {}, nullptr}) {
-  if (bias.has_value() && bias->defined()) {
-    shared_->bias = bias->detach().to(at::kFloat).clone();
-  }
-}
+FrozenWeight::FrozenWeight(const at::Tensor& weight, Storage storage)
+    : FrozenWeight(PackedMatrix(weight, storage)) {}
 
 FrozenWeight::FrozenWeight(PackedMatrix packed)
-    : shared_(new Shared{std::move(packed), std::nullopt, {}, nullptr}) {}
-
-std::int64_t FrozenWeight::out() const {
-  return shared_->forward.out();
-}
-
-std::int64_t FrozenWeight::in() const {
-  return shared_->forward.in();
-}
+    : shared_(new Shared{std::move(packed), {}, nullptr}) {}
 
 std::int64_t FrozenWeight::bytes() const {
   const std::lock_guard lock(shared_->mutex);
   const auto back = shared_->backward ? shared_->backward->bytes() : 0;
   return shared_->forward.bytes() + back;
-}
-
-at::Tensor FrozenWeight::unpack() const {
-  return shared_->forward.unpack();
 }
 
 const PackedMatrix& FrozenWeight::forward() const {
@@ -62,10 +41,6 @@ const PackedMatrix& FrozenWeight::backward() const {
   return *shared_->backward;
 }
 
-const std::optional<at::Tensor>& FrozenWeight::bias() const {
-  return shared_->bias;
-}
-
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -79,7 +54,7 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
     // The handle keeps the panels alive until backward has run.
     context->saved_data["weight"] =
         c10::IValue::make_capsule(c10::make_intrusive<Holder>(*weight));
-    return multiply(x, weight->forward(), weight->bias());
+    return multiply(x, weight->forward());
   }
 
   static variable_list backward(
@@ -119,7 +94,7 @@ struct AdaptedLinear : torch::autograd::Function<AdaptedLinear> {
       const RowAdapter* adapter) {
     (void)down;
     (void)up;
-    at::Tensor y = multiply(x, weight->forward(), weight->bias());
+    at::Tensor y = multiply(x, weight->forward());
     const at::Tensor low = multiply(x, adapter->packed_down.forward());
     low.mul_(adapter->coefficients);
     multiply_add(y, low, adapter->packed_up.forward());
@@ -163,7 +138,7 @@ struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
     context->saved_data["x"] = x.requires_grad();
     const Storage storage = packed->forward().storage();
     context->saved_data["rounds"] = rounds_inputs(storage, x.device());
-    return multiply(x, packed->forward(), packed->bias());
+    return multiply(x, packed->forward());
   }
 
   static variable_list backward(
@@ -204,7 +179,7 @@ at::Tensor adapted_linear(
 
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeight& weight) {
   if (!x.requires_grad()) {
-    return multiply(x, weight.forward(), weight.bias());
+    return multiply(x, weight.forward());
   }
   return FrozenLinear::apply(x, &weight);
 }

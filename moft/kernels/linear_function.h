@@ -1,14 +1,13 @@
 // A linear layer inside a differentiable computation, frozen or trained.
 //
-// forward  Y = X W^T + b  by PackedMatrix (row-independent bits on CPU)
-// backward dX = dY W       by a second packing of W^T, made the first time a
-//                         gradient passes; W and b get no gradient.
+// forward  Y = X W^T  by PackedMatrix (row-independent bits on CPU)
+// backward dX = dY W  by a second packing of W^T, made the first time a
+//                     gradient passes; W gets no gradient.
 //
 // Thread safety: FrozenWeight may be shared between threads.
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -19,25 +18,18 @@ namespace moft::kernels {
 // A handle; copies share the packed panels.
 class FrozenWeight {
  public:
-  // weight [out, in]; bias [out] or none. Both are copied.
+  // weight [out, in], copied.
   explicit FrozenWeight(
-      const at::Tensor& weight,
-      Storage storage = Storage::kFloat32,
-      const std::optional<at::Tensor>& bias = std::nullopt);
+      const at::Tensor& weight, Storage storage = Storage::kFloat32);
 
-  // Without a bias, from a matrix packed already.
+  // From a matrix packed already.
   explicit FrozenWeight(PackedMatrix packed);
 
-  std::int64_t out() const;
-  std::int64_t in() const;
   // Bytes held now; grows when the first gradient passes.
   std::int64_t bytes() const;
-  // The weight [out, in] in float32.
-  at::Tensor unpack() const;
   const PackedMatrix& forward() const;
   // W^T packed, [in, out] read as [out', in']; made at the first call.
   const PackedMatrix& backward() const;
-  const std::optional<at::Tensor>& bias() const;
 
  private:
   struct Shared;
@@ -65,7 +57,7 @@ struct RowAdapter {
   FrozenWeight packed_up;    // s B [out, rank]
 };
 
-// x [rows, in] -> x W^T + b + (c * (x A^T)) (s B)^T [rows, out], differentiable
+// x [rows, in] -> x W^T + (c * (x A^T)) (s B)^T [rows, out], differentiable
 // in x, A and B; a row's bits depend on the row alone.
 // backward, G of the result and L = c * (x A^T):
 //   dB^T = s L^T G,  dL = c * (G s B),  dA = dL^T x,  dx = G W + dL A

@@ -45,7 +45,7 @@ struct CausalDecoder::Reading {
 
 CausalDecoder::CausalDecoder(
     const CausalModel& model, const DecoderLimits& limits)
-    : PagedDecoder(model.shape(), limits, model.device()),
+    : PagedDecoder(model, model.shape(), limits),
       model_(model),
       first_steered_(model.steerable().first_steered_layer),
       scale_(1.0 / std::sqrt(static_cast<double>(model.shape().head_size))) {}
@@ -123,25 +123,30 @@ at::Tensor CausalDecoder::read(const std::vector<Chunk>& chunks) {
                : packed.index_select(0, indices(expand));
   };
   const CausalPass above = pass_of(upper);
-  at::Tensor hidden;
+  at::Tensor hidden, lower_states;
   if (first_steered_ == 0) {
     hidden = model_.embed(expanded(tokens), above.steering);
   } else {
     const CausalPass below = pass_of(lower);
     hidden = model_.embed(tokens, below.steering);
     hidden = model_.run_layers(hidden, 0, first_steered_, below);
-    record_prompts(hidden, chunks);
+    lower_states = hidden;
     hidden = expanded(hidden);
   }
   hidden =
       model_.run_layers(hidden, first_steered_, model_.shape().layers, above);
-  if (last.empty()) return {};
-  std::vector<std::int64_t> counting;
-  for (std::size_t i = 0; i < ends.size(); ++i)
-    counting.push_back(static_cast<std::int64_t>(i));
-  return model_.head(
-      hidden.index_select(0, indices(last)),
-      RowSteering::per_row(ends, counting, device()));
+  at::Tensor logits;
+  if (!last.empty()) {
+    std::vector<std::int64_t> counting;
+    for (std::size_t i = 0; i < ends.size(); ++i)
+      counting.push_back(static_cast<std::int64_t>(i));
+    logits = model_.head(
+        hidden.index_select(0, indices(last)),
+        RowSteering::per_row(ends, counting, device()));
+  }
+  // Last: a read that throws records nothing.
+  if (lower_states.defined()) record_prompts(lower_states, chunks);
+  return logits;
 }
 
 at::Tensor CausalDecoder::feed(const at::Tensor& ids, const Turn& turn) {
@@ -159,17 +164,16 @@ at::Tensor CausalDecoder::feed(const at::Tensor& ids, const Turn& turn) {
   };
   at::Tensor hidden = model_.embed(ids, turn.steering);
   hidden = model_.run_layers(hidden, 0, first_steered_, pass);
-  record_step(hidden, turn);
+  const at::Tensor lower_states = hidden;
   hidden =
       model_.run_layers(hidden, first_steered_, model_.shape().layers, pass);
-  return model_.head(hidden, turn.steering);
+  at::Tensor logits = model_.head(hidden, turn.steering);
+  record_step(lower_states, turn);  // last: a step that throws records nothing
+  return logits;
 }
 
 void CausalDecoder::pair_admitted(const Prompt& prompt, const Pair& pair) {
   if (!prompt.recorded || first_steered_ == 0) return;
-  TORCH_CHECK(
-      prompt_features_.empty(),
-      "[decode] a decoder records the features of one group");
   for (const Slot slot : pair.slots)
     recorded_[slot] = 0;
   // Rows of the group have rising slots.

@@ -10,7 +10,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "moft/core/errors.h"
 #include "moft/kernels/tensors.h"
 #include "moft/kernels/tree_attention.h"
 
@@ -102,21 +101,7 @@ at::Tensor packed_features(const ScoreBatch& batch) {
 
 at::Tensor CausalModel::completion_states(
     const ScoreBatch& batch, const RowSteering& steering) {
-  for (std::size_t row = 0; row < batch.completions.size(); ++row) {
-    const auto& prompt =
-        batch.prompts.at(static_cast<std::size_t>(batch.prompt_of_row[row]));
-    const auto& completion = batch.completions[row];
-    if (prompt.empty() || completion.empty()) {
-      throw_caller_error(
-          "row {} has an empty {}; scoring needs at least one token of each",
-          row,
-          prompt.empty() ? "prompt" : "completion");
-    }
-    const auto total =
-        static_cast<std::int64_t>(prompt.size() + completion.size());
-    check_tokens(prompt, total);
-    check_tokens(completion, total);
-  }
+  check_batch(batch);
   const Packed packed = Packer(batch).take();
   const double scale = 1.0 / std::sqrt(static_cast<double>(shape_.head_size));
 
@@ -147,21 +132,6 @@ at::Tensor CausalModel::completion_states(
   const at::Tensor predicts = kernels::long_tensor(packed.predicts, device_);
   return final_states(
       hidden.index_select(0, predicts), pass.steering.select(predicts));
-}
-
-void CausalModel::check_tokens(
-    const TokenIds& ids, std::int64_t total_length) const {
-  check_vocabulary(ids, info_.vocabulary);
-  if (total_length > info_.context) {
-    throw_caller_error(
-        "a prompt of {} tokens with its completion takes {} tokens, but the "
-        "model's context is {}{}; shorten the prompt or ask for fewer new "
-        "tokens",
-        ids.size(),
-        total_length,
-        info_.context,
-        context_note_);
-  }
 }
 
 at::Tensor CausalModel::head(

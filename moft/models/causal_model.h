@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 
 #include <ATen/ATen.h>
 
@@ -45,8 +44,6 @@ class CausalModel : public LanguageModel {
 
   // The shape of keys and values.
   const PageShape& shape() const { return shape_; }
-  // CallerError unless every id is in the vocabulary and the sequence fits.
-  void check_tokens(const TokenIds& ids, std::int64_t total_length) const;
 
   // ids int64 [tokens] -> hidden [tokens, width].
   virtual at::Tensor embed(
@@ -67,7 +64,6 @@ class CausalModel : public LanguageModel {
   using LanguageModel::LanguageModel;
 
   PageShape shape_;
-  std::string context_note_;  // explains the context in an error, or empty
 };
 
 }  // namespace moft

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -86,6 +87,35 @@ class ConfigKeys {
       throw_caller_error("{}: key '{}' must be a text", place_, key);
     }
     return at(key).get<std::string>();
+  }
+
+  // `id`, the key's value or one of them, as a token id below `vocabulary`.
+  std::int32_t token(
+      const nlohmann::json& id,
+      const char* key,
+      std::int64_t vocabulary) const {
+    const auto value =
+        id.is_number_integer() ? id.get<std::int64_t>() : std::int64_t{-1};
+    if (value < 0 || value >= vocabulary) {
+      throw_caller_error(
+          "{}: {} (here or in generation_config.json) is {}; give a token id "
+          "below the vocabulary's {}",
+          place_,
+          key,
+          id.dump(),
+          vocabulary);
+    }
+    return static_cast<std::int32_t>(value);
+  }
+  // The same of eos_token_id, a number or a list; none without the key.
+  std::vector<std::int32_t> end_tokens(std::int64_t vocabulary) const {
+    constexpr const char* kKey = "eos_token_id";
+    if (!has(kKey)) return {};
+    if (!at(kKey).is_array()) return {token(at(kKey), kKey, vocabulary)};
+    std::vector<std::int32_t> ids;
+    for (const nlohmann::json& id : at(kKey))
+      ids.push_back(token(id, kKey, vocabulary));
+    return ids;
   }
 
   // CallerError: the key's value, or what it means that the key is missing, is

@@ -80,8 +80,8 @@ class Decoder {
   virtual ~Decoder() = default;
 
   // All rows of the group or none. Slots are the lowest free ones.
-  // CallerError for tokens that the model cannot read and rows longer than its
-  // context.
+  // CallerError for indices outside the group, tokens that the model cannot
+  // read and rows longer than its context.
   virtual Admission admit(const DecodeGroup& group) = 0;
 
   // Reads up to `tokens` tokens of the prompts that wait, the first admitted
@@ -90,7 +90,9 @@ class Decoder {
   virtual ReadyRows prefill(std::int64_t tokens = kWholePrompts) = 0;
 
   // Feeds tokens[i] to the row slots[i]: its next logits [slots, V], in this
-  // order. REQUIRES distinct slots whose prompt is read.
+  // order. REQUIRES distinct slots. CallerError for a slot without a row whose
+  // prompt is read, tokens that the model cannot read, and more tokens than
+  // the row's max_new_tokens.
   virtual at::Tensor step(
       std::span<const Slot> slots, std::span<const std::int32_t> tokens) = 0;
 

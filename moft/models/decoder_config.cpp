@@ -1,40 +1,45 @@
-// Keys that decoder families read the same way.
+// Keys that decoder families read and write the same way.
 #include "moft/models/decoder_config.h"
 
 #include "moft/core/errors.h"
 
 namespace moft {
 
-std::vector<std::int32_t> read_end_tokens(
-    const ConfigKeys& keys, std::int64_t vocabulary) {
-  std::vector<std::int32_t> ids;
-  if (!keys.has("eos_token_id")) return ids;
-  const nlohmann::json& value = keys.at("eos_token_id");
-  const auto add = [&](const nlohmann::json& id) {
-    if (!id.is_number_integer()) {
-      throw_caller_error(
-          "{}: eos_token_id (here or in generation_config.json) must be a "
-          "token id or a list of them",
-          keys.place());
-    }
-    const auto number = id.get<std::int64_t>();
-    if (number < 0 || number >= vocabulary) {
-      throw_caller_error(
-          "{}: eos_token_id (here or in generation_config.json) is {}, but the "
-          "model has {} tokens; write the id of its end token",
-          keys.place(),
-          number,
-          vocabulary);
-    }
-    ids.push_back(static_cast<std::int32_t>(number));
-  };
-  if (value.is_array()) {
-    for (const nlohmann::json& id : value)
-      add(id);
-  } else {
-    add(value);
-  }
-  return ids;
+DecoderConfig read_decoder_config(
+    const ConfigKeys& keys, std::int64_t context, bool tied_head) {
+  DecoderConfig c;
+  c.architecture = keys.text_or("model_type", "");
+  c.vocabulary = keys.size("vocab_size");
+  c.width = keys.size("hidden_size");
+  c.layers = keys.size("num_hidden_layers");
+  c.heads = keys.size("num_attention_heads");
+  c.kv_heads = keys.size_or("num_key_value_heads", c.heads);
+  c.feed_forward = keys.size("intermediate_size");
+  c.context = keys.size_or("max_position_embeddings", context);
+  c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
+  c.tied_head = keys.flag_or("tie_word_embeddings", tied_head);
+  c.end_tokens = keys.end_tokens(c.vocabulary);
+  return c;
+}
+
+nlohmann::json decoder_config_to_json(
+    const DecoderConfig& c, const char* model) {
+  nlohmann::json config = {
+      {"model_type", c.architecture},
+      {"architectures", {model}},
+      {"vocab_size", c.vocabulary},
+      {"hidden_size", c.width},
+      {"num_hidden_layers", c.layers},
+      {"num_attention_heads", c.heads},
+      {"num_key_value_heads", c.kv_heads},
+      {"head_dim", c.head_size},
+      {"intermediate_size", c.feed_forward},
+      {"max_position_embeddings", c.context},
+      {"rms_norm_eps", c.norm_epsilon},
+      {"tie_word_embeddings", c.tied_head}};
+  if (c.end_tokens.size() == 1) config["eos_token_id"] = c.end_tokens[0];
+  if (c.end_tokens.size() > 1) config["eos_token_id"] = c.end_tokens;
+  return config;
 }
 
 void refuse_quantised(const ConfigKeys& keys) {
@@ -45,7 +50,7 @@ void refuse_quantised(const ConfigKeys& keys) {
       keys.place());
 }
 
-void check_heads(const HeadShape& c, const std::string& place) {
+void check_heads(const DecoderConfig& c, const std::string& place) {
   if (c.head_size < 1) {
     throw_caller_error(
         "{}: {} attention heads are too many for a width of {}",

@@ -1,8 +1,9 @@
 // The model families that moft runs, in one table.
 //
 // A family is found by `model_type` in config.json or by the architecture that
-// a GGUF file names. A new decoder family is a configuration, a model and an
-// entry here; decoding and scoring are shared (causal_model.h).
+// a GGUF file names. A new decoder family is a configuration that DecoderModel
+// computes (decoder_config.h), or a CausalModel of its own, and an entry here;
+// decoding and scoring are shared.
 //
 // Errors: CallerError naming the model type and those that the table has.
 // Thread safety: register families before models are loaded; reading the table

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -69,6 +70,10 @@ class LanguageModel : public SequenceModel {
   virtual std::unique_ptr<Decoder> open_decoder(
       const DecoderLimits& limits) = 0;
 
+  // CallerError unless every id is in the vocabulary and a sequence of
+  // `total_length` tokens fits into the context.
+  void check_tokens(const TokenIds& ids, std::int64_t total_length) const;
+
   // Texts leave room for one more token in the context.
   at::Tensor token_states(
       const std::vector<TokenIds>& texts, const RowSteering& steering) override;
@@ -77,6 +82,11 @@ class LanguageModel : public SequenceModel {
 
  protected:
   using SequenceModel::SequenceModel;
+
+  // check_tokens() of all prompts and rows, none of which may be empty.
+  void check_batch(const ScoreBatch& batch) const;
+
+  std::string context_note_;  // explains the context in an error, or empty
 };
 
 }  // namespace moft

@@ -2,7 +2,9 @@
 #include "moft/models/paged_decoder.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
+#include <utility>
 
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
@@ -14,6 +16,21 @@ namespace {
 
 std::int64_t new_tokens_of(const DecodeGroup& group, std::size_t row) {
   return group.max_new_tokens[group.max_new_tokens.size() == 1 ? 0 : row];
+}
+
+// More than any model writes; lengths and pages of all rows add up safely.
+constexpr std::int64_t kMostNewTokens =
+    std::numeric_limits<std::int32_t>::max();
+
+void check_index(
+    std::size_t row, const char* of, std::int64_t index, std::size_t count) {
+  if (index >= 0 && index < static_cast<std::int64_t>(count)) return;
+  throw_caller_error(
+      "row {} names {} {}, but the group has {}; give an index below that",
+      row,
+      of,
+      index,
+      count);
 }
 
 }  // namespace
@@ -34,24 +51,67 @@ at::Tensor block_table(
 }
 
 PagedDecoder::PagedDecoder(
-    PageShape shape, const DecoderLimits& limits, at::Device device)
-    : device_(device), limits_(limits), pool_(shape, limits.pages, device) {}
+    const LanguageModel& model, PageShape shape, const DecoderLimits& limits)
+    : device_(model.device()),
+      vocabulary_(model.info().vocabulary),
+      limits_(limits),
+      pool_(shape, limits.pages, device_) {}
 
 void PagedDecoder::check_group(const DecodeGroup& group) const {
-  TORCH_CHECK(!group.rows.empty(), "[decode] a group needs at least one row");
-  TORCH_CHECK(
-      group.max_new_tokens.size() == 1 ||
-          group.max_new_tokens.size() == group.rows.size(),
-      "[decode] give max_new_tokens for each row, or one for all");
-  for (std::size_t r = 0; r < group.rows.size(); ++r) {
+  if (group.rows.empty())
+    throw_caller_error("a group has no rows; give at least one row");
+  const std::size_t rows = group.rows.size();
+  if (group.max_new_tokens.size() != 1 && group.max_new_tokens.size() != rows) {
+    throw_caller_error(
+        "a group has {} rows and {} max_new_tokens; give one for each row, or "
+        "one for all",
+        rows,
+        group.max_new_tokens.size());
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
     const DecodeRow& given = group.rows[r];
-    const auto& ids = group.prompts.at(static_cast<std::size_t>(given.prompt));
+    check_index(r, "prompt", given.prompt, group.prompts.size());
+    check_index(r, "steering", given.steering, group.steerings.size());
+    const auto& ids = group.prompts[static_cast<std::size_t>(given.prompt)];
     if (ids.empty()) {
       throw_caller_error(
           "prompt {} has no tokens; give at least one token", given.prompt);
     }
-    check(ids, new_tokens_of(group, r));
+    const std::int64_t tokens = new_tokens_of(group, r);
+    if (tokens < 0 || tokens > kMostNewTokens) {
+      throw_caller_error(
+          "max_new_tokens of row {} is {}; give at most {}",
+          r,
+          tokens,
+          kMostNewTokens);
+    }
+    check(ids, tokens);
   }
+  if (group.record_features || group.keep_graph) check_recorded(group);
+}
+
+void PagedDecoder::check_recorded(const DecodeGroup& group) const {
+  if (records_) {
+    throw_caller_error(
+        "a decoder records the features of one group; open a decoder for each "
+        "group");
+  }
+  std::vector<std::int64_t> steering(group.prompts.size(), -1);
+  for (const DecodeRow& row : group.rows) {
+    std::int64_t& own = steering[static_cast<std::size_t>(row.prompt)];
+    if (own >= 0 && own != row.steering) {
+      throw_caller_error(
+          "prompt {} has rows under several steerings, but features are "
+          "recorded; give each steering a prompt of its own",
+          row.prompt);
+    }
+    own = row.steering;
+  }
+  const auto idle = std::find(steering.begin(), steering.end(), -1);
+  if (idle == steering.end()) return;
+  throw_caller_error(
+      "prompt {} has no row, but features are recorded; leave it out",
+      idle - steering.begin());
 }
 
 std::vector<Slot> PagedDecoder::free_slots(std::int64_t count) const {
@@ -70,8 +130,7 @@ std::vector<PagedDecoder::Prompt> PagedDecoder::prompts_of(
   for (std::size_t r = 0; r < group.rows.size(); ++r) {
     const DecodeRow& given = group.rows[r];
     Pair& pair = pairs[given.prompt][given.steering];
-    pair.steering =
-        group.steerings.at(static_cast<std::size_t>(given.steering));
+    pair.steering = group.steerings[static_cast<std::size_t>(given.steering)];
     pair.slots.push_back(slots[r]);
   }
   std::vector<Prompt> prompts;
@@ -84,14 +143,6 @@ std::vector<PagedDecoder::Prompt> PagedDecoder::prompts_of(
       prompt.pairs.push_back(std::move(pair));
     prompts.push_back(std::move(prompt));
   }
-  TORCH_CHECK(
-      !(group.record_features || group.keep_graph) ||
-          (prompts.size() == group.prompts.size() &&
-           std::all_of(
-               prompts.begin(),
-               prompts.end(),
-               [](const Prompt& p) { return p.pairs.size() == 1; })),
-      "[decode] features can be recorded with one steering per prompt only");
   return prompts;
 }
 
@@ -142,6 +193,7 @@ Admission PagedDecoder::admit(const DecodeGroup& group) {
             limits_.pages)};
   }
   pool_.reserve(needed);
+  records_ = records_ || group.record_features;
   pages_.resize(rows_.size());
   for (Prompt& prompt : prompts) {
     for (const Pair& pair : prompt.pairs) {
@@ -192,9 +244,13 @@ std::vector<PagedDecoder::Chunk> PagedDecoder::next_chunks(
     } else if (!chunks.empty() && tokens < size * pairs) {
       break;
     }
-    TORCH_CHECK(
-        !prompt.recorded || (prompt.read == 0 && end == size),
-        "[decode] features are recorded of prompts that are read whole");
+    if (prompt.recorded && (prompt.read > 0 || end < size)) {
+      throw_caller_error(
+          "{} of the {} tokens of a prompt were to be read, but its features "
+          "are recorded; read it whole",
+          end - prompt.read,
+          size);
+    }
     chunks.push_back({&prompt, prompt.read, end});
     tokens -= (end - prompt.read) * pairs;
   }
@@ -291,39 +347,43 @@ PagedDecoder::Turn PagedDecoder::turn_of(
 at::Tensor PagedDecoder::step(
     std::span<const Slot> slots, std::span<const std::int32_t> tokens) {
   const at::NoGradGuard no_gradient;
-  TORCH_CHECK(
-      tokens.size() == slots.size() && !slots.empty(),
-      "[decode] a step got ",
-      tokens.size(),
-      " tokens for ",
-      slots.size(),
-      " rows");
+  if (tokens.size() != slots.size() || slots.empty()) {
+    throw_caller_error(
+        "a step got {} tokens for {} rows; give one token for each row",
+        tokens.size(),
+        slots.size());
+  }
+  check_vocabulary({tokens.begin(), tokens.end()}, vocabulary_);
   std::vector<std::int64_t> entries;
   for (const Slot slot : slots) {
-    TORCH_CHECK(
-        slot >= 0 && slot < std::ssize(rows_) && row(slot).ready,
-        "[decode] slot ",
-        slot,
-        " has no row whose prompt is read");
-    TORCH_CHECK(
-        row(slot).entries < row(slot).capacity,
-        "[decode] the row in slot ",
-        slot,
-        " got more tokens than announced");
+    if (slot < 0 || slot >= std::ssize(rows_) || !row(slot).ready) {
+      throw_caller_error(
+          "slot {} has no row whose prompt is read; step the slots that "
+          "prefill() returned",
+          slot);
+    }
+    if (row(slot).entries >= row(slot).capacity) {
+      throw_caller_error(
+          "the row in slot {} was fed all of its max_new_tokens; evict it",
+          slot);
+    }
     entries.push_back(row(slot).entries);
   }
+  // If anything throws, the next turn is a new one.
+  Turn turn = std::exchange(turn_, Turn());
   if (std::equal(
-          slots.begin(), slots.end(), turn_.rows.begin(), turn_.rows.end())) {
-    turn_.is_new = false;
-    turn_.positions = indices(entries);
-    turn_.queries.lengths = turn_.positions + 1;
-    turn_.queries.longest =
+          slots.begin(), slots.end(), turn.rows.begin(), turn.rows.end())) {
+    turn.is_new = false;
+    turn.positions = indices(entries);
+    turn.queries.lengths = turn.positions + 1;
+    turn.queries.longest =
         *std::max_element(entries.begin(), entries.end()) + 1;
   } else {
-    turn_ = turn_of({slots.begin(), slots.end()}, entries);
+    turn = turn_of({slots.begin(), slots.end()}, entries);
   }
   const std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
-  at::Tensor logits = feed(indices(ids), turn_);
+  at::Tensor logits = feed(indices(ids), turn);
+  turn_ = std::move(turn);
   for (const Slot slot : slots)
     ++row(slot).entries;
   return logits;
@@ -339,11 +399,10 @@ void PagedDecoder::release(Slot slot) {
 // The prompt of a row that is not ready is read into its pages: it leaves when
 // that is done, or with the last row that waits for the prompt.
 void PagedDecoder::evict(Slot slot) {
-  TORCH_CHECK(
-      slot >= 0 && slot < std::ssize(rows_) && row(slot).used,
-      "[decode] slot ",
-      slot,
-      " has no row");
+  if (slot < 0 || slot >= std::ssize(rows_) || !row(slot).used) {
+    throw_caller_error(
+        "slot {} has no row; evict the slots that admit() returned", slot);
+  }
   if (row(slot).ready) {
     release(slot);
     return;

@@ -64,7 +64,9 @@ class PagedDecoder : public Decoder {
     bool is_new = true;  // other rows than in the turn before
   };
 
-  PagedDecoder(PageShape shape, const DecoderLimits& limits, at::Device device);
+  // `model` must outlive the decoder.
+  PagedDecoder(
+      const LanguageModel& model, PageShape shape, const DecoderLimits& limits);
 
   // CallerError unless the model can read the prompt and then write this many
   // tokens.
@@ -115,6 +117,7 @@ class PagedDecoder : public Decoder {
     return rows_[static_cast<std::size_t>(slot)];
   }
   void check_group(const DecodeGroup& group) const;
+  void check_recorded(const DecodeGroup& group) const;
   std::vector<Slot> free_slots(std::int64_t count) const;
   std::vector<Prompt> prompts_of(
       const DecodeGroup& group, const std::vector<Slot>& slots) const;
@@ -126,13 +129,15 @@ class PagedDecoder : public Decoder {
   void release(Slot slot);
 
   at::Device device_;
+  std::int64_t vocabulary_;
   DecoderLimits limits_;
   PagePool pool_;
   std::vector<Row> rows_;                   // by slot
   std::vector<std::vector<PageId>> pages_;  // by slot
   at::Tensor table_;                        // of pages_
   std::deque<Prompt> waiting_;
-  Turn turn_;
+  bool records_ = false;  // a group with record_features was admitted
+  Turn turn_;             // the last one; no rows when it failed
 };
 
 }  // namespace moft

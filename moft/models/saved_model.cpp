@@ -3,6 +3,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/models/decoder_model.h"
 
 namespace moft {
 namespace {
@@ -63,19 +64,22 @@ bool is_tied(
   return false;
 }
 
-SavedDecoder::SavedDecoder(SavedModel& saved, bool tied)
-    : tensors_(saved.files(), "model.", kEmbedding) {
+std::unique_ptr<LanguageModel> load_saved_decoder(
+    SavedModel& saved, DecoderConfig config, const LoadOptions& options) {
+  ModelTensors tensors(saved.files(), "model.", kEmbedding);
   // A file may hold a tied pair under either name.
-  head_only_ = tied && !tensors_.has(kEmbedding) && tensors_.has(kHeadWeight);
-  tied_ = is_tied(tensors_, kEmbedding, {.says = tied});
-  saved.correct("tie_word_embeddings", tied_);
-}
-
-FindParameter SavedDecoder::finder() {
-  return [this](const std::string& name, std::vector<std::int64_t> shape) {
-    const bool renamed = head_only_ && name == kEmbedding;
-    return tensors_.rows(renamed ? kHeadWeight : name, shape);
+  const bool head_only =
+      config.tied_head && !tensors.has(kEmbedding) && tensors.has(kHeadWeight);
+  config.tied_head = is_tied(tensors, kEmbedding, {.says = config.tied_head});
+  saved.correct("tie_word_embeddings", config.tied_head);
+  const FindParameter find = [&](const std::string& name,
+                                 std::vector<std::int64_t> shape) {
+    const bool renamed = head_only && name == kEmbedding;
+    return tensors.rows(renamed ? kHeadWeight : name, shape);
   };
+  auto model = std::make_unique<DecoderModel>(std::move(config), find, options);
+  tensors.check_all_read({"layers.", "lm_head."});
+  return model;
 }
 
 }  // namespace moft

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/hf_directory.h"
+#include "moft/models/decoder_config.h"
+#include "moft/models/language_model.h"
 #include "moft/models/model_builder.h"
 #include "moft/models/model_tensors.h"
 
@@ -50,35 +52,9 @@ struct TiedFlag {
 bool is_tied(
     ModelTensors& tensors, const std::string& embedding, const TiedFlag& flag);
 
-// The tensors of a decoder whose names are those of LlamaForCausalLM.
-class SavedDecoder {
- public:
-  // `tied` is what the configuration says of the head.
-  SavedDecoder(SavedModel& saved, bool tied);
-
-  bool tied() const { return tied_; }
-  // Serves while this object lives.
-  FindParameter finder();
-  // CallerError when the model did not read a tensor of a layer or the head.
-  void check_all_read() const {
-    tensors_.check_all_read({"layers.", "lm_head."});
-  }
-
- private:
-  ModelTensors tensors_;
-  bool head_only_ = false;  // a tied pair under the head's name
-  bool tied_ = false;
-};
-
-// `config` of a decoder family -> its model.
-template <typename Model, typename Config>
-std::unique_ptr<Model> load_saved_decoder(
-    SavedModel& saved, Config config, const LoadOptions& options) {
-  SavedDecoder decoder(saved, config.tied_head);
-  config.tied_head = decoder.tied();
-  auto model = std::make_unique<Model>(config, decoder.finder(), options);
-  decoder.check_all_read();
-  return model;
-}
+// The decoder whose configuration is `config` and whose tensors have the names
+// of LlamaForCausalLM.
+std::unique_ptr<LanguageModel> load_saved_decoder(
+    SavedModel& saved, DecoderConfig config, const LoadOptions& options);
 
 }  // namespace moft

@@ -2,17 +2,17 @@
 #include "moft/models/steered_norm.h"
 
 #include "moft/conditioning/steered_rows.h"
-#include "moft/kernels/layer_functions.h"
+#include "moft/kernels/elementwise.h"
 
 namespace moft {
 
 at::Tensor rms_norm_rows(
     const at::Tensor& x, const at::Tensor& gain, double epsilon) {
-  if (gain.dim() == 1) return kernels::rms_norm_layer(x, gain, epsilon);
+  if (gain.dim() == 1) return kernels::rms_norm(x, gain, epsilon);
   // The same bits as with one gain for all rows.
   const at::Tensor ones = at::ones({x.size(-1)}, gain.options());
   const at::Tensor by_row = x.dim() == 3 ? gain.unsqueeze(1) : gain;
-  return kernels::rms_norm_layer(x, ones, epsilon) * by_row;
+  return kernels::rms_norm(x, ones, epsilon) * by_row;
 }
 
 at::Tensor steered_rms_norm(

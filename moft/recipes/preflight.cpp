@@ -23,6 +23,7 @@
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
+#include "moft/training/sft/trainer.h"
 #include "moft/training/training_prompts.h"
 
 namespace moft {
@@ -294,6 +295,7 @@ class TrainingCheck {
     const auto& value = recipe_.training.value.model;
     if (recipe_.training.baseline != Baseline::kValue || !value) return;
     const LoadedModel model = load_language_model(*value);
+    value_network_ = shape_of(*model.model);
     const std::int64_t own = base_.model->info().vocabulary;
     if (model.model->info().vocabulary == own) return;
     throw_caller_error(
@@ -341,7 +343,7 @@ class TrainingCheck {
         "train", data_text(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
     findings().attempt([&] {
-      look_at_memory(findings(), recipe_, base_, result_.train.report.longest);
+      look_at_memory(findings(), memory_question(), recipe_.compute.device);
     });
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
@@ -356,6 +358,18 @@ class TrainingCheck {
       training.epochs.reset();
       training.check("training.");
     }
+  }
+
+  MemoryQuestion memory_question() const {
+    MemoryQuestion question;
+    question.shape = shape_of(*base_.model);
+    question.value_network = value_network_;
+    question.conditioning = recipe_.conditioning;
+    question.training = recipe_.training;
+    question.objectives = static_cast<std::int64_t>(recipe_.objectives.size());
+    question.prompt_tokens = result_.train.report.longest;
+    question.bf16 = recipe_.compute.precision == Precision::kBf16;
+    return question;
   }
 
   // How many are left.
@@ -373,6 +387,7 @@ class TrainingCheck {
   PreflightOptions options_;
   TrainPreflight result_;
   LoadedModel base_;
+  std::optional<ModelShape> value_network_;  // none: the policy's
   std::shared_ptr<const Tokenizer> tokenizer_;
   DataParts parts_;
   std::string words_;
@@ -435,6 +450,12 @@ SftPreflight check_finetuning(
        recipe.sft.checkpoint.keep,
        info.parameters * kFloatBytes,
        options.begins});
+  if (train) {
+    findings.attempt([&] {
+      check_sft_memory(
+          shape_of(*result.start.model.model), result.train.pairs, recipe.sft);
+    });
+  }
   if (!train || !recipe.sft.epochs) return result;
   findings.attempt([&] {
     recipe.sft.steps = steps_of(

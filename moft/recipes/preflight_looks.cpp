@@ -11,7 +11,6 @@
 
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
-#include "moft/training/memory_estimate.h"
 
 namespace moft {
 namespace {
@@ -61,17 +60,7 @@ std::optional<std::int64_t> available_memory() {
 }
 
 void look_at_memory(
-    Findings& findings,
-    const Recipe& recipe,
-    const LoadedModel& base,
-    std::int64_t prompt_tokens) {
-  MemoryQuestion question;
-  question.shape = shape_of(*base.model);
-  question.conditioning = recipe.conditioning;
-  question.training = recipe.training;
-  question.objectives = static_cast<std::int64_t>(recipe.objectives.size());
-  question.prompt_tokens = prompt_tokens;
-  question.bf16 = recipe.compute.precision == Precision::kBf16;
+    Findings& findings, const MemoryQuestion& question, DeviceChoice device) {
   const std::int64_t need = estimate_memory(question).peak();
   const auto there = available_memory();
   findings.note(
@@ -81,7 +70,7 @@ void look_at_memory(
           bytes_as_text(need),
           there ? fmt::format("; {} available", bytes_as_text(*there)) : ""));
   // On another device it is that device's memory that counts.
-  const bool on_cpu = recipe.compute.device != DeviceChoice::kCuda;
+  const bool on_cpu = device != DeviceChoice::kCuda;
   if (!there || !on_cpu || need <= *there) return;
   findings.warn(fmt::format(
       "the run needs about {} of memory by estimate, but {} are available; "

@@ -9,6 +9,7 @@
 #include "moft/models/load.h"
 #include "moft/recipes/preflight.h"
 #include "moft/recipes/recipe.h"
+#include "moft/training/memory_estimate.h"
 
 namespace moft {
 
@@ -18,12 +19,9 @@ namespace moft {
 std::optional<std::int64_t> available_memory();
 
 // Notes the estimate (training/memory_estimate.h) beside what is free, and
-// warns when it is more. `prompt_tokens`: the longest prompt kept.
+// warns when it is more. CallerError as estimate_memory().
 void look_at_memory(
-    Findings& findings,
-    const Recipe& recipe,
-    const LoadedModel& base,
-    std::int64_t prompt_tokens);
+    Findings& findings, const MemoryQuestion& question, DeviceChoice device);
 
 // Warns of completions whose fields hold an end token's text, where it is only
 // letters.

@@ -20,6 +20,7 @@
 #include "moft/rewards/objectives.h"
 #include "moft/training/online.h"
 #include "moft/training/publisher.h"
+#include "moft/training/run_setup.h"
 
 namespace moft {
 
@@ -59,5 +60,16 @@ class TrainingJob {
   std::vector<Example> examples_;
   OnlineTrainer trainer_;
 };
+
+// The front while training: what a run is given to call. None unless
+// training.evaluation.every is given. Reads the first held-out prompts of the
+// recipe at once, so that a bad file is found before training. The metrics are
+// "evaluation/<weighting>/rewards/<name>", ".../kl",
+// ".../value", and "evaluation/moft_value", "evaluation/hypervolume". All
+// arguments must outlive what is returned.
+OnEvaluate make_training_evaluation(
+    const Recipe& recipe,
+    SteeredPolicy& policy,
+    const ObjectiveSet& objectives);
 
 }  // namespace moft

@@ -69,7 +69,7 @@ LongTexts find_long_texts(
     const std::string& user) {
   const auto tokenizer = load_tokenizer(directory);
   LongTexts found;
-  found.window = bert::read_window(directory);
+  found.window = bert::read_encoder_shape(directory).max_tokens;
   for (const Example& example : examples) {
     const auto ids =
         tokenizer->encode(text_field(example, field, user), kTextAlone);

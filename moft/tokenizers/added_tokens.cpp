@@ -50,6 +50,14 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
 
 }  // namespace
 
+std::unordered_set<TokenId> special_ids(const std::vector<AddedToken>& tokens) {
+  std::unordered_set<TokenId> ids;
+  for (const AddedToken& token : tokens) {
+    if (token.special) ids.insert(token.id);
+  }
+  return ids;
+}
+
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens)
     : tokens_(std::move(tokens)), token_of_(1, -1) {
   for (std::size_t i = 0; i < tokens_.size(); ++i) {

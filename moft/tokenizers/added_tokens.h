@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "moft/tokenizers/tokenizer.h"
@@ -25,6 +26,8 @@ struct AddedToken {
   bool single_word = false;  // only where no word character touches it
   bool normalized = false;   // look for it in the normalised text
 };
+
+std::unordered_set<TokenId> special_ids(const std::vector<AddedToken>& tokens);
 
 // A stretch of text, or the added token found there.
 struct Segment {

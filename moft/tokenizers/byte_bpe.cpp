@@ -16,7 +16,6 @@ constexpr std::size_t kScanLimit = 48;
 // GPT-2's alphabet: printable Latin-1 bytes stand for themselves, the other 68
 // are U+0100 onwards.
 struct ByteAlphabet {
-  std::array<char32_t, 256> character{};
   std::array<int, 0x144> byte{};
 
   ByteAlphabet() {
@@ -25,8 +24,7 @@ struct ByteAlphabet {
     for (int b = 0; b < 256; ++b) {
       const bool plain = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) ||
                          (b >= 0xae && b <= 0xff);
-      character[b] = plain ? static_cast<char32_t>(b) : next++;
-      byte[character[b]] = b;
+      byte[plain ? static_cast<char32_t>(b) : next++] = b;
     }
   }
 };
@@ -50,15 +48,6 @@ std::size_t pair_hash(std::uint64_t key) {
 
 }  // namespace
 
-std::string written_bytes(std::string_view bytes) {
-  std::string written;
-  for (const char byte : bytes) {
-    append_utf8(
-        written, alphabet().character[static_cast<unsigned char>(byte)]);
-  }
-  return written;
-}
-
 std::optional<std::string> bytes_of_written(std::string_view written) {
   std::string bytes;
   bytes.reserve(written.size());
@@ -71,6 +60,17 @@ std::optional<std::string> bytes_of_written(std::string_view written) {
     bytes.push_back(static_cast<char>(byte));
   }
   return bytes;
+}
+
+std::optional<BpeMerge> find_merge(
+    const Vocabulary& vocabulary,
+    const std::string& left,
+    const std::string& right) {
+  const auto left_id = vocabulary.find(left);
+  const auto right_id = vocabulary.find(right);
+  const auto result = vocabulary.find(left + right);
+  if (!left_id || !right_id || !result) return std::nullopt;
+  return BpeMerge{*left_id, *right_id, *result};
 }
 
 ByteBpe::ByteBpe(ByteBpeSpec spec)

@@ -12,16 +12,13 @@
 #include <string_view>
 #include <vector>
 
-#include "moft/tokenizers/tokenizer.h"
+#include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/vocabulary.h"
 
 namespace moft {
 
-// The printable character that stands for a byte in written tokens ("Ġ" for a
-// space), in UTF-8.
-std::string written_bytes(std::string_view bytes);
-// The bytes that a written token stands for; nothing when one of its
-// characters stands for no byte.
+// The bytes that a written token ("Ġthe" for " the") stands for; nothing when
+// one of its characters stands for no byte.
 std::optional<std::string> bytes_of_written(std::string_view written);
 
 struct BpeMerge {
@@ -29,6 +26,12 @@ struct BpeMerge {
   TokenId right;
   TokenId result;
 };
+
+// Nothing where one of the two, or both together, is not in the vocabulary.
+std::optional<BpeMerge> find_merge(
+    const Vocabulary& vocabulary,
+    const std::string& left,
+    const std::string& right);
 
 struct ByteBpeSpec {
   // Bytes by id; an empty string is an id that encoding never gives.
@@ -41,12 +44,12 @@ struct ByteBpeSpec {
   bool fuse_unknown = false;
 };
 
-class ByteBpe {
+class ByteBpe final : public PieceEncoder {
  public:
   explicit ByteBpe(ByteBpeSpec spec);
 
   // Appends the ids of one piece. Linear in its length times its logarithm.
-  void encode(std::string_view piece, std::vector<TokenId>& ids) const;
+  void encode(std::string_view piece, std::vector<TokenId>& ids) const override;
   // Merges the ids from `first` on, which are the symbols of one piece.
   void merge(std::vector<TokenId>& ids, std::size_t first) const;
 

@@ -1,7 +1,6 @@
 // BPE on characters.
 #include "moft/tokenizers/char_bpe.h"
 
-#include "moft/tokenizers/token_decoder.h"
 #include "moft/tokenizers/unicode.h"
 
 namespace moft {
@@ -15,29 +14,9 @@ ByteBpeSpec merges_alone(std::vector<BpeMerge> merges) {
 
 }  // namespace
 
-std::array<TokenId, 256> byte_token_ids(const Vocabulary& vocabulary) {
-  std::array<TokenId, 256> ids;
-  for (int byte = 0; byte < 256; ++byte) {
-    ids[byte] = vocabulary.find(token_of_byte(static_cast<unsigned char>(byte)))
-                    .value_or(-1);
-  }
-  return ids;
-}
-
 CharBpe::CharBpe(CharBpeSpec spec)
-    : spec_(std::move(spec)),
-      merges_(merges_alone(std::move(spec_.merges))),
-      byte_ids_(byte_token_ids(spec_.vocabulary)) {}
-
-// False when a byte has no token.
-bool CharBpe::add_bytes(
-    std::string_view character, std::vector<TokenId>& ids) const {
-  for (const char byte : character) {
-    if (byte_ids_[static_cast<unsigned char>(byte)] < 0) return false;
-  }
-  for (const char byte : character)
-    ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
-  return true;
+    : spec_(std::move(spec)), merges_(merges_alone(std::move(spec_.merges))) {
+  if (spec_.byte_fallback) bytes_ = ByteTokens(spec_.vocabulary);
 }
 
 void CharBpe::encode(std::string_view piece, std::vector<TokenId>& ids) const {
@@ -62,7 +41,7 @@ void CharBpe::encode(std::string_view piece, std::vector<TokenId>& ids) const {
       ids.push_back(*id);
       continue;
     }
-    if (spec_.byte_fallback && add_bytes(character, ids)) continue;
+    if (bytes_.append(character, ids)) continue;
     if (!spec_.unknown) continue;
     if (unknown && !spec_.fuse_unknown) ids.push_back(*spec_.unknown);
     unknown = true;

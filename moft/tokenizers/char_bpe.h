@@ -5,11 +5,11 @@
 // Thread safety: immutable once built.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <vector>
 
 #include "moft/tokenizers/byte_bpe.h"
+#include "moft/tokenizers/token_decoder.h"
 #include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/vocabulary.h"
 
@@ -25,9 +25,6 @@ struct CharBpeSpec {
   bool fuse_unknown = false;
 };
 
-// The ids of "<0x00>" to "<0xFF>"; -1 where there is none.
-std::array<TokenId, 256> byte_token_ids(const Vocabulary& vocabulary);
-
 class CharBpe final : public PieceEncoder {
  public:
   explicit CharBpe(CharBpeSpec spec);
@@ -35,11 +32,9 @@ class CharBpe final : public PieceEncoder {
   void encode(std::string_view piece, std::vector<TokenId>& ids) const override;
 
  private:
-  bool add_bytes(std::string_view character, std::vector<TokenId>& ids) const;
-
   CharBpeSpec spec_;
   ByteBpe merges_;
-  std::array<TokenId, 256> byte_ids_;
+  ByteTokens bytes_;  // none without byte_fallback
 };
 
 }  // namespace moft

@@ -88,22 +88,40 @@ void set_tokens(
   }
 }
 
-// Whether the tokenizer's template puts the begin token first, and so on.
+// What the tokenizer's template puts around a text, which GGUF can say of the
+// begin and the end token.
+void read_template(
+    GgufTokenizerData& data,
+    const Tokenizer& tokenizer,
+    const fs::path& directory) {
+  EncodeOptions plain;
+  plain.add_special = false;
+  const auto framed = tokenizer.encode("a");
+  const auto text = tokenizer.encode("a", plain);
+  const auto found =
+      std::search(framed.begin(), framed.end(), text.begin(), text.end());
+  const auto before = found - framed.begin();
+  const auto after = std::ssize(framed) - before - std::ssize(text);
+  const auto set = [&](std::optional<TokenId>& own, TokenId token) {
+    if (!own) own = token;
+    return *own == token;
+  };
+  data.add_bos = before > 0;
+  data.add_eos = after > 0;
+  const bool known = before >= 0 && before <= 1 && after >= 0 && after <= 1 &&
+                     (before == 0 || set(data.bos, framed.front())) &&
+                     (after == 0 || set(data.eos, framed.back()));
+  if (known) return;
+  refuse_gguf(
+      directory.string(),
+      "its tokenizer puts other tokens around a text than its begin and end");
+}
+
 void set_special_ids(GgufTokenizerData& data, const fs::path& directory) {
   const auto tokenizer = load_tokenizer(directory);
   data.bos = tokenizer->bos();
   data.eos = tokenizer->eos();
-  const auto around = tokenizer->encode("");
-  std::vector<TokenId> expected;
-  data.add_bos = data.bos && !around.empty() && around.front() == *data.bos;
-  data.add_eos = data.eos && around.size() > (data.add_bos ? 1U : 0U) &&
-                 around.back() == *data.eos;
-  if (data.add_bos) expected.push_back(*data.bos);
-  if (data.add_eos) expected.push_back(*data.eos);
-  if (around != expected)
-    refuse_gguf(
-        directory.string(),
-        "its tokenizer puts other tokens around a text than its begin and end");
+  read_template(data, *tokenizer, directory);
   for (const char* name :
        {"tokenizer_config.json", "special_tokens_map.json"}) {
     const Json json = read_optional_json(directory / name);

@@ -7,7 +7,6 @@
 #include <unordered_map>
 
 #include "moft/core/errors.h"
-#include "moft/tokenizers/char_bpe.h"
 #include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/scored_bpe.h"
 #include "moft/tokenizers/unicode.h"
@@ -21,10 +20,9 @@ bool is_mergeable(const GgufTokenizerData& data, std::size_t id) {
   return type != kGgufUnknown && type != kGgufControl && type != kGgufByte;
 }
 
-std::optional<TokenId> control_token(
-    const GgufTokenizerData& data, std::size_t id) {
-  const bool fits =
-      id < data.tokens.size() && gguf_token_type(data, id) == kGgufControl;
+std::optional<TokenId> usual_id(const GgufTokenizerData& data, std::size_t id) {
+  const bool fits = data.model == "llama" && id < data.tokens.size() &&
+                    gguf_token_type(data, id) == kGgufControl;
   if (!fits) return std::nullopt;
   return static_cast<TokenId>(id);
 }
@@ -61,20 +59,24 @@ std::optional<TokenId> unknown_token(const GgufTokenizerData& data) {
 
 }  // namespace
 
+std::optional<TokenId> gguf_bos(const GgufTokenizerData& data) {
+  return data.bos ? data.bos : usual_id(data, 1);
+}
+
+std::optional<TokenId> gguf_eos(const GgufTokenizerData& data) {
+  return data.eos ? data.eos : usual_id(data, 2);
+}
+
 std::unique_ptr<const PieceEncoder> make_spm_encoder(
     const GgufTokenizerData& data,
     const Vocabulary& vocabulary,
     std::string_view place) {
   ScoredBpeSpec spec;
   spec.scores = data.scores;
-  spec.byte_ids = byte_token_ids(vocabulary);
+  spec.bytes = ByteTokens(vocabulary);
   spec.unknown = unknown_token(data);
   if (spec.unknown) checked_gguf_id(vocabulary, *spec.unknown, "unknown");
-  const bool all_bytes =
-      std::all_of(spec.byte_ids.begin(), spec.byte_ids.end(), [](TokenId id) {
-        return id >= 0;
-      });
-  if (!all_bytes && !spec.unknown) {
+  if (!spec.bytes.complete() && !spec.unknown) {
     throw_caller_error(
         "{}: the model is SentencePiece, but the tokens hold neither all bytes "
         "(<0x00> to <0xFF>) nor an unknown token, so it cannot write every "
@@ -92,8 +94,6 @@ std::unique_ptr<const TokenModel> make_gguf_spm(
     const GgufTokenizerData& data, Pipeline& pipeline) {
   check_scores(data);
   auto encoder = make_spm_encoder(data, *pipeline.vocabulary, kGgufTokenizer);
-  if (!data.bos) pipeline.bos = control_token(data, 1);
-  if (!data.eos) pipeline.eos = control_token(data, 2);
   const std::string space(kWrittenSpace);
   if (data.add_space_prefix) pipeline.normalizer.push_back(PrependStep{space});
   pipeline.normalizer.push_back(

@@ -28,6 +28,19 @@ inline std::int32_t gguf_token_type(
   return data.token_types.empty() ? 1 : data.token_types[id];
 }
 
+inline bool is_special_gguf_type(std::int32_t type) {
+  return type == kGgufUnknown || type == kGgufControl;
+}
+// Tokens that are found in the text before it is cut.
+inline bool is_added_gguf_type(std::int32_t type) {
+  return is_special_gguf_type(type) || type == kGgufUserDefined;
+}
+
+// BOS and EOS: what the file says, else llama.cpp's usual ids (1 and 2) where
+// the model is "llama" and they are control tokens.
+std::optional<TokenId> gguf_bos(const GgufTokenizerData& data);
+std::optional<TokenId> gguf_eos(const GgufTokenizerData& data);
+
 // Throws CallerError, naming the field, for an id without a token.
 TokenId checked_gguf_id(
     const Vocabulary& vocabulary, std::int32_t id, std::string_view name);
@@ -40,10 +53,9 @@ std::unique_ptr<const PieceEncoder> make_spm_encoder(
     const Vocabulary& vocabulary,
     std::string_view place);
 
-// Fills the pipeline's normaliser and, where the file does not say and
-// llama.cpp's usual ids (1 and 2) are control tokens, BOS and EOS. REQUIRES
-// vocabulary and added tokens. Throws CallerError for scores that do not fit
-// and for a vocabulary that cannot write every text.
+// Fills the pipeline's normaliser. REQUIRES vocabulary and added tokens. Throws
+// CallerError for scores that do not fit and for a vocabulary that cannot write
+// every text.
 std::unique_ptr<const TokenModel> make_gguf_spm(
     const GgufTokenizerData& data, Pipeline& pipeline);
 

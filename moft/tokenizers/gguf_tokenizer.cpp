@@ -2,9 +2,10 @@
 #include "moft/tokenizers/gguf_tokenizer.h"
 
 #include "moft/core/errors.h"
-#include "moft/tokenizers/bpe_model.h"
+#include "moft/tokenizers/byte_bpe.h"
 #include "moft/tokenizers/gguf_families.h"
 #include "moft/tokenizers/gguf_spm.h"
+#include "moft/tokenizers/piece_model.h"
 #include "moft/tokenizers/pipeline.h"
 #include "moft/tokenizers/tokenizer.h"
 
@@ -68,12 +69,9 @@ std::vector<BpeMerge> read_merges(
           rank,
           line);
     }
-    const std::string left = line.substr(0, cut);
-    const std::string right = line.substr(cut + 1);
-    const auto left_id = vocabulary.find(left);
-    const auto right_id = vocabulary.find(right);
-    const auto result = vocabulary.find(left + right);
-    if (!left_id || !right_id || !result) {
+    const auto merge =
+        find_merge(vocabulary, line.substr(0, cut), line.substr(cut + 1));
+    if (!merge) {
       throw_caller_error(
           "{}: merge {} ('{}') names a token that is not in the vocabulary; "
           "the file is damaged, download it again",
@@ -81,7 +79,7 @@ std::vector<BpeMerge> read_merges(
           rank,
           line);
     }
-    merges.push_back({*left_id, *right_id, *result});
+    merges.push_back(*merge);
   }
   return merges;
 }
@@ -94,14 +92,15 @@ std::unique_ptr<const TokenModel> make_byte_bpe(
   spec.merges = read_merges(data, *pipeline.vocabulary);
   spec.pieces.resize(data.tokens.size());
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
-    const std::int32_t type = gguf_token_type(data, i);
-    const bool added = type == kGgufControl || type == kGgufUnknown ||
-                       type == kGgufUserDefined;
-    if (!added) spec.pieces[i] = bytes_of_written(data.tokens[i]).value_or("");
+    if (!is_added_gguf_type(gguf_token_type(data, i)))
+      spec.pieces[i] = bytes_of_written(data.tokens[i]).value_or("");
   }
   if (family.nfc) pipeline.normalizer.push_back(NormalForm::kNfc);
-  return std::make_unique<BpeModel>(
-      pipeline.vocabulary, steps_of(family, kPlace), std::move(spec));
+  return std::make_unique<PieceModel>(
+      pipeline.vocabulary,
+      steps_of(family, kPlace),
+      std::make_unique<ByteBpe>(std::move(spec)),
+      byte_level_decoder());
 }
 
 }  // namespace
@@ -132,16 +131,17 @@ std::unique_ptr<Tokenizer> make_tokenizer(const GgufTokenizerData& data) {
   const Vocabulary& vocabulary = *pipeline.vocabulary;
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
     const std::int32_t type = gguf_token_type(data, i);
-    const bool special = type == kGgufControl || type == kGgufUnknown;
-    if (!special && type != kGgufUserDefined) continue;
+    if (!is_added_gguf_type(type)) continue;
     AddedToken token;
     token.id = static_cast<TokenId>(i);
     token.content = data.tokens[i];
-    token.special = special;
+    token.special = is_special_gguf_type(type);
     pipeline.added.push_back(std::move(token));
   }
-  if (data.bos) pipeline.bos = checked_gguf_id(vocabulary, *data.bos, "bos");
-  if (data.eos) pipeline.eos = checked_gguf_id(vocabulary, *data.eos, "eos");
+  pipeline.bos = gguf_bos(data);
+  pipeline.eos = gguf_eos(data);
+  if (pipeline.bos) checked_gguf_id(vocabulary, *pipeline.bos, "bos");
+  if (pipeline.eos) checked_gguf_id(vocabulary, *pipeline.eos, "eos");
   pipeline.model = data.model == "llama" ? make_gguf_spm(data, pipeline)
                                          : make_byte_bpe(data, pipeline);
   if (data.add_bos && pipeline.bos) pipeline.prefix = {*pipeline.bos};

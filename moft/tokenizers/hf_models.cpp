@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <unordered_set>
 
 #include "moft/core/errors.h"
-#include "moft/tokenizers/bpe_model.h"
+#include "moft/tokenizers/byte_bpe.h"
 #include "moft/tokenizers/char_bpe.h"
 #include "moft/tokenizers/hf_steps.h"
 #include "moft/tokenizers/piece_model.h"
@@ -26,13 +25,10 @@ std::vector<BpeMerge> read_merge_list(
   for (std::size_t rank = 0; rank < count; ++rank) {
     const JsonField field(list.value()[rank], list.place());
     const auto [left, right] = read_merge(field);
-    const auto left_id = vocabulary.find(left);
-    const auto right_id = vocabulary.find(right);
-    const auto result = vocabulary.find(left + right);
-    if (!left_id || !right_id || !result) {
+    const auto merge = find_merge(vocabulary, left, right);
+    if (!merge)
       field.refuse("is a merge with a token that is not in the vocabulary");
-    }
-    merges.push_back({*left_id, *right_id, *result});
+    merges.push_back(*merge);
   }
   return merges;
 }
@@ -77,16 +73,11 @@ std::unique_ptr<const TokenModel> read_byte_bpe(
   spec.ignore_merges = model.flag("ignore_merges", false);
   spec.fuse_unknown = model.flag("fuse_unk", false);
   spec.unknown = read_unknown(model, *vocabulary);
-  return std::make_unique<BpeModel>(
-      vocabulary, read_byte_level_pre_tokenizer(root), std::move(spec));
-}
-
-std::unordered_set<TokenId> special_ids(const std::vector<AddedToken>& added) {
-  std::unordered_set<TokenId> ids;
-  for (const AddedToken& token : added) {
-    if (token.special) ids.insert(token.id);
-  }
-  return ids;
+  return std::make_unique<PieceModel>(
+      vocabulary,
+      read_byte_level_pre_tokenizer(root),
+      std::make_unique<ByteBpe>(std::move(spec)),
+      byte_level_decoder());
 }
 
 // A special token is never the result of a merge: written text must not become
@@ -132,8 +123,8 @@ std::unique_ptr<const TokenModel> read_unigram(
   spec.unknown = unknown.id();
   if (static_cast<std::size_t>(spec.unknown) >= spec.pieces.size())
     unknown.refuse("is not among the pieces");
-  spec.byte_fallback = model.flag("byte_fallback", false);
-  spec.byte_ids = byte_token_ids(*pipeline.vocabulary);
+  if (model.flag("byte_fallback", false))
+    spec.bytes = ByteTokens(*pipeline.vocabulary);
   std::erase_if(spec.pieces, [&](const VocabularyEntry& piece) {
     return special.contains(piece.id) || piece.id == spec.unknown;
   });

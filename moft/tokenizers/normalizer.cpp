@@ -42,21 +42,7 @@ void apply_step(const ReplaceStep& step, std::string& text) {
 }
 
 void apply_step(const StripStep& step, std::string& text) {
-  std::size_t begin = 0;
-  std::size_t end = text.size();
-  while (step.left && begin < end) {
-    const CodePoint first = code_point_at(text, begin);
-    if (!is_white_space(first.value)) break;
-    begin += first.length;
-  }
-  while (step.right && end > begin) {
-    std::size_t at = end - 1;
-    while (at > begin && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
-      --at;
-    if (!is_white_space(code_point_at(text, at).value)) break;
-    end = at;
-  }
-  text = text.substr(begin, end - begin);
+  trim_text(text, step, is_white_space);
 }
 
 void apply_step(const CharacterMapStep& step, std::string& text) {
@@ -64,6 +50,25 @@ void apply_step(const CharacterMapStep& step, std::string& text) {
 }
 
 }  // namespace
+
+void trim_text(
+    std::string& text, const StripStep& step, bool (*is_space)(char32_t)) {
+  std::size_t begin = 0;
+  std::size_t end = text.size();
+  while (step.left && begin < end) {
+    const CodePoint first = code_point_at(text, begin);
+    if (!is_space(first.value)) break;
+    begin += first.length;
+  }
+  while (step.right && end > begin) {
+    std::size_t at = end - 1;
+    while (at > begin && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
+      --at;
+    if (!is_space(code_point_at(text, at).value)) break;
+    end = at;
+  }
+  text = text.substr(begin, end - begin);
+}
 
 void replace_in_text(
     std::string& text, std::string_view what, std::string_view by) {

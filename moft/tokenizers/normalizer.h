@@ -52,6 +52,11 @@ using NormalizerStep = std::variant<
 std::string normalise_by(
     std::string_view text, const std::vector<NormalizerStep>& steps);
 
+// Removes white space, as `is_space` has it, at the ends that `step` names.
+// REQUIRES valid UTF-8.
+void trim_text(
+    std::string& text, const StripStep& step, bool (*is_space)(char32_t));
+
 // Every `what` in `text` becomes `by`. REQUIRES a `what` that is not empty.
 void replace_in_text(
     std::string& text, std::string_view what, std::string_view by);

@@ -1,4 +1,4 @@
-// Tokenizers on characters.
+// Pre-tokeniser, encoder, decoder.
 #include "moft/tokenizers/piece_model.h"
 
 namespace moft {

@@ -1,5 +1,6 @@
-// Tokenizers that work on characters, with U+2581 for a space: a pre-tokeniser,
-// then byte-pair encoding or a unigram model on each piece, then a decoder.
+// Tokenizers in three steps: a pre-tokeniser, then byte-pair encoding or a
+// unigram model on each piece, then a decoder. They work on bytes (GPT-2,
+// SmolLM, Llama 3, Qwen) or on characters, with U+2581 for a space.
 //
 // Thread safety: immutable once built.
 #pragma once

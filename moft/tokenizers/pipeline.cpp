@@ -26,11 +26,8 @@ class PipelineTokenizer final : public Tokenizer {
   explicit PipelineTokenizer(Pipeline parts)
       : parts_(std::move(parts)),
         in_raw_text_(choose(parts_.added, false, parts_.normalizer)),
-        in_normalised_text_(choose(parts_.added, true, parts_.normalizer)) {
-    for (const auto& token : parts_.added) {
-      if (token.special) special_.insert(token.id);
-    }
-  }
+        in_normalised_text_(choose(parts_.added, true, parts_.normalizer)),
+        special_(special_ids(parts_.added)) {}
 
   std::vector<TokenId> encode(
       std::string_view text, const EncodeOptions& options) const override {
@@ -41,7 +38,9 @@ class PipelineTokenizer final : public Tokenizer {
     } else {
       encode_text(replace_invalid_utf8(text), options, ids);
     }
-    if (options.add_special) {
+    const bool ended =
+        parts_.ends_once && !ids.empty() && ids.back() == parts_.suffix.front();
+    if (options.add_special && !ended) {
       ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
     }
     return ids;

@@ -24,6 +24,8 @@ struct Pipeline {
   // The template's ids before and after the text.
   std::vector<TokenId> prefix;
   std::vector<TokenId> suffix;
+  // The suffix is one token, left out where the text's ids end with it.
+  bool ends_once = false;
   std::optional<TokenId> bos;
   std::optional<TokenId> eos;
   std::optional<TokenId> prompt_end;  // as Tokenizer::prompt_end()

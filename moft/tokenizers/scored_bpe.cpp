@@ -85,27 +85,13 @@ void ScoredBpe::encode(
     const std::size_t before = ids.size();
     if (const auto id = pieces_.find(text)) {
       ids.push_back(*id);
-    } else {
-      add_bytes(text, ids);
+    } else if (!spec_.bytes.append(text, ids) && spec_.unknown) {
+      ids.push_back(*spec_.unknown);
     }
     const bool unknown = ids.size() == before + 1 && spec_.unknown &&
                          ids.back() == *spec_.unknown;
     if (unknown && after_unknown) ids.pop_back();
     after_unknown = unknown;
-  }
-}
-
-void ScoredBpe::add_bytes(
-    std::string_view symbol, std::vector<TokenId>& ids) const {
-  const std::size_t before = ids.size();
-  for (const char byte : symbol) {
-    const TokenId id = spec_.byte_ids[static_cast<unsigned char>(byte)];
-    if (id < 0) {
-      ids.resize(before);
-      if (spec_.unknown) ids.push_back(*spec_.unknown);
-      return;
-    }
-    ids.push_back(id);
   }
 }
 

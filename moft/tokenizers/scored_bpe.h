@@ -6,10 +6,10 @@
 // Thread safety: immutable once built.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <vector>
 
+#include "moft/tokenizers/token_decoder.h"
 #include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/vocabulary.h"
 
@@ -18,8 +18,8 @@ namespace moft {
 struct ScoredBpeSpec {
   std::vector<VocabularyEntry> pieces;  // that text can become
   std::vector<float> scores;            // by id
-  std::array<TokenId, 256> byte_ids;    // -1: none
-  std::optional<TokenId> unknown;       // for characters without bytes
+  ByteTokens bytes;
+  std::optional<TokenId> unknown;  // for characters without bytes
 };
 
 class ScoredBpe final : public PieceEncoder {
@@ -31,8 +31,6 @@ class ScoredBpe final : public PieceEncoder {
   void encode(std::string_view piece, std::vector<TokenId>& ids) const override;
 
  private:
-  void add_bytes(std::string_view symbol, std::vector<TokenId>& ids) const;
-
   ScoredBpeSpec spec_;
   Vocabulary pieces_;
 };

@@ -10,6 +10,8 @@
 #include "moft/core/files.h"
 #include "moft/tokenizers/added_tokens.h"
 #include "moft/tokenizers/hf_added_tokens.h"
+#include "moft/tokenizers/normalizer.h"
+#include "moft/tokenizers/pipeline.h"
 #include "moft/tokenizers/pre_tokenizer.h"
 #include "moft/tokenizers/spiece_file.h"
 #include "moft/tokenizers/unicode.h"
@@ -23,59 +25,39 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kLargestFile = 1 << 26;
 constexpr std::int32_t kMostSentinels = 10000;
 
-std::string_view stripped(std::string_view text) {
-  // Python strips the four separators below the space, too.
-  const auto is_space = [](char32_t value) {
-    return is_white_space(value) || (value >= 0x1c && value <= 0x1f);
-  };
-  while (!text.empty()) {
-    const CodePoint first = code_point_at(text, 0);
-    if (!is_space(first.value)) break;
-    text.remove_prefix(first.length);
-  }
-  while (!text.empty()) {
-    std::size_t at = text.size() - 1;
-    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
-      --at;
-    if (!is_space(code_point_at(text, at).value)) break;
-    text = text.substr(0, at);
-  }
-  return text;
+// Python strips the four separators below the space, too.
+bool is_python_space(char32_t value) {
+  return is_white_space(value) || (value >= 0x1c && value <= 0x1f);
 }
 
-struct Parts {
-  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor;
-  std::int64_t pieces = 0;  // ids below it are the file's own
-  std::shared_ptr<const Vocabulary> vocabulary;
-  std::vector<AddedToken> added;
-  TokenId eos = 1;
-  bool clean_up = false;
-};
-
-class SentencePieceTokenizer final : public Tokenizer {
+class SentencePieceModel final : public TokenModel {
  public:
-  explicit SentencePieceTokenizer(Parts parts)
-      : parts_(std::move(parts)), finder_(parts_.added) {
-    for (const AddedToken& token : parts_.added) {
-      if (token.special) special_.insert(token.id);
+  using Processor = std::unique_ptr<sentencepiece::SentencePieceProcessor>;
+
+  // `pieces`: ids below it are the file's own.
+  SentencePieceModel(
+      Processor processor, std::int64_t pieces, const Pipeline& pipeline)
+      : processor_(std::move(processor)),
+        pieces_(pieces),
+        vocabulary_(pipeline.vocabulary),
+        special_(special_ids(pipeline.added)) {}
+
+  void encode(
+      std::string_view text,
+      bool /*at_start*/,
+      std::vector<TokenId>& ids) const override {
+    std::vector<int> found;
+    const auto status = processor_->Encode({text.data(), text.size()}, &found);
+    if (!status.ok()) {
+      throw_world_error(
+          "SentencePiece cannot encode a text of {} bytes: {}",
+          text.size(),
+          status.ToString());
     }
+    ids.insert(ids.end(), found.begin(), found.end());
   }
 
-  std::vector<TokenId> encode(
-      std::string_view text, const EncodeOptions& options) const override {
-    std::vector<TokenId> ids;
-    if (is_utf8(text)) {
-      encode_text(text, options.parse_special, ids);
-    } else {
-      encode_text(replace_invalid_utf8(text), options.parse_special, ids);
-    }
-    const bool ended = !ids.empty() && ids.back() == parts_.eos;
-    if (options.add_special && !ended) ids.push_back(parts_.eos);
-    return ids;
-  }
-
-  std::string decode(
-      std::span<const TokenId> ids, bool skip_special) const override {
+  std::string decode(std::span<const TokenId> ids) const override {
     std::string text;
     bool first = true;
     std::vector<TokenId> run;
@@ -92,62 +74,27 @@ class SentencePieceTokenizer final : public Tokenizer {
       run.clear();
     };
     for (const TokenId id : ids) {
-      if (!parts_.vocabulary->contains(id)) continue;
-      if (skip_special && is_special(id)) continue;
-      if (id < parts_.pieces) {
+      if (id < pieces_) {
         run.push_back(id);
         continue;
       }
       end_run(false);
-      add(parts_.vocabulary->written(id));
+      add(vocabulary_->written(id));
     }
     end_run(true);
-    if (parts_.clean_up) clean_up_text(text);
     return text;
   }
 
-  std::string token_bytes(TokenId id) const override {
-    if (!parts_.vocabulary->contains(id)) return {};
-    std::string bytes = parts_.vocabulary->written(id);
-    if (!is_special(id)) replace_in_text(bytes, kWrittenSpace, " ");
+  std::string bytes(TokenId id) const override {
+    std::string bytes = vocabulary_->written(id);
+    replace_in_text(bytes, kWrittenSpace, " ");
     return bytes;
   }
 
-  bool is_special(TokenId id) const override { return special_.contains(id); }
-  std::optional<TokenId> find(std::string_view token) const override {
-    return parts_.vocabulary->find(token);
-  }
-  std::int64_t vocab_size() const override { return parts_.vocabulary->size(); }
-  std::optional<TokenId> bos() const override { return std::nullopt; }
-  std::optional<TokenId> eos() const override { return parts_.eos; }
-  std::optional<TokenId> prompt_end() const override { return parts_.eos; }
-
  private:
-  void encode_text(
-      std::string_view text,
-      bool parse_special,
-      std::vector<TokenId>& ids) const {
-    std::vector<int> found;
-    for (const Segment& segment : finder_.split(text, parse_special)) {
-      if (segment.token) {
-        ids.push_back(*segment.token);
-        continue;
-      }
-      const auto status = parts_.processor->Encode(
-          {segment.text.data(), segment.text.size()}, &found);
-      if (!status.ok()) {
-        throw_world_error(
-            "SentencePiece cannot encode a text of {} bytes: {}",
-            segment.text.size(),
-            status.ToString());
-      }
-      ids.insert(ids.end(), found.begin(), found.end());
-    }
-  }
-
   std::string decode_pieces(const std::vector<std::string>& pieces) const {
     std::string text;
-    const auto status = parts_.processor->Decode(pieces, &text);
+    const auto status = processor_->Decode(pieces, &text);
     if (!status.ok()) {
       throw_world_error(
           "SentencePiece cannot decode {} pieces: {}",
@@ -164,11 +111,11 @@ class SentencePieceTokenizer final : public Tokenizer {
     std::vector<std::string> pieces;
     bool after_special = false;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      std::string written = parts_.vocabulary->written(ids[i]);
+      std::string written = vocabulary_->written(ids[i]);
       if (i == 0 && written.starts_with(kWrittenSpace)) {
         written = written.substr(kWrittenSpace.size());
       }
-      if (is_special(ids[i])) {
+      if (special_.contains(ids[i])) {
         if (!after_special) text += ' ';
         text += decode_pieces(pieces) + written;
         pieces.clear();
@@ -179,11 +126,13 @@ class SentencePieceTokenizer final : public Tokenizer {
       }
     }
     text += decode_pieces(pieces);
-    return std::string(stripped(text));
+    trim_text(text, {.left = true, .right = true}, is_python_space);
+    return text;
   }
 
-  Parts parts_;
-  AddedTokenFinder finder_;
+  Processor processor_;
+  std::int64_t pieces_;
+  std::shared_ptr<const Vocabulary> vocabulary_;
   std::unordered_set<TokenId> special_;
 };
 
@@ -296,9 +245,9 @@ std::unique_ptr<Tokenizer> load_sentence_piece(const fs::path& directory) {
     entries.push_back(
         {std::move(piece.text), static_cast<TokenId>(entries.size())});
   }
-  Parts parts;
-  parts.processor = make_spm_processor(bytes, path.string());
-  parts.pieces = static_cast<std::int64_t>(entries.size());
+  Pipeline parts;
+  auto processor = make_spm_processor(bytes, path.string());
+  const auto count = static_cast<std::int64_t>(entries.size());
   const Vocabulary pieces(entries, path.string());
   for (const auto& [key, usual] :
        {std::pair("pad_token", "<pad>"),
@@ -309,7 +258,7 @@ std::unique_ptr<Tokenizer> load_sentence_piece(const fs::path& directory) {
     parts.added.push_back(special_token(id, written));
     if (std::string_view(key) == "eos_token") parts.eos = id;
   }
-  add_sentinels(config, parts.pieces, parts.added);
+  add_sentinels(config, count, parts.added);
   read_more_tokens(directory, config, parts.added);
   for (const AddedToken& token : parts.added) {
     const auto known = pieces.find(token.content);
@@ -327,8 +276,13 @@ std::unique_ptr<Tokenizer> load_sentence_piece(const fs::path& directory) {
   }
   parts.vocabulary =
       std::make_shared<const Vocabulary>(std::move(entries), path.string());
+  parts.model =
+      std::make_unique<SentencePieceModel>(std::move(processor), count, parts);
+  parts.suffix = {*parts.eos};
+  parts.ends_once = true;
+  parts.prompt_end = parts.eos;
   parts.clean_up = config.flag("clean_up_tokenization_spaces", false);
-  return std::make_unique<SentencePieceTokenizer>(std::move(parts));
+  return make_tokenizer(std::move(parts));
 }
 
 }  // namespace moft

@@ -6,7 +6,6 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
-#include "moft/tokenizers/char_bpe.h"
 #include "moft/tokenizers/gguf_spm.h"
 #include "moft/tokenizers/hf_added_tokens.h"
 #include "moft/tokenizers/piece_model.h"
@@ -86,8 +85,7 @@ bool is_tiktoken(const std::string& bytes) {
 std::unique_ptr<const PieceEncoder> make_unigram(
     const SpieceFile& file, const Vocabulary& vocabulary) {
   UnigramSpec spec;
-  spec.byte_fallback = true;
-  spec.byte_ids = byte_token_ids(vocabulary);
+  spec.bytes = ByteTokens(vocabulary);
   for (std::size_t i = 0; i < file.pieces.size(); ++i) {
     const Piece& piece = file.pieces[i];
     const auto id = static_cast<TokenId>(i);

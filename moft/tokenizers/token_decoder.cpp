@@ -1,8 +1,11 @@
 // From written tokens back to text.
 #include "moft/tokenizers/token_decoder.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "moft/tokenizers/byte_bpe.h"
 #include "moft/tokenizers/normalizer.h"
 #include "moft/tokenizers/pre_tokenizer.h"
 #include "moft/tokenizers/unicode.h"
@@ -48,6 +51,13 @@ void fuse(std::vector<std::string>& tokens) {
   tokens = {std::move(joined)};
 }
 
+void join_byte_level(std::vector<std::string>& tokens) {
+  std::string joined;
+  for (const std::string& token : tokens)
+    joined += bytes_of_written(token).value_or(token);
+  tokens = {is_utf8(joined) ? joined : replace_invalid_utf8(joined)};
+}
+
 void strip_token(const DecodeStep& step, std::string& token) {
   std::string_view rest = token;
   for (std::size_t i = 0; i < step.left && rest.starts_with(step.what); ++i)
@@ -70,8 +80,27 @@ std::optional<char> byte_of_token(std::string_view written) {
   return static_cast<char>(high * 16 + low);
 }
 
-std::string token_of_byte(unsigned char byte) {
-  return fmt::format("<0x{:02X}>", byte);
+ByteTokens::ByteTokens(const Vocabulary& vocabulary) {
+  for (std::size_t byte = 0; byte < ids_.size(); ++byte)
+    ids_[byte] = vocabulary.find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
+}
+
+bool ByteTokens::complete() const {
+  return std::find(ids_.begin(), ids_.end(), -1) == ids_.end();
+}
+
+bool ByteTokens::append(
+    std::string_view text, std::vector<TokenId>& ids) const {
+  const std::size_t before = ids.size();
+  for (const char byte : text) {
+    const TokenId id = ids_[static_cast<unsigned char>(byte)];
+    if (id < 0) {
+      ids.resize(before);
+      return false;
+    }
+    ids.push_back(id);
+  }
+  return true;
 }
 
 std::string TokenDecoder::decode(std::vector<std::string> tokens) const {
@@ -97,6 +126,9 @@ std::string TokenDecoder::decode(std::vector<std::string> tokens) const {
           replace_in_text(tokens[i], kWrittenSpace, drop ? "" : " ");
         }
         break;
+      case DecodeStep::Kind::kByteLevel:
+        join_byte_level(tokens);
+        break;
     }
   }
   fuse(tokens);
@@ -112,6 +144,8 @@ std::string TokenDecoder::bytes(std::string_view written) const {
       replace_in_text(bytes, kWrittenSpace, " ");
     } else if (step.kind == DecodeStep::Kind::kByteFallback) {
       if (const auto byte = byte_of_token(bytes)) return {*byte};
+    } else if (step.kind == DecodeStep::Kind::kByteLevel) {
+      bytes = bytes_of_written(bytes).value_or(bytes);
     }
   }
   return bytes;
@@ -129,6 +163,12 @@ TokenDecoder llama_decoder(bool strip) {
     last.what = " ";
     last.left = 1;
   }
+  return TokenDecoder(std::move(steps));
+}
+
+TokenDecoder byte_level_decoder() {
+  std::vector<DecodeStep> steps(1);
+  steps[0].kind = DecodeStep::Kind::kByteLevel;
   return TokenDecoder(std::move(steps));
 }
 

@@ -1,13 +1,16 @@
 // From written tokens back to text: the steps of Hugging Face `tokenizers`'
-// decoders for tokenizers that write a space as U+2581.
+// decoders.
 //
 // Thread safety: immutable once built.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "moft/tokenizers/vocabulary.h"
 
 namespace moft {
 
@@ -19,6 +22,8 @@ struct DecodeStep {
     kStrip,         // every token loses up to `left` times `what` in front
     kMetaspace,     // U+2581 becomes a space; in the first token it goes when
                     // `drop_first`
+    kByteLevel,     // the tokens become the text of the bytes that their
+                    // characters stand for (byte_bpe.h)
   };
   Kind kind = Kind::kReplace;
   std::string what;
@@ -30,8 +35,21 @@ struct DecodeStep {
 
 // The byte that a token written "<0x0A>" stands for.
 std::optional<char> byte_of_token(std::string_view written);
-// "<0x0A>" for a byte.
-std::string token_of_byte(unsigned char byte);
+
+// The tokens "<0x00>" to "<0xFF>" of a vocabulary.
+class ByteTokens {
+ public:
+  // None of them.
+  ByteTokens() { ids_.fill(-1); }
+  explicit ByteTokens(const Vocabulary& vocabulary);
+
+  bool complete() const;
+  // Appends the tokens of all bytes; false, and nothing, where one has none.
+  bool append(std::string_view text, std::vector<TokenId>& ids) const;
+
+ private:
+  std::array<TokenId, 256> ids_;  // -1: none
+};
 
 class TokenDecoder {
  public:
@@ -50,5 +68,8 @@ class TokenDecoder {
 // What Llama's tokenizers do: U+2581 is a space, byte tokens are bytes, one
 // space at the beginning goes when `strip`.
 TokenDecoder llama_decoder(bool strip);
+
+// What byte-level tokenizers do.
+TokenDecoder byte_level_decoder();
 
 }  // namespace moft

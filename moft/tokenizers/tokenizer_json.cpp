@@ -13,14 +13,6 @@ namespace {
 
 using nlohmann::json;  // not ordered_json: its look-up is linear
 
-// llama.cpp's numbers for tokens that are not learned pieces.
-bool is_added(std::int32_t type) {
-  return type == 2 || type == 3 || type == 4;
-}
-bool is_special(std::int32_t type) {
-  return type == 2 || type == 3;
-}
-
 json byte_level(bool use_regex) {
   return {
       {"type", "ByteLevel"},
@@ -61,15 +53,11 @@ json pre_tokenizer(const std::string& pre) {
   return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
 }
 
-std::int32_t type_of(const GgufTokenizerData& data, std::size_t id) {
-  return data.token_types.empty() ? 1 : data.token_types[id];
-}
-
 json added_tokens(const GgufTokenizerData& data) {
   json added = json::array();
   for (std::size_t id = 0; id < data.tokens.size(); ++id) {
-    const std::int32_t type = type_of(data, id);
-    if (!is_added(type)) continue;
+    const std::int32_t type = gguf_token_type(data, id);
+    if (!is_added_gguf_type(type)) continue;
     added.push_back(
         {{"id", id},
          {"content", data.tokens[id]},
@@ -77,7 +65,7 @@ json added_tokens(const GgufTokenizerData& data) {
          {"lstrip", false},
          {"rstrip", false},
          {"normalized", false},
-         {"special", is_special(type)}});
+         {"special", is_special_gguf_type(type)}});
   }
   return added;
 }
@@ -164,7 +152,7 @@ json spm_decoder(const GgufTokenizerData& data) {
 json spm_unknown(const GgufTokenizerData& data) {
   if (data.unknown) return data.tokens.at(*data.unknown);
   for (std::size_t id = 0; id < data.tokens.size(); ++id) {
-    if (type_of(data, id) == kGgufUnknown) return data.tokens[id];
+    if (gguf_token_type(data, id) == kGgufUnknown) return data.tokens[id];
   }
   return nullptr;
 }
@@ -189,24 +177,13 @@ json spm_bpe(const GgufTokenizerData& data) {
       {"merges", std::move(merges)}};
 }
 
-// The ids that llama.cpp takes where the file does not say.
-GgufTokenizerData with_usual_ids(GgufTokenizerData data) {
-  if (data.model != "llama") return data;
-  const auto usual = [&](std::optional<std::int32_t>& id, std::size_t other) {
-    const bool fits = !id && other < data.tokens.size() &&
-                      type_of(data, other) == kGgufControl;
-    if (fits) id = static_cast<std::int32_t>(other);
-  };
-  usual(data.bos, 1);
-  usual(data.eos, 2);
-  return data;
-}
-
 }  // namespace
 
 std::map<std::string, std::string> tokenizer_files(
     const GgufTokenizerData& given) {
-  const GgufTokenizerData data = with_usual_ids(given);
+  GgufTokenizerData data = given;
+  data.bos = gguf_bos(given);
+  data.eos = gguf_eos(given);
   json tokenizer;
   tokenizer["version"] = "1.0";
   tokenizer["truncation"] = nullptr;

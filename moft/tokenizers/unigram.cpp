@@ -114,26 +114,12 @@ void Unigram::encode(std::string_view piece, std::vector<TokenId>& ids) const {
     while (begin > 0 && best[begin].id == spec_.unknown)
       begin = best[begin].begin;
     bytes.clear();
-    add_unknown(piece.substr(begin, end - begin), bytes);
+    if (!spec_.bytes.append(piece.substr(begin, end - begin), bytes))
+      bytes.push_back(spec_.unknown);
     ids.insert(ids.end(), bytes.rbegin(), bytes.rend());
     end = begin;
   }
   std::reverse(ids.begin() + static_cast<std::ptrdiff_t>(first), ids.end());
-}
-
-void Unigram::add_unknown(
-    std::string_view text, std::vector<TokenId>& ids) const {
-  const bool all_bytes =
-      spec_.byte_fallback &&
-      std::all_of(text.begin(), text.end(), [&](char byte) {
-        return spec_.byte_ids[static_cast<unsigned char>(byte)] >= 0;
-      });
-  if (!all_bytes) {
-    ids.push_back(spec_.unknown);
-    return;
-  }
-  for (const char byte : text)
-    ids.push_back(spec_.byte_ids[static_cast<unsigned char>(byte)]);
 }
 
 }  // namespace moft

@@ -5,10 +5,11 @@
 // Thread safety: immutable once built.
 #pragma once
 
-#include <array>
-#include <optional>
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "moft/tokenizers/token_decoder.h"
 #include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/vocabulary.h"
 
@@ -43,8 +44,7 @@ struct UnigramSpec {
   std::vector<double> scores;           // by id
   double lowest_score = 0;              // of the whole file
   TokenId unknown = 0;
-  bool byte_fallback = false;
-  std::array<TokenId, 256> byte_ids;  // -1: none
+  ByteTokens bytes = {};  // none: no byte fallback
 };
 
 class Unigram final : public PieceEncoder {
@@ -54,8 +54,6 @@ class Unigram final : public PieceEncoder {
   void encode(std::string_view piece, std::vector<TokenId>& ids) const override;
 
  private:
-  void add_unknown(std::string_view text, std::vector<TokenId>& ids) const;
-
   UnigramSpec spec_;
   ByteTrie trie_;
 };

@@ -2,9 +2,8 @@
 #include "moft/tokenizers/word_piece.h"
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
+#include "moft/tokenizers/pipeline.h"
 #include "moft/tokenizers/unicode.h"
 
 namespace moft {
@@ -85,34 +84,6 @@ std::string lowered(std::string_view text) {
   result.reserve(text.size());
   for_each(text, [&](char32_t value) { append_lower(result, value); });
   return result;
-}
-
-void replace_all(
-    std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-// Per token, as Hugging Face does it, not over the whole text.
-void clean_up(std::string& token) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 11>
-      kRules{{
-          {" .", "."},
-          {" ?", "?"},
-          {" !", "!"},
-          {" ,", ","},
-          {" ' ", "'"},
-          {" n't", "n't"},
-          {" 'm", "'m"},
-          {" do not", " don't"},
-          {" 's", "'s"},
-          {" 've", "'ve"},
-          {" 're", "'re"},
-      }};
-  for (const auto& [from, to] : kRules)
-    replace_all(token, from, to);
 }
 
 std::size_t count_code_points(std::string_view text) {
@@ -208,7 +179,11 @@ std::string WordPieceModel::decode(std::span<const TokenId> ids) const {
         token.insert(0, 1, ' ');
       }
     }
-    if (spec_.clean_up) clean_up(token);
+    if (spec_.clean_up) {
+      // Per token, as Hugging Face does it, not over the whole text.
+      clean_up_text(token);
+      replace_in_text(token, " do not", " don't");
+    }
     text += token;
   }
   return text;

@@ -20,10 +20,12 @@ namespace moft {
 class FirstPass {
  public:
   // Begins the gradient of the first part where all prompts are one.
-  FirstPass(Conditioning& conditioning, const Draw& draw, const StepPlan& plan);
+  FirstPass(Conditioning& conditioning, const Draw& draw, StepPlan step);
 
-  bool one_part = false;  // the whole batch is computed at once
-  bool begun = false;     // the conditioning's gradient of the first part
+  StepPlan plan;
+  bool one_part = false;    // the whole batch is computed at once
+  bool keep_graph = false;  // of the prompts, in the rollout
+  bool begun = false;       // the conditioning's gradient of the first part
   std::shared_ptr<const PromptGraph> prompt_graph;  // of the rollout
   std::vector<StepPart> parts;                      // of the whole batch
   PolicyScores policy;  // of the first part, with gradient

@@ -73,7 +73,10 @@ LogRatios score_log_ratios(
   Conditioning& conditioning = *policy.conditioning();
   const KlEstimator estimator = options.kl_estimator;
   std::vector<StepPart> parts = split_step(
-      draw, rollout, all_prompts(draw), plan_step(policy, draw, options));
+      draw,
+      rollout,
+      all_prompts(draw),
+      first ? first->plan : plan_step(policy, draw, options));
   LogRatios ratios = zero_log_ratios(rollout);
   for (std::size_t i = first ? 1 : 0; i < parts.size(); ++i) {
     const at::NoGradGuard no_gradient;
@@ -87,7 +90,7 @@ LogRatios score_log_ratios(
   StepPart& part = parts.front();
   if (!first->begun) conditioning.begin_gradient(part.coefficients.front());
   first->begun = true;
-  part.score.prompt_graph = first->prompt_graph;
+  part.score.prompt_graph = std::move(first->prompt_graph);
   const auto reference = score_reference(policy, part, estimator, times);
   first->policy = score_policy(policy, part, reference, estimator, times);
   set_log_ratios(part, rollout, reference, first->policy, estimator, ratios);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "moft/generation/mixtures.h"
 #include "moft/training/step_memory.h"
 
 namespace moft {
@@ -50,6 +51,10 @@ std::int64_t common_parameters(
   return frozen ? 0 : question.shape.parameters - steered;
 }
 
+const ModelShape& value_network(const MemoryQuestion& question) {
+  return question.value_network ? *question.value_network : question.shape;
+}
+
 void count_parameters(
     const MemoryQuestion& question, MemoryEstimate& estimate) {
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
@@ -69,14 +74,15 @@ void count_parameters(
   if (by_copies(options.steered_set)) {
     const bool one = training.weighting_per == WeightingPer::kBatch;
     const std::int64_t steerings = one ? 1 : training.prompts_per_step;
+    const auto most = static_cast<std::int64_t>(kMixturesAtOnce);
     const std::int64_t kept =
-        question.bf16 ? steerings : std::min(steerings, m + 1);
+        std::min(steerings, question.bf16 ? std::max(most, m + 1) : m + 1);
     estimate.masters += kept * steered * s;
   }
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
   estimate.optimizer = (adamw ? 2 : 1) * trained * kFloat;
   if (training.baseline == Baseline::kValue)
-    estimate.value = 5 * question.shape.parameters * kFloat;
+    estimate.value = 5 * value_network(question).parameters * kFloat;
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
@@ -90,7 +96,7 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   const StepMemory memory(
       shape,
       step_costs(question.shape, question.conditioning, training.kl_estimator),
-      training.budget_bytes());
+      {training.budget_bytes()});
   estimate.rollout = memory.rollout_bytes(memory.rows_at_once());
   // All prompts count as the longest, so the first group has the largest part.
   const std::int64_t groups =
@@ -98,8 +104,25 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   std::vector<std::size_t> group(static_cast<std::size_t>(
       (training.prompts_per_step + groups - 1) / groups));
   std::iota(group.begin(), group.end(), std::size_t{0});
-  for (const auto& part : memory.parts_of(group))
+  const auto parts = memory.parts_of(group);
+  for (const auto& part : parts)
     estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
+  const bool values = training.baseline == Baseline::kValue;
+  const ModelShape& network = value_network(question);
+  const std::int64_t between =
+      values ? value_bytes(network, question.prompt_tokens) : 0;
+  const bool keeps_graph =
+      groups == 1 && parts.size() == 1 && memory.has_room_for_graph(between);
+  const std::int64_t graph = keeps_graph ? memory.graph_bytes() : 0;
+  estimate.rollout += graph;
+  if (!values) return;
+  const std::int64_t held = memory.feature_bytes() + graph;
+  const StepMemory passes =
+      value_memory(network, shape.prompt_tokens, training.budget_bytes(), held);
+  for (const auto& part : passes.parts_of(group)) {
+    estimate.value_pass =
+        std::max(estimate.value_pass, held + passes.scoring_bytes(part));
+  }
 }
 
 }  // namespace
@@ -125,7 +148,7 @@ std::int64_t steered_parameters(
 
 std::int64_t MemoryEstimate::peak() const {
   return weights + masters + gradients + optimizer + value +
-         std::max(rollout, scoring);
+         std::max({rollout, value_pass, scoring});
 }
 
 MemoryEstimate estimate_memory(const MemoryQuestion& question) {

@@ -14,15 +14,17 @@
 //   weights     P s, twice: packed forwards and backwards
 //   masters     4 (m S + C), under full copies with the mixture in float32 and
 //               packed both ways, (S + C)(4 + 2 s), and one packed value more
-//               for each of K steerings that a batch keeps, S s
+//               for each of K steerings that a batch keeps (at most 8, or
+//               m + 1), S s
 //   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C)
 //   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
 //               each, and its packed halves, 8 P
 //   rollout     keys and values of every row, logits of every row
+//   value_pass  the value network's activations beside what the rollout keeps
 //   scoring     activations that the gradient needs, logits
 //
-// Rollout and scoring are those of the largest parts that
+// Rollout, value_pass and scoring are those of the largest parts that
 // training.memory_budget leaves (step_memory.h), which plans with the same
 // costs.
 //
@@ -30,6 +32,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "moft/training/step_costs.h"
 #include "moft/training/training_options.h"
@@ -42,6 +45,7 @@ std::int64_t steered_parameters(
 
 struct MemoryQuestion {
   ModelShape shape;
+  std::optional<ModelShape> value_network;  // none: the policy's shape
   ConditioningOptions conditioning;
   TrainingOptions training;
   std::int64_t objectives = 1;
@@ -57,11 +61,14 @@ struct MemoryEstimate {
   std::int64_t optimizer = 0;
   std::int64_t value = 0;
   std::int64_t rollout = 0;
+  std::int64_t value_pass = 0;
   std::int64_t scoring = 0;
 
   std::int64_t peak() const;
 };
 
+// CallerError when training.memory_budget does not suffice for one row, or for
+// one prompt of the value network.
 MemoryEstimate estimate_memory(const MemoryQuestion& question);
 
 }  // namespace moft

@@ -2,7 +2,6 @@
 #include "moft/training/online.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
@@ -18,6 +17,13 @@ const std::vector<TokenIds>& value_prompts(
     const Draw& draw, const ValueOptions& options) {
   return options.prompt == ValuePrompt::kConditioned ? draw.prompts
                                                      : draw.plain_prompts;
+}
+
+std::int64_t longest(const std::vector<TokenIds>& prompts) {
+  std::int64_t tokens = 1;
+  for (const TokenIds& prompt : prompts)
+    tokens = std::max(tokens, std::ssize(prompt));
+  return tokens;
 }
 
 ExampleOrder order_of(const TrainerInputs& inputs) {
@@ -62,19 +68,19 @@ StepResult OnlineTrainer::step() {
   SteeredPolicy& policy = *inputs_.policy;
 
   Draw drawn = draw();
-  const StepPlan plan = plan_step(policy, drawn, options_);
-  FirstPass first(*policy.conditioning(), drawn, plan);
+  FirstPass first(*policy.conditioning(), drawn, plan(drawn));
   Rollout rollout = roll_out(
       policy,
       drawn,
       {static_cast<std::uint64_t>(options_.seed),
        options_.max_new_tokens,
        steerings_per_step(),
-       plan.memory.rows_at_once()},
+       first.plan.memory.rows_at_once()},
       times,
       &first);
   Scores rewards = score_rewards(*inputs_.objectives, drawn, rollout, times);
-  const at::Tensor values = predict_values(drawn, rewards, times);
+  const std::int64_t parts = value_parts(drawn, first);
+  const at::Tensor values = predict_values(drawn, rewards, parts, times);
   LogRatios ratios =
       score_log_ratios(policy, drawn, rollout, options_, times, &first);
   Advantages advantages =
@@ -87,7 +93,7 @@ StepResult OnlineTrainer::step() {
       std::move(advantages)};
   differentiate(
       policy, experience, whole_batch(experience), options_, times, &first);
-  learn_values(experience, values, result);
+  learn_values(experience, values, parts, result);
   update(result);
 
   sampler_->observe(experience);
@@ -110,6 +116,16 @@ Draw OnlineTrainer::draw() {
       sampler_->draw(step_, count),
       step_,
       options_.samples_per_prompt);
+}
+
+StepPlan OnlineTrainer::plan(const Draw& draw) const {
+  StepPlan plan = plan_step(*inputs_.policy, draw, options_);
+  if (value_) {
+    plan.between = value_bytes(
+        shape_of(*inputs_.value_model),
+        longest(value_prompts(draw, options_.value)));
+  }
+  return plan;
 }
 
 void OnlineTrainer::update(StepResult& result) {
@@ -160,35 +176,32 @@ void OnlineTrainer::make_value_learner() {
       inputs_.value_model, outputs, options_.value);
 }
 
-// All of the network is trained. Prompts count as the longest.
+// Prompts count as the longest.
 std::int64_t OnlineTrainer::value_parts(
-    const std::vector<TokenIds>& prompts) const {
-  std::int64_t longest = 1;
-  for (const TokenIds& prompt : prompts)
-    longest = std::max(longest, std::ssize(prompt));
-  ConditioningOptions all_trained;
-  all_trained.steered_set = SteeredSet::kNone;
-  StepCosts costs = step_costs(
-      shape_of(*inputs_.value_model), all_trained, KlEstimator::kNone);
-  costs.decoded_row = costs.decoded_token = costs.feature_token = 0;
-  const StepMemory memory(
-      {std::vector<std::int64_t>(prompts.size(), longest), 1, 0},
-      costs,
-      options_.budget_bytes());
-  std::vector<std::size_t> all(prompts.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
+    const Draw& draw, const FirstPass& first) const {
+  if (!value_) return 1;
+  const auto& prompts = value_prompts(draw, options_.value);
+  const StepMemory& step = first.plan.memory;
+  const StepMemory memory = value_memory(
+      shape_of(*inputs_.value_model),
+      std::vector<std::int64_t>(prompts.size(), longest(prompts)),
+      options_.budget_bytes(),
+      step.feature_bytes() + (first.keep_graph ? step.graph_bytes() : 0));
   return std::max(
-      options_.gradient_accumulation, std::ssize(memory.parts_of(all)));
+      options_.gradient_accumulation,
+      std::ssize(memory.parts_of(all_prompts(draw))));
 }
 
 // The targets of single objectives are known before the policy is scored, so
 // one pass of the network predicts and learns.
 at::Tensor OnlineTrainer::predict_values(
-    const Draw& draw, const Scores& rewards, StepTimes& times) {
+    const Draw& draw,
+    const Scores& rewards,
+    std::int64_t parts,
+    StepTimes& times) {
   if (!value_) return {};
   const Stopwatch watch(times.value);
   const auto& prompts = value_prompts(draw, options_.value);
-  const std::int64_t parts = value_parts(prompts);
   if (options_.value.target == ValueTarget::kReward)
     return value_->predict(prompts, parts);
   return value_->learn(
@@ -198,6 +211,7 @@ at::Tensor OnlineTrainer::predict_values(
 void OnlineTrainer::learn_values(
     const Experience& experience,
     const at::Tensor& values,
+    std::int64_t parts,
     StepResult& result) {
   if (!value_) return;
   const Stopwatch watch(result.times.value);
@@ -211,7 +225,7 @@ void OnlineTrainer::learn_values(
         {value_prompts(draw, options_.value),
          targets,
          draw.samples_per_prompt,
-         value_parts(value_prompts(draw, options_.value))});
+         parts});
   }
   const at::Tensor by_row = values.index_select(0, draw.prompt_of_row());
   auto& metrics = result.metrics;

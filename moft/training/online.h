@@ -15,6 +15,7 @@
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
+#include "moft/training/first_pass.h"
 #include "moft/training/steering_sampler.h"
 #include "moft/training/trainer.h"
 #include "moft/training/training_prompts.h"
@@ -62,12 +63,18 @@ class OnlineTrainer : public Trainer {
 
  private:
   Draw draw();
-  std::int64_t value_parts(const std::vector<TokenIds>& prompts) const;
+  StepPlan plan(const Draw& draw) const;
+  // The parts that the value network computes the step's prompts in.
+  std::int64_t value_parts(const Draw& draw, const FirstPass& first) const;
   at::Tensor predict_values(
-      const Draw& draw, const Scores& rewards, StepTimes& times);
+      const Draw& draw,
+      const Scores& rewards,
+      std::int64_t parts,
+      StepTimes& times);
   void learn_values(
       const Experience& experience,
       const at::Tensor& values,
+      std::int64_t parts,
       StepResult& result);
   void update(StepResult& result);
   void make_value_learner();

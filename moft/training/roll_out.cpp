@@ -1,57 +1,29 @@
-// Sampling the completions of a step, in parts of its rows.
+// Sampling the completions of a step.
 #include "moft/training/roll_out.h"
 
-#include <algorithm>
+#include <utility>
 
+#include "moft/generation/expected_steerings.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
 namespace {
 
-// Samples rows begin .. end - 1.
-Generations sample(
-    SteeredPolicy& policy,
-    const Draw& draw,
-    const RolloutOptions& settings,
-    std::size_t begin,
-    std::size_t end,
-    bool keep_graph) {
-  GenerateOptions options;
-  options.max_new_tokens = settings.max_new_tokens;
-  options.sampling.temperature = policy.temperature();
-  options.end_tokens = policy.model().info().end_tokens;
-  options.rows_at_once = static_cast<std::int64_t>(end - begin);
-  GenerateBatch request;
-  for (std::size_t r = begin; r < end; ++r) {
-    const std::size_t p = draw.prompt_of(r);
-    if (r == begin || r == draw.first_row(p)) {
-      request.prompts.push_back(draw.prompts[p]);
-      request.steerings.push_back(draw.coefficients[p]);
-    }
-    const std::int64_t place = std::ssize(request.prompts) - 1;
-    request.rows.push_back({place, place});
-    request.keys.push_back(
+GenerateBatch batch_of(const Draw& draw, const RolloutOptions& settings) {
+  GenerateBatch batch;
+  batch.prompts = draw.prompts;
+  batch.steerings = draw.coefficients;
+  for (std::size_t r = 0; r < draw.rows(); ++r) {
+    const auto p = static_cast<std::int64_t>(draw.prompt_of(r));
+    batch.rows.push_back({p, p});
+    batch.keys.push_back(
         {settings.seed,
          Purpose::kToken,
          static_cast<std::uint32_t>(draw.step),
          static_cast<std::uint32_t>(r)});
   }
-  request.record_features = true;
-  request.keep_graph = keep_graph;
-  return generate(policy.model(), request, options);
-}
-
-// `again`: the first prompt of `more` is the last of `features`.
-void append(const Features& more, bool again, Features& features) {
-  features.first_layer = more.first_layer;
-  features.prompts.insert(
-      features.prompts.end(),
-      more.prompts.begin() + (again ? 1 : 0),
-      more.prompts.end());
-  features.completions.insert(
-      features.completions.end(),
-      more.completions.begin(),
-      more.completions.end());
+  batch.record_features = true;
+  return batch;
 }
 
 }  // namespace
@@ -63,35 +35,27 @@ Rollout roll_out(
     StepTimes& times,
     FirstPass* first) {
   const Stopwatch watch(times.rollout);
-  const std::size_t rows = draw.rows();
-  const std::size_t at_once =
-      options.rows_at_once > 0 ? static_cast<std::size_t>(options.rows_at_once)
-                               : rows;
-  const bool keep_graph = first && first->one_part && at_once >= rows;
-  policy.expect_steerings(
+  GenerateOptions settings;
+  settings.max_new_tokens = options.max_new_tokens;
+  settings.sampling.temperature = policy.temperature();
+  settings.end_tokens = policy.model().info().end_tokens;
+  settings.rows_at_once = options.rows_at_once > 0
+                              ? options.rows_at_once
+                              : static_cast<std::int64_t>(draw.rows());
+  GenerateBatch batch = batch_of(draw, options);
+  batch.keep_graph = first && first->keep_graph;
+  // Scoring works on one steering at a time.
+  const ExpectedSteerings expected(
+      policy,
       options.steerings > 0 ? options.steerings
                             : std::ssize(draw.coefficients));
+  Generations generations = generate(policy.model(), batch, settings);
   Rollout rollout;
-  const auto features = std::make_shared<Features>();
-  for (std::size_t begin = 0; begin < rows; begin += at_once) {
-    Generations part = sample(
-        policy,
-        draw,
-        options,
-        begin,
-        std::min(rows, begin + at_once),
-        keep_graph);
-    for (Generation& row : part.rows) {
-      rollout.texts.push_back(policy.text_of(row));
-      rollout.rows.push_back(std::move(row));
-    }
-    const bool again = begin > draw.first_row(draw.prompt_of(begin));
-    if (part.features) append(*part.features, again, *features);
-    if (keep_graph) first->prompt_graph = std::move(part.prompt_graph);
-  }
-  // Scoring works on one steering at a time.
-  policy.expect_steerings(1);
-  if (!features->prompts.empty()) rollout.features = features;
+  for (const Generation& row : generations.rows)
+    rollout.texts.push_back(policy.text_of(row));
+  rollout.rows = std::move(generations.rows);
+  rollout.features = std::move(generations.features);
+  if (first) first->prompt_graph = std::move(generations.prompt_graph);
   return rollout;
 }
 

@@ -1,15 +1,93 @@
 // The loop around a trainer's steps.
 #include "moft/training/run.h"
 
-#include <chrono>
+#include <fmt/format.h>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/training/run_directory.h"
 
 namespace moft {
+namespace {
 
 namespace fs = std::filesystem;
+
+LogLengths start_of(const std::optional<Checkpoint>& resume) {
+  return resume ? resume->state.logs : LogLengths{};
+}
+
+}  // namespace
+
+void RunStore::open(
+    const std::optional<Checkpoint>& resume,
+    std::vector<std::string> objectives,
+    std::optional<std::int64_t> log_samples) {
+  const fs::path& directory = setup_.directory;
+  const LogLengths start = start_of(resume);
+  check_log_lengths(directory, start);
+  write_run_kind(directory, setup_.kind);
+  remove_stale_temporaries(directory);
+  remove_stale_temporaries(checkpoints_of(directory));
+  write_atomically(directory / kRecipeFile, setup_.recipe);
+  if (resume) {
+    // Before the logs are cut: no checkpoint is left without its logs.
+    for (const fs::path& damaged : resume->damaged)
+      set_aside(damaged);
+    remove_later_checkpoints(directory, resume->state.step);
+    newest_ = resume->directory;
+    saved_step_ = resume->state.step;
+  }
+  logs_.emplace(directory, start, std::move(objectives), log_samples);
+}
+
+void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
+  check_inputs();
+  CheckpointState state;
+  state.logs = logs_->flush();
+  state.guards = guards;
+  state.device = setup_.device;
+  state.threads = setup_.threads;
+  state.input_hashes = setup_.input_hashes;
+  newest_ = save_checkpoint(
+      setup_.directory, trainer, std::move(state), setup_.recipe);
+  saved_step_ = trainer.step;
+}
+
+bool RunStore::stop_requested() const {
+  return setup_.stop_requested && setup_.stop_requested();
+}
+
+Progress::Progress(
+    std::vector<ProgressFigure> figures, std::int64_t steps, std::int64_t done)
+    : figures_(std::move(figures)),
+      steps_(steps),
+      first_(done),
+      start_(std::chrono::steady_clock::now()) {}
+
+void Progress::print(const StepResult& result) const {
+  LogLine line;
+  line.add("step", fmt::format("{}/{}", result.step, steps_));
+  for (const ProgressFigure& figure : figures_) {
+    const auto metric = result.metrics.find(figure.metric);
+    if (metric == result.metrics.end()) continue;
+    if (figure.format == ProgressFigure::Format::kNumber) {
+      line.add(figure.label, metric->second, figure.digits);
+      continue;
+    }
+    const double total = result.metrics.at("step_time");
+    const double percent = total > 0 ? 100.0 * metric->second / total : 0.0;
+    line.add(figure.label, fmt::format("{:.0f}%", percent));
+  }
+  // From what a step has cost so far, saving and evaluation included.
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
+          .count();
+  const auto done = static_cast<double>(result.step - first_);
+  const auto left = static_cast<double>(steps_ - result.step);
+  line.add("time_left", format_duration(elapsed / done * left));
+  line.print();
+}
 
 Run::Run(
     RunSetup setup,

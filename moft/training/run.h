@@ -13,20 +13,81 @@
 // Thread safety: one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "moft/training/checkpoint.h"
 #include "moft/training/guards.h"
-#include "moft/training/progress.h"
+#include "moft/training/metrics_writer.h"
 #include "moft/training/publisher.h"
 #include "moft/training/run_setup.h"
-#include "moft/training/run_store.h"
 #include "moft/training/step_failure.h"
 #include "moft/training/trainer.h"
 
 namespace moft {
+
+// What a run does with its directory: the recipe and the logs from the start,
+// checkpoints on the way, resuming from one.
+class RunStore {
+ public:
+  // Touches nothing on the disk.
+  explicit RunStore(RunSetup setup) : setup_(std::move(setup)) {}
+
+  // To be called once the trainer is restored: clears what killed processes
+  // left behind, cuts the logs to where `resume` was in them, writes the
+  // recipe, sets damaged checkpoints aside and drops those of later steps.
+  // objectives, log_samples: as MetricsWriter's.
+  void open(
+      const std::optional<Checkpoint>& resume,
+      std::vector<std::string> objectives,
+      std::optional<std::int64_t> log_samples);
+
+  void save(const TrainerState& trainer, const GuardState& guards);
+  // Whether `step` is later than the newest checkpoint.
+  bool unsaved(std::int64_t step) const { return step > saved_step_; }
+
+  // WorldError when a file that the run was started with has changed. Cheap:
+  // to be called before every step and before anything is published.
+  void check_inputs() { setup_.watch.check(); }
+
+  bool stop_requested() const;
+  const RunSetup& setup() const { return setup_; }
+  // REQUIRES open().
+  MetricsWriter& logs() { return *logs_; }
+  const std::optional<std::filesystem::path>& newest() const { return newest_; }
+
+ private:
+  RunSetup setup_;
+  std::optional<MetricsWriter> logs_;
+  std::optional<std::filesystem::path> newest_;
+  std::int64_t saved_step_ = 0;
+};
+
+// One line per step on standard error:
+//
+//   step=12/40 reward=0.531 kl=4.21 rollout=40% policy=38% time_left=3 min 05 s
+//
+// with the figures that the trainer names (RunOptions).
+class Progress {
+ public:
+  // steps: of the whole run; `done` of them are finished.
+  Progress(
+      std::vector<ProgressFigure> figures,
+      std::int64_t steps,
+      std::int64_t done);
+
+  void print(const StepResult& result) const;
+
+ private:
+  std::vector<ProgressFigure> figures_;
+  std::int64_t steps_;
+  std::int64_t first_;  // steps finished before this process began
+  std::chrono::steady_clock::time_point start_;
+};
 
 class Run {
  public:

@@ -64,9 +64,21 @@ StepCosts step_costs(
                                : trained_decoder * kept;
   costs.new_token = trained_decoder * (kept + (encodes ? cross : 0)) +
                     (differentiates_kl(estimator) ? 8 : 3) * logits;
+  costs.encodes = encodes;
+  if (encodes) costs.graph_token = costs.prompt_token;
   costs.decoded_token = decoder * keys_values;
   costs.decoded_row = 2 * logits;
   costs.feature_token = s.width * kFloat;
+  return costs;
+}
+
+StepCosts costs_of_texts(const ModelShape& shape) {
+  ConditioningOptions all_trained;
+  all_trained.steered_set = SteeredSet::kNone;
+  const StepCosts all = step_costs(shape, all_trained, KlEstimator::kNone);
+  StepCosts costs;
+  costs.prompt_token = all.prompt_token;
+  costs.new_token = all.new_token;
   return costs;
 }
 

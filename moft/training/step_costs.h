@@ -31,16 +31,19 @@ struct ModelShape {
 };
 ModelShape shape_of(const SequenceModel& model);
 
-// Bytes that a step takes beside what is held all the time. Every row counts
-// its prompt where rows are decoded; where they are scored a prompt counts
-// once.
+// Bytes that a step takes beside what is held all the time. A prompt counts
+// once for all rows that are computed together.
 struct StepCosts {
   // Scoring with its gradient: what the backward pass reads again, and logits.
   std::int64_t prompt_token = 0;
   std::int64_t new_token = 0;
-  // Rollout: keys and values, and a row's logits twice.
+  // Rollout: keys and values of an entry of a page, and a row's logits twice.
   std::int64_t decoded_token = 0;
   std::int64_t decoded_row = 0;
+  // Whether prompts have pages of their own, beside those of their rows.
+  bool encodes = false;
+  // What a rollout keeps of a prompt's token so that scoring continues there.
+  std::int64_t graph_token = 0;
   // Hidden states that a rollout keeps for scoring.
   std::int64_t feature_token = 0;
 };
@@ -48,6 +51,9 @@ StepCosts step_costs(
     const ModelShape& shape,
     const ConditioningOptions& conditioning,
     KlEstimator estimator);
+// The costs of reading given texts with a model that is trained whole:
+// there is no rollout.
+StepCosts costs_of_texts(const ModelShape& shape);
 
 // "1.4 GB": for people, rounded up to two digits.
 std::string bytes_as_text(std::int64_t bytes);

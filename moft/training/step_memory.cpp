@@ -7,44 +7,60 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
+#include "moft/models/page_pool.h"
 
 namespace moft {
 
 StepMemory::StepMemory(
-    StepShape shape,
-    const StepCosts& costs,
-    std::int64_t budget,
-    const std::string& key)
-    : shape_(std::move(shape)), costs_(costs), budget_(budget) {
-  const auto& prompts = shape_.prompt_tokens;
-  features_ =
-      (std::accumulate(prompts.begin(), prompts.end(), std::int64_t{0}) +
-       shape_.rows() * shape_.new_tokens) *
-      costs_.feature_token;
+    StepShape shape, const StepCosts& costs, MemoryBudget budget)
+    : shape_(std::move(shape)), costs_(costs), budget_(std::move(budget)) {
+  const std::int64_t new_tokens =
+      saturated_product(shape_.rows(), shape_.new_tokens);
+  features_ = saturated_product(
+      saturated_sum(prompt_tokens(), new_tokens), costs_.feature_token);
+  const std::int64_t longest =
+      saturated_product(longest_prompt(), costs_.prompt_token);
   const std::int64_t scored =
-      features_ + longest_prompt() * costs_.prompt_token + row_bytes();
-  const std::int64_t needed = std::max(rollout_bytes(1), scored);
-  if (needed <= budget_) return;
+      saturated_sum(held(), saturated_sum(longest, row_bytes()));
+  const std::int64_t needed =
+      std::max(saturated_sum(held(), decoding_bytes(1)), scored);
+  if (needed <= budget_.bytes) return;
   throw_caller_error(
-      "{} is {}, but a step needs {} for one completion of {} tokens after a "
-      "prompt of {}; raise {}, or lower the number of new tokens",
-      key,
-      bytes_as_text(budget_),
+      "{} is {}, but {} needs {} for {}a prompt of {} tokens; raise {}, or {}",
+      budget_.key,
+      bytes_as_text(budget_.bytes),
+      budget_.user,
       bytes_as_text(needed),
-      shape_.new_tokens,
+      shape_.new_tokens == 0
+          ? std::string()
+          : fmt::format(
+                "one completion of {} tokens after ", shape_.new_tokens),
       longest_prompt(),
-      key);
+      budget_.key,
+      budget_.cure);
 }
 
+// Decoding more rows takes more, so the number is found by halving.
 std::int64_t StepMemory::rows_at_once() const {
-  const std::int64_t row = rollout_bytes(1) - features_;
-  return std::min(shape_.rows(), (budget_ - features_) / row);
+  std::int64_t fits = 1;
+  std::int64_t most = shape_.rows();
+  while (fits < most) {
+    const std::int64_t middle = most - (most - fits) / 2;
+    if (rollout_bytes(middle) <= budget_.bytes - budget_.held) {
+      fits = middle;
+    } else {
+      most = middle - 1;
+    }
+  }
+  return fits;
 }
 
 std::vector<std::vector<std::size_t>> StepMemory::parts_of(
     const std::vector<std::size_t>& prompts) const {
-  const std::int64_t room = budget_ - features_;
+  const std::int64_t room = budget_.bytes - held();
   std::vector<std::vector<std::size_t>> parts;
   std::int64_t used = 0;
   const auto samples = static_cast<std::size_t>(shape_.samples);
@@ -66,10 +82,34 @@ std::vector<std::vector<std::size_t>> StepMemory::parts_of(
   return parts;
 }
 
+bool StepMemory::has_room_for_graph(std::int64_t between) const {
+  const std::int64_t kept = saturated_sum(held(), graph_bytes());
+  const std::int64_t beside = std::max(decoding_bytes(shape_.rows()), between);
+  return saturated_sum(kept, beside) <= budget_.bytes;
+}
+
 std::int64_t StepMemory::rollout_bytes(std::int64_t rows) const {
-  const std::int64_t tokens = longest_prompt() + shape_.new_tokens;
-  return features_ +
-         rows * (tokens * costs_.decoded_token + costs_.decoded_row);
+  return saturated_sum(features_, decoding_bytes(rows));
+}
+
+// Rows that follow one another; they share the pages of a prompt.
+std::int64_t StepMemory::decoding_bytes(std::int64_t rows) const {
+  const std::int64_t prompt = longest_prompt();
+  const std::int64_t all = shape_.new_tokens + prompt;
+  const std::int64_t shared =
+      costs_.encodes ? pages_of(prompt) : prompt / kPageSize;
+  const std::int64_t own =
+      costs_.encodes ? pages_of(1 + shape_.new_tokens) : pages_of(all) - shared;
+  // The first row may be any sample of its prompt.
+  const std::int64_t prompts = std::min(
+      std::ssize(shape_.prompt_tokens),
+      rows == 1 ? 1 : (rows - 2) / shape_.samples + 2);
+  const std::int64_t pages = saturated_sum(
+      saturated_product(prompts, shared), saturated_product(rows, own));
+  return saturated_sum(
+      saturated_product(
+          saturated_product(pages, kPageSize), costs_.decoded_token),
+      saturated_product(rows, costs_.decoded_row));
 }
 
 std::int64_t StepMemory::scoring_bytes(
@@ -90,12 +130,43 @@ std::int64_t StepMemory::longest_prompt() const {
   return *std::max_element(tokens.begin(), tokens.end());
 }
 
+std::int64_t StepMemory::prompt_tokens() const {
+  const auto& tokens = shape_.prompt_tokens;
+  return std::accumulate(
+      tokens.begin(), tokens.end(), std::int64_t{0}, saturated_sum);
+}
+
+std::int64_t StepMemory::held() const {
+  return saturated_sum(budget_.held, features_);
+}
+
+std::int64_t StepMemory::graph_bytes() const {
+  return saturated_product(prompt_tokens(), costs_.graph_token);
+}
+
 std::int64_t StepMemory::prompt_bytes(std::size_t prompt) const {
   return shape_.prompt_tokens[prompt] * costs_.prompt_token;
 }
 
 std::int64_t StepMemory::row_bytes() const {
-  return shape_.new_tokens * costs_.new_token;
+  return saturated_product(shape_.new_tokens, costs_.new_token);
+}
+
+StepMemory value_memory(
+    const ModelShape& network,
+    std::vector<std::int64_t> prompt_tokens,
+    std::int64_t budget,
+    std::int64_t held) {
+  MemoryBudget left;
+  left.bytes = budget;
+  left.held = held;
+  left.user = "the value network, beside what a rollout keeps,";
+  return StepMemory(
+      {std::move(prompt_tokens), 1, 0}, costs_of_texts(network), left);
+}
+
+std::int64_t value_bytes(const ModelShape& network, std::int64_t tokens) {
+  return saturated_product(tokens, costs_of_texts(network).prompt_token);
 }
 
 }  // namespace moft

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "moft/core/saturated.h"
 #include "moft/training/step_costs.h"
 
 namespace moft {
@@ -24,21 +25,27 @@ struct StepShape {
   std::int64_t samples = 1;                 // completions of each prompt
   std::int64_t new_tokens = 1;
 
-  std::int64_t rows() const { return std::ssize(prompt_tokens) * samples; }
+  std::int64_t rows() const {
+    return saturated_product(std::ssize(prompt_tokens), samples);
+  }
   std::size_t prompt_of(std::size_t row) const {
     return row / static_cast<std::size_t>(samples);
   }
 };
 
+struct MemoryBudget {
+  std::int64_t bytes = 0;
+  std::int64_t held = 0;  // of them, by others, while the step is computed
+  // For messages: the budget's key, who needs it, and what else lowers that.
+  std::string key = "training.memory_budget";
+  std::string user = "a step";
+  std::string cure = "lower training.max_new_tokens or data.max_prompt_tokens";
+};
+
 class StepMemory {
  public:
-  // CallerError when `budget` (bytes) does not suffice for one row; `key` names
-  // it there.
-  StepMemory(
-      StepShape shape,
-      const StepCosts& costs,
-      std::int64_t budget,
-      const std::string& key = "training.memory_budget");
+  // CallerError when the budget does not suffice for one row.
+  StepMemory(StepShape shape, const StepCosts& costs, MemoryBudget budget);
 
   // The most rows to decode at once, at most B.
   std::int64_t rows_at_once() const;
@@ -46,20 +53,40 @@ class StepMemory {
   // are filled one after the other.
   std::vector<std::vector<std::size_t>> parts_of(
       const std::vector<std::size_t>& prompts) const;
+  // Whether the graph of all prompts fits beside the decoding of all rows, and
+  // then beside `between` bytes until the step is scored.
+  bool has_room_for_graph(std::int64_t between) const;
 
   // Bytes, hidden states that are kept from the rollout to the end included.
   std::int64_t rollout_bytes(std::int64_t rows) const;
   std::int64_t scoring_bytes(const std::vector<std::size_t>& rows) const;
+  // What is left of the rollout until the step is scored.
+  std::int64_t feature_bytes() const { return features_; }
+  std::int64_t graph_bytes() const;
 
  private:
   std::int64_t longest_prompt() const;
+  std::int64_t prompt_tokens() const;  // of all
   std::int64_t prompt_bytes(std::size_t prompt) const;
   std::int64_t row_bytes() const;
+  std::int64_t held() const;
+  std::int64_t decoding_bytes(std::int64_t rows) const;
 
   StepShape shape_;
   StepCosts costs_;
-  std::int64_t budget_;
+  MemoryBudget budget_;
   std::int64_t features_;
 };
+
+// The value network's passes over prompts, in parts of prompts: row and prompt
+// are the same. `held`: what the policy's step holds meanwhile, of the same
+// budget.
+StepMemory value_memory(
+    const ModelShape& network,
+    std::vector<std::int64_t> prompt_tokens,
+    std::int64_t budget,
+    std::int64_t held);
+// Bytes of its pass over one prompt.
+std::int64_t value_bytes(const ModelShape& network, std::int64_t tokens);
 
 }  // namespace moft

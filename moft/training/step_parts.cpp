@@ -130,7 +130,7 @@ StepPlan plan_step(
       policy.conditioning()->options(),
       options.kl_estimator);
   return {
-      StepMemory(std::move(shape), costs, options.budget_bytes()),
+      StepMemory(std::move(shape), costs, {options.budget_bytes()}),
       options.gradient_accumulation,
       policy.conditioning()->mixes_rows()};
 }

@@ -33,6 +33,8 @@ struct StepPlan {
   std::int64_t parts = 1;  // at least, of the whole step
   // Whether rows of several steerings are differentiated together.
   bool mixes_rows = true;
+  // Bytes that others need between the rollout and the scoring.
+  std::int64_t between = 0;
 };
 
 // Reads options.memory_budget, gradient_accumulation and kl_estimator.

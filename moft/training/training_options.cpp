@@ -2,6 +2,7 @@
 #include "moft/training/training_options.h"
 
 #include "moft/core/errors.h"
+#include "moft/core/saturated.h"
 
 namespace moft {
 
@@ -12,6 +13,19 @@ void TrainingOptions::check(const std::string& path) const {
         "least 2, or baseline: batch_mean",
         path,
         path);
+  }
+  // Each has its random streams, and a step lists them.
+  constexpr std::int64_t kMostRows = 10'000'000;
+  const std::int64_t rows =
+      saturated_product(prompts_per_step, samples_per_prompt);
+  if (rows > kMostRows) {
+    throw_caller_error(
+        "{}prompts_per_step times {}samples_per_prompt is {}; give at most {} "
+        "completions per step",
+        path,
+        path,
+        rows,
+        kMostRows);
   }
   check_updates(path, "prompts_per_step", prompts_per_step);
 }

@@ -94,7 +94,7 @@ TEST(Adafactor, FollowsTheFiveTraces) {
     Adafactor adafactor({{"p", master}}, options_of(trace));
     const bool factored =
         trace.at("min_dim_size_to_factor") == 1 && shape.size() == 2;
-    EXPECT_EQ(adafactor.states()[0].row_moment.defined(), factored);
+    EXPECT_EQ(adafactor.states()[0].moments.contains("row_moment"), factored);
     for (int step = 1; step <= 5; ++step) {
       adafactor.step({{draws.normals(shape).to(at::kFloat)}}, trace.at("lr"));
       if (step == 1) expect_trace(master, trace.at("after1"), 1);
@@ -156,9 +156,12 @@ TEST(Adafactor, WritesViewsInPlace) {
 TEST(Adafactor, FactorsTheTwoLargestDimensions) {
   const at::Tensor master = at::ones({4, 2, 3});
   Adafactor adafactor({{"p", master}}, {.min_dim_size_to_factor = 3});
-  EXPECT_EQ(adafactor.states()[0].row_moment.sizes(), (at::IntArrayRef{2, 3}));
   EXPECT_EQ(
-      adafactor.states()[0].column_moment.sizes(), (at::IntArrayRef{4, 2}));
+      adafactor.states()[0].moments.at("row_moment").sizes(),
+      (at::IntArrayRef{2, 3}));
+  EXPECT_EQ(
+      adafactor.states()[0].moments.at("column_moment").sizes(),
+      (at::IntArrayRef{4, 2}));
   // A gradient of rank one per slice is factored without loss: a sign step.
   const at::Tensor a = at::arange(1, 5).reshape({4, 1, 1});
   const at::Tensor b = at::arange(1, 7).reshape({1, 2, 3});

@@ -96,8 +96,12 @@ void expect_equals_torch(const Layout& layout) {
       SCOPED_TRACE(parameter.name);
       const auto& after = item.at("after").at(parameter.name);
       expect_rounding(parameter.master, after, "theta");
-      expect_rounding(adamw.states()[i].first_moment, after, "first_moment");
-      expect_rounding(adamw.states()[i].second_moment, after, "second_moment");
+      expect_rounding(
+          adamw.states()[i].moments.at("first_moment"), after, "first_moment");
+      expect_rounding(
+          adamw.states()[i].moments.at("second_moment"),
+          after,
+          "second_moment");
       EXPECT_EQ(adamw.states()[i].steps, after.at("steps").get<std::int64_t>());
     }
   }
@@ -124,14 +128,14 @@ TEST(AdamW, ACopyWithoutWeightIsLeftAloneToTheLastBit) {
   AdamW adamw = make({.weight_decay = 0.1}, contiguous);
   run_steps(adamw, 0, 2, contiguous);
   const at::Tensor theta = adamw.parameters()[0].master.clone();
-  const at::Tensor m = adamw.states()[0].first_moment.clone();
-  const at::Tensor v = adamw.states()[0].second_moment.clone();
+  const at::Tensor m = adamw.states()[0].moments.at("first_moment").clone();
+  const at::Tensor v = adamw.states()[0].moments.at("second_moment").clone();
   // A coefficient of 0 is not multiplied: a NaN in G cannot come through.
   const at::Tensor poison = at::full({5, 7}, NAN);
   adamw.step({{poison, 0.0}, {}, {}}, 1e-2);
   EXPECT_TRUE(adamw.parameters()[0].master.equal(theta));
-  EXPECT_TRUE(adamw.states()[0].first_moment.equal(m));
-  EXPECT_TRUE(adamw.states()[0].second_moment.equal(v));
+  EXPECT_TRUE(adamw.states()[0].moments.at("first_moment").equal(m));
+  EXPECT_TRUE(adamw.states()[0].moments.at("second_moment").equal(v));
   EXPECT_EQ(adamw.states()[0].steps, 2);
   EXPECT_EQ(adamw.states()[1].steps, 1);
   EXPECT_EQ(adamw.states()[2].steps, 2);
@@ -140,12 +144,13 @@ TEST(AdamW, ACopyWithoutWeightIsLeftAloneToTheLastBit) {
 TEST(AdamW, DenseAppliesAZeroGradient) {
   AdamW adamw = make({.dense = true}, contiguous);
   run_steps(adamw, 0, 1, contiguous);
-  const at::Tensor m = adamw.states()[0].first_moment.clone();
-  const at::Tensor v = adamw.states()[0].second_moment.clone();
+  const at::Tensor m = adamw.states()[0].moments.at("first_moment").clone();
+  const at::Tensor v = adamw.states()[0].moments.at("second_moment").clone();
   adamw.step({{at::full({5, 7}, NAN), 0.0}, {}, {}}, 1e-2);
-  EXPECT_TRUE(at::allclose(adamw.states()[0].first_moment, m * 0.9, 1e-6, 0));
-  EXPECT_TRUE(
-      at::allclose(adamw.states()[0].second_moment, v * 0.999, 1e-6, 0));
+  EXPECT_TRUE(at::allclose(
+      adamw.states()[0].moments.at("first_moment"), m * 0.9, 1e-6, 0));
+  EXPECT_TRUE(at::allclose(
+      adamw.states()[0].moments.at("second_moment"), v * 0.999, 1e-6, 0));
   EXPECT_EQ(adamw.states()[0].steps, 2);
 }
 
@@ -218,7 +223,8 @@ TEST(AdamW, ResumesToTheSameBits) {
 TEST(AdamW, ImportRefusesWhatDoesNotFitAndChangesNothing) {
   AdamW adamw = make({}, contiguous);
   run_steps(adamw, 0, 2, contiguous);
-  const at::Tensor before = adamw.states()[2].first_moment.clone();
+  const at::Tensor before =
+      adamw.states()[2].moments.at("first_moment").clone();
   AdamW other = make({}, contiguous);
   run_steps(other, 0, 3, contiguous);
   const auto good = other.export_state();
@@ -228,7 +234,7 @@ TEST(AdamW, ImportRefusesWhatDoesNotFitAndChangesNothing) {
         auto tensors = good;
         spoil(tensors);
         EXPECT_THROW(adamw.import_state(tensors), CallerError);
-        EXPECT_TRUE(adamw.states()[2].first_moment.equal(before));
+        EXPECT_TRUE(adamw.states()[2].moments.at("first_moment").equal(before));
       };
   refuse([](auto& t) { t.erase("gain.second_moment"); });
   refuse([](auto& t) { t["gain.second_moment"] = at::zeros({12}); });
@@ -239,7 +245,7 @@ TEST(AdamW, ImportRefusesWhatDoesNotFitAndChangesNothing) {
   });
   refuse([](auto& t) { t["stranger.steps"] = at::zeros({}, at::kLong); });
   adamw.import_state(good);
-  EXPECT_FALSE(adamw.states()[2].first_moment.equal(before));
+  EXPECT_FALSE(adamw.states()[2].moments.at("first_moment").equal(before));
 }
 
 TEST(AdamW, RefusesUnfitInput) {

@@ -58,7 +58,7 @@ TEST(Advantages, EqualTheReferenceBatch) {
   const auto vector = [&](const char* name) {
     return row(json.at(name).get<std::vector<double>>());
   };
-  const double alpha = json.at("alpha").get<double>();
+  const at::Tensor alpha = row({json.at("alpha").get<double>()})[0];
   const at::Tensor rewards = scalarise(matrix("R"), vector("w"));
   const at::Tensor values = scalarise(matrix("V"), vector("w"));
   const at::Tensor l = vector("logratio");
@@ -73,7 +73,7 @@ TEST(Advantages, EqualTheReferenceBatch) {
       normalise_advantages(scaled, batch), vector("A_scaled_norm"), 1e-13);
   // One weighting and strength per row gives the same when all rows agree.
   const at::Tensor by_row = vector("w").expand({rewards.numel(), 2});
-  const at::Tensor strengths = at::full({rewards.numel()}, alpha, at::kDouble);
+  const at::Tensor strengths = alpha.expand({rewards.numel()});
   expect_near(scalarise(matrix("R"), by_row), rewards, 0.0);
   expect_near(
       regularised_reward(rewards, l, strengths),
@@ -88,13 +88,14 @@ TEST(Scalarise, UsesEachRowsOwnWeighting) {
   EXPECT_THROW(scalarise(rewards, row({1, 0, 0})), CallerError);
   EXPECT_THROW(scalarise(row({1, 2}), row({1, 0})), CallerError);
   EXPECT_THROW(
-      regularised_reward(row({1, 2}), row({1, 2, 3}), 0.1), CallerError);
+      regularised_reward(row({1, 2}), row({1, 2, 3}), row({0.1})[0]),
+      CallerError);
 }
 
 TEST(RegularisedReward, EndsOfTheKlStrength) {
   const at::Tensor reward = row({0.5, 2}), l = row({3, -1});
-  expect_near(regularised_reward(reward, l, 0.0), reward, 0.0);
-  expect_near(regularised_reward(reward, l, 1.0), -l, 0.0);
+  expect_near(regularised_reward(reward, l, row({0})[0]), reward, 0.0);
+  expect_near(regularised_reward(reward, l, row({1})[0]), -l, 0.0);
   expect_near(regularised_reward(reward, l, row({0, 1})), row({0.5, 1}), 0.0);
 }
 
@@ -187,7 +188,7 @@ TEST(MakeAdvantages, GroupsThatTieAtDifferentRewards) {
     expect_near(result.divisor, at::ones({6}, at::kDouble), 0.0);
   }
   // The mean of all is not a group's own: the rows differ.
-  const at::Tensor mean = batch_mean_baseline(rewards);
+  const at::Tensor mean = rewards.mean().expand_as(rewards);
   const auto batch = make_advantages(
       {rewards, mean, groups, false}, AdvantageNormalisation::kBatch);
   expect_near(batch.advantages, row({-1, -1, -1, 1, 1, 1}), 1e-6);
@@ -273,7 +274,7 @@ TEST(LeaveOneOut, IsTheMeanBaselineStretched) {
   const at::Tensor groups = at::zeros({8}, at::kLong);
   expect_near(
       rewards - leave_one_out_baseline(rewards, groups),
-      (rewards - batch_mean_baseline(rewards)) * (8.0 / 7.0),
+      (rewards - rewards.mean().expand_as(rewards)) * (8.0 / 7.0),
       1e-14);
 }
 

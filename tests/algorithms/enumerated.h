@@ -11,7 +11,7 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
-#include "moft/algorithms/kl_estimators.h"
+#include "moft/algorithms/kl_gradient.h"
 #include "moft/algorithms/reinforce.h"
 #include "moft/algorithms/rewards.h"
 
@@ -23,6 +23,15 @@ inline at::Tensor matrix(const nlohmann::json& json) {
     rows.push_back(at::tensor(row.get<std::vector<double>>(), at::kDouble));
   }
   return at::stack(rows);
+}
+
+inline at::Tensor scalar(double value) {
+  return at::scalar_tensor(value, at::TensorOptions(at::kDouble));
+}
+
+// The mean of all rows, at every row.
+inline at::Tensor batch_mean(const at::Tensor& rewards) {
+  return rewards.mean().expand_as(rewards);
 }
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
@@ -92,7 +101,7 @@ class Enumerated {
     return sum_padded(token_log_probs(theta_), lengths_);
   }
   at::Tensor token_log_ratio() const {
-    return log_ratio(token_log_probs(theta_), token_log_probs(reference_));
+    return (token_log_probs(theta_) - token_log_probs(reference_)).detach();
   }
   at::Tensor sequence_log_ratio() const {
     return sum_padded(token_log_ratio(), lengths_);
@@ -100,7 +109,8 @@ class Enumerated {
   at::Tensor probabilities() const { return log_probs().detach().exp(); }
   at::Tensor scalarised() const { return scalarise(rewards_, weights_); }
   at::Tensor reward() const {
-    return regularised_reward(scalarised(), sequence_log_ratio(), alpha_);
+    return regularised_reward(
+        scalarised(), sequence_log_ratio(), scalar(alpha_));
   }
 
   // sum_y pi(y) A(y) grad log pi(y)

@@ -54,7 +54,9 @@ class KlGradient : public testing::TestWithParam<const char*> {
   // The advantages of an estimator, before any probability.
   at::Tensor advantages(KlEstimator estimator) const {
     return regularised_reward(
-        model_.scalarised(), reward_kl(estimator, tokens()), model_.alpha());
+        model_.scalarised(),
+        reward_kl(estimator, tokens()),
+        scalar(model_.alpha()));
   }
 
   // sum_y pi(y) g(y), g the gradient of one output's loss.

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "moft/checkpoints/gguf_defaults.h"
+#include "moft/checkpoints/gguf_metadata.h"
 
 #include "tests/checkpoints/support.h"
 

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "moft/core/settings_yaml.h"
+
 #include "tests/cli/support.h"
 #include "tests/support/tiny_model.h"
 
@@ -400,19 +402,15 @@ TEST_F(Preflight, HintsNeverLeadToAnotherEffect) {
 
 // Every key that a hint names is one.
 TEST_F(Preflight, HintsNameKeysThatExist) {
-  const std::string table =
-      read_file(std::string(MOFT_SOURCE_DIR) + "/moft/recipes/key_hints.cpp");
+  const std::string text =
+      read_file(std::string(MOFT_SOURCE_DIR) + "/moft/recipes/key_hints.yaml");
+  const SettingsNode table = parse_yaml(text, "key_hints.yaml");
   std::set<std::string> keys;
-  std::size_t at = 0;
-  while ((at = table.find("\n    {\"", at)) != std::string::npos) {
-    at = table.find(',', at);
-    const std::size_t open = table.find('"', at);
-    const std::string key =
-        table.substr(open + 1, table.find('"', open + 1) - open - 1);
-    const bool is_key = key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") ==
-                        std::string::npos;
-    if (is_key && !key.empty()) keys.insert(key);
+  for (const char* section : {"every_recipe", "train", "sft"}) {
+    for (const auto& [name, node] : table.find(section)->members)
+      keys.insert(node.items.empty() ? node.text : node.items.at(0).text);
   }
+  keys.erase("");  // none
   EXPECT_GT(keys.size(), 40u);
   for (const std::string& key : keys)
     EXPECT_EQ(run_moft({"help", key}).exit_code, 0) << key;

@@ -171,10 +171,12 @@ TEST(LowRank, StartsAtZeroWithEqualFactorsForAllObjectives) {
   EXPECT_LE(test::largest(fresh.down(0)), bound);
   EXPECT_GT(test::largest(fresh.down(0)), 0.8 * bound);
   EXPECT_EQ(test::largest(fresh.delta(mixed(0.0, {0.5, 0.5}))), 0.0);
-  const at::Tensor y = normal_tensor({3, kOut}, 82);
+  const kernels::FrozenWeight base(normal_tensor({kOut, kIn}, 82));
+  const at::Tensor x = normal_tensor({3, kIn}, 83);
   const auto c = RowSteering::uniform(mixed(0.1, {0.3, 0.7}));
   at::NoGradGuard no_gradient;
-  EXPECT_TRUE(same_bits(fresh.add_to(y, normal_tensor({3, kIn}, 83), c), y));
+  EXPECT_TRUE(
+      same_bits(fresh.forward(x, base, c), kernels::frozen_linear(x, base)));
 }
 
 TEST(LowRank, TheConcatenatedRankIsTheMergedWeight) {
@@ -182,7 +184,7 @@ TEST(LowRank, TheConcatenatedRankIsTheMergedWeight) {
   const at::Tensor weight = normal_tensor({kOut, kIn}, 84);
   const at::Tensor x = normal_tensor({9, kIn}, 40);
   const auto many = RowSteering::per_row(five(), kRows, at::kCPU);
-  const at::Tensor y = at::linear(x, weight);
+  const kernels::FrozenWeight base(weight);
   std::vector<at::Tensor> expected;
   for (std::size_t r = 0; r < kRows.size(); ++r) {
     const Coefficients c = five()[static_cast<std::size_t>(kRows[r])];
@@ -190,23 +192,23 @@ TEST(LowRank, TheConcatenatedRankIsTheMergedWeight) {
     const at::Tensor row = x[static_cast<std::int64_t>(r)].to(at::kDouble);
     expected.push_back(at::mv(merged, row));
   }
-  EXPECT_LT(distance(made.add_to(y, x, many), at::stack(expected)), 1e-5);
+  EXPECT_LT(distance(made.forward(x, base, many), at::stack(expected)), 1e-5);
   at::NoGradGuard no_gradient;
-  EXPECT_LT(distance(made.add_to(y, x, many), at::stack(expected)), 1e-5);
+  EXPECT_LT(distance(made.forward(x, base, many), at::stack(expected)), 1e-5);
 }
 
 TEST(LowRank, WithoutGradientARowDoesNotDependOnItsNeighbours) {
   at::NoGradGuard no_gradient;
   const LowRankAdapters made = adapters(true);
   const at::Tensor x = normal_tensor({9, kIn}, 40);
-  const at::Tensor y = normal_tensor({9, kOut}, 85);
+  const kernels::FrozenWeight base(normal_tensor({kOut, kIn}, 85));
   const auto many = RowSteering::per_row(five(), kRows, at::kCPU);
-  const at::Tensor together = made.add_to(y, x, many);
+  const at::Tensor together = made.forward(x, base, many);
   for (std::int64_t r = 0; r < 9; ++r) {
     const Coefficients c =
         five()[static_cast<std::size_t>(kRows[static_cast<std::size_t>(r)])];
-    const at::Tensor alone = made.add_to(
-        y.narrow(0, r, 1), x.narrow(0, r, 1), RowSteering::uniform(c));
+    const at::Tensor alone =
+        made.forward(x.narrow(0, r, 1), base, RowSteering::uniform(c));
     EXPECT_TRUE(same_bits(alone[0], together[r])) << r;
   }
 }
@@ -215,14 +217,14 @@ TEST(LowRank, ProductsFollowTheMasters) {
   at::NoGradGuard no_gradient;
   LowRankAdapters made = adapters(true);
   const at::Tensor x = normal_tensor({2, kIn}, 86);
-  const at::Tensor y = at::zeros({2, kOut});
+  const kernels::FrozenWeight base(at::zeros({kOut, kIn}));
   const auto c = RowSteering::uniform(mixed(0.0, {0.0, 1.0}));
-  const at::Tensor before = made.add_to(y, x, c);
+  const at::Tensor before = made.forward(x, base, c);
   made.up(1).mul_(2);
-  EXPECT_TRUE(same_bits(made.add_to(y, x, c), before * 2));
+  EXPECT_TRUE(same_bits(made.forward(x, base, c), before * 2));
   made.up_all().data_ptr<float>()[4 * kOut] += 1;  // behind ATen's back
   made.masters_changed();
-  EXPECT_FALSE(same_bits(made.add_to(y, x, c), before * 2));
+  EXPECT_FALSE(same_bits(made.forward(x, base, c), before * 2));
 }
 
 }  // namespace

@@ -153,7 +153,6 @@ const std::set<std::string> kWithoutOwnHeader = {
     "moft/kernels/simd/generic.cpp",
     // The GGUF half of the header without the ending.
     "moft/models/llama/config_gguf.cpp",
-    "moft/models/llama/rope_gguf.cpp",
     // Members of the model.
     "moft/models/t5/scoring.cpp",
 };

@@ -1,5 +1,6 @@
 // `moft sft` as a user meets it.
 #include <csignal>
+#include <fstream>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -185,6 +186,37 @@ TEST(Sft, ARunThatWouldNotBeTheSameIsRefused) {
       R"({"post": "x", "summary": "y"})"
       "\n");
   refused({"--resume", "auto", "sft.steps=2"}, "data.train");
+}
+
+// The longest prompt and the longest completion may meet in one step.
+TEST(Sft, ABudgetForLessThanAPairIsRefusedBeforeAnythingIsWritten) {
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_task(folder);
+  std::string summary;
+  for (int word = 0; word < 1000; ++word)
+    summary += "one two ";
+  std::ofstream(folder / "train.jsonl", std::ios::app)
+      << R"({"post": "x", "summary": ")" << summary << "\"}\n";
+  const auto refused = [&](const Words& command) {
+    Program program(
+        folder,
+        with(
+            command,
+            {"sft.yaml",
+             "sft.memory_budget=0.001",
+             "data.max_completion_tokens=100000"}));
+    EXPECT_EQ(program.exit_code(), 2);
+    for (const char* words :
+         {"sft.memory_budget is 1.0 MB, but a step needs",
+          "raise sft.memory_budget, or lower data.max_prompt_tokens or "
+          "data.max_completion_tokens"})
+      EXPECT_TRUE(has(program.errors() + program.output(), words))
+          << program.errors() << program.output();
+  };
+  refused({"recipe", "check"});
+  refused({"sft"});
+  EXPECT_FALSE(fs::exists(folder / "run"));
 }
 
 TEST(Sft, EachCommandRefusesTheOthersRecipes) {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
-#include "moft/evaluation/colours.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/plot.h"

@@ -1,6 +1,9 @@
 // The traps of sampling and scoring, on a tiny model.
 #include "moft/generation/generate.h"
 
+#include <functional>
+#include <limits>
+
 #include <ATen/Parallel.h>
 
 #include "moft/generation/policy_directory.h"
@@ -344,6 +347,53 @@ TEST_F(FeaturesTest, FeaturesOfARolloutScoreLikeNone) {
   const at::Tensor plain = logits(policy.model(), score, steering);
   score.features = rollout.features;
   EXPECT_LT(distance(logits(policy.model(), score, steering), plain), 1e-5);
+  // Parts that divide the rows of a prompt record the same.
+  GenerateOptions two = options();
+  two.rows_at_once = 2;
+  const Generations parts = generate(policy.model(), batch, two);
+  for (std::size_t r = 0; r < batch.rows.size(); ++r) {
+    expect_same(parts.rows[r], rollout.rows[r], r);
+    EXPECT_TRUE(same_bits(
+        parts.features->completions[r], rollout.features->completions[r]));
+  }
+  for (std::size_t p = 0; p < batch.prompts.size(); ++p) {
+    EXPECT_TRUE(
+        same_bits(parts.features->prompts[p], rollout.features->prompts[p]));
+  }
+}
+
+TEST_P(GenerateTest, RefusesBatchesThatDoNotFitTogether) {
+  const auto refused = [&](const std::function<void(GenerateBatch&)>& change) {
+    GenerateBatch batch = mixed_batch();
+    change(batch);
+    EXPECT_THROW(sample(batch), CallerError);
+  };
+  for (const std::int64_t index : {-1, 3, 1 << 30}) {
+    refused([&](GenerateBatch& b) { b.rows[12].prompt = index; });
+    refused([&](GenerateBatch& b) { b.rows[12].steering = index; });
+    refused([&](GenerateBatch& b) {
+      b.reference = Coefficients::frozen_reference();
+      b.reference_prompts.assign(13, 0);
+      b.reference_prompts[12] = index;
+    });
+  }
+  refused([](GenerateBatch& b) { b.keys.pop_back(); });
+  refused([](GenerateBatch& b) { b.options.resize(2); });
+  refused([](GenerateBatch& b) { b.reference_prompts = {0}; });
+  refused([](GenerateBatch& b) { b.keep_graph = true; });
+  refused([](GenerateBatch& b) {
+    b.record_features = true;
+    b.rows[3].steering = 1;  // its prompt has rows under 0 too
+  });
+  GenerateOptions hostile = options();
+  hostile.max_new_tokens = std::numeric_limits<std::int64_t>::max();
+  EXPECT_THROW(sample(mixed_batch(), hostile), CallerError);
+  hostile = options();
+  hostile.rows_at_once = 0;
+  EXPECT_THROW(sample(mixed_batch(), hostile), CallerError);
+  hostile = options();
+  hostile.stop_strings = {"e"};
+  EXPECT_THROW(generate(policy().model(), mixed_batch(), hostile), CallerError);
 }
 
 // Each letter is a token, so a stop string of three crosses borders.

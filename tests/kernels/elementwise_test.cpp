@@ -46,7 +46,7 @@ TEST(Rotary, TurnsEachPairByItsAngle) {
   for (const std::int64_t half : {1, 4, 16, 32, 37}) {
     const auto angles = numbers({6, half}, 10) * 3;
     const auto fused = numbers({4, 3, 2 * half + 5}, 11);
-    auto x = fused.narrow(2, 2, 2 * half);
+    const auto x = fused.narrow(2, 2, 2 * half);
     const auto positions = at::tensor({5L, 0L, 3L, 3L}, at::kLong);
     const auto turned = angles.index_select(0, positions).unsqueeze(1);
     const auto c = turned.to(at::kDouble).cos();
@@ -54,11 +54,11 @@ TEST(Rotary, TurnsEachPairByItsAngle) {
     const auto a = x.narrow(2, 0, half).to(at::kDouble);
     const auto b = x.narrow(2, half, half).to(at::kDouble);
     const auto truth = at::cat({a * c - b * s, b * c + a * s}, 2);
-    rotary_(x, positions, angles.cos(), angles.sin());
-    EXPECT_LE(distance(x, truth), 4e-7) << half;
+    const auto found = rotary(x, positions, angles.cos(), angles.sin());
+    EXPECT_LE(distance(found, truth), 4e-7) << half;
   }
   EXPECT_THROW(
-      rotary_(
+      rotary(
           numbers({1, 1, 4}, 12),
           at::tensor({2L}, at::kLong),
           at::ones({2, 2}),
@@ -74,16 +74,17 @@ TEST(Swiglu, MatchesDouble) {
     const auto wide = gate.to(at::kDouble);
     const auto truth = wide / (1 + (-wide).exp()) * up.to(at::kDouble);
     // A few roundings of values up to 400.
-    EXPECT_LE(distance(swiglu(gate, up), truth), 1.5e-4);
+    EXPECT_LE(distance(gated(GatedUnit::kSwish, gate, up), truth), 1.5e-4);
     const auto small = truth.abs() < 1e-3;
     EXPECT_LE(
         distance(
-            swiglu(gate, up).masked_select(small), truth.masked_select(small)),
+            gated(GatedUnit::kSwish, gate, up).masked_select(small),
+            truth.masked_select(small)),
         1e-9);
   }
   const float big = 1000;
   const auto extreme = at::tensor({big, -big}).view({1, 2});
-  const auto result = swiglu(extreme, at::ones({1, 2}));
+  const auto result = gated(GatedUnit::kSwish, extreme, at::ones({1, 2}));
   EXPECT_EQ(result[0][0].item<float>(), big);
   EXPECT_EQ(result[0][1].item<float>(), 0);
 }
@@ -96,11 +97,14 @@ TEST(Geglu, MatchesDouble) {
     const auto inner = 0.7978845608028654 * (x + 0.044715 * x * x * x);
     const auto truth = 0.5 * x * (1 + at::tanh(inner)) * up.to(at::kDouble);
     const double largest = truth.abs().max().item<double>();
-    EXPECT_LE(distance(geglu(gate, up), truth), 1e-6 * (1 + largest)) << width;
+    EXPECT_LE(
+        distance(gated(GatedUnit::kGelu, gate, up), truth),
+        1e-6 * (1 + largest))
+        << width;
   }
   const float big = 1e20f;
   const auto extreme = at::tensor({big, -big}, at::kFloat).view({1, 2});
-  const auto result = geglu(extreme, at::ones({1, 2}));
+  const auto result = gated(GatedUnit::kGelu, extreme, at::ones({1, 2}));
   EXPECT_EQ(result[0][0].item<float>(), big);
   EXPECT_EQ(result[0][1].item<float>(), 0);
 }
@@ -108,12 +112,13 @@ TEST(Geglu, MatchesDouble) {
 TEST(Elementwise, BitsDependOnTheRowAlone) {
   const auto x = numbers({300, 576}, 14), y = numbers({300, 576}, 15);
   const auto gain = numbers({576}, 16);
-  const auto normed = rms_norm(x, gain, 1e-5), gated = swiglu(x, y);
-  const auto gelu_gated = geglu(x, y);
+  const auto normed = rms_norm(x, gain, 1e-5);
+  const auto swish_gated = gated(GatedUnit::kSwish, x, y);
+  const auto gelu_gated = gated(GatedUnit::kGelu, x, y);
   const Threads set(3);
   EXPECT_TRUE(at::equal(rms_norm(x, gain, 1e-5), normed));
-  EXPECT_TRUE(at::equal(swiglu(x, y), gated));
-  EXPECT_TRUE(at::equal(geglu(x, y), gelu_gated));
+  EXPECT_TRUE(at::equal(gated(GatedUnit::kSwish, x, y), swish_gated));
+  EXPECT_TRUE(at::equal(gated(GatedUnit::kGelu, x, y), gelu_gated));
   EXPECT_TRUE(at::equal(
       rms_norm(x.narrow(0, 123, 1), gain, 1e-5), normed.narrow(0, 123, 1)));
 }

@@ -12,10 +12,9 @@ namespace {
 
 TEST(FrozenLinear, ForwardAndGradientMatchDouble) {
   const auto plain = numbers({37, 20}, 1);
-  const auto bias = numbers({37}, 2);
   for (const auto storage : {Storage::kFloat32, Storage::kBFloat16}) {
-    const FrozenWeight weight(plain, storage, bias);
-    const auto wide = weight.unpack().to(at::kDouble);
+    const FrozenWeight weight(plain, storage);
+    const auto wide = weight.forward().unpack().to(at::kDouble);
     auto x = numbers({2, 11, 20}, 3).requires_grad_();
     const auto dy = numbers({2, 11, 37}, 4);
     // What enters a product, as it enters it.
@@ -26,10 +25,7 @@ TEST(FrozenLinear, ForwardAndGradientMatchDouble) {
     const auto before = weight.bytes();
     const auto y = frozen_linear(x, weight);
     EXPECT_EQ(weight.bytes(), before);  // nothing packed before a gradient
-    EXPECT_LE(
-        distance(
-            y.detach(), at::linear(entering(x), wide, bias.to(at::kDouble))),
-        5e-6);
+    EXPECT_LE(distance(y.detach(), at::linear(entering(x), wide)), 5e-6);
     const auto dx = torch::autograd::grad({y}, {x}, {dy})[0];
     EXPECT_LE(distance(dx, at::matmul(entering(dy), wide)), 1e-5);
     EXPECT_GT(weight.bytes(), before);
@@ -95,8 +91,8 @@ TEST(TrainedLinear, GradientsOfBf16ProductsAreThoseOfTheRoundedFactors) {
 }
 
 TEST(AdaptedLinear, ForwardAndGradientsMatchDouble) {
-  const auto plain = numbers({37, 20}, 20), bias = numbers({37}, 21);
-  const FrozenWeight weight(plain, Storage::kFloat32, bias);
+  const auto plain = numbers({37, 20}, 20);
+  const FrozenWeight weight(plain);
   auto down = numbers({6, 20}, 22).requires_grad_();
   auto up = numbers({6, 37}, 23).requires_grad_();
   constexpr double kScale = 0.5;
@@ -118,8 +114,7 @@ TEST(AdaptedLinear, ForwardAndGradientsMatchDouble) {
   const auto low =
       at::mm(x64, down64.t()) * adapter.coefficients.to(at::kDouble);
   const auto exact =
-      at::linear(x64, plain.to(at::kDouble), bias.to(at::kDouble)) +
-      kScale * at::mm(low, up64);
+      at::linear(x64, plain.to(at::kDouble)) + kScale * at::mm(low, up64);
   EXPECT_LE(distance(y.detach(), exact.detach()), 5e-6);
   const auto found = torch::autograd::grad({y}, {x, down, up}, {dy});
   const auto wanted =

@@ -376,13 +376,16 @@ TEST(BertConfig, RefusesWhatItDoesNotRun) {
       "C: hidden_size 9 is not a multiple of num_attention_heads 2");
   EXPECT_EQ(
       config_refusal("vocab_size", -1),
-      "C: vocab_size is -1; it must be a whole number from 1 to 16777216");
-  EXPECT_EQ(config_refusal("vocab_size", nullptr), "C: vocab_size is missing");
+      "C: key 'vocab_size' is -1; give a value from 1 to 2^31");
+  EXPECT_EQ(
+      config_refusal("vocab_size", nullptr),
+      "C: key 'vocab_size' must be a whole number; is this the config.json of "
+      "a BERT encoder?");
   EXPECT_NE(config_refusal("vocab_size", 1e30), "accepted");
   EXPECT_NE(config_refusal("vocab_size", "10"), "accepted");
   EXPECT_EQ(
       config_refusal("model_type", "roberta"),
-      "C: model_type is \"roberta\"; only \"bert\" is supported");
+      "C: model_type = \"roberta\" is not supported; moft computes bert");
   EXPECT_NE(
       config_refusal("position_embedding_type", "relative_key"), "accepted");
   EXPECT_NE(config_refusal("hidden_act", "silu"), "accepted");

@@ -132,7 +132,7 @@ TEST_F(LlamaVariants, GgufFilesAreTheSameModels) {
 }
 
 TEST_F(LlamaVariants, FactorsOfNoKnownKindAreWrittenAsLists) {
-  LlamaConfig shape;
+  DecoderConfig shape;
   shape.architecture = "llama";
   shape.head_size = 8;
   shape.context = 64;

@@ -5,7 +5,7 @@
 #include "moft/conditioning/conditioning.h"
 #include "moft/conditioning/steered_set.h"
 #include "moft/core/errors.h"
-#include "moft/models/llama/model.h"
+#include "moft/models/decoder_model.h"
 #include "moft/models/t5/model.h"
 
 namespace moft {

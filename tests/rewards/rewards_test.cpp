@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
-#include "moft/rewards/gated.h"
 #include "moft/rewards/length.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/regex_reward.h"

@@ -6,7 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "verify/enum_variants.h"
+#include "verify/enum_policy.h"
 
 namespace moft::exact {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/trained/enum_training.h"
-#include "verify/enum_variants.h"
+#include "verify/enum_policy.h"
 
 namespace moft::exact {
 

@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "moft/models/llama/model.h"
+#include "moft/core/errors.h"
+#include "moft/models/decoder_model.h"
 
 #include "tests/training/support.h"
 
@@ -13,7 +14,7 @@ namespace {
 // Llama of 3 layers, width 8, 4 heads of 2 on 2 for keys, 16 wide inside, 100
 // tokens, a head of its own.
 ModelShape small() {
-  LlamaConfig config;
+  DecoderConfig config;
   config.vocabulary = 100;
   config.width = 8;
   config.layers = 3;
@@ -26,7 +27,7 @@ ModelShape small() {
                                       const std::vector<std::int64_t>&) {
     return kernels::RowSource();
   };
-  return shape_of(LlamaModel(config, never_read, LoadOptions()));
+  return shape_of(DecoderModel(config, never_read, LoadOptions()));
 }
 
 // 3 (2*8*(8+4) + 3*8*16 + 16) + 8 + 2*800
@@ -57,6 +58,9 @@ MemoryQuestion question() {
   return question;
 }
 
+// Entries; of 10 + 5 tokens each row has one.
+constexpr std::int64_t kPage = 64;
+
 TEST(MemoryEstimate, OfAdaptersIsTheClosedForm) {
   const MemoryEstimate found = estimate_memory(question());
   // Rank 2, 3 layers; sides 16 of q and o, 12 of k and v, 24 of three.
@@ -68,8 +72,7 @@ TEST(MemoryEstimate, OfAdaptersIsTheClosedForm) {
   EXPECT_EQ(found.value, 0);
   const std::int64_t features = (6 * 10 + 24 * 5) * 8 * 4;
   EXPECT_EQ(
-      found.rollout,
-      24 * (10 + 5) * 3 * 2 * 4 * 4 + features + 2 * 24 * 100 * 4);
+      found.rollout, 24 * kPage * 3 * 2 * 4 * 4 + features + 2 * 24 * 100 * 4);
   const std::int64_t kept = 6 * 8 + 2 * 8 + 2 * 4 + 3 * 16;
   EXPECT_EQ(found.scoring, features + 180 * 3 * kept * 4 + 3 * 120 * 100 * 4);
   EXPECT_EQ(
@@ -89,6 +92,49 @@ TEST(MemoryEstimate, OfFullCopiesInBf16IsTheClosedForm) {
   EXPECT_EQ(found.gradients, (2 * 4 + 4) * kParameters);
   EXPECT_EQ(found.optimizer, 2 * 4 * kParameters);
   EXPECT_EQ(found.value, 5 * 4 * kParameters);
+}
+
+// All layers of the value network are trained, whatever the policy's are; the
+// states that the rollout keeps are there meanwhile.
+TEST(MemoryEstimate, TheValueNetworksPassIsTheClosedForm) {
+  MemoryQuestion asked = question();
+  asked.conditioning.lora.layers = "2..2";
+  asked.training.baseline = Baseline::kValue;
+  const std::int64_t features = (6 * 10 + 24 * 5) * 8 * 4;
+  const std::int64_t kept = 6 * 8 + 2 * 8 + 2 * 4 + 3 * 16;
+  MemoryEstimate found = estimate_memory(asked);
+  EXPECT_EQ(found.value_pass, features + 6 * 10 * 3 * kept * 4);
+  EXPECT_EQ(found.value, 5 * 4 * kParameters);
+  // A larger network of its own, whose pass is the step's peak.
+  asked.value_network = small();
+  asked.value_network->parameters = 12'345;
+  asked.value_network->layers = 300;
+  found = estimate_memory(asked);
+  EXPECT_EQ(found.value, 5 * 4 * 12'345);
+  EXPECT_EQ(found.value_pass, features + 6 * 10 * 300 * kept * 4);
+  EXPECT_EQ(
+      found.peak(),
+      found.weights + found.masters + found.gradients + found.optimizer +
+          found.value + found.value_pass);
+  // In parts of three prompts, and refused for less than one.
+  const auto with_budget = [&](std::int64_t bytes) {
+    asked.training.memory_budget = static_cast<double>(bytes) / 1e9;
+    return estimate_memory(asked).value_pass;
+  };
+  const std::int64_t prompt = 10 * 300 * kept * 4;
+  EXPECT_EQ(with_budget(features + 3 * prompt + 9), features + 3 * prompt);
+  EXPECT_EQ(with_budget(features + prompt + 9), features + prompt);
+  try {
+    with_budget(features + prompt - 9);
+    FAIL();
+  } catch (const CallerError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(
+        text.find("but the value network, beside what a rollout keeps, needs"),
+        std::string::npos)
+        << text;
+    EXPECT_NE(text.find("for a prompt of 10 tokens"), std::string::npos);
+  }
 }
 
 // What a user can lower lowers it.

@@ -2,6 +2,8 @@
 // number of updates.
 #include "moft/training/online_step.h"
 
+#include <stdexcept>
+
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
@@ -253,6 +255,82 @@ TEST_P(OnlineStep, ARolloutInPartsSamplesTheSameTokens) {
         score_log_ratios(policy(), drawn, parts, run_.training, times_);
     EXPECT_TRUE(at::equal(found.sequence, expected.sequence));
   }
+}
+
+// The rollout's copies are applied as for its steerings; scoring works on one
+// at a time, also after a rollout that failed.
+TEST(RollOut, ExpectsItsSteeringsAndThenOne) {
+  const Scratch scratch;
+  Watch watch;
+  TinyRun run = tiny_run();
+  run.steered_set = SteeredSet::kFull;
+  run.watch = &watch;
+  TinyTraining tiny(scratch.path(), run);
+  tiny.trainer->step();
+  ASSERT_FALSE(watch.passes.empty());
+  for (const Watch::Pass& pass : watch.passes) {
+    EXPECT_EQ(
+        pass.way, pass.decodes ? SteeringWay::kWide : SteeringWay::kMixed);
+  }
+  watch.before = [](const Watch::Pass& pass) {
+    if (pass.decodes) throw std::runtime_error("no memory");
+  };
+  EXPECT_THROW(tiny.trainer->step(), std::runtime_error);
+  for (const auto& parameter : tiny.policy->model().steerable().parameters)
+    EXPECT_EQ(parameter->way(), SteeringWay::kMixed);
+}
+
+// Mixtures of rounded copies cost memory; the tokens do not depend on how many
+// are kept at a time.
+TEST(RollOut, InBf16KeepsEightMixturesAtATime) {
+  const Scratch scratch;
+  Watch watch;
+  TinyRun run = tiny_run();
+  run.steered_set = SteeredSet::kFull;
+  run.storage = kernels::Storage::kBFloat16;
+  run.training.prompts_per_step = 10;
+  run.training.samples_per_prompt = 2;
+  run.watch = &watch;
+  TinyTraining tiny(scratch.path(), run);
+  tiny.trainer->step();
+  IndependentSteerings sampler(
+      make_weighting_sampler({}, {"a", "b"}, "weightings"),
+      run.training,
+      tiny.policy->kl_range());
+  const Draw draw = make_draw(
+      *tiny.policy,
+      tiny.trainer->prompts(),
+      {0, 3, 1, 6, 2, 5, 4, 7, 0, 1},
+      sampler.draw(3, 10),
+      /*step=*/3,
+      /*samples_per_prompt=*/2);
+  const auto roll = [&](std::int64_t rows_at_once) {
+    StepTimes times;
+    RolloutOptions options;
+    options.max_new_tokens = 6;
+    options.rows_at_once = rows_at_once;
+    return roll_out(*tiny.policy, draw, options, times);
+  };
+  watch.passes.clear();
+  const Rollout whole = roll(0);
+  ASSERT_EQ(watch.passes.size(), 2U);
+  EXPECT_EQ(watch.passes[0].steerings, 8U);
+  EXPECT_EQ(watch.passes[0].rows, 16U);
+  EXPECT_EQ(watch.passes[1].steerings, 2U);
+  const Rollout alone = roll(1);
+  for (std::size_t r = 0; r < 20; ++r) {
+    EXPECT_EQ(alone.rows[r].tokens, whole.rows[r].tokens) << r;
+    EXPECT_EQ(alone.rows[r].log_probs, whole.rows[r].log_probs) << r;
+  }
+}
+
+TEST(TrainingOptionsCheck, RefusesStepsOfTooManyCompletions) {
+  TrainingOptions options;
+  options.prompts_per_step = 1'000'000;
+  options.samples_per_prompt = 10;
+  EXPECT_NO_THROW(options.check(""));
+  options.samples_per_prompt = 11;
+  EXPECT_THROW(options.check(""), CallerError);
 }
 
 // Line 6, by hand, for one row.

@@ -42,6 +42,10 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   load.storage = run.storage;
   LoadedModel loaded = load_language_model(base, load);
   auto tokenizer = load_base_tokenizer(base, loaded);
+  if (run.watch != nullptr) {
+    loaded.model =
+        std::make_unique<WatchedModel>(std::move(loaded.model), *run.watch);
+  }
   PolicyDefinition definition;
   definition.objectives = {{"a", 0.0, 1.0}, {"b", 0.0, 1.0}};
   definition.conditioning.steered_set = run.steered_set;

@@ -10,6 +10,8 @@
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 
+#include "tests/support/watched_model.h"
+
 namespace moft::test {
 
 // A fresh folder that disappears with the object.
@@ -31,6 +33,7 @@ struct TinyRun {
   SteeredSet steered_set = SteeredSet::kLora;
   std::string lora_layers = "all";
   std::function<void(ConditioningOptions&)> change_conditioning;  // or null
+  Watch* watch = nullptr;  // sees the policy's model, when given
   // By objective, the expression its reward looks for; its own name without.
   std::map<std::string, std::string> patterns;
   WeightingOptions weightings;

@@ -49,6 +49,23 @@ TEST(OracleBook, TellsHitsFromMisses) {
       "far: expected 1, obtained 1.2, error 2.0e-01 MISS");
 }
 
+TEST(OracleBook, TakesExpectedNumbersAndToleranceFromTheData) {
+  const auto lines = lines_of(
+      [](OracleBook& book) {
+        book.known("f_mix: linear at alpha_min", .01);
+        book.known("f_mix: linear at alpha_min", .0100001);  // within 0
+        book.known(
+            "bandit 11: KL of the optimum from alpha .01 to 1", Vector{0});
+      },
+      2);
+  EXPECT_EQ(
+      format_oracle(lines[0]),
+      "f_mix: linear at alpha_min: expected 0.01, obtained 0.01, error "
+      "0.0e+00 ok");
+  EXPECT_EQ(lines[2].expected, "8 numbers within 5e-07");
+  EXPECT_THROW(expected("no such line"), nlohmann::json::out_of_range);
+}
+
 TEST(Oracles, AllExactOnesAreMet) {
   for (const OracleLine& line : lines_of(verify_exact, 0))
     EXPECT_TRUE(line.ok) << format_oracle(line);

@@ -43,8 +43,8 @@ TEST_P(Estimators, ExactGradientIsTheOraclesWithinItsDifferences) {
 }
 
 TEST_P(Estimators, ExpectedGradientsAreTheOracles) {
-  for (const KlTreatment treatment : all_kl_treatments()) {
-    const std::string name = kl_treatment_name(treatment);
+  for (const auto& [treatment, text] : enum_names(KlTreatment{})) {
+    const std::string name(text);
     const auto json = json_.at("estimators").at(name);
     const Logits gradient = task_.gradient(treatment);
     expect_near(gradient, json.at("grad"), 1e-13, name);

@@ -13,6 +13,7 @@
 #include "moft/checkpoints/hf_directory.h"
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"
+#include "moft/kernels/tensors.h"
 #include "moft/models/bert/model.h"
 
 namespace moft::bert {
@@ -29,20 +30,13 @@ Text truncate(const Text& text, std::int64_t max_tokens) {
 }
 
 // Indices from short to long; equal lengths keep their order.
-std::vector<std::size_t> by_length(std::span<const Text> texts) {
-  std::vector<std::size_t> order(texts.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+std::vector<std::int64_t> by_length(std::span<const Text> texts) {
+  std::vector<std::int64_t> order(texts.size());
+  std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
     return texts[a].size() < texts[b].size();
   });
   return order;
-}
-
-at::Tensor row_indices(std::span<const std::size_t> order) {
-  const at::Tensor rows =
-      at::empty({static_cast<std::int64_t>(order.size())}, at::kLong);
-  std::copy(order.begin(), order.end(), rows.data_ptr<std::int64_t>());
-  return rows;
 }
 
 }  // namespace
@@ -62,20 +56,18 @@ SentenceEncoder::SentenceEncoder(
 at::Tensor SentenceEncoder::embed(std::span<const Text> texts) const {
   const auto count = static_cast<std::int64_t>(texts.size());
   const at::Tensor embeddings = at::empty({count, dimension()}, at::kFloat);
-  const std::vector<std::size_t> order = by_length(texts);
-  std::size_t first = 0;
-  while (first < order.size()) {
+  const std::vector<std::int64_t> order = by_length(texts);
+  auto first = order.begin();
+  while (first != order.end()) {
     std::vector<Text> pass;
     std::int64_t tokens = 0;
-    std::size_t last = first;
-    while (last < order.size() && tokens < options_.tokens_per_pass) {
-      pass.push_back(truncate(texts[order[last++]], options_.max_tokens));
-      tokens += static_cast<std::int64_t>(pass.back().size());
+    auto last = first;
+    while (last != order.end() && tokens < options_.tokens_per_pass) {
+      pass.push_back(truncate(texts[*last++], options_.max_tokens));
+      tokens += std::ssize(pass.back());
     }
     embeddings.index_copy_(
-        0,
-        row_indices({order.data() + first, last - first}),
-        embed_pass(pass).to(at::kCPU));
+        0, kernels::long_tensor({first, last}), embed_pass(pass).to(at::kCPU));
     first = last;
   }
   return embeddings;
@@ -273,13 +265,6 @@ SentenceEncoder load_sentence_encoder(
   options.pooling = shape.pooling;
   options.max_tokens = shape.max_tokens;
   return {load_model(files, config, device), options};
-}
-
-std::int64_t read_window(const std::filesystem::path& directory) {
-  const auto path = directory / "config.json";
-  const BertConfig config = parse_config(
-      parse_json_object(read_small_file(path), path.string()), path.string());
-  return read_max_tokens(directory, config.max_positions);
 }
 
 }  // namespace moft::bert

@@ -71,8 +71,4 @@ EncoderShape read_encoder_shape(const std::filesystem::path& directory);
 SentenceEncoder load_sentence_encoder(
     const std::filesystem::path& directory, at::Device device = at::kCPU);
 
-// The most tokens of a text that the encoder in `directory` reads, [CLS] and
-// [SEP] included; no weights are loaded. Throws as load_sentence_encoder does.
-std::int64_t read_window(const std::filesystem::path& directory);
-
 }  // namespace moft::bert

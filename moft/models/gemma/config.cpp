@@ -16,8 +16,8 @@ using nlohmann::json;
 constexpr const char* kTypes = "layer_types";
 
 // Which layers have a window: the list, or the pattern of the family.
-void read_layer_types(const ConfigKeys& keys, GemmaConfig& c) {
-  if (c.query_key_norm) c.period = keys.size_or("sliding_window_pattern", 6);
+void read_layer_types(const ConfigKeys& keys, DecoderConfig& c) {
+  c.period = c.query_key_norm ? keys.size_or("sliding_window_pattern", 6) : 2;
   if (!keys.has(kTypes)) return;
   const json& types = keys.at(kTypes);
   if (!types.is_array() || std::ssize(types) != c.layers) {
@@ -39,7 +39,7 @@ void read_layer_types(const ConfigKeys& keys, GemmaConfig& c) {
 // rope_from_json reads them. transformers 5 nests them by kind.
 Rope rope_of(
     const ConfigKeys& keys,
-    const GemmaConfig& c,
+    const DecoderConfig& c,
     const char* kind,
     const json& otherwise) {
   json own = otherwise;
@@ -49,7 +49,7 @@ Rope rope_of(
   return rope_from_json(ConfigKeys(own, keys.place()), c.context, c.head_size);
 }
 
-void read_ropes(const ConfigKeys& keys, GemmaConfig& c) {
+void read_ropes(const ConfigKeys& keys, DecoderConfig& c) {
   json shared = json::object();
   for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"})
     if (keys.has(key)) shared[key] = keys.at(key);
@@ -81,39 +81,34 @@ void refuse_other_computations(const ConfigKeys& keys) {
 }
 
 // The context that full attention is right for.
-void end_at_window(const ConfigKeys& keys, GemmaConfig& c) {
+void end_at_window(const ConfigKeys& keys, DecoderConfig& c) {
   const bool slides =
       c.windows.empty() ? c.period > 1
                         : std::ranges::find(c.windows, true) != c.windows.end();
   if (!slides || keys.has_null("sliding_window")) return;
   const std::int64_t window = keys.size_or("sliding_window", 4096);
-  c.ends_at_window = window < c.context;
+  if (window < c.context)
+    c.context_note = " (its sliding window; moft computes full attention)";
   c.context = std::min(c.context, window);
 }
 
 }  // namespace
 
-GemmaConfig gemma_config_from_json(
+DecoderConfig gemma_config_from_json(
     const json& config, const std::string& place) {
   const ConfigKeys keys(config, place);
-  GemmaConfig c;
-  c.architecture = keys.text_or("model_type", "");
-  c.query_key_norm = c.architecture == "gemma3_text";
-  c.vocabulary = keys.size("vocab_size");
-  c.width = keys.size("hidden_size");
-  c.layers = keys.size("num_hidden_layers");
-  c.heads = keys.size("num_attention_heads");
+  const bool gemma3 = keys.text_or("model_type", "") == "gemma3_text";
+  DecoderConfig c =
+      read_decoder_config(keys, gemma3 ? 131072 : 8192, /*tied_head=*/true);
+  c.family = "gemma";
   c.kv_heads = keys.size("num_key_value_heads");
   c.head_size = keys.size_or("head_dim", 256);
-  c.feed_forward = keys.size("intermediate_size");
-  c.context =
-      keys.size_or("max_position_embeddings", c.query_key_norm ? 131072 : 8192);
-  c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
   c.query_scale = keys.positive_or("query_pre_attn_scalar", 256);
-  c.attention_bias = keys.flag_or("attention_bias", false);
-  c.tied_head = keys.flag_or("tie_word_embeddings", true);
-  c.end_tokens = read_end_tokens(keys, c.vocabulary);
-  check_heads({c.width, c.heads, c.kv_heads, c.head_size}, place);
+  c.qkv_bias = c.output_bias = keys.flag_or("attention_bias", false);
+  c.query_key_norm = gemma3;
+  c.gelu = c.part_norms = c.scaled_input = true;
+  c.norm_offset = 1.0;
+  check_heads(c, place);
   read_layer_types(keys, c);
   read_ropes(keys, c);
   refuse_other_computations(keys);
@@ -121,8 +116,8 @@ GemmaConfig gemma_config_from_json(
   const auto cap = [&](const char* key, double otherwise) {
     return keys.has_null(key) ? 0.0 : keys.positive_or(key, otherwise);
   };
-  c.logit_cap = cap("final_logit_softcapping", c.query_key_norm ? 0.0 : 30.0);
-  if (cap("attn_logit_softcapping", c.query_key_norm ? 0.0 : 50.0) > 0) {
+  c.logit_cap = cap("final_logit_softcapping", gemma3 ? 0.0 : 30.0);
+  if (cap("attn_logit_softcapping", gemma3 ? 0.0 : 50.0) > 0) {
     keys.refuse(
         "attn_logit_softcapping", "attention without a soft cap (null)");
   }

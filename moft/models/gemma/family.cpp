@@ -1,7 +1,8 @@
 // How Gemma decoders are read from files and drawn at random.
 #include "moft/models/gemma/family.h"
 
-#include "moft/models/gemma/model.h"
+#include "moft/models/decoder_model.h"
+#include "moft/models/gemma/config.h"
 #include "moft/models/random/initialise.h"
 
 namespace moft {
@@ -14,43 +15,31 @@ std::unique_ptr<LanguageModel> make(
     const std::string& place,
     const FindParameter& find,
     const LoadOptions& options) {
-  return std::make_unique<GemmaModel>(
+  return std::make_unique<DecoderModel>(
       gemma_config_from_json(config, place), find, options);
 }
 
 std::unique_ptr<LanguageModel> load_saved(
     SavedModel& saved, const LoadOptions& options) {
-  return load_saved_decoder<GemmaModel>(
+  return load_saved_decoder(
       saved, gemma_config_from_json(saved.config(), saved.place()), options);
 }
 
 // A Gemma 3 whose layers all see the whole context.
 json random_config(const RandomModelShape& shape) {
-  const RandomModelOptions& options = shape.options;
-  json config = {
-      {"architectures", {"Gemma3ForCausalLM"}},
-      {"model_type", "gemma3_text"},
-      {"vocab_size", shape.vocabulary},
-      {"hidden_size", options.width},
-      {"num_hidden_layers", options.layers},
-      {"num_attention_heads", options.heads},
-      {"num_key_value_heads", options.key_value_heads.value_or(options.heads)},
-      {"head_dim", shape.head_size},
-      {"query_pre_attn_scalar", shape.head_size},
-      {"intermediate_size", options.feed_forward},
-      {"max_position_embeddings", options.context},
-      {"sliding_window", options.context},
-      {"layer_types",
-       std::vector<std::string>(
-           static_cast<std::size_t>(options.layers), "full_attention")},
-      {"rope_theta", 1e6},
-      {"rope_local_base_freq", 1e4},
-      {"hidden_activation", "gelu_pytorch_tanh"},
-      {"rms_norm_eps", 1e-6},
-      {"attention_bias", false},
-      {"initializer_range", 0.02},
-      {"tie_word_embeddings", options.tied_head},
-      {"eos_token_id", shape.tokens.end}};
+  const DecoderConfig made = random_decoder_config(shape, "gemma3_text");
+  json config = decoder_config_to_json(made, "Gemma3ForCausalLM");
+  config.update(
+      {{"query_pre_attn_scalar", shape.head_size},
+       {"sliding_window", made.context},
+       {"layer_types",
+        std::vector<std::string>(
+            static_cast<std::size_t>(made.layers), "full_attention")},
+       {"rope_theta", 1e6},
+       {"rope_local_base_freq", 1e4},
+       {"hidden_activation", "gelu_pytorch_tanh"},
+       {"attention_bias", false},
+       {"initializer_range", 0.02}});
   if (shape.tokens.beginning >= 0)
     config["bos_token_id"] = shape.tokens.beginning;
   if (shape.tokens.padding >= 0) config["pad_token_id"] = shape.tokens.padding;

@@ -35,7 +35,7 @@ std::int64_t sliding_window(const Keys& keys, const std::string& architecture) {
   return slides ? keys.size_or(kWindow, kDefault) : 0;
 }
 
-void refuse_other_computations(const Keys& keys, const LlamaConfig& c) {
+void refuse_other_computations(const Keys& keys, const DecoderConfig& c) {
   const std::string activation = keys.text_or("hidden_act", "silu");
   if (activation != "silu" && activation != "swish") {
     keys.refuse("hidden_act", "silu (SwiGLU)");
@@ -61,18 +61,15 @@ void refuse_other_computations(const Keys& keys, const LlamaConfig& c) {
 
 }  // namespace
 
-LlamaConfig llama_config_from_json(
+DecoderConfig llama_config_from_json(
     const json& config, const std::string& place) {
   const Keys keys(config, place);
-  LlamaConfig c;
-  c.architecture = keys.text_or("model_type", "");
-  const bool mistral = c.architecture == "mistral";
-  c.vocabulary = keys.size("vocab_size");
-  c.width = keys.size("hidden_size");
-  c.layers = keys.size("num_hidden_layers");
-  c.heads = keys.size("num_attention_heads");
-  c.kv_heads = keys.size_or("num_key_value_heads", c.heads);
-  const bool qwen3 = c.architecture == "qwen3";
+  const std::string type = keys.text_or("model_type", "");
+  const bool mistral = type == "mistral";
+  const bool qwen2 = type == "qwen2";
+  const bool qwen3 = type == "qwen3";
+  DecoderConfig c =
+      read_decoder_config(keys, mistral ? 131072 : 2048, /*tied_head=*/false);
   if (!keys.has("head_dim") && !qwen3 && c.width % c.heads != 0) {
     throw_caller_error(
         "{}: hidden_size {} cannot be divided among {} attention heads; give "
@@ -82,50 +79,35 @@ LlamaConfig llama_config_from_json(
         c.heads);
   }
   c.head_size = keys.size_or("head_dim", qwen3 ? 128 : c.width / c.heads);
-  c.feed_forward = keys.size("intermediate_size");
-  c.context = keys.size_or("max_position_embeddings", mistral ? 131072 : 2048);
-  c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
-  c.tied_head = keys.flag_or("tie_word_embeddings", false);
-  const bool qwen2 = c.architecture == "qwen2";
   c.output_bias = !qwen2 && !mistral && keys.flag_or("attention_bias", false);
   c.qkv_bias = c.output_bias || qwen2;
-  c.feed_forward_bias =
-      c.architecture == "llama" && keys.flag_or("mlp_bias", false);
+  c.feed_forward_bias = type == "llama" && keys.flag_or("mlp_bias", false);
   c.query_key_norm = qwen3;
-  c.end_tokens = read_end_tokens(keys, c.vocabulary);
-  check_heads({c.width, c.heads, c.kv_heads, c.head_size}, place);
+  check_heads(c, place);
   c.rope = rope_from_json(keys, c.context, c.head_size);
   refuse_other_computations(keys, c);
+  if (c.rope.scaling.kind == RopeKind::kDynamic) {
+    c.context_note =
+        " (dynamic rope scaling is computed inside the original context)";
+  }
   return c;
 }
 
-json llama_config_to_json(const LlamaConfig& c) {
+json llama_config_to_json(const DecoderConfig& c) {
   const bool qwen2 = c.architecture == "qwen2";
   const bool qwen3 = c.architecture == "qwen3";
-  json config = {
-      {"model_type", c.architecture},
-      {"architectures",
-       {qwen3   ? "Qwen3ForCausalLM"
-        : qwen2 ? "Qwen2ForCausalLM"
-                : "LlamaForCausalLM"}},
-      {"vocab_size", c.vocabulary},
-      {"hidden_size", c.width},
-      {"num_hidden_layers", c.layers},
-      {"num_attention_heads", c.heads},
-      {"num_key_value_heads", c.kv_heads},
-      {"head_dim", c.head_size},
-      {"intermediate_size", c.feed_forward},
-      {"max_position_embeddings", c.context},
-      {"rms_norm_eps", c.norm_epsilon},
-      {"tie_word_embeddings", c.tied_head},
-      {"hidden_act", "silu"},
-      {"dtype", "float32"},
-      {"torch_dtype", "float32"}};
+  json config = decoder_config_to_json(
+      c,
+      qwen3   ? "Qwen3ForCausalLM"
+      : qwen2 ? "Qwen2ForCausalLM"
+              : "LlamaForCausalLM");
+  config.update(
+      {{"hidden_act", "silu"},
+       {"dtype", "float32"},
+       {"torch_dtype", "float32"}});
   add_rope_to_json(c.rope, c.context, c.head_size, config);
   if (!qwen2) config["attention_bias"] = c.output_bias;
   if (!qwen2 && !qwen3) config["mlp_bias"] = c.feed_forward_bias;
-  if (c.end_tokens.size() == 1) config["eos_token_id"] = c.end_tokens[0];
-  if (c.end_tokens.size() > 1) config["eos_token_id"] = c.end_tokens;
   return config;
 }
 

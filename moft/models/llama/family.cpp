@@ -1,9 +1,11 @@
 // How Llama-shaped decoders are read from files and drawn at random.
 #include "moft/models/llama/family.h"
 
+#include <optional>
+
+#include "moft/models/decoder_model.h"
+#include "moft/models/llama/config.h"
 #include "moft/models/llama/gguf_layout.h"
-#include "moft/models/llama/model.h"
-#include "moft/models/llama/names.h"
 #include "moft/models/random/initialise.h"
 
 namespace moft {
@@ -63,7 +65,7 @@ kernels::RowSource unpermuted(
 }
 
 std::optional<std::int64_t> permuted_heads(
-    const LlamaConfig& config, const std::string& name) {
+    const DecoderConfig& config, const std::string& name) {
   if (config.architecture != "llama") return std::nullopt;
   if (name.find(".q_proj.") != std::string::npos) return config.heads;
   if (name.find(".k_proj.") != std::string::npos) return config.kv_heads;
@@ -75,19 +77,19 @@ std::unique_ptr<LanguageModel> make(
     const std::string& place,
     const FindParameter& find,
     const LoadOptions& options) {
-  return std::make_unique<LlamaModel>(
+  return std::make_unique<DecoderModel>(
       llama_config_from_json(config, place), find, options);
 }
 
 std::unique_ptr<LanguageModel> load_saved(
     SavedModel& saved, const LoadOptions& options) {
-  return load_saved_decoder<LlamaModel>(
+  return load_saved_decoder(
       saved, llama_config_from_json(saved.config(), saved.place()), options);
 }
 
 GgufModel load_gguf(
     const std::shared_ptr<const GgufFile>& file, const LoadOptions& options) {
-  const LlamaConfig config = llama_config_from_gguf(*file);
+  const DecoderConfig config = llama_config_from_gguf(*file);
   ModelTensors tensors(file, "", "token_embd.weight");
   const FindParameter find = [&](const std::string& name,
                                  std::vector<std::int64_t> shape) {
@@ -97,26 +99,14 @@ GgufModel load_gguf(
     auto rows = tensors.rows(*theirs, shape);
     return heads ? unpermuted(std::move(rows), shape, *heads) : rows;
   };
-  auto model = std::make_unique<LlamaModel>(config, find, options);
+  auto model = std::make_unique<DecoderModel>(config, find, options);
   tensors.check_all_read({"blk.", "output", "rope_factors"});
   return {std::move(model), llama_config_to_json(config)};
 }
 
 json random_config(const RandomModelShape& shape) {
-  const RandomModelOptions& options = shape.options;
   const RandomModelTokens& tokens = shape.tokens;
-  LlamaConfig config;
-  config.architecture = "llama";
-  config.vocabulary = shape.vocabulary;
-  config.width = options.width;
-  config.layers = options.layers;
-  config.heads = options.heads;
-  config.kv_heads = options.key_value_heads.value_or(options.heads);
-  config.head_size = shape.head_size;
-  config.feed_forward = options.feed_forward;
-  config.context = options.context;
-  config.tied_head = options.tied_head;
-  config.end_tokens = {tokens.end};
+  const DecoderConfig config = random_decoder_config(shape, "llama");
   json made = llama_config_to_json(config);
   made["initializer_range"] = 0.02;
   if (tokens.beginning >= 0) made["bos_token_id"] = tokens.beginning;

@@ -1,15 +1,37 @@
 // Llama-shaped decoders as GGUF; the reading half is config_gguf.cpp.
 #include "moft/models/llama/gguf_layout.h"
 
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "moft/core/errors.h"
 #include "moft/models/llama/config.h"
-#include "moft/models/llama/names.h"
-#include "moft/models/llama/rope_factors.h"
 
 namespace moft {
 namespace {
+
+using Pair = std::pair<std::string_view, std::string_view>;
+
+constexpr std::array<Pair, 3> kGlobal{{
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+}};
+
+constexpr std::array<Pair, 11> kInLayer{{
+    {"input_layernorm", "attn_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
+    {"post_attention_layernorm", "ffn_norm"},
+    {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},
+}};
 
 std::vector<float> as_floats(const std::vector<double>& numbers) {
   return {numbers.begin(), numbers.end()};
@@ -36,7 +58,7 @@ void add_yarn(
 }
 
 void add_rope(
-    const LlamaConfig& c, const std::string& place, GgufLayout& layout) {
+    const DecoderConfig& c, const std::string& place, GgufLayout& layout) {
   const std::string base = layout.architecture + ".rope.";
   const RopeScaling& scaling = c.rope.scaling;
   layout.values.add_f32(base + "freq_base", c.rope.theta);
@@ -72,9 +94,31 @@ void add_rope(
 
 }  // namespace
 
+std::optional<std::string> llama_gguf_name(std::string_view name) {
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view stem = name.substr(0, dot);
+  const std::string suffix(name.substr(dot));
+  for (const auto& [ours, theirs] : kGlobal) {
+    if (stem == ours) return std::string(theirs) + suffix;
+  }
+  constexpr std::string_view kPrefix = "model.layers.";
+  if (!stem.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view rest = stem.substr(kPrefix.size());
+  const auto end = rest.find('.');
+  if (end == std::string_view::npos) return std::nullopt;
+  for (const auto& [ours, theirs] : kInLayer) {
+    if (rest.substr(end + 1) == ours) {
+      return "blk." + std::string(rest.substr(0, end)) + "." +
+             std::string(theirs) + suffix;
+    }
+  }
+  return std::nullopt;
+}
+
 GgufLayout llama_gguf_layout(
     const nlohmann::json& config, const std::string& place) {
-  const LlamaConfig c = llama_config_from_json(config, place);
+  const DecoderConfig c = llama_config_from_json(config, place);
   GgufLayout layout;
   const bool qwen = c.architecture.starts_with("qwen");
   layout.architecture = qwen ? c.architecture : "llama";

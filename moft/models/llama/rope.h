@@ -12,7 +12,6 @@
 
 namespace moft {
 
-class GgufFile;
 class ConfigKeys;
 
 enum class RopeKind {
@@ -44,17 +43,17 @@ struct Rope {
   RopeScaling scaling;
 };
 
+// 1 + 0.1 scale ln(factor), 1 up to a factor of 1 (YaRN, section 3.4).
+double yarn_attention(double factor, double scale);
+
+// What llama3 divides the frequencies by: [head_size / 2].
+std::vector<double> llama3_factors(
+    const RopeScaling& scaling, double theta, std::int64_t head_size);
+
 // From rope_theta and rope_scaling (transformers 4) or rope_parameters
 // (transformers 5). CallerError for other kinds, naming the key.
 Rope rope_from_json(
     const ConfigKeys& keys, std::int64_t context, std::int64_t head_size);
-
-// From `ARCH.rope.*` and rope_freqs.weight.
-Rope rope_from_gguf(
-    const GgufFile& file,
-    const std::string& architecture,
-    std::int64_t context,
-    std::int64_t head_size);
 
 // Adds what both versions of transformers read back as the same embeddings.
 // Factors become llama3 where they are its factors, else longrope with equal

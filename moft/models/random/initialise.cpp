@@ -76,6 +76,24 @@ void check_random_decoder(
   }
 }
 
+DecoderConfig random_decoder_config(
+    const RandomModelShape& shape, const std::string& architecture) {
+  const RandomModelOptions& options = shape.options;
+  DecoderConfig config;
+  config.architecture = architecture;
+  config.vocabulary = shape.vocabulary;
+  config.width = options.width;
+  config.layers = options.layers;
+  config.heads = options.heads;
+  config.kv_heads = options.key_value_heads.value_or(options.heads);
+  config.head_size = shape.head_size;
+  config.feed_forward = options.feed_forward;
+  config.context = options.context;
+  config.tied_head = options.tied_head;
+  config.end_tokens = {shape.tokens.end};
+  return config;
+}
+
 json random_model_config(
     const RandomModelOptions& options, const RandomModelTokens& tokens) {
   const std::int64_t vocabulary =
@@ -101,11 +119,6 @@ json random_model_config(
        tokens,
        vocabulary,
        options.head_size.value_or(options.width / options.heads)});
-}
-
-InitialSpread initial_spread(const json& config, const std::string& name) {
-  return family_of_config(config, kRandomModelPlace)
-      .random.spread(config, name);
 }
 
 LoadedModel make_random_model(

@@ -22,6 +22,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "moft/models/decoder_config.h"
 #include "moft/models/load.h"
 #include "moft/models/random/options.h"
 
@@ -34,10 +35,9 @@ nlohmann::json random_model_config(
 // RandomInitialisation::check of decoders with rotary embeddings.
 void check_random_decoder(
     const RandomModelOptions& options, const std::string& path);
-
-// How the family draws a parameter, by its Hugging Face name.
-InitialSpread initial_spread(
-    const nlohmann::json& config, const std::string& name);
+// Their shape; what the options leave open is the family's.
+DecoderConfig random_decoder_config(
+    const RandomModelShape& shape, const std::string& architecture);
 
 // The model that `config` describes (random_model_config's or any other
 // config.json of a family that moft runs). Has no weight files.

@@ -14,27 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-class Keys : public ConfigKeys {
- public:
-  Keys(const json& config, const std::string& place)
-      : ConfigKeys(config, place, "T5 model") {}
-
-  std::int32_t token(const json& id, const char* key, std::int64_t size) const {
-    const auto value =
-        id.is_number_integer() ? id.get<std::int64_t>() : std::int64_t{-1};
-    if (value < 0 || value >= size) {
-      throw_caller_error(
-          "{}: {} is {}; give a token id below the vocabulary's {}",
-          place(),
-          key,
-          id.dump(),
-          size);
-    }
-    return static_cast<std::int32_t>(value);
-  }
-};
-
-T5Activation activation_named(const std::string& name, const Keys& keys) {
+T5Activation activation_named(const std::string& name, const ConfigKeys& keys) {
   if (name == "relu") return T5Activation::kRelu;
   if (name == "gelu_new") return T5Activation::kGelu;
   if (name == "silu") return T5Activation::kSilu;
@@ -47,7 +27,7 @@ T5Activation activation_named(const std::string& name, const Keys& keys) {
 
 // feed_forward_proj says "relu" or "gated-gelu", where gelu means its tanh
 // form; the older dense_act_fn and is_gated_act have the last word.
-void read_feed_forward(const Keys& keys, T5Config& c) {
+void read_feed_forward(const ConfigKeys& keys, T5Config& c) {
   std::string name = keys.text_or("feed_forward_proj", "relu");
   constexpr std::string_view kGated = "gated-";
   c.gated = name.starts_with(kGated);
@@ -55,17 +35,6 @@ void read_feed_forward(const Keys& keys, T5Config& c) {
   if (c.gated && name == "gelu") name = "gelu_new";
   c.gated = keys.flag_or("is_gated_act", c.gated);
   c.activation = activation_named(keys.text_or("dense_act_fn", name), keys);
-}
-
-std::vector<std::int32_t> end_tokens(const Keys& keys, std::int64_t size) {
-  std::vector<std::int32_t> ids;
-  constexpr const char* kKey = "eos_token_id";
-  if (!keys.has(kKey)) return {1};
-  const json& value = keys.at(kKey);
-  if (!value.is_array()) return {keys.token(value, kKey, size)};
-  for (const json& id : value)
-    ids.push_back(keys.token(id, kKey, size));
-  return ids;
 }
 
 void check_buckets(const T5Config& c, const std::string& place) {
@@ -90,8 +59,9 @@ void check_buckets(const T5Config& c, const std::string& place) {
 }  // namespace
 
 T5Config t5_config_from_json(const json& config, const std::string& place) {
-  const Keys keys(config, place);
+  const ConfigKeys keys(config, place, "T5 model");
   T5Config c;
+  c.end_tokens = {1};
   c.vocabulary = keys.size("vocab_size");
   c.width = keys.size("d_model");
   c.encoder_layers = keys.size("num_layers");
@@ -106,10 +76,9 @@ T5Config t5_config_from_json(const json& config, const std::string& place) {
   read_feed_forward(keys, c);
   constexpr const char* kStart = "decoder_start_token_id";
   const char* start = keys.has(kStart) ? kStart : "pad_token_id";
-  if (keys.has(start)) {
+  if (keys.has(start))
     c.start_token = keys.token(keys.at(start), start, c.vocabulary);
-  }
-  c.end_tokens = end_tokens(keys, c.vocabulary);
+  if (keys.has("eos_token_id")) c.end_tokens = keys.end_tokens(c.vocabulary);
   check_buckets(c, place);
   return c;
 }

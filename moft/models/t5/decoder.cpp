@@ -19,11 +19,11 @@ struct T5Decoder::Encoding {
 
 T5Decoder::T5Decoder(const T5Model& model, const DecoderLimits& limits)
     : PagedDecoder(
+          model,
           {model.config().decoder_layers,
            model.config().heads,
            model.config().head_size},
-          limits,
-          model.device()),
+          limits),
       model_(model),
       first_steered_(model.steerable().first_steered_layer) {}
 
@@ -87,22 +87,29 @@ at::Tensor T5Decoder::read(const std::vector<Chunk>& chunks) {
   }
   pairs.sequences.steering =
       RowSteering::per_row(steerings, counting, device());
+  std::vector<at::Tensor> features;
   {
     // With a graph only where it is kept: it holds every activation.
     const bool keep_graph = chunks[0].prompt->keeps_graph;
     const at::AutoGradMode gradient(keep_graph);
-    store_cross(encode(chunks, pairs), pairs, keep_graph);
+    store_cross(encode(chunks, pairs, features), pairs, keep_graph);
   }
   const Turn turn =
       turn_of(pairs.slots, std::vector<std::int64_t>(pairs.slots.size(), 0));
   const std::vector<std::int64_t> starts(
       pairs.slots.size(), model_.config().start_token);
-  return feed(indices(starts), turn);
+  at::Tensor logits = feed(indices(starts), turn);
+  // Last: a read that throws records nothing.
+  prompt_features_.insert(
+      prompt_features_.end(), features.begin(), features.end());
+  return logits;
 }
 
-// The encoder's states [tokens of all pairs, width].
+// The encoder's states [tokens of all pairs, width]; adds to `features`.
 at::Tensor T5Decoder::encode(
-    const std::vector<Chunk>& chunks, const Encoding& pairs) {
+    const std::vector<Chunk>& chunks,
+    const Encoding& pairs,
+    std::vector<at::Tensor>& features) const {
   T5Sequences prompts;
   prompts.steering = RowSteering::uniform(chunks[0].prompt->pairs[0].steering);
   std::vector<std::int64_t> all_ids;
@@ -125,7 +132,7 @@ at::Tensor T5Decoder::encode(
     hidden = encode_blocks(model_, hidden, 0, shared, prompts);
     const auto parts = hidden.split_with_sizes(prompts.lengths, 0);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
-      if (chunks[i].prompt->recorded) prompt_features_.push_back(parts[i]);
+      if (chunks[i].prompt->recorded) features.push_back(parts[i]);
     }
     hidden = hidden.index_select(0, expansion);
   }
@@ -162,7 +169,8 @@ void T5Decoder::look_at(const Turn& turn) {
   cross_queries_.longest = *std::max_element(lengths.begin(), lengths.end());
   const std::int64_t rows = std::ssize(turn.rows);
   bias_.values =
-      model_.decoder_bias(turn.capacity, rows, turn.steering).contiguous();
+      model_.distance_bias(model_.decoder(), turn.capacity, rows, turn.steering)
+          .contiguous();
   bias_.tables = at::Tensor();
   if (bias_.values.size(0) > 1)
     bias_.tables = at::arange(rows, at::device(device()).dtype(at::kLong));
@@ -186,7 +194,8 @@ at::Tensor T5Decoder::feed(const at::Tensor& ids, const Turn& turn) {
         .view({q.size(0), -1});
   };
   at::Tensor hidden = model_.embed(ids, turn.steering);
-  hidden = model_.run_decoder(hidden, 0, model_.config().decoder_layers, pass);
+  hidden = model_.run_blocks(
+      model_.decoder(), hidden, 0, model_.config().decoder_layers, pass);
   return model_.head(hidden, turn.steering);
 }
 

@@ -40,7 +40,10 @@ class T5Decoder : public PagedDecoder {
  private:
   struct Encoding;  // pairs on their way through the encoder
 
-  at::Tensor encode(const std::vector<Chunk>& chunks, const Encoding& pairs);
+  at::Tensor encode(
+      const std::vector<Chunk>& chunks,
+      const Encoding& pairs,
+      std::vector<at::Tensor>& features) const;
   void store_cross(
       const at::Tensor& encoded, const Encoding& pairs, bool keep_graph);
   kernels::KeyValuePages cross_pages(std::int64_t block);

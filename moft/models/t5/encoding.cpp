@@ -24,7 +24,8 @@ at::Tensor encode_blocks(
   if (begin == end) return hidden;
   const auto& lengths = sequences.lengths;
   const std::int64_t count = std::ssize(lengths);
-  const at::Tensor bias = model.encoder_bias(
+  const at::Tensor bias = model.distance_bias(
+      model.encoder(),
       *std::max_element(lengths.begin(), lengths.end()),
       count,
       sequences.steering);
@@ -38,7 +39,7 @@ at::Tensor encode_blocks(
     return kernels::relative_attention(q, k, v, bias, lengths, /*scale=*/1.0)
         .flatten(1);
   };
-  return model.run_encoder(std::move(hidden), begin, end, pass);
+  return model.run_blocks(model.encoder(), std::move(hidden), begin, end, pass);
 }
 
 at::Tensor T5Model::token_states(

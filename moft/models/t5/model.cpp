@@ -8,7 +8,7 @@
 
 #include "moft/conditioning/steered_rows.h"
 #include "moft/core/errors.h"
-#include "moft/kernels/layer_functions.h"
+#include "moft/kernels/elementwise.h"
 #include "moft/models/steered_norm.h"
 #include "moft/models/t5/names.h"
 #include "moft/models/t5/relative.h"
@@ -47,13 +47,15 @@ void T5Model::build(ModelBuilder& builder) {
   embedding_ = builder.parameter(kT5EmbeddingNames[0], {c.vocabulary, c.width});
   encoder_.blocks.resize(static_cast<std::size_t>(c.encoder_layers));
   decoder_.blocks.resize(static_cast<std::size_t>(c.decoder_layers));
-  build_stack(builder, encoder_, false);
-  build_stack(builder, decoder_, true);
+  decoder_.is_decoder = true;
+  build_stack(builder, encoder_);
+  build_stack(builder, decoder_);
   builder.head(head_, "lm_head", embedding_, c.tied_head);
 }
 
-void T5Model::build_stack(ModelBuilder& builder, T5Stack& stack, bool decoder) {
+void T5Model::build_stack(ModelBuilder& builder, T5Stack& stack) {
   const T5Config& c = config_;
+  const bool decoder = stack.is_decoder;
   const std::int64_t inner = c.heads * c.head_size;
   const auto attention = [&](T5Attention& layer, std::int64_t i, T5Part part) {
     const std::string prefix = t5_part_name(decoder, i, part);
@@ -151,41 +153,28 @@ at::Tensor T5Model::feed_forward(
                         : kernels::GatedUnit::kSwish;
   const at::Tensor inner =
       config_.gated
-          ? kernels::gated_layer(unit, layer.gate.forward(x, pass.steering), up)
-          : kernels::gated_layer(unit, up, at::ones_like(up));
+          ? kernels::gated(unit, layer.gate.forward(x, pass.steering), up)
+          : kernels::gated(unit, up, at::ones_like(up));
   return layer.down.forward(inner, pass.steering);
 }
 
-at::Tensor T5Model::run_encoder(
+at::Tensor T5Model::run_blocks(
+    const T5Stack& stack,
     at::Tensor hidden,
     std::int64_t begin,
     std::int64_t end,
     const T5Pass& pass) const {
   for (std::int64_t i = begin; i < end; ++i) {
-    const T5Block& block = encoder_.blocks[static_cast<std::size_t>(i)];
-    const T5Attention& self = block.self;
-    const T5FeedForward& last = block.feed_forward;
-    hidden =
-        hidden + self_attention(norm(hidden, *self.norm, pass), self, i, pass);
-    hidden = hidden + feed_forward(norm(hidden, *last.norm, pass), last, pass);
-  }
-  return hidden;
-}
-
-at::Tensor T5Model::run_decoder(
-    at::Tensor hidden,
-    std::int64_t begin,
-    std::int64_t end,
-    const T5Pass& pass) const {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const T5Block& block = decoder_.blocks[static_cast<std::size_t>(i)];
+    const T5Block& block = stack.blocks[static_cast<std::size_t>(i)];
     const T5Attention& self = block.self;
     const T5Attention& cross = block.cross;
     const T5FeedForward& last = block.feed_forward;
     hidden =
         hidden + self_attention(norm(hidden, *self.norm, pass), self, i, pass);
-    hidden = hidden +
-             cross_attention(norm(hidden, *cross.norm, pass), cross, i, pass);
+    if (stack.is_decoder) {
+      hidden = hidden +
+               cross_attention(norm(hidden, *cross.norm, pass), cross, i, pass);
+    }
     hidden = hidden + feed_forward(norm(hidden, *last.norm, pass), last, pass);
   }
   return hidden;
@@ -208,18 +197,17 @@ std::pair<at::Tensor, at::Tensor> T5Model::cross_keys_values(
       by_head(cross.v.forward(encoded, steering))};
 }
 
-at::Tensor T5Model::encoder_bias(
-    std::int64_t n, std::int64_t sequences, const RowSteering& steering) const {
-  const RelativeBuckets rules{config_.buckets, config_.max_distance, true};
-  const at::Tensor buckets = relative_buckets(1 - n, 2 * n - 1, rules);
-  return relative_bias(*encoder_.relative_bias, buckets, sequences, steering);
-}
-
-at::Tensor T5Model::decoder_bias(
-    std::int64_t n, std::int64_t sequences, const RowSteering& steering) const {
-  const RelativeBuckets rules{config_.buckets, config_.max_distance, false};
-  const at::Tensor buckets = relative_buckets(1 - n, n, rules);
-  return relative_bias(*decoder_.relative_bias, buckets, sequences, steering);
+at::Tensor T5Model::distance_bias(
+    const T5Stack& stack,
+    std::int64_t n,
+    std::int64_t sequences,
+    const RowSteering& steering) const {
+  const bool both_ways = !stack.is_decoder;
+  const at::Tensor buckets = relative_buckets(
+      1 - n,
+      both_ways ? 2 * n - 1 : n,
+      {config_.buckets, config_.max_distance, both_ways});
+  return relative_bias(*stack.relative_bias, buckets, sequences, steering);
 }
 
 at::Tensor T5Model::final_states(

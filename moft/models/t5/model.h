@@ -57,6 +57,7 @@ struct T5Block {
 };
 
 struct T5Stack {
+  bool is_decoder = false;
   std::vector<T5Block> blocks;
   std::shared_ptr<SteeredParameter> relative_bias;  // [buckets, heads]
   std::shared_ptr<SteeredParameter> final_norm;
@@ -85,13 +86,11 @@ class T5Model : public LanguageModel {
 
   // ids int64 [tokens] -> hidden [tokens, width].
   at::Tensor embed(const at::Tensor& ids, const RowSteering& steering) const;
-  // hidden entering block `begin` -> hidden leaving block `end` - 1.
-  at::Tensor run_encoder(
-      at::Tensor hidden,
-      std::int64_t begin,
-      std::int64_t end,
-      const T5Pass& pass) const;
-  at::Tensor run_decoder(
+  const T5Stack& encoder() const { return encoder_; }
+  const T5Stack& decoder() const { return decoder_; }
+  // hidden entering block `begin` of a stack -> hidden leaving block `end` - 1.
+  at::Tensor run_blocks(
+      const T5Stack& stack,
       at::Tensor hidden,
       std::int64_t begin,
       std::int64_t end,
@@ -108,11 +107,8 @@ class T5Model : public LanguageModel {
   // Biases of self-attention over n tokens by distance, a row of `steering`
   // per sequence: [sequences or 1, heads, 2 n - 1] of the encoder (distances
   // 1 - n .. n - 1) and [.., heads, n] of the decoder (1 - n .. 0).
-  at::Tensor encoder_bias(
-      std::int64_t n,
-      std::int64_t sequences,
-      const RowSteering& steering) const;
-  at::Tensor decoder_bias(
+  at::Tensor distance_bias(
+      const T5Stack& stack,
       std::int64_t n,
       std::int64_t sequences,
       const RowSteering& steering) const;
@@ -124,7 +120,7 @@ class T5Model : public LanguageModel {
 
  private:
   void build(ModelBuilder& builder);
-  void build_stack(ModelBuilder& builder, T5Stack& stack, bool decoder);
+  void build_stack(ModelBuilder& builder, T5Stack& stack);
   void build_feed_forward(
       ModelBuilder& builder, T5FeedForward& layer, const std::string& prefix);
   at::Tensor norm(

@@ -10,7 +10,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "moft/core/errors.h"
 #include "moft/kernels/padding.h"
 #include "moft/kernels/relative_attention.h"
 #include "moft/kernels/tensors.h"
@@ -45,23 +44,6 @@ Packed pack_completions(
 
 // Scores of T5 are not scaled.
 constexpr double kScale = 1.0;
-
-void check_batch(const T5Model& model, const ScoreBatch& batch) {
-  for (std::size_t row = 0; row < batch.completions.size(); ++row) {
-    const auto& prompt =
-        batch.prompts.at(static_cast<std::size_t>(batch.prompt_of_row[row]));
-    const auto& completion = batch.completions[row];
-    if (prompt.empty() || completion.empty()) {
-      throw_caller_error(
-          "row {} has an empty {}; scoring needs at least one token of each",
-          row,
-          prompt.empty() ? "prompt" : "completion");
-    }
-    check_vocabulary(completion, model.config().vocabulary);
-  }
-  for (const TokenIds& prompt : batch.prompts)
-    check_vocabulary(prompt, model.config().vocabulary);
-}
 
 // One forward pass of a batch.
 class Scorer {
@@ -164,7 +146,9 @@ class Scorer {
   at::Tensor causal_bias(
       std::int64_t n, std::int64_t rows, const RowSteering& steering) const {
     return at::constant_pad_nd(
-        model_.decoder_bias(n, rows, steering), {0, n - 1}, kBlocked);
+        model_.distance_bias(model_.decoder(), n, rows, steering),
+        {0, n - 1},
+        kBlocked);
   }
 
   at::Tensor decode() {
@@ -206,7 +190,8 @@ class Scorer {
         model_.config().decoder_layers,
         model_.config().encoder_layers,
         [&](at::Tensor states, std::int64_t begin, std::int64_t end) {
-          return model_.run_decoder(std::move(states), begin, end, pass);
+          return model_.run_blocks(
+              model_.decoder(), std::move(states), begin, end, pass);
         });
     return model_.final_states(hidden, pass.steering);
   }
@@ -225,7 +210,7 @@ class Scorer {
 
 at::Tensor T5Model::completion_states(
     const ScoreBatch& batch, const RowSteering& steering) {
-  check_batch(*this, batch);
+  check_batch(batch);
   return Scorer(*this, batch, steering).states();
 }
 

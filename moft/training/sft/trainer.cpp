@@ -11,7 +11,6 @@
 #include "moft/core/errors.h"
 #include "moft/kernels/token_log_probs.h"
 #include "moft/training/apply_update.h"
-#include "moft/training/step_memory.h"
 
 namespace moft {
 namespace {
@@ -87,6 +86,29 @@ Steering sft_steering() {
   return {Weighting::uniform(1), 0.0};
 }
 
+StepMemory sft_memory(
+    const ModelShape& model, StepShape shape, const SftOptions& options) {
+  MemoryBudget budget;
+  budget.bytes = options.budget_bytes();
+  budget.key = "sft.memory_budget";
+  budget.cure = "lower data.max_prompt_tokens or data.max_completion_tokens";
+  return StepMemory(std::move(shape), costs_of_texts(model), budget);
+}
+
+void check_sft_memory(
+    const ModelShape& model,
+    const std::vector<SftPair>& pairs,
+    const SftOptions& options) {
+  StepShape longest{{1}};
+  for (const SftPair& pair : pairs) {
+    longest.prompt_tokens[0] =
+        std::max(longest.prompt_tokens[0], std::ssize(pair.prompt));
+    longest.new_tokens =
+        std::max(longest.new_tokens, std::ssize(pair.completion));
+  }
+  (void)sft_memory(model, std::move(longest), options);
+}
+
 SftTrainer::SftTrainer(SftInputs inputs, SftOptions options)
     : inputs_(inputs),
       options_(std::move(options)),
@@ -136,13 +158,8 @@ std::vector<std::span<const SftPair* const>> SftTrainer::split(
     shape.prompt_tokens.push_back(std::ssize(pair->prompt));
     shape.new_tokens = std::max(shape.new_tokens, std::ssize(pair->completion));
   }
-  StepCosts costs = step_costs(
-      shape_of(*inputs_.policy->base().model),
-      inputs_.policy->conditioning()->options(),
-      KlEstimator::kNone);
-  costs.decoded_token = costs.decoded_row = costs.feature_token = 0;
-  const StepMemory memory(
-      shape, costs, options_.budget_bytes(), "sft.memory_budget");
+  const StepMemory memory = sft_memory(
+      shape_of(*inputs_.policy->base().model), std::move(shape), options_);
   const auto groups = static_cast<std::size_t>(options_.gradient_accumulation);
   std::vector<std::span<const SftPair* const>> parts;
   for (std::size_t group = 0; group < groups; ++group) {

@@ -25,6 +25,7 @@
 #include "moft/data/shuffler.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/training/sft/pairs.h"
+#include "moft/training/step_memory.h"
 #include "moft/training/trainer.h"
 
 namespace moft {
@@ -44,6 +45,18 @@ struct TokenLikelihood {
   std::int64_t tokens = 0;
   double loss() const { return -log_prob / static_cast<double>(tokens); }
 };
+
+// How a step of these pairs is divided, of one completion each. CallerError
+// when sft.memory_budget does not suffice for one of them.
+StepMemory sft_memory(
+    const ModelShape& model, StepShape shape, const SftOptions& options);
+
+// CallerError when it does not suffice for a step that `pairs` can make: the
+// longest prompt beside the longest completion.
+void check_sft_memory(
+    const ModelShape& model,
+    const std::vector<SftPair>& pairs,
+    const SftOptions& options);
 
 struct SftInputs {
   SteeredPolicy* policy = nullptr;  // of sft_definition()

@@ -1,6 +1,10 @@
-// A Gemma decoder on packed tokens; decoding and scoring are CausalModel's.
+// The decoder that a DecoderConfig describes, on packed tokens: Llama's and
+// Gemma's kinds. Decoding and scoring are CausalModel's. The reference
+// computations are Hugging Face's LlamaModel, Gemma2Model and Gemma3TextModel.
 //
-// Masters are the files' w; a norm multiplies with 1 + w.
+// Masters are the files' numbers: where norms multiply with 1 + w, w.
+//
+// Thread safety: one thread at a time.
 #pragma once
 
 #include <memory>
@@ -8,28 +12,20 @@
 #include <vector>
 
 #include "moft/models/causal_model.h"
-#include "moft/models/gemma/config.h"
+#include "moft/models/decoder_config.h"
 #include "moft/models/llama/rope_table.h"
 #include "moft/models/model_builder.h"
 
 namespace moft {
 
-struct GemmaLayer {
-  std::shared_ptr<SteeredParameter> input_norm, attention_norm;
-  std::shared_ptr<SteeredParameter> feed_forward_norm, output_norm;
-  std::shared_ptr<SteeredParameter> query_norm, key_norm;  // Gemma 3
-  SteeredLinear q, k, v, o;
-  SteeredLinear gate, up, down;
-};
-
-class GemmaModel : public CausalModel {
+class DecoderModel : public CausalModel {
  public:
-  GemmaModel(
-      GemmaConfig config,
+  DecoderModel(
+      DecoderConfig config,
       const FindParameter& find,
       const LoadOptions& options);
 
-  const GemmaConfig& config() const { return config_; }
+  const DecoderConfig& config() const { return config_; }
 
   at::Tensor embed(
       const at::Tensor& ids, const RowSteering& steering) const override;
@@ -45,26 +41,33 @@ class GemmaModel : public CausalModel {
       const at::Tensor& states, const RowSteering& steering) const override;
 
  private:
+  using Gain = std::shared_ptr<SteeredParameter>;  // null: no norm
+  struct Layer {
+    Gain attention_norm, attention_part_norm;
+    Gain query_norm, key_norm;
+    Gain feed_forward_norm, feed_forward_part_norm;
+    SteeredLinear q, k, v, o;
+    SteeredLinear gate, up, down;
+  };
+
   void build(ModelBuilder& builder);
   void build_layer(
-      ModelBuilder& builder, GemmaLayer& layer, const std::string& prefix);
+      ModelBuilder& builder, Layer& layer, const std::string& prefix);
   at::Tensor norm(
-      const at::Tensor& x,
-      const SteeredParameter& weight,
-      const RowSteering& steering) const;
+      const at::Tensor& x, const Gain& gain, const RowSteering& steering) const;
   at::Tensor attention(
       const at::Tensor& x, std::int64_t index, const CausalPass& pass) const;
   at::Tensor feed_forward(
       const at::Tensor& x,
-      const GemmaLayer& layer,
+      const Layer& layer,
       const RowSteering& steering) const;
 
-  GemmaConfig config_;
+  DecoderConfig config_;
   std::shared_ptr<SteeredParameter> embedding_;
-  std::shared_ptr<SteeredParameter> final_norm_;
-  std::vector<GemmaLayer> layers_;
+  Gain final_norm_;
+  std::vector<Layer> layers_;
   RopeTable rope_;
-  RopeTable local_rope_;
+  RopeTable local_rope_;  // where there are local layers
 };
 
 }  // namespace moft

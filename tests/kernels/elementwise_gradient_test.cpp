@@ -1,7 +1,5 @@
-// Forward bits are those of elementwise.h; gradients are those that autograd
+// Forward bits are the same with gradients; gradients are those that autograd
 // finds for the same formulas in double.
-#include "moft/kernels/layer_functions.h"
-
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -42,9 +40,9 @@ void expect_gradients(
   }
 }
 
-TEST(RmsNormLayer, GradientsAreThoseOfTheFormulaInDouble) {
+TEST(RmsNormGradient, GradientsAreThoseOfTheFormulaInDouble) {
   const auto norm = [](const Inputs& in) {
-    return rms_norm_layer(in[0], in[1], 1e-5);
+    return rms_norm(in[0], in[1], 1e-5);
   };
   const auto exact = [](const Inputs& in) {
     const auto scale = (in[0] * in[0]).mean(-1, true).add(1e-5).rsqrt();
@@ -54,18 +52,19 @@ TEST(RmsNormLayer, GradientsAreThoseOfTheFormulaInDouble) {
     const auto x = numbers({70, width}, 1) * 3;
     const auto gain = numbers({width}, 2);
     expect_gradients(norm, exact, {x, gain});
-    EXPECT_TRUE(at::equal(norm({x, gain}), rms_norm(x, gain, 1e-5)));
+    const auto tracked = x.clone().requires_grad_();
+    EXPECT_TRUE(at::equal(norm({tracked, gain}), norm({x, gain})));
   }
   const auto heads = numbers({9, 3, 16}, 3);
   expect_gradients(norm, exact, {heads, numbers({16}, 4)});
 }
 
-TEST(RmsNormLayer, SumsOverRowsHaveOneOrderOnAnyNumberOfThreads) {
+TEST(RmsNormGradient, SumsOverRowsHaveOneOrderOnAnyNumberOfThreads) {
   const auto of_gain = [] {
     auto x = numbers({301, 64}, 5);
     auto gain = numbers({64}, 6).requires_grad_();
     return torch::autograd::grad(
-        {rms_norm_layer(x, gain, 1e-6)}, {gain}, {numbers({301, 64}, 7)})[0];
+        {rms_norm(x, gain, 1e-6)}, {gain}, {numbers({301, 64}, 7)})[0];
   };
   const Threads one(1);
   const auto alone = of_gain();
@@ -73,11 +72,11 @@ TEST(RmsNormLayer, SumsOverRowsHaveOneOrderOnAnyNumberOfThreads) {
   EXPECT_TRUE(at::equal(of_gain(), alone));
 }
 
-TEST(GatedLayer, GradientsAreThoseOfTheFormulaInDouble) {
+TEST(GatedGradient, GradientsAreThoseOfTheFormulaInDouble) {
   for (const bool gelu : {false, true}) {
     const auto unit = gelu ? GatedUnit::kGelu : GatedUnit::kSwish;
-    const auto gated = [&](const Inputs& in) {
-      return gated_layer(unit, in[0], in[1]);
+    const auto unit_of = [&](const Inputs& in) {
+      return gated(unit, in[0], in[1]);
     };
     const auto exact = [&](const Inputs& in) {
       return (gelu ? at::gelu(in[0], "tanh") : at::silu(in[0])) * in[1];
@@ -85,37 +84,37 @@ TEST(GatedLayer, GradientsAreThoseOfTheFormulaInDouble) {
     for (const auto width : kWidths) {
       const auto gate = numbers({37, width}, 8) * 6;
       const auto up = numbers({37, width}, 9);
-      expect_gradients(gated, exact, {gate, up});
-      EXPECT_TRUE(at::equal(
-          gated({gate, up}), gelu ? geglu(gate, up) : swiglu(gate, up)));
+      expect_gradients(unit_of, exact, {gate, up});
+      const auto tracked = gate.clone().requires_grad_();
+      EXPECT_TRUE(at::equal(unit_of({tracked, up}), unit_of({gate, up})));
     }
   }
 }
 
-TEST(GatedLayer, FarFromZeroTheGradientIsThatOfALineOrNothing) {
+TEST(GatedGradient, FarFromZeroTheGradientIsThatOfALineOrNothing) {
   for (const auto unit : {GatedUnit::kSwish, GatedUnit::kGelu}) {
     auto gate = at::tensor({-1e4F, -200.0F, 200.0F, 1e4F}).view({1, 4});
     gate.requires_grad_();
     const auto up = at::ones({1, 4});
     const auto of_gate = torch::autograd::grad(
-        {gated_layer(unit, gate, up)}, {gate}, {at::ones({1, 4})})[0];
+        {gated(unit, gate, up)}, {gate}, {at::ones({1, 4})})[0];
     EXPECT_TRUE(
         at::equal(of_gate, at::tensor({0.F, 0.F, 1.F, 1.F}).view({1, 4})))
         << of_gate;
   }
 }
 
-TEST(RotaryLayer, TurnsForwardAndBack) {
+TEST(RotaryGradient, TurnsForwardAndBack) {
   const auto angles = numbers({6, 5}, 10) * 3;
   const auto positions = at::tensor({5L, 0L, 3L, 3L}, at::kLong);
   const auto cosines = angles.cos(), sines = angles.sin();
-  const auto rotary = [&](const Inputs& in) {
-    return rotary_layer(in[0], positions, cosines, sines);
+  const auto turned = [&](const Inputs& in) {
+    return rotary(in[0], positions, cosines, sines);
   };
   const auto exact = [&](const Inputs& in) {
-    const auto turned = angles.to(at::kDouble).index_select(0, positions);
-    const auto cosine = turned.cos().unsqueeze(1);
-    const auto sine = turned.sin().unsqueeze(1);
+    const auto angle = angles.to(at::kDouble).index_select(0, positions);
+    const auto cosine = angle.cos().unsqueeze(1);
+    const auto sine = angle.sin().unsqueeze(1);
     const auto halves = in[0].chunk(2, -1);
     return at::cat(
         {halves[0] * cosine - halves[1] * sine,
@@ -124,16 +123,16 @@ TEST(RotaryLayer, TurnsForwardAndBack) {
   };
   const auto x = numbers({4, 3, 10}, 11);
   const auto before = x.clone();
-  expect_gradients(rotary, exact, {x});
-  EXPECT_LE(distance(rotary({x}), exact({x.to(at::kDouble)})), 1e-6);
+  expect_gradients(turned, exact, {x});
+  EXPECT_LE(distance(turned({x}), exact({x.to(at::kDouble)})), 1e-6);
   EXPECT_TRUE(at::equal(x, before));
 }
 
-TEST(LayerFunctions, WithoutGradientBuildNoGraph) {
+TEST(ElementwiseGradient, WithoutGradientBuildNoGraph) {
   auto x = numbers({4, 6}, 12).requires_grad_();
   const at::NoGradGuard no_gradient;
-  EXPECT_FALSE(rms_norm_layer(x, numbers({6}, 13), 1e-6).requires_grad());
-  EXPECT_FALSE(gated_layer(GatedUnit::kGelu, x, x).requires_grad());
+  EXPECT_FALSE(rms_norm(x, numbers({6}, 13), 1e-6).requires_grad());
+  EXPECT_FALSE(gated(GatedUnit::kGelu, x, x).requires_grad());
 }
 
 }  // namespace
