@@ -9,7 +9,6 @@
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
-#include "moft/core/pattern.h"
 #include "moft/core/text.h"
 
 namespace moft {
@@ -157,33 +156,6 @@ double positive(
   return read;
 }
 
-json patterns_of(
-    const std::filesystem::path& file,
-    const json& config,
-    const char* key,
-    bool whole) {
-  const json patterns = value_of(config, key);
-  if (patterns.is_null()) return json::object();
-  if (!patterns.is_object())
-    refuse(file, key, patterns, "where names and numbers are needed");
-  for (const auto& [name, value] : patterns.items())
-    positive(file, std::string(key) + "." + name, value, whole);
-  return patterns;
-}
-
-// A text, a list of texts, or null.
-json names_of(
-    const std::filesystem::path& file, const json& config, const char* key) {
-  json names = value_of(config, key);
-  const bool list =
-      names.is_array() && std::ranges::all_of(names, [](const json& name) {
-        return name.is_string();
-      });
-  if (!names.is_null() && !names.is_string() && !list)
-    refuse(file, key, names, "where a text or a list of texts is needed");
-  return names;
-}
-
 // `module` is `name`, or ends with it after a dot.
 bool ends_in(const std::string& module, const std::string& name) {
   return module == name || (module.ends_with(name) &&
@@ -215,7 +187,10 @@ PeftConfig::PeftConfig(const std::filesystem::path& file) : file_(file) {
   const json base = value_of(config, "base_model_name_or_path");
   if (base.is_string()) base_ = base.get<std::string>();
   read_ranks(config);
-  read_targets(config);
+  targets_ = read_names(config, "target_modules");
+  all_linear_ = value_of(config, "target_modules") == "all-linear";
+  excluded_ = read_names(config, "exclude_modules");
+  read_layers(config);
 }
 
 void PeftConfig::read_ranks(const json& config) {
@@ -231,13 +206,52 @@ void PeftConfig::read_ranks(const json& config) {
   if (config.contains("r")) rank_ = positive(file_, "r", config["r"], true);
   if (config.contains("lora_alpha"))
     alpha_ = positive(file_, "lora_alpha", config["lora_alpha"], false);
-  rank_pattern_ = patterns_of(file_, config, "rank_pattern", true);
-  alpha_pattern_ = patterns_of(file_, config, "alpha_pattern", false);
+  rank_pattern_ = read_patterns(config, "rank_pattern", true);
+  alpha_pattern_ = read_patterns(config, "alpha_pattern", false);
 }
 
-void PeftConfig::read_targets(const json& config) {
-  targets_ = names_of(file_, config, "target_modules");
-  excluded_ = names_of(file_, config, "exclude_modules");
+// PEFT looks for the first pattern P such that the name matches (.*\.)?(P)$.
+std::vector<PeftConfig::PatternValue> PeftConfig::read_patterns(
+    const json& config, const char* key, bool whole) const {
+  const json patterns = value_of(config, key);
+  std::vector<PatternValue> values;
+  if (patterns.is_null()) return values;
+  if (!patterns.is_object())
+    refuse(file_, key, patterns, "where names and numbers are needed");
+  for (const auto& [name, value] : patterns.items()) {
+    const std::string place = std::string(key) + "." + name;
+    values.push_back(
+        {Pattern(
+             "^(.*\\.)?(" + name + ")$",
+             file_.string() + ": " + key + " " + quote_text(name)),
+         positive(file_, place, value, whole)});
+  }
+  return values;
+}
+
+std::optional<PeftConfig::ModuleNames> PeftConfig::read_names(
+    const json& config, const char* key) const {
+  const json names = value_of(config, key);
+  if (names.is_null()) return std::nullopt;
+  ModuleNames found;
+  if (names.is_string()) {
+    const auto text = names.get<std::string>();
+    if (!text.empty())
+      found.pattern.emplace(
+          "\\A(?:" + text + ")\\z", file_.string() + ": " + key);
+    return found;
+  }
+  const bool list =
+      names.is_array() && std::ranges::all_of(names, [](const json& name) {
+        return name.is_string();
+      });
+  if (!list)
+    refuse(file_, key, names, "where a text or a list of texts is needed");
+  found.names = names.get<std::vector<std::string>>();
+  return found;
+}
+
+void PeftConfig::read_layers(const json& config) {
   const json layers = value_of(config, "layers_to_transform");
   const auto add = [&](const json& layer) {
     if (!layer.is_number_integer() || layer.get<std::int64_t>() < 0)
@@ -253,43 +267,32 @@ void PeftConfig::read_targets(const json& config) {
       add(layer);
   else if (!layers.is_null())
     add(layers);
-  const json pattern = names_of(file_, config, "layers_pattern");
-  if (pattern.is_string() && pattern != "") {
-    layers_pattern_ = {pattern.get<std::string>()};
-  } else if (pattern.is_array()) {
-    layers_pattern_ = pattern.get<std::vector<std::string>>();
-  }
-}
-
-// PEFT looks for the first pattern P such that the name matches (.*\.)?(P)$.
-double PeftConfig::pattern_value(
-    const json& patterns, const std::string& module, double otherwise) const {
-  for (const auto& [name, value] : patterns.items()) {
-    const Pattern pattern(
-        "^(.*\\.)?(" + name + ")$", file_.string() + ": " + quote_text(name));
-    if (pattern.found_in(module)) return value.get<double>();
-  }
-  return otherwise;
+  const json before = value_of(config, "layers_pattern");
+  if (before.is_string() && before != "")
+    layers_pattern_ = {before.get<std::string>()};
+  else if (const auto names = read_names(config, "layers_pattern"))
+    layers_pattern_ = names->names;
 }
 
 std::int64_t PeftConfig::rank_of(const std::string& module) const {
-  return static_cast<std::int64_t>(pattern_value(rank_pattern_, module, rank_));
+  for (const auto& [pattern, value] : rank_pattern_)
+    if (pattern.found_in(module)) return static_cast<std::int64_t>(value);
+  return static_cast<std::int64_t>(rank_);
 }
 
 double PeftConfig::scale_of(const std::string& module) const {
   const auto rank = static_cast<double>(rank_of(module));
-  const double alpha = pattern_value(alpha_pattern_, module, alpha_);
-  return alpha / (rslora_ ? std::sqrt(rank) : rank);
+  const auto alpha = std::ranges::find_if(
+      alpha_pattern_,
+      [&](const PatternValue& one) { return one.pattern.found_in(module); });
+  return (alpha == alpha_pattern_.end() ? alpha_ : alpha->value) /
+         (rslora_ ? std::sqrt(rank) : rank);
 }
 
-bool PeftConfig::names(const json& list, const std::string& module) const {
-  if (list.is_string()) {
-    const auto text = list.get<std::string>();
-    return Pattern("\\A(?:" + text + ")\\z", file_.string()).found_in(module);
-  }
-  return std::ranges::any_of(list, [&](const json& name) {
-    return ends_in(module, name.get<std::string>());
-  });
+bool PeftConfig::ModuleNames::contain(const std::string& module) const {
+  if (pattern) return pattern->found_in(module);
+  return std::ranges::any_of(
+      names, [&](const std::string& name) { return ends_in(module, name); });
 }
 
 bool PeftConfig::layer_is_chosen(const std::string& module) const {
@@ -300,13 +303,11 @@ bool PeftConfig::layer_is_chosen(const std::string& module) const {
 
 std::optional<bool> PeftConfig::targets(
     const std::string& module, bool linear, bool output) const {
-  if (targets_.is_null()) return std::nullopt;
-  const bool excluded = !excluded_.is_null() && !excluded_.empty() &&
-                        excluded_ != "" && names(excluded_, module);
-  if (excluded) return false;
-  if (targets_ == "all-linear") return linear && !output;
-  if (!names(targets_, module)) return false;
-  return targets_.is_string() || layer_is_chosen(module);
+  if (!targets_) return std::nullopt;
+  if (excluded_ && excluded_->contain(module)) return false;
+  if (all_linear_) return linear && !output;
+  if (!targets_->contain(module)) return false;
+  return targets_->pattern || layer_is_chosen(module);
 }
 
 }  // namespace moft

@@ -13,6 +13,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "moft/core/pattern.h"
+
 namespace moft {
 
 inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
@@ -36,13 +38,25 @@ class PeftConfig {
       const std::string& module, bool linear, bool output) const;
 
  private:
+  // A value for the modules whose names match.
+  struct PatternValue {
+    Pattern pattern;
+    double value;
+  };
+  // Modules by names, or by a regular expression.
+  struct ModuleNames {
+    std::vector<std::string> names;
+    std::optional<Pattern> pattern;
+
+    bool contain(const std::string& module) const;
+  };
+
   void read_ranks(const nlohmann::json& config);
-  void read_targets(const nlohmann::json& config);
-  double pattern_value(
-      const nlohmann::json& patterns,
-      const std::string& module,
-      double otherwise) const;
-  bool names(const nlohmann::json& list, const std::string& module) const;
+  void read_layers(const nlohmann::json& config);
+  std::vector<PatternValue> read_patterns(
+      const nlohmann::json& config, const char* key, bool whole) const;
+  std::optional<ModuleNames> read_names(
+      const nlohmann::json& config, const char* key) const;
   bool layer_is_chosen(const std::string& module) const;
 
   std::filesystem::path file_;
@@ -51,10 +65,11 @@ class PeftConfig {
   double alpha_ = 8;
   bool rslora_ = false;
   bool dora_ = false;
-  nlohmann::json rank_pattern_;
-  nlohmann::json alpha_pattern_;
-  nlohmann::json targets_;  // null, a regular expression or a list
-  nlohmann::json excluded_;
+  std::vector<PatternValue> rank_pattern_;
+  std::vector<PatternValue> alpha_pattern_;
+  std::optional<ModuleNames> targets_;
+  std::optional<ModuleNames> excluded_;
+  bool all_linear_ = false;
   std::vector<std::int64_t> layers_;  // empty: all
   std::vector<std::string> layers_pattern_;
 };

@@ -12,6 +12,7 @@
 #include "moft/generation/export_gguf.h"
 #include "moft/generation/export_parts.h"
 #include "moft/generation/model_files.h"
+#include "moft/models/model_tensors.h"
 
 namespace moft {
 namespace {
@@ -38,11 +39,23 @@ void check_exportable(const SteeredPolicy& policy) {
         "not an adapter; {}",
         enum_name(set),
         kCure);
-  if (!policy.base().adapter_files.empty())
-    throw_caller_error(
-        "the policy's base has an adapter merged into it (policy.adapter), so "
-        "its copies fit neither base alone; {}",
-        kCure);
+}
+
+// The adapter that is merged into the policy's base, if any: the base without
+// it is what the copies are an adapter on.
+std::optional<PeftAdapter> base_adapter(const SteeredPolicy& policy) {
+  const auto& files = policy.base().adapter_files;
+  if (files.empty()) return std::nullopt;
+  PeftAdapter adapter(files.front().parent_path());
+  bool plain = adapter.whole().empty();
+  for (const auto& [module, update] : adapter.updates())
+    plain = plain && !update.magnitude && !update.embedding;
+  if (plain) return adapter;
+  throw_caller_error(
+      "{}: the adapter of the policy's base is not plain LoRA (DoRA, "
+      "modules_to_save, biases or an embedding table), so base and copies are "
+      "not one adapter; export the whole model (--format hf or gguf)",
+      adapter.tensors().describe());
 }
 
 // Copies with weight, as places in the policy; one at least, since a rank of 0
@@ -56,28 +69,66 @@ std::vector<std::int64_t> copies_with_weight(
   return copies;
 }
 
+struct Factors {
+  std::vector<at::Tensor> downs;
+  std::vector<at::Tensor> ups;  // B, with all factors
+
+  void add(const at::Tensor& down, const at::Tensor& up, double factor) {
+    downs.push_back(down.to(at::kCPU));
+    ups.push_back((up.to(at::kCPU).to(at::kDouble) * factor).to(at::kFloat));
+  }
+};
+
+void add_copies(
+    const LowRankAdapters& adapters, const Coefficients& c, Factors& factors) {
+  for (const std::int64_t i : copies_with_weight(c, adapters.objectives())) {
+    const double factor =
+        c.copy(static_cast<std::size_t>(i)) * adapters.scale();
+    factors.add(adapters.down(i), adapters.up(i).t(), factor);
+  }
+}
+
+// One rank for all modules, as vLLM needs it: rows of zeros are added.
+void pad(std::vector<Update>& updates) {
+  std::int64_t rank = 0;
+  for (const Update& update : updates)
+    rank = std::max(rank, update.down.size(0));
+  for (Update& update : updates) {
+    const std::int64_t missing = rank - update.down.size(0);
+    if (missing == 0) continue;
+    const auto zeros = [&](std::int64_t rows, std::int64_t columns) {
+      return at::zeros({rows, columns}, at::kFloat);
+    };
+    update.down = at::cat({update.down, zeros(missing, update.down.size(1))});
+    update.up = at::cat({update.up, zeros(update.up.size(0), missing)}, 1);
+  }
+}
+
+// The base's own adapter counts once, whatever the weighting: weights sum to 1.
 std::vector<Update> updates_under(
     const SteeredPolicy& policy, const Coefficients& c) {
   at::NoGradGuard no_gradient;
+  const std::optional<PeftAdapter> base = base_adapter(policy);
   std::vector<Update> updates;
   for (const auto& entry : policy.base().model->steerable().linears) {
-    const LowRankAdapters* adapters =
+    Factors factors;
+    const LowRankAdapters* copies =
         static_cast<const SteeredLinear*>(entry.linear)->adapters();
-    if (adapters == nullptr) continue;
-    std::vector<at::Tensor> downs, ups;
-    for (const std::int64_t i : copies_with_weight(c, adapters->objectives())) {
-      const double factor =
-          c.copy(static_cast<std::size_t>(i)) * adapters->scale();
-      downs.push_back(adapters->down(i).to(at::kCPU));
-      ups.push_back((adapters->up(i).to(at::kCPU).to(at::kDouble) * factor)
-                        .to(at::kFloat)
-                        .t());
+    if (copies != nullptr) add_copies(*copies, c, factors);
+    if (base && base->updates().contains(entry.name)) {
+      const AdapterUpdate& own = base->updates().at(entry.name);
+      const auto read = [&](const TensorView& view) {
+        return read_tensor(base->tensors(), view.name, view.shape);
+      };
+      factors.add(read(own.down), read(own.up), own.scale);
     }
+    if (factors.downs.empty()) continue;
     updates.push_back(
         {entry.name,
-         at::cat(downs, 0).contiguous(),
-         at::cat(ups, 1).contiguous()});
+         at::cat(factors.downs, 0).contiguous(),
+         at::cat(factors.ups, 1).contiguous()});
   }
+  pad(updates);
   return updates;
 }
 

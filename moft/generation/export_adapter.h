@@ -4,11 +4,13 @@
 //   sum_i c_i s B_i A_i = [c_1 s B_1 | c_2 s B_2 | ..] [A_1; A_2; ..]
 //
 // one adapter of rank r times the number of objectives with weight, which is
-// PEFT's combination_type "cat". Scales are in B: lora_alpha is the rank.
+// PEFT's combination_type "cat". Scales are in B: lora_alpha is the rank. An
+// adapter that is merged into the policy's base (policy.adapter) is one more
+// summand, since the weights sum to 1: the result fits the base without it.
 // Formats: PEFT's save_pretrained; llama.cpp's convert_lora_to_gguf.py.
 //
 // Errors: CallerError for a policy that is not low-rank, one whose base has an
-// adapter merged into it, and for `path` when it exists.
+// adapter that is not plain LoRA, and for `path` when it exists.
 // Thread safety: one thread.
 #pragma once
 

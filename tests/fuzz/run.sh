@@ -22,13 +22,14 @@ max_allocation_size_mb=512:allocator_may_return_null=0
 export UBSAN_OPTIONS=print_stacktrace=1
 
 fixtures=$root/tests/reference
-share=$(awk "BEGIN { print $seconds / 5 }")
+share=$(awk "BEGIN { print $seconds / 6 }")
 fuzz() {
   name=$1
   shift
   "$programs/fuzz_$name" "$share" "$here/corpus/$name" "$@"
 }
 fuzz safetensors "$fixtures"/checkpoints/*.safetensors
+fuzz peft "$fixtures"/adapters/*/adapter_*
 fuzz gguf "$fixtures"/checkpoints/*.gguf
 fuzz tokenizer "$fixtures"/tokenizers/fixtures/*/tokenizer.json \
   "$fixtures"/tokenizers/fixtures/*/*.model

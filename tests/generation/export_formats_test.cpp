@@ -7,6 +7,7 @@
 #include "moft/core/json.h"
 #include "moft/models/gguf_layout.h"
 #include "moft/models/model_tensors.h"
+#include "moft/tokenizers/hf_tokenizer.h"
 
 #include "tests/generation/support.h"
 #include "tests/support/tiny_adapter.h"
@@ -365,17 +366,47 @@ TEST_F(ExportFormats, WhatAFormatCannotHoldIsRefused) {
     EXPECT_NE(said.find("steered_set: full"), std::string::npos) << said;
     EXPECT_NE(said.find("--format hf"), std::string::npos) << said;
   }
-  write_tiny_adapter(folder_ / "adapter");
+  EXPECT_FALSE(fs::exists(folder_ / "refused"));
+}
+
+// The exported adapter holds both and fits the base without either.
+TEST_F(ExportFormats, AnAdapterOfTheBaseIsOneMoreSummand) {
+  TinyAdapter shape;
+  shape.modules = {"q_proj", "o_proj"};
+  write_tiny_adapter(folder_ / "first", shape);
   LoadOptions options;
-  options.adapter = folder_ / "adapter";
-  LoadedModel loaded = load_language_model(base(), options);
-  auto tokenizer = load_base_tokenizer(base(), loaded);
+  options.adapter = folder_ / "first";
+  const auto load = [&](LinearKind module) {
+    LoadedModel loaded = load_language_model(base(), options);
+    auto tokenizer = load_base_tokenizer(base(), loaded);
+    PolicyDefinition own = definition(SteeredSet::kLora);
+    own.conditioning.lora.modules = {module};
+    policy_ = std::make_unique<SteeredPolicy>(
+        std::move(loaded), std::move(tokenizer), own, 7);
+    perturb(*policy_->conditioning());
+  };
+  for (const LinearKind module : {LinearKind::kQ, LinearKind::kUp}) {
+    load(module);
+    const std::string name = enum_name(module);
+    write(ExportFormat::kPeft, name);
+    expect_near(
+        adapted_logits(name), own_logits(policy_->coefficients_of(kSteering)));
+    const json config = read_json_file(folder_ / name / "adapter_config.json");
+    EXPECT_EQ(config.at("r"), module == LinearKind::kQ ? 8 : 6);
+    EXPECT_EQ(
+        config.at("target_modules").size(), module == LinearKind::kQ ? 2u : 3u);
+  }
+  // Magnitudes cannot be summed.
+  const fs::path fixtures =
+      fs::path(MOFT_SOURCE_DIR) / "tests/reference/adapters";
+  options.adapter = fixtures / "dora";
+  LoadedModel loaded = load_language_model(fixtures / "base", options);
+  auto tokenizer = std::shared_ptr<const Tokenizer>(load_tokenizer(base()));
   policy_ = std::make_unique<SteeredPolicy>(
       std::move(loaded), std::move(tokenizer), definition(SteeredSet::kLora));
   EXPECT_NE(
-      refusal({.format = ExportFormat::kPeft}).find("policy.adapter"),
+      refusal({.format = ExportFormat::kPeft}).find("is not plain LoRA"),
       std::string::npos);
-  EXPECT_FALSE(fs::exists(folder_ / "refused"));
 }
 
 TEST_F(ExportFormats, T5IsNotWrittenAsGguf) {
