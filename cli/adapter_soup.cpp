@@ -31,8 +31,7 @@ NamedText parse_named(const std::string& given, const char* flag) {
   if (at == std::string::npos || !is_objective_name(name)) {
     throw_caller_error(
         "{} is {}; give the objective's name (letters, digits and _), an "
-        "equals "
-        "sign and the value",
+        "equals sign and the value",
         flag,
         quote_text(given));
   }

@@ -25,7 +25,8 @@ namespace moft {
 // Tokenizer files and chat templates are copied from `policy_path` when the
 // base has them; for a base that came as GGUF they are written from the file's
 // metadata. CallerError, naming the cure, for a format that cannot hold the
-// policy: adapters need steered_set: lora, GGUF a family that llama.cpp's files are read of.
+// policy: adapters need steered_set: lora, GGUF a family that llama.cpp's files
+// are read of.
 void export_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& policy_path,
