@@ -23,6 +23,7 @@
 
 #include "cli/build_info.h"
 #include "cli/command.h"
+#include "cli/policy_flags.h"
 #include "cli/result.h"
 #include "cli/signals.h"
 
@@ -228,14 +229,14 @@ class EvaluateCommand : public Command {
         objectives.size() == 1 ? 1 : options.weightings;
     const std::size_t alphas = options.alphas.size();
     log_info(
-        "evaluating {} on {} prompts at {} weighting{}{}, {} ({})",
+        "evaluating {} on {} prompts at {} weighting{}{} ({})",
         what,
         examples.size(),
         weightings,
         weightings == 1 ? "" : "s",
         alphas == 1 ? "" : fmt::format(" and {} alphas", alphas),
-        policy->steering_way(steerings),
         compute.describe());
+    log_steerings(*policy, steerings);
     check_alpha(run, *policy, policy->fill_prompt(examples.at(0)));
     Report report = evaluate_policy(
         *policy,

@@ -47,6 +47,7 @@ class GenerateCommand : public Command {
     }
     auto policy = policy_.open();
     const auto steering = steering_.steering(*policy);
+    log_steerings(*policy, 1);
     if (input_.empty()) {
       stream_one(*policy, steering);
     } else {

@@ -3,7 +3,10 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
+#include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_start.h"
 
@@ -12,6 +15,19 @@
 namespace moft {
 
 namespace fs = std::filesystem;
+
+std::string steerings_text(const Policy& policy, std::int64_t steerings) {
+  return fmt::format(
+      "{}: {}",
+      steerings == 1 ? "one steering"
+                     : fmt::format("up to {} steerings", steerings),
+      policy.steering_way(steerings));
+}
+
+void log_steerings(const Policy& policy, std::int64_t steerings) {
+  if (policy.objectives().empty()) return;
+  log_info("steering    {}", steerings_text(policy, steerings));
+}
 
 void PolicyFlags::declare(Parser& parser) {
   parser

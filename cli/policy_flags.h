@@ -14,6 +14,12 @@
 
 namespace moft {
 
+// How a job of up to this many distinct steerings applies them: "up to 5
+// steerings: wide product".
+std::string steerings_text(const Policy& policy, std::int64_t steerings);
+// The same as a line on standard error, for a policy that can be steered.
+void log_steerings(const Policy& policy, std::int64_t steerings);
+
 class PolicyFlags {
  public:
   // POLICY: a policy directory, a run directory, a Hugging Face directory or a

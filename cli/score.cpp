@@ -44,6 +44,7 @@ class ScoreCommand : public Command {
   int run() override {
     auto policy = policy_.open();
     const auto steering = steering_.steering(*policy);
+    log_steerings(*policy, 1);
     std::vector<ScoreRequest> requests;
     for (const Example& pair : read_examples(std::filesystem::path(input_))) {
       ScoreRequest request;

@@ -47,7 +47,9 @@ class SweepCommand : public Command {
     policy->kl_range().check(alpha, "--alpha");
     const auto cover =
         simplex_cover(names.size(), static_cast<std::size_t>(weightings_));
-    policy->expect_steerings(static_cast<std::int64_t>(cover.size()));
+    const auto steerings = static_cast<std::int64_t>(cover.size());
+    policy->expect_steerings(steerings);
+    log_steerings(*policy, steerings);
     const Prompt prompt = policy->fill_prompt(prompt_);
     std::vector<CompletionRequest> requests;
     for (const Weighting& w : cover) {

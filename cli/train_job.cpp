@@ -15,6 +15,7 @@
 #include "moft/recipes/training_job.h"
 #include "moft/training/run_directory.h"
 
+#include "cli/policy_flags.h"
 #include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_output.h"
@@ -86,6 +87,7 @@ class TrainJob : public RecipeJob {
         found.evaluation,
         recipe_.data.final.empty() ? "" : fmt::format(" and {}", found.final));
     examples_ = std::move(found.train);
+    models_ = std::move(found.models);
     return {std::move(found.findings), std::move(counts)};
   }
 
@@ -96,7 +98,8 @@ class TrainJob : public RecipeJob {
   PreparedRun prepare(
       const Compute& compute,
       const std::optional<Checkpoint>& resume) override {
-    TrainingModels models = load_training_models(recipe_, compute.load);
+    TrainingModels models =
+        load_training_models(recipe_, compute.load, std::move(models_));
     PreparedRun prepared;
     prepared.inputs = models.inputs;
     if (resume) check_words_place(*resume, recipe_);
@@ -151,12 +154,7 @@ class TrainJob : public RecipeJob {
         counts.trained == counts.policy ? "" : " and frozen",
         counts.trained,
         counts.policy);
-    const std::int64_t steerings = job_->trainer().steerings_per_step();
-    log_info(
-        "rollout     {}: {}",
-        steerings == 1 ? "one steering"
-                       : fmt::format("up to {} steerings", steerings),
-        policy.steering_way(steerings));
+    log_steerings(policy, job_->trainer().steerings_per_step());
     print_knobs(policy);
     log_info(
         "examples    {}; {} steps",
@@ -216,6 +214,7 @@ class TrainJob : public RecipeJob {
 
   Recipe recipe_;
   FittedExamples examples_;
+  TrainingModels models_;
   std::unique_ptr<TrainingJob> job_;
   std::unique_ptr<PolicyPublisher> publisher_;
 };

@@ -12,11 +12,12 @@ int main(int argc, char** argv) try {
   moft::Recipe recipe = moft::load_recipe(source, {argv + 3, argv + argc});
   moft::resolve_paths(recipe, source);
   const moft::Compute compute = moft::use_compute(recipe.compute);
-  moft::TrainPreflight ready = moft::check_training(recipe, {source.place});
+  moft::TrainPreflight ready = moft::check_training(
+      recipe, {source.place, moft::RunBegins::kFresh, compute.load});
   ready.findings.settle();
   moft::TrainingJob job(
       recipe,
-      moft::load_training_models(recipe, compute.load),
+      moft::load_training_models(recipe, compute.load, std::move(ready.models)),
       std::move(ready.train.examples),
       compute.load.device);
 

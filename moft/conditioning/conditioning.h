@@ -66,8 +66,8 @@ class Conditioning {
   // everything else takes mixed weights, and adapters are the same in every
   // job. A new Conditioning expects one steering.
   virtual void expect_steerings(std::int64_t distinct) = 0;
-  // What expect_steerings() would choose: "mixed weights", "wide product" or
-  // "low-rank adapters"; for logs and reports.
+  // What expect_steerings() would choose, for logs: "mixed weights", "wide
+  // product", "low-rank adapters" or "prompt only" (no parameter is steered).
   virtual std::string steering_way(std::int64_t distinct) const = 0;
 
   // --- a training step

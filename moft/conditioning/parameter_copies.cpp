@@ -72,6 +72,7 @@ void ParameterCopies::expect_steerings(std::int64_t distinct) {
 }
 
 std::string ParameterCopies::steering_way(std::int64_t distinct) const {
+  if (options().steered_set == SteeredSet::kNone) return "prompt only";
   return way_for(distinct) == SteeringWay::kWide ? "wide product"
                                                  : "mixed weights";
 }

@@ -116,8 +116,10 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
       return cache_.front();
     }
   }
-  // The new one included.
-  const std::size_t kept = std::max(copies_.size() + 1, room_);
+  // All sources, and in a wide job one mixture beside them; the new one is
+  // included.
+  const std::size_t beside = way_ == SteeringWay::kWide ? 2 : 1;
+  const std::size_t kept = std::max(copies_.size() + beside, room_);
   while (cache_.size() >= kept)
     cache_.pop_back();
   cache_.push_front(Mixed{key, {}, std::nullopt});
@@ -179,18 +181,21 @@ at::Tensor SteeredParameter::rows(
   const bool from_panels = role_ == ParameterRole::kFrozen && tied_head_ &&
                            storage_ == kernels::Storage::kFloat32;
   if (from_panels) return packed(coefficients).forward().rows(ids);
-  const Mixed& entry = mixed(coefficients);
-  // On a CPU a whole table is not mixed for a few of its rows; elsewhere few
-  // operations count for more than few numbers.
+  const Coefficients key = cache_key(coefficients);
+  // On a CPU a whole table is not mixed for a few of its rows, and they take no
+  // place in the cache; elsewhere few operations count for more than few
+  // numbers.
   const bool few_rows = device_.is_cpu() && ids.numel() < shape_[0];
+  const bool there = std::ranges::any_of(cache_, [&](const Mixed& entry) {
+    return entry.coefficients == key && entry.value.defined();
+  });
   const bool mixes = role_ == ParameterRole::kSteered && few_rows &&
-                     !entry.coefficients.is_frozen_reference() &&
-                     !entry.value.defined();
+                     !key.is_frozen_reference() && !there;
   if (!mixes) return value(coefficients).index_select(0, ids);
-  std::vector<at::Tensor> few = sources_for(*this, entry.coefficients);
+  std::vector<at::Tensor> few = sources_for(*this, key);
   for (at::Tensor& source : few)
     source = source.index_select(0, ids);
-  return mix(few, entry.coefficients);
+  return mix(few, key);
 }
 
 void SteeredParameter::begin_gradient(const Coefficients& coefficients) {

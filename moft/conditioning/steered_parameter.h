@@ -7,7 +7,7 @@
 //
 // All tensors are float32 masters on one device. `value(c)` is what a forward
 // pass under coefficients c multiplies with; mixed values are cached until the
-// copies change, m + 1 of them or as many as make_room() asked for. The
+// copies change: m + 1 (wide: m + 2), or as many as make_room() asked for. The
 // reference may be read from its file when it is first needed; packing a frozen
 // parameter frees its plain copy.
 //

@@ -163,10 +163,7 @@ class FrontPlot {
   }
 
   std::string colour(const FrontPoint& point) const {
-    std::vector<double> weights;
-    for (const std::string& name : report_.objectives)
-      weights.push_back(point.weights.at(name));
-    return weighting_colour(weights);
+    return weighting_colour(ordered_weights(report_, point));
   }
 
   void mark(const FrontPoint& point) {

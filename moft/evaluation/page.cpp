@@ -37,14 +37,6 @@ std::string measured(const Interval& x, int digits = 3) {
       digits);
 }
 
-std::vector<double> shares(const Report& report, const FrontPoint& point) {
-  std::vector<double> result;
-  for (const std::string& name : report.objectives) {
-    result.push_back(point.weights.at(name));
-  }
-  return result;
-}
-
 // The weighting as a small stacked bar.
 std::string chip(const Report& report, const FrontPoint& point) {
   std::string out = "<span class=\"chip\" aria-hidden=\"true\">";
@@ -400,7 +392,7 @@ std::string sample(const Report& report, const SampleText& sample) {
             : safe(weighting_label(point, report.objectives));
     out += answer_card(
         report,
-        weighting_colour(shares(report, point)),
+        weighting_colour(ordered_weights(report, point)),
         title,
         sample.answers.at(k));
   }

@@ -299,14 +299,18 @@ Rows reward_rows(const Report& report) {
   return rows;
 }
 
+std::vector<double> ordered_weights(
+    const Report& report, const FrontPoint& point) {
+  std::vector<double> weights;
+  for (const std::string& name : report.objectives)
+    weights.push_back(point.weights.at(name));
+  return weights;
+}
+
 Rows weighting_rows(const Report& report) {
   Rows rows;
-  for (const FrontPoint& point : report.points) {
-    Row& row = rows.emplace_back();
-    for (const std::string& name : report.objectives) {
-      row.push_back(point.weights.at(name));
-    }
-  }
+  for (const FrontPoint& point : report.points)
+    rows.push_back(ordered_weights(report, point));
   return rows;
 }
 

@@ -42,6 +42,10 @@ std::size_t prompt_count(const Report& report);
 Rows reward_rows(const Report& report);
 Rows weighting_rows(const Report& report);
 
+// A point's weights in the objectives' order.
+std::vector<double> ordered_weights(
+    const Report& report, const FrontPoint& point);
+
 // What turns an objective up: its weight; with a single objective, whose weight
 // is always 1, minus alpha.
 double knob_value(

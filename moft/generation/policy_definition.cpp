@@ -118,8 +118,19 @@ std::string definition_text(const PolicyDefinition& definition) {
 
 PolicyDefinition parse_definition(
     const std::string& text, const std::string& place) {
+  const nlohmann::json json = parse_json(text, place);
+  if (json.is_object() &&
+      json.value("kind", nlohmann::json(kConditionedKind)) !=
+          kConditionedKind) {
+    throw_caller_error(
+        "{}: kind is {}, which has no copies to read; give a policy of kind "
+        "'{}', which `moft train` makes",
+        place,
+        json.at("kind").dump(),
+        kConditionedKind);
+  }
   DefinitionFile file;
-  options_from_json(file, parse_json(text, place), place);
+  options_from_json(file, json, place);
   check_options(file, place);
   PolicyDefinition definition;
   for (const ObjectiveEntry& entry : file.objectives) {

@@ -1,7 +1,7 @@
 // What moft.json says of a conditioned policy (kind "clp"): everything that is
 // not a tensor.
 //
-// Errors: CallerError naming the file and the key.
+// Errors: CallerError naming the file and the key, or a kind that is another.
 // Thread safety: plain data.
 #pragma once
 

@@ -10,6 +10,7 @@
 #include "moft/core/fields.h"
 #include "moft/core/files.h"
 #include "moft/core/text.h"
+#include "moft/generation/model_files.h"
 #include "moft/generation/policy_definition.h"
 #include "moft/models/model_tensors.h"
 
@@ -18,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDefinitionFile = "moft.json";
 constexpr const char* kShared = "shared/";
 
 std::vector<std::string> names_of(const PolicyDefinition& definition) {
@@ -98,7 +98,7 @@ void check_fits(
         "give the recipe the policy's, which its {} holds",
         path.string(),
         differ.front(),
-        kDefinitionFile);
+        kPolicyDefinitionFile);
   }
 }
 
@@ -146,7 +146,7 @@ std::vector<std::string> remarks_on(
 std::optional<fs::path> trained_policy_at(const fs::path& path) {
   std::error_code error;
   const auto is_policy = [&](const fs::path& folder) {
-    return fs::exists(folder / kDefinitionFile, error);
+    return fs::exists(folder / kPolicyDefinitionFile, error);
   };
   if (fs::is_directory(path, error)) {
     if (is_policy(path)) return path;

@@ -42,6 +42,28 @@ nlohmann::json decoder_config_to_json(
   return config;
 }
 
+std::optional<std::vector<bool>> read_windows(
+    const ConfigKeys& keys, std::int64_t layers) {
+  constexpr const char* kTypes = "layer_types";
+  if (!keys.has(kTypes)) return std::nullopt;
+  const nlohmann::json& types = keys.at(kTypes);
+  if (!types.is_array() || std::ssize(types) != layers) {
+    throw_caller_error(
+        "{}: {} must list the kind of each of the {} layers",
+        keys.place(),
+        kTypes,
+        layers);
+  }
+  std::vector<bool> windows;
+  for (const nlohmann::json& type : types) {
+    windows.push_back(type == "sliding_attention");
+    if (!windows.back() && type != "full_attention") {
+      keys.refuse(kTypes, "sliding_attention and full_attention");
+    }
+  }
+  return windows;
+}
+
 void refuse_quantised(const ConfigKeys& keys) {
   if (!keys.has("quantization_config")) return;
   throw_caller_error(

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@
 
 namespace moft {
 
-// Rotary grouped-query attention and a gated unit, each behind an RMS norm.
+// Rotary grouped-query attention and a gated unit, each after an RMS norm.
 // The defaults are Llama's.
 struct DecoderConfig {
   std::string family = "llama";
@@ -64,6 +65,11 @@ DecoderConfig read_decoder_config(
 // The same keys, written; `model` is transformers' name of the class.
 nlohmann::json decoder_config_to_json(
     const DecoderConfig& config, const char* model);
+
+// Which layers have a sliding window, by layer, as `layer_types` says; none
+// without that key.
+std::optional<std::vector<bool>> read_windows(
+    const ConfigKeys& keys, std::int64_t layers);
 
 // CallerError for weights that are quantised in the directory.
 void refuse_quantised(const ConfigKeys& keys);

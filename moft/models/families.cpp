@@ -48,10 +48,6 @@ Names architectures(const ModelFamily& family) {
   return family.gguf_architectures;
 }
 
-Names own_name(const ModelFamily& family) {
-  return {family.name};
-}
-
 }  // namespace
 
 void register_family(ModelFamily family) {
@@ -88,11 +84,27 @@ const ModelFamily& family_of_gguf(const GgufFile& file) {
       join(names_of(architectures), ", "));
 }
 
-const ModelFamily& family_named(
-    const std::string& name, const std::string& path) {
-  if (const ModelFamily* family = find(name, own_name)) return *family;
+const ModelFamily& family_of(RandomFamily family) {
+  return table().at(static_cast<std::size_t>(family));
+}
+
+std::vector<std::pair<RandomFamily, std::string>> enum_names(RandomFamily) {
+  std::vector<std::pair<RandomFamily, std::string>> names;
+  for (std::size_t i = 0; i < table().size(); ++i)
+    names.emplace_back(RandomFamily(i), table()[i].name);
+  return names;
+}
+
+RandomFamily random_family(const std::string& name) {
+  Names names;
+  for (const auto& [family, known] : enum_names(RandomFamily())) {
+    if (known == name) return family;
+    names.push_back(known);
+  }
   throw_caller_error(
-      "{} is '{}'; give one of {}", path, name, join(names_of(own_name), ", "));
+      "'{}' is not a family of models; give one of {}",
+      name,
+      join(names, ", "));
 }
 
 }  // namespace moft

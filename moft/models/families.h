@@ -76,8 +76,6 @@ void register_family(ModelFamily family);
 const ModelFamily& family_of_config(
     const nlohmann::json& config, const std::string& place);
 const ModelFamily& family_of_gguf(const GgufFile& file);
-// By ModelFamily::name; `path` names the setting in an error.
-const ModelFamily& family_named(
-    const std::string& name, const std::string& path);
+const ModelFamily& family_of(RandomFamily family);
 
 }  // namespace moft

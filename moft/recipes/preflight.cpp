@@ -137,7 +137,8 @@ void check_ids(const LengthReport& report, std::int64_t vocabulary) {
 }
 
 // Numbers that training would change and the policy keeps, without making
-// copies of the model.
+// copies of the model. The adapters that it leaves on the maps are replaced
+// when the run installs its own.
 std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   Steerable& steerable = model.steerable();
   const ConditioningOptions& options = recipe.conditioning;
@@ -238,10 +239,11 @@ class TrainingCheck {
         findings(), recipe_.data.prompt_template, "data.prompt_template");
     rewards_are_good_ = findings().attempt([&] { check_rewards(); });
     if (!model) return std::move(result_);
-    findings().attempt([&] { check_start(recipe_, base_); });
+    findings().attempt([&] { check_start(recipe_, base()); });
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
-    findings().attempt([&] { words_ = words_of(recipe_, tokenizer_); });
+    findings().attempt(
+        [&] { words_ = words_of(recipe_, result_.models.tokenizer); });
     const bool room =
         findings().attempt([&] { check_room(limits(ExamplesFor::kTraining)); });
     if (train && room) findings().attempt([&] { fit_training(); });
@@ -260,14 +262,18 @@ class TrainingCheck {
 
  private:
   Findings& findings() { return result_.findings; }
+  LoadedModel& base() { return result_.models.base; }
+  const LoadedModel& base() const { return result_.models.base; }
+  const Tokenizer& tokenizer() const { return *result_.models.tokenizer; }
 
   void open_model() {
-    base_ =
-        load_language_model(recipe_.policy.model, base_options(recipe_, {}));
-    tokenizer_ = load_base_tokenizer(recipe_.policy.model, base_);
-    note_model(findings(), base_, *tokenizer_);
+    base() = load_language_model(
+        recipe_.policy.model, base_options(recipe_, options_.load));
+    result_.models.tokenizer =
+        load_base_tokenizer(recipe_.policy.model, base());
+    note_model(findings(), base(), tokenizer());
     check_answer_end(
-        findings(), recipe_.data.prompt_template, base_, *tokenizer_);
+        findings(), recipe_.data.prompt_template, base(), tokenizer());
   }
 
   bool read(Split split, std::vector<Example>& examples) {
@@ -294,9 +300,10 @@ class TrainingCheck {
   void check_value_model() {
     const auto& value = recipe_.training.value.model;
     if (recipe_.training.baseline != Baseline::kValue || !value) return;
-    const LoadedModel model = load_language_model(*value);
+    LoadedModel& model = result_.models.value;
+    model = load_language_model(*value, options_.load);
     value_network_ = shape_of(*model.model);
-    const std::int64_t own = base_.model->info().vocabulary;
+    const std::int64_t own = base().model->info().vocabulary;
     if (model.model->info().vocabulary == own) return;
     throw_caller_error(
         "training.value.model has a vocabulary of {} tokens, but the policy's "
@@ -306,11 +313,11 @@ class TrainingCheck {
   }
 
   void check_conditioning() {
-    const std::int64_t trained = trained_size(*base_.model, recipe_);
+    const std::int64_t trained = trained_size(*base().model, recipe_);
     const TrainingOptions& training = recipe_.training;
     std::int64_t numbers = trained * (1 + moments(training.optimizer));
     if (training.baseline == Baseline::kValue)
-      numbers += 2 * base_.model->info().parameters;
+      numbers += 2 * base().model->info().parameters;
     findings().note("trained", fmt::format("{} parameters", trained));
     check_disk(
         findings(),
@@ -322,17 +329,18 @@ class TrainingCheck {
   }
 
   PromptLimits limits(ExamplesFor purpose) const {
-    return prompt_limits(recipe_, purpose, base_.model->info().context, words_);
+    return prompt_limits(
+        recipe_, purpose, base().model->info().context, words_);
   }
 
   FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
     FittedExamples fitted = fit_examples(
         std::move(examples),
         PromptTemplate(recipe_.data.prompt_template),
-        *tokenizer_,
+        tokenizer(),
         limits(purpose),
         recipe_.data.too_long);
-    check_ids(fitted.report, base_.model->info().vocabulary);
+    check_ids(fitted.report, base().model->info().vocabulary);
     return fitted;
   }
 
@@ -362,7 +370,7 @@ class TrainingCheck {
 
   MemoryQuestion memory_question() const {
     MemoryQuestion question;
-    question.shape = shape_of(*base_.model);
+    question.shape = shape_of(*base().model);
     question.value_network = value_network_;
     question.conditioning = recipe_.conditioning;
     question.training = recipe_.training;
@@ -386,9 +394,7 @@ class TrainingCheck {
   Recipe& recipe_;
   PreflightOptions options_;
   TrainPreflight result_;
-  LoadedModel base_;
   std::optional<ModelShape> value_network_;  // none: the policy's
-  std::shared_ptr<const Tokenizer> tokenizer_;
   DataParts parts_;
   std::string words_;
   bool rewards_are_good_ = false;

@@ -13,6 +13,7 @@
 #include "moft/recipes/findings.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/sft_start.h"
+#include "moft/recipes/training_models.h"
 
 namespace moft {
 
@@ -21,6 +22,9 @@ struct TrainPreflight {
   FittedExamples train;        // empty when its examples are not good
   std::size_t evaluation = 0;  // examples left
   std::size_t final = 0;
+  // Opened with the options' `load`, for load_training_models(). Without
+  // `inputs`; empty when the model is not good.
+  TrainingModels models;
 };
 
 enum class RunBegins {
@@ -31,7 +35,7 @@ enum class RunBegins {
 struct PreflightOptions {
   std::string place;  // of the recipe, for messages
   RunBegins begins = RunBegins::kFresh;
-  LoadOptions load = {};  // of the model that check_finetuning() returns
+  LoadOptions load = {};  // of the models that are opened
 };
 
 // Looks at a recipe with resolved paths. `epochs` becomes `steps` in `recipe`

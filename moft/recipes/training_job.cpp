@@ -8,10 +8,8 @@
 #include "moft/evaluation/evaluate.h"
 #include "moft/generation/expected_steerings.h"
 #include "moft/generation/policy_directory.h"
-#include "moft/generation/policy_start.h"
 #include "moft/recipes/data_parts.h"
 #include "moft/recipes/recipe_examples.h"
-#include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 
 namespace moft {
@@ -51,30 +49,6 @@ std::map<std::string, double> metrics_of(const Report& report) {
 }
 
 }  // namespace
-
-TrainingModels load_training_models(
-    const Recipe& recipe, const LoadOptions& options) {
-  const TrainingOptions& training = recipe.training;
-  TrainingModels models;
-  models.base =
-      load_language_model(recipe.policy.model, base_options(recipe, options));
-  models.tokenizer = load_base_tokenizer(recipe.policy.model, models.base);
-  if (training.baseline == Baseline::kValue) {
-    const auto& own = training.value.model;
-    models.value = load_language_model(
-        own.value_or(recipe.policy.model),
-        own ? options : base_options(recipe, options));
-  }
-  RunInputs& inputs = models.inputs;
-  inputs.add_model("base", models.base);
-  inputs.add_tokenizer("base ", recipe.policy.model);
-  if (training.value.model) inputs.add_model("value", models.value);
-  for (const auto& [key, file] : start_files(recipe))
-    inputs.add_file(key, file);
-  inputs.add_files("data.train", recipe.data.train);
-  inputs.add_reward_files(recipe.objectives);
-  return models;
-}
 
 TrainingJob::TrainingJob(
     const Recipe& recipe,

@@ -1,10 +1,13 @@
 // From a recipe of `moft train` to the objects that train: the policy, its
 // objectives, its examples and the trainer.
 //
-//   TrainPreflight ready = check_training(recipe, {source.place});
+//   TrainPreflight ready = check_training(recipe, {source.place, {}, load});
 //   ready.findings.settle();
-//   TrainingJob job(recipe, load_training_models(recipe, load),
-//                   std::move(ready.train.examples), load.device);
+//   TrainingJob job(
+//       recipe,
+//       load_training_models(recipe, load, std::move(ready.models)),
+//       std::move(ready.train.examples),
+//       load.device);
 //   job.trainer().step();
 //
 // Errors: CallerError and WorldError, as the parts throw them.
@@ -14,26 +17,14 @@
 #include <memory>
 #include <vector>
 
-#include "moft/models/load.h"
 #include "moft/recipes/recipe.h"
-#include "moft/recipes/run_inputs.h"
+#include "moft/recipes/training_models.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/online.h"
 #include "moft/training/publisher.h"
 #include "moft/training/run_setup.h"
 
 namespace moft {
-
-// What training reads: its models, and the hashes of everything.
-struct TrainingModels {
-  LoadedModel base;
-  std::shared_ptr<const Tokenizer> tokenizer;
-  LoadedModel value;  // of the value network; null where the recipe wants none
-  RunInputs inputs;
-};
-
-TrainingModels load_training_models(
-    const Recipe& recipe, const LoadOptions& options);
 
 class TrainingJob {
  public:

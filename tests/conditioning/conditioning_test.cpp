@@ -337,5 +337,16 @@ TEST(LoraAdapters, TensorsComeBackByName) {
   }
 }
 
+// Nothing is mixed, however many steerings there are.
+TEST(NoCopies, SteerByThePromptOnly) {
+  TwoLayers model;
+  ConditioningOptions options;
+  options.steered_set = SteeredSet::kNone;
+  const auto installed =
+      install_conditioning(model.steerable, options, kObjectives, 1);
+  EXPECT_EQ(installed->steering_way(1), "prompt only");
+  EXPECT_EQ(installed->steering_way(9), "prompt only");
+}
+
 }  // namespace
 }  // namespace moft

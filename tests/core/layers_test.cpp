@@ -176,4 +176,68 @@ TEST(Sources, HaveTheHeaderOfTheirNameAndOpenWithWhatTheyAre) {
   EXPECT_GT(seen, 100u);
 }
 
+// Tests of what no single header holds.
+const std::set<std::string> kWithoutSubject = {
+    // The tree itself.
+    "core/docs",
+    "core/layers",
+    "core/plain_english",
+    // Data of the repository; the rewards of its runs.
+    "data/posts",
+    "rewards/conflict",
+    // A support header's oracle, which all estimators are compared with.
+    "algorithms/enumerated",
+    // A part's promises as a whole.
+    "evaluation/compare",
+    "evaluation/text",
+    "generation/prompt_conditioning",
+    "generation/spm_policy",
+    "generation/steered_sets",
+    "generation/steering",
+    "generation/t5_policy",
+    "models/steered_sets",
+    "models/weight_files",
+    "tokenizers/bad_input",
+    "training/conditioned_training",
+    "training/gradient_estimates",
+    "training/t5_training",
+    "training/ties",
+};
+
+// The stems of a folder's headers and the names of its folders.
+std::set<std::string> subjects_in(const fs::path& folder) {
+  std::set<std::string> subjects;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_directory() || entry.path().extension() == ".h")
+      subjects.insert(entry.path().stem());
+  }
+  return subjects;
+}
+
+// tests/PART/SUBJECT_test.cpp, or SUBJECT_ASPECT_test.cpp. Tests of `cli` and
+// `end_to_end` run commands, which have no headers.
+TEST(Sources, TestsCarryTheNameOfTheirSubject) {
+  const std::string ending = "_test.cpp";
+  std::set<std::string> without;
+  std::size_t seen = 0;
+  for (const auto& [part, folder] : parts()) {
+    const fs::path tests = kRoot / "tests" / part;
+    if (part == "cli" || !fs::is_directory(tests)) continue;
+    std::set<std::string> subjects = subjects_in(folder);
+    subjects.insert(part);
+    for (const auto& entry : fs::directory_iterator(tests)) {
+      const std::string file = entry.path().filename();
+      if (!file.ends_with(ending)) continue;
+      ++seen;
+      std::string stem = file.substr(0, file.size() - ending.size());
+      const std::string name = part + "/" + stem;
+      while (!subjects.contains(stem) && stem.find('_') != std::string::npos)
+        stem.resize(stem.rfind('_'));
+      if (!subjects.contains(stem)) without.insert(name);
+    }
+  }
+  EXPECT_EQ(without, kWithoutSubject);
+  EXPECT_GT(seen, 100u);
+}
+
 }  // namespace

@@ -183,5 +183,17 @@ TEST_F(PolicyStart, ARefusedResumeNamesIt) {
   EXPECT_TRUE(has(run.errors, "policy.start: ")) << run.errors;
 }
 
+// A file that is like a conditioned policy's in all but its kind.
+TEST_F(PolicyStart, AnotherKindOfPolicyIsRefusedByItsName) {
+  const fs::path file = folder() / "run/policy/moft.json";
+  auto json = nlohmann::json::parse(read_all(file));
+  json["kind"] = "coin";
+  write_tiny_text(file, json.dump());
+  const Ended next = go_on("next");
+  EXPECT_EQ(next.code, 2);
+  EXPECT_TRUE(has(next.errors, "run/policy/moft.json: kind is \"coin\""))
+      << next.errors;
+}
+
 }  // namespace
 }  // namespace moft::test

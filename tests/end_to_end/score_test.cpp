@@ -152,5 +152,24 @@ TEST_F(ScoreCommand, CheckpointsWithTheirWordsInFrontAreNotResumed) {
       {"step-2", "before the whole prompt", "train into another output"});
 }
 
+// On standard error alone, and not for a model without weightings.
+TEST_F(ScoreCommand, EveryJobLogsHowItAppliesSteerings) {
+  const std::string one = "steering    one steering: mixed weights\n";
+  const Words generate = {"generate", "run", "--prompt", "one", "--weights"};
+  const Ended answer = run(with(generate, {weights_, "--max-new-tokens", "2"}));
+  ASSERT_EQ(answer.code, 0) << answer.errors;
+  EXPECT_TRUE(has(answer.errors, one)) << answer.errors;
+  EXPECT_FALSE(has(answer.output, "mixed weights"));
+  const Ended scored = score("run", {"--weights", weights_});
+  EXPECT_TRUE(has(scored.errors, one)) << scored.errors;
+  EXPECT_TRUE(nlohmann::json::accept(scored.output)) << scored.output;
+  const Ended swept =
+      run({"sweep", "run", "--prompt", "one", "--weightings", "5", "--greedy"});
+  EXPECT_TRUE(
+      has(swept.errors, "steering    up to 5 steerings: wide product\n"))
+      << swept.errors;
+  EXPECT_EQ(score("base", {}).errors.find("steering"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace moft::test

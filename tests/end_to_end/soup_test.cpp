@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/end_to_end/support.h"
+#include "tests/support/tiny_model.h"
 
 namespace moft::test {
 namespace {
@@ -98,6 +99,20 @@ TEST_F(Soup, RefusesRunsThatMakeNone) {
   EXPECT_TRUE(has(refusal({"only_a", "only_a"}), "two runs trained"));
   EXPECT_TRUE(has(refusal({"only_a", "half"}), "one objective alone"));
   EXPECT_TRUE(has(refusal({"only_a", "other"}), "training.kl_strength"));
+}
+
+TEST_F(Soup, RefusesAnotherKindOfPolicyByItsName) {
+  train("only_a", "{a: 1, b: 0}");
+  train("only_b", "{a: 0, b: 1}");
+  const fs::path file = folder() / "only_b/policy/moft.json";
+  std::string text = read_all(file);
+  text.replace(text.find("\"clp\""), 5, "\"coin\"");
+  write_tiny_text(file, text);
+  const Ended made =
+      run_program(folder(), {"soup", "only_a", "only_b", "--to", "soup"});
+  EXPECT_EQ(made.code, 2);
+  EXPECT_TRUE(has(made.errors, "only_b/policy/moft.json: kind is \"coin\""))
+      << made.errors;
 }
 
 }  // namespace

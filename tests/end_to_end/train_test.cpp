@@ -306,5 +306,22 @@ TEST(Train, ProgressLinesHaveTheirKeys) {
   EXPECT_EQ(steps, 3);
 }
 
+// Opening this base warns once.
+TEST(Train, OpensItsBaseOnce) {
+  const Scratch scratch;
+  write_tiny_task(scratch.path());
+  const fs::path file = scratch.path() / "base/config.json";
+  auto config = nlohmann::json::parse(read_all(file));
+  config["tie_word_embeddings"] = true;
+  std::ofstream(file) << config;
+  const Ended run = run_program(scratch.path(), train({"training.steps=1"}));
+  ASSERT_EQ(run.code, 0) << run.errors;
+  const std::string warning = "moft uses the head that is in the file";
+  const std::size_t first = run.errors.find(warning);
+  ASSERT_NE(first, std::string::npos) << run.errors;
+  EXPECT_EQ(run.errors.find(warning, first + 1), std::string::npos)
+      << run.errors;
+}
+
 }  // namespace
 }  // namespace moft::test

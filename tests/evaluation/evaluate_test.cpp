@@ -39,7 +39,10 @@ double share_of_heads(double p, std::size_t prompts, std::uint64_t seed) {
 TEST(EvaluatePolicy, TakesAKindFromOutside) {
   const auto folder = testing::fresh_folder("coin");
   test::write_tiny_model(folder);
-  test::CoinPolicy policy(test::coin_info(), load_tokenizer(folder));
+  register_policy_kind(test::coin_kind());
+  test::write_tiny_text(folder / "moft.json", R"({"kind": "coin"})");
+  const auto opened = open_policy(folder);
+  Policy& policy = *opened;
   const ObjectiveSet objectives(
       {{"heads", std::make_shared<SideReward>("heads"), 0, 1},
        {"tails", std::make_shared<SideReward>("tails"), 0, 1}});

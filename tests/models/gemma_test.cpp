@@ -10,6 +10,7 @@
 
 #include "moft/checkpoints/safetensors.h"
 #include "moft/core/errors.h"
+#include "moft/models/gemma/config.h"
 #include "moft/models/load.h"
 #include "moft/models/random/initialise.h"
 
@@ -234,7 +235,7 @@ TEST_F(GemmaFiles, RefuseOtherComputations) {
 
 TEST_F(GemmaFiles, ARandomModelIsReadBack) {
   RandomModelOptions options;
-  options.family = "gemma";
+  options.family = random_family("gemma");
   options.width = 16;
   options.heads = 2;
   options.key_value_heads = 1;
@@ -254,6 +255,96 @@ TEST_F(GemmaFiles, ARandomModelIsReadBack) {
     EXPECT_NEAR(spread, norm ? 0.0 : 0.02, norm ? 0.0 : 0.004)
         << parameter->name();
   }
+}
+
+// What transformers 5.17 makes of each config: the thetas of layers that see
+// the whole context, and of those with a window. Flat settings of a Gemma 3 and
+// nested ones of a Gemma 2 end it with an exception.
+TEST_F(GemmaFiles, RopeParametersAreReadAsTransformers5Writes) {
+  struct Case {
+    json changes;
+    double theta;
+    double local_theta;
+  };
+  const json full = {{"rope_type", "default"}, {"rope_theta", 5e5}};
+  const json local = {{"rope_type", "default"}, {"rope_theta", 2e3}};
+  const json kind = {{"rope_type", "default"}};
+  const auto nested = [](const json& whole, const json& window) {
+    return json{{"full_attention", whole}, {"sliding_attention", window}};
+  };
+  const auto read = [](const char* model, const json& changes) {
+    json config = Gemma::config(model, "5");
+    config.erase("rope_parameters");
+    config.update(changes);
+    return gemma_config_from_json(config, "config.json");
+  };
+  for (const Case& one : std::vector<Case>{
+           {json::object(), 1e6, 1e4},
+           {{{"rope_parameters", json::object()}}, 1e6, 1e4},
+           {{{"rope_parameters", nested(full, local)}}, 5e5, 2e3},
+           {{{"rope_parameters", {{"full_attention", full}}},
+             {"rope_local_base_freq", 77.0}},
+            5e5,
+            77.0},
+           {{{"rope_parameters", nested(nullptr, local)}, {"rope_theta", 3e5}},
+            3e5,
+            2e3},
+           {{{"rope_parameters", nested(kind, kind)},
+             {"rope_theta", 3e5},
+             {"rope_local_base_freq", 77.0}},
+            3e5,
+            77.0},
+           {{{"rope_parameters", nested(kind, kind)}}, 1e6, 1e4}}) {
+    const DecoderConfig config = read("gemma_3", one.changes);
+    EXPECT_EQ(config.rope.theta, one.theta) << one.changes;
+    EXPECT_EQ(config.local_rope.theta, one.local_theta) << one.changes;
+  }
+  EXPECT_EQ(read("gemma_2", {{"rope_parameters", full}}).rope.theta, 5e5);
+
+  const auto expect_refusal =
+      [&](const char* model, const json& changes, const std::string& words) {
+        try {
+          read(model, changes);
+          ADD_FAILURE() << changes << " was read";
+        } catch (const CallerError& error) {
+          EXPECT_NE(std::string(error.what()).find(words), std::string::npos)
+              << error.what();
+        }
+      };
+  const std::string key = "config.json: rope_parameters";
+  expect_refusal(
+      "gemma_3",
+      {{"rope_parameters", full}},
+      key +
+          ".rope_theta is not a kind of layer; this model's settings are in "
+          "rope_parameters.full_attention and "
+          "rope_parameters.sliding_attention");
+  json more = nested(full, local);
+  more["rope_theta"] = 1e4;
+  expect_refusal("gemma_3", {{"rope_parameters", more}}, key + ".rope_theta");
+  expect_refusal("gemma_3", {{"rope_parameters", {1}}}, key + " = [1]");
+  expect_refusal("gemma_3", {{"rope_parameters", "x"}}, key + " = \"x\"");
+  expect_refusal(
+      "gemma_3",
+      {{"rope_parameters", nested(full, 3)}},
+      key + ".sliding_attention is 3; give an object");
+  expect_refusal(
+      "gemma_3",
+      {{"rope_parameters", nested(full, {{"rope_theta", 0.5}})}},
+      key + ".sliding_attention.rope_theta is 0.5; give a number above 1");
+  expect_refusal(
+      "gemma_3",
+      {{"rope_parameters", nested(full, local)}, {"rope_theta", 3e5}},
+      "rope_theta is 300000 and rope_parameters.full_attention.rope_theta is "
+      "500000");
+  expect_refusal(
+      "gemma_3",
+      {{"rope_local_base_freq", 0.5}},
+      "config.json: rope_local_base_freq is 0.5; give a number above 1");
+  expect_refusal(
+      "gemma_2",
+      {{"rope_parameters", nested(full, full)}},
+      key + ".full_attention is {");
 }
 
 }  // namespace

@@ -202,5 +202,44 @@ TEST_F(LlamaVariants, QuantisedWeightsAreNamed) {
   expect_words(config, {"quantization_config", "GGUF"});
 }
 
+// Settings that transformers 5.17 warns of and does not read, or that end it.
+TEST_F(LlamaVariants, NothingOfTheRotarySettingsIsIgnored) {
+  const auto with = [&](const json& settings) {
+    json config = configs("4")["plain"];
+    for (const char* key : {"rope_scaling", "rope_parameters", "rope_theta"})
+      config.erase(key);
+    config["rope_parameters"] = settings;
+    return config;
+  };
+  const json plain = {{"rope_type", "default"}, {"rope_theta", 5e5}};
+  EXPECT_EQ(refusal(with(plain)), "loaded");
+  expect_words(
+      with({{"full_attention", plain}}),
+      {"rope_parameters.full_attention is {", "not a setting", "default"});
+  expect_words(
+      with({{"rope_typo", "linear"}, {"factor", 4.0}}),
+      {"rope_parameters.", "is 4.0, which is not a setting of rotary"});
+  expect_words(
+      with(
+          {{"rope_type", "linear"},
+           {"factor", 4.0},
+           {"mrope_section", {2, 1, 1}}}),
+      {"rope_parameters.mrope_section is [2,1,1]", "kind linear"});
+  for (const json& kind : {json(nullptr), json(5), json("")})
+    expect_words(
+        with({{"rope_type", kind}}), {"rope_parameters = {", "llama3"});
+  expect_words(with("linear"), {"rope_parameters is \"linear\"", "object"});
+  json two = with(plain);
+  two["rope_theta"] = 3e5;
+  expect_words(
+      two, {"rope_theta is 300000 and rope_parameters.rope_theta is 500000"});
+  json layers = with(plain);
+  layers["layer_types"] = "full_attention";
+  expect_words(layers, {"layer_types must list the kind of each of the"});
+  layers["layer_types"] = std::vector<std::string>(
+      layers["num_hidden_layers"].get<std::size_t>(), "chunked_attention");
+  expect_words(layers, {"layer_types", "sliding_attention and full_attention"});
+}
+
 }  // namespace
 }  // namespace moft

@@ -1,11 +1,13 @@
 // Random weights: transformers' spreads, and the same numbers every time.
 #include <cmath>
 #include <fstream>
+#include <optional>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/core/fields.h"
 #include "moft/models/random/initialise.h"
 
 #include "tests/support/tensors.h"
@@ -21,7 +23,7 @@ nlohmann::json reference() {
 
 RandomModelOptions small(const std::string& family) {
   RandomModelOptions options;
-  options.family = family;
+  options.family = random_family(family);
   options.layers = 2;
   options.width = 16;
   options.heads = 2;
@@ -137,15 +139,45 @@ TEST(RandomModels, RefuseShapesThatCannotBe) {
       error_of(options, tokens()),
       "model.random.vocabulary is 129, but the tokenizer has 130 tokens; give "
       "at least as many");
-  EXPECT_TRUE(error_of(small("bert"), tokens())
-                  .starts_with("model.random.family is 'bert'; give one of "
-                               "llama, gemma, t5"));
   RandomModelTokens none = tokens();
   none.padding = -1;
   EXPECT_EQ(
       error_of(small("t5"), none),
       "model.random.tokenizer has no <pad>, which t5's decoder starts with; "
       "give a T5 tokenizer");
+}
+
+struct SomeModel {
+  std::optional<RandomModelOptions> random;
+
+  template <class V>
+  void fields(V& v) {
+    v("random", random, Help{"a model"});
+  }
+};
+
+// The table of families says what there is; the line and the nearest name are
+// those of every other setting.
+TEST(RandomModels, AFamilyThatIsNotThereIsNamedAtItsLine) {
+  SomeModel model;
+  try {
+    read_options(model, "# a comment\nrandom:\n  family: gema\n", "m.yaml");
+    ADD_FAILURE() << "read";
+  } catch (const CallerError& error) {
+    // Another test may have added a family.
+    std::string names;
+    for (const auto& [family, name] : enum_names(RandomFamily()))
+      names += (names.empty() ? "" : ", ") + name;
+    EXPECT_EQ(
+        error.what(),
+        "m.yaml:3: random.family is 'gema'; give one of " + names +
+            " (did you mean 'gemma'?)");
+  }
+  for (const char* name : {"llama", "gemma", "t5"})
+    EXPECT_EQ(enum_name(random_family(name)), name);
+  EXPECT_THROW(random_family("bert"), CallerError);
+  override_option(model, "random.family=gemma");
+  EXPECT_EQ(options_to_json(model)["random"]["family"], "gemma");
 }
 
 }  // namespace

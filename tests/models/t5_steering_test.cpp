@@ -214,7 +214,8 @@ TEST_P(T5Steering, Bf16StorageRoundsAllMatricesButWo) {
     }
     const auto& packed =
         linears[i].linear->weight().packed(Coefficients::frozen_reference());
-    EXPECT_TRUE(test::same_bits(packed.forward().unpack(), weight)) << linears[i].name;
+    EXPECT_TRUE(test::same_bits(packed.forward().unpack(), weight))
+        << linears[i].name;
   }
   EXPECT_EQ(kept, static_cast<std::size_t>(model_->steerable().layers));
   // Where products round nothing else, rounded weights are all there is to it.

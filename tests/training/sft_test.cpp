@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 LoadedModel random_model(const std::string& family, std::uint64_t seed = 1) {
   RandomModelOptions options;
-  options.family = family;
+  options.family = random_family(family);
   options.layers = 2;
   options.width = 32;
   options.heads = 2;

@@ -13,59 +13,24 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kTypes = "layer_types";
-
 // Which layers have a window: the list, or the pattern of the family.
 void read_layer_types(const ConfigKeys& keys, DecoderConfig& c) {
   c.period = c.query_key_norm ? keys.size_or("sliding_window_pattern", 6) : 2;
-  if (!keys.has(kTypes)) return;
-  const json& types = keys.at(kTypes);
-  if (!types.is_array() || std::ssize(types) != c.layers) {
-    throw_caller_error(
-        "{}: {} must list the kind of each of the {} layers",
-        keys.place(),
-        kTypes,
-        c.layers);
-  }
-  for (const json& type : types) {
-    c.windows.push_back(type == "sliding_attention");
-    if (!c.windows.back() && type != "full_attention") {
-      keys.refuse(kTypes, "sliding_attention and full_attention");
-    }
-  }
+  if (const auto windows = read_windows(keys, c.layers)) c.windows = *windows;
 }
 
-// The rope settings of one kind of layer in a config of their own, as
-// rope_from_json reads them. transformers 5 nests them by kind.
-Rope rope_of(
-    const ConfigKeys& keys,
-    const DecoderConfig& c,
-    const char* kind,
-    const json& otherwise) {
-  json own = otherwise;
-  const bool nested =
-      keys.has("rope_parameters") && keys.at("rope_parameters").contains(kind);
-  if (nested) own = {{"rope_parameters", keys.at("rope_parameters").at(kind)}};
-  return rope_from_json(ConfigKeys(own, keys.place()), c.context, c.head_size);
-}
-
+// All layers of a Gemma 2 turn at one rate.
 void read_ropes(const ConfigKeys& keys, DecoderConfig& c) {
-  json shared = json::object();
-  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"})
-    if (keys.has(key)) shared[key] = keys.at(key);
   if (!c.query_key_norm) {
-    c.rope = rope_of(keys, c, "full_attention", shared);
+    c.rope = rope_from_json(keys, c.context, c.head_size);
     c.local_rope = c.rope;
     return;
   }
-  shared.erase("rope_parameters");
-  if (!shared.contains("rope_theta")) shared["rope_theta"] = 1e6;
-  c.rope = rope_of(keys, c, "full_attention", shared);
-  c.local_rope = rope_of(
-      keys,
-      c,
-      "sliding_attention",
-      {{"rope_theta", keys.number_or("rope_local_base_freq", 1e4)}});
+  const RopeKeys full{"rope_theta", 1e6, "rope_scaling", "full_attention"};
+  const RopeKeys local{
+      "rope_local_base_freq", 1e4, nullptr, "sliding_attention"};
+  c.rope = rope_from_json(keys, c.context, c.head_size, full);
+  c.local_rope = rope_from_json(keys, c.context, c.head_size, local);
 }
 
 void refuse_other_computations(const ConfigKeys& keys) {

@@ -19,19 +19,17 @@ using Keys = ConfigKeys;
 std::int64_t sliding_window(const Keys& keys, const std::string& architecture) {
   constexpr const char* kWindow = "sliding_window";
   constexpr std::int64_t kDefault = 4096;
+  const std::int64_t layers = keys.size("num_hidden_layers");
+  const auto windows = read_windows(keys, layers);
   if (architecture == "mistral") {
     // Absent is not null: transformers' default is a window.
     return keys.has_null(kWindow) ? 0 : keys.size_or(kWindow, kDefault);
   }
   if (!keys.flag_or("use_sliding_window", false)) return 0;
   if (keys.has_null(kWindow)) return 0;
-  bool slides =
-      keys.size("num_hidden_layers") > keys.size_or("max_window_layers", 28);
-  if (keys.has("layer_types")) {
-    const json& types = keys.at("layer_types");
-    slides = std::find(types.begin(), types.end(), "sliding_attention") !=
-             types.end();
-  }
+  const bool slides = windows
+                          ? std::ranges::find(*windows, true) != windows->end()
+                          : layers > keys.size_or("max_window_layers", 28);
   return slides ? keys.size_or(kWindow, kDefault) : 0;
 }
 

@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 #include <optional>
+#include <set>
+#include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
@@ -19,56 +23,38 @@ using nlohmann::json;
 constexpr const char* kKinds =
     "plain rotary embeddings and the kinds linear, llama3, yarn and, inside "
     "the original context, dynamic; take a model of one of these kinds";
+constexpr const char* kTheta = "rope_theta";
+constexpr const char* kParameters = "rope_parameters";
+constexpr const char* kOriginal = "original_max_position_embeddings";
 
-// What two ways of writing one setting have in common.
-json settings_of(json scaling) {
-  for (const char* key : {"rope_theta", "type", "rope_type"})
-    scaling.erase(key);
-  return scaling;
-}
-
-std::string kind_of(const json& scaling) {
-  for (const char* key : {"rope_type", "type"}) {
-    if (scaling.contains(key) && scaling.at(key).is_string())
-      return scaling.at(key).get<std::string>();
-  }
-  return "default";
-}
-
-// The object that holds the settings, "" without one. `key` becomes its name.
-const json* find_scaling(const ConfigKeys& keys, const char*& key) {
-  const json* found = nullptr;
-  for (const char* name : {"rope_scaling", "rope_parameters"}) {
-    if (!keys.has(name)) continue;
-    const json* scaling = &keys.at(name);
-    if (!scaling->is_object()) keys.refuse(name, kKinds);
-    if (scaling->empty()) continue;
-    // transformers 5 may hold one object per type of layer; all of moft's
-    // layers are of this one.
-    if (scaling->contains("full_attention")) {
-      scaling = &scaling->at("full_attention");
-      if (!scaling->is_object()) keys.refuse(name, kKinds);
-    }
-    if (found == nullptr) {
-      found = scaling;
-      key = name;
-      continue;
-    }
-    if (kind_of(*found) != kind_of(*scaling) ||
-        settings_of(*found) != settings_of(*scaling))
-      throw_caller_error(
-          "{}: rope_scaling and rope_parameters differ, and versions of "
-          "transformers read different ones; keep the one that is meant",
-          keys.place());
-  }
-  return found;
-}
-
-// Numbers of a rope_scaling object.
+// One object of rotary settings: its numbers, and errors that name it.
 class Scaling {
  public:
-  Scaling(const ConfigKeys& keys, const char* key, const json& object)
-      : keys_(keys), key_(key), object_(object) {}
+  Scaling(const ConfigKeys& keys, std::string key, const json& object)
+      : keys_(keys), key_(std::move(key)), object_(object) {
+    if (!object_.is_object()) {
+      throw_caller_error(
+          "{}: {} is {}; give an object of rotary settings",
+          keys_.place(),
+          key_,
+          object_.dump());
+    }
+    kind_ = read_kind();
+    check_keys();
+  }
+
+  const std::string& key() const { return key_; }
+  const std::string& kind() const { return kind_; }
+  // What two ways of writing one setting have in common.
+  json settings() const {
+    json kept = json::object();
+    for (const auto& [name, value] : object_.items()) {
+      if (name != kTheta && name != "type" && name != "rope_type" &&
+          !value.is_null())
+        kept[name] = value;
+    }
+    return kept;
+  }
 
   bool has(const char* name) const {
     return object_.contains(name) && !object_.at(name).is_null();
@@ -116,24 +102,166 @@ class Scaling {
     return list;
   }
 
+  [[noreturn]] void refuse(const std::string& supported) const {
+    throw_caller_error(
+        "{}: {} = {} is not supported; moft computes {}",
+        keys_.place(),
+        key_,
+        object_.dump(),
+        supported);
+  }
+
  private:
+  std::string read_kind() const {
+    std::optional<std::string> kind;
+    for (const char* name : {"rope_type", "type"}) {
+      if (!object_.contains(name)) continue;
+      const json& value = object_.at(name);
+      if (!value.is_string()) refuse(kKinds);
+      if (kind && *kind != value)
+        refuse("one kind; rope_type and type differ, keep one of them");
+      kind = value.get<std::string>();
+    }
+    return kind.value_or("default");
+  }
+
+  // Those that transformers knows for a kind; a value for any other is a
+  // setting that would be ignored.
+  void check_keys() const {
+    static const std::map<std::string, std::set<std::string>> kKeysOfKind{
+        {"default", {}},
+        {"linear", {"factor"}},
+        {"dynamic", {"factor", kOriginal}},
+        {"llama3",
+         {"factor", kOriginal, "low_freq_factor", "high_freq_factor"}},
+        {"yarn",
+         {"factor",
+          kOriginal,
+          "attention_factor",
+          "beta_fast",
+          "beta_slow",
+          "mscale",
+          "mscale_all_dim",
+          "truncate"}},
+        {"longrope",
+         {"factor",
+          kOriginal,
+          "attention_factor",
+          "short_factor",
+          "long_factor"}}};
+    const auto own = kKeysOfKind.find(kind_);
+    if (own == kKeysOfKind.end()) refuse(kKinds);
+    const json given = settings();
+    for (const auto& [name, value] : given.items()) {
+      if (name == "partial_rotary_factor" || own->second.contains(name))
+        continue;
+      throw_caller_error(
+          "{}: {}.{} is {}, which is not a setting of rotary embeddings of "
+          "kind {}; correct its name or the kind, or remove it",
+          keys_.place(),
+          key_,
+          name,
+          value.dump(),
+          kind_);
+    }
+  }
+
   const ConfigKeys& keys_;
-  const char* key_;
+  std::string key_;
   const json& object_;
+  std::string kind_;
 };
+
+// rope_parameters by kind of layer: the settings of one kind, null without.
+const json* settings_of_layers(const ConfigKeys& keys, const RopeKeys& names) {
+  const json& nested = keys.at(kParameters);
+  if (!nested.is_object())
+    keys.refuse(kParameters, "one object of settings for each kind of layer");
+  for (const auto& [kind, settings] : nested.items()) {
+    if (kind == "full_attention" || kind == "sliding_attention") continue;
+    throw_caller_error(
+        "{}: {}.{} is not a kind of layer; this model's settings are in "
+        "{}.full_attention and {}.sliding_attention",
+        keys.place(),
+        kParameters,
+        kind,
+        kParameters,
+        kParameters);
+  }
+  const auto own = nested.find(names.layers);
+  return own == nested.end() || own->is_null() ? nullptr : &*own;
+}
+
+// The objects that hold the settings, at most two, which say the same.
+std::vector<Scaling> find_scalings(
+    const ConfigKeys& keys, const RopeKeys& names) {
+  std::vector<Scaling> found;
+  const auto add = [&](const std::string& key, const json& object) {
+    if (!object.is_object() || !object.empty())
+      found.emplace_back(keys, key, object);
+  };
+  if (names.scaling != nullptr && keys.has(names.scaling))
+    add(names.scaling, keys.at(names.scaling));
+  if (keys.has(kParameters)) {
+    if (names.layers == nullptr)
+      add(kParameters, keys.at(kParameters));
+    else if (const json* own = settings_of_layers(keys, names))
+      add(fmt::format("{}.{}", kParameters, names.layers), *own);
+  }
+  if (found.size() == 2 && (found[0].kind() != found[1].kind() ||
+                            found[0].settings() != found[1].settings()))
+    throw_caller_error(
+        "{}: {} and {} differ, and versions of transformers read different "
+        "ones; keep the one that is meant",
+        keys.place(),
+        found[0].key(),
+        found[1].key());
+  return found;
+}
+
+// The base of the frequencies: of its own key, or of the settings.
+double read_theta(
+    const ConfigKeys& keys,
+    const RopeKeys& names,
+    const std::vector<Scaling>& scalings) {
+  std::vector<std::pair<std::string, double>> given;
+  if (keys.has(names.theta))
+    given.emplace_back(names.theta, keys.number_or(names.theta, 0.0));
+  for (const Scaling& scaling : scalings) {
+    if (scaling.has(kTheta))
+      given.emplace_back(scaling.key() + "." + kTheta, scaling.number(kTheta));
+  }
+  for (const auto& [key, theta] : given) {
+    if (!(theta > 1.0 && theta < 1e30))
+      throw_caller_error(
+          "{}: {} is {}; give a number above 1 and below 1e30",
+          keys.place(),
+          key,
+          theta);
+    if (theta != given[0].second)
+      throw_caller_error(
+          "{}: {} is {} and {} is {}, and versions of transformers read "
+          "different ones; keep the one that is meant",
+          keys.place(),
+          given[0].first,
+          given[0].second,
+          key,
+          theta);
+  }
+  return given.empty() ? names.default_theta : given[0].second;
+}
 
 // transformers 5 takes the outer key where there is one, 4 the inner one.
 std::int64_t original_context(
     const ConfigKeys& keys, const Scaling& scaling, std::int64_t context) {
-  constexpr const char* kKey = "original_max_position_embeddings";
-  const std::int64_t outer = keys.size_or(kKey, 0);
-  if (!scaling.has(kKey)) return outer > 0 ? outer : context;
-  const double number = scaling.number(kKey);
+  const std::int64_t outer = keys.size_or(kOriginal, 0);
+  if (!scaling.has(kOriginal)) return outer > 0 ? outer : context;
+  const double number = scaling.number(kOriginal);
   if (number < 1 || number > 0x1p31)
     throw_caller_error(
         "{}: the rope setting {} is {}; give a number of tokens up to 2^31",
         keys.place(),
-        kKey,
+        kOriginal,
         number);
   const auto inner = static_cast<std::int64_t>(number);
   if (outer > 0 && outer != inner)
@@ -141,7 +269,7 @@ std::int64_t original_context(
         "{}: {} is {} and in the rope settings {}, and versions of "
         "transformers read different ones; keep the one that is meant",
         keys.place(),
-        kKey,
+        kOriginal,
         outer,
         inner);
   return inner;
@@ -182,16 +310,12 @@ void read_yarn(
 
 // Lists for short and long texts that are the same one.
 void read_longrope(
-    const ConfigKeys& keys,
-    const char* key,
-    const Scaling& scaling,
-    std::int64_t head_size,
-    RopeScaling& rope) {
+    const Scaling& scaling, std::int64_t head_size, RopeScaling& rope) {
   const auto count = static_cast<std::size_t>(head_size / 2);
   rope.factors = scaling.numbers("short_factor", count);
   if (scaling.numbers("long_factor", count) != rope.factors ||
       !scaling.has("attention_factor"))
-    keys.refuse(key, kKinds);
+    scaling.refuse(kKinds);
   rope.attention = scaling.number("attention_factor");
 }
 
@@ -248,47 +372,37 @@ double yarn_attention(double factor, double scale) {
 }
 
 Rope rope_from_json(
-    const ConfigKeys& keys, std::int64_t context, std::int64_t head_size) {
+    const ConfigKeys& keys,
+    std::int64_t context,
+    std::int64_t head_size,
+    const RopeKeys& names) {
+  const std::vector<Scaling> scalings = find_scalings(keys, names);
   Rope rope;
-  rope.theta = keys.number_or("rope_theta", rope.theta);
-  const char* key = "";
-  const json* object = find_scaling(keys, key);
-  if (object != nullptr) {
-    const Scaling scaling(keys, key, *object);
-    if (scaling.number_or("partial_rotary_factor", 1.0) != 1.0)
-      keys.refuse(key, "rotary embeddings of whole heads");
-    rope.theta = scaling.number_or("rope_theta", rope.theta);
-    const std::string kind = kind_of(*object);
-    if (object->contains("rope_type") && object->contains("type") &&
-        object->at("rope_type") != object->at("type"))
-      keys.refuse(key, "one kind; rope_type and type differ, keep one of them");
-    RopeScaling& found = rope.scaling;
-    if (kind == "linear") {
-      found.factor = scaling.number("factor");
-      if (found.factor != 1.0) found.kind = RopeKind::kLinear;
-    } else if (kind == "llama3") {
-      found.kind = RopeKind::kLlama3;
-      found.original_context = original_context(keys, scaling, context);
-      read_llama3(keys, scaling, found);
-    } else if (kind == "yarn") {
-      found.kind = RopeKind::kYarn;
-      found.original_context = original_context(keys, scaling, context);
-      read_yarn(scaling, context, found);
-    } else if (kind == "dynamic") {
-      found.kind = RopeKind::kDynamic;
-      found.factor = scaling.number("factor");
-    } else if (kind == "longrope") {
-      found.kind = RopeKind::kFactors;
-      read_longrope(keys, key, scaling, head_size, found);
-    } else if (kind != "default") {
-      keys.refuse(key, kKinds);
-    }
+  rope.theta = read_theta(keys, names, scalings);
+  if (scalings.empty()) return rope;
+  const Scaling& scaling = scalings[0];
+  if (scaling.number_or("partial_rotary_factor", 1.0) != 1.0)
+    scaling.refuse("rotary embeddings of whole heads");
+  const std::string& kind = scaling.kind();
+  RopeScaling& found = rope.scaling;
+  if (kind == "linear") {
+    found.factor = scaling.number("factor");
+    if (found.factor != 1.0) found.kind = RopeKind::kLinear;
+  } else if (kind == "llama3") {
+    found.kind = RopeKind::kLlama3;
+    found.original_context = original_context(keys, scaling, context);
+    read_llama3(keys, scaling, found);
+  } else if (kind == "yarn") {
+    found.kind = RopeKind::kYarn;
+    found.original_context = original_context(keys, scaling, context);
+    read_yarn(scaling, context, found);
+  } else if (kind == "dynamic") {
+    found.kind = RopeKind::kDynamic;
+    found.factor = scaling.number("factor");
+  } else if (kind == "longrope") {
+    found.kind = RopeKind::kFactors;
+    read_longrope(scaling, head_size, found);
   }
-  if (!(rope.theta > 1.0 && rope.theta < 1e30))
-    throw_caller_error(
-        "{}: rope_theta is {}; give a number above 1 and below 1e30",
-        keys.place(),
-        rope.theta);
   return rope;
 }
 

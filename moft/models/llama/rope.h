@@ -50,10 +50,24 @@ double yarn_attention(double factor, double scale);
 std::vector<double> llama3_factors(
     const RopeScaling& scaling, double theta, std::int64_t head_size);
 
-// From rope_theta and rope_scaling (transformers 4) or rope_parameters
-// (transformers 5). CallerError for other kinds, naming the key.
+// Where a config.json has rotary settings: transformers 4 writes a theta and a
+// scaling, transformers 5 rope_parameters.
+struct RopeKeys {
+  const char* theta = "rope_theta";
+  double default_theta = 10000.0;
+  const char* scaling = "rope_scaling";  // null: there is none
+  // Null: rope_parameters holds the settings. Else they are in its object of
+  // this name, one for each kind of layer.
+  const char* layers = nullptr;
+};
+
+// CallerError naming the key for other kinds, for a key that the kind does not
+// have, and where two places say different things.
 Rope rope_from_json(
-    const ConfigKeys& keys, std::int64_t context, std::int64_t head_size);
+    const ConfigKeys& keys,
+    std::int64_t context,
+    std::int64_t head_size,
+    const RopeKeys& names = {});
 
 // Adds what both versions of transformers read back as the same embeddings.
 // Factors become llama3 where they are its factors, else longrope with equal

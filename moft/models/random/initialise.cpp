@@ -54,7 +54,7 @@ void RandomModelOptions::check(const std::string& path) const {
         path,
         heads);
   }
-  family_named(family, path + "family").random.check(*this, path);
+  family_of(family).random.check(*this, path);
 }
 
 void check_random_decoder(
@@ -72,7 +72,7 @@ void check_random_decoder(
     throw_caller_error(
         "{}: {}'s rotary embeddings need an even head size",
         path.substr(0, path.size() - 1),
-        options.family);
+        enum_name(options.family));
   }
 }
 
@@ -112,13 +112,12 @@ json random_model_config(
         "tokenizer_config.json",
         kRandomModelPlace);
   }
-  const ModelFamily& family =
-      family_named(options.family, std::string(kRandomModelPlace) + ".family");
-  return family.random.config(
-      {options,
-       tokens,
-       vocabulary,
-       options.head_size.value_or(options.width / options.heads)});
+  return family_of(options.family)
+      .random.config(
+          {options,
+           tokens,
+           vocabulary,
+           options.head_size.value_or(options.width / options.heads)});
 }
 
 LoadedModel make_random_model(

@@ -2,9 +2,12 @@
 // makes of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "moft/core/fields.h"
 
@@ -21,10 +24,17 @@ constexpr auto enum_names(RandomActivation) {
   }};
 }
 
+// A place in the table of families. Its names are those of the table, so a
+// setting reads and prints what the table has.
+enum class RandomFamily : std::size_t {};
+std::vector<std::pair<RandomFamily, std::string>> enum_names(RandomFamily);
+// CallerError when the table has no family of this name.
+RandomFamily random_family(const std::string& name);
+
 // The defaults are a T5 v1.0 of about 16 million parameters with T5's
 // vocabulary.
 struct RandomModelOptions {
-  std::string family = "t5";  // a name in the table of families
+  RandomFamily family = random_family("t5");
   std::string tokenizer;
   std::optional<std::int64_t> vocabulary;
   std::int64_t layers = 4;
@@ -43,7 +53,8 @@ struct RandomModelOptions {
   void fields(V& v) {
     v("family",
       family,
-      Help{"t5 (encoder-decoder), llama or gemma (decoders)"});
+      Help{"kind of model: t5 is an encoder-decoder, the others are "
+           "decoders"});
     v("tokenizer",
       tokenizer,
       Help{"directory of the tokenizer (spiece.model or tokenizer.json); the "

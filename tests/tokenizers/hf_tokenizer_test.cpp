@@ -1,5 +1,7 @@
 // Ids and texts equal those of Hugging Face `tokenizers`. Expected values:
 // tests/reference/tokenizers/make_fixtures.py, make_t5.py and compare_lines.py.
+#include "moft/tokenizers/hf_tokenizer.h"
+
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -9,7 +11,6 @@
 
 #include "moft/checkpoints/gguf.h"
 #include "moft/tokenizers/gguf_tokenizer.h"
-#include "moft/tokenizers/hf_tokenizer.h"
 
 #include "tests/tokenizers/support.h"
 

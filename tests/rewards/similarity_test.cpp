@@ -1,4 +1,6 @@
 // What a preflight finds about a sentence encoder without its weights.
+#include "moft/rewards/similarity.h"
+
 #include <filesystem>
 #include <fstream>
 
@@ -6,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
-#include "moft/rewards/similarity.h"
 
 namespace moft {
 namespace {

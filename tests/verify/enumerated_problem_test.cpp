@@ -1,4 +1,6 @@
 // KL-regularised bandits against their closed form (tests/reference/exact).
+#include "verify/enumerated_problem.h"
+
 #include <cmath>
 #include <limits>
 
@@ -9,7 +11,6 @@
 #include "moft/weightings/steering.h"
 
 #include "tests/verify/support.h"
-#include "verify/enumerated_problem.h"
 #include "verify/splitmix.h"
 
 namespace moft::exact {

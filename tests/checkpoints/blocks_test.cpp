@@ -1,8 +1,9 @@
 // Dequantised numbers against the Python package gguf.
+#include "moft/checkpoints/blocks.h"
+
 #include <bit>
 #include <cmath>
 
-#include "moft/checkpoints/blocks.h"
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/tensor_type.h"
