@@ -93,7 +93,7 @@ class CalibrateCommand : public Command {
         recipe.policy.model,
         recipe.data.prompt_template,
         recipe.policy.temperature,
-        compute.load);
+        base_options(recipe, compute.load));
     const PromptTemplate& format = policy->info().prompt.parsed();
     format.check(examples);
     examples = fit_to_policy(

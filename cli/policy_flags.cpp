@@ -36,6 +36,10 @@ void PolicyFlags::declare(Parser& parser) {
           path_,
           "A policy or run directory, a Hugging Face directory or a GGUF file")
       .required();
+  parser.add_path(
+      "--adapter",
+      adapter_,
+      "A PEFT LoRA directory that is merged into POLICY, a plain model");
   add_flags(parser, compute_);
 }
 
@@ -47,7 +51,9 @@ std::string PolicyFlags::policy_path() const {
 
 std::unique_ptr<Policy> PolicyFlags::open(std::int64_t steerings) const {
   check_options(compute_, "command line");
-  return open_policy(path_, {use_compute(compute_).load, steerings});
+  PolicyOpening opening{use_compute(compute_).load, steerings};
+  if (!adapter_.empty()) opening.load.adapter = adapter_;
+  return open_policy(path_, opening);
 }
 
 void SteeringFlags::declare(Parser& parser) {
