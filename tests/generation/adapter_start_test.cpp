@@ -1,9 +1,10 @@
 // PEFT adapters in: merged into a base, and as copies of objectives. Reference
 // logits are PEFT's (tests/reference/adapters/make_fixtures.py).
+#include "moft/generation/adapter_start.h"
+
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
-#include "moft/generation/adapter_start.h"
 #include "moft/generation/policy_start.h"
 #include "moft/models/model_tensors.h"
 
