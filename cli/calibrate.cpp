@@ -97,7 +97,7 @@ class CalibrateCommand : public Command {
         recipe.policy.model,
         prompts.spec(),
         recipe.policy.temperature,
-        compute.load);
+        base_options(recipe, compute.load));
     const PromptMaker& format = policy->info().prompt.parsed();
     format.check(examples);
     examples = fit_to_policy(

@@ -36,6 +36,10 @@ void PolicyFlags::declare(Parser& parser) {
           path_,
           "A policy or run directory, a Hugging Face directory or a GGUF file")
       .required();
+  parser.add_path(
+      "--adapter",
+      adapter_,
+      "A PEFT LoRA directory that is merged into POLICY, a plain model");
   add_flags(parser, compute_);
 }
 
@@ -48,8 +52,9 @@ std::string PolicyFlags::policy_path() const {
 std::unique_ptr<Policy> PolicyFlags::open(
     std::int64_t steerings, std::optional<ChatSettings> chat) const {
   check_options(compute_, "command line");
-  return open_policy(
-      path_, {use_compute(compute_).load, steerings, std::move(chat)});
+  PolicyOpening opening{use_compute(compute_).load, steerings, std::move(chat)};
+  if (!adapter_.empty()) opening.load.adapter = adapter_;
+  return open_policy(path_, opening);
 }
 
 std::unique_ptr<Policy> PolicyFlags::open(const PromptFlags& prompt) const {

@@ -39,6 +39,7 @@ class PolicyFlags {
 
  private:
   std::string path_;
+  std::string adapter_;
   ComputeOptions compute_;
 };
 
@@ -52,6 +53,8 @@ class SteeringFlags {
   // that has them and --reference was not given.
   std::optional<Steering> steering(const Policy& policy) const;
   double alpha(const Policy& policy) const;
+  // Whether --weights or --reference was given.
+  bool given() const { return !weights_.empty() || reference_; }
 
  private:
   void check_plain() const;

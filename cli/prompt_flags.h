@@ -21,6 +21,8 @@ class PromptFlags {
 
   // Whether there is a prompt: --prompt or --message.
   bool given() const { return prompt_.has_value() || !messages_.empty(); }
+  // Whether any of declare_chat()'s options, or --message, was given.
+  bool wants_chat() const;
   // How a plain model is to read dialogues; none: prompts are texts.
   // CallerError when the model at `path` has no chat template.
   std::optional<ChatSettings> chat_of(const std::string& path) const;
@@ -31,7 +33,6 @@ class PromptFlags {
   void check_fits(const Policy& policy) const;
 
  private:
-  bool wants_chat() const;
   ChatTurns turns(const ChatPrompt& chat) const;
 
   std::optional<std::string> prompt_;

@@ -1,5 +1,6 @@
 // `moft soup`: runs that each trained one objective alone become one policy,
-// their copies side by side (rewarded soups; row 76 of docs/paper.md).
+// their copies side by side (rewarded soups; row 76 of docs/paper.md). Or
+// adapters of other programs do (adapter_soup.h).
 //
 // Every policy mixes its copies under a weighting, so this only chooses
 // tensors.
@@ -20,6 +21,7 @@
 #include "moft/training/publish.h"
 #include "moft/training/run_directory.h"
 
+#include "cli/adapter_soup.h"
 #include "cli/command.h"
 #include "cli/result.h"
 #include "cli/run_output.h"
@@ -184,24 +186,28 @@ Recipe recipe_of_soup(
 class SoupCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser
-        .add_path(
-            "RUNS",
-            runs_,
-            "Finished runs of one recipe, one for each objective, each trained "
-            "with weightings.sampler=fixed on that objective alone")
-        .required();
+    parser.add_path(
+        "RUNS",
+        runs_,
+        "Finished runs of one recipe, one for each objective, each trained "
+        "with weightings.sampler=fixed on that objective alone");
+    adapters_.declare(parser);
     parser.add_path("--to", to_, "The run directory to make").required();
   }
 
   int run() override {
     outlive_closed_pipes();
+    if (runs_.empty() == !adapters_.given()) {
+      throw_caller_error(
+          "give either RUNS or --model and --adapter: what to mix");
+    }
     check_room();
+    to_ = fs::absolute(to_).lexically_normal().string();
+    if (adapters_.given()) return mix_adapters();
     std::vector<Ingredient> ingredients;
     for (const std::string& run : runs_)
       ingredients.push_back(read_ingredient(run));
     check_complete(ingredients);
-    to_ = fs::absolute(to_).lexically_normal().string();
     const Recipe recipe = recipe_of_soup(ingredients, to_);
     const auto policy = mix(ingredients);
     write(recipe, *policy, ingredients.front().policy());
@@ -210,6 +216,34 @@ class SoupCommand : public Command {
   }
 
  private:
+  int mix_adapters() const {
+    const auto policy = adapters_.mix();
+    publish(*policy, adapters_.card(*policy), adapters_.model(), /*recipe=*/"");
+    adapters_.print();
+    const std::string path = (fs::path(to_) / "policy").string();
+    const auto names = policy->names();
+    print_result("policy   {}\n", path);
+    print_result(
+        "next:\n  moft generate {} --weights {} --prompt TEXT\n",
+        to_,
+        format_weighting(Weighting::uniform(names.size()), names));
+    return 0;
+  }
+
+  // `recipe`: of the runs; of adapters there is none.
+  void publish(
+      const SteeredPolicy& policy,
+      const std::string& card,
+      const fs::path& base_path,
+      const std::string& recipe) const {
+    const RunLock lock(to_);
+    check_room();
+    write_run_kind(to_, RunKind::kSoup);
+    const fs::path run(to_);
+    if (!recipe.empty()) write_atomically(run / kRecipeFile, recipe);
+    save_policy(policy, base_path, run / "policy", card);
+  }
+
   void check_room() const {
     if (const auto kind = find_run_kind(to_)) {
       throw_caller_error(
@@ -224,9 +258,6 @@ class SoupCommand : public Command {
       const Recipe& recipe,
       SteeredPolicy& policy,
       const fs::path& base_path) const {
-    const RunLock lock(to_);
-    check_room();
-    write_run_kind(to_, RunKind::kSoup);
     const TrainingOptions& training = recipe.training;
     policy.record_provenance("recipe", recipe.name);
     policy.record_training(
@@ -238,10 +269,11 @@ class SoupCommand : public Command {
     card.description = recipe.description;
     card.base_model = recipe.policy.model;
     card.steps = recipe.training.steps;
-    const fs::path run(to_);
-    write_atomically(run / kRecipeFile, print_options(recipe));
-    save_policy(
-        policy, base_path, run / "policy", model_card_text(card, policy));
+    publish(
+        policy,
+        model_card_text(card, policy),
+        base_path,
+        print_options(recipe));
   }
 
   // The ledger: a soup is compared with one run of as many steps.
@@ -260,6 +292,7 @@ class SoupCommand : public Command {
   }
 
   std::vector<std::string> runs_;
+  AdapterSoup adapters_;
   std::string to_;
 };
 

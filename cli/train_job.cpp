@@ -49,8 +49,13 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
   check_same_options(checkpoint, before, now, kFreeKeys);
-  if (before.policy.start.has_value() != now.policy.start.has_value())
+  const auto same_name = [](const auto& a, const auto& b) {
+    return a.first == b.first;
+  };
+  if (!std::ranges::equal(before.policy.start, now.policy.start, same_name))
     throw_other_recipe(checkpoint, "policy.start");
+  if (before.policy.adapter.has_value() != now.policy.adapter.has_value())
+    throw_other_recipe(checkpoint, "policy.adapter");
   check_steps(
       checkpoint,
       {"training",
@@ -107,8 +112,8 @@ class TrainJob : public RecipeJob {
     SteeredPolicy& policy = job_->policy();
     OnlineTrainer& trainer = job_->trainer();
     print_start(compute, resume);
-    if (recipe_.policy.start && !resume)
-      start_policy(policy, *recipe_.policy.start);
+    if (!recipe_.policy.start.empty() && !resume)
+      start_policy(policy, recipe_.policy);
     if (trainer.value() != nullptr) print_value(trainer.value()->model());
     publisher_ = std::make_unique<PolicyPublisher>(job_->product());
     prepared.trainer = &trainer;

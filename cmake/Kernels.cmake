@@ -14,9 +14,11 @@ set(_avx512 "")
 set(_bf16 "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(_avx2 -mavx2 -mfma)
+  set(_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma)
   # GCC 12 takes its own _mm512_undefined_ps() for an uninitialised variable.
-  set(_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
-      -Wno-uninitialized -Wno-maybe-uninitialized)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND _avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+  endif()
   set(_bf16 -mavx512bf16)
 endif()
 set_source_files_properties("${_simd}/generic.cpp" PROPERTIES

@@ -24,7 +24,7 @@ struct NamedFilter {
   Filter call;
 };
 
-// Null for a name that there is not.
+// Null for an unknown name.
 Filter find_filter(std::string_view name);
 // Fault for a name that find_filter does not find.
 void need_filter(const std::string& name, int line);

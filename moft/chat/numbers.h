@@ -16,7 +16,7 @@ namespace moft::jinja {
 // repr() of a float: "1.0", "1e+16", "0.1", "nan".
 std::string float_text(double value);
 
-// int(text, base) and float(text); nothing for text that is no such number.
+// int(text, base) and float(text); nothing for any other text.
 std::optional<std::int64_t> parse_whole(std::string_view text, int base = 10);
 std::optional<double> parse_float(std::string_view text);
 

@@ -15,7 +15,7 @@
 namespace moft::jinja {
 
 bool knows_test(std::string_view name);
-// Fault for a name that there is not.
+// Fault for an unknown name.
 void need_test(const std::string& name, int line);
 
 // `arguments` begin with the tested value.

@@ -122,9 +122,9 @@ HfDirectory::HfDirectory(fs::path path) : path_(std::move(path)) {
                        has_entry(path_ / "adapter_model.bin");
   if (adapter)
     throw_caller_error(
-        "{}: holds a PEFT adapter (adapter_model) beside a config.json; merge "
-        "it into its base (merge_and_unload), or move the adapter away to use "
-        "the model without it",
+        "{}: holds a PEFT adapter (adapter_model) beside a config.json; move "
+        "the adapter to a folder of its own, and give that as --adapter (in a "
+        "recipe, policy.adapter) to merge it into the model",
         path_.string());
   if (has_entry(single) && has_entry(index)) check_one_model(index, single);
   if (has_entry(single))

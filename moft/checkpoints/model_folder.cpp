@@ -62,8 +62,9 @@ void refuse_cache_top(const fs::path& folder) {
 void refuse_adapter(const fs::path& folder) {
   if (!has_entry(folder / "adapter_config.json")) return;
   throw_caller_error(
-      "{}: is a PEFT adapter, not a whole model; merge it into its base first "
-      "(merge_and_unload, then save_pretrained), or give the base",
+      "{}: is a PEFT adapter, not a whole model; give its base as the model "
+      "and this folder as --adapter (in a recipe, policy.adapter), or merge "
+      "the two first (merge_and_unload)",
       folder.string());
 }
 

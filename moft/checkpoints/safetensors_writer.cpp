@@ -121,4 +121,41 @@ void write_safetensors(
   file.commit();
 }
 
+void write_model_tensors(
+    const std::filesystem::path& directory,
+    std::vector<SafetensorsEntry> entries,
+    std::uint64_t shard_bytes,
+    const Metadata& metadata) {
+  const std::string where = directory.string();
+  std::vector<std::vector<SafetensorsEntry>> shards(1);
+  std::uint64_t total = 0, held = 0;
+  for (SafetensorsEntry& entry : entries) {
+    const std::uint64_t bytes = checked_byte_count(where, entry);
+    if (held > 0 && held + bytes > shard_bytes) {
+      shards.emplace_back();
+      held = 0;
+    }
+    held += bytes;
+    total += bytes;
+    shards.back().push_back(std::move(entry));
+  }
+  if (shards.size() == 1) {
+    write_safetensors(
+        directory / "model.safetensors", std::move(shards[0]), metadata);
+    return;
+  }
+  Json map = Json::object();
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const std::string name =
+        fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    for (const SafetensorsEntry& entry : shards[i])
+      map[entry.name] = name;
+    write_safetensors(directory / name, std::move(shards[i]), metadata);
+  }
+  const Json index = {
+      {"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}};
+  write_atomically(
+      directory / "model.safetensors.index.json", index.dump(2) + "\n");
+}
+
 }  // namespace moft

@@ -37,4 +37,13 @@ void write_safetensors(
     std::vector<SafetensorsEntry> entries,
     const Metadata& metadata = {});
 
+// A model's tensors in `directory`: model.safetensors, or, when they have more
+// than `shard_bytes`, files of at most as many (a larger tensor has a file of
+// its own) in the order of the entries, and model.safetensors.index.json.
+void write_model_tensors(
+    const std::filesystem::path& directory,
+    std::vector<SafetensorsEntry> entries,
+    std::uint64_t shard_bytes,
+    const Metadata& metadata = {});
+
 }  // namespace moft

@@ -93,6 +93,16 @@ void exchange_directory(const fs::path& fresh, const fs::path& path) {
   fs::remove_all(old, ignored);
 }
 
+bool has_own_file(
+    const fs::path& folder,
+    const fs::path& name,
+    const AtomicDirectory::IsOwnName& is_own) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (is_own((name / entry.path().filename()).string())) return true;
+  }
+  return false;
+}
+
 // The same entry under another name: files are linked or copied.
 void carry_over(const fs::path& from, const fs::path& to) {
   const auto status = fs::symlink_status(from);
@@ -215,10 +225,22 @@ const fs::path& AtomicDirectory::building() const {
 void AtomicDirectory::keep_others(const IsOwnName& is_own) {
   std::error_code ignored;
   if (!fs::is_directory(path_, ignored)) return;
-  for (const auto& entry : fs::directory_iterator(path_)) {
-    const fs::path name = entry.path().filename();
-    if (entry.is_regular_file() && is_own(name.string())) continue;
-    carry_over(entry.path(), building() / name);
+  std::vector<fs::path> left{{}};  // folders, relative
+  while (!left.empty()) {
+    const fs::path folder = left.back();
+    left.pop_back();
+    for (const auto& entry : fs::directory_iterator(path_ / folder)) {
+      const fs::path name = folder / entry.path().filename();
+      const bool written = fs::is_directory(building() / name);
+      if (entry.is_regular_file() && is_own(name.string())) continue;
+      if (entry.is_directory() && !entry.is_symlink() &&
+          (written || has_own_file(entry.path(), name, is_own))) {
+        left.push_back(name);
+        continue;
+      }
+      fs::create_directories(building() / folder);
+      carry_over(entry.path(), building() / name);
+    }
   }
 }
 

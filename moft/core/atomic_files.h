@@ -68,7 +68,8 @@ class AtomicDirectory {
   // Where to write until commit().
   const std::filesystem::path& building() const;
   // Takes over from the directory that is to be replaced all but the files
-  // that `is_own` names: what somebody else put there stays there.
+  // that `is_own` names ("a.json", or "folder/a.json"): what somebody else put
+  // there stays there.
   using IsOwnName = std::function<bool(const std::string& name)>;
   void keep_others(const IsOwnName& is_own);
   // REQUIRES not committed yet.

@@ -55,7 +55,8 @@ struct Count {
 // check_options refuses an empty text, list or map here.
 struct Required {};
 
-// A list that may be written as its only element: `a.txt` for `[a.txt]`.
+// A list that may be written as its only element: `a.txt` for `[a.txt]`. A map
+// that may be one value without a name, which is kept under the name "".
 struct OneOrMore {};
 
 // A text (or a list of texts) that names a file or folder: see
@@ -164,7 +165,9 @@ std::vector<std::string> names_of() {
   return names;
 }
 
+// The one value of a map without names is at the map's own path.
 inline std::string child(const std::string& path, std::string_view name) {
+  if (name.empty()) return path;
   return path.empty() ? std::string(name) : path + "." + std::string(name);
 }
 

@@ -80,11 +80,18 @@ class Lister {
                      " or " + entry.type;
       }
     }
+    bool absent = false;
+    if constexpr (IsMap<T>::value) {
+      if (declaration.one_or_more) {
+        entry.type = type_name<typename T::mapped_type>(/*plural=*/false) +
+                     " or " + entry.type;
+        absent = value.empty();
+      }
+    }
     entry.unit = declaration.help.unit;
     entry.help = declaration.help.text;
     entry.required = declaration.required;
     if (declaration.range) entry.allowed = describe_range(*declaration.range);
-    bool absent = false;
     if constexpr (IsOptional<T>::value) absent = !value.has_value();
     if constexpr (std::is_same_v<T, AnyOptions>) {
       entry.is_section = true;

@@ -130,9 +130,17 @@ void read_value(
     }
     value = std::move(fresh);
   } else if constexpr (IsMap<T>::value) {
+    const bool none = node.kind == Node::Kind::kNull;
+    if (declaration.one_or_more && (none || is_single(node))) {
+      T fresh;
+      if (!none) read_value(fresh[""], node, place, path, declaration);
+      value = std::move(fresh);
+      return;
+    }
     expect_map(node, place, path);
     T fresh;
     if (node.partial) fresh = value;
+    if (declaration.one_or_more) fresh.erase("");
     for (const auto& [key, item] : node.members) {
       read_value(fresh[key], item, place, child(path, key), declaration);
     }

@@ -46,6 +46,15 @@ class Writer {
         return;
       }
     }
+    if constexpr (IsMap<T>::value) {
+      const bool one = value.size() == 1 && value.begin()->first.empty();
+      if (declare(attributes...).one_or_more && (one || value.empty())) {
+        node_.members.push_back(
+            {std::string(name),
+             one ? write_value(value.begin()->second) : Node{}});
+        return;
+      }
+    }
     node_.members.push_back({std::string(name), write_value(value)});
   }
   Node take() { return std::move(node_); }

@@ -51,11 +51,9 @@ std::vector<PromptPiece> pieces_of(const RenderedChat& chat) {
   return pieces;
 }
 
-ChatPrompt::ChatPrompt(ChatSettings settings) : settings_(std::move(settings)) {
-  for (const auto& [name, source] : settings_.templates) {
-    templates_.put(
-        name, ChatTemplate::parse(source, "the chat template '" + name + "'"));
-  }
+ChatPrompt::ChatPrompt(ChatSettings settings)
+    : settings_(std::move(settings)),
+      templates_(ChatTemplates::parse(settings_.templates)) {
   variables_ = ChatJson::object();
   for (const auto& [name, text] : settings_.kwargs)
     variables_[name] = variable(name, text);
@@ -117,6 +115,7 @@ ChatTurns ChatPrompt::prompt_turns(const Example& example) const {
   ChatTurns turns;
   turns.messages = dialogue_of(example, field).messages;
   turns.tools = example.tools;
+  turns.kwargs = example.chat_template_kwargs;
   turns.where = place_of(example);
   if (field == kPromptField) {
     turns.continues = turns.messages.back().role == "assistant";
@@ -138,6 +137,7 @@ ChatTurns ChatPrompt::all_turns(const Example& example) const {
   ChatTurns turns;
   turns.messages = dialogue_of(example, field).messages;
   turns.tools = example.tools;
+  turns.kwargs = example.chat_template_kwargs;
   turns.where = place_of(example);
   if (field == kPromptField) {
     const auto& more = dialogue_of(example, kCompletionField).messages;
@@ -171,17 +171,31 @@ std::vector<std::string*> ChatPrompt::values(Example& example) const {
   return values;
 }
 
+ChatJson ChatPrompt::variables_of(const ChatTurns& turns) const {
+  if (turns.kwargs.empty()) return variables_;
+  const ChatJson own = ChatJson::parse(turns.kwargs);
+  if (!own.is_object()) {
+    throw_caller_error(
+        "the field 'chat_template_kwargs' is {}; write an object, such as "
+        "{{\"enable_thinking\": false}}",
+        quote_text(turns.kwargs));
+  }
+  ChatJson variables = variables_;
+  variables.update(own);
+  return variables;
+}
+
 RenderedChat ChatPrompt::render(
     const ChatTurns& turns, bool generation_prompt) const {
   Conversation conversation;
   conversation.messages = messages_to_json(turns.messages);
   if (!turns.tools.empty()) conversation.tools = ChatJson::parse(turns.tools);
-  conversation.variables = variables_;
   RenderOptions options;
   options.add_generation_prompt = generation_prompt && !turns.continues;
   options.continue_final_message = generation_prompt && turns.continues;
   options.special_tokens = settings_.special_tokens;
   try {
+    conversation.variables = variables_of(turns);
     return template_of(turns).render(conversation, options);
   } catch (const CallerError& error) {
     if (turns.where.empty()) throw;

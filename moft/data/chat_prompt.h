@@ -24,10 +24,11 @@ namespace moft {
 
 // What a template is run on.
 struct ChatTurns {
-  ChatMessages messages;   // not empty
-  std::string tools = {};  // a JSON list; empty: none
-  bool continues = false;  // the last message stays open
-  std::string where = {};  // for messages
+  ChatMessages messages;    // not empty
+  std::string tools = {};   // a JSON list; empty: none
+  std::string kwargs = {};  // variables of this row: a JSON object; empty: none
+  bool continues = false;   // the last message stays open
+  std::string where = {};   // for messages
 };
 
 class ChatPrompt {
@@ -66,6 +67,8 @@ class ChatPrompt {
 
  private:
   const ChatTemplate& template_of(const ChatTurns& turns) const;
+  // The template's variables: the settings', and over them the row's.
+  ChatJson variables_of(const ChatTurns& turns) const;
   const Dialogue& dialogue_of(
       const Example& example, const std::string& field) const;
 

@@ -117,14 +117,20 @@ void add_fields(
   }
 }
 
-// TRL's column of tools: a list of JSON schemas, or that list as a text.
-std::string tools_of(const Json& object) {
-  const auto tools = object.find("tools");
-  if (tools == object.end()) return {};
-  Json list = *tools;
-  if (list.is_string())
-    list = Json::parse(list.get<std::string>(), nullptr, false);
-  return list.is_array() && !list.empty() ? list.dump() : std::string();
+// TRL's columns that a chat template reads: JSON, or a text that holds JSON. A
+// text that does not is an error where a template reads it.
+std::string template_column(const Json& object, const char* name) {
+  const auto column = object.find(name);
+  if (column == object.end()) return {};
+  Json value = *column;
+  if (value.is_string()) {
+    try {
+      value = parse_ordered_json(column->get<std::string>(), name);
+    } catch (const CallerError&) {
+      value = *column;
+    }
+  }
+  return value.empty() || value == "" ? std::string() : value.dump();
 }
 
 Example make_example(const Json& object, std::int64_t line, std::string where) {
@@ -134,7 +140,9 @@ Example make_example(const Json& object, std::int64_t line, std::string where) {
     if (looks_like_dialogue(value))
       example.dialogues[name] = read_dialogue(value, name);
   }
-  example.tools = tools_of(object);
+  example.tools = template_column(object, "tools");
+  example.chat_template_kwargs =
+      template_column(object, "chat_template_kwargs");
   const auto id = id_of(object, example.where);
   example.has_id = id.has_value();
   example.id = id.value_or(std::to_string(line));

@@ -29,7 +29,10 @@ struct Example {
   // Name to JSON type, or to "chat messages ..", "list of objects".
   std::map<std::string, std::string> other_fields = {};
   std::map<std::string, Dialogue> dialogues = {};
-  std::string tools = {};  // the field "tools", a JSON list; empty: none
+  // The fields "tools" (a list) and "chat_template_kwargs" (an object) as JSON,
+  // checked by the chat template that reads them; empty: none.
+  std::string tools = {};
+  std::string chat_template_kwargs = {};
   std::int64_t line = 0;   // counted from 1; 0: not from a file
   std::string where = {};  // "posts/train.jsonl:3", for messages
 };

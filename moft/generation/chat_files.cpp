@@ -4,19 +4,15 @@
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/model_folder.h"
 #include "moft/core/atomic_files.h"
-#include "moft/core/files.h"
+#include "moft/tokenizers/chat_template_files.h"
 #include "moft/tokenizers/hf_added_tokens.h"
+#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kUsual = "default";
-constexpr const char* kUsualFile = "chat_template.jinja";
-constexpr const char* kOtherFolder = "additional_chat_templates";
-constexpr const char* kEnding = ".jinja";
-constexpr std::uint64_t kMostBytes = 1 << 20;
 constexpr const char* kTokens[] = {
     "bos_token",
     "eos_token",
@@ -26,40 +22,13 @@ constexpr const char* kTokens[] = {
     "cls_token",
     "mask_token"};
 
-std::map<std::string, std::string> templates_in_files(const fs::path& model) {
-  std::map<std::string, std::string> templates;
-  std::error_code none;
-  if (fs::exists(model / kUsualFile, none))
-    templates[kUsual] = read_text(model / kUsualFile, kMostBytes);
-  for (const auto& entry : fs::directory_iterator(model / kOtherFolder, none)) {
-    const fs::path file = entry.path();
-    if (file.extension() == kEnding)
-      templates[file.stem().string()] = read_text(file, kMostBytes);
-  }
-  return templates;
-}
-
-std::map<std::string, std::string> templates_in_config(
-    const JsonField& config) {
-  std::map<std::string, std::string> templates;
-  if (!config.has("chat_template")) return templates;
-  const JsonField written = config.at("chat_template");
-  if (!written.value().is_array()) return {{kUsual, written.text()}};
-  for (std::size_t i = 0; i < written.size(); ++i) {
-    const JsonField one = written.at(i);
-    templates[one.at("name").text()] = one.at("template").text();
-  }
-  return templates;
-}
-
 ChatSettings read_hugging_face(const fs::path& model) {
   ChatSettings chat;
-  chat.templates = templates_in_files(model);
+  chat.templates = read_chat_templates(model);
   for (const char* name :
        {"tokenizer_config.json", "special_tokens_map.json"}) {
     const Json json = read_optional_json(model / name);
     const JsonField config(json, (model / name).string());
-    if (chat.templates.empty()) chat.templates = templates_in_config(config);
     for (const char* token : kTokens) {
       if (const auto text = read_token_text(config, token))
         chat.special_tokens.try_emplace(token, *text);
@@ -91,13 +60,11 @@ ChatSettings read_chat_settings(const fs::path& model) {
 }
 
 void write_chat_templates(const ChatSettings& chat, const fs::path& directory) {
+  fs::remove_all(directory / kChatTemplateFolder);
   for (const auto& [name, text] : chat.templates) {
-    const bool usual = name == kUsual;
-    if (!usual) fs::create_directories(directory / kOtherFolder);
-    write_atomically(
-        usual ? directory / kUsualFile
-              : directory / kOtherFolder / (name + kEnding),
-        text);
+    const fs::path file = directory / chat_template_file(name);
+    fs::create_directories(file.parent_path());
+    write_atomically(file, text);
   }
 }
 

@@ -11,13 +11,13 @@
 
 namespace moft {
 
-// chat_template.jinja and additional_chat_templates/ where there are any, else
-// `chat_template` of tokenizer_config.json (a text, or a list of named ones);
+// The templates of a directory (tokenizers/chat_template_files.h), or
 // `tokenizer.chat_template` of a GGUF file. `templates` is empty for a model
 // without one.
 ChatSettings read_chat_settings(const std::filesystem::path& model);
 
-// Writes the templates where transformers reads them first.
+// Writes the templates where transformers reads them first; others that were
+// there are removed.
 void write_chat_templates(
     const ChatSettings& chat, const std::filesystem::path& directory);
 

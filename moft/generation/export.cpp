@@ -1,17 +1,17 @@
-// Exports: merged weights, configuration, tokenizer, and a note.
+// Exports of Hugging Face directories: merged weights, configuration,
+// tokenizer, and a note.
 #include "moft/generation/export.h"
-
-#include <algorithm>
 
 #include <nlohmann/json.hpp>
 
-#include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
-#include "moft/core/fields.h"
 #include "moft/core/files.h"
 #include "moft/generation/chat_files.h"
+#include "moft/generation/export_adapter.h"
+#include "moft/generation/export_gguf.h"
+#include "moft/generation/export_parts.h"
 #include "moft/generation/model_files.h"
 #include "moft/tokenizers/tokenizer_files.h"
 #include "moft/tokenizers/tokenizer_json.h"
@@ -22,32 +22,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr const char* kHeadWeight = "lm_head.weight";
-
 std::vector<SafetensorsEntry> weights_of(
     const SteeredPolicy& policy, const Coefficients& c) {
-  const LanguageModel& model = *policy.base().model;
-  std::map<std::string, at::Tensor> merged;
-  if (policy.conditioning() != nullptr) {
-    merged = policy.conditioning()->merged(c);
-  }
   std::vector<SafetensorsEntry> entries;
-  for (const auto& parameter : model.steerable().parameters) {
-    const auto found = merged.find(parameter->name());
-    at::Tensor value =
-        found == merged.end() ? parameter->reference() : found->second;
-    if (model.steerable().head_untied && parameter->name() == kHeadWeight) {
-      // A plain model scales the input of tied heads only.
-      value = value * model.steerable().tied_head_scale;
-    }
-    value = value.to(at::kCPU).contiguous();
-    entries.push_back(
-        {parameter->name(), TensorType::kF32, value.sizes().vec(), [value] {
-           return std::as_bytes(std::span<const float>(
-               value.const_data_ptr<float>(),
-               static_cast<std::size_t>(value.numel())));
-         }});
-  }
+  for (auto& [name, value] : weights_under(policy, c))
+    entries.push_back(float_entry(name, value));
   return entries;
 }
 
@@ -71,29 +50,6 @@ ordered_json generation_config(const SteeredPolicy& policy) {
     }
   }
   return config;
-}
-
-ordered_json steering_note(
-    const SteeredPolicy& policy, const std::optional<Steering>& steering) {
-  ordered_json note;
-  note["format_version"] = 1;
-  const PromptFormat& format = policy.info().prompt;
-  if (const auto& chat = policy.definition().chat) {
-    // The template itself is in chat_template.jinja.
-    note["chat"] = options_to_json(*chat);
-    note["chat"].erase("templates");
-    if (steering && format.words())
-      note["chat"]["words_before_first_user"] = format.words_of(steering->w);
-  } else {
-    note["prompt_template"] =
-        steering ? format.text_under(steering->w) : format.text();
-  }
-  if (steering) {
-    note["weights"] = weighting_to_map(steering->w, policy.names());
-    note["alpha"] = steering->alpha;
-  }
-  note["provenance"] = policy.info().provenance;
-  return note;
 }
 
 void write_tokenizer(
@@ -124,30 +80,29 @@ void write_rotary_for_both(nlohmann::json& config) {
     config["rope_scaling"] = scaling;
 }
 
-}  // namespace
-
-void export_policy(
+void export_directory(
     const SteeredPolicy& policy,
     const fs::path& policy_path,
     const std::optional<Steering>& steering,
     const fs::path& directory,
-    IfExists if_exists) {
+    const ExportOptions& options) {
+  const bool replaces = options.if_exists == IfExists::kReplace;
   const std::int64_t parameters = policy.base().model->info().parameters;
   require_free_space(
       directory, static_cast<std::uint64_t>(parameters) * 4 + (1 << 22));
-  if (if_exists == IfExists::kReplace &&
-      is_in_the_way(directory, kExportNoteFile)) {
+  if (replaces && is_in_the_way(directory, kExportNoteFile)) {
     throw_caller_error(
         "{}: is in the way of the model and has no {}, so moft did not write "
         "it; move it away",
         directory.string(),
         kExportNoteFile);
   }
-  AtomicDirectory target(directory, if_exists);
+  AtomicDirectory target(directory, options.if_exists);
   const fs::path& building = target.building();
-  write_safetensors(
-      building / "model.safetensors",
+  write_model_tensors(
+      building,
       weights_of(policy, policy.coefficients_of(steering)),
+      options.shard_bytes,
       {{"format", "pt"}});
   nlohmann::json config = policy.base().config;
   write_rotary_for_both(config);
@@ -164,13 +119,32 @@ void export_policy(
       building / "generation_config.json",
       generation_config(policy).dump(2) + "\n");
   write_atomically(
-      building / kExportNoteFile,
-      steering_note(policy, steering).dump(2) + "\n");
+      building / kExportNoteFile, export_note(policy, steering).dump(2) + "\n");
   write_tokenizer(policy, policy_path, building);
   if (policy.definition().chat)
     write_chat_templates(*policy.definition().chat, building);
-  if (if_exists == IfExists::kReplace) target.keep_others(is_model_file);
+  if (replaces) target.keep_others(is_model_file);
   target.commit();
+}
+
+}  // namespace
+
+void export_policy(
+    const SteeredPolicy& policy,
+    const fs::path& policy_path,
+    const std::optional<Steering>& steering,
+    const fs::path& path,
+    const ExportOptions& options) {
+  switch (options.format) {
+    case ExportFormat::kHf:
+      return export_directory(policy, policy_path, steering, path, options);
+    case ExportFormat::kGguf:
+      return export_gguf(policy, policy_path, steering, path, options);
+    case ExportFormat::kPeft:
+      return export_peft(policy, steering, path, options);
+    case ExportFormat::kGgufAdapter:
+      return export_gguf_adapter(policy, steering, path);
+  }
 }
 
 }  // namespace moft

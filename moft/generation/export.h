@@ -1,28 +1,38 @@
-// Freezes one steering of a policy as an ordinary Hugging Face directory that
-// transformers, vLLM or llama.cpp's converter read.
+// Freezes one steering of a policy for other programs:
 //
-// The policy's temperature goes into generation_config.json (`temperature`,
-// `do_sample`), its chat template into chat_template.jinja, a template with
-// {field}s into moft_export.json, since the format has no place for it.
+//   hf            an ordinary Hugging Face directory
+//   gguf          a file for llama.cpp, with tokenizer and chat templates
+//   peft          a LoRA directory on the base (export_adapter.h)
+//   gguf-adapter  the same as a file for llama.cpp
+//
+// Exported is sum_i c_i of the copies, exactly: models hold the mixed weights,
+// adapters the c_i s B_i A_i side by side. The policy's temperature goes into
+// generation_config.json (`temperature`, `do_sample`); its chat templates go
+// where transformers and llama.cpp read them; a template with {field}s goes
+// into moft_export.json, since the formats have no place for it. A GGUF file
+// has that note and the temperature under the key moft.export.
 #pragma once
 
 #include <filesystem>
 
-#include "moft/core/atomic_files.h"
+#include "moft/generation/export_options.h"
 #include "moft/generation/steered_policy.h"
 
 namespace moft {
 
-// Written whole or not at all. With kRefuse: CallerError when `directory`
-// exists. With kReplace: an earlier export's files are replaced, others stay,
-// and a directory that is not an export is refused.
-// Tokenizer files and chat templates are copied when the base has them; for a
-// base that came as GGUF they are written from the file's metadata.
+// Written whole or not at all. With kRefuse: CallerError when `path` exists.
+// With kReplace: an earlier export's files are replaced, others stay, and a
+// directory that is not an export is refused.
+// Tokenizer files and chat templates are copied from `policy_path` when the
+// base has them; for a base that came as GGUF they are written from the file's
+// metadata. CallerError, naming the cure, for a format that cannot hold the
+// policy: adapters need steered_set: lora, GGUF a family that llama.cpp's files
+// are read of.
 void export_policy(
     const SteeredPolicy& policy,
     const std::filesystem::path& policy_path,
     const std::optional<Steering>& steering,
-    const std::filesystem::path& directory,
-    IfExists if_exists = IfExists::kRefuse);
+    const std::filesystem::path& path,
+    const ExportOptions& options = {});
 
 }  // namespace moft

@@ -308,9 +308,11 @@ std::size_t end_of_part(
     bool few_steerings) {
   const std::size_t end = std::min(batch.rows.size(), begin + rows_at_once);
   if (!few_steerings) return end;
-  std::set<std::int64_t> steerings;
+  // By value: a batch may give equal ones under several indices.
+  std::set<Coefficients> steerings;
   for (std::size_t row = begin; row < end; ++row) {
-    steerings.insert(batch.rows[row].steering);
+    steerings.insert(
+        batch.steerings[static_cast<std::size_t>(batch.rows[row].steering)]);
     if (steerings.size() > kMixturesAtOnce) return row;
   }
   return end;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "moft/checkpoints/peft_adapter.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
@@ -32,6 +33,14 @@ bool is_shard(const std::string& name) {
 }  // namespace
 
 bool is_model_file(const std::string& name) {
+  const std::filesystem::path path(name);
+  if (path.has_parent_path()) {
+    const std::string file = path.filename().string();
+    const auto folder = path.parent_path();
+    if (folder == kChatTemplateFolder) return is_tokenizer_file(file);
+    return folder == kBaseAdapterFolder &&
+           (file == kAdapterConfigFile || file == kAdapterWeightsFile);
+  }
   const auto is_name = [&](const char* known) { return name == known; };
   return is_shard(name) || std::ranges::any_of(kNames, is_name) ||
          is_tokenizer_file(name);

@@ -12,6 +12,8 @@ namespace moft {
 
 inline constexpr const char* kPolicyDefinitionFile = "moft.json";
 inline constexpr const char* kExportNoteFile = "moft_export.json";
+// A copy of the adapter that is merged into a policy's base.
+inline constexpr const char* kBaseAdapterFolder = "base_adapter";
 
 // True for the name of a file that moft writes into a policy directory or an
 // exported model: definition, weights and their shards, configuration,

@@ -53,7 +53,7 @@ std::unique_ptr<Decoder> Policy::open_decoder(const DecoderLimits&) {
 void Policy::export_model(
     const std::optional<Steering>&,
     const std::filesystem::path&,
-    IfExists) const {
+    const ExportOptions&) const {
   throw_caller_error(
       "a policy of kind '{}' is not one model under one weighting, so it "
       "cannot be exported; use it with moft",

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "moft/core/atomic_files.h"
+#include "moft/generation/export_options.h"
 #include "moft/generation/generate.h"
 #include "moft/generation/prompt_format.h"
 #include "moft/models/decoder.h"
@@ -161,12 +161,12 @@ class Policy {
   virtual at::Tensor next_logits(
       const Prompt& prompt, const std::optional<Steering>& steering) = 0;
 
-  // Writes the policy under one steering as an ordinary Hugging Face directory
-  // (export.h). CallerError for a kind that is not one model.
+  // Writes the policy under one steering for other programs (export.h).
+  // CallerError for a kind that is not one model.
   virtual void export_model(
       const std::optional<Steering>& steering,
-      const std::filesystem::path& directory,
-      IfExists if_exists = IfExists::kRefuse) const;
+      const std::filesystem::path& path,
+      const ExportOptions& options = {}) const;
 
  protected:
   PolicyInfo info_;

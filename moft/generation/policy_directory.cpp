@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "moft/checkpoints/peft_config.h"
 #include "moft/checkpoints/safetensors.h"
 #include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/atomic_files.h"
@@ -66,6 +67,13 @@ std::vector<BaseFile> link_base(
     else
       hard_link_or_copy(file, to / weights.back().name);
   }
+  for (const fs::path& file : loaded.adapter_files) {
+    fs::create_directories(to / kBaseAdapterFolder);
+    const std::string name =
+        fmt::format("{}/{}", kBaseAdapterFolder, file.filename().string());
+    copy_whole_file(file, to / name);
+    weights.push_back({file, name});
+  }
   if (loaded.gguf_tokenizer) return weights;
   const auto copy = [&](const char* name) {
     if (fs::exists(base / name)) copy_whole_file(base / name, to / name);
@@ -90,9 +98,9 @@ class SavedPolicy : public SteeredPolicy {
 
   void export_model(
       const std::optional<Steering>& steering,
-      const fs::path& directory,
-      IfExists if_exists) const override {
-    export_policy(*this, files_, steering, directory, if_exists);
+      const fs::path& path,
+      const ExportOptions& options) const override {
+    export_policy(*this, files_, steering, path, options);
   }
 
  private:
@@ -128,12 +136,21 @@ std::shared_ptr<const Tokenizer> load_base_tokenizer(
 std::unique_ptr<SteeredPolicy> load_policy(
     const fs::path& path, const LoadOptions& options) {
   PolicyDefinition definition;
+  LoadOptions loading = options;
   const bool steered = fs::exists(path / kDefinitionFile);
   if (steered) {
     definition = read_definition(path);
     check_base_files(path, definition.provenance);
+    if (options.adapter) {
+      throw_caller_error(
+          "{}: is a trained policy, into which no adapter can be merged; give "
+          "the adapter with its base",
+          path.string());
+    }
+    if (fs::exists(path / kBaseAdapterFolder / kAdapterConfigFile))
+      loading.adapter = path / kBaseAdapterFolder;
   }
-  LoadedModel base = load_language_model(path, options);
+  LoadedModel base = load_language_model(path, loading);
   auto tokenizer = load_base_tokenizer(path, base);
   auto policy = std::make_unique<SavedPolicy>(
       std::move(base), std::move(tokenizer), std::move(definition), path);
@@ -148,6 +165,8 @@ void save_policy(
     const std::string& model_card) {
   const auto tensors = policy.conditioning()->tensors();
   std::uint64_t bytes = 1 << 20;
+  for (const fs::path& file : policy.base().adapter_files)
+    bytes += fs::file_size(file);
   for (const auto& [name, tensor] : tensors) {
     bytes += static_cast<std::uint64_t>(tensor.numel()) * sizeof(float);
   }

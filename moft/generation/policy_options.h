@@ -1,6 +1,7 @@
 // Which model to start from, and what belongs to the policy's definition.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -10,7 +11,9 @@ namespace moft {
 
 struct PolicyOptions {
   std::string model;
-  std::optional<std::string> start;
+  std::optional<std::string> adapter;
+  // Objective -> PEFT adapter; a trained policy alone is under the name "".
+  std::map<std::string, std::string> start;
   double temperature = 1.0;
 
   template <class V>
@@ -20,13 +23,19 @@ struct PolicyOptions {
       Help{"the model to finetune: a Hugging Face directory or a GGUF file"},
       Required{},
       Path{});
+    v("adapter",
+      adapter,
+      Help{"a PEFT LoRA directory that is merged into the model when it is "
+           "read: the two together are the base and the reference; null: none"},
+      Path{});
     v("start",
       start,
       Help{"a trained policy or its run, of the same base and steered set, "
            "whose copies training continues from, matched by the names of "
-           "their objectives; the reference stays policy.model; null: all "
-           "copies "
-           "start as the reference"},
+           "their objectives; or, with steered_set: lora, PEFT LoRA "
+           "directories by objective; the reference stays the base; null: all "
+           "copies start as the reference"},
+      OneOrMore{},
       Path{});
     v("temperature",
       temperature,

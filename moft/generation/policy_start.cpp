@@ -112,9 +112,10 @@ std::map<std::string, at::Tensor> read_copies(
   for (const auto& [name, master] : conditioning.tensors()) {
     const bool known =
         name.starts_with(kShared) ||
-        std::any_of(taken.begin(), taken.end(), [&](const std::string& own) {
-          return name.starts_with(own + "/");
-        });
+        std::any_of(
+            taken.begin(), taken.end(), [&name = name](const std::string& own) {
+              return name.starts_with(own + "/");
+            });
     read[name] = known ? read_tensor(source, name, master.sizes().vec())
                        : master.detach().to(at::kCPU).clone();
   }

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/gguf.h"
+#include "moft/models/gguf_layout.h"
 #include "moft/models/language_model.h"
 #include "moft/models/model_builder.h"
 #include "moft/models/random/options.h"
@@ -64,6 +65,9 @@ struct ModelFamily {
       const std::shared_ptr<const GgufFile>& file, const LoadOptions& options)>
       load_gguf;
   RandomInitialisation random;
+  // How a model of this configuration is written as GGUF; none: it is not.
+  std::function<GgufLayout(const nlohmann::json& config, const std::string&)>
+      gguf_layout = nullptr;
 };
 
 // Adds a family; its model types must be new.

@@ -4,6 +4,7 @@
 #include "moft/checkpoints/gguf.h"
 #include "moft/checkpoints/model_folder.h"
 #include "moft/models/families.h"
+#include "moft/models/merged_adapter.h"
 
 namespace moft {
 namespace {
@@ -32,13 +33,29 @@ LoadedModel load_hugging_face(
   return loaded;
 }
 
-}  // namespace
-
-LoadedModel load_language_model(
+LoadedModel load_base(
     const std::filesystem::path& path, const LoadOptions& options) {
   const ModelPlace model = find_model(path);
   return model.gguf ? load_gguf(model.path, options)
                     : load_hugging_face(model.path, options);
+}
+
+}  // namespace
+
+LoadedModel load_language_model(
+    const std::filesystem::path& path, const LoadOptions& options) {
+  if (!options.adapter) return load_base(path, options);
+  MergedAdapter adapter(*options.adapter);
+  LoadOptions merging = options;
+  merging.change = [&](const std::string& name,
+                       const std::vector<std::int64_t>& shape,
+                       kernels::RowSource rows) {
+    return adapter.change(name, shape, std::move(rows));
+  };
+  LoadedModel loaded = load_base(path, merging);
+  adapter.check_used(loaded.model->steerable());
+  loaded.adapter_files = adapter.files();
+  return loaded;
 }
 
 }  // namespace moft

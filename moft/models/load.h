@@ -28,6 +28,8 @@ struct LoadedModel {
   std::optional<GgufTokenizerData> gguf_tokenizer;
   // The files that hold the base weights, for hashing and linking.
   std::vector<std::filesystem::path> weight_files;
+  // Those of the adapter that was merged, if any: configuration, then tensors.
+  std::vector<std::filesystem::path> adapter_files;
 };
 
 LoadedModel load_language_model(

@@ -10,6 +10,7 @@ ModelBuilder::ModelBuilder(
 std::shared_ptr<SteeredParameter> ModelBuilder::parameter(
     const std::string& name, std::vector<std::int64_t> shape) {
   kernels::RowSource rows = find_(name, shape);
+  if (options_.change) rows = options_.change(name, shape, std::move(rows));
   auto made = std::make_shared<SteeredParameter>(
       name, std::move(shape), options_.device, std::move(rows));
   made->set_storage(options_.storage);

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,10 +24,19 @@ namespace moft {
 using FindParameter = std::function<kernels::RowSource(
     const std::string& name, std::vector<std::int64_t> shape)>;
 
+// What becomes of a parameter's rows as they come from the files.
+using ChangeRows = std::function<kernels::RowSource(
+    const std::string& name,
+    const std::vector<std::int64_t>& shape,
+    kernels::RowSource rows)>;
+
 struct LoadOptions {
   at::Device device = at::kCPU;
   // How frozen matrices are stored for products.
   kernels::Storage storage = kernels::Storage::kFloat32;
+  // A PEFT adapter that load_language_model() merges into the model.
+  std::optional<std::filesystem::path> adapter = {};
+  ChangeRows change = {};  // none: as they are
 };
 
 struct LinearShape {

@@ -240,7 +240,8 @@ class TrainingCheck {
   const Tokenizer& tokenizer() const { return *result_.models.tokenizer; }
 
   void open_model() {
-    base() = load_language_model(recipe_.policy.model, options_.load);
+    base() = load_language_model(
+        recipe_.policy.model, base_options(recipe_, options_.load));
     result_.models.tokenizer =
         load_base_tokenizer(recipe_.policy.model, base());
     note_model(findings(), base(), tokenizer());

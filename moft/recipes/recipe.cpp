@@ -199,6 +199,8 @@ void resolve_files(
 
 void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_path(recipe.policy.model, "policy.model", source);
+  if (recipe.policy.adapter)
+    resolve_path(*recipe.policy.adapter, "policy.adapter", source);
   resolve_files(recipe.data.train, "data.train", source);
   resolve_files(recipe.data.evaluation, "data.evaluation", source);
   resolve_files(recipe.data.final, "data.final", source);

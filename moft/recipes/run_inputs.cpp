@@ -35,8 +35,9 @@ std::string hash_files(const std::vector<std::string>& files) {
 }
 
 void RunInputs::add_model(const std::string& kind, const LoadedModel& model) {
-  for (const fs::path& file : model.weight_files) {
-    hashes_[kind + " weights " + file.filename().string()] = watch_.add(file);
+  for (const auto* files : {&model.weight_files, &model.adapter_files}) {
+    for (const fs::path& file : *files)
+      hashes_[kind + " weights " + file.filename().string()] = watch_.add(file);
   }
   if (!model.gguf_tokenizer) {  // a GGUF file holds its configuration
     nlohmann::json config = model.config;

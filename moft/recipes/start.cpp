@@ -7,6 +7,7 @@
 #include "moft/core/files.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/generation/adapter_start.h"
 #include "moft/generation/policy_start.h"
 #include "moft/recipes/recipe_examples.h"
 
@@ -85,33 +86,102 @@ void refuse_policies(const SftRecipe& recipe) {
   if (path) refuse_policy(*path, "model.path", export_cure(*path));
 }
 
-void resolve_start(Recipe& recipe, const RecipeSource& source) {
-  auto& start = recipe.policy.start;
-  if (!start) return;
-  resolve_path(*start, "policy.start", source);
-  refuse_checkpoint(*start, "policy.start");
-  const auto policy = trained_policy_at(*start);
-  if (!policy || !fs::is_directory(*start)) {
-    throw_caller_error(
-        "{}: policy.start is {}, which is not a trained policy (it has no "
-        "moft.json); give a policy directory or the output of `moft train`",
-        source.place,
-        quote_text(*start, 200));
+namespace {
+
+// The trained policy, when that is what policy.start names.
+std::optional<std::string> policy_of(const PolicyOptions& options) {
+  const auto found = options.start.find("");
+  if (found == options.start.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string key_of(const std::string& objective) {
+  return objective.empty() ? "policy.start" : "policy.start." + objective;
+}
+
+Adapters open_adapters(const PolicyOptions& options) {
+  Adapters adapters;
+  for (const auto& [objective, path] : options.start)
+    adapters.emplace(objective, PeftAdapter(path));
+  return adapters;
+}
+
+void start_from_adapters(SteeredPolicy& policy, const PolicyOptions& options) {
+  moft::start_from_adapters(policy, open_adapters(options));
+  for (const auto& [objective, path] : options.start)
+    log_info("start       {} from the adapter {}", objective, path);
+  for (const std::string& name : policy.names()) {
+    if (!options.start.contains(name))
+      log_info("start       {} starts at the reference", name);
   }
-  start = policy->string();
+}
+
+}  // namespace
+
+void resolve_start(Recipe& recipe, const RecipeSource& source) {
+  for (auto& [objective, path] : recipe.policy.start) {
+    const std::string key = key_of(objective);
+    resolve_path(path, key, source);
+    if (!objective.empty()) continue;
+    refuse_checkpoint(path, key);
+    const auto policy = trained_policy_at(path);
+    if (!policy || !fs::is_directory(path)) {
+      throw_caller_error(
+          "{}: policy.start is {}, which is not a trained policy (it has no "
+          "moft.json); give a policy directory or the output of `moft train`, "
+          "or adapters by objective: {{relevance: DIR}}",
+          source.place,
+          quote_text(path, 200));
+    }
+    path = policy->string();
+  }
+}
+
+LoadOptions base_options(const Recipe& recipe, const LoadOptions& options) {
+  LoadOptions own = options;
+  if (recipe.policy.adapter) own.adapter = *recipe.policy.adapter;
+  return own;
+}
+
+std::map<std::string, fs::path> start_files(const Recipe& recipe) {
+  std::map<std::string, fs::path> files;
+  for (const auto& [objective, path] : recipe.policy.start) {
+    const std::string key = key_of(objective);
+    if (objective.empty()) {
+      files[key] = steering_file_of(path);
+      continue;
+    }
+    files[key + " config"] = fs::path(path) / kAdapterConfigFile;
+    files[key] = fs::path(path) / kAdapterWeightsFile;
+  }
+  return files;
 }
 
 void check_start(const Recipe& recipe, const LoadedModel& base) {
-  if (!recipe.policy.start) return;
+  if (recipe.policy.start.empty()) return;
   PolicyDefinition definition = definition_of(recipe);
-  for (const fs::path& file : base.weight_files) {
-    definition.provenance["xxh3 base weights " + file.filename().string()] =
-        hash_file(file);
+  const auto policy = policy_of(recipe.policy);
+  if (!policy) {
+    check_adapter_start(
+        open_adapters(recipe.policy), definition, base.model->steerable());
+    return;
   }
-  plan_start(definition, *recipe.policy.start);
+  for (const auto* files : {&base.weight_files, &base.adapter_files}) {
+    for (const fs::path& file : *files) {
+      definition.provenance["xxh3 base weights " + file.filename().string()] =
+          hash_file(file);
+    }
+  }
+  plan_start(definition, *policy);
 }
 
-void start_policy(SteeredPolicy& policy, const std::string& start) {
+void start_policy(SteeredPolicy& policy, const PolicyOptions& options) {
+  const auto trained = policy_of(options);
+  if (!trained) {
+    start_from_adapters(policy, options);
+    return;
+  }
+  const std::string& start = *trained;
   const PolicyStart found = start_from_policy(policy, start);
   log_info(
       "start       the copies of {} from {}", join(found.taken, ", "), start);

@@ -8,7 +8,6 @@
 #include "moft/evaluation/evaluate.h"
 #include "moft/generation/expected_steerings.h"
 #include "moft/generation/policy_directory.h"
-#include "moft/generation/policy_start.h"
 #include "moft/recipes/data_parts.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/rewards/make_objectives.h"

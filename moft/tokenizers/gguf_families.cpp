@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "moft/tokenizers/pre_tokenizer.h"
-
 namespace moft {
 namespace {
 
@@ -116,12 +114,28 @@ std::optional<GgufFamily> find_gguf_family(const std::string& pre) {
       .ignore_merges = found->ignore_merges};
 }
 
-std::string gguf_family_names() {
-  std::vector<std::string_view> names;
+std::vector<std::string> gguf_family_list() {
+  std::vector<std::string> names;
   for (const FamilyName& family : kFamilies) {
-    if (!family.pre.empty()) names.push_back(family.pre);
+    if (!family.pre.empty()) names.emplace_back(family.pre);
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names;
+}
+
+std::string gguf_family_names() {
+  return fmt::format("{}", fmt::join(gguf_family_list(), ", "));
+}
+
+PreTokenizer steps_of(const GgufFamily& family, std::string_view place) {
+  PreTokenizer steps;
+  for (const GgufCut& cut : family.cuts) {
+    if (cut.digits) {
+      steps.emplace_back().kind = PreTokenizerStep::Kind::kDigits;
+    } else {
+      steps.push_back(regex_step(cut.pattern, place));
+    }
+  }
+  return steps;
 }
 
 }  // namespace moft

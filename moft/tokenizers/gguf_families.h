@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "moft/tokenizers/pre_tokenizer.h"
+
 namespace moft {
 
 struct GgufCut {
@@ -23,7 +25,13 @@ struct GgufFamily {
 // Nothing for a name that moft does not know.
 std::optional<GgufFamily> find_gguf_family(const std::string& pre);
 
-// The names that it knows, for messages.
+// The names that it knows, the usual one of equal families first; "" is not
+// among them.
+std::vector<std::string> gguf_family_list();
+// The same for messages.
 std::string gguf_family_names();
+
+// The cuts as steps of a pre-tokenizer; `place` is for errors.
+PreTokenizer steps_of(const GgufFamily& family, std::string_view place);
 
 }  // namespace moft

@@ -14,18 +14,6 @@ namespace {
 
 constexpr std::string_view kPlace = kGgufTokenizer;
 
-PreTokenizer steps_of(const GgufFamily& family) {
-  PreTokenizer steps;
-  for (const GgufCut& cut : family.cuts) {
-    if (cut.digits) {
-      steps.emplace_back().kind = PreTokenizerStep::Kind::kDigits;
-    } else {
-      steps.push_back(regex_step(cut.pattern, kPlace));
-    }
-  }
-  return steps;
-}
-
 GgufFamily family_of(const std::string& pre) {
   if (auto family = find_gguf_family(pre)) return *std::move(family);
   throw_caller_error(
@@ -110,7 +98,7 @@ std::unique_ptr<const TokenModel> make_byte_bpe(
   if (family.nfc) pipeline.normalizer.push_back(NormalForm::kNfc);
   return std::make_unique<PieceModel>(
       pipeline.vocabulary,
-      steps_of(family),
+      steps_of(family, kPlace),
       std::make_unique<ByteBpe>(std::move(spec)),
       byte_level_decoder());
 }

@@ -16,18 +16,6 @@
 namespace moft {
 namespace {
 
-std::pair<std::string, std::string> read_merge(const JsonField& field) {
-  if (field.value().is_array()) {
-    if (field.size() != 2) field.refuse("is not a pair of tokens");
-    return {field.at(std::size_t{0}).text(), field.at(std::size_t{1}).text()};
-  }
-  const std::string line = field.text();
-  const std::size_t cut = line.find(' ');
-  if (cut == std::string::npos || line.find(' ', cut + 1) != std::string::npos)
-    field.refuse("is not a pair of tokens");
-  return {line.substr(0, cut), line.substr(cut + 1)};
-}
-
 std::vector<BpeMerge> read_merge_list(
     const JsonField& model, const Vocabulary& vocabulary) {
   const JsonField list = model.at("merges");
@@ -176,6 +164,18 @@ std::unique_ptr<const TokenModel> read_word_piece(
 }
 
 }  // namespace
+
+std::pair<std::string, std::string> read_merge(const JsonField& field) {
+  if (field.value().is_array()) {
+    if (field.size() != 2) field.refuse("is not a pair of tokens");
+    return {field.at(std::size_t{0}).text(), field.at(std::size_t{1}).text()};
+  }
+  const std::string line = field.text();
+  const std::size_t cut = line.find(' ');
+  if (cut == std::string::npos || line.find(' ', cut + 1) != std::string::npos)
+    field.refuse("is not a pair of tokens");
+  return {line.substr(0, cut), line.substr(cut + 1)};
+}
 
 std::vector<VocabularyEntry> read_model_vocabulary(const JsonField& model) {
   const JsonField vocab = model.at("vocab");

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moft/tokenizers/json_fields.h"
@@ -12,6 +13,8 @@
 
 namespace moft {
 
+// The two tokens of one entry of `merges`.
+std::pair<std::string, std::string> read_merge(const JsonField& merge);
 // Reads `vocab` of a model: an object of ids, or Unigram's list of pieces.
 std::vector<VocabularyEntry> read_model_vocabulary(const JsonField& model);
 // `type` is BPE, WordPiece or Unigram; `pipeline` has its vocabulary and added

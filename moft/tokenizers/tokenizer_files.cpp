@@ -10,14 +10,8 @@
 #include "moft/core/files.h"
 
 namespace moft {
-namespace {
 
 namespace fs = std::filesystem;
-
-// Where transformers keeps the chat templates beside the usual one.
-constexpr const char* kTemplateFolder = "additional_chat_templates";
-
-}  // namespace
 
 bool is_tokenizer_file(const std::string& name) {
   constexpr std::array kNames = {
@@ -55,7 +49,7 @@ void add_files(
 std::vector<fs::path> list_tokenizer_files(const fs::path& directory) {
   std::vector<fs::path> files;
   add_files(directory, {}, files);
-  add_files(directory, kTemplateFolder, files);
+  add_files(directory, kChatTemplateFolder, files);
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -11,6 +11,9 @@
 
 namespace moft {
 
+// Where transformers keeps the chat templates beside the usual one.
+inline constexpr const char* kChatTemplateFolder = "additional_chat_templates";
+
 // By its name: tokenizer.json, tokenizer.model, spiece.model, vocab.json,
 // merges.txt, added_tokens.json, special_tokens_map.json, chat_template.jinja
 // and their like.

@@ -51,7 +51,11 @@ void PolicyPublisher::publish(const FinishedRun& run) {
 
 void ModelPublisher::publish(const FinishedRun& run) {
   export_policy(
-      policy_, base_path_, steering_, run.product, IfExists::kReplace);
+      policy_,
+      base_path_,
+      steering_,
+      run.product,
+      {.if_exists = IfExists::kReplace});
 }
 
 }  // namespace moft

@@ -50,6 +50,7 @@ struct Whole {
   std::optional<std::string> model;
   std::map<std::string, std::string> names;
   std::map<std::string, std::string> encoders;
+  std::map<std::string, std::string> start;
   Loop loop;
   template <class V>
   void fields(V& v) {
@@ -57,6 +58,7 @@ struct Whole {
     v("model", model, Help{"a folder"}, Path{});
     v("names", names, Help{"not paths"});
     v("encoders", encoders, Help{"folders"}, Path{});
+    v("start", start, Help{"a folder, or some by name"}, OneOrMore{}, Path{});
     v("loop", loop, Help{"the loop"});
   }
 
@@ -87,6 +89,44 @@ std::string refusal(const std::string& assignment) {
     return message.substr(message.find("': ") + 3);
   }
   return "accepted";
+}
+
+// One value without a name, some by name, or none.
+TEST(FieldValues, AMapMayBeOneValue) {
+  const auto paths = [](Whole& whole) {
+    std::vector<std::string> keys;
+    for_each_path(whole, [&](const std::string& key, std::string& path) {
+      keys.push_back(key + "=" + path);
+    });
+    return keys;
+  };
+  using Texts = std::vector<std::string>;
+  Whole one = with("start=a");
+  EXPECT_EQ(one.start, (std::map<std::string, std::string>{{"", "a"}}));
+  EXPECT_EQ(paths(one), Texts{"start=a"});
+  EXPECT_NE(print_options(one).find("start: a\n"), std::string::npos);
+  Whole two = with("start={p: a, q: b}");
+  EXPECT_EQ(paths(two), (Texts{"start.p=a", "start.q=b"}));
+  EXPECT_NE(
+      print_options(two).find("start:\n  p: a\n  q: b\n"), std::string::npos);
+  Whole none = with("start=null");
+  EXPECT_TRUE(none.start.empty());
+  EXPECT_NE(print_options(none).find("start: null\n"), std::string::npos);
+  for (const Whole& whole : {one, two, none}) {
+    Whole again;
+    read_options(again, print_options(whole), "file");
+    EXPECT_EQ(again.start, whole.start);
+  }
+  // An override by name takes the place of the one value.
+  override_option(one, "start.x=c");
+  EXPECT_EQ(one.start, (std::map<std::string, std::string>{{"x", "c"}}));
+  override_option(two, "start.p=c");
+  EXPECT_EQ(paths(two), (Texts{"start.p=c", "start.q=b"}));
+  for (const FieldDescription& field : list_options<Whole>()) {
+    if (field.path != "start") continue;
+    EXPECT_EQ(field.type, "text or map of names to texts");
+    EXPECT_EQ(field.default_value, "");
+  }
 }
 
 TEST(FieldValues, BooleansAreThoseOfYaml12) {

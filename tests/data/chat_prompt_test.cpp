@@ -133,6 +133,43 @@ TEST(ChatPrompt, RowsWithToolsTakeThatTemplate) {
       "u:hi|a:");
 }
 
+// TRL's column: a row's variables come before the recipe's.
+TEST(ChatPrompt, ARowsOwnVariablesComeFirst) {
+  ChatSettings chat = settings();
+  chat.kwargs["mood"] = "calm";
+  const auto row_with = [](const std::string& kwargs) {
+    return R"({"messages": [{"role": "user", "content": "hi"}], )"
+           R"("chat_template_kwargs": )" +
+           kwargs + "}";
+  };
+  EXPECT_EQ(prompt_of(row_with(R"({"mood": "glad"})"), chat), "u:hi|glada:");
+  EXPECT_EQ(prompt_of(row_with(R"("{\"mood\": 7}")"), chat), "u:hi|7a:");
+  EXPECT_EQ(prompt_of(row_with(R"({"mood": false})"), chat), "u:hi|a:");
+  EXPECT_EQ(prompt_of(row_with(R"({"other": 1})"), chat), "u:hi|calma:");
+  for (const char* none : {"null", "{}", R"("")", R"("{}")"})
+    EXPECT_EQ(prompt_of(row_with(none), chat), "u:hi|calma:") << none;
+}
+
+TEST(ChatPrompt, ColumnsThatATemplateCannotReadAreRefused) {
+  const auto refused = [](const std::string& column) {
+    return refusal(
+        R"({"messages": [{"role": "user", "content": "hi"}], )" + column + "}",
+        settings());
+  };
+  const char* object = "write an object, such as";
+  for (const char* kwargs : {"3", "[1]", R"("calm")"}) {
+    const std::string said =
+        refused(R"("chat_template_kwargs": )" + std::string(kwargs));
+    EXPECT_TRUE(said.starts_with("rows.jsonl:1: ")) << said;
+    EXPECT_NE(said.find(object), std::string::npos) << said;
+  }
+  const std::string tools = refused(R"("tools": "a hammer")");
+  EXPECT_NE(tools.find("lists of JSON objects"), std::string::npos) << tools;
+  const std::string own =
+      refused(R"("chat_template_kwargs": {"messages": []})");
+  EXPECT_NE(own.find("is set by the conversation"), std::string::npos) << own;
+}
+
 // A weighting's words are in the first user's message, wherever that is.
 TEST(ChatPrompt, WordsGoToTheFirstUsersTurn) {
   ChatSettings chat = settings();

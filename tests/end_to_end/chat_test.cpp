@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/support.h"
-#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_adapter.h"
 
 namespace moft::test {
 namespace {
@@ -258,6 +258,50 @@ TEST_F(Chat, ANamedTemplateTakesTheModelsPlace) {
           "chat_template is 'rag', which is neither a file nor one of the "
           "model's templates (default)"))
       << missing.errors;
+}
+
+// Adapters of an instruct model become a policy that reads dialogues.
+TEST_F(Chat, ASoupOfAdaptersReadsDialogues) {
+  for (const std::uint64_t seed : {1, 2})
+    write_tiny_adapter(
+        folder() / ("adapter" + std::to_string(seed)), {.seed = seed});
+  const Words soup = {
+      "soup",
+      "--model",
+      "base",
+      "--adapter",
+      "a=adapter1",
+      "--adapter",
+      "b=adapter2",
+      "--to",
+      "soup",
+      "--chat"};
+  const Ended both =
+      run_program(folder(), with(soup, {"--prompt-template", "{post}"}));
+  EXPECT_EQ(both.code, 2);
+  EXPECT_TRUE(has(both.errors, "give one of the two")) << both.errors;
+  const Ended runs =
+      run_program(folder(), {"soup", "run", "--chat", "--to", "soup"});
+  EXPECT_EQ(runs.code, 2);
+  EXPECT_TRUE(has(runs.errors, "give either RUNS or")) << runs.errors;
+  run(with(soup, {"--system", "be kind"}));
+  const auto definition =
+      nlohmann::json::parse(read_all(folder() / "soup/policy/moft.json"));
+  EXPECT_EQ(definition["chat"]["templates"]["default"], kTemplate);
+  EXPECT_EQ(definition["chat"]["system"], "be kind");
+  const auto answer = [&](const Words& words) {
+    return run(with(words, {"--greedy", "--max-new-tokens", "5"}));
+  };
+  const Words weights = {"--weights", "a=1,b=0"};
+  EXPECT_EQ(
+      answer(with({"generate", "soup", "--message", "user=hi"}, weights)),
+      answer(
+          {"generate",
+           "base",
+           "--adapter",
+           "adapter1",
+           "--prompt",
+           "s be kind<end>u hi<end>a "}));
 }
 
 TEST_F(Chat, ARecipeThatDoesNotFitItsRowsIsRefused) {

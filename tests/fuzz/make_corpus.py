@@ -255,6 +255,16 @@ def make_configs():
         "weight_map": {"x": "one.safetensors"}}))
 
 
+def make_adapters():
+    put("peft", "settings", json.dumps({
+        "peft_type": "LORA", "r": 2, "lora_alpha": 4, "use_rslora": True,
+        "target_modules": ".*q_proj", "exclude_modules": ["k_proj"],
+        "layers_to_transform": [0, 1], "layers_pattern": "layers",
+        "rank_pattern": {"layers\\.1.*": 3}, "alpha_pattern": {"q_proj": 8},
+        "init_lora_weights": "gaussian", "modules_to_save": ["norm"],
+        "bias": "all"}) + "\n")
+
+
 def make_recipes():
     put("recipe", "plain", """\
 steps: 60
@@ -299,5 +309,6 @@ if __name__ == "__main__":
     make_tokenizers()
     make_piece_tokenizers()
     make_configs()
+    make_adapters()
     make_recipes()
     make_chats()

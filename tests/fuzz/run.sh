@@ -29,6 +29,7 @@ fuzz() {
   "$programs/fuzz_$name" "$share" "$here/corpus/$name" "$@"
 }
 fuzz safetensors "$fixtures"/checkpoints/*.safetensors
+fuzz peft "$fixtures"/adapters/*/adapter_*
 fuzz gguf "$fixtures"/checkpoints/*.gguf
 fuzz tokenizer "$fixtures"/tokenizers/fixtures/*/tokenizer.json \
   "$fixtures"/tokenizers/fixtures/*/*.model

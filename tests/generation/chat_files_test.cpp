@@ -45,8 +45,17 @@ TEST_F(ChatFiles, AreReadWhereTransformersReadsThem) {
       (Templates{{"eos_token", "<end>"}, {"pad_token", "a"}}));
 }
 
+TEST_F(ChatFiles, ATemplateOfAnotherTypeIsRefused) {
+  for (const char* value : {"3", R"([{"name": 1}])", R"([{"name": "rag"}])"}) {
+    write_config(R"({"chat_template": )" + std::string(value) + "}");
+    EXPECT_THROW(templates(), CallerError) << value;
+  }
+}
+
 TEST_F(ChatFiles, WhatIsWrittenIsReadFirst) {
   write_config(R"({"chat_template": "old"})");
+  fs::create_directories(base() / "additional_chat_templates");
+  write_tiny_text(base() / "additional_chat_templates/rag.jinja", "old");
   ChatSettings chat;
   chat.templates = {{"default", "new\n"}, {"tool_use", "tools"}};
   write_chat_templates(chat, base());

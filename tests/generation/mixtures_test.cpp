@@ -89,6 +89,22 @@ TEST_P(MixturesTest, APartOfABatchHasAtMostEight) {
   }
 }
 
+// As a rollout gives them: one steering for each prompt.
+TEST_P(MixturesTest, EqualSteeringsAreOneMixture) {
+  const auto policy = watched();
+  GenerateOptions options;
+  options.max_new_tokens = 2;
+  GenerateBatch batch;
+  for (std::uint32_t k = 0; k < kSteerings; ++k) {
+    batch.prompts.push_back({3, 9, 0});
+    batch.steerings.push_back(policy->coefficients_of(steering(3)));
+    batch.rows.push_back({k, k});
+    batch.keys.push_back({5, Purpose::kTest, 1, k});
+  }
+  generate(policy->model(), batch, options);
+  EXPECT_EQ(watch_.passes.size(), 1U);
+}
+
 TEST_P(MixturesTest, AGroupThatIsScoredHasAtMostEight) {
   const auto policy = watched();
   std::vector<ScoreRequest> requests;

@@ -220,7 +220,7 @@ TEST_F(PolicyBaseTest, ADirectoryThatIsNotAPolicyIsNotReplaced) {
           directory_,
           Steering{Weighting({0.3, 0.7}), 0.3},
           theirs,
-          IfExists::kReplace),
+          {.if_exists = IfExists::kReplace}),
       CallerError);
   EXPECT_EQ(read_file(theirs / "config.json"), "{}");
 }

@@ -38,7 +38,9 @@ const Case kCases[] = {{9, 3, 64}, {4, 4, 32}, {2, 1, 20}, {2, 2, 128}};
 
 // Relative positions: a bias per head, one table of them per row.
 TEST(DecodeAttention, AddsTheBiasOfTheRowsTable) {
-  for (const auto [heads, kv_heads, d] : kCases) {
+  for (const Case& shape : kCases) {
+    const std::int64_t heads = shape.heads, kv_heads = shape.kv_heads;
+    const std::int64_t d = shape.d;
     const auto keys = numbers({2, kv_heads, 20, d}, 21);
     const auto values = numbers({2, kv_heads, 20, d}, 22);
     const auto q = numbers({3, heads, d}, 23);

@@ -213,6 +213,9 @@ TEST_F(LlamaVariants, NothingOfTheRotarySettingsIsIgnored) {
   };
   const json plain = {{"rope_type", "default"}, {"rope_theta", 5e5}};
   EXPECT_EQ(refusal(with(plain)), "loaded");
+  const json tuned = {
+      {"rope_type", "linear"}, {"factor", 4.0}, {"finetuned", true}};
+  EXPECT_EQ(refusal(with(tuned)), "loaded");
   expect_words(
       with({{"full_attention", plain}}),
       {"rope_parameters.full_attention is {", "not a setting", "default"});

@@ -1,13 +1,11 @@
 // How Llama-shaped decoders are read from files and drawn at random.
 #include "moft/models/llama/family.h"
 
-#include <array>
 #include <optional>
-#include <string_view>
-#include <utility>
 
 #include "moft/models/decoder_model.h"
 #include "moft/models/llama/config.h"
+#include "moft/models/llama/gguf_layout.h"
 #include "moft/models/random/initialise.h"
 
 namespace moft {
@@ -15,62 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-using Pair = std::pair<std::string_view, std::string_view>;
-
-constexpr std::array<Pair, 3> kGlobal{{
-    {"model.embed_tokens", "token_embd"},
-    {"model.norm", "output_norm"},
-    {"lm_head", "output"},
-}};
-
-constexpr std::array<Pair, 11> kInLayer{{
-    {"input_layernorm", "attn_norm"},
-    {"self_attn.q_proj", "attn_q"},
-    {"self_attn.k_proj", "attn_k"},
-    {"self_attn.v_proj", "attn_v"},
-    {"self_attn.o_proj", "attn_output"},
-    {"self_attn.q_norm", "attn_q_norm"},
-    {"self_attn.k_norm", "attn_k_norm"},
-    {"post_attention_layernorm", "ffn_norm"},
-    {"mlp.gate_proj", "ffn_gate"},
-    {"mlp.up_proj", "ffn_up"},
-    {"mlp.down_proj", "ffn_down"},
-}};
-
-// llama.cpp's name of a tensor, from Hugging Face's:
-// "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight"; nothing
-// for a name that the format has no word for.
-std::optional<std::string> llama_gguf_name(std::string_view name) {
-  const auto dot = name.rfind('.');
-  if (dot == std::string_view::npos) return std::nullopt;
-  const std::string_view stem = name.substr(0, dot);
-  const std::string suffix(name.substr(dot));
-  for (const auto& [ours, theirs] : kGlobal) {
-    if (stem == ours) return std::string(theirs) + suffix;
-  }
-  constexpr std::string_view kPrefix = "model.layers.";
-  if (!stem.starts_with(kPrefix)) return std::nullopt;
-  const std::string_view rest = stem.substr(kPrefix.size());
-  const auto end = rest.find('.');
-  if (end == std::string_view::npos) return std::nullopt;
-  for (const auto& [ours, theirs] : kInLayer) {
-    if (rest.substr(end + 1) == ours) {
-      return "blk." + std::string(rest.substr(0, end)) + "." +
-             std::string(theirs) + suffix;
-    }
-  }
-  return std::nullopt;
-}
-
-// llama.cpp stores q and k of the llama architecture with each head's rotary
-// pairs interleaved; Hugging Face keeps the two halves apart. The row of the
-// file that is row `row` of the model.
-std::int64_t unpermuted_row(std::int64_t row, std::int64_t head_size) {
-  const std::int64_t inside = row % head_size, half = head_size / 2;
-  return row - inside + inside % half * 2 + inside / half;
-}
-
-// The same with the rotary permutation undone.
+// Rows in Hugging Face's order: llama.cpp keeps each head's rotary pairs side
+// by side.
 kernels::RowSource unpermuted(
     kernels::RowSource source,
     const std::vector<std::int64_t>& shape,
@@ -84,8 +28,7 @@ kernels::RowSource unpermuted(
       std::vector<float> stored(static_cast<std::size_t>(count));
       read(0, 1, stored.data());
       for (std::int64_t i = 0; i < count; ++i)
-        target[i] =
-            stored.at(static_cast<std::size_t>(unpermuted_row(i, head_size)));
+        target[i] = stored.at(static_cast<std::size_t>(gguf_row(i, head_size)));
     };
     return {read};
   }
@@ -94,7 +37,7 @@ kernels::RowSource unpermuted(
       [read = std::move(source.floats), head_size, width](
           std::int64_t begin, std::int64_t end, float* target) {
         for (std::int64_t row = begin; row < end; ++row) {
-          const std::int64_t stored = unpermuted_row(row, head_size);
+          const std::int64_t stored = gguf_row(row, head_size);
           read(stored, stored + 1, target + (row - begin) * width);
         }
       });
@@ -108,7 +51,7 @@ kernels::RowSource unpermuted(
        runs = width / layout.run](
           std::int64_t begin, std::int64_t end, kernels::BlockRows target) {
         for (std::int64_t row = begin; row < end; ++row) {
-          const std::int64_t stored = unpermuted_row(row, head_size);
+          const std::int64_t stored = gguf_row(row, head_size);
           const std::int64_t place = row - begin;
           read(
               stored,
@@ -186,7 +129,8 @@ ModelFamily llama_family() {
       make,
       load_saved,
       load_gguf,
-      {check_random_decoder, random_config, spread}};
+      {check_random_decoder, random_config, spread},
+      llama_gguf_layout};
 }
 
 }  // namespace moft

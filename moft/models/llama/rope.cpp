@@ -153,7 +153,9 @@ class Scaling {
     if (own == kKeysOfKind.end()) refuse(kKinds);
     const json given = settings();
     for (const auto& [name, value] : given.items()) {
-      if (name == "partial_rotary_factor" || own->second.contains(name))
+      // `finetuned` tells how weights were made, as the first YaRN models do.
+      if (name == "partial_rotary_factor" || name == "finetuned" ||
+          own->second.contains(name))
         continue;
       throw_caller_error(
           "{}: {}.{} is {}, which is not a setting of rotary embeddings of "
@@ -319,28 +321,6 @@ void read_longrope(
   rope.attention = scaling.number("attention_factor");
 }
 
-// What llama3 divides the frequencies by: [head_size / 2].
-std::vector<double> llama3_factors(
-    const RopeScaling& scaling, double theta, std::int64_t head_size) {
-  const auto context = static_cast<double>(scaling.original_context);
-  const double low = scaling.low_frequency, high = scaling.high_frequency;
-  std::vector<double> factors;
-  for (std::int64_t i = 0; i < head_size / 2; ++i) {
-    const double exponent =
-        static_cast<double>(2 * i) / static_cast<double>(head_size);
-    const double length = 2 * std::numbers::pi * std::pow(theta, exponent);
-    if (length < context / high) {
-      factors.push_back(1.0);
-    } else if (length > context / low) {
-      factors.push_back(scaling.factor);
-    } else {
-      const double smooth = (context / length - low) / (high - low);
-      factors.push_back(1.0 / ((1.0 - smooth) / scaling.factor + smooth));
-    }
-  }
-  return factors;
-}
-
 // The llama3 settings whose factors these are (low 1, high 4 and an original
 // context that is a power of two, as in all of Meta's models), if there are
 // such. REQUIRES kFactors.
@@ -367,6 +347,27 @@ std::optional<RopeScaling> llama3_of_factors(
 }
 
 }  // namespace
+
+std::vector<double> llama3_factors(
+    const RopeScaling& scaling, double theta, std::int64_t head_size) {
+  const auto context = static_cast<double>(scaling.original_context);
+  const double low = scaling.low_frequency, high = scaling.high_frequency;
+  std::vector<double> factors;
+  for (std::int64_t i = 0; i < head_size / 2; ++i) {
+    const double exponent =
+        static_cast<double>(2 * i) / static_cast<double>(head_size);
+    const double length = 2 * std::numbers::pi * std::pow(theta, exponent);
+    if (length < context / high) {
+      factors.push_back(1.0);
+    } else if (length > context / low) {
+      factors.push_back(scaling.factor);
+    } else {
+      const double smooth = (context / length - low) / (high - low);
+      factors.push_back(1.0 / ((1.0 - smooth) / scaling.factor + smooth));
+    }
+  }
+  return factors;
+}
 
 double yarn_attention(double factor, double scale) {
   return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;

@@ -46,6 +46,10 @@ struct Rope {
 // 1 + 0.1 scale ln(factor), 1 up to a factor of 1 (YaRN, section 3.4).
 double yarn_attention(double factor, double scale);
 
+// What llama3 divides the frequencies by: [head_size / 2].
+std::vector<double> llama3_factors(
+    const RopeScaling& scaling, double theta, std::int64_t head_size);
+
 // Where a config.json has rotary settings: transformers 4 writes a theta and a
 // scaling, transformers 5 rope_parameters.
 struct RopeKeys {
