@@ -1,4 +1,4 @@
-// The README's chat recipe is six lines, and trains.
+// The README's chat recipe is six lines, and the README's commands run on it.
 #include <algorithm>
 #include <fstream>
 #include <regex>
@@ -21,7 +21,7 @@ std::string first_yaml(const std::string& page) {
   return page.substr(begin, page.find("```", begin) - begin);
 }
 
-TEST(Readme, TheChatRecipeIsSixLinesAndTrains) {
+TEST(Readme, TheChatRecipeIsSixLinesAndItsCommandsRun) {
   const std::string recipe =
       first_yaml(read_all(fs::path(MOFT_SOURCE_DIR) / "README.md"));
   EXPECT_EQ(std::count(recipe.begin(), recipe.end(), '\n'), 6) << recipe;
@@ -45,23 +45,28 @@ TEST(Readme, TheChatRecipeIsSixLinesAndTrains) {
             R"({"messages": [{"role": "user", "content": ")" + word +
             R"( two"}, {"role": "assistant", "content": "no"}]})" + "\n");
   }
-  const Ended check = run_program(
-      folder, {"recipe", "check", "chat.yaml", "training.max_new_tokens=8"});
-  EXPECT_EQ(check.code, 0) << check.output << check.errors;
-  EXPECT_TRUE(has(check.output, "dialogues through the model's chat template"))
-      << check.output;
-  const Ended ended = run_program(
-      folder,
-      {"train",
-       "chat.yaml",
-       "device=cpu",
-       "threads=1",
-       "training.steps=1",
-       "training.prompts_per_step=2",
-       "training.samples_per_prompt=2",
-       "training.max_new_tokens=8"});
-  EXPECT_EQ(ended.code, 0) << ended.errors;
+  const auto run = [&](const Words& words) {
+    const Ended ended = run_program(folder, words);
+    EXPECT_EQ(ended.code, 0) << ended.output << ended.errors;
+    return ended.output;
+  };
+  const Words small = {
+      "device=cpu",
+      "threads=1",
+      "training.steps=1",
+      "training.prompts_per_step=2",
+      "training.samples_per_prompt=2",
+      "training.max_new_tokens=8"};
+  const std::string check = run(with({"recipe", "check", "chat.yaml"}, small));
+  EXPECT_TRUE(has(check, "dialogues through the model's chat template"))
+      << check;
+  const std::string scores = run(with({"calibrate", "chat.yaml"}, small));
+  EXPECT_TRUE(has(scores, "similar")) << scores;
+  run(with({"train", "chat.yaml"}, small));
   EXPECT_TRUE(fs::exists(folder / "runs/chat/policy/chat_template.jinja"));
+  run({"evaluate", "runs/chat", "--weightings", "3"});
+  const Words ask = {"sweep", "runs/chat", "--prompt", "hi"};
+  EXPECT_TRUE(has(run(ask), "similar"));
 }
 
 }  // namespace
