@@ -65,7 +65,8 @@ def encode_chat(tokenizer, messages, chat, row):
             message["content"] = words + message["content"]
             break
     system = chat.get("system")
-    if system is not None and messages[0]["role"] not in ("system", "developer"):
+    has_one = messages[0]["role"] in ("system", "developer")
+    if system is not None and not has_one:
         messages.insert(0, {"role": "system", "content": system})
     variables = {k: variable(v) for k, v in chat.get("kwargs", {}).items()}
     variables.update(row.get("chat_template_kwargs") or {})

@@ -13,7 +13,7 @@ namespace moft {
 // The template or named templates of a model ("default", "tool_use", "rag").
 class ChatTemplates {
  public:
-  // Of texts by name; the usual one is "default". CallerError, naming the
+  // Parses texts by name; the usual one is "default". CallerError, naming the
   // template, for one that cannot be read.
   static ChatTemplates parse(const std::map<std::string, std::string>& texts);
 

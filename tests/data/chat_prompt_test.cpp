@@ -234,8 +234,8 @@ TEST(ChatPrompt, ALongMessageIsCutWhereThatIsWanted) {
 // verl's nested fields are texts that rewards can name.
 TEST(ChatPrompt, FieldsInsideObjectsAreTexts) {
   const Example example = row(
-      R"({"data_source": "gsm8k", "prompt": [{"role": "user", "content": "?"}],)"
-      R"( "reward_model": {"style": "rule", "ground_truth": "72"},)"
+      R"({"data_source": "gsm8k", "prompt": [{"role": "user", )"
+      R"("content": "?"}], "reward_model": {"style": "rule", "ground_truth": "72"},)"
       R"( "extra_info": {"index": 3, "split": {"name": "train"}}})");
   EXPECT_EQ(text_field(example, "reward_model.ground_truth", "a test"), "72");
   EXPECT_EQ(text_field(example, "extra_info.split.name", "a test"), "train");
