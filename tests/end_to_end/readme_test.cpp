@@ -65,7 +65,8 @@ TEST(Readme, TheChatRecipeIsSixLinesAndItsCommandsRun) {
   run(with({"train", "chat.yaml"}, small));
   EXPECT_TRUE(fs::exists(folder / "runs/chat/policy/chat_template.jinja"));
   run({"evaluate", "runs/chat", "--weightings", "3"});
-  const Words ask = {"sweep", "runs/chat", "--prompt", "hi"};
+  const Words ask = {
+      "sweep", "runs/chat", "--prompt", "hi", "--max-new-tokens", "8"};
   EXPECT_TRUE(has(run(ask), "similar"));
 }
 
