@@ -22,6 +22,7 @@ void for_each_query(
     const Body& body) {
   const at::Tensor &k = tensors.k, &v = tensors.v;
   const std::int64_t group = tensors.q.size(1) / k.size(1);
+  const bool by_distance = tensors.by_distance.defined();
   const auto q = read_rows(tensors.q);
   const auto y = write_rows(tensors.out.y);
   const auto entries = [&](const Span& span, std::int64_t head) {
@@ -45,10 +46,14 @@ void for_each_query(
     task.scale = static_cast<float>(tensors.scale);
     task.scratch = scratch.data();
     for (std::int64_t i = 0; i < piece.own.length; ++i) {
-      runs.back().count = i + 1;
+      if (!by_distance) runs.back().count = i + 1;
       for (std::int64_t g = 0; g < group; ++g) {
         const std::int64_t head = kv_head * group + g;
         const std::int64_t token = piece.own.begin + i;
+        if (by_distance) {
+          task.bias =
+              read_rows(tensors.by_distance)[head] + (piece.own.length - 1 - i);
+        }
         task.q = q[token * tensors.q.size(1) + head];
         task.result = y[token * tensors.q.size(1) + head];
         body(token, head, kv_head, task);
@@ -94,6 +99,11 @@ void add_short_gradients(
   const auto results = read_rows(of_y);
   const auto queries = write_rows(of.q);
   const auto keys = write_rows(of.k), values = write_rows(of.v);
+  const auto of_bias = [&](std::int64_t token, std::int64_t head) -> float* {
+    if (!of.by_distance.defined()) return nullptr;
+    const std::int64_t i = token - piece.own.begin;
+    return write_rows(of.by_distance)[head] + (piece.own.length - 1 - i);
+  };
   for_each_query(
       tensors,
       piece,
@@ -113,7 +123,8 @@ void add_short_gradients(
             {.attention = task,
              .of_result = results[token * heads + head],
              .of_q = queries[token * heads + head],
-             .of_runs = of_runs.data()});
+             .of_runs = of_runs.data(),
+             .of_bias = of_bias(token, head)});
       });
 }
 

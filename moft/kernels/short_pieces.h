@@ -1,6 +1,7 @@
-// Attention of short pieces of a tree (tree_attention.h) by the SIMD kernel:
-// where calls of ATen would take longer than the work. CPU, float32. Private to
-// the part; no function here records a graph.
+// Attention of short pieces of a tree (tree_attention.h), or of short sequences
+// (relative_attention.h), by the SIMD kernel: where calls of ATen would take
+// longer than the work. CPU, float32. Private to the part; no function here
+// records a graph.
 //
 // A query's bits depend on its own q and on what it reads alone.
 #pragma once
@@ -32,6 +33,10 @@ struct TreeTensors {
   at::Tensor q, k, v;
   double scale = 1.0;
   Attended out;
+  // Where it is defined, a piece has no trunk, and each query reads all of the
+  // piece's n tokens: float [heads, 2 n - 1] for the distances 1 - n .. n - 1
+  // is added to the scores.
+  at::Tensor by_distance = {};
 };
 
 // Whether the piece is short. Depends on shapes, strides, device and type
@@ -43,12 +48,13 @@ bool is_short(const TreeTensors& tensors, const TreePiece& piece);
 void attend_short(
     const TreeTensors& tensors, const TreePiece& piece, HeadRange kv_heads);
 
-// Gradients of the tensors' shapes, zero before the first piece.
+// Gradients of the tensors' shapes.
 struct TreeGradients {
   at::Tensor q, k, v;
+  at::Tensor by_distance = {};  // undefined: not wanted
 };
 
-// Writes the piece's rows of of.q and adds to of.k and of.v, given of_y of y's
+// Writes the piece's rows of of.q and adds to the others, given of_y of y's
 // shape. Not thread-safe for pieces of one tree and the same heads.
 void add_short_gradients(
     const TreeTensors& tensors,

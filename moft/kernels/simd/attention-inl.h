@@ -129,6 +129,7 @@ void attention_gradient(const AttentionGradient& g) {
   for (std::int64_t i = 0; i < a.width; ++i)
     g.of_q[i] = 0;
   const float* weight = a.scratch;
+  float* of_bias = g.of_bias;
   for (std::int64_t r = 0; r < a.run_count; ++r) {
     const Entries& run = a.runs[r];
     const EntryGradients& of = g.of_runs[r];
@@ -136,8 +137,9 @@ void attention_gradient(const AttentionGradient& g) {
       const float* key = run.keys + j * run.key_stride;
       const float* value = run.values + j * run.value_stride;
       const float p = *weight++ * norm;
-      const float of_score =
-          p * (dot(g.of_result, value, a.width) - inner) * a.scale;
+      const float of_sum = p * (dot(g.of_result, value, a.width) - inner);
+      if (of_bias != nullptr) *of_bias++ += of_sum;
+      const float of_score = of_sum * a.scale;
       add_scaled(p, g.of_result, a.width, of.values + j * of.value_stride);
       add_scaled(of_score, a.q, a.width, of.keys + j * of.key_stride);
       add_scaled(of_score, key, a.width, g.of_q);

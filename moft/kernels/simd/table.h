@@ -82,6 +82,7 @@ struct AttentionGradient {
   const float* of_result;
   float* of_q;                    // written
   const EntryGradients* of_runs;  // one per run
+  float* of_bias;                 // added to, or null
 };
 
 struct Moments {
