@@ -148,6 +148,11 @@ TEST(ChatPrompt, ARowsOwnVariablesComeFirst) {
   EXPECT_EQ(prompt_of(row_with(R"({"other": 1})"), chat), "u:hi|calma:");
   for (const char* none : {"null", "{}", R"("")", R"("{}")"})
     EXPECT_EQ(prompt_of(row_with(none), chat), "u:hi|calma:") << none;
+  // In whole dialogues, which `moft sft` learns, too.
+  const ChatPrompt prompt(chat);
+  const ChatTurns all = prompt.all_turns(row(row_with(R"({"mood": "glad"})")));
+  EXPECT_EQ(
+      prompt.render(all, /*generation_prompt=*/false).text(), "u:hi|glad");
 }
 
 TEST(ChatPrompt, ColumnsThatATemplateCannotReadAreRefused) {
