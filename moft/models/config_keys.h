@@ -37,10 +37,10 @@ class ConfigKeys {
   std::int64_t size(const char* key) const {
     if (!has(key) || !at(key).is_number_integer()) {
       throw_caller_error(
-          "{}: key '{}' {}; is this the config.json of a {}?",
+          "{}: key '{}' must be a whole number; is this the config.json of a "
+          "{}?",
           place_,
           key,
-          config_.contains(key) ? "must be a whole number" : "is missing",
           model_);
     }
     const auto value = at(key).get<std::int64_t>();
