@@ -63,6 +63,7 @@ void set_range(std::vector<PolicyObjective>& objectives, const NamedText& one) {
 }  // namespace
 
 void AdapterSoup::declare(Parser& parser) {
+  parser_ = &parser;
   parser.add_path(
       "--model",
       model_,
@@ -100,7 +101,7 @@ bool AdapterSoup::given() const {
 
 std::vector<PolicyObjective> AdapterSoup::objectives() const {
   if (model_.empty() || adapters_.empty()) {
-    throw_caller_error(
+    parser_->throw_usage(
         "--model and --adapter belong together; give both, or RUNS");
   }
   std::vector<PolicyObjective> objectives;

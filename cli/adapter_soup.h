@@ -31,6 +31,7 @@ class AdapterSoup {
  private:
   std::vector<PolicyObjective> objectives() const;
 
+  const Parser* parser_ = nullptr;
   std::string model_;
   std::vector<std::string> adapters_;  // NAME=DIR
   std::vector<std::string> ranges_;    // NAME=LOW,HIGH
