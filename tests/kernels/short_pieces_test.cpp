@@ -79,8 +79,8 @@ TEST_P(ShortPieces, AddTheGradientsOfTheMergedAttention) {
   const AttentionGradients trunk = wanted(kTrunk, false);
   const AttentionGradients own = wanted(kOwn, true);
   EXPECT_LE(distance(rows(of.q, kOwn), trunk.q + own.q), 2e-6);
-  // Of the key/value heads: the sum over the query heads that read them, on top
-  // of what was there.
+  // A key/value head sums over the query heads that read it, on top of what was
+  // there.
   const auto expect_added =
       [](const at::Tensor& found, const Span& span, const at::Tensor& by_head) {
         const at::Tensor sums =
