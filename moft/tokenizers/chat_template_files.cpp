@@ -14,7 +14,7 @@ constexpr const char* kUsual = "default";
 constexpr const char* kUsualFile = "chat_template.jinja";
 constexpr const char* kEnding = ".jinja";
 constexpr const char* kKey = "chat_template";
-constexpr std::uint64_t kMostBytes = 1 << 20;
+constexpr std::uint64_t kMostTemplateBytes = 1 << 20;
 
 ChatTemplateTexts templates_in_files(const fs::path& directory) {
   ChatTemplateTexts templates;
@@ -24,7 +24,7 @@ ChatTemplateTexts templates_in_files(const fs::path& directory) {
                        file.extension() == kEnding;
     if (usual || other)
       templates[usual ? kUsual : file.stem().string()] =
-          read_text(directory / file, kMostBytes);
+          read_text(directory / file, kMostTemplateBytes);
   }
   return templates;
 }
