@@ -103,6 +103,15 @@ const Dialogue& ChatPrompt::dialogue_of(
   return found->second;
 }
 
+ChatTurns ChatPrompt::turns_of(
+    const Example& example, const std::string& field) const {
+  return {
+      .messages = dialogue_of(example, field).messages,
+      .tools = example.tools,
+      .kwargs = example.chat_template_kwargs,
+      .where = place_of(example)};
+}
+
 ChatTurns ChatPrompt::with_system(ChatTurns turns) const {
   ChatMessages& messages = turns.messages;
   if (settings_.system && !is_system(messages.front()))
@@ -112,11 +121,7 @@ ChatTurns ChatPrompt::with_system(ChatTurns turns) const {
 
 ChatTurns ChatPrompt::prompt_turns(const Example& example) const {
   const std::string field = field_of(example);
-  ChatTurns turns;
-  turns.messages = dialogue_of(example, field).messages;
-  turns.tools = example.tools;
-  turns.kwargs = example.chat_template_kwargs;
-  turns.where = place_of(example);
+  ChatTurns turns = turns_of(example, field);
   if (field == kPromptField) {
     turns.continues = turns.messages.back().role == "assistant";
   } else {
@@ -134,11 +139,7 @@ ChatTurns ChatPrompt::prompt_turns(const Example& example) const {
 
 ChatTurns ChatPrompt::all_turns(const Example& example) const {
   const std::string field = field_of(example);
-  ChatTurns turns;
-  turns.messages = dialogue_of(example, field).messages;
-  turns.tools = example.tools;
-  turns.kwargs = example.chat_template_kwargs;
-  turns.where = place_of(example);
+  ChatTurns turns = turns_of(example, field);
   if (field == kPromptField) {
     const auto& more = dialogue_of(example, kCompletionField).messages;
     turns.messages.insert(turns.messages.end(), more.begin(), more.end());

@@ -71,6 +71,8 @@ class ChatPrompt {
   ChatJson variables_of(const ChatTurns& turns) const;
   const Dialogue& dialogue_of(
       const Example& example, const std::string& field) const;
+  // The whole dialogue of that field, and what comes with it.
+  ChatTurns turns_of(const Example& example, const std::string& field) const;
 
   ChatSettings settings_;
   ChatTemplates templates_;
