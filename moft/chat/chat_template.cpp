@@ -43,10 +43,8 @@ jinja::Value text_of_conversation(
 // Whether a text is the role of a message and one of kRoles: the template's
 // own word.
 bool is_known_role(const std::string& key, const ChatJson& value) {
-  if (key != "role" || !value.is_string()) return false;
-  const std::string word = " " + value.get<std::string>() + " ";
-  return std::count(word.begin(), word.end(), ' ') == 2 &&
-         kRoles.find(word) != std::string_view::npos;
+  return key == "role" && value.is_string() &&
+         jinja::is_listed(kRoles, value.get_ref<const std::string&>());
 }
 
 // Every byte and number of it comes from the conversation, but for the roles

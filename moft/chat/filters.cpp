@@ -297,7 +297,7 @@ constexpr std::string_view kOtherTests =
     std::string_view name,
     std::string_view others,
     int line) {
-  const bool known = others.find(fmt::format(" {} ", name)) != others.npos;
+  const bool known = is_listed(others, name);
   fault_at(
       line,
       "the {} '{}' is {}",

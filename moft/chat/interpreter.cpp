@@ -229,10 +229,9 @@ class Interpreter {
 
   Value macro_value(const Statement& macro, const FramePtr& frame) {
     run_.capture(frame);
-    return run_.function(
-        macro.target.name, [this, &macro, frame](Run&, Arguments arguments) {
-          return call_macro(macro, frame, std::move(arguments));
-        });
+    return run_.function([this, &macro, frame](Run&, Arguments arguments) {
+      return call_macro(macro, frame, std::move(arguments));
+    });
   }
 
   Value call_macro(

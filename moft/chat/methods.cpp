@@ -126,7 +126,6 @@ Value find_method(
   if (method == std::end(table)) return {};
   if (self.text() != nullptr) plain_text(self, fmt::format("'{}'", name));
   return run.function(
-      name,
       [self, method](Run& at, Arguments arguments) {
         return method->call(
             at, self, Bound(std::move(arguments), method->signature));
@@ -254,8 +253,7 @@ Value method_of(Run& run, const Value& object, const std::string& name) {
   if (!result.is_missing()) return result;
   const bool is_private =
       name.size() > 4 && name.starts_with("__") && name.ends_with("__");
-  const bool is_other =
-      others_of(object).find(" " + name + " ") != std::string_view::npos;
+  const bool is_other = is_listed(others_of(object), name);
   if (is_private || is_other || object.function() != nullptr) {
     fault(
         "the attribute '{}' of '{}' is not supported", name, type_name(object));
@@ -265,7 +263,7 @@ Value method_of(Run& run, const Value& object, const std::string& name) {
 
 void add_globals(Run& run) {
   const auto add = [&](const char* name, Value (*call)(Run&, Arguments)) {
-    run.set_variable(name, run.function(name, call));
+    run.set_variable(name, run.function(call));
   };
   add("namespace", call_namespace);
   add("range", call_range);
@@ -273,7 +271,7 @@ void add_globals(Run& run) {
   add("strftime_now", call_strftime);
   for (const char* name : {"cycler", "dict", "joiner", "lipsum"}) {
     run.set_variable(
-        name, run.function(name, [name](Run&, const Arguments&) -> Value {
+        name, run.function([name](Run&, const Arguments&) -> Value {
           fault("the function '{}' is not supported", name);
         }));
   }

@@ -31,11 +31,9 @@ Value Run::make_namespace(Namespace space) {
   return shared;
 }
 
-Value Run::function(
-    std::string name, std::function<Value(Run&, Arguments)> call, int depth) {
+Value Run::function(std::function<Value(Run&, Arguments)> call, int depth) {
   budget_.nests(depth + 1);
-  return std::make_shared<const Function>(
-      Function{std::move(name), std::move(call), depth + 1});
+  return std::make_shared<const Function>(Function{std::move(call), depth + 1});
 }
 
 Value Run::call(const Value& callee, Arguments arguments) {
@@ -91,6 +89,15 @@ bool Bound::truth(std::size_t i, bool otherwise) const {
 
 const MarkedText& Bound::text(std::size_t i) const {
   return plain_text(values_[i], fmt::format("'{}'", function_));
+}
+
+bool is_listed(std::string_view names, std::string_view name) {
+  if (name.empty() || name.find(' ') != name.npos) return false;
+  for (std::size_t at = names.find(name); at != names.npos;
+       at = names.find(name, at + 1)) {
+    if (names[at - 1] == ' ' && names[at + name.size()] == ' ') return true;
+  }
+  return false;
 }
 
 std::vector<Value> items_of(const Value& values, Budget& budget) {

@@ -52,10 +52,8 @@ class Run {
   Value list(std::vector<Value> items, Flavour flavour = Flavour::kList) {
     return list_value(std::move(items), budget_, flavour);
   }
-  Value function(
-      std::string name,
-      std::function<Value(Run&, Arguments)> call,
-      int depth = 0);
+  // `depth`: levels of the values that the function holds.
+  Value function(std::function<Value(Run&, Arguments)> call, int depth = 0);
   Value call(const Value& callee, Arguments arguments);
 
  private:
@@ -97,6 +95,9 @@ class Bound {
   std::string_view function_;
   std::vector<Value> values_;
 };
+
+// Whether `names`, which has a blank around each, holds `name`.
+bool is_listed(std::string_view names, std::string_view name);
 
 // Every item of what Python can iterate: lists, the characters of a text, the
 // keys of an object; none of an undefined value. Fault for others and for a

@@ -253,6 +253,8 @@ class Lexer {
         rest.size() < 2 || rest[0] != '.' || !is_digit(rest[1]);
     if (!is_whole || (!rest.empty() && is_name_part(rest[0])))
       fault_at(line_, "numbers that go on behind {} are not supported", text);
+    if (text[0] == '0' && text.find_first_not_of('0') != std::string::npos)
+      fault_at(line_, "numbers that begin with 0 are not supported");
     const auto value = parse_integer(text);
     if (!value) fault_at(line_, "the number {} is beyond 64 bits", text);
     put(TokenKind::kInteger, text, *value);

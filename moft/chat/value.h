@@ -177,7 +177,6 @@ struct Arguments {
 
 // A macro, a function of jinja2 or a method bound to its value.
 struct Function {
-  std::string name;
   std::function<Value(Run&, Arguments)> call;
   int depth = 1;
 };

@@ -161,6 +161,7 @@ UNSUPPORTED = [
     ("{{ 2 in xs|map('string') }}", "'in' does not search a 'generator'"),
     ("{{ d.items() == d.items() }}", "the items of an object are not compared; make them a list"),
     ("{{ 'a' is eq('a') }}", "arguments of 'eq' are not supported"),
+    ("{{ [0123456789][0] }}", "numbers that begin with 0 are not supported"),
     ("{{ lipsum() }}", "the function 'lipsum' is not supported"),
     ("{% macro m() %}{{ kwargs }}{% endmacro %}", "'kwargs' of a macro is not supported"),
     ("{% macro m() %}{{ caller() }}{% endmacro %}{{ m() }}", "'caller' of a macro is not supported"),
