@@ -249,7 +249,7 @@ ExpressionPtr ExpressionParser::parse_items(Kind kind, std::string_view end) {
 
 ExpressionPtr ExpressionParser::parse_postfix(
     ExpressionPtr node, bool with_filters) {
-  // Behind a filter or test, only calls, filters and tests follow.
+  // After a filter or test, only calls, filters and tests follow.
   bool with_subscripts = true;
   for (;;) {
     const Token& token = tokens_.current();

@@ -6,6 +6,7 @@
 
 #include "moft/chat/printing.h"
 #include "moft/chat/text_functions.h"
+#include "moft/core/text.h"
 
 namespace moft::jinja {
 
@@ -30,14 +31,25 @@ Value call_strip(Run& run, const Value& self, const Bound& bound) {
   return run.text(strip(*self.text(), set, kSide));
 }
 
+// The number of places of `part` in a text, at most `limit` unless that is
+// negative.
+double most_places(
+    const MarkedText& text, const MarkedText& part, std::int64_t limit) {
+  const auto count = static_cast<double>(count_of(text, part.bytes()));
+  return limit < 0 ? count : std::min(count, static_cast<double>(limit));
+}
+
 Value call_split(Run& run, const Value& self, const Bound& bound) {
   if (!bound.is_set(0))
     fault("'split' at white space is not supported; name a separator");
-  const std::string& separator = bound.text(0).bytes();
+  const MarkedText& separator = bound.text(0);
   if (separator.empty()) fault("'split' needs a separator that is not empty");
+  // Each piece costs a text of its own.
+  const std::int64_t limit = bound.whole(1, -1);
+  run.budget().will_need(
+      160 * (most_places(*self.text(), separator, limit) + 1));
   std::vector<Value> items;
-  for (MarkedText& piece :
-       split_text(*self.text(), separator, bound.whole(1, -1)))
+  for (MarkedText& piece : split_text(*self.text(), separator.bytes(), limit))
     items.push_back(run.text(std::move(piece)));
   return run.list(std::move(items));
 }
@@ -196,7 +208,7 @@ Value call_strftime(Run& run, Arguments arguments) {
     const std::string conversion = bytes.substr(at, plain ? 3 : 2);
     if (conversion.size() == (plain ? 2u : 1u) ||
         kKnown.find(conversion.back()) == std::string_view::npos)
-      fault("strftime_now does not support '{}'", conversion);
+      fault("strftime_now does not support {}", quote_text(conversion));
     char buffer[64];
     const std::size_t size =
         std::strftime(buffer, sizeof buffer, conversion.c_str(), &time);
@@ -218,15 +230,9 @@ Value replaced(
     const MarkedText& with,
     std::int64_t limit) {
   run.budget().copies(text.size());
-  std::size_t count = old.empty() ? text.length() + 1 : 0;
-  for (std::size_t at = 0; !old.empty(); ++count) {
-    at = text.bytes().find(old.bytes(), at);
-    if (at == std::string::npos) break;
-    at += old.size();
-  }
   run.budget().will_need(
       static_cast<double>(text.size()) +
-      static_cast<double>(count) * static_cast<double>(with.size()));
+      most_places(text, old, limit) * static_cast<double>(with.size()));
   return run.text(replace(text, old, with, limit));
 }
 

@@ -181,13 +181,16 @@ Value slice_of(
   if (values.text() != nullptr) {
     const MarkedText& text = plain_text(values, "a slice");
     run.budget().copies(text.size());
+    if (bounds.step != 1)
+      run.budget().will_need(16 * static_cast<double>(text.length()));
     return run.text(slice(text, bounds));
   }
   if (!is_list(values)) fault("a '{}' cannot be sliced", type_name(values));
   const Sequence& list = *values.sequence();
   std::vector<Value> items;
-  for (const std::size_t place : places_of(bounds, list.items.size()))
-    items.push_back(list.items[place]);
+  const SlicePlaces places = places_of(bounds, list.items.size());
+  for (std::int64_t i = 0; i < places.count; ++i)
+    items.push_back(list.items[places[i]]);
   return run.list(std::move(items), list.flavour)
       .set_from_conversation(values.from_conversation());
 }

@@ -22,7 +22,7 @@ bool is_digit(char byte) {
   return byte >= '0' && byte <= '9';
 }
 
-// Of names in ASCII, which are those of public templates.
+// Names are ASCII, as in public templates.
 bool is_name_part(char byte) {
   return byte == '_' || is_digit(byte) ||
          ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');

@@ -113,8 +113,8 @@ struct Statement {
   Target test_target = {};
   Scope test_scope = {};
   int loop_slot = -1;  // of `loop`, in the scope of the turn
-  // Of a macro; the defaults are those of the last ones. They are the first
-  // variables of its scope.
+  // A macro's parameters are the first variables of its scope; the defaults
+  // are those of the last ones.
   std::vector<std::string> parameters = {};
 };
 

@@ -186,6 +186,15 @@ MarkedText strip(const MarkedText& text, const std::string* set, Side side) {
   return text.part(from, to);
 }
 
+std::size_t count_of(const MarkedText& text, std::string_view part) {
+  if (part.empty()) return text.length() + 1;
+  std::size_t count = 0;
+  for (std::size_t at = text.bytes().find(part); at != std::string::npos;
+       at = text.bytes().find(part, at + part.size()))
+    ++count;
+  return count;
+}
+
 std::vector<MarkedText> split_text(
     const MarkedText& text, std::string_view separator, std::int64_t limit) {
   std::vector<MarkedText> pieces;
@@ -225,8 +234,7 @@ MarkedText replace(
   return result;
 }
 
-std::vector<std::size_t> places_of(
-    const SliceBounds& bounds, std::size_t size) {
+SlicePlaces places_of(const SliceBounds& bounds, std::size_t size) {
   const auto n = static_cast<std::int64_t>(size);
   const std::int64_t lowest = bounds.step < 0 ? -1 : 0;
   const std::int64_t highest = bounds.step < 0 ? n - 1 : n;
@@ -240,25 +248,24 @@ std::vector<std::size_t> places_of(
   const std::int64_t step = std::clamp(bounds.step, -n - 1, n + 1);
   const auto first = place(bounds.start, step < 0 ? highest : lowest);
   const auto end = place(bounds.stop, step < 0 ? lowest : highest);
-  std::vector<std::size_t> places;
-  for (std::int64_t at = first; step < 0 ? at > end : at < end; at += step)
-    places.push_back(static_cast<std::size_t>(at));
-  return places;
+  const bool is_empty = step < 0 ? first <= end : first >= end;
+  const std::int64_t last = step < 0 ? end + 1 : end - 1;
+  return {first, is_empty ? 0 : (last - first) / step + 1, step};
 }
 
 MarkedText slice(const MarkedText& text, const SliceBounds& bounds) {
-  const std::vector<std::size_t> places = places_of(bounds, text.length());
-  if (places.empty()) return {};
-  if (bounds.step == 1)
+  const SlicePlaces places = places_of(bounds, text.length());
+  if (places.count == 0) return {};
+  if (places.step == 1)
     return text.part(
-        text.offset_of(places.front()), text.offset_of(places.back() + 1));
+        text.offset_of(places[0]), text.offset_of(places[places.count]));
   std::vector<std::size_t> starts;
   for (std::size_t at = 0; at < text.size();
        at += character_size(text.bytes(), at))
     starts.push_back(at);
   MarkedText result;
-  for (const std::size_t place : places) {
-    const std::size_t at = starts[place];
+  for (std::int64_t i = 0; i < places.count; ++i) {
+    const std::size_t at = starts[places[i]];
     result.append(text, at, at + character_size(text.bytes(), at));
   }
   return result;

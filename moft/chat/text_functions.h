@@ -27,6 +27,9 @@ enum class Side { kLeft, kRight, kBoth };
 // Without the characters of `set` (white space if null) at its ends.
 MarkedText strip(const MarkedText& text, const std::string* set, Side side);
 
+// How often `part` is found, each behind the one before.
+std::size_t count_of(const MarkedText& text, std::string_view part);
+
 // At most `limit` cuts (negative: any number). REQUIRES a separator that is
 // not empty.
 std::vector<MarkedText> split_text(
@@ -47,7 +50,16 @@ struct SliceBounds {
   std::int64_t step = 1;
 };
 // The places that a slice takes of a sequence of `size` items, in order.
-std::vector<std::size_t> places_of(const SliceBounds& bounds, std::size_t size);
+struct SlicePlaces {
+  std::int64_t first;
+  std::int64_t count;
+  std::int64_t step;
+
+  std::size_t operator[](std::int64_t i) const {
+    return static_cast<std::size_t>(first + i * step);
+  }
+};
+SlicePlaces places_of(const SliceBounds& bounds, std::size_t size);
 MarkedText slice(const MarkedText& text, const SliceBounds& bounds);
 
 // As str.upper, str.lower and str.capitalize.

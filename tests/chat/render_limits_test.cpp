@@ -48,6 +48,11 @@ TEST(ChatLimits, MemoryOfOneOperation) {
   expect_refused("{{ [1]|tojson(indent=1000000000000) }}", kMemory);
   expect_refused("{% set b = 'a' * 1000000 %}{{ b.replace('', b) }}", kMemory);
   expect_refused("{% set b = 'a' * 1000000 %}{{ b|replace('', b) }}", kMemory);
+  expect_refused("{% set b = 'a' * 1000000 %}{{ b.split('a') }}", kMemory);
+  expect_refused("{% set b = 'a' * 1000000 %}{{ b[::-1] }}", kMemory);
+  EXPECT_TRUE(run("{% set b = 'a' * 1000000 %}{% set c = b.replace('a', b, 1) "
+                  "%}{% set c = b.split('a', 1) %}")
+                  .rendered);
 }
 
 TEST(ChatLimits, MemoryOfManyOperations) {
