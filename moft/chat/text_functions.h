@@ -27,7 +27,7 @@ enum class Side { kLeft, kRight, kBoth };
 // Without the characters of `set` (white space if null) at its ends.
 MarkedText strip(const MarkedText& text, const std::string* set, Side side);
 
-// How often `part` is found, each behind the one before.
+// The number of places of `part` that do not overlap.
 std::size_t count_of(const MarkedText& text, std::string_view part);
 
 // At most `limit` cuts (negative: any number). REQUIRES a separator that is
