@@ -10,10 +10,10 @@ namespace {
 using TokenKind = Token::Kind;
 
 // Levels of operators, the weakest first: or, and, not, comparisons, + -, ~,
-// * %.
+// * / // %, **.
 constexpr int kNotLevel = 2;
 constexpr int kComparisonLevel = 3;
-constexpr int kUnaryLevel = 7;
+constexpr int kUnaryLevel = 8;
 
 constexpr int kMaxNested = 200;  // brackets, else and not
 constexpr int kMaxDepth = 300;   // a + b + c + .. is nested to the left
@@ -136,8 +136,6 @@ ExpressionPtr ExpressionParser::parse_operators(int level) {
        op = operator_here(level)) {
     if (level == kComparisonLevel && ++count > 1)
       fault_at(line, "comparisons that follow each other are not supported");
-    if (op->kind == Kind::kConstant)
-      fault_at(line, "the operator '{}' is not supported", op->name);
     tokens_.next();
     if (op->name == "not in") tokens_.next();
     ExpressionPtr right = parse_operators(level + 1);
@@ -170,9 +168,9 @@ const ExpressionParser::Operator* ExpressionParser::operator_here(
       {"~", 5, Kind::kConcatenate},
       {"*", 6, Kind::kBinary},
       {"%", 6, Kind::kBinary},
-      {"/", 6, Kind::kConstant},
-      {"//", 6, Kind::kConstant},
-      {"**", 6, Kind::kConstant},
+      {"/", 6, Kind::kBinary},
+      {"//", 6, Kind::kBinary},
+      {"**", 7, Kind::kBinary},
   };
   const Token& token = tokens_.current();
   const bool can_be =
@@ -200,7 +198,7 @@ ExpressionPtr ExpressionParser::parse_primary() {
   const Token& token = tokens_.current();
   const int line = token.line;
   if (token.kind == TokenKind::kName) return parse_name();
-  if (token.kind == TokenKind::kInteger)
+  if (token.kind == TokenKind::kNumber)
     return constant(tokens_.next().number, line);
   if (token.kind == TokenKind::kText) {
     std::string text;
@@ -292,10 +290,14 @@ ExpressionPtr ExpressionParser::parse_test(ExpressionPtr node) {
       token.is_name("else") || token.is_name("or") || token.is_name("and");
   if (token.is_name("is"))
     fault_at(line, "tests with 'is' do not follow each other");
-  if (token.is_one_of("([{") || token.kind == TokenKind::kText ||
-      token.kind == TokenKind::kInteger ||
-      (token.kind == TokenKind::kName && !is_word))
-    fault_at(line, "arguments of '{}' are not supported", test->name);
+  if (token.is_operator("(")) {
+    parse_arguments(*test);
+  } else if (
+      token.is_one_of("[{") || token.kind == TokenKind::kText ||
+      token.kind == TokenKind::kNumber ||
+      (token.kind == TokenKind::kName && !is_word)) {
+    test->operands.push_back(parse_postfix(parse_primary(), false));
+  }
   node = checked(std::move(test));
   return negated ? make(Kind::kNot, line, list_of(std::move(node)))
                  : std::move(node);

@@ -24,7 +24,7 @@ class ExpressionParser {
   struct Operator {
     std::string_view name;
     int level;
-    Kind kind;  // kConstant: refused
+    Kind kind;
   };
 
   ExpressionPtr make(

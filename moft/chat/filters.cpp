@@ -3,10 +3,12 @@
 
 #include <algorithm>
 
+#include "moft/chat/formatting.h"
 #include "moft/chat/methods.h"
 #include "moft/chat/operators.h"
 #include "moft/chat/printing.h"
 #include "moft/chat/text_functions.h"
+#include "moft/core/text.h"
 
 namespace moft::jinja {
 
@@ -22,12 +24,176 @@ template <MarkedText (*kFunction)(const MarkedText&)>
 Value filter_case(Run& run, const Bound& bound) {
   const MarkedText text = as_text(run, bound);
   run.budget().copies(4 * text.size());
-  return run.text(kFunction(text));
+  return run.text(kFunction(text)).set_safe(bound[0].is_safe());
+}
+
+Value filter_escape(Run& run, const Bound& bound) {
+  if (bound[0].is_safe()) return bound[0];
+  return run.text(inserted_in(true, bound[0], run.budget())).set_safe();
+}
+
+Value filter_indent(Run& run, const Bound& bound) {
+  const std::int64_t width = std::max<std::int64_t>(bound.whole(1, 4), 0);
+  const auto margin_size = static_cast<std::size_t>(width);
+  MarkedText text = bound.text(0);
+  run.budget().will_need(
+      static_cast<double>(width) * (static_cast<double>(text.size()) + 2));
+  text.append("\n", kOwnText);
+  const MarkedText margin(std::string(margin_size, ' '));
+  MarkedText result;
+  bool first = true;
+  for (const MarkedText& line : split_lines(text)) {
+    if (!first) result.append("\n", kOwnText);
+    const bool blank = line.empty() && !bound.truth(3, false);
+    if (first ? bound.truth(2, false) : !blank) result.append(margin);
+    result.append(line);
+    run.budget().copies(margin.size() + line.size());
+    first = false;
+  }
+  return run.text(std::move(result)).set_safe(bound[0].is_safe());
+}
+
+// Value as what sorts, groups and chooses see: an attribute of it, the case of
+// a text dropped.
+struct Keyed {
+  Value key;
+  Value item;
+};
+
+Value key_of(Run& run, Value item, const Value& path, bool by_case) {
+  if (!path.is_missing() && !path.is_none()) item = path_of(run, item, path);
+  if (item.text() == nullptr || by_case) return item;
+  run.budget().copies(4 * item.text()->size());
+  return run.text(lower(*item.text()));
+}
+
+std::vector<Keyed> keyed(
+    Run& run, const Value& values, const Value& path, bool by_case) {
+  std::vector<Keyed> result;
+  for (Value& item : items_of(values, run.budget()))
+    result.push_back({key_of(run, item, path, by_case), item});
+  return result;
+}
+
+Value sorted(Run& run, std::vector<Keyed> items, bool backwards) {
+  const auto comes_before = [&](const Keyed& a, const Keyed& b) {
+    return backwards ? less(b.key, a.key, run.budget())
+                     : less(a.key, b.key, run.budget());
+  };
+  std::stable_sort(items.begin(), items.end(), comes_before);
+  std::vector<Value> result;
+  for (Keyed& each : items)
+    result.push_back(std::move(each.item));
+  return run.list(std::move(result));
+}
+
+Value filter_sort(Run& run, const Bound& bound) {
+  const MarkedText* path = bound[3].text();
+  if (path != nullptr && path->bytes().find(',') != std::string::npos)
+    fault("'sort' by several attributes is not supported");
+  return sorted(
+      run,
+      keyed(run, bound[0], bound[3], bound.truth(2, false)),
+      bound.truth(1, false));
+}
+
+Value filter_reverse(Run& run, const Bound& bound) {
+  if (const MarkedText* text = bound[0].text())
+    return run.text(slice(*text, {std::nullopt, std::nullopt, -1}));
+  std::vector<Value> items = items_of(bound[0], run.budget());
+  std::reverse(items.begin(), items.end());
+  return run.list(std::move(items), Flavour::kGenerator);
+}
+
+Value filter_unique(Run& run, const Bound& bound) {
+  Dict seen(run.budget());
+  std::vector<Value> items;
+  for (Keyed& each : keyed(run, bound[0], bound[2], bound.truth(1, false))) {
+    if (seen.find(each.key) != nullptr) continue;
+    seen.put(each.key, true);
+    items.push_back(std::move(each.item));
+  }
+  return run.list(std::move(items), Flavour::kGenerator);
+}
+
+// The first of equal ones.
+template <bool kLargest>
+Value filter_extreme(Run& run, const Bound& bound) {
+  std::vector<Keyed> items =
+      keyed(run, bound[0], bound[2], bound.truth(1, false));
+  if (items.empty()) return Value::undefined("no item, the list is empty");
+  const Keyed* best = items.data();
+  for (const Keyed& each : items) {
+    if (kLargest ? less(best->key, each.key, run.budget())
+                 : less(each.key, best->key, run.budget()))
+      best = &each;
+  }
+  return best->item;
+}
+
+Value filter_sum(Run& run, const Bound& bound) {
+  Value total = bound.has(2) ? bound[2] : Value(0);
+  if (total.text() != nullptr) fault("'sum' does not add texts");
+  for (const Value& item : items_of(bound[0], run.budget())) {
+    const bool by_path = bound.is_set(1);
+    total = binary_operation(
+        run, total, by_path ? path_of(run, item, bound[1]) : item, "+");
+  }
+  return total;
+}
+
+Value filter_abs(Run& run, const Bound& bound) {
+  double number = 0;
+  need_defined(bound[0]);
+  if (!bound[0].number(number))
+    fault("'abs' needs a number, not a '{}'", type_name(bound[0]));
+  return number < 0 ? negated(bound[0])
+                    : binary_operation(run, bound[0], Value(0), "+");
+}
+
+// Of plain decimal numbers; other texts give the default.
+Value filter_int(Run&, const Bound& bound) {
+  need_defined(bound[0]);
+  const Value otherwise = bound.has(1) ? bound[1] : Value(0);
+  std::int64_t whole = 0;
+  double real = 0;
+  bool from = bound[0].from_conversation();
+  if (const MarkedText* text = bound[0].text()) {
+    const MarkedText digits = strip(*text, nullptr, Side::kBoth);
+    const std::string& bytes = digits.bytes();
+    from = (digits.any_marks() & kFromConversation) != 0;
+    const std::size_t sign = bytes.starts_with('-') ? 1 : 0;
+    const bool is_plain =
+        bytes.size() > sign &&
+        bytes.find_first_not_of("0123456789", sign) == std::string::npos;
+    if (is_plain) {
+      const auto number = parse_integer(bytes);
+      if (!number) fault("the number {} is beyond 64 bits", bytes);
+      return Value(*number).set_from_conversation(from);
+    }
+    if (bytes.find_first_of("0123456789nN") != std::string::npos)
+      fault("'int' of {} is not supported", quote_text(bytes));
+    return otherwise;
+  }
+  if (bound[0].integer(whole)) return Value(whole).set_from_conversation(from);
+  if (!bound[0].number(real)) return otherwise;
+  if (!(real > -0x1p63 && real < 0x1p63))
+    fault("a number of 'int' is beyond 64 bits");
+  return Value(static_cast<std::int64_t>(real)).set_from_conversation(from);
+}
+
+Value filter_float(Run&, const Bound& bound) {
+  double real = 0;
+  need_defined(bound[0]);
+  if (bound[0].text() != nullptr) fault("'float' of a text is not supported");
+  if (!bound[0].number(real)) return bound.has(1) ? bound[1] : Value(0.0);
+  return Value(real).set_from_conversation(bound[0].from_conversation());
 }
 
 Value filter_trim(Run& run, const Bound& bound) {
   const std::string* set = bound.is_set(1) ? &bound.text(1).bytes() : nullptr;
-  return run.text(strip(as_text(run, bound), set, Side::kBoth));
+  return run.text(strip(as_text(run, bound), set, Side::kBoth))
+      .set_safe(bound[0].is_safe());
 }
 
 Value filter_replace(Run& run, const Bound& bound) {
@@ -115,21 +281,14 @@ Value filter_dictsort(Run& run, const Bound& bound) {
   need_defined(bound[0]);
   if (bound[0].dict() == nullptr)
     fault("'dictsort' needs an object, not a '{}'", type_name(bound[0]));
-  std::vector<std::pair<std::string, Value>> sorted;
-  for (Value& pair : pairs_of(run, bound[0])) {
-    const MarkedText& key = *pair.sequence()->items[0].text();
-    run.budget().copies(4 * key.size());
-    sorted.emplace_back(lower(key).bytes(), std::move(pair));
-  }
-  const auto by_key = [&](const auto& a, const auto& b) {
-    run.budget().step();
-    return a.first < b.first;
-  };
-  std::stable_sort(sorted.begin(), sorted.end(), by_key);
-  std::vector<Value> pairs;
-  for (auto& [key, pair] : sorted)
-    pairs.push_back(std::move(pair));
-  return run.list(std::move(pairs))
+  const std::string by = bound.has(2) ? bound.text(2).bytes() : "key";
+  if (by != "key" && by != "value") fault("'dictsort' sorts by key or value");
+  const Value pairs = run.list(pairs_of(run, bound[0]));
+  return sorted(
+             run,
+             keyed(
+                 run, pairs, Value(by == "key" ? 0 : 1), bound.truth(1, false)),
+             bound.truth(3, false))
       .set_from_conversation(bound[0].from_conversation());
 }
 
@@ -140,23 +299,39 @@ struct NamedFilter {
 };
 
 constexpr NamedFilter kFilters[] = {
+    {{"abs", 1, {"x"}}, filter_abs},
     {{"capitalize", 1, {"s"}}, filter_case<capitalize>},
     {{"count", 1, {"obj"}}, filter_length},
     {{"d", 1, {"value", "default_value", "boolean"}}, filter_default},
     {{"default", 1, {"value", "default_value", "boolean"}}, filter_default},
-    {{"dictsort", 1, {"value"}}, filter_dictsort},
+    {{"dictsort", 1, {"value", "case_sensitive", "by", "reverse"}},
+     filter_dictsort},
+    {{"e", 1, {"s"}}, filter_escape},
+    {{"escape", 1, {"s"}}, filter_escape},
     {{"first", 1, {"seq"}}, filter_first},
+    {{"float", 1, {"value", "default"}}, filter_float},
+    {{"indent", 1, {"s", "width", "first", "blank"}}, filter_indent},
+    {{"int", 1, {"value", "default"}}, filter_int},
     {{"items", 1, {"value"}}, filter_items},
     {{"join", 1, {"value", "d"}}, filter_join},
     {{"last", 1, {"seq"}}, filter_last},
     {{"length", 1, {"obj"}}, filter_length},
     {{"list", 1, {"value"}}, filter_list},
     {{"lower", 1, {"s"}}, filter_case<lower>},
+    {{"max", 1, {"value", "case_sensitive", "attribute"}},
+     filter_extreme<true>},
+    {{"min", 1, {"value", "case_sensitive", "attribute"}},
+     filter_extreme<false>},
     {{"replace", 3, {"s", "old", "new"}}, filter_replace},
+    {{"reverse", 1, {"value"}}, filter_reverse},
     {{"safe", 1, {"value"}}, filter_safe},
+    {{"sort", 1, {"value", "reverse", "case_sensitive", "attribute"}},
+     filter_sort},
     {{"string", 1, {"value"}}, filter_string},
+    {{"sum", 1, {"iterable", "attribute", "start"}}, filter_sum},
     {{"tojson", 1, {"x", "ensure_ascii", "indent"}}, filter_tojson},
     {{"trim", 1, {"value", "chars"}}, filter_trim},
+    {{"unique", 1, {"value", "case_sensitive", "attribute"}}, filter_unique},
     {{"upper", 1, {"s"}}, filter_case<upper>},
 };
 
@@ -266,7 +441,29 @@ constexpr std::pair<std::string_view, std::string_view> kComparisons[] = {
     {"!=", "!="},
     {"ne", "!="},
     {"in", "in"},
+    {"<", "<"},
+    {"lt", "<"},
+    {"lessthan", "<"},
+    {">", ">"},
+    {"gt", ">"},
+    {"greaterthan", ">"},
+    {"<=", "<="},
+    {"le", "<="},
+    {">=", ">="},
+    {"ge", ">="},
 };
+
+// Tests of the rest of a division.
+constexpr std::pair<std::string_view, int> kRests[] = {
+    {"divisibleby", 0}, {"even", 0}, {"odd", 1}};
+
+const auto* find_rest(std::string_view name) {
+  const auto* test =
+      std::find_if(std::begin(kRests), std::end(kRests), [&](const auto& each) {
+        return each.first == name;
+      });
+  return test == std::end(kRests) ? nullptr : test;
+}
 
 const NamedTest* find_test(std::string_view name) {
   const auto* test = std::find_if(
@@ -284,13 +481,11 @@ std::string_view comparison_of(std::string_view name) {
 
 // Those of jinja2 that public templates do not use.
 constexpr std::string_view kOtherFilters =
-    " abs attr batch center e escape filesizeformat float forceescape format "
-    "groupby indent int max min pprint random reverse round slice sort "
-    "striptags sum title truncate unique urlencode urlize wordcount wordwrap "
-    "xmlattr ";
+    " attr batch center filesizeformat forceescape format groupby pprint "
+    "random round slice striptags title truncate urlencode urlize wordcount "
+    "wordwrap xmlattr ";
 constexpr std::string_view kOtherTests =
-    " callable divisibleby escaped even filter ge greaterthan gt le lessthan "
-    "lower lt odd sameas test upper < <= > >= ";
+    " callable escaped filter lower sameas test upper ";
 
 [[noreturn]] void refuse(
     std::string_view kind,
@@ -314,7 +509,8 @@ void need_filter(std::string_view name, int line) {
 }
 
 void need_test(std::string_view name, int line) {
-  if (find_test(name) == nullptr && comparison_of(name).empty())
+  if (find_test(name) == nullptr && comparison_of(name).empty() &&
+      find_rest(name) == nullptr)
     refuse("test", name, kOtherTests, line);
 }
 
@@ -331,6 +527,15 @@ bool apply_test(Run& run, std::string_view name, Arguments arguments) {
   run.budget().step();
   if (const NamedTest* test = find_test(name))
     return test->holds(Bound(std::move(arguments), {name, 1, {"value"}})[0]);
+  if (const auto* rest = find_rest(name)) {
+    const bool names_divisor = name == "divisibleby";
+    if (!names_divisor) arguments.positional.emplace_back(2);
+    const Bound bound(std::move(arguments), {name, 2, {"value", "num"}});
+    return equal(
+        binary_operation(run, bound[0], bound[1], "%"),
+        Value(rest->second),
+        run.budget());
+  }
   const std::string_view op = comparison_of(name);
   if (op.empty()) refuse("test", name, kOtherTests, 0);
   const Bound bound(std::move(arguments), {name, 2, {"value", "other"}});

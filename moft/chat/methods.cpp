@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "moft/chat/formatting.h"
 #include "moft/chat/printing.h"
 #include "moft/chat/text_functions.h"
 #include "moft/core/text.h"
@@ -50,13 +51,18 @@ Value call_split(Run& run, const Value& self, const Bound& bound) {
       160 * (most_places(*self.text(), separator, limit) + 1));
   std::vector<Value> items;
   for (MarkedText& piece : split_text(*self.text(), separator.bytes(), limit))
-    items.push_back(run.text(std::move(piece)));
+    items.push_back(run.text(std::move(piece)).set_safe(self.is_safe()));
   return run.list(std::move(items));
 }
 
 Value call_replace(Run& run, const Value& self, const Bound& bound) {
+  plain_text(bound[1], "'replace'");
   return replaced(
-      run, *self.text(), bound.text(0), bound.text(1), bound.whole(2, -1));
+      run,
+      *self.text(),
+      bound.text(0),
+      inserted_in(self.is_safe(), bound[1], run.budget()),
+      bound.whole(2, -1));
 }
 
 Value call_startswith(Run&, const Value& self, const Bound& bound) {
@@ -78,10 +84,32 @@ Value call_find(Run& run, const Value& self, const Bound& bound) {
   return static_cast<std::int64_t>(count_characters(before));
 }
 
+Value call_count(Run& run, const Value& self, const Bound& bound) {
+  run.budget().copies(self.text()->size());
+  return static_cast<std::int64_t>(
+      count_of(*self.text(), bound.text(0).bytes()));
+}
+
+Value call_join(Run& run, const Value& self, const Bound& bound) {
+  need_defined(bound[0]);
+  const std::vector<Value> items = items_of(bound[0], run.budget());
+  MarkedText result;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    plain_text(items[i], "'join'");
+    if (i > 0) result.append(*self.text());
+    result.append(inserted_in(self.is_safe(), items[i], run.budget()));
+    run.budget().will_need(static_cast<double>(result.size()));
+    run.budget().copies(self.text()->size());
+  }
+  return run.text(std::move(result));
+}
+
 constexpr NamedMethod kTextMethods[] = {
     {{"capitalize"}, call_case<capitalize>},
+    {{"count", 1, {"sub"}}, call_count},
     {{"endswith", 1, {"suffix"}}, call_endswith},
     {{"find", 1, {"sub"}}, call_find<false>},
+    {{"join", 1, {"iterable"}}, call_join},
     {{"lower"}, call_case<lower>},
     {{"lstrip", 0, {"chars"}}, call_strip<Side::kLeft>},
     {{"replace", 2, {"old", "new", "count"}}, call_replace},
@@ -104,20 +132,31 @@ Value call_items(Run& run, const Value& self, const Bound&) {
       .set_from_conversation(self.from_conversation());
 }
 
+template <bool kKeys>
+Value call_entries(Run& run, const Value& self, const Bound&) {
+  std::vector<Value> items;
+  for (const auto& [key, value] : self.dict()->entries())
+    items.push_back(kKeys ? key : value);
+  return run.list(std::move(items), Flavour::kItems)
+      .set_from_conversation(self.from_conversation());
+}
+
 constexpr NamedMethod kDictMethods[] = {
     {{"get", 1, {"key", "default"}}, call_get},
     {{"items"}, call_items},
+    {{"keys"}, call_entries<true>},
+    {{"values"}, call_entries<false>},
 };
 
 // What Python has and templates were not seen to use.
 constexpr std::string_view kOtherOfTexts =
-    " casefold center count encode escape expandtabs format format_map index "
+    " casefold center encode escape expandtabs format_map index "
     "isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric "
-    "isprintable isspace istitle isupper join ljust maketrans partition "
+    "isprintable isspace istitle isupper ljust maketrans partition "
     "removeprefix removesuffix rindex rjust rpartition rsplit splitlines "
     "striptags swapcase title translate unescape zfill ";
 constexpr std::string_view kOtherOfDicts =
-    " clear copy fromkeys keys pop popitem setdefault update values ";
+    " clear copy fromkeys pop popitem setdefault update ";
 constexpr std::string_view kOtherOfLists =
     " append clear copy count extend index insert pop remove reverse sort ";
 constexpr std::string_view kOtherOfNumbers =
@@ -136,11 +175,13 @@ Value find_method(
         return each.signature.name == name;
       });
   if (method == std::end(table)) return {};
-  if (self.text() != nullptr) plain_text(self, fmt::format("'{}'", name));
   return run.function(
       [self, method](Run& at, Arguments arguments) {
-        return method->call(
+        Value result = method->call(
             at, self, Bound(std::move(arguments), method->signature));
+        if (result.text() != nullptr && self.text() != nullptr)
+          result.set_safe(self.is_safe());
+        return result;
       },
       self.depth());
 }
@@ -252,6 +293,11 @@ Value method_of(Run& run, const Value& object, const std::string& name) {
   }
   if (Loop* loop = object.loop()) return loop->attribute(name);
   Value result;
+  if (object.text() != nullptr && name == "format") {
+    return run.function([object](Run& at, const Arguments& arguments) {
+      return brace_format(at, object, arguments);
+    });
+  }
   if (object.text() != nullptr)
     result = find_method(run, object, name, kTextMethods);
   if (object.dict() != nullptr)

@@ -11,8 +11,8 @@
 namespace moft::jinja {
 
 // The method or attribute that Python's getattr finds: of texts capitalize
-// endswith find lower lstrip replace rfind rstrip split startswith strip
-// upper; of objects get and items. Missing if there is none; Fault for
+// count endswith find format join lower lstrip replace rfind rstrip split startswith strip
+// upper; of objects get items keys values. Missing if there is none; Fault for
 // other methods of Python.
 Value method_of(Run& run, const Value& object, const std::string& name);
 

@@ -2,7 +2,9 @@
 #include "moft/chat/operators.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "moft/chat/formatting.h"
 #include "moft/chat/methods.h"
 #include "moft/chat/text_functions.h"
 #include "moft/core/text.h"
@@ -13,44 +15,80 @@ namespace {
 
 using Whole = std::int64_t;
 
-// Missing if one is not a whole number.
-Value number_operation(const Value& a, const Value& b, std::string_view op) {
-  Whole x = 0;
-  Whole y = 0;
+[[noreturn]] void too_large() {
+  fault("a whole number of the template does not fit into 64 bits");
+}
+
+Whole power(Whole base, Whole exponent) {
+  Whole result = 1;
+  for (; exponent > 0; exponent >>= 1) {
+    if ((exponent & 1) != 0 && __builtin_mul_overflow(result, base, &result))
+      too_large();
+    if (exponent > 1 && __builtin_mul_overflow(base, base, &base)) too_large();
+  }
+  return result;
+}
+
+Value whole_operation(Whole x, Whole y, std::string_view op) {
   Whole result = 0;
   bool overflow = false;
-  if (a.is<double>() || b.is<double>())
-    fault("'{}' of a number with a fraction is not supported", op);
-  if (!a.integer(x) || !b.integer(y)) return {};
   if (op == "+") {
     overflow = __builtin_add_overflow(x, y, &result);
   } else if (op == "-") {
     overflow = __builtin_sub_overflow(x, y, &result);
   } else if (op == "*") {
     overflow = __builtin_mul_overflow(x, y, &result);
+  } else if (op == "**") {
+    result = power(x, y);
   } else {
-    if (y == 0) fault("division by zero");
-    // Python's rest has the sign of b.
-    result = y == -1 ? 0 : x % y;
-    if (result != 0 && (result < 0) != (y < 0)) result += y;
+    // Python's quotient is rounded down; its rest has the sign of y.
+    Whole rest = y == -1 ? 0 : x % y;
+    if (rest != 0 && (rest < 0) != (y < 0)) rest += y;
+    result = rest;
+    if (op == "//" && !__builtin_sub_overflow(x, rest, &result)) {
+      overflow = y == -1 && __builtin_sub_overflow(0, result, &result);
+      if (y != -1) result /= y;
+    }
   }
-  if (overflow)
-    fault("a whole number of the template does not fit into 64 bits");
-  return Value(result).set_from_conversation(
-      a.from_conversation() || b.from_conversation());
+  if (overflow) too_large();
+  return result;
 }
 
-Value repeated(Run& run, const Value& value, std::int64_t times) {
-  const MarkedText& text = plain_text(value, "'*'");
-  if (text.empty()) return value;
-  times = std::max<std::int64_t>(times, 0);
-  run.budget().will_need(
-      static_cast<double>(times) * static_cast<double>(text.size()));
-  run.budget().copies(static_cast<std::size_t>(times) * text.size());
-  MarkedText result;
-  for (std::int64_t i = 0; i < times; ++i)
-    result.append(text);
-  return run.text(std::move(result));
+Value real_operation(double x, double y, std::string_view op) {
+  if (op == "+") return x + y;
+  if (op == "-") return x - y;
+  if (op == "*") return x * y;
+  if (op == "/") return x / y;
+  if (op == "**") {
+    const double result = std::pow(x, y);
+    if (!std::isfinite(result) && std::isfinite(x) && std::isfinite(y))
+      fault("{} ** {} is not a number of 64 bits", x, y);
+    return result;
+  }
+  double rest = std::fmod(x, y);
+  if (rest != 0 && (rest < 0) != (y < 0)) rest += y;
+  if (rest == 0) rest = std::copysign(0.0, y);
+  if (op == "%") return rest;
+  const double quotient = (x - rest) / y;
+  if (quotient == 0) return std::copysign(0.0, x / y);
+  const double floor = std::floor(quotient);
+  return quotient - floor > 0.5 ? floor + 1 : floor;
+}
+
+// Missing if one is not a number.
+Value number_operation(const Value& a, const Value& b, std::string_view op) {
+  Whole whole_x = 0;
+  Whole whole_y = 0;
+  double x = 0;
+  double y = 0;
+  if (!a.number(x) || !b.number(y)) return {};
+  if (y == 0 && (op == "%" || op[0] == '/')) fault("division by zero");
+  const bool is_whole = a.integer(whole_x) && b.integer(whole_y) && op != "/" &&
+                        !(op == "**" && whole_y < 0);
+  Value result = is_whole ? whole_operation(whole_x, whole_y, op)
+                          : real_operation(x, y, op);
+  return result.set_from_conversation(
+      a.from_conversation() || b.from_conversation());
 }
 
 bool is_list(const Value& value) {
@@ -58,16 +96,42 @@ bool is_list(const Value& value) {
          value.sequence()->flavour <= Flavour::kTuple;
 }
 
+Value repeated(Run& run, const Value& value, std::int64_t times) {
+  const MarkedText* text = value.text();
+  const std::size_t size =
+      text != nullptr ? text->size() : value.sequence()->items.size();
+  if (size == 0) return value;
+  times = std::max<std::int64_t>(times, 0);
+  run.budget().will_need(
+      static_cast<double>(times) * static_cast<double>(size) *
+      (text != nullptr ? 1 : sizeof(Value)));
+  run.budget().copies(static_cast<std::size_t>(times) * size);
+  MarkedText result;
+  std::vector<Value> items;
+  for (std::int64_t i = 0; i < times; ++i) {
+    if (text != nullptr) {
+      result.append(*text);
+    } else {
+      const auto& more = value.sequence()->items;
+      items.insert(items.end(), more.begin(), more.end());
+    }
+  }
+  if (text != nullptr)
+    return run.text(std::move(result)).set_safe(value.is_safe());
+  return run.list(std::move(items), value.sequence()->flavour)
+      .set_from_conversation(value.from_conversation());
+}
+
 // Missing if the two have no such operation.
 Value operation_or_missing(
     Run& run, const Value& a, const Value& b, std::string_view op) {
   std::int64_t times = 0;
-  if (op == "%" && a.text() != nullptr)
-    fault("'%' of a text (formatting) is not supported");
+  if (op == "%" && a.text() != nullptr) return percent_format(run, a, b);
   if (op == "+" && a.text() != nullptr && b.text() != nullptr) {
-    MarkedText text = plain_text(a, "'+'");
-    text.append(plain_text(b, "'+'"));
-    return run.text(std::move(text));
+    const bool is_safe = a.is_safe() || b.is_safe();
+    MarkedText text = inserted_in(is_safe, a, run.budget());
+    text.append(inserted_in(is_safe, b, run.budget()));
+    return run.text(std::move(text)).set_safe(is_safe);
   }
   if (op == "+" && is_list(a) && is_list(b) &&
       a.sequence()->flavour == b.sequence()->flavour) {
@@ -77,12 +141,10 @@ Value operation_or_missing(
     return run.list(std::move(items), a.sequence()->flavour)
         .set_from_conversation(a.from_conversation() || b.from_conversation());
   }
-  if (op == "*" && a.text() != nullptr && b.integer(times))
+  if (op == "*" && (a.text() != nullptr || is_list(a)) && b.integer(times))
     return repeated(run, a, times);
-  if (op == "*" && b.text() != nullptr && a.integer(times))
+  if (op == "*" && (b.text() != nullptr || is_list(b)) && a.integer(times))
     return repeated(run, b, times);
-  if (op == "*" && (is_list(a) || is_list(b)))
-    fault("'*' of a list is not supported");
   return number_operation(a, b, op);
 }
 
@@ -117,12 +179,13 @@ Value plain_item(Run& run, const Value& object, const Value& key) {
     return place ? list->items[*place] : Value();
   }
   if (object.text() == nullptr) return {};
-  const MarkedText& text = plain_text(object, "a subscript");
+  const MarkedText& text = *object.text();
   const auto place = place_in(text.length(), index);
   if (!place) return {};
   if (text.length() != text.size()) run.budget().copies(*place);
   const std::size_t from = text.offset_of(*place);
-  return run.text(text.part(from, from + character_size(text.bytes(), from)));
+  return run.text(text.part(from, from + character_size(text.bytes(), from)))
+      .set_safe(object.is_safe());
 }
 
 // The message names the object as jinja2's do.
@@ -150,7 +213,7 @@ Value binary_operation(
   if (op == "in") return contains(b, a, budget);
   if (op == "not in") return !contains(b, a, budget);
   need_defined(a);
-  need_defined(b);
+  if (op != "%" || a.text() == nullptr) need_defined(b);
   Value result = operation_or_missing(run, a, b, op);
   if (result.is_missing()) {
     fault(
@@ -179,11 +242,11 @@ Value slice_of(
       bound_of(start), bound_of(stop), bound_of(step).value_or(1)};
   if (bounds.step == 0) fault("a slice cannot go in steps of 0");
   if (values.text() != nullptr) {
-    const MarkedText& text = plain_text(values, "a slice");
+    const MarkedText& text = *values.text();
     run.budget().copies(text.size());
     if (bounds.step != 1)
       run.budget().will_need(16 * static_cast<double>(text.length()));
-    return run.text(slice(text, bounds));
+    return run.text(slice(text, bounds)).set_safe(values.is_safe());
   }
   if (!is_list(values)) fault("a '{}' cannot be sliced", type_name(values));
   const Sequence& list = *values.sequence();

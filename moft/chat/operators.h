@@ -12,7 +12,7 @@
 
 namespace moft::jinja {
 
-// a OP b for + - * %, of whole numbers, and == != < > <= >= in, not in. Fault
+// a OP b for + - * / // % ** and == != < > <= >= in, not in. Fault
 // for kinds without that operation.
 Value binary_operation(
     Run& run, const Value& a, const Value& b, std::string_view op);

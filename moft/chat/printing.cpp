@@ -74,7 +74,7 @@ class Writer {
     } else if (const Dict* object = value.dict()) {
       const auto& entries = object->entries();
       append_items("{", entries.size(), "}", marks, nested, [&](std::size_t i) {
-        append_text(entries[i].first);
+        append_key(entries[i].first);
         text_.append(": ", marks);
         append(entries[i].second, nested + 1);
       });
@@ -119,9 +119,16 @@ class Writer {
     refuse(value);
   }
 
+  // JSON's keys are texts.
+  void append_key(const Value& key) {
+    if (!json_ || key.text() != nullptr) return append(key, 0);
+    text_.append('"' + scalar(key) + '"', key.marks());
+  }
+
   void append_text(const Value& value) {
-    const MarkedText& text =
-        json_ ? *value.text() : plain_text(value, "printing");
+    const MarkedText& text = *value.text();
+    if (!json_ && value.is_safe())
+      fault("printing does not support a text of the filter 'safe'");
     const std::string& bytes = text.bytes();
     budget_.copies(bytes.size());
     const bool twofold = json_ || (bytes.find('\'') != std::string::npos &&

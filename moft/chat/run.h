@@ -70,7 +70,7 @@ class Run {
 struct Signature {
   std::string_view name;
   std::size_t required = 0;
-  std::array<const char*, 3> parameters = {};
+  std::array<const char*, 4> parameters = {};
 };
 
 // The arguments of a call, matched with the parameters of what is called.

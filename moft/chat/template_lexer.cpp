@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "moft/chat/text_functions.h"
 #include "moft/core/text.h"
@@ -247,17 +248,24 @@ class Lexer {
     std::size_t end = at_;
     while (end < source_.size() && is_digit(source_[end]))
       ++end;
+    const bool is_whole = end + 1 >= source_.size() || source_[end] != '.' ||
+                          !is_digit(source_[end + 1]);
+    if (!is_whole) ++end;
+    while (!is_whole && end < source_.size() && is_digit(source_[end]))
+      ++end;
     const std::string text = source_.substr(at_, end - at_);
-    const std::string_view rest = std::string_view(source_).substr(end);
-    const bool is_whole =
-        rest.size() < 2 || rest[0] != '.' || !is_digit(rest[1]);
-    if (!is_whole || (!rest.empty() && is_name_part(rest[0])))
+    if (end < source_.size() && is_name_part(source_[end]))
       fault_at(line_, "numbers that go on behind {} are not supported", text);
+    if (!is_whole) {
+      put(TokenKind::kNumber, text, std::strtod(text.c_str(), nullptr));
+      at_ = end;
+      return;
+    }
     if (text[0] == '0' && text.find_first_not_of('0') != std::string::npos)
       fault_at(line_, "numbers that begin with 0 are not supported");
     const auto value = parse_integer(text);
     if (!value) fault_at(line_, "the number {} is beyond 64 bits", text);
-    put(TokenKind::kInteger, text, *value);
+    put(TokenKind::kNumber, text, *value);
     at_ = end;
   }
 

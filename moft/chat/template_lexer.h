@@ -24,7 +24,7 @@ struct Token {
     kBlockEnd,    // %}
     kName,
     kText,  // a literal, unescaped
-    kInteger,
+    kNumber,
     kOperator,
     kEnd,
   };

@@ -56,12 +56,12 @@ struct Expression {
     kSlice,        // operands[0] [ operands 1 : 2 : 3 ], each may be null
     kCall,         // operands[0] ( the rest ), keywords
     kFilter,       // operands[0] | name ( the rest ), keywords
-    kTest,         // operands[0] is name
+    kTest,         // operands[0] is name ( the rest ), keywords
     kNot,          // operands[0]
     kNegative,     // operands[0]
     kAnd,          // operands[0], operands[1]
     kOr,           // operands[0], operands[1]
-    kBinary,       // name: + - * % == != < > <= >= in, not in
+    kBinary,       // name: + - * / // % ** == != < > <= >= in, not in
     kConcatenate,  // operands
     kConditional,  // operands: test, then, else (may be null)
   };

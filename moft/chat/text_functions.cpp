@@ -209,6 +209,27 @@ std::vector<MarkedText> split_text(
   return pieces;
 }
 
+std::vector<MarkedText> split_lines(const MarkedText& text) {
+  std::vector<MarkedText> lines;
+  const std::string& bytes = text.bytes();
+  std::size_t start = 0;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const CodePoint point = code_point_at(bytes, at);
+    const char32_t value = point.value;
+    const std::size_t line_end = at;
+    at += point.length;
+    const bool ends = (value >= 0x0a && value <= 0x0d) ||
+                      (value >= 0x1c && value <= 0x1e) || value == 0x85 ||
+                      value == 0x2028 || value == 0x2029;
+    if (!ends) continue;
+    if (value == '\r' && at < bytes.size() && bytes[at] == '\n') ++at;
+    lines.push_back(text.part(start, line_end));
+    start = at;
+  }
+  if (start < bytes.size()) lines.push_back(text.part(start, bytes.size()));
+  return lines;
+}
+
 MarkedText replace(
     const MarkedText& text,
     const MarkedText& old,

@@ -35,6 +35,9 @@ std::size_t count_of(const MarkedText& text, std::string_view part);
 std::vector<MarkedText> split_text(
     const MarkedText& text, std::string_view separator, std::int64_t limit);
 
+// The lines of a text, as str.splitlines.
+std::vector<MarkedText> split_lines(const MarkedText& text);
+
 // Where `old` is replaced, at most `limit` times (negative: any number).
 MarkedText replace(
     const MarkedText& text,

@@ -24,6 +24,15 @@ bool same_items(const Sequence& a, const Sequence& b, Budget& budget) {
                                        });
 }
 
+bool less_items(const Sequence& a, const Sequence& b, Budget& budget) {
+  const std::size_t shared = std::min(a.items.size(), b.items.size());
+  for (std::size_t i = 0; i < shared; ++i) {
+    if (!equal(a.items[i], b.items[i], budget))
+      return less(a.items[i], b.items[i], budget);
+  }
+  return a.items.size() < b.items.size();
+}
+
 bool same_entries(const Dict& a, const Dict& b, Budget& budget) {
   if (a.entries().size() != b.entries().size()) return false;
   for (const auto& [key, value] : a.entries()) {
@@ -101,18 +110,37 @@ Value list_value(std::vector<Value> items, Budget& budget, Flavour flavour) {
 }
 
 void Dict::put(Value key, Value value) {
-  budget_.step();
-  const std::string_view name = plain_text(key, "the key of an object").bytes();
+  need_defined(key);
+  const std::size_t place = place_of(key);
   const int depth = 1 + value.depth();
   budget_.nests(depth);
   depth_ = std::max(depth_, depth);
-  const auto [place, is_new] = places_.try_emplace(name, entries_.size());
-  if (!is_new) {
-    entries_[place->second].second = std::move(value);
+  if (place < entries_.size()) {
+    entries_[place].second = std::move(value);
     return;
   }
   held_.grow(kEntryBytes);
+  if (const MarkedText* name = key.text()) {
+    places_.emplace(name->bytes(), place);
+  } else {
+    others_.push_back(place);
+  }
   entries_.emplace_back(std::move(key), std::move(value));
+}
+
+std::size_t Dict::place_of(const Value& key) const {
+  budget_.step();
+  double number = 0;
+  if (const MarkedText* text = key.text()) {
+    const auto place = places_.find(text->bytes());
+    return place == places_.end() ? entries_.size() : place->second;
+  }
+  const bool is_scalar =
+      key.number(number) || key.is_none() || key.is_undefined();
+  if (!is_scalar) fault("a '{}' is not the key of an object", type_name(key));
+  for (const std::size_t place : others_)
+    if (equal(entries_[place].first, key, budget_)) return place;
+  return entries_.size();
 }
 
 const Value* Dict::find(std::string_view key) const {
@@ -121,13 +149,8 @@ const Value* Dict::find(std::string_view key) const {
 }
 
 const Value* Dict::find(const Value& key) const {
-  budget_.step();
-  double number = 0;
-  if (const MarkedText* text = key.text()) return find(text->bytes());
-  const bool is_scalar =
-      key.number(number) || key.is_none() || key.is_undefined();
-  if (!is_scalar) fault("a '{}' is not the key of an object", type_name(key));
-  return nullptr;
+  const std::size_t place = place_of(key);
+  return place == entries_.size() ? nullptr : &entries_[place].second;
 }
 
 bool is_true(const Value& value) {
@@ -168,8 +191,6 @@ const MarkedText& plain_text(const Value& value, std::string_view user) {
   need_defined(value);
   if (value.text() == nullptr)
     fault("{} needs a text, not a '{}'", user, type_name(value));
-  if (value.is_safe())
-    fault("{} does not support a text of the filter 'safe'", user);
   return *value.text();
 }
 
@@ -200,6 +221,7 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
 }
 
 bool less(const Value& a, const Value& b, Budget& budget) {
+  const Level level(budget);
   budget.step();
   if (a.text() != nullptr && b.text() != nullptr) {
     budget.copies(std::min(a.text()->size(), b.text()->size()));
@@ -211,6 +233,11 @@ bool less(const Value& a, const Value& b, Budget& budget) {
   double real_a = 0;
   double real_b = 0;
   if (a.number(real_a) && b.number(real_b)) return real_a < real_b;
+  const Sequence* list_a = a.sequence();
+  const Sequence* list_b = b.sequence();
+  if (list_a != nullptr && list_b != nullptr &&
+      list_a->flavour == list_b->flavour && list_a->flavour <= Flavour::kTuple)
+    return less_items(*list_a, *list_b, budget);
   need_defined(a);
   need_defined(b);
   fault("'<' of '{}' and '{}' is not supported", type_name(a), type_name(b));

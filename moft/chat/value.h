@@ -104,11 +104,11 @@ class Value {
     from_conversation_ = value;
     return *this;
   }
-  // A text of the filter safe, which jinja2 would join with escaped texts: it
-  // can be printed, compared and measured; all else is refused (plain_text).
+  // A text of the filters safe and escape: what is added to it is escaped
+  // (markupsafe's Markup).
   bool is_safe() const { return is_safe_; }
-  Value& set_safe() {
-    is_safe_ = true;
+  Value& set_safe(bool value = true) {
+    is_safe_ = value;
     return *this;
   }
   // The marks of what is printed of a number, truth value or container.
@@ -142,7 +142,7 @@ struct Sequence {
   Holding held;
 };
 
-// Keys, which are texts, in the order of insertion.
+// Keys, which are texts, numbers or none, in the order of insertion.
 class Dict {
  public:
   using Entry = std::pair<Value, Value>;
@@ -159,9 +159,13 @@ class Dict {
   int depth() const { return depth_; }
 
  private:
+  // Of an entry; their number if there is none.
+  std::size_t place_of(const Value& key) const;
+
   Budget& budget_;
   std::vector<Entry> entries_;
   std::map<std::string_view, std::size_t> places_;
+  std::vector<std::size_t> others_;  // places of the keys that are no texts
   Holding held_;
   int depth_ = 1;
 };
@@ -192,8 +196,7 @@ bool is_true(const Value& value);
 std::string type_name(const Value& value);
 // Fault with the message of an undefined value; nothing for other values.
 void need_defined(const Value& value);
-// Fault unless the value is a text, and not one of the filter safe. `user`
-// names what needs it.
+// Fault unless the value is a text. `user` names what needs it.
 const MarkedText& plain_text(const Value& value, std::string_view user);
 
 // Python's == and <; Fault for kinds without order.
