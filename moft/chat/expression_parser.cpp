@@ -134,12 +134,12 @@ ExpressionPtr ExpressionParser::parse_operators(int level) {
   int count = 0;
   for (const Operator* op = operator_here(level); op != nullptr;
        op = operator_here(level)) {
-    if (level == kComparisonLevel && ++count > 1)
-      fault_at(line, "comparisons that follow each other are not supported");
     tokens_.next();
     if (op->name == "not in") tokens_.next();
     ExpressionPtr right = parse_operators(level + 1);
-    if (op->kind == Kind::kConcatenate && left->kind == op->kind) {
+    if (level == kComparisonLevel && ++count > 1) {
+      left = chained(std::move(left), op->name, std::move(right));
+    } else if (op->kind == Kind::kConcatenate && left->kind == op->kind) {
       left->depth = std::max(left->depth, right->depth + 1);
       left->operands.push_back(std::move(right));
     } else {
@@ -148,6 +148,18 @@ ExpressionPtr ExpressionParser::parse_operators(int level) {
     }
   }
   return left;
+}
+
+// `a < b` and `< c`: b is evaluated once.
+ExpressionPtr ExpressionParser::chained(
+    ExpressionPtr left, std::string_view op, ExpressionPtr right) const {
+  if (left->kind == Kind::kBinary) {
+    left->kind = Kind::kCompare;
+    left->keywords.push_back({left->name, std::move(left->operands[1])});
+    left->operands.pop_back();
+  }
+  left->keywords.push_back({std::string(op), std::move(right)});
+  return checked(std::move(left));
 }
 
 const ExpressionParser::Operator* ExpressionParser::operator_here(
@@ -187,10 +199,14 @@ const ExpressionParser::Operator* ExpressionParser::operator_here(
 ExpressionPtr ExpressionParser::parse_unary(bool with_filters) {
   const int line = tokens_.line();
   const Nesting nesting(nested_, line);
-  ExpressionPtr node =
-      tokens_.skip_operator("-")
-          ? make(Kind::kNegative, line, list_of(parse_unary(false)))
-          : parse_primary();
+  ExpressionPtr node;
+  if (tokens_.skip_operator("-")) {
+    node = make(Kind::kNegative, line, list_of(parse_unary(false)));
+  } else if (tokens_.skip_operator("+")) {
+    node = make(Kind::kPositive, line, list_of(parse_unary(false)));
+  } else {
+    node = parse_primary();
+  }
   return parse_postfix(std::move(node), with_filters);
 }
 
@@ -218,6 +234,7 @@ ExpressionPtr ExpressionParser::parse_name() {
   if (name == "true" || name == "True") return constant(true, token.line);
   if (name == "false" || name == "False") return constant(false, token.line);
   if (name == "none" || name == "None") return constant(None{}, token.line);
+  names_.insert(name);
   return checked(named(Kind::kName, token));
 }
 
@@ -257,7 +274,7 @@ ExpressionPtr ExpressionParser::parse_postfix(
       node = parse_attribute(std::move(node));
     } else if (with_subscripts && token.is_operator("[")) {
       node = parse_bracket(std::move(node));
-    } else if (with_filters && token.is_operator("|")) {
+    } else if (with_filters && tokens_.skip_operator("|")) {
       node = parse_filter(std::move(node));
       with_subscripts = false;
     } else if (with_filters && token.is_name("is")) {
@@ -269,8 +286,16 @@ ExpressionPtr ExpressionParser::parse_postfix(
   }
 }
 
+ExpressionPtr ExpressionParser::parse_block_filter() {
+  tokens_.skip_operator("|");
+  ExpressionPtr node = parse_filter(nullptr);
+  while (tokens_.skip_operator("|"))
+    node = parse_filter(std::move(node));
+  return node;
+}
+
+// Behind "|".
 ExpressionPtr ExpressionParser::parse_filter(ExpressionPtr node) {
-  tokens_.next();
   ExpressionPtr filter =
       named(Kind::kFilter, tokens_.expect(TokenKind::kName, "a filter's name"));
   filter->operands.push_back(std::move(node));
@@ -306,6 +331,11 @@ ExpressionPtr ExpressionParser::parse_test(ExpressionPtr node) {
 ExpressionPtr ExpressionParser::parse_attribute(ExpressionPtr node) {
   const int line = tokens_.next().line;
   const Token& name = tokens_.next();
+  std::int64_t index = 0;
+  if (name.kind == TokenKind::kNumber && name.number.integer(index)) {
+    return make(
+        Kind::kItem, line, list_of(std::move(node), constant(index, line)));
+  }
   if (name.kind != TokenKind::kName)
     fault_at(name.line, "found {} behind '.'", description(name));
   auto attribute = make(Kind::kAttribute, line, list_of(std::move(node)));
@@ -340,23 +370,35 @@ ExpressionPtr ExpressionParser::parse_call(ExpressionPtr node) {
   return checked(std::move(call));
 }
 
+// By place, *list, by name and **object, in this order but for *list, which may
+// also follow a name.
 void ExpressionParser::parse_arguments(Expression& call) {
   const int line = tokens_.line();
+  const auto need = [&](bool fits) {
+    if (!fits) fault_at(line, "an argument is out of order in a call");
+  };
+  bool has_list = false;
+  bool has_object = false;
   tokens_.expect_operator("(");
   while (!tokens_.current().is_operator(")")) {
     const Token& token = tokens_.current();
-    if (token.is_operator("*") || token.is_operator("**"))
-      fault_at(line, "'{}' in a call is not supported", token.text);
-    if (token.kind == TokenKind::kName && tokens_.look().is_operator("=")) {
+    if (tokens_.skip_operator("*")) {
+      need(!std::exchange(has_list, true) && !has_object);
+      call.operands.push_back(make(Kind::kSpread, line, list_of(parse())));
+    } else if (tokens_.skip_operator("**")) {
+      need(!std::exchange(has_object, true));
+      call.keywords.push_back({"", parse()});
+    } else if (
+        token.kind == TokenKind::kName && tokens_.look().is_operator("=")) {
+      need(!has_object);
       const std::string name = tokens_.next().text;
       tokens_.next();
       for (const Keyword& other : call.keywords)
         if (other.name == name) fault_at(line, "'{}' is given twice", name);
       call.keywords.push_back({name, parse()});
-    } else if (call.keywords.empty()) {
-      call.operands.push_back(parse());
     } else {
-      fault_at(line, "arguments by place come before those by name");
+      need(call.keywords.empty() && !has_list);
+      call.operands.push_back(parse());
     }
     if (!tokens_.skip_operator(",")) break;
   }

@@ -1,8 +1,12 @@
 // Expressions of a template, with jinja2's precedences: if-else, or, and, not,
-// comparisons, + -, ~, * %, signs, then calls, subscripts, filters and tests.
+// comparisons, + -, ~, * / // %, **, signs, then calls, subscripts, filters and
+// tests.
 #pragma once
 
+#include <set>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "moft/chat/template_lexer.h"
@@ -18,6 +22,14 @@ class ExpressionParser {
   // The same, where commas make a tuple; `end` is a name that ends it too.
   ExpressionPtr parse_tuple(
       bool with_condition = true, std::string_view end = {});
+  // Filters of a block, "|trim|upper" or "trim|upper", whose first operand is
+  // null.
+  ExpressionPtr parse_block_filter();
+
+  // The variables that expressions read since the last call of take_names.
+  std::set<std::string> take_names() { return std::exchange(names_, {}); }
+  void add_names(std::set<std::string> names) { names_.merge(names); }
+  bool has_read(const std::string& name) const { return names_.contains(name); }
 
  private:
   using Kind = Expression::Kind;
@@ -35,6 +47,8 @@ class ExpressionParser {
   ExpressionPtr parse_condition();
   // Operators of this level and stronger ones.
   ExpressionPtr parse_operators(int level);
+  ExpressionPtr chained(
+      ExpressionPtr left, std::string_view op, ExpressionPtr right) const;
   // Null if the current token is not an operator of the level.
   const Operator* operator_here(int level) const;
   ExpressionPtr parse_unary(bool with_filters);
@@ -51,6 +65,7 @@ class ExpressionParser {
   void parse_arguments(Expression& call);
 
   TokenStream& tokens_;
+  std::set<std::string> names_;
   int nested_ = 0;
 };
 

@@ -1,146 +1,25 @@
-// One table of filters, one of tests.
+// Filters on numbers and any values, those that call others, and the search by
+// name.
 #include "moft/chat/filters.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 #include "moft/chat/formatting.h"
+#include "moft/chat/list_filters.h"
 #include "moft/chat/methods.h"
 #include "moft/chat/operators.h"
 #include "moft/chat/printing.h"
+#include "moft/chat/template_tests.h"
+#include "moft/chat/text_cases.h"
+#include "moft/chat/text_filters.h"
 #include "moft/chat/text_functions.h"
 #include "moft/core/text.h"
 
 namespace moft::jinja {
 
 namespace {
-
-// str(value) of the first argument, which may be of any kind.
-MarkedText as_text(Run& run, const Bound& bound) {
-  if (bound[0].text() != nullptr) return bound.text(0);
-  return printed(bound[0], run.budget());
-}
-
-template <MarkedText (*kFunction)(const MarkedText&)>
-Value filter_case(Run& run, const Bound& bound) {
-  const MarkedText text = as_text(run, bound);
-  run.budget().copies(4 * text.size());
-  return run.text(kFunction(text)).set_safe(bound[0].is_safe());
-}
-
-Value filter_escape(Run& run, const Bound& bound) {
-  if (bound[0].is_safe()) return bound[0];
-  return run.text(inserted_in(true, bound[0], run.budget())).set_safe();
-}
-
-Value filter_indent(Run& run, const Bound& bound) {
-  const std::int64_t width = std::max<std::int64_t>(bound.whole(1, 4), 0);
-  const auto margin_size = static_cast<std::size_t>(width);
-  MarkedText text = bound.text(0);
-  run.budget().will_need(
-      static_cast<double>(width) * (static_cast<double>(text.size()) + 2));
-  text.append("\n", kOwnText);
-  const MarkedText margin(std::string(margin_size, ' '));
-  MarkedText result;
-  bool first = true;
-  for (const MarkedText& line : split_lines(text)) {
-    if (!first) result.append("\n", kOwnText);
-    const bool blank = line.empty() && !bound.truth(3, false);
-    if (first ? bound.truth(2, false) : !blank) result.append(margin);
-    result.append(line);
-    run.budget().copies(margin.size() + line.size());
-    first = false;
-  }
-  return run.text(std::move(result)).set_safe(bound[0].is_safe());
-}
-
-// Value as what sorts, groups and chooses see: an attribute of it, the case of
-// a text dropped.
-struct Keyed {
-  Value key;
-  Value item;
-};
-
-Value key_of(Run& run, Value item, const Value& path, bool by_case) {
-  if (!path.is_missing() && !path.is_none()) item = path_of(run, item, path);
-  if (item.text() == nullptr || by_case) return item;
-  run.budget().copies(4 * item.text()->size());
-  return run.text(lower(*item.text()));
-}
-
-std::vector<Keyed> keyed(
-    Run& run, const Value& values, const Value& path, bool by_case) {
-  std::vector<Keyed> result;
-  for (Value& item : items_of(values, run.budget()))
-    result.push_back({key_of(run, item, path, by_case), item});
-  return result;
-}
-
-Value sorted(Run& run, std::vector<Keyed> items, bool backwards) {
-  const auto comes_before = [&](const Keyed& a, const Keyed& b) {
-    return backwards ? less(b.key, a.key, run.budget())
-                     : less(a.key, b.key, run.budget());
-  };
-  std::stable_sort(items.begin(), items.end(), comes_before);
-  std::vector<Value> result;
-  for (Keyed& each : items)
-    result.push_back(std::move(each.item));
-  return run.list(std::move(result));
-}
-
-Value filter_sort(Run& run, const Bound& bound) {
-  const MarkedText* path = bound[3].text();
-  if (path != nullptr && path->bytes().find(',') != std::string::npos)
-    fault("'sort' by several attributes is not supported");
-  return sorted(
-      run,
-      keyed(run, bound[0], bound[3], bound.truth(2, false)),
-      bound.truth(1, false));
-}
-
-Value filter_reverse(Run& run, const Bound& bound) {
-  if (const MarkedText* text = bound[0].text())
-    return run.text(slice(*text, {std::nullopt, std::nullopt, -1}));
-  std::vector<Value> items = items_of(bound[0], run.budget());
-  std::reverse(items.begin(), items.end());
-  return run.list(std::move(items), Flavour::kGenerator);
-}
-
-Value filter_unique(Run& run, const Bound& bound) {
-  Dict seen(run.budget());
-  std::vector<Value> items;
-  for (Keyed& each : keyed(run, bound[0], bound[2], bound.truth(1, false))) {
-    if (seen.find(each.key) != nullptr) continue;
-    seen.put(each.key, true);
-    items.push_back(std::move(each.item));
-  }
-  return run.list(std::move(items), Flavour::kGenerator);
-}
-
-// The first of equal ones.
-template <bool kLargest>
-Value filter_extreme(Run& run, const Bound& bound) {
-  std::vector<Keyed> items =
-      keyed(run, bound[0], bound[2], bound.truth(1, false));
-  if (items.empty()) return Value::undefined("no item, the list is empty");
-  const Keyed* best = items.data();
-  for (const Keyed& each : items) {
-    if (kLargest ? less(best->key, each.key, run.budget())
-                 : less(each.key, best->key, run.budget()))
-      best = &each;
-  }
-  return best->item;
-}
-
-Value filter_sum(Run& run, const Bound& bound) {
-  Value total = bound.has(2) ? bound[2] : Value(0);
-  if (total.text() != nullptr) fault("'sum' does not add texts");
-  for (const Value& item : items_of(bound[0], run.budget())) {
-    const bool by_path = bound.is_set(1);
-    total = binary_operation(
-        run, total, by_path ? path_of(run, item, bound[1]) : item, "+");
-  }
-  return total;
-}
 
 Value filter_abs(Run& run, const Bound& bound) {
   double number = 0;
@@ -151,90 +30,107 @@ Value filter_abs(Run& run, const Bound& bound) {
                     : binary_operation(run, bound[0], Value(0), "+");
 }
 
-// Of plain decimal numbers; other texts give the default.
+Value filter_attr(Run& run, const Bound& bound) {
+  need_defined(bound[0]);
+  const std::string& name = bound.text(1).bytes();
+  Value found = method_of(run, bound[0], name);
+  if (!found.is_missing()) return found;
+  return Value::undefined(fmt::format(
+      "'{} object' has no attribute '{}'", type_name(bound[0]), name));
+}
+
+// The number that a text writes in decimal digits, with blanks around it.
+// Fault for others that Python reads, such as "1_000" and "inf".
+std::optional<double> real_of(const MarkedText& text, std::string_view filter) {
+  const MarkedText stripped = lower(strip(text, nullptr, Side::kBoth));
+  const std::string& digits = stripped.bytes();
+  const std::size_t sign = digits.find_first_not_of("+-");
+  const std::string_view rest = std::string_view(digits).substr(
+      sign == std::string::npos ? digits.size() : sign);
+  const bool is_plain =
+      digits.find_first_not_of("0123456789.e+-_") == digits.npos;
+  if (rest == "inf" || rest == "infinity" || rest == "nan" ||
+      (is_plain && digits.find('_') != digits.npos) ||
+      (answer(stripped, "isdecimal") && !answer(stripped, "isascii")))
+    fault("'{}' of {} is not supported", filter, quote_text(digits));
+  if (!is_plain || digits.empty()) return std::nullopt;
+  char* end = nullptr;
+  const double real = std::strtod(digits.c_str(), &end);
+  if (end != digits.c_str() + digits.size()) return std::nullopt;
+  return real;
+}
+
+Value whole_of(double real) {
+  if (!(real > -0x1p63 && real < 0x1p63))
+    fault("a number of 'int' is beyond 64 bits");
+  return static_cast<std::int64_t>(real);
+}
+
 Value filter_int(Run&, const Bound& bound) {
   need_defined(bound[0]);
   const Value otherwise = bound.has(1) ? bound[1] : Value(0);
+  if (bound.whole(2, 10) != 10) fault("'int' of another base is not supported");
   std::int64_t whole = 0;
   double real = 0;
-  bool from = bound[0].from_conversation();
+  Value result = otherwise;
   if (const MarkedText* text = bound[0].text()) {
-    const MarkedText digits = strip(*text, nullptr, Side::kBoth);
-    const std::string& bytes = digits.bytes();
-    from = (digits.any_marks() & kFromConversation) != 0;
-    const std::size_t sign = bytes.starts_with('-') ? 1 : 0;
-    const bool is_plain =
-        bytes.size() > sign &&
-        bytes.find_first_not_of("0123456789", sign) == std::string::npos;
-    if (is_plain) {
-      const auto number = parse_integer(bytes);
-      if (!number) fault("the number {} is beyond 64 bits", bytes);
-      return Value(*number).set_from_conversation(from);
-    }
-    if (bytes.find_first_of("0123456789nN") != std::string::npos)
-      fault("'int' of {} is not supported", quote_text(bytes));
+    const std::string digits = strip(*text, nullptr, Side::kBoth).bytes();
+    const auto number = parse_integer(digits);
+    const auto fraction = real_of(*text, "int");
+    if (!number && !fraction) return otherwise;
+    result = number ? Value(*number) : whole_of(*fraction);
+    return result.set_from_conversation(
+        (text->any_marks() & kFromConversation) != 0);
+  }
+  if (bound[0].integer(whole)) {
+    result = whole;
+  } else if (bound[0].number(real)) {
+    result = whole_of(real);
+  } else {
     return otherwise;
   }
-  if (bound[0].integer(whole)) return Value(whole).set_from_conversation(from);
-  if (!bound[0].number(real)) return otherwise;
-  if (!(real > -0x1p63 && real < 0x1p63))
-    fault("a number of 'int' is beyond 64 bits");
-  return Value(static_cast<std::int64_t>(real)).set_from_conversation(from);
+  return result.set_from_conversation(bound[0].from_conversation());
 }
 
 Value filter_float(Run&, const Bound& bound) {
-  double real = 0;
   need_defined(bound[0]);
-  if (bound[0].text() != nullptr) fault("'float' of a text is not supported");
-  if (!bound[0].number(real)) return bound.has(1) ? bound[1] : Value(0.0);
-  return Value(real).set_from_conversation(bound[0].from_conversation());
-}
-
-Value filter_trim(Run& run, const Bound& bound) {
-  const std::string* set = bound.is_set(1) ? &bound.text(1).bytes() : nullptr;
-  return run.text(strip(as_text(run, bound), set, Side::kBoth))
-      .set_safe(bound[0].is_safe());
-}
-
-Value filter_replace(Run& run, const Bound& bound) {
-  const MarkedText text = as_text(run, bound);
-  return replaced(run, text, bound.text(1), bound.text(2), -1);
-}
-
-Value filter_string(Run& run, const Bound& bound) {
-  if (bound[0].text() != nullptr) return bound[0];
-  return run.text(printed(bound[0], run.budget()));
-}
-
-Value filter_safe(Run& run, const Bound& bound) {
-  return filter_string(run, bound).set_safe();
-}
-
-Value filter_join(Run& run, const Bound& bound) {
-  MarkedText separator;
-  if (bound.has(1)) separator = printed(bound[1], run.budget());
-  MarkedText result;
-  bool first = true;
-  for (const Value& item : items_of(bound[0], run.budget())) {
-    if (!first) result.append(separator);
-    first = false;
-    const MarkedText part = printed(item, run.budget());
-    result.append(part);
-    run.budget().will_need(static_cast<double>(result.size()));
-    run.budget().copies(part.size());
+  std::optional<double> real;
+  double number = 0;
+  bool from = bound[0].from_conversation();
+  if (const MarkedText* text = bound[0].text()) {
+    real = real_of(*text, "float");
+    from = (text->any_marks() & kFromConversation) != 0;
   }
-  return run.text(std::move(result));
+  if (bound[0].number(number)) real = number;
+  if (!real) return bound.has(1) ? bound[1] : Value(0.0);
+  return Value(*real).set_from_conversation(from);
 }
 
-Value filter_tojson(Run& run, const Bound& bound) {
-  if (bound.truth(1, false))
-    fault("'tojson' with ensure_ascii=true is not supported");
-  if (!bound.is_set(2))
-    return run.text(to_json(bound[0], std::nullopt, run.budget()));
-  const auto width = std::max<std::int64_t>(bound.whole(2, 0), 0);
-  run.budget().will_need(static_cast<double>(width) * 600);
-  const auto indent = static_cast<std::size_t>(width);
-  return run.text(to_json(bound[0], indent, run.budget()));
+Value filter_round(Run&, const Bound& bound) {
+  double real = 0;
+  std::int64_t whole = 0;
+  need_defined(bound[0]);
+  if (!bound[0].number(real))
+    fault("'round' needs a number, not a '{}'", type_name(bound[0]));
+  const std::int64_t digits = bound.whole(1, 0);
+  const std::string method = bound.has(2) ? bound.text(2).bytes() : "common";
+  if (digits < 0 || digits > 300)
+    fault("'round' to {} digits is not supported", digits);
+  Value result;
+  if (method == "common") {
+    const std::string rounded = fmt::format("{:.{}f}", real, digits);
+    result = std::strtod(rounded.c_str(), nullptr);
+    if (bound[0].integer(whole)) result = whole;
+  } else if (method == "ceil" || method == "floor") {
+    const double unit = std::pow(10.0, static_cast<double>(digits));
+    const bool up = method == "ceil";
+    const double part = up ? std::ceil(real * unit) : std::floor(real * unit);
+    // Python rounds to a whole number, which has no negative zero.
+    result = (part + 0.0) / unit;
+  } else {
+    fault("'round' knows the methods common, ceil and floor");
+  }
+  return result.set_from_conversation(bound[0].from_conversation());
 }
 
 Value filter_default(Run&, const Bound& bound) {
@@ -244,95 +140,14 @@ Value filter_default(Run&, const Bound& bound) {
   return bound.has(1) ? bound[1] : Value::constant("");
 }
 
-Value filter_length(Run&, const Bound& bound) {
-  const auto size = size_of(bound[0]);
-  if (!size) fault("a '{}' has no length", type_name(bound[0]));
-  return static_cast<std::int64_t>(*size);
-}
-
-Value filter_list(Run& run, const Bound& bound) {
-  return run.list(items_of(bound[0], run.budget()))
-      .set_from_conversation(bound[0].from_conversation());
-}
-
-Value filter_first(Run& run, const Bound& bound) {
-  std::vector<Value> items = items_of(bound[0], run.budget());
-  if (!items.empty()) return items.front();
-  return Value::undefined("'first' found an empty list");
-}
-
-Value filter_last(Run& run, const Bound& bound) {
-  if (!size_of(bound[0]))
-    fault("'last' of a '{}' is not supported", type_name(bound[0]));
-  std::vector<Value> items = items_of(bound[0], run.budget());
-  if (!items.empty()) return items.back();
-  return Value::undefined("'last' found an empty list");
-}
-
-Value filter_items(Run& run, const Bound& bound) {
-  if (bound[0].is_undefined()) return run.list({}, Flavour::kGenerator);
-  if (bound[0].dict() == nullptr)
-    fault("'items' needs an object, not a '{}'", type_name(bound[0]));
-  return run.list(pairs_of(run, bound[0]), Flavour::kGenerator);
-}
-
-// By key, its case dropped.
-Value filter_dictsort(Run& run, const Bound& bound) {
-  need_defined(bound[0]);
-  if (bound[0].dict() == nullptr)
-    fault("'dictsort' needs an object, not a '{}'", type_name(bound[0]));
-  const std::string by = bound.has(2) ? bound.text(2).bytes() : "key";
-  if (by != "key" && by != "value") fault("'dictsort' sorts by key or value");
-  const Value pairs = run.list(pairs_of(run, bound[0]));
-  return sorted(
-             run,
-             keyed(
-                 run, pairs, Value(by == "key" ? 0 : 1), bound.truth(1, false)),
-             bound.truth(3, false))
-      .set_from_conversation(bound[0].from_conversation());
-}
-
-using Filter = Value (*)(Run&, const Bound&);
-struct NamedFilter {
-  Signature signature;
-  Filter call;
-};
-
 constexpr NamedFilter kFilters[] = {
     {{"abs", 1, {"x"}}, filter_abs},
-    {{"capitalize", 1, {"s"}}, filter_case<capitalize>},
-    {{"count", 1, {"obj"}}, filter_length},
+    {{"attr", 2, {"obj", "name"}}, filter_attr},
     {{"d", 1, {"value", "default_value", "boolean"}}, filter_default},
     {{"default", 1, {"value", "default_value", "boolean"}}, filter_default},
-    {{"dictsort", 1, {"value", "case_sensitive", "by", "reverse"}},
-     filter_dictsort},
-    {{"e", 1, {"s"}}, filter_escape},
-    {{"escape", 1, {"s"}}, filter_escape},
-    {{"first", 1, {"seq"}}, filter_first},
     {{"float", 1, {"value", "default"}}, filter_float},
-    {{"indent", 1, {"s", "width", "first", "blank"}}, filter_indent},
-    {{"int", 1, {"value", "default"}}, filter_int},
-    {{"items", 1, {"value"}}, filter_items},
-    {{"join", 1, {"value", "d"}}, filter_join},
-    {{"last", 1, {"seq"}}, filter_last},
-    {{"length", 1, {"obj"}}, filter_length},
-    {{"list", 1, {"value"}}, filter_list},
-    {{"lower", 1, {"s"}}, filter_case<lower>},
-    {{"max", 1, {"value", "case_sensitive", "attribute"}},
-     filter_extreme<true>},
-    {{"min", 1, {"value", "case_sensitive", "attribute"}},
-     filter_extreme<false>},
-    {{"replace", 3, {"s", "old", "new"}}, filter_replace},
-    {{"reverse", 1, {"value"}}, filter_reverse},
-    {{"safe", 1, {"value"}}, filter_safe},
-    {{"sort", 1, {"value", "reverse", "case_sensitive", "attribute"}},
-     filter_sort},
-    {{"string", 1, {"value"}}, filter_string},
-    {{"sum", 1, {"iterable", "attribute", "start"}}, filter_sum},
-    {{"tojson", 1, {"x", "ensure_ascii", "indent"}}, filter_tojson},
-    {{"trim", 1, {"value", "chars"}}, filter_trim},
-    {{"unique", 1, {"value", "case_sensitive", "attribute"}}, filter_unique},
-    {{"upper", 1, {"s"}}, filter_case<upper>},
+    {{"int", 1, {"value", "default", "base"}}, filter_int},
+    {{"round", 1, {"value", "precision", "method"}}, filter_round},
 };
 
 // Takes the next argument off.
@@ -344,15 +159,18 @@ Value take_first(std::string_view filter, Arguments& arguments) {
   return value;
 }
 
-Value filter_map(Run& run, Arguments arguments) {
+Value filter_map(Run& run, std::string_view, Arguments arguments) {
   const Value values = take_first("map", arguments);
   std::vector<Value> items;
   if (is_true(values)) items = items_of(values, run.budget());
   if (arguments.positional.empty()) {
     arguments.positional.push_back(values);
-    const Bound bound(std::move(arguments), {"map", 2, {"value", "attribute"}});
-    for (Value& item : items)
+    const Bound bound(
+        std::move(arguments), {"map", 2, {"value", "attribute", "default"}});
+    for (Value& item : items) {
       item = path_of(run, item, bound[1]);
+      if (item.is_undefined() && bound.is_set(2)) item = bound[2];
+    }
     return run.list(std::move(items), Flavour::kGenerator);
   }
   const std::string name(
@@ -386,160 +204,68 @@ Value choose(Run& run, std::string_view filter, Arguments arguments) {
   return run.list(std::move(chosen), Flavour::kGenerator);
 }
 
-bool is_choice(std::string_view name) {
-  return name == "select" || name == "reject" || name == "selectattr" ||
-         name == "rejectattr";
+// The value is the format; the arguments go into it.
+Value filter_format(Run& run, std::string_view filter, Arguments arguments) {
+  const Value format = take_first(filter, arguments);
+  if (!arguments.named.empty())
+    fault("'format' of values by name is not supported");
+  Value values = run.list(std::move(arguments.positional), Flavour::kTuple);
+  const Value text = run.text(printed(format, run.budget()));
+  return percent_format(run, Value(text).set_safe(format.is_safe()), values);
+}
+
+// Filters that take any arguments.
+using OpenFilter = Value (*)(Run&, std::string_view name, Arguments);
+constexpr std::pair<std::string_view, OpenFilter> kOpenFilters[] = {
+    {"format", filter_format},
+    {"map", filter_map},
+    {"reject", choose},
+    {"rejectattr", choose},
+    {"select", choose},
+    {"selectattr", choose},
+};
+
+OpenFilter find_open_filter(std::string_view name) {
+  for (const auto& [known, call] : kOpenFilters)
+    if (known == name) return call;
+  return nullptr;
 }
 
 const NamedFilter* find_filter(std::string_view name) {
-  const auto* filter = std::find_if(
-      std::begin(kFilters), std::end(kFilters), [&](const auto& each) {
-        return each.signature.name == name;
-      });
-  return filter == std::end(kFilters) ? nullptr : filter;
-}
-
-// Has a length and items by place or key, as undefined values do.
-bool is_sequence(const Value& value) {
-  const Sequence* list = value.sequence();
-  if (list != nullptr) return list->flavour <= Flavour::kRange;
-  return size_of(value).has_value();
-}
-
-bool is_number(const Value& value) {
-  double number = 0;
-  return value.number(number);
-}
-
-struct NamedTest {
-  std::string_view name;
-  bool (*holds)(const Value&);
-};
-
-constexpr NamedTest kTests[] = {
-    {"boolean", [](const Value& v) { return v.is<bool>(); }},
-    {"defined", [](const Value& v) { return !v.is_undefined(); }},
-    {"false", [](const Value& v) { return v.is<bool>() && !is_true(v); }},
-    {"float", [](const Value& v) { return v.is<double>(); }},
-    {"integer", [](const Value& v) { return v.is<std::int64_t>(); }},
-    {"iterable",
-     [](const Value& v) { return size_of(v) || v.sequence() != nullptr; }},
-    {"mapping", [](const Value& v) { return v.dict() != nullptr; }},
-    {"none", [](const Value& v) { return v.is_none(); }},
-    {"number", is_number},
-    {"sequence", is_sequence},
-    {"string", [](const Value& v) { return v.text() != nullptr; }},
-    {"true", [](const Value& v) { return v.is<bool>() && is_true(v); }},
-    {"undefined", [](const Value& v) { return v.is_undefined(); }},
-};
-
-// Tests that compare with another value, and their operators.
-constexpr std::pair<std::string_view, std::string_view> kComparisons[] = {
-    {"==", "=="},
-    {"eq", "=="},
-    {"equalto", "=="},
-    {"!=", "!="},
-    {"ne", "!="},
-    {"in", "in"},
-    {"<", "<"},
-    {"lt", "<"},
-    {"lessthan", "<"},
-    {">", ">"},
-    {"gt", ">"},
-    {"greaterthan", ">"},
-    {"<=", "<="},
-    {"le", "<="},
-    {">=", ">="},
-    {"ge", ">="},
-};
-
-// Tests of the rest of a division.
-constexpr std::pair<std::string_view, int> kRests[] = {
-    {"divisibleby", 0}, {"even", 0}, {"odd", 1}};
-
-const auto* find_rest(std::string_view name) {
-  const auto* test =
-      std::find_if(std::begin(kRests), std::end(kRests), [&](const auto& each) {
-        return each.first == name;
-      });
-  return test == std::end(kRests) ? nullptr : test;
-}
-
-const NamedTest* find_test(std::string_view name) {
-  const auto* test = std::find_if(
-      std::begin(kTests), std::end(kTests), [&](const NamedTest& each) {
-        return each.name == name;
-      });
-  return test == std::end(kTests) ? nullptr : test;
-}
-
-std::string_view comparison_of(std::string_view name) {
-  for (const auto& [test, op] : kComparisons)
-    if (test == name) return op;
-  return {};
+  for (const auto table :
+       {std::span<const NamedFilter>(kFilters), list_filters(), text_filters()})
+    for (const NamedFilter& filter : table)
+      if (filter.signature.name == name) return &filter;
+  return nullptr;
 }
 
 // Those of jinja2 that public templates do not use.
-constexpr std::string_view kOtherFilters =
-    " attr batch center filesizeformat forceescape format groupby pprint "
-    "random round slice striptags title truncate urlencode urlize wordcount "
-    "wordwrap xmlattr ";
-constexpr std::string_view kOtherTests =
-    " callable escaped filter lower sameas test upper ";
-
-[[noreturn]] void refuse(
-    std::string_view kind,
-    std::string_view name,
-    std::string_view others,
-    int line) {
-  const bool known = is_listed(others, name);
-  fault_at(
-      line,
-      "the {} '{}' is {}",
-      kind,
-      name,
-      known ? "not supported" : "not known");
-}
+constexpr std::string_view kOthers =
+    " filesizeformat pprint random striptags truncate urlize wordwrap xmlattr ";
 
 }  // namespace
 
-void need_filter(std::string_view name, int line) {
-  if (find_filter(name) == nullptr && name != "map" && !is_choice(name))
-    refuse("filter", name, kOtherFilters, line);
+bool knows_filter(std::string_view name) {
+  return find_filter(name) != nullptr || find_open_filter(name) != nullptr;
 }
 
-void need_test(std::string_view name, int line) {
-  if (find_test(name) == nullptr && comparison_of(name).empty() &&
-      find_rest(name) == nullptr)
-    refuse("test", name, kOtherTests, line);
+void need_filter(std::string_view name, int line) {
+  if (knows_filter(name)) return;
+  const bool is_other = is_listed(kOthers, name);
+  fault_at(
+      line,
+      "the filter '{}' is {}",
+      name,
+      is_other ? "not supported" : "not known");
 }
 
 Value apply_filter(Run& run, std::string_view name, Arguments arguments) {
   run.budget().step();
-  if (name == "map") return filter_map(run, std::move(arguments));
-  if (is_choice(name)) return choose(run, name, std::move(arguments));
+  if (const OpenFilter call = find_open_filter(name))
+    return call(run, name, std::move(arguments));
   const NamedFilter* filter = find_filter(name);
-  if (filter == nullptr) refuse("filter", name, kOtherFilters, 0);
+  if (filter == nullptr) need_filter(name, 0);
   return filter->call(run, Bound(std::move(arguments), filter->signature));
-}
-
-bool apply_test(Run& run, std::string_view name, Arguments arguments) {
-  run.budget().step();
-  if (const NamedTest* test = find_test(name))
-    return test->holds(Bound(std::move(arguments), {name, 1, {"value"}})[0]);
-  if (const auto* rest = find_rest(name)) {
-    const bool names_divisor = name == "divisibleby";
-    if (!names_divisor) arguments.positional.emplace_back(2);
-    const Bound bound(std::move(arguments), {name, 2, {"value", "num"}});
-    return equal(
-        binary_operation(run, bound[0], bound[1], "%"),
-        Value(rest->second),
-        run.budget());
-  }
-  const std::string_view op = comparison_of(name);
-  if (op.empty()) refuse("test", name, kOtherTests, 0);
-  const Bound bound(std::move(arguments), {name, 2, {"value", "other"}});
-  return is_true(binary_operation(run, bound[0], bound[1], op));
 }
 
 }  // namespace moft::jinja

@@ -1,14 +1,8 @@
-// The filters and tests of a template: `value | name(..)`, `value is name`.
-//
-// Filters: capitalize count d default dictsort first items join last length
-// list lower map reject rejectattr replace safe select selectattr string
-// tojson (transformers') trim upper.
-// Tests: boolean defined eq equalto == false float in integer iterable
-// mapping ne != none number sequence string true undefined.
-// The others of jinja2 are refused by name.
+// The filters of a template: `value | name(..)`. abs attr d default float
+// format int map reject rejectattr round select selectattr, and those of
+// list_filters.h and text_filters.h. The others of jinja2 are refused by name.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "moft/chat/run.h"
@@ -16,13 +10,17 @@
 
 namespace moft::jinja {
 
-// Fault for a name that is not listed above; line 0 is that of the expression
-// being evaluated.
-void need_filter(std::string_view name, int line);
-void need_test(std::string_view name, int line);
+struct NamedFilter {
+  Signature signature;
+  Value (*call)(Run&, const Bound&);
+};
 
-// `arguments` begin with the filtered or tested value. Fault as above.
+bool knows_filter(std::string_view name);
+// Fault for a filter that is not listed above; line 0 is that of the
+// expression being evaluated.
+void need_filter(std::string_view name, int line);
+
+// `arguments` begin with the filtered value. Fault as above.
 Value apply_filter(Run& run, std::string_view name, Arguments arguments);
-bool apply_test(Run& run, std::string_view name, Arguments arguments);
 
 }  // namespace moft::jinja

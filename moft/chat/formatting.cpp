@@ -54,10 +54,11 @@ MarkedText escaped(const MarkedText& text) {
 }
 
 MarkedText inserted_in(bool is_safe, const Value& value, Budget& budget) {
-  const MarkedText text = printed(value, budget);
+  MarkedText text = printed(value, budget);
+  if (!is_safe || value.is_safe()) return text;
   budget.will_need(6 * static_cast<double>(text.size()));
   budget.copies(text.size());
-  return is_safe && !value.is_safe() ? escaped(text) : text;
+  return escaped(text);
 }
 
 Value percent_format(Run& run, const Value& format, const Value& values) {

@@ -8,6 +8,7 @@
 #include "moft/chat/filters.h"
 #include "moft/chat/operators.h"
 #include "moft/chat/printing.h"
+#include "moft/chat/template_tests.h"
 
 namespace moft::jinja {
 
@@ -95,15 +96,9 @@ class Interpreter {
       case Kind::kText:
         write(*node.text.text());
         break;
-      case Kind::kPrint: {
-        const Value value = evaluate(*node.expressions[0], frame);
-        if (const MarkedText* text = value.text()) {
-          write(*text);
-        } else {
-          write(printed(value, run_.budget()));
-        }
+      case Kind::kPrint:
+        print(evaluate(*node.expressions[0], frame));
         break;
-      }
       case Kind::kIf:
         return execute_if(node, frame);
       case Kind::kFor:
@@ -116,6 +111,13 @@ class Interpreter {
       case Kind::kMacro:
         assign(node.target, macro_value(node, frame), frame);
         break;
+      case Kind::kCallBlock:
+        execute_call_block(node, frame);
+        break;
+      case Kind::kFilter:
+        return execute_filter(node, frame);
+      case Kind::kWith:
+        return execute_with(node, frame);
       case Kind::kGeneration:
         execute_generation(node, frame);
         break;
@@ -130,6 +132,11 @@ class Interpreter {
   void write(const MarkedText& text) {
     run_.budget().copies(text.size());
     output_->append(text);
+  }
+
+  void print(const Value& value) {
+    if (const MarkedText* text = value.text()) return write(*text);
+    write(printed(value, run_.budget()));
   }
 
   Flow execute_if(const Statement& node, const FramePtr& frame) {
@@ -195,6 +202,8 @@ class Interpreter {
 
   // `ns.x` in a target needs a namespace before anything is evaluated.
   void need_namespace(const Target& target, const FramePtr& frame) {
+    for (const Target& part : target.parts)
+      need_namespace(part, frame);
     if (!target.attribute.empty() &&
         variable_at(frame, target.ref).name_space() == nullptr) {
       fault(
@@ -213,12 +222,45 @@ class Interpreter {
   Flow execute_set_block(const Statement& node, const FramePtr& frame) {
     const FramePtr inner = open(node.scopes[0], frame);
     Flow flow = Flow::kNext;
-    MarkedText text = captured(node.bodies[0], inner, flow);
+    Value value = run_.text(captured(node.bodies[0], inner, flow));
     if (flow != Flow::kNext) return flow;
+    if (node.applied != nullptr) value = filtered(*node.applied, inner, value);
     run_.at(node.line);
     need_namespace(node.target, frame);
-    assign(node.target, run_.text(std::move(text)), frame);
+    assign(node.target, value, frame);
     return Flow::kNext;
+  }
+
+  Flow execute_filter(const Statement& node, const FramePtr& frame) {
+    const FramePtr inner = open(node.scopes[0], frame);
+    Flow flow = Flow::kNext;
+    const Value text = run_.text(captured(node.bodies[0], inner, flow));
+    if (flow == Flow::kNext) print(filtered(*node.applied, inner, text));
+    return flow;
+  }
+
+  // The filters of a block, applied to what it wrote.
+  Value filtered(
+      const Expression& filters, const FramePtr& frame, const Value& text) {
+    const Value before = std::exchange(block_text_, text);
+    Value result = evaluate(filters, frame);
+    block_text_ = before;
+    return result;
+  }
+
+  Flow execute_with(const Statement& node, const FramePtr& frame) {
+    const FramePtr inner = open(node.scopes[0], frame);
+    for (std::size_t i = 0; i < node.expressions.size(); ++i) {
+      const Value value = evaluate(*node.expressions[i], frame);
+      assign(node.target.parts[i], value, inner);
+    }
+    return execute(node.bodies[0], inner);
+  }
+
+  void execute_call_block(const Statement& node, const FramePtr& frame) {
+    Arguments arguments = arguments_of(*node.applied, frame);
+    arguments.named.emplace_back("caller", macro_value(node, frame));
+    print(apply(*node.applied, std::move(arguments)));
   }
 
   void execute_generation(const Statement& node, const FramePtr& frame) {
@@ -239,12 +281,7 @@ class Interpreter {
     const FramePtr frame = open(macro.scopes[0], outer);
     const std::size_t count = macro.parameters.size();
     const std::size_t first_default = count - macro.expressions.size();
-    if (given.positional.size() > count)
-      fault("the macro '{}' takes {} arguments", macro.target.name, count);
-    std::move(
-        given.positional.begin(), given.positional.end(), frame->slots.begin());
-    for (auto& [name, value] : given.named)
-      parameter(macro, *frame, name) = std::move(value);
+    fill_parameters(macro, *frame, std::move(given));
     for (std::size_t i = 0; i < count; ++i) {
       Value& value = frame->slots[i];
       if (!value.is_missing()) continue;
@@ -257,14 +294,57 @@ class Interpreter {
     return run_.text(captured(macro.bodies[0], frame, flow));
   }
 
-  // The variable of a parameter that is given by name.
-  static Value& parameter(
+  // Moves what was given into a macro's variables.
+  void fill_parameters(const Statement& macro, Frame& frame, Arguments given) {
+    auto& positional = given.positional;
+    const std::size_t count = macro.parameters.size();
+    const auto placed =
+        positional.begin() +
+        static_cast<std::ptrdiff_t>(std::min(count, positional.size()));
+    std::move(positional.begin(), placed, frame.slots.begin());
+    std::vector<Value> more(placed, positional.end());
+    if (Value* varargs = extra(macro, frame, "varargs")) {
+      *varargs = run_.list(std::move(more), Flavour::kTuple);
+    } else if (!more.empty()) {
+      fault("the macro '{}' takes {} arguments", macro.target.name, count);
+    }
+    Value* const caller = extra(macro, frame, "caller");
+    if (caller != nullptr) *caller = Value::undefined("no caller is defined");
+    auto rest = std::make_shared<Dict>(run_.budget());
+    for (auto& [name, value] : given.named) {
+      Value* parameter = free_parameter(macro, frame, name);
+      if (parameter == nullptr && name == "caller") parameter = caller;
+      if (parameter != nullptr) {
+        *parameter = std::move(value);
+      } else {
+        rest->put(Value::constant(name), std::move(value));
+      }
+    }
+    if (Value* kwargs = extra(macro, frame, "kwargs")) {
+      *kwargs = std::shared_ptr<const Dict>(std::move(rest));
+    } else if (!rest->entries().empty()) {
+      fault(
+          "the macro '{}' has no argument '{}'",
+          macro.target.name,
+          rest->entries()[0].first.text()->bytes());
+    }
+  }
+
+  // The variable caller, kwargs or varargs; null if the macro does not use it.
+  static Value* extra(const Statement& macro, Frame& frame, const char* name) {
+    const auto found = macro.extra_slots.find(name);
+    if (found == macro.extra_slots.end() || found->second < 0) return nullptr;
+    return &frame.slots[static_cast<std::size_t>(found->second)];
+  }
+
+  // The variable of a parameter that has no value yet, or null.
+  static Value* free_parameter(
       const Statement& macro, Frame& frame, const std::string& name) {
     for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
       const bool is_free = frame.slots[i].is_missing();
-      if (macro.parameters[i] == name && is_free) return frame.slots[i];
+      if (macro.parameters[i] == name && is_free) return &frame.slots[i];
     }
-    fault("the macro '{}' has no argument '{}'", macro.target.name, name);
+    return nullptr;
   }
 
   bool holds(const Expression& expression, const FramePtr& frame) {
@@ -294,6 +374,8 @@ class Interpreter {
         return !holds(*node.operands[0], frame);
       case Kind::kConditional:
         return conditional(node, frame);
+      case Kind::kCompare:
+        return compare(node, frame);
       case Kind::kFilter:
         need_filter(node.name, 0);
         return apply(node, arguments_of(node, frame));
@@ -310,14 +392,40 @@ class Interpreter {
     Arguments arguments;
     arguments.positional.reserve(node.operands.size());
     for (const ExpressionPtr& operand : node.operands) {
-      arguments.positional.push_back(
-          operand == nullptr ? Value() : evaluate(*operand, frame));
+      if (operand == nullptr) {
+        arguments.positional.emplace_back();
+      } else if (operand->kind == Expression::Kind::kSpread) {
+        const Value list = evaluate(*operand->operands[0], frame);
+        for (Value& item : items_of(list, run_.budget()))
+          arguments.positional.push_back(std::move(item));
+      } else {
+        arguments.positional.push_back(evaluate(*operand, frame));
+      }
     }
-    for (const Keyword& keyword : node.keywords)
-      arguments.named.emplace_back(
-          keyword.name, evaluate(*keyword.value, frame));
+    for (const Keyword& keyword : node.keywords) {
+      Value value = evaluate(*keyword.value, frame);
+      if (!keyword.name.empty()) {
+        arguments.named.emplace_back(keyword.name, std::move(value));
+      } else {
+        spread(value, arguments);
+      }
+    }
     run_.at(node.line);
     return arguments;
+  }
+
+  // `**object` in a call.
+  void spread(const Value& object, Arguments& arguments) {
+    need_defined(object);
+    if (object.dict() == nullptr)
+      fault("'**' in a call needs an object, not a '{}'", type_name(object));
+    for (const auto& [key, value] : object.dict()->entries()) {
+      run_.budget().step();
+      const std::string& name = plain_text(key, "'**' in a call").bytes();
+      for (const auto& [given, ignored] : arguments.named)
+        if (given == name) fault("'{}' is given twice", name);
+      arguments.named.emplace_back(name, value);
+    }
   }
 
   // A kind of expression that evaluates all of its operands first.
@@ -344,11 +452,14 @@ class Interpreter {
         return run_.call(callee, std::move(arguments));
       }
       case Kind::kFilter:
+        if (operands[0].is_missing()) operands[0] = block_text_;
         return apply_filter(run_, node.name, std::move(arguments));
       case Kind::kTest:
         return apply_test(run_, node.name, std::move(arguments));
       case Kind::kNegative:
         return negated(operands[0]);
+      case Kind::kPositive:
+        return binary_operation(run_, Value(0), operands[0], "+");
       case Kind::kBinary:
         return binary_operation(run_, operands[0], operands[1], node.name);
       default:
@@ -372,6 +483,17 @@ class Interpreter {
     return run_.text(std::move(text));
   }
 
+  bool compare(const Expression& node, const FramePtr& frame) {
+    Value left = evaluate(*node.operands[0], frame);
+    for (const auto& [op, operand] : node.keywords) {
+      Value right = evaluate(*operand, frame);
+      run_.at(node.line);
+      if (!is_true(binary_operation(run_, left, right, op))) return false;
+      left = std::move(right);
+    }
+    return true;
+  }
+
   Value conditional(const Expression& node, const FramePtr& frame) {
     if (holds(*node.operands[0], frame))
       return evaluate(*node.operands[1], frame);
@@ -381,6 +503,7 @@ class Interpreter {
 
   Run& run_;
   Output* output_ = nullptr;
+  Value block_text_;  // what the block of the filters at hand wrote
 };
 
 }  // namespace

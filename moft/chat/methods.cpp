@@ -1,12 +1,11 @@
-// Tables of methods and functions.
+// Tables of methods of objects and lists, and of functions.
 #include "moft/chat/methods.h"
 
 #include <algorithm>
 #include <ctime>
 
-#include "moft/chat/formatting.h"
 #include "moft/chat/printing.h"
-#include "moft/chat/text_functions.h"
+#include "moft/chat/text_methods.h"
 #include "moft/core/text.h"
 
 namespace moft::jinja {
@@ -18,107 +17,6 @@ using Method = Value (*)(Run&, const Value& self, const Bound&);
 struct NamedMethod {
   Signature signature;
   Method call;
-};
-
-template <MarkedText (*kFunction)(const MarkedText&)>
-Value call_case(Run& run, const Value& self, const Bound&) {
-  run.budget().copies(4 * self.text()->size());
-  return run.text(kFunction(*self.text()));
-}
-
-template <Side kSide>
-Value call_strip(Run& run, const Value& self, const Bound& bound) {
-  const std::string* set = bound.is_set(0) ? &bound.text(0).bytes() : nullptr;
-  return run.text(strip(*self.text(), set, kSide));
-}
-
-// The number of places of `part` in a text, at most `limit` unless that is
-// negative.
-double most_places(
-    const MarkedText& text, const MarkedText& part, std::int64_t limit) {
-  const auto count = static_cast<double>(count_of(text, part.bytes()));
-  return limit < 0 ? count : std::min(count, static_cast<double>(limit));
-}
-
-Value call_split(Run& run, const Value& self, const Bound& bound) {
-  if (!bound.is_set(0))
-    fault("'split' at white space is not supported; name a separator");
-  const MarkedText& separator = bound.text(0);
-  if (separator.empty()) fault("'split' needs a separator that is not empty");
-  // Each piece costs a text of its own.
-  const std::int64_t limit = bound.whole(1, -1);
-  run.budget().will_need(
-      160 * (most_places(*self.text(), separator, limit) + 1));
-  std::vector<Value> items;
-  for (MarkedText& piece : split_text(*self.text(), separator.bytes(), limit))
-    items.push_back(run.text(std::move(piece)).set_safe(self.is_safe()));
-  return run.list(std::move(items));
-}
-
-Value call_replace(Run& run, const Value& self, const Bound& bound) {
-  plain_text(bound[1], "'replace'");
-  return replaced(
-      run,
-      *self.text(),
-      bound.text(0),
-      inserted_in(self.is_safe(), bound[1], run.budget()),
-      bound.whole(2, -1));
-}
-
-Value call_startswith(Run&, const Value& self, const Bound& bound) {
-  return self.text()->bytes().starts_with(bound.text(0).bytes());
-}
-
-Value call_endswith(Run&, const Value& self, const Bound& bound) {
-  return self.text()->bytes().ends_with(bound.text(0).bytes());
-}
-
-template <bool kFromRight>
-Value call_find(Run& run, const Value& self, const Bound& bound) {
-  const std::string& bytes = self.text()->bytes();
-  const std::string& part = bound.text(0).bytes();
-  run.budget().copies(bytes.size());
-  const std::size_t at = kFromRight ? bytes.rfind(part) : bytes.find(part);
-  if (at == std::string::npos) return -1;
-  const std::string_view before(bytes.data(), at);
-  return static_cast<std::int64_t>(count_characters(before));
-}
-
-Value call_count(Run& run, const Value& self, const Bound& bound) {
-  run.budget().copies(self.text()->size());
-  return static_cast<std::int64_t>(
-      count_of(*self.text(), bound.text(0).bytes()));
-}
-
-Value call_join(Run& run, const Value& self, const Bound& bound) {
-  need_defined(bound[0]);
-  const std::vector<Value> items = items_of(bound[0], run.budget());
-  MarkedText result;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    plain_text(items[i], "'join'");
-    if (i > 0) result.append(*self.text());
-    result.append(inserted_in(self.is_safe(), items[i], run.budget()));
-    run.budget().will_need(static_cast<double>(result.size()));
-    run.budget().copies(self.text()->size());
-  }
-  return run.text(std::move(result));
-}
-
-constexpr NamedMethod kTextMethods[] = {
-    {{"capitalize"}, call_case<capitalize>},
-    {{"count", 1, {"sub"}}, call_count},
-    {{"endswith", 1, {"suffix"}}, call_endswith},
-    {{"find", 1, {"sub"}}, call_find<false>},
-    {{"join", 1, {"iterable"}}, call_join},
-    {{"lower"}, call_case<lower>},
-    {{"lstrip", 0, {"chars"}}, call_strip<Side::kLeft>},
-    {{"replace", 2, {"old", "new", "count"}}, call_replace},
-    {{"rfind", 1, {"sub"}}, call_find<true>},
-    {{"rstrip", 0, {"chars"}}, call_strip<Side::kRight>},
-    {{"split", 0, {"sep", "maxsplit"}}, call_split},
-    {{"startswith", 1, {"prefix"}}, call_startswith},
-    {{"strip", 0, {"chars"}}, call_strip<Side::kBoth>},
-    {{"upper"}, call_case<upper>},
 };
 
 Value call_get(Run&, const Value& self, const Bound& bound) {
@@ -141,24 +39,58 @@ Value call_entries(Run& run, const Value& self, const Bound&) {
       .set_from_conversation(self.from_conversation());
 }
 
+Value call_copy(Run&, const Value& self, const Bound&) {
+  return self;
+}
+
 constexpr NamedMethod kDictMethods[] = {
+    {{"copy"}, call_copy},
     {{"get", 1, {"key", "default"}}, call_get},
     {{"items"}, call_items},
     {{"keys"}, call_entries<true>},
     {{"values"}, call_entries<false>},
 };
 
-// What Python has and templates were not seen to use.
-constexpr std::string_view kOtherOfTexts =
-    " casefold center encode escape expandtabs format_map index "
-    "isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric "
-    "isprintable isspace istitle isupper ljust maketrans partition "
-    "removeprefix removesuffix rindex rjust rpartition rsplit splitlines "
-    "striptags swapcase title translate unescape zfill ";
+Value call_count(Run& run, const Value& self, const Bound& bound) {
+  const auto& items = self.sequence()->items;
+  return static_cast<std::int64_t>(
+      std::count_if(items.begin(), items.end(), [&](const Value& item) {
+        return equal(item, bound[0], run.budget());
+      }));
+}
+
+Value call_index(Run& run, const Value& self, const Bound& bound) {
+  const auto& items = self.sequence()->items;
+  const auto place =
+      std::find_if(items.begin(), items.end(), [&](const Value& item) {
+        return equal(item, bound[0], run.budget());
+      });
+  if (place == items.end()) fault("'index' does not find the value");
+  return static_cast<std::int64_t>(place - items.begin());
+}
+
+constexpr NamedMethod kListMethods[] = {
+    {{"copy"}, call_copy},
+    {{"count", 1, {"value"}}, call_count},
+    {{"index", 1, {"value"}}, call_index},
+};
+
+Value call_changed(Run& run, const Value& self, Arguments arguments) {
+  return run.changed(self.shared_loop(), std::move(arguments.positional));
+}
+
+Value call_cycle(Run&, const Value& self, Arguments arguments) {
+  const auto& values = arguments.positional;
+  if (values.empty()) fault("'loop.cycle' needs values");
+  const auto turn = static_cast<std::size_t>(self.loop()->index0());
+  return values[turn % values.size()];
+}
+
+// What Python and jinja2 have and templates were not seen to use.
 constexpr std::string_view kOtherOfDicts =
-    " clear copy fromkeys pop popitem setdefault update ";
+    " clear fromkeys pop popitem setdefault update ";
 constexpr std::string_view kOtherOfLists =
-    " append clear copy count extend index insert pop remove reverse sort ";
+    " append clear extend grouper insert pop remove reverse sort ";
 constexpr std::string_view kOtherOfNumbers =
     " as_integer_ratio bit_count bit_length conjugate denominator from_bytes "
     "fromhex hex imag is_integer numerator real to_bytes ";
@@ -177,18 +109,14 @@ Value find_method(
   if (method == std::end(table)) return {};
   return run.function(
       [self, method](Run& at, Arguments arguments) {
-        Value result = method->call(
+        return method->call(
             at, self, Bound(std::move(arguments), method->signature));
-        if (result.text() != nullptr && self.text() != nullptr)
-          result.set_safe(self.is_safe());
-        return result;
       },
       self.depth());
 }
 
 std::string_view others_of(const Value& object) {
   double number = 0;
-  if (object.text() != nullptr) return kOtherOfTexts;
   if (object.dict() != nullptr) return kOtherOfDicts;
   if (object.sequence() != nullptr) return kOtherOfLists;
   return object.number(number) ? kOtherOfNumbers : std::string_view();
@@ -216,12 +144,44 @@ Value call_range(Run& run, Arguments arguments) {
   return run.list(std::move(items), Flavour::kRange);
 }
 
+// Calls put(key, value) for what dict(..) and namespace(..) take: an object or
+// a list of pairs, and names.
+template <typename Put>
+void take_entries(
+    Run& run, const char* name, const Arguments& arguments, const Put& put) {
+  if (arguments.positional.size() > 1)
+    fault("'{}' takes one object, and names", name);
+  for (const Value& source : arguments.positional) {
+    need_defined(source);
+    std::vector<Value> pairs;
+    if (source.dict() != nullptr) pairs = pairs_of(run, source);
+    if (source.dict() == nullptr) pairs = items_of(source, run.budget());
+    for (const Value& item : pairs) {
+      const std::vector<Value> pair = items_of(item, run.budget());
+      if (pair.size() != 2) fault("'{}' takes pairs", name);
+      put(pair[0], pair[1]);
+    }
+  }
+  for (const auto& [key, value] : arguments.named)
+    put(Value::constant(key), value);
+}
+
+Value call_dict(Run& run, Arguments arguments) {
+  auto dict = std::make_shared<Dict>(run.budget());
+  take_entries(
+      run, "dict", arguments, [&](const Value& key, const Value& item) {
+        dict->put(key, item);
+      });
+  return std::shared_ptr<const Dict>(std::move(dict));
+}
+
 Value call_namespace(Run& run, Arguments arguments) {
-  if (!arguments.positional.empty())
-    fault("'namespace' of an object is not supported; give names");
   Namespace space;
-  for (auto& [name, value] : arguments.named)
-    space.attributes.emplace(name, std::move(value));
+  take_entries(
+      run, "namespace", arguments, [&](const Value& key, const Value& item) {
+        const std::string& name = plain_text(key, "'namespace'").bytes();
+        space.attributes.insert_or_assign(name, item);
+      });
   return run.make_namespace(std::move(space));
 }
 
@@ -264,19 +224,6 @@ Value call_strftime(Run& run, Arguments arguments) {
 
 }  // namespace
 
-Value replaced(
-    Run& run,
-    const MarkedText& text,
-    const MarkedText& old,
-    const MarkedText& with,
-    std::int64_t limit) {
-  run.budget().copies(text.size());
-  run.budget().will_need(
-      static_cast<double>(text.size()) +
-      most_places(text, old, limit) * static_cast<double>(with.size()));
-  return run.text(replace(text, old, with, limit));
-}
-
 std::vector<Value> pairs_of(Run& run, const Value& object) {
   std::vector<Value> pairs;
   for (const auto& [key, value] : object.dict()->entries()) {
@@ -291,17 +238,20 @@ Value method_of(Run& run, const Value& object, const std::string& name) {
     const auto found = space->attributes.find(name);
     return found == space->attributes.end() ? Value() : found->second;
   }
-  if (Loop* loop = object.loop()) return loop->attribute(name);
-  Value result;
-  if (object.text() != nullptr && name == "format") {
-    return run.function([object](Run& at, const Arguments& arguments) {
-      return brace_format(at, object, arguments);
-    });
+  if (Loop* loop = object.loop()) {
+    if (name != "changed" && name != "cycle") return loop->attribute(name);
+    const auto call = name == "cycle" ? call_cycle : call_changed;
+    return run.function(
+        [object, call](Run& at, Arguments arguments) {
+          return call(at, object, std::move(arguments));
+        },
+        object.depth());
   }
-  if (object.text() != nullptr)
-    result = find_method(run, object, name, kTextMethods);
+  Value result;
+  if (object.text() != nullptr) result = text_method(run, object, name);
   if (object.dict() != nullptr)
     result = find_method(run, object, name, kDictMethods);
+  if (is_list(object)) result = find_method(run, object, name, kListMethods);
   if (!result.is_missing()) return result;
   const bool is_private =
       name.size() > 4 && name.starts_with("__") && name.ends_with("__");
@@ -317,11 +267,12 @@ void add_globals(Run& run) {
   const auto add = [&](const char* name, Value (*call)(Run&, Arguments)) {
     run.set_variable(name, run.function(call));
   };
+  add("dict", call_dict);
   add("namespace", call_namespace);
   add("range", call_range);
   add("raise_exception", call_raise);
   add("strftime_now", call_strftime);
-  for (const char* name : {"cycler", "dict", "joiner", "lipsum"}) {
+  for (const char* name : {"cycler", "joiner", "lipsum"}) {
     run.set_variable(
         name, run.function([name](Run&, const Arguments&) -> Value {
           fault("the function '{}' is not supported", name);

@@ -10,25 +10,17 @@
 
 namespace moft::jinja {
 
-// The method or attribute that Python's getattr finds: of texts capitalize
-// count endswith find format join lower lstrip replace rfind rstrip split startswith strip
-// upper; of objects get items keys values. Missing if there is none; Fault for
-// other methods of Python.
+// The method or attribute that Python's getattr finds: of texts those of
+// text_methods.h; of objects copy get items keys values; of lists copy count
+// index; of loops those of Loop and cycle, changed. Missing if there is none;
+// Fault for other methods of Python.
 Value method_of(Run& run, const Value& object, const std::string& name);
-
-// text.replace(old, with, limit), paid for.
-Value replaced(
-    Run& run,
-    const MarkedText& text,
-    const MarkedText& old,
-    const MarkedText& with,
-    std::int64_t limit);
 
 // (key, value) of every entry of an object.
 std::vector<Value> pairs_of(Run& run, const Value& object);
 
-// namespace, range, and transformers' raise_exception and strftime_now, as
-// variables of the run. jinja2's others are refused when they are called.
+// dict, namespace, range, and transformers' raise_exception and strftime_now,
+// as variables of the run. jinja2's others are refused when they are called.
 void add_globals(Run& run);
 
 }  // namespace moft::jinja

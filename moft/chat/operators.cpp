@@ -91,11 +91,6 @@ Value number_operation(const Value& a, const Value& b, std::string_view op) {
       a.from_conversation() || b.from_conversation());
 }
 
-bool is_list(const Value& value) {
-  return value.sequence() != nullptr &&
-         value.sequence()->flavour <= Flavour::kTuple;
-}
-
 Value repeated(Run& run, const Value& value, std::int64_t times) {
   const MarkedText* text = value.text();
   const std::size_t size =

@@ -2,6 +2,7 @@
 // and words.
 #include "moft/chat/printing.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -36,8 +37,16 @@ std::string json_float(double value) {
   return float_text(value);
 }
 
+// A character as JSON's escape, or two of them: halves of UTF-16.
+std::string utf16_escape(std::uint32_t value) {
+  if (value < 0x10000) return fmt::format("\\u{:04x}", value);
+  value -= 0x10000;
+  return fmt::format(
+      "\\u{:04x}\\u{:04x}", 0xd800 + (value >> 10), 0xdc00 + (value & 0x3ff));
+}
+
 // The escape of a character; empty for one that is shown as it is.
-std::string escape_of(char32_t value, char quote, bool json) {
+std::string escape_of(char32_t value, char quote, bool json, bool ascii) {
   static constexpr std::string_view kShort = "\n\r\t\b\f";
   static constexpr std::string_view kLetters = "nrtbf";
   const std::size_t place =
@@ -46,7 +55,8 @@ std::string escape_of(char32_t value, char quote, bool json) {
   if (value == '\\' || value == static_cast<char32_t>(quote))
     return {'\\', static_cast<char>(value)};
   const auto number = static_cast<std::uint32_t>(value);
-  if (json) return number < 0x20 ? fmt::format("\\u{:04x}", number) : "";
+  const bool json_escapes = number < 0x20 || (ascii && number >= 0x7f);
+  if (json) return json_escapes ? utf16_escape(number) : "";
   if (is_printable(value)) return {};
   if (number < 0x100) return fmt::format("\\x{:02x}", number);
   if (number < 0x10000) return fmt::format("\\u{:04x}", number);
@@ -55,8 +65,8 @@ std::string escape_of(char32_t value, char quote, bool json) {
 
 class Writer {
  public:
-  Writer(bool json, std::optional<std::size_t> indent, Budget& budget)
-      : json_(json), indent_(indent), budget_(budget) {}
+  Writer(bool json, const JsonStyle& style, Budget& budget)
+      : json_(json), style_(style), budget_(budget) {}
 
   MarkedText write(const Value& value) {
     append(value, 0);
@@ -72,11 +82,11 @@ class Writer {
     if (value.text() != nullptr) {
       append_text(value);
     } else if (const Dict* object = value.dict()) {
-      const auto& entries = object->entries();
+      const auto entries = entries_of(*object);
       append_items("{", entries.size(), "}", marks, nested, [&](std::size_t i) {
-        append_key(entries[i].first);
-        text_.append(": ", marks);
-        append(entries[i].second, nested + 1);
+        append_key(entries[i]->first);
+        append_sign(style_.behind_keys, marks);
+        append(entries[i]->second, nested + 1);
       });
     } else if (const Sequence* list = value.sequence()) {
       if (list->flavour > Flavour::kTuple) refuse(value);
@@ -95,6 +105,18 @@ class Writer {
     } else {
       text_.append(scalar(value), marks);
     }
+  }
+
+  std::vector<const Dict::Entry*> entries_of(const Dict& object) {
+    std::vector<const Dict::Entry*> entries;
+    for (const Dict::Entry& entry : object.entries())
+      entries.push_back(&entry);
+    if (!style_.sort_keys) return entries;
+    std::stable_sort(
+        entries.begin(), entries.end(), [&](const auto* a, const auto* b) {
+          return less(a->first, b->first, budget_);
+        });
+    return entries;
   }
 
   [[noreturn]] void refuse(const Value& value) const {
@@ -127,8 +149,8 @@ class Writer {
 
   void append_text(const Value& value) {
     const MarkedText& text = *value.text();
-    if (!json_ && value.is_safe())
-      fault("printing does not support a text of the filter 'safe'");
+    const bool is_markup = !json_ && value.is_safe();
+    if (is_markup) text_.append("Markup(", kOwnText);
     const std::string& bytes = text.bytes();
     budget_.copies(bytes.size());
     const bool twofold = json_ || (bytes.find('\'') != std::string::npos &&
@@ -139,7 +161,8 @@ class Writer {
     std::size_t shown = 0;
     for (std::size_t at = 0; at < bytes.size();) {
       const CodePoint point = code_point_at(bytes, at);
-      const std::string escape = escape_of(point.value, quote, json_);
+      const std::string escape =
+          escape_of(point.value, quote, json_, style_.ascii);
       if (!escape.empty()) {
         text_.append(text, shown, at);
         text_.append(escape, text.marks_at(at));
@@ -149,6 +172,12 @@ class Writer {
     }
     text_.append(text, shown, bytes.size());
     text_.append({&quote, 1}, marks);
+    if (is_markup) text_.append(")", kOwnText);
+  }
+
+  void append_sign(const MarkedText& sign, Marks marks) {
+    budget_.copies(sign.size());
+    text_.append(sign.bytes(), static_cast<Marks>(sign.any_marks() | marks));
   }
 
   template <typename AppendItem>
@@ -161,7 +190,7 @@ class Writer {
       const AppendItem& append_item) {
     text_.append(open, marks);
     for (std::size_t i = 0; i < count; ++i) {
-      if (i > 0) text_.append(indent_ ? "," : ", ", marks);
+      if (i > 0) append_sign(style_.between_items, marks);
       append_break(nested + 1, marks);
       append_item(i);
     }
@@ -170,14 +199,15 @@ class Writer {
   }
 
   void append_break(std::size_t nested, Marks marks) {
-    if (!indent_) return;
-    budget_.copies(*indent_ * nested);
+    if (!style_.indent) return;
+    budget_.copies(style_.indent->size() * nested);
     text_.append("\n", marks);
-    text_.append(std::string(*indent_ * nested, ' '), kOwnText);
+    for (std::size_t i = 0; i < nested; ++i)
+      text_.append(*style_.indent);
   }
 
   const bool json_;
-  const std::optional<std::size_t> indent_;
+  const JsonStyle& style_;
   Budget& budget_;
   MarkedText text_;
 };
@@ -187,12 +217,16 @@ class Writer {
 MarkedText printed(const Value& value, Budget& budget) {
   if (const MarkedText* text = value.text()) return *text;
   if (value.is_undefined()) return {};
-  return Writer(false, std::nullopt, budget).write(value);
+  return repr(value, budget);
 }
 
-MarkedText to_json(
-    const Value& value, std::optional<std::size_t> indent, Budget& budget) {
-  return Writer(true, indent, budget).write(value);
+MarkedText repr(const Value& value, Budget& budget) {
+  const JsonStyle plain;
+  return Writer(false, plain, budget).write(value);
+}
+
+MarkedText to_json(const Value& value, const JsonStyle& style, Budget& budget) {
+  return Writer(true, style, budget).write(value);
 }
 
 }  // namespace moft::jinja

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "moft/chat/value.h"
 
@@ -12,9 +11,18 @@ namespace moft::jinja {
 // its address in memory, and for ranges, namespaces and items of objects.
 MarkedText printed(const Value& value, Budget& budget);
 
-// The filter tojson, characters beyond ASCII as they are; with `indent`, one
-// item on a line. Fault for values that JSON does not have.
-MarkedText to_json(
-    const Value& value, std::optional<std::size_t> indent, Budget& budget);
+// repr(value).
+MarkedText repr(const Value& value, Budget& budget);
+
+// The arguments of json.dumps.
+struct JsonStyle {
+  bool ascii = false;  // other characters as \u escapes
+  bool sort_keys = false;
+  std::optional<MarkedText> indent = {};  // one item on a line
+  MarkedText between_items = MarkedText(", ");
+  MarkedText behind_keys = MarkedText(": ");
+};
+// The filter tojson. Fault for values that JSON does not have.
+MarkedText to_json(const Value& value, const JsonStyle& style, Budget& budget);
 
 }  // namespace moft::jinja

@@ -31,6 +31,15 @@ Value Run::make_namespace(Namespace space) {
   return shared;
 }
 
+bool Run::changed(
+    const std::shared_ptr<Loop>& loop, std::vector<Value> values) {
+  Value& last = last_of_[loop];
+  Value now = list(std::move(values));
+  const bool is_new = last.is_missing() || !equal(last, now, budget_);
+  last = std::move(now);
+  return is_new;
+}
+
 Value Run::function(std::function<Value(Run&, Arguments)> call, int depth) {
   budget_.nests(depth + 1);
   return std::make_shared<const Function>(Function{std::move(call), depth + 1});
@@ -193,8 +202,8 @@ Value Loop::attribute(const std::string& name) {
     if (!peek()) return Value::undefined("there is no next item");
     return items_[next_];
   }
-  for (const char* refused : {"changed", "cycle", "depth", "depth0"})
-    if (name == refused) fault("'loop.{}' is not supported", name);
+  if (name == "depth") return 1;
+  if (name == "depth0") return 0;
   return {};
 }
 

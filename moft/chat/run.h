@@ -45,6 +45,8 @@ class Run {
   Value variable(const std::string& name) const;
 
   Value make_namespace(Namespace space);
+  // loop.changed(values): whether they differ from those of the call before.
+  bool changed(const std::shared_ptr<Loop>& loop, std::vector<Value> values);
   // Keeps a frame that a macro refers to.
   void capture(const FramePtr& frame) { captured_.push_back(frame); }
 
@@ -63,6 +65,8 @@ class Run {
   std::map<std::string, Value> variables_;
   std::vector<std::shared_ptr<Namespace>> namespaces_;
   std::vector<FramePtr> captured_;
+  // The last values of loop.changed: not in the loop, which they may hold.
+  std::map<std::shared_ptr<Loop>, Value> last_of_;
 };
 
 // The name of a function, filter or method and its parameters, of which the
@@ -70,7 +74,7 @@ class Run {
 struct Signature {
   std::string_view name;
   std::size_t required = 0;
-  std::array<const char*, 4> parameters = {};
+  std::array<const char*, 5> parameters = {};
 };
 
 // The arguments of a call, matched with the parameters of what is called.
@@ -80,6 +84,7 @@ class Bound {
   // many, unknown or missing.
   Bound(Arguments arguments, const Signature& signature);
 
+  std::string_view name() const { return function_; }
   // Missing if it was not given.
   const Value& operator[](std::size_t i) const { return values_[i]; }
   bool has(std::size_t i) const { return !values_[i].is_missing(); }
@@ -117,9 +122,9 @@ struct Loop {
 
   // Takes the next item.
   bool advance(Value& item);
-  // loop.index and the others; Fault for those of jinja2 that are not
-  // supported, Missing for an unknown name.
+  // loop.index and the others; Missing for an unknown name.
   Value attribute(const std::string& name);
+  std::int64_t index0() const { return index0_; }
   int depth() const { return depth_; }
 
  private:

@@ -2,6 +2,7 @@
 // name.
 #include "moft/chat/scopes.h"
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "moft/chat/filters.h"
+#include "moft/chat/template_tests.h"
 
 namespace moft::jinja {
 
@@ -59,13 +61,6 @@ class Symbols {
     if (outer.up >= 0) return outer;
     if (!known) load(name);
     return {0, slots_.at(name)};
-  }
-
-  // Whether this scope or one around it sets the name.
-  bool is_set(const std::string& name) const {
-    const auto entry = entries_.find(name);
-    if (entry != entries_.end() && entry->second.stored) return true;
-    return outer_ != nullptr && outer_->is_set(name);
   }
 
   // How each variable starts, into the scope.
@@ -190,7 +185,6 @@ class ScopeWalk {
   // Statements around the scope.
   struct Around {
     bool is_loop = false;
-    bool is_macro = false;
     bool is_if = false;
   };
 
@@ -203,10 +197,6 @@ class ScopeWalk {
       if (node.kind != Expression::Kind::kName) return;
       symbols_.load(node.name);
       node.ref = symbols_.place_of(node.name);
-      for (const char* given : {"caller", "varargs", "kwargs"}) {
-        if (around_.is_macro && node.name == given && !symbols_.is_set(given))
-          fault_at(node.line, "'{}' of a macro is not supported", given);
-      }
     });
   }
 
@@ -235,6 +225,9 @@ class ScopeWalk {
   }
 
   void write(Target& target) {
+    for (Target& part : target.parts)
+      write(part);
+    if (target.name.empty()) return;
     need_settable(target);
     if (target.attribute.empty()) {
       symbols_.store(target.name);
@@ -252,8 +245,9 @@ class ScopeWalk {
   void walk(Statement& node) {
     if (node.kind == Kind::kIf) return walk_if(node);
     node.scopes.resize(node.bodies.size());
-    if (node.kind == Kind::kMacro) {
-      write(node.target);
+    if (node.kind == Kind::kMacro || node.kind == Kind::kCallBlock) {
+      if (node.kind == Kind::kMacro) write(node.target);
+      if (node.applied != nullptr) read(*node.applied);
       inner_.emplace_back(
           [this, &node, around = around_] { walk_macro(node, around); });
       return;
@@ -265,10 +259,14 @@ class ScopeWalk {
           [this, &node, around = around_] { walk_for(node, around); });
       return;
     }
-    if (!node.target.name.empty()) write(node.target);
+    if (node.kind == Kind::kFilter) read(*node.applied);
+    if (node.kind != Kind::kWith) write(node.target);
     if (node.bodies.empty()) return;
     inner_.emplace_back([this, &node, around = around_] {
-      ScopeWalk(&symbols_, node.scopes[0], around).finish(node.bodies[0]);
+      ScopeWalk body(&symbols_, node.scopes[0], around);
+      if (node.kind == Kind::kWith) body.declare(node.target);
+      if (node.applied != nullptr) body.read(*node.applied);
+      body.finish(node.bodies[0]);
     });
   }
 
@@ -310,10 +308,14 @@ class ScopeWalk {
   }
 
   void walk_macro(Statement& node, Around around) const {
-    around.is_macro = true;
     ScopeWalk call(&symbols_, node.scopes[0], around);
     for (const std::string& parameter : node.parameters)
       call.declare(parameter);
+    for (auto& [name, slot] : node.extra_slots) {
+      const auto& given = node.parameters;
+      if (std::find(given.begin(), given.end(), name) == given.end())
+        slot = call.declare(name);
+    }
     for (const ExpressionPtr& each : node.expressions)
       call.read(*each);
     call.finish(node.bodies[0]);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 
 #include "moft/chat/text_functions.h"
@@ -29,25 +30,50 @@ bool is_name_part(char byte) {
          ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
 }
 
-// The text between the quotes, its escapes resolved.
+// Appends the character that hexadecimal digits name; false if there is none.
+bool append_numbered(std::string& text, std::string_view digits) {
+  std::uint32_t value = 0;
+  const char* end = digits.data() + digits.size();
+  const auto result = std::from_chars(digits.data(), end, value, 16);
+  const bool is_surrogate = value >= 0xd800 && value < 0xe000;
+  if (result.ptr != end || value > 0x10ffff || is_surrogate) return false;
+  append_utf8(text, value);
+  return true;
+}
+
+// The text between the quotes, its escapes resolved. Python keeps the
+// backslash of an escape that it does not know.
 std::string unescaped(std::string_view literal, int line) {
-  static constexpr std::string_view kKnown = "\\'\"nrt";
-  static constexpr std::string_view kValues = "\\'\"\n\r\t";
+  static constexpr std::string_view kKnown = "\\'\"abfnrtv";
+  static constexpr std::string_view kValues = "\\'\"\a\b\f\n\r\t\v";
   std::string text;
   for (std::size_t at = 0; at < literal.size(); ++at) {
-    const bool is_escape = literal[at] == '\\' && at + 1 < literal.size();
-    if (!is_escape) {
+    if (literal[at] != '\\' || at + 1 == literal.size()) {
       text += literal[at];
       continue;
     }
-    const std::size_t known = kKnown.find(literal[++at]);
-    if (known == std::string_view::npos) {
+    const char kind = literal[++at];
+    const std::size_t known = kKnown.find(kind);
+    const std::size_t digits = kind == 'x'   ? 2
+                               : kind == 'u' ? 4
+                               : kind == 'U' ? 8
+                                             : 0;
+    if (known != std::string_view::npos) {
+      text += kValues[known];
+    } else if (digits > 0) {
+      const std::string_view number = literal.substr(at + 1, digits);
+      if (number.size() < digits || !append_numbered(text, number))
+        fault_at(line, "a text holds an escape that names no character");
+      at += digits;
+    } else if (kind < 0 || kind == 'N' || is_digit(kind)) {
+      const std::size_t size = 1 + character_size(literal, at);
       fault_at(
           line,
           "the escape {} in a text is not supported",
-          quote_text(literal.substr(at - 1, 2)));
+          quote_text(literal.substr(at - 1, size)));
+    } else if (kind != '\n') {
+      text += {'\\', kind};
     }
-    text += kValues[known];
   }
   return text;
 }
@@ -126,6 +152,8 @@ class Lexer {
     line_starts_ = false;
     if (kind == '#') {
       skip_comment();
+    } else if (kind == '%' && skip_raw_begin()) {
+      read_raw();
     } else {
       read_tag(kind == '%');
     }
@@ -177,6 +205,42 @@ class Lexer {
       move_to(at_ + 1);
     }
     fault_at(line, "a comment has no end '#}}'");
+  }
+
+  // Behind "{%" and its sign: the rest of "{% raw %}".
+  bool skip_raw_begin() {
+    std::size_t place = skip_space(source_, at_);
+    const std::string_view view(source_);
+    if (!view.substr(place).starts_with("raw")) return false;
+    place = skip_space(source_, place + 3);
+    const bool minus = view.substr(place).starts_with("-%}");
+    if (!minus && !view.substr(place).starts_with("%}")) return false;
+    place += minus ? 3 : 2;
+    move_to(minus ? skip_space(source_, place) : place);
+    line_starts_ = source_[at_ - 1] == '\n';
+    return true;
+  }
+
+  // Text up to "{% endraw %}".
+  void read_raw() {
+    const int line = line_;
+    const std::size_t start = at_;
+    if (start == source_.size()) return;
+    const std::string_view view(source_);
+    for (std::size_t tag = source_.find("{%", start); tag != std::string::npos;
+         tag = source_.find("{%", tag + 1)) {
+      const std::string_view rest = view.substr(tag + 2);
+      const bool has_sign = rest.starts_with('-') || rest.starts_with('+');
+      std::size_t place = skip_space(view, tag + (has_sign ? 3 : 2));
+      if (!view.substr(place).starts_with("endraw")) continue;
+      place = skip_space(view, place + 6);
+      if (place == view.size()) break;
+      put_data(tag, has_sign ? rest[0] : '\0', false);
+      move_to(place);
+      if (take_end("%}", true, true)) return;
+      fault_at(line_, "found a tag 'endraw' that does not end");
+    }
+    fault_at(line, "a raw block has no end");
   }
 
   // Tokens up to the end of a {% or {{ tag.
@@ -237,35 +301,46 @@ class Lexer {
       ++end;
     put(TokenKind::kName, source_.substr(at_, end - at_));
     at_ = end;
-    // What follows it is not read as tags, so it is refused here.
-    const bool is_tag =
-        tokens_[tokens_.size() - 2].kind == TokenKind::kBlockBegin;
-    if (is_tag && tokens_.back().text == "raw")
-      fault_at(line_, "the tag 'raw' is not supported");
+  }
+
+  std::size_t skip_digits(std::size_t place) const {
+    while (place < source_.size() && is_digit(source_[place]))
+      ++place;
+    return place;
+  }
+
+  // The end of ".5" and "e-7" behind the digits of a number, which make it a
+  // real one.
+  std::size_t end_of_real(std::size_t end) const {
+    const auto byte = [&](std::size_t place) {
+      return place < source_.size() ? source_[place] : '\0';
+    };
+    const bool is_index = at_ > 0 && source_[at_ - 1] == '.';
+    if (is_index) return end;
+    if (byte(end) == '.' && is_digit(byte(end + 1))) end = skip_digits(end + 1);
+    if ((byte(end) | 0x20) != 'e') return end;
+    const bool has_sign = byte(end + 1) == '-' || byte(end + 1) == '+';
+    const std::size_t power = end + (has_sign ? 2 : 1);
+    return is_digit(byte(power)) ? skip_digits(power) : end;
   }
 
   void read_number() {
-    std::size_t end = at_;
-    while (end < source_.size() && is_digit(source_[end]))
-      ++end;
-    const bool is_whole = end + 1 >= source_.size() || source_[end] != '.' ||
-                          !is_digit(source_[end + 1]);
-    if (!is_whole) ++end;
-    while (!is_whole && end < source_.size() && is_digit(source_[end]))
-      ++end;
+    const std::size_t whole = skip_digits(at_);
+    const std::size_t end = end_of_real(whole);
     const std::string text = source_.substr(at_, end - at_);
     if (end < source_.size() && is_name_part(source_[end]))
       fault_at(line_, "numbers that go on behind {} are not supported", text);
-    if (!is_whole) {
-      put(TokenKind::kNumber, text, std::strtod(text.c_str(), nullptr));
-      at_ = end;
-      return;
-    }
-    if (text[0] == '0' && text.find_first_not_of('0') != std::string::npos)
-      fault_at(line_, "numbers that begin with 0 are not supported");
+    const bool is_zero = text.find_first_not_of('0') == std::string::npos;
     const auto value = parse_integer(text);
-    if (!value) fault_at(line_, "the number {} is beyond 64 bits", text);
-    put(TokenKind::kNumber, text, *value);
+    if (end > whole) {
+      put(TokenKind::kNumber, text, std::strtod(text.c_str(), nullptr));
+    } else if (text[0] == '0' && !is_zero) {
+      fault_at(line_, "numbers that begin with 0 are not supported");
+    } else if (value) {
+      put(TokenKind::kNumber, text, *value);
+    } else {
+      fault_at(line_, "the number {} is beyond 64 bits", text);
+    }
     at_ = end;
   }
 

@@ -6,6 +6,7 @@
 // means is fixed before the template runs, by jinja2's rules (scopes.h).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,7 +41,7 @@ struct Expression;
 using ExpressionPtr = std::unique_ptr<Expression>;
 
 struct Keyword {
-  std::string name;
+  std::string name;  // of an argument; empty for `**`; an operator of kCompare
   ExpressionPtr value;
 };
 
@@ -55,13 +56,17 @@ struct Expression {
     kItem,         // operands[0] [ operands[1] ]
     kSlice,        // operands[0] [ operands 1 : 2 : 3 ], each may be null
     kCall,         // operands[0] ( the rest ), keywords
-    kFilter,       // operands[0] | name ( the rest ), keywords
+    kSpread,       // operands[0]: `*` of an argument
+    kFilter,       // operands[0] | name ( the rest ), keywords; null: the
+                   // text of the block
     kTest,         // operands[0] is name ( the rest ), keywords
     kNot,          // operands[0]
     kNegative,     // operands[0]
+    kPositive,     // operands[0]
     kAnd,          // operands[0], operands[1]
     kOr,           // operands[0], operands[1]
     kBinary,       // name: + - * / // % ** == != < > <= >= in, not in
+    kCompare,      // operands[0] < keywords[0] < keywords[1] ..
     kConcatenate,  // operands
     kConditional,  // operands: test, then, else (may be null)
   };
@@ -75,7 +80,7 @@ struct Expression {
   std::vector<Keyword> keywords = {};
 };
 
-// Where a value goes: a name, an attribute of a namespace, or several names.
+// Where a value goes: a name, an attribute of a namespace, or several targets.
 struct Target {
   std::string name = {};       // of the variable; empty: several
   std::string attribute = {};  // of a namespace
@@ -94,8 +99,11 @@ struct Statement {
     kIf,          // expressions: the tests; bodies: one each, and else's
     kFor,         // target, expressions[0], test; bodies: turn, else
     kSet,         // target, expressions[0]
-    kSetBlock,    // target, bodies[0]
+    kSetBlock,    // target, applied: filters or null; bodies[0]
     kMacro,       // target, parameters, expressions: defaults; bodies[0]
+    kCallBlock,   // applied: the call; the block as a macro named caller
+    kFilter,      // applied: filters; bodies[0]
+    kWith,        // target: several; expressions; bodies[0]
     kGeneration,  // bodies[0]
     kBreak,
     kContinue,
@@ -108,6 +116,7 @@ struct Statement {
   // One for each body that is a scope, in their order.
   std::vector<Scope> scopes = {};
   Target target = {};
+  ExpressionPtr applied = nullptr;
   // for .. if: in a scope of its own, with a target of its own.
   ExpressionPtr test = nullptr;
   Target test_target = {};
@@ -116,6 +125,8 @@ struct Statement {
   // A macro's parameters are the first variables of its scope; the defaults
   // are those of the last ones.
   std::vector<std::string> parameters = {};
+  // Those of caller, kwargs and varargs that a macro uses, and their places.
+  std::map<std::string, int> extra_slots = {};
 };
 
 }  // namespace moft::jinja

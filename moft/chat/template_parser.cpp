@@ -21,15 +21,12 @@ constexpr int kMaxBlocks = 100;
 constexpr std::initializer_list<const char*> kRefusedTags = {
     "autoescape",
     "block",
-    "call",
     "do",
     "extends",
-    "filter",
     "from",
     "import",
     "include",
-    "print",
-    "with"};
+    "print"};
 
 class Parser {
  public:
@@ -118,6 +115,9 @@ class Parser {
     if (name == "if") return parse_if(tag.line);
     if (name == "set") return parse_set(tag.line);
     if (name == "macro") return parse_macro(tag.line);
+    if (name == "call") return parse_call_block(tag.line);
+    if (name == "filter") return parse_filter_block(tag.line);
+    if (name == "with") return parse_with(tag.line);
     if (name == "generation") return parse_generation(tag.line);
     if (name == "break" || name == "continue") {
       if (loops_ == 0) fault_at(tag.line, "'{}' is outside of a loop", name);
@@ -131,7 +131,7 @@ class Parser {
 
   StatementPtr parse_for(int line) {
     StatementPtr node = start(Kind::kFor, line);
-    node->target = parse_names();
+    node->target = parse_targets(false);
     node->test_target = node->target;
     if (!tokens_.skip_name("in")) tokens_.unexpected("in");
     node->expressions.push_back(expressions_.parse_tuple(false, "recursive"));
@@ -160,15 +160,13 @@ class Parser {
 
   StatementPtr parse_set(int line) {
     StatementPtr node = start(Kind::kSet, line);
-    node->target = parse_name(true);
-    if (tokens_.current().is_operator(","))
-      fault_at(line, "a 'set' of several names is not supported");
+    node->target = parse_targets(true);
     if (tokens_.skip_operator("=")) {
       node->expressions.push_back(expressions_.parse_tuple());
       return node;
     }
     if (tokens_.current().is_operator("|"))
-      fault_at(line, "a filter of a 'set' block is not supported");
+      node->applied = expressions_.parse_block_filter();
     node->kind = Kind::kSetBlock;
     node->bodies.push_back(parse_whole_body("endset"));
     return node;
@@ -178,22 +176,66 @@ class Parser {
     StatementPtr node = start(Kind::kMacro, line);
     node->target.name = tokens_.expect(TokenKind::kName, "a name").text;
     node->target.line = line;
+    if (!tokens_.current().is_operator("(")) tokens_.unexpected("'('");
+    parse_signature(*node);
+    parse_macro_body(*node, "endmacro");
+    return node;
+  }
+
+  // A call that hands the block over, as a macro named caller.
+  StatementPtr parse_call_block(int line) {
+    StatementPtr node = start(Kind::kCallBlock, line);
+    node->target.name = "caller";
+    if (tokens_.current().is_operator("(")) parse_signature(*node);
+    node->applied = expressions_.parse();
+    if (node->applied->kind != Expression::Kind::kCall)
+      fault_at(line, "the tag 'call' needs the call of a macro");
+    parse_macro_body(*node, "endcall");
+    return node;
+  }
+
+  void parse_signature(Statement& macro) {
     tokens_.expect_operator("(");
     while (!tokens_.current().is_operator(")")) {
       const Token& name = tokens_.expect(TokenKind::kName, "a parameter");
-      for (const std::string& other : node->parameters)
+      for (const std::string& other : macro.parameters)
         if (other == name.text)
           fault_at(name.line, "the parameter '{}' is given twice", other);
-      node->parameters.push_back(name.text);
+      macro.parameters.push_back(name.text);
       if (tokens_.skip_operator("=")) {
-        node->expressions.push_back(expressions_.parse());
-      } else if (!node->expressions.empty()) {
+        macro.expressions.push_back(expressions_.parse());
+      } else if (!macro.expressions.empty()) {
         fault_at(name.line, "'{}' needs a default, too", name.text);
       }
       if (!tokens_.skip_operator(",")) break;
     }
     tokens_.expect_operator(")");
-    node->bodies.push_back(parse_function_body("endmacro"));
+  }
+
+  void parse_macro_body(Statement& macro, const char* end) {
+    const std::set<std::string> outside = expressions_.take_names();
+    macro.bodies.push_back(parse_function_body(end));
+    for (const char* name : {"caller", "kwargs", "varargs"})
+      if (expressions_.has_read(name)) macro.extra_slots[name] = -1;
+    expressions_.add_names(outside);
+  }
+
+  StatementPtr parse_filter_block(int line) {
+    StatementPtr node = start(Kind::kFilter, line);
+    node->applied = expressions_.parse_block_filter();
+    node->bodies.push_back(parse_whole_body("endfilter"));
+    return node;
+  }
+
+  StatementPtr parse_with(int line) {
+    StatementPtr node = start(Kind::kWith, line);
+    while (tokens_.current().kind != TokenKind::kBlockEnd) {
+      if (!node->expressions.empty()) tokens_.expect_operator(",");
+      node->target.parts.push_back(parse_target(false));
+      tokens_.expect_operator("=");
+      node->expressions.push_back(expressions_.parse());
+    }
+    node->bodies.push_back(parse_whole_body("endwith"));
     return node;
   }
 
@@ -204,11 +246,18 @@ class Parser {
     return node;
   }
 
-  // A name or an attribute.
-  Target parse_name(bool with_attributes) {
-    if (tokens_.current().is_operator("("))
-      fault_at(tokens_.line(), "brackets around names are not supported");
+  // A name, an attribute, or several targets in brackets.
+  Target parse_target(bool with_attributes) {
     Target target;
+    if (tokens_.skip_operator("(")) {
+      if (++nested_ > kMaxBlocks)
+        fault_at(
+            tokens_.line(), "brackets are nested over {} levels", kMaxBlocks);
+      target = parse_targets(with_attributes);
+      --nested_;
+      tokens_.expect_operator(")");
+      return target;
+    }
     const Token& token = tokens_.expect(TokenKind::kName, "a name to set");
     target.name = token.text;
     target.line = token.line;
@@ -220,14 +269,20 @@ class Parser {
   }
 
   // One, or several with commas.
-  Target parse_names() {
-    Target first = parse_name(false);
+  Target parse_targets(bool with_attributes) {
+    Target first = parse_target(with_attributes);
     if (!tokens_.current().is_operator(",")) return first;
     Target target;
     target.line = first.line;
     target.parts.push_back(std::move(first));
-    while (tokens_.skip_operator(",") && !tokens_.current().is_name("in"))
-      target.parts.push_back(parse_name(false));
+    while (tokens_.skip_operator(",")) {
+      const Token& token = tokens_.current();
+      const bool is_next =
+          token.is_operator("(") ||
+          (token.kind == TokenKind::kName && !token.is_name("in"));
+      if (!is_next) break;
+      target.parts.push_back(parse_target(with_attributes));
+    }
     return target;
   }
 

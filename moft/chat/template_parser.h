@@ -2,10 +2,10 @@
 //
 // What a template may hold: text; {{ expressions }}; {# comments #}; for (with
 // if and else), if, set (of names, namespace attributes and blocks), macro,
-// break, continue and generation. All other tags of jinja2 are refused by
-// name, and so are filters, tests and functions that the tables of this folder
-// do not list; those inside an `if` only when they are reached, as jinja2
-// does.
+// call, filter, with, raw, break, continue and generation. All other tags of
+// jinja2 and recursive loops are refused by name, and so are filters, tests and
+// functions that the tables of this folder do not list; those inside an `if`
+// only when they are reached, as jinja2 does.
 //
 // Thread safety: pure functions.
 #pragma once

@@ -1,9 +1,7 @@
-// Cutting, joining and changing the case of marked text.
+// Cutting, replacing and filling up marked text.
 #include "moft/chat/text_functions.h"
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
 #include <utf8proc.h>
 
@@ -13,20 +11,51 @@ namespace moft::jinja {
 
 namespace {
 
-constexpr char32_t kCapitalDotI = 0x130;
-constexpr char32_t kSharpS = 0xdf;
-constexpr char32_t kCapitalSigma = 0x3a3;
-constexpr char32_t kFinalSigma = 0x3c2;
-constexpr char32_t kIota = 0x3b9;
-constexpr char32_t kIotaBelow = 0x345;
-
-utf8proc_int32_t point_of(char32_t value) {
-  return static_cast<utf8proc_int32_t>(value);
-}
-
 utf8proc_category_t category(char32_t value) {
-  return utf8proc_category(point_of(value));
+  return utf8proc_category(static_cast<utf8proc_int32_t>(value));
 }
+
+// Where the word that ends at `end` begins.
+std::size_t start_of_word(std::string_view text, std::size_t end) {
+  while (end > 0) {
+    const std::size_t before = start_of_last(text, end);
+    if (is_space(code_point_at(text, before).value)) break;
+    end = before;
+  }
+  return end;
+}
+
+std::size_t end_of_word(std::string_view text, std::size_t at) {
+  while (at < text.size() && !is_space(code_point_at(text, at).value))
+    at += character_size(text, at);
+  return at;
+}
+
+// Cuts at white space, which also goes at the end that is cut first.
+std::vector<MarkedText> split_words(
+    const MarkedText& text, std::int64_t limit, Side from) {
+  const std::string_view bytes(text.bytes());
+  std::vector<MarkedText> pieces;
+  std::size_t start = skip_space(bytes, 0);
+  std::size_t end = end_without_space(bytes);
+  if (from == Side::kLeft) end = bytes.size();
+  if (from == Side::kRight) start = 0;
+  while (start < end) {
+    const bool is_last = static_cast<std::int64_t>(pieces.size()) == limit;
+    if (from == Side::kLeft) {
+      const std::size_t stop = is_last ? end : end_of_word(bytes, start);
+      pieces.push_back(text.part(start, stop));
+      start = skip_space(bytes, stop);
+    } else {
+      const std::size_t stop = is_last ? 0 : start_of_word(bytes, end);
+      pieces.push_back(text.part(stop, end));
+      end = end_without_space(bytes.substr(0, stop));
+    }
+  }
+  return pieces;
+}
+
+}  // namespace
 
 std::size_t start_of_last(std::string_view text, std::size_t end) {
   std::size_t at = end - 1;
@@ -34,102 +63,6 @@ std::size_t start_of_last(std::string_view text, std::size_t end) {
     --at;
   return at;
 }
-
-char32_t upper_of(char32_t value) {
-  if (value == kSharpS) return value;
-  return static_cast<char32_t>(utf8proc_toupper(point_of(value)));
-}
-
-// The case folding of a character, ended by 0. Where it is longer than one
-// character, so are its other cases: "ﬁ" folds to "fi" and becomes "FI".
-std::array<char32_t, 4> folded(char32_t value) {
-  std::array<utf8proc_int32_t, 4> points{};
-  int boundary = 0;
-  utf8proc_decompose_char(
-      point_of(value), points.data(), 4, UTF8PROC_CASEFOLD, &boundary);
-  std::array<char32_t, 4> result{};
-  std::copy(points.begin(), points.end(), result.begin());
-  return result;
-}
-
-void append_upper(std::string& bytes, char32_t value) {
-  const auto parts = folded(value);
-  if (parts[1] == 0 || category(value) == UTF8PROC_CATEGORY_LU)
-    return append_utf8(bytes, upper_of(value));
-  for (std::size_t i = 0; parts[i] != 0; ++i)
-    append_utf8(bytes, upper_of(parts[i]));
-}
-
-void append_title(std::string& bytes, char32_t value) {
-  const auto title = static_cast<char32_t>(utf8proc_totitle(point_of(value)));
-  const auto parts = folded(value);
-  const bool has_own = category(value) == UTF8PROC_CATEGORY_LU ||
-                       category(value) == UTF8PROC_CATEGORY_LT ||
-                       (title != value && value != kSharpS);
-  if (parts[1] == 0 || has_own) return append_utf8(bytes, title);
-  append_utf8(bytes, upper_of(parts[0]));
-  for (std::size_t i = 1; parts[i] != 0; ++i)
-    append_utf8(bytes, parts[i] == kIota ? kIotaBelow : parts[i]);
-}
-
-bool has_case(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_LT ||
-         utf8proc_toupper(point_of(value)) != utf8proc_tolower(point_of(value));
-}
-
-// Characters that do not part a word for the rule of the final sigma.
-bool is_ignored(char32_t value) {
-  const auto kind = category(value);
-  return value == '\'' || value == '.' || value == ':' || value == 0xb7 ||
-         value == 0x2019 || kind == UTF8PROC_CATEGORY_MN ||
-         kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF ||
-         kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_SK;
-}
-
-// Whether the sigma at text[at] ends a word: a letter before it, none after.
-bool is_final_sigma(std::string_view text, std::size_t at) {
-  char32_t last = 0;
-  for (std::size_t before = at; before > 0;) {
-    before = start_of_last(text, before);
-    last = code_point_at(text, before).value;
-    if (!is_ignored(last)) break;
-  }
-  if (!has_case(last)) return false;
-  for (std::size_t next = at + 2; next < text.size();) {
-    const CodePoint point = code_point_at(text, next);
-    if (!is_ignored(point.value)) return !has_case(point.value);
-    next += point.length;
-  }
-  return true;
-}
-
-void append_lower(std::string& bytes, std::string_view text, std::size_t at) {
-  const char32_t value = code_point_at(text, at).value;
-  if (value == kCapitalDotI) {
-    bytes += "i\xcc\x87";
-  } else if (value == kCapitalSigma && is_final_sigma(text, at)) {
-    append_utf8(bytes, kFinalSigma);
-  } else {
-    append_utf8(
-        bytes, static_cast<char32_t>(utf8proc_tolower(point_of(value))));
-  }
-}
-
-// Calls append(bytes, value, at) for every character.
-template <typename Append>
-MarkedText in_case(const MarkedText& text, const Append& append) {
-  MarkedText result;
-  for (std::size_t at = 0; at < text.size();) {
-    const CodePoint point = code_point_at(text.bytes(), at);
-    std::string bytes;
-    append(bytes, point.value, at);
-    result.append(bytes, text.marks_at(at));
-    at += point.length;
-  }
-  return result;
-}
-
-}  // namespace
 
 bool is_space(char32_t value) {
   if (value < 0x80) {
@@ -186,30 +119,47 @@ MarkedText strip(const MarkedText& text, const std::string* set, Side side) {
   return text.part(from, to);
 }
 
-std::size_t count_of(const MarkedText& text, std::string_view part) {
-  if (part.empty()) return text.length() + 1;
+std::size_t count_of(std::string_view text, std::string_view part) {
+  if (part.empty()) return count_characters(text) + 1;
   std::size_t count = 0;
-  for (std::size_t at = text.bytes().find(part); at != std::string::npos;
-       at = text.bytes().find(part, at + part.size()))
+  for (std::size_t at = text.find(part); at != std::string_view::npos;
+       at = text.find(part, at + part.size()))
     ++count;
   return count;
 }
 
 std::vector<MarkedText> split_text(
-    const MarkedText& text, std::string_view separator, std::int64_t limit) {
+    const MarkedText& text,
+    const std::string* separator,
+    std::int64_t limit,
+    Side from) {
   std::vector<MarkedText> pieces;
-  std::size_t start = 0;
-  while (limit < 0 || static_cast<std::int64_t>(pieces.size()) < limit) {
-    const std::size_t at = text.bytes().find(separator, start);
-    if (at == std::string::npos) break;
-    pieces.push_back(text.part(start, at));
-    start = at + separator.size();
+  if (separator == nullptr) {
+    pieces = split_words(text, limit, from);
+  } else {
+    const std::string_view bytes(text.bytes());
+    const std::size_t size = separator->size();
+    std::size_t start = 0;
+    std::size_t end = bytes.size();
+    while (limit < 0 || static_cast<std::int64_t>(pieces.size()) < limit) {
+      const std::string_view left = bytes.substr(start, end - start);
+      std::size_t at =
+          from == Side::kLeft ? left.find(*separator) : left.rfind(*separator);
+      if (at == std::string_view::npos) break;
+      at += start;
+      const bool is_left = from == Side::kLeft;
+      pieces.push_back(
+          is_left ? text.part(start, at) : text.part(at + size, end));
+      if (is_left) start = at + size;
+      if (!is_left) end = at;
+    }
+    pieces.push_back(text.part(start, end));
   }
-  pieces.push_back(text.part(start, text.size()));
+  if (from == Side::kRight) std::reverse(pieces.begin(), pieces.end());
   return pieces;
 }
 
-std::vector<MarkedText> split_lines(const MarkedText& text) {
+std::vector<MarkedText> split_lines(const MarkedText& text, bool keep_ends) {
   std::vector<MarkedText> lines;
   const std::string& bytes = text.bytes();
   std::size_t start = 0;
@@ -223,7 +173,7 @@ std::vector<MarkedText> split_lines(const MarkedText& text) {
                       value == 0x2028 || value == 0x2029;
     if (!ends) continue;
     if (value == '\r' && at < bytes.size() && bytes[at] == '\n') ++at;
-    lines.push_back(text.part(start, line_end));
+    lines.push_back(text.part(start, keep_ends ? at : line_end));
     start = at;
   }
   if (start < bytes.size()) lines.push_back(text.part(start, bytes.size()));
@@ -292,23 +242,22 @@ MarkedText slice(const MarkedText& text, const SliceBounds& bounds) {
   return result;
 }
 
-MarkedText upper(const MarkedText& text) {
-  return in_case(text, [](std::string& bytes, char32_t value, std::size_t) {
-    append_upper(bytes, value);
-  });
-}
-
-MarkedText lower(const MarkedText& text) {
-  return in_case(text, [&](std::string& bytes, char32_t, std::size_t at) {
-    append_lower(bytes, text.bytes(), at);
-  });
-}
-
-MarkedText capitalize(const MarkedText& text) {
-  return in_case(text, [&](std::string& bytes, char32_t value, std::size_t at) {
-    if (at == 0) return append_title(bytes, value);
-    append_lower(bytes, text.bytes(), at);
-  });
+MarkedText padded(
+    const MarkedText& text,
+    std::int64_t width,
+    const MarkedText& fill,
+    Side side) {
+  const auto missing = width - static_cast<std::int64_t>(text.length());
+  // Python puts the odd one to the left of a text in an odd width.
+  std::int64_t left = missing / 2 + (missing & width & 1);
+  if (side != Side::kBoth) left = side == Side::kLeft ? missing : 0;
+  MarkedText result;
+  for (std::int64_t i = 0; i < left; ++i)
+    result.append(fill);
+  result.append(text);
+  for (std::int64_t i = left; i < missing; ++i)
+    result.append(fill);
+  return result;
 }
 
 }  // namespace moft::jinja

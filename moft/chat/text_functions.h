@@ -14,6 +14,8 @@
 
 namespace moft::jinja {
 
+// Where the last character of text[0, end) begins. REQUIRES end > 0.
+std::size_t start_of_last(std::string_view text, std::size_t end);
 // str.isspace of one character, which is also `\s` of Python's re.
 bool is_space(char32_t value);
 // The first byte after the white space at text[at]; the end of the text
@@ -28,15 +30,20 @@ enum class Side { kLeft, kRight, kBoth };
 MarkedText strip(const MarkedText& text, const std::string* set, Side side);
 
 // The number of places of `part` that do not overlap.
-std::size_t count_of(const MarkedText& text, std::string_view part);
+std::size_t count_of(std::string_view text, std::string_view part);
 
-// At most `limit` cuts (negative: any number). REQUIRES a separator that is
-// not empty.
+// At most `limit` cuts (negative: any number), counted from the left or right,
+// at a separator or (null) at white space. REQUIRES a separator that is not
+// empty.
 std::vector<MarkedText> split_text(
-    const MarkedText& text, std::string_view separator, std::int64_t limit);
+    const MarkedText& text,
+    const std::string* separator,
+    std::int64_t limit,
+    Side from = Side::kLeft);
 
 // The lines of a text, as str.splitlines.
-std::vector<MarkedText> split_lines(const MarkedText& text);
+std::vector<MarkedText> split_lines(
+    const MarkedText& text, bool keep_ends = false);
 
 // Where `old` is replaced, at most `limit` times (negative: any number).
 MarkedText replace(
@@ -65,9 +72,11 @@ struct SlicePlaces {
 SlicePlaces places_of(const SliceBounds& bounds, std::size_t size);
 MarkedText slice(const MarkedText& text, const SliceBounds& bounds);
 
-// As str.upper, str.lower and str.capitalize.
-MarkedText upper(const MarkedText& text);
-MarkedText lower(const MarkedText& text);
-MarkedText capitalize(const MarkedText& text);
+// Filled up to a number of characters, by `fill` at its sides.
+MarkedText padded(
+    const MarkedText& text,
+    std::int64_t width,
+    const MarkedText& fill,
+    Side side);
 
 }  // namespace moft::jinja

@@ -153,6 +153,11 @@ const Value* Dict::find(const Value& key) const {
   return place == entries_.size() ? nullptr : &entries_[place].second;
 }
 
+bool is_list(const Value& value) {
+  const Sequence* list = value.sequence();
+  return list != nullptr && list->flavour <= Flavour::kTuple;
+}
+
 bool is_true(const Value& value) {
   if (const auto* truth = value.get<bool>()) return *truth;
   if (const auto* whole = value.get<std::int64_t>()) return *whole != 0;

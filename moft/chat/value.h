@@ -93,6 +93,9 @@ class Value {
   const Dict* dict() const { return held<const Dict>(); }
   Namespace* name_space() const { return held<Namespace>(); }
   Loop* loop() const { return held<Loop>(); }
+  std::shared_ptr<Loop> shared_loop() const {
+    return std::get<std::shared_ptr<Loop>>(data_);
+  }
   const Function* function() const { return held<const Function>(); }
   // A whole number; truth values are 0 and 1. False for others.
   bool integer(std::int64_t& result) const;
@@ -190,6 +193,8 @@ Value text_value(MarkedText text, Budget& budget);
 Value list_value(
     std::vector<Value> items, Budget& budget, Flavour flavour = Flavour::kList);
 
+// A list or tuple.
+bool is_list(const Value& value);
 // bool(value).
 bool is_true(const Value& value);
 // Python's name of the type: "str", "dict", "NoneType", ..
