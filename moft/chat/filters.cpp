@@ -126,7 +126,7 @@ Value filter_round(Run&, const Bound& bound) {
     const bool up = method == "ceil";
     const double part = up ? std::ceil(real * unit) : std::floor(real * unit);
     // Python rounds to a whole number, which has no negative zero.
-    result = (part + 0.0) / unit;
+    result = bound[0].integer(whole) ? real : (part + 0.0) / unit;
   } else {
     fault("'round' knows the methods common, ceil and floor");
   }

@@ -12,11 +12,12 @@ MarkedText escaped(const MarkedText& text);
 // unless the value is safe, too.
 MarkedText inserted_in(bool is_safe, const Value& value, Budget& budget);
 
-// format % values, for %s, %d and %%; `values` is a tuple or one value. Fault
-// for other conversions.
+// format % values, for %s, %d, %f and %%, with "-", "0", a width and digits;
+// `values` is a tuple or one value. Fault for other conversions.
 Value percent_format(Run& run, const Value& format, const Value& values);
 
-// format.format(..), for {}, {0} and {name}. Fault for formats behind them.
+// format.format(..), for {}, {0} and {name}, with "<", ">", "0", a width and
+// digits behind a colon, of texts, d and f. Fault for others.
 Value brace_format(Run& run, const Value& format, const Arguments& arguments);
 
 }  // namespace moft::jinja

@@ -52,17 +52,20 @@ Value sorted(Run& run, std::vector<Keyed> items, bool backwards) {
   return run.list(std::move(result));
 }
 
+// By one attribute or several, "a,b".
 Value filter_sort(Run& run, const Bound& bound) {
-  const bool by_case = bound.truth(2, false);
-  const MarkedText* path = bound[3].text();
-  std::vector<Keyed> items = keyed(run, bound[0], bound[3], by_case);
-  if (path != nullptr && path->bytes().find(',') != std::string::npos) {
-    for (Keyed& each : items) {
-      std::vector<Value> keys;
-      for (const std::string& part : split(path->bytes(), ','))
-        keys.push_back(key_of(run, each.item, Value::constant(part), by_case));
-      each.key = run.list(std::move(keys));
-    }
+  std::vector<Value> paths = {bound[3]};
+  if (const MarkedText* text = bound[3].text()) {
+    paths.clear();
+    for (const std::string& path : split(text->bytes(), ','))
+      paths.push_back(Value::constant(path));
+  }
+  std::vector<Keyed> items;
+  for (Value& item : items_of(bound[0], run.budget())) {
+    std::vector<Value> keys;
+    for (const Value& path : paths)
+      keys.push_back(key_of(run, item, path, bound.truth(2, false)));
+    items.push_back({run.list(std::move(keys)), std::move(item)});
   }
   return sorted(run, std::move(items), bound.truth(1, false));
 }

@@ -234,11 +234,12 @@ class Lexer {
       std::size_t place = skip_space(view, tag + (has_sign ? 3 : 2));
       if (!view.substr(place).starts_with("endraw")) continue;
       place = skip_space(view, place + 6);
-      if (place == view.size()) break;
+      const std::string_view end = view.substr(place, 3);
+      if (!end.starts_with("%}") && end != "-%}" && end != "+%}") continue;
       put_data(tag, has_sign ? rest[0] : '\0', false);
       move_to(place);
-      if (take_end("%}", true, true)) return;
-      fault_at(line_, "found a tag 'endraw' that does not end");
+      take_end("%}", true, true);
+      return;
     }
     fault_at(line, "a raw block has no end");
   }

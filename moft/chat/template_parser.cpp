@@ -231,7 +231,7 @@ class Parser {
     StatementPtr node = start(Kind::kWith, line);
     while (tokens_.current().kind != TokenKind::kBlockEnd) {
       if (!node->expressions.empty()) tokens_.expect_operator(",");
-      node->target.parts.push_back(parse_target(false));
+      node->target.parts.push_back(parse_targets(false));
       tokens_.expect_operator("=");
       node->expressions.push_back(expressions_.parse());
     }

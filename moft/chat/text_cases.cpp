@@ -66,16 +66,22 @@ void append_title(std::string& bytes, char32_t value) {
     append_utf8(bytes, parts[i] == kIota ? kIotaBelow : parts[i]);
 }
 
-bool is_upper(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_LU;
-}
-bool is_lower(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_LL;
-}
-
 bool has_case(char32_t value) {
   return category(value) == UTF8PROC_CATEGORY_LT ||
          utf8proc_toupper(point_of(value)) != utf8proc_tolower(point_of(value));
+}
+
+bool is_upper(char32_t value) {
+  const auto kind = category(value);
+  return kind == UTF8PROC_CATEGORY_LU ||
+         (kind != UTF8PROC_CATEGORY_LT && has_case(value) &&
+          utf8proc_tolower(point_of(value)) != point_of(value));
+}
+
+bool is_lower(char32_t value) {
+  return category(value) == UTF8PROC_CATEGORY_LL ||
+         (has_case(value) &&
+          utf8proc_tolower(point_of(value)) == point_of(value));
 }
 
 // Characters that do not part a word for the rule of the final sigma.

@@ -91,15 +91,15 @@ Value call_split(Run& run, const Value& self, const Bound& bound) {
   } else if (limit >= 0) {
     places = std::min(places, static_cast<double>(limit));
   }
-  run.budget().copies(text.size());
   run.budget().will_need(kPieceBytes * (places + 1));
+  run.budget().copies(text.size());
   return list_of(run, self, split_text(text, separator, limit, kFrom));
 }
 
 Value call_splitlines(Run& run, const Value& self, const Bound& bound) {
   const MarkedText& text = *self.text();
-  run.budget().copies(text.size());
   run.budget().will_need(kPieceBytes * (most_spaces(text) + 1));
+  run.budget().copies(text.size());
   return list_of(run, self, split_lines(text, bound.truth(0, false)));
 }
 
