@@ -152,14 +152,15 @@ ExpressionPtr ExpressionParser::parse_operators(int level) {
 
 // `a < b` and `< c`: b is evaluated once.
 ExpressionPtr ExpressionParser::chained(
-    ExpressionPtr left, std::string_view op, ExpressionPtr right) const {
+    ExpressionPtr left, std::string_view op, ExpressionPtr right) {
   if (left->kind == Kind::kBinary) {
     left->kind = Kind::kCompare;
     left->keywords.push_back({left->name, std::move(left->operands[1])});
     left->operands.pop_back();
   }
+  left->depth = std::max(left->depth, right->depth + 1);
   left->keywords.push_back({std::string(op), std::move(right)});
-  return checked(std::move(left));
+  return left;
 }
 
 const ExpressionParser::Operator* ExpressionParser::operator_here(
@@ -377,6 +378,7 @@ void ExpressionParser::parse_arguments(Expression& call) {
   const auto need = [&](bool fits) {
     if (!fits) fault_at(line, "an argument is out of order in a call");
   };
+  std::set<std::string> names;
   bool has_list = false;
   bool has_object = false;
   tokens_.expect_operator("(");
@@ -393,8 +395,8 @@ void ExpressionParser::parse_arguments(Expression& call) {
       need(!has_object);
       const std::string name = tokens_.next().text;
       tokens_.next();
-      for (const Keyword& other : call.keywords)
-        if (other.name == name) fault_at(line, "'{}' is given twice", name);
+      if (!names.insert(name).second)
+        fault_at(line, "'{}' is given twice", name);
       call.keywords.push_back({name, parse()});
     } else {
       need(call.keywords.empty() && !has_list);

@@ -47,8 +47,8 @@ class ExpressionParser {
   ExpressionPtr parse_condition();
   // Operators of this level and stronger ones.
   ExpressionPtr parse_operators(int level);
-  ExpressionPtr chained(
-      ExpressionPtr left, std::string_view op, ExpressionPtr right) const;
+  static ExpressionPtr chained(
+      ExpressionPtr left, std::string_view op, ExpressionPtr right);
   // Null if the current token is not an operator of the level.
   const Operator* operator_here(int level) const;
   ExpressionPtr parse_unary(bool with_filters);

@@ -41,7 +41,9 @@ Value filter_attr(Run& run, const Bound& bound) {
 
 // The number that a text writes in decimal digits, with blanks around it.
 // Fault for others that Python reads, such as "1_000" and "inf".
-std::optional<double> real_of(const MarkedText& text, std::string_view filter) {
+std::optional<double> real_of(
+    Run& run, const MarkedText& text, std::string_view filter) {
+  run.budget().copies(8 * text.size());
   const MarkedText stripped = lower(strip(text, nullptr, Side::kBoth));
   const std::string& digits = stripped.bytes();
   const std::size_t sign = digits.find_first_not_of("+-");
@@ -66,7 +68,7 @@ Value whole_of(double real) {
   return static_cast<std::int64_t>(real);
 }
 
-Value filter_int(Run&, const Bound& bound) {
+Value filter_int(Run& run, const Bound& bound) {
   need_defined(bound[0]);
   const Value otherwise = bound.has(1) ? bound[1] : Value(0);
   if (bound.whole(2, 10) != 10) fault("'int' of another base is not supported");
@@ -76,7 +78,7 @@ Value filter_int(Run&, const Bound& bound) {
   if (const MarkedText* text = bound[0].text()) {
     const std::string digits = strip(*text, nullptr, Side::kBoth).bytes();
     const auto number = parse_integer(digits);
-    const auto fraction = real_of(*text, "int");
+    const auto fraction = real_of(run, *text, "int");
     if (!number && !fraction) return otherwise;
     result = number ? Value(*number) : whole_of(*fraction);
     return result.set_from_conversation(
@@ -92,13 +94,13 @@ Value filter_int(Run&, const Bound& bound) {
   return result.set_from_conversation(bound[0].from_conversation());
 }
 
-Value filter_float(Run&, const Bound& bound) {
+Value filter_float(Run& run, const Bound& bound) {
   need_defined(bound[0]);
   std::optional<double> real;
   double number = 0;
   bool from = bound[0].from_conversation();
   if (const MarkedText* text = bound[0].text()) {
-    real = real_of(*text, "float");
+    real = real_of(run, *text, "float");
     from = (text->any_marks() & kFromConversation) != 0;
   }
   if (bound[0].number(number)) real = number;

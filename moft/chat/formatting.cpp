@@ -71,7 +71,8 @@ MarkedText formatted(
     if (digits > 300) fault("a format of over 300 digits is not supported");
     text = MarkedText(fmt::format("{:.{}f}", real, digits), value.marks());
   } else {
-    fault("a format of a '{}' is not supported", type_name(value));
+    const std::string name = type == '\0' ? "." : std::string(1, type);
+    fault("the format '{}' of a '{}' is not supported", name, type_name(value));
   }
   if (is_number && format.zeros && format.align == '\0') {
     const std::size_t sign = text.bytes().starts_with('-') ? 1 : 0;

@@ -9,6 +9,7 @@
 #include "moft/chat/operators.h"
 #include "moft/chat/printing.h"
 #include "moft/chat/template_tests.h"
+#include "moft/core/text.h"
 
 namespace moft::jinja {
 
@@ -310,24 +311,27 @@ class Interpreter {
     }
     Value* const caller = extra(macro, frame, "caller");
     if (caller != nullptr) *caller = Value::undefined("no caller is defined");
-    auto rest = std::make_shared<Dict>(run_.budget());
+    Value* const kwargs = extra(macro, frame, "kwargs");
+    std::shared_ptr<Dict> rest;
+    if (kwargs != nullptr) rest = std::make_shared<Dict>(run_.budget());
     for (auto& [name, value] : given.named) {
+      run_.budget().steps(static_cast<std::int64_t>(count / 8));
       Value* parameter = free_parameter(macro, frame, name);
       if (parameter == nullptr && name == "caller") parameter = caller;
       if (parameter != nullptr) {
         *parameter = std::move(value);
+      } else if (rest != nullptr) {
+        rest->put(
+            run_.text(MarkedText(name, given.name_marks)), std::move(value));
       } else {
-        rest->put(Value::constant(name), std::move(value));
+        fault(
+            "the macro '{}' has no argument {}",
+            macro.target.name,
+            quote_text(name));
       }
     }
-    if (Value* kwargs = extra(macro, frame, "kwargs")) {
+    if (kwargs != nullptr)
       *kwargs = std::shared_ptr<const Dict>(std::move(rest));
-    } else if (!rest->entries().empty()) {
-      fault(
-          "the macro '{}' has no argument '{}'",
-          macro.target.name,
-          rest->entries()[0].first.text()->bytes());
-    }
   }
 
   // The variable caller, kwargs or varargs; null if the macro does not use it.
@@ -420,8 +424,10 @@ class Interpreter {
     if (object.dict() == nullptr)
       fault("'**' in a call needs an object, not a '{}'", type_name(object));
     for (const auto& [key, value] : object.dict()->entries()) {
-      run_.budget().step();
+      run_.budget().steps(
+          1 + static_cast<std::int64_t>(arguments.named.size() / 8));
       const std::string& name = plain_text(key, "'**' in a call").bytes();
+      arguments.name_marks |= key.text()->any_marks();
       for (const auto& [given, ignored] : arguments.named)
         if (given == name) fault("'{}' is given twice", name);
       arguments.named.emplace_back(name, value);

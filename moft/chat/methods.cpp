@@ -163,7 +163,7 @@ void take_entries(
     }
   }
   for (const auto& [key, value] : arguments.named)
-    put(Value::constant(key), value);
+    put(run.text(MarkedText(key, arguments.name_marks)), value);
 }
 
 Value call_dict(Run& run, Arguments arguments) {

@@ -195,12 +195,12 @@ class Parser {
   }
 
   void parse_signature(Statement& macro) {
+    std::set<std::string> names;
     tokens_.expect_operator("(");
     while (!tokens_.current().is_operator(")")) {
       const Token& name = tokens_.expect(TokenKind::kName, "a parameter");
-      for (const std::string& other : macro.parameters)
-        if (other == name.text)
-          fault_at(name.line, "the parameter '{}' is given twice", other);
+      if (!names.insert(name.text).second)
+        fault_at(name.line, "the parameter '{}' is given twice", name.text);
       macro.parameters.push_back(name.text);
       if (tokens_.skip_operator("=")) {
         macro.expressions.push_back(expressions_.parse());

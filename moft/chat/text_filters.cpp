@@ -87,8 +87,9 @@ Value filter_indent(Run& run, const Bound& bound) {
 
 Value filter_trim(Run& run, const Bound& bound) {
   const std::string* set = bound.is_set(1) ? &bound.text(1).bytes() : nullptr;
-  return run.text(strip(as_text(run, bound), set, Side::kBoth))
-      .set_safe(bound[0].is_safe());
+  const MarkedText text = as_text(run, bound);
+  run.budget().copies(text.size());
+  return run.text(strip(text, set, Side::kBoth)).set_safe(bound[0].is_safe());
 }
 
 Value filter_replace(Run& run, const Bound& bound) {

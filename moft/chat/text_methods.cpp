@@ -20,6 +20,7 @@ Value call_case(Run& run, const Value& self, const Bound&) {
 template <Side kSide>
 Value call_strip(Run& run, const Value& self, const Bound& bound) {
   const std::string* set = bound.is_set(0) ? &bound.text(0).bytes() : nullptr;
+  run.budget().copies(self.text()->size());
   return run.text(strip(*self.text(), set, kSide));
 }
 

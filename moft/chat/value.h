@@ -180,6 +180,8 @@ struct Namespace {
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string, Value>> named;
+  // Of the names: those of `**object` may come from the conversation.
+  Marks name_marks = kOwnText;
 };
 
 // A macro, a function of jinja2 or a method bound to its value.

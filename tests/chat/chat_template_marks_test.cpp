@@ -58,6 +58,9 @@ TEST(ChatMarks, TravelThroughJoiningAndCutting) {
   EXPECT_EQ(marked("{{ c.split(' ')[0] ~ '!' }}"), "{Ab}!");
   EXPECT_EQ(marked("{{ [c, 'x', c]|join('<s>') }}"), "{Ab c}<s>x<s>{Ab c}");
   EXPECT_EQ(marked("{{ (c ~ '+') * 2 }}"), "{Ab c}+{Ab c}+");
+  EXPECT_EQ(marked("{{ ('x' ~ c).rsplit() | join }}"), "x{Abc}");
+  EXPECT_EQ(marked("{{ ('x-' ~ c).partition('-') | join }}"), "x-{Ab c}");
+  EXPECT_EQ(marked("{{ c.center(6) }}{{ '<s>'.ljust(4) }}"), " {Ab c} <s> ");
 }
 
 TEST(ChatMarks, TravelThroughReplacing) {
@@ -66,6 +69,13 @@ TEST(ChatMarks, TravelThroughReplacing) {
   EXPECT_EQ(marked("{{ 'x<y>'.replace('y', c) }}"), "x<{Ab c}>");
   EXPECT_EQ(marked("{{ c|upper }}{{ ('x' ~ c)|capitalize }}"), "{AB C}X{ab c}");
   EXPECT_EQ(marked("{{ ('<' ~ c)|safe }}{{ c.lower() }}"), "<{Ab cab c}");
+  EXPECT_EQ(marked("{{ '<%s|%5s>' % (c, 1) }}"), "<{Ab c}|    1>");
+  EXPECT_EQ(marked("{{ '<{}{x}>'.format(c, x='y') }}"), "<{Ab c}y>");
+  EXPECT_EQ(marked("{{ c.title() }}{{ 'x'|title }}"), "{Ab C}X");
+  EXPECT_EQ(marked("{{ (c ~ '\n<')|indent(1, true) }}"), " {Ab c}\n <");
+  EXPECT_EQ(marked("{{ ('<&' ~ c)|e }}"), "&lt;&amp;{Ab c}");
+  EXPECT_EQ(marked("{{ ('/ ' ~ c)|urlencode }}"), "/%20{Ab%20c}");
+  EXPECT_EQ(marked("{{ '%03d' % m.x }}", {{"x", 7}}), "00{7}");
 }
 
 TEST(ChatMarks, TravelThroughLoopsMacrosAndBlocks) {
@@ -79,6 +89,15 @@ TEST(ChatMarks, TravelThroughLoopsMacrosAndBlocks) {
       "{Ab c}y");
   EXPECT_EQ(
       marked("{% for k in m %}{{ k }},{% endfor %}"), "{role},{content},");
+  EXPECT_EQ(marked("{% filter upper %}x{{ c }}{% endfilter %}"), "X{AB C}");
+  EXPECT_EQ(
+      marked("{% macro f() %}{% for k in kwargs %}{{ k }},{% endfor %}{% "
+             "endmacro %}{{ f(a=1) }}{{ f(**m) }}{{ dict(**m)|list }}"),
+      "a,{role},{content},[{'role'}, {'content'}]");
+  EXPECT_EQ(
+      marked("{% macro f() %}<{{ caller(c) }}>{% endmacro %}{% call(t) f() "
+             "%}{{ t }}!{% endcall %}"),
+      "<{Ab c}!>");
   EXPECT_EQ(
       marked("{% for k, v in m|items %}{{ k }}={{ v }},{% endfor %}"),
       "{role}=user,{content}={Ab c},");
@@ -92,6 +111,10 @@ TEST(ChatMarks, PrintedContainersCountAsTheirSource) {
   EXPECT_EQ(marked("{{ {'<s>': c} | tojson }}"), "{\"<s>\": {\"Ab c\"}}");
   EXPECT_EQ(marked("{{ [c, '<s>'] }}"), "[{'Ab c'}, '<s>']");
   EXPECT_EQ(marked("{{ c|tojson }}"), "{\"Ab c\"}");
+  EXPECT_EQ(
+      marked("{{ tools|tojson(ensure_ascii=true, separators=(',', ':'), "
+             "sort_keys=true) }}"),
+      "{[{\"n\":3,\"name\":\"find\"}]}");
   EXPECT_EQ(marked("{{ tools[0].n|string }}"), "{3}");
   EXPECT_EQ(marked("{{ messages|length }}"), "1");
 }

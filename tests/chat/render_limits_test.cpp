@@ -50,6 +50,26 @@ TEST(ChatLimits, MemoryOfOneOperation) {
   expect_refused("{% set b = 'a' * 1000000 %}{{ b|replace('', b) }}", kMemory);
   expect_refused("{% set b = 'a' * 1000000 %}{{ b.split('a') }}", kMemory);
   expect_refused("{% set b = 'a' * 1000000 %}{{ b[::-1] }}", kMemory);
+  expect_refused("{{ 'a'.center(1000000000) }}", kMemory);
+  expect_refused("{{ 'a'|center(1000000000000) }}", kMemory);
+  expect_refused("{{ '-7'.zfill(100000000) }}", kMemory);
+  expect_refused("{{ '%100000000d' % 7 }}", kMemory);
+  expect_refused("{{ '{:>100000000}'.format('a') }}", kMemory);
+  expect_refused("{{ '{:09000000.2f}'.format(1) }}", kMemory);
+  expect_refused("{{ [1]|batch(1000000000, 'x')|list }}", kMemory);
+  expect_refused("{{ [1]|slice(1000000000)|list }}", kSteps);
+  expect_refused("{{ 'a\nb'|indent(1000000000) }}", kMemory);
+  expect_refused("{% set b = 'a ' * 1000000 %}{{ b.split() }}", kMemory);
+  expect_refused("{% set b = 'a ' * 1000000 %}{{ b.rsplit() }}", kMemory);
+  expect_refused("{% set b = 'a\n' * 1000000 %}{{ b.splitlines() }}", kMemory);
+  expect_refused("{% set b = '<' * 2000000 %}{{ b|escape }}", kMemory);
+  expect_refused("{% set b = '%' * 3000000 %}{{ b|urlencode }}", kMemory);
+  expect_refused(
+      "{% set b = 'a' * 100000 %}{{ [[1]]|tojson(indent=b) }}", kMemory);
+  expect_refused(
+      "{% set b = 'a' * 1000000 %}{{ range(1000)|list|tojson(separators=(b, "
+      "b)) }}",
+      kMemory);
   EXPECT_TRUE(run("{% set b = 'a' * 1000000 %}{% set c = b.replace('a', b, 1) "
                   "%}{% set c = b.split('a', 1) %}")
                   .rendered);
@@ -121,6 +141,21 @@ TEST(ChatLimits, Recursion) {
       "n.l|map('string') %}{% endfor %}{{ n.l|list }}",
       kSteps);
   expect_refused(
+      "{% macro f() %}{{ caller is none }}{% call f() %}x{% endcall %}{% "
+      "endmacro %}{{ f() }}",
+      kNested);
+  expect_refused(
+      "{% macro f() %}{{ caller() }}{% endmacro %}{% macro g() %}{% call f() "
+      "%}{{ g() }}{% endcall %}{% endmacro %}{{ g() }}",
+      kNested);
+  expect_refused(
+      "{% macro f() %}{% filter upper %}{{ f() }}{% endfilter %}{% endmacro "
+      "%}{{ f() }}",
+      kNested);
+  expect_refused(
+      "{% macro f() %}{{ f(*varargs, **kwargs) }}{% endmacro %}{{ f(1, a=2) }}",
+      kNested);
+  expect_refused(
       "{% set n = namespace() %}{% set n.a = n %}{{ n }}", "Namespace");
   expect_refused(
       "{% set n = namespace() %}{% set n.a = [n] %}{{ n.a == [n.a] }}{{ "
@@ -138,11 +173,26 @@ TEST(ChatLimits, CirclesAreFreed) {
       "n.g() }}{{ n.f() }}{{ n.loop.last }}");
   ASSERT_TRUE(outcome.rendered) << outcome.error;
   EXPECT_EQ(outcome.chat.text(), "2xTrue");
+  const Outcome changed = run(
+      "{% set n = namespace() %}{% for i in [1, 2] %}{{ loop.changed(loop, n) "
+      "}}{% set n.cycle = loop.cycle %}{% endfor %}{{ n.cycle('a', 'b') }}");
+  ASSERT_TRUE(changed.rendered) << changed.error;
+  EXPECT_EQ(changed.chat.text(), "TrueFalseb");
 }
 
 TEST(ChatLimits, TheParser) {
   for (const char* open :
-       {"(", "[", "{'a': ", "not ", "- ", "1 if x else ", "f(", "x["}) {
+       {"(",
+        "[",
+        "{'a': ",
+        "not ",
+        "- ",
+        "+ ",
+        "1 if x else ",
+        "f(",
+        "f(*",
+        "f(**",
+        "x["}) {
     expect_refused("{{ " + repeated(open, 10'000), kNested);
   }
   expect_refused("{{ 1" + repeated(" + 1", 20'000) + " }}", kNested);
@@ -152,6 +202,10 @@ TEST(ChatLimits, TheParser) {
   expect_refused(repeated("{% if x %}", 10'000), kNested);
   expect_refused(repeated("{% for x in y %}", 10'000), kNested);
   expect_refused("{% for " + repeated("(", 20'000), "brackets");
+  expect_refused("{% filter trim" + repeated("|trim", 20'000), kNested);
+  expect_refused(repeated("{% filter trim %}", 10'000), kNested);
+  expect_refused(repeated("{% call f() %}", 10'000), kNested);
+  expect_refused(repeated("{% with %}", 10'000), kNested);
 }
 
 // Time grows with the size of a template, not with its square.
@@ -162,6 +216,7 @@ TEST(ChatLimits, LongTemplatesAreRead) {
     source += "{% if " + name + " %}{% set " + name + " = 1 %}{% endif %}";
   }
   source += "{{ x" + repeated(" ~ x", 100'000) + " }}";
+  source += "{% if 0" + repeated(" != 1 == 1", 30'000) + " %}{% endif %}";
   const auto start = std::chrono::steady_clock::now();
   const Outcome outcome = run(source);
   ASSERT_TRUE(outcome.rendered) << outcome.error;
