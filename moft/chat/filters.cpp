@@ -142,7 +142,7 @@ Value filter_default(Run&, const Bound& bound) {
   return bound.has(1) ? bound[1] : Value::constant("");
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kValueFilters[] = {
     {{"abs", 1, {"x"}}, filter_abs},
     {{"attr", 2, {"obj", "name"}}, filter_attr},
     {{"d", 1, {"value", "default_value", "boolean"}}, filter_default},
@@ -235,14 +235,16 @@ OpenFilter find_open_filter(std::string_view name) {
 
 const NamedFilter* find_filter(std::string_view name) {
   for (const auto table :
-       {std::span<const NamedFilter>(kFilters), list_filters(), text_filters()})
+       {std::span<const NamedFilter>(kValueFilters),
+        list_filters(),
+        text_filters()})
     for (const NamedFilter& filter : table)
       if (filter.signature.name == name) return &filter;
   return nullptr;
 }
 
 // Those of jinja2 that public templates do not use.
-constexpr std::string_view kOthers =
+constexpr std::string_view kOtherFilters =
     " filesizeformat pprint random striptags truncate urlize wordwrap xmlattr ";
 
 }  // namespace
@@ -253,7 +255,7 @@ bool knows_filter(std::string_view name) {
 
 void need_filter(std::string_view name, int line) {
   if (knows_filter(name)) return;
-  const bool is_other = is_listed(kOthers, name);
+  const bool is_other = is_listed(kOtherFilters, name);
   fault_at(
       line,
       "the filter '{}' is {}",

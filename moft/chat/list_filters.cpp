@@ -231,7 +231,7 @@ Value filter_dictsort(Run& run, const Bound& bound) {
       .set_from_conversation(bound[0].from_conversation());
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kListFilters[] = {
     {{"batch", 2, {"value", "linecount", "fill_with"}}, filter_batch},
     {{"count", 1, {"obj"}}, filter_length},
     {{"dictsort", 1, {"value", "case_sensitive", "by", "reverse"}},
@@ -258,7 +258,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> list_filters() {
-  return kFilters;
+  return kListFilters;
 }
 
 }  // namespace moft::jinja

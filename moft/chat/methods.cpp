@@ -51,7 +51,7 @@ constexpr NamedMethod kDictMethods[] = {
     {{"values"}, call_entries<false>},
 };
 
-Value call_count(Run& run, const Value& self, const Bound& bound) {
+Value count_in_list(Run& run, const Value& self, const Bound& bound) {
   const auto& items = self.sequence()->items;
   return static_cast<std::int64_t>(
       std::count_if(items.begin(), items.end(), [&](const Value& item) {
@@ -59,7 +59,7 @@ Value call_count(Run& run, const Value& self, const Bound& bound) {
       }));
 }
 
-Value call_index(Run& run, const Value& self, const Bound& bound) {
+Value index_in_list(Run& run, const Value& self, const Bound& bound) {
   const auto& items = self.sequence()->items;
   const auto place =
       std::find_if(items.begin(), items.end(), [&](const Value& item) {
@@ -71,8 +71,8 @@ Value call_index(Run& run, const Value& self, const Bound& bound) {
 
 constexpr NamedMethod kListMethods[] = {
     {{"copy"}, call_copy},
-    {{"count", 1, {"value"}}, call_count},
-    {{"index", 1, {"value"}}, call_index},
+    {{"count", 1, {"value"}}, count_in_list},
+    {{"index", 1, {"value"}}, index_in_list},
 };
 
 Value call_changed(Run& run, const Value& self, Arguments arguments) {

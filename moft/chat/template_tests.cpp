@@ -32,7 +32,7 @@ bool is_callable(const Value& value) {
 }
 
 // The test of str(value).
-bool has_case(Run& run, const Value& value, const char* question) {
+bool is_in_case(Run& run, const Value& value, const char* question) {
   const MarkedText text = printed(value, run.budget());
   run.budget().copies(text.size());
   return answer(text, question);
@@ -74,7 +74,7 @@ constexpr NamedTest kTests[] = {
     {"float", [](Run&, V v) { return v.is<double>(); }},
     {"integer", [](Run&, V v) { return v.is<std::int64_t>(); }},
     {"iterable", [](Run&, V v) { return size_of(v) || v.sequence(); }},
-    {"lower", [](Run& run, V v) { return has_case(run, v, "islower"); }},
+    {"lower", [](Run& run, V v) { return is_in_case(run, v, "islower"); }},
     {"mapping", [](Run&, V v) { return v.dict() != nullptr; }},
     {"none", [](Run&, V v) { return v.is_none(); }},
     {"number", [](Run&, V v) { return is_number(v); }},
@@ -84,7 +84,7 @@ constexpr NamedTest kTests[] = {
     {"test", [](Run&, V v) { return knows_test(name_in(v)); }},
     {"true", [](Run&, V v) { return v.is<bool>() && is_true(v); }},
     {"undefined", [](Run&, V v) { return v.is_undefined(); }},
-    {"upper", [](Run& run, V v) { return has_case(run, v, "isupper"); }},
+    {"upper", [](Run& run, V v) { return is_in_case(run, v, "isupper"); }},
 };
 
 // Tests of two values, and the operator that each is.

@@ -25,7 +25,7 @@ utf8proc_int32_t point_of(char32_t value) {
   return static_cast<utf8proc_int32_t>(value);
 }
 
-utf8proc_category_t category(char32_t value) {
+utf8proc_category_t kind_of(char32_t value) {
   return utf8proc_category(point_of(value));
 }
 
@@ -48,7 +48,7 @@ std::array<char32_t, 4> folded(char32_t value) {
 
 void append_upper(std::string& bytes, char32_t value) {
   const auto parts = folded(value);
-  if (parts[1] == 0 || category(value) == UTF8PROC_CATEGORY_LU)
+  if (parts[1] == 0 || kind_of(value) == UTF8PROC_CATEGORY_LU)
     return append_utf8(bytes, upper_of(value));
   for (std::size_t i = 0; parts[i] != 0; ++i)
     append_utf8(bytes, upper_of(parts[i]));
@@ -57,8 +57,8 @@ void append_upper(std::string& bytes, char32_t value) {
 void append_title(std::string& bytes, char32_t value) {
   const auto title = static_cast<char32_t>(utf8proc_totitle(point_of(value)));
   const auto parts = folded(value);
-  const bool has_own = category(value) == UTF8PROC_CATEGORY_LU ||
-                       category(value) == UTF8PROC_CATEGORY_LT ||
+  const bool has_own = kind_of(value) == UTF8PROC_CATEGORY_LU ||
+                       kind_of(value) == UTF8PROC_CATEGORY_LT ||
                        (title != value && value != kSharpS);
   if (parts[1] == 0 || has_own) return append_utf8(bytes, title);
   append_utf8(bytes, upper_of(parts[0]));
@@ -67,26 +67,26 @@ void append_title(std::string& bytes, char32_t value) {
 }
 
 bool has_case(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_LT ||
+  return kind_of(value) == UTF8PROC_CATEGORY_LT ||
          utf8proc_toupper(point_of(value)) != utf8proc_tolower(point_of(value));
 }
 
 bool is_upper(char32_t value) {
-  const auto kind = category(value);
+  const auto kind = kind_of(value);
   return kind == UTF8PROC_CATEGORY_LU ||
          (kind != UTF8PROC_CATEGORY_LT && has_case(value) &&
           utf8proc_tolower(point_of(value)) != point_of(value));
 }
 
 bool is_lower(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_LL ||
+  return kind_of(value) == UTF8PROC_CATEGORY_LL ||
          (has_case(value) &&
           utf8proc_tolower(point_of(value)) == point_of(value));
 }
 
 // Characters that do not part a word for the rule of the final sigma.
 bool is_ignored(char32_t value) {
-  const auto kind = category(value);
+  const auto kind = kind_of(value);
   return value == '\'' || value == '.' || value == ':' || value == 0xb7 ||
          value == 0x2019 || kind == UTF8PROC_CATEGORY_MN ||
          kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF ||
@@ -152,14 +152,14 @@ MarkedText in_words(
 }
 
 bool is_letter(char32_t value) {
-  const auto kind = category(value);
+  const auto kind = kind_of(value);
   return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO;
 }
 bool is_decimal(char32_t value) {
-  return category(value) == UTF8PROC_CATEGORY_ND;
+  return kind_of(value) == UTF8PROC_CATEGORY_ND;
 }
 bool is_letter_or_number(char32_t value) {
-  const auto kind = category(value);
+  const auto kind = kind_of(value);
   return is_letter(value) || is_decimal(value) ||
          kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
 }

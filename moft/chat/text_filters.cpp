@@ -167,7 +167,7 @@ Value filter_tojson(Run& run, const Bound& bound) {
   return run.text(to_json(bound[0], style, run.budget()));
 }
 
-constexpr NamedFilter kFilters[] = {
+constexpr NamedFilter kTextFilters[] = {
     {{"capitalize", 1, {"s"}}, filter_case<capitalize>},
     {{"center", 1, {"value", "width"}}, filter_center},
     {{"e", 1, {"s"}}, filter_escape},
@@ -191,7 +191,7 @@ constexpr NamedFilter kFilters[] = {
 }  // namespace
 
 std::span<const NamedFilter> text_filters() {
-  return kFilters;
+  return kTextFilters;
 }
 
 }  // namespace moft::jinja

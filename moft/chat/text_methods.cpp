@@ -58,7 +58,8 @@ double most_places(
   return limit < 0 ? count : std::min(count, static_cast<double>(limit));
 }
 
-Value list_of(Run& run, const Value& self, std::vector<MarkedText> pieces) {
+Value list_of_pieces(
+    Run& run, const Value& self, std::vector<MarkedText> pieces) {
   std::vector<Value> items;
   for (MarkedText& piece : pieces)
     items.push_back(run.text(std::move(piece)).set_safe(self.is_safe()));
@@ -94,14 +95,14 @@ Value call_split(Run& run, const Value& self, const Bound& bound) {
   }
   run.budget().will_need(kPieceBytes * (places + 1));
   run.budget().copies(text.size());
-  return list_of(run, self, split_text(text, separator, limit, kFrom));
+  return list_of_pieces(run, self, split_text(text, separator, limit, kFrom));
 }
 
 Value call_splitlines(Run& run, const Value& self, const Bound& bound) {
   const MarkedText& text = *self.text();
   run.budget().will_need(kPieceBytes * (most_spaces(text) + 1));
   run.budget().copies(text.size());
-  return list_of(run, self, split_lines(text, bound.truth(0, false)));
+  return list_of_pieces(run, self, split_lines(text, bound.truth(0, false)));
 }
 
 template <Side kFrom>
@@ -118,7 +119,7 @@ Value call_partition(Run& run, const Value& self, const Bound& bound) {
     const auto place = kFrom == Side::kLeft ? parts.end() : parts.begin();
     parts.insert(place, 2, MarkedText());
   }
-  const Value list = list_of(run, self, std::move(parts));
+  const Value list = list_of_pieces(run, self, std::move(parts));
   return run.list(list.sequence()->items, Flavour::kTuple);
 }
 
@@ -213,13 +214,13 @@ Value call_join(Run& run, const Value& self, const Bound& bound) {
   return run.text(std::move(result));
 }
 
-using Method = Value (*)(Run&, const Value& self, const Bound&);
-struct NamedMethod {
+using TextMethod = Value (*)(Run&, const Value& self, const Bound&);
+struct NamedTextMethod {
   Signature signature;
-  Method call;
+  TextMethod call;
 };
 
-constexpr NamedMethod kMethods[] = {
+constexpr NamedTextMethod kTextMethods[] = {
     {{"capitalize"}, call_case<capitalize>},
     {{"center", 1, {"width", "fillchar"}}, call_pad<Side::kBoth>},
     {{"count", 1, {"sub", "start", "end"}}, call_count},
@@ -250,14 +251,14 @@ constexpr NamedMethod kMethods[] = {
 };
 
 // What Python has and templates were not seen to use.
-constexpr std::string_view kOthers =
+constexpr std::string_view kOtherOfTexts =
     " casefold encode escape expandtabs format_map isidentifier isnumeric "
     "isprintable istitle maketrans striptags swapcase translate unescape ";
 
 }  // namespace
 
 Value text_method(Run& run, const Value& text, const std::string& name) {
-  if (is_listed(kOthers, name))
+  if (is_listed(kOtherOfTexts, name))
     fault("the attribute '{}' of 'str' is not supported", name);
   if (name == "format") {
     return run.function([text](Run& at, const Arguments& arguments) {
@@ -271,11 +272,11 @@ Value text_method(Run& run, const Value& text, const std::string& name) {
       return Value(answer(*text.text(), name));
     });
   }
-  const auto* method =
-      std::find_if(std::begin(kMethods), std::end(kMethods), [&](auto& each) {
+  const auto* method = std::find_if(
+      std::begin(kTextMethods), std::end(kTextMethods), [&](auto& each) {
         return each.signature.name == name;
       });
-  if (method == std::end(kMethods)) return {};
+  if (method == std::end(kTextMethods)) return {};
   return run.function([text, method](Run& at, Arguments arguments) {
     Value result =
         method->call(at, text, Bound(std::move(arguments), method->signature));
