@@ -21,7 +21,7 @@ struct Format {
   char type = '\0';  // s, d, f
 };
 
-// The format at text[at]; `at` moves behind it.
+// The format at text[at]; `at` moves past it.
 Format parse_format(
     std::string_view text, std::size_t& at, std::string_view aligns) {
   Format format;

@@ -17,7 +17,7 @@ MarkedText inserted_in(bool is_safe, const Value& value, Budget& budget);
 Value percent_format(Run& run, const Value& format, const Value& values);
 
 // format.format(..), for {}, {0} and {name}, with "<", ">", "0", a width and
-// digits behind a colon, of texts, d and f. Fault for others.
+// digits after a colon, of texts, d and f. Fault for others.
 Value brace_format(Run& run, const Value& format, const Arguments& arguments);
 
 }  // namespace moft::jinja

@@ -310,7 +310,7 @@ class Lexer {
     return place;
   }
 
-  // The end of ".5" and "e-7" behind the digits of a number, which make it a
+  // The end of ".5" and "e-7" after the digits of a number, which make it a
   // real one.
   std::size_t end_of_real(std::size_t end) const {
     const auto byte = [&](std::size_t place) {

@@ -180,7 +180,7 @@ struct Namespace {
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string, Value>> named;
-  // Of the names: those of `**object` may come from the conversation.
+  // The marks of the names, which `**object` takes from its keys.
   Marks name_marks = kOwnText;
 };
 
