@@ -162,13 +162,13 @@ class Dict {
   int depth() const { return depth_; }
 
  private:
-  // Of an entry; their number if there is none.
+  // The place of an entry; the number of entries if there is none.
   std::size_t place_of(const Value& key) const;
 
   Budget& budget_;
   std::vector<Entry> entries_;
   std::map<std::string_view, std::size_t> places_;
-  std::vector<std::size_t> others_;  // places of the keys that are no texts
+  std::vector<std::size_t> others_;  // places of the keys that are not texts
   Holding held_;
   int depth_ = 1;
 };
