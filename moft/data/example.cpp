@@ -99,6 +99,7 @@ Example make_example(const Json& object, std::int64_t line, std::string where) {
       example.fields[name] = value.get<std::string>();
     } else {
       example.other_fields[name] = type_of(value);
+      example.values[name] = value.dump();
     }
   }
   const auto id = id_of(object, example.where);

@@ -24,6 +24,8 @@ struct Example {
   std::map<std::string, std::string> fields = {};  // the text fields
   // Name to JSON type, or to "chat messages ..", "list of objects".
   std::map<std::string, std::string> other_fields = {};
+  // Name to JSON of the fields at the top that are not text.
+  std::map<std::string, std::string> values = {};
   std::int64_t line = 0;   // counted from 1; 0: not from a file
   std::string where = {};  // "posts/train.jsonl:3", for messages
 };

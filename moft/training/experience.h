@@ -65,11 +65,13 @@ struct LogRatios {
   at::Tensor rollout_gap;  // [B], |sampled - scored| log-prob, summed
 };
 
+// Skipped rows: rewards NaN, the others 0.
 struct Advantages {
   at::Tensor reward;           // [B], r with the sequence's log ratio
   at::Tensor trained_reward;   // [B], r of the update, penalties included
   at::Tensor advantage;        // [B]
   at::Tensor kl_weight;        // [B], alpha over the advantage's divisor
+  at::Tensor kept;             // int64 [kept], rows of the update, rising
   double share_of_ties = 0.0;  // of prompts whose completions got one reward
 };
 
@@ -77,7 +79,7 @@ struct Advantages {
 struct Experience {
   Draw draw;
   Rollout rollout;
-  Scores rewards;  // [B, m]
+  Scores rewards;  // [B, m]; its `skipped` rows have no part in an update
   LogRatios ratios;
   Advantages advantages;
 };
