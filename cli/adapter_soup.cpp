@@ -63,6 +63,7 @@ void set_range(std::vector<PolicyObjective>& objectives, const NamedText& one) {
 }  // namespace
 
 void AdapterSoup::declare(Parser& parser) {
+  parser_ = &parser;
   parser.add_path(
       "--model",
       model_,
@@ -83,19 +84,24 @@ void AdapterSoup::declare(Parser& parser) {
           "1 (default: 0,1)")
       .type_name("NAME=LOW,HIGH")
       .default_text("");
-  parser.add_option(
-      "--prompt-template",
-      prompt_template_,
-      "With --adapter: the prompt, with {name} for a field");
+  parser
+      .add_option(
+          "--prompt-template",
+          prompt_template_,
+          "With --adapter: the prompt, with {name} for a field (default: "
+          "{prompt})")
+      .default_text("");
+  chat_.declare_chat(parser);
 }
 
 bool AdapterSoup::given() const {
-  return !model_.empty() || !adapters_.empty() || !ranges_.empty();
+  return !model_.empty() || !adapters_.empty() || !ranges_.empty() ||
+         !prompt_template_.empty() || chat_.wants_chat();
 }
 
 std::vector<PolicyObjective> AdapterSoup::objectives() const {
   if (model_.empty() || adapters_.empty()) {
-    throw_caller_error(
+    parser_->throw_usage(
         "--model and --adapter belong together; give both, or RUNS");
   }
   std::vector<PolicyObjective> objectives;
@@ -118,7 +124,15 @@ std::vector<PolicyObjective> AdapterSoup::objectives() const {
 std::unique_ptr<SteeredPolicy> AdapterSoup::mix() const {
   PolicyDefinition definition;
   definition.objectives = objectives();
-  definition.prompt_template = prompt_template_;
+  definition.chat = chat_.chat_of(model_);
+  if (!prompt_template_.empty()) {
+    if (definition.chat) {
+      throw_caller_error(
+          "--prompt-template is for texts, and --chat, --chat-template and "
+          "--system are for dialogues; give one of the two");
+    }
+    definition.prompt_template = prompt_template_;
+  }
   definition.conditioning.steered_set = SteeredSet::kLora;
   definition.conditioning.alpha_min = 0.0;
   definition.conditioning.f_mix = FMix::kLinear;

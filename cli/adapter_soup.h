@@ -9,6 +9,7 @@
 #include "moft/generation/steered_policy.h"
 
 #include "cli/parser.h"
+#include "cli/prompt_flags.h"
 
 namespace moft {
 
@@ -30,10 +31,12 @@ class AdapterSoup {
  private:
   std::vector<PolicyObjective> objectives() const;
 
+  const Parser* parser_ = nullptr;
   std::string model_;
   std::vector<std::string> adapters_;  // NAME=DIR
   std::vector<std::string> ranges_;    // NAME=LOW,HIGH
-  std::string prompt_template_ = "{prompt}";
+  std::string prompt_template_;
+  PromptFlags chat_;
 };
 
 }  // namespace moft

@@ -14,6 +14,7 @@
 #include "moft/recipes/compute.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/settle_prompt.h"
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 
@@ -88,13 +89,16 @@ class CalibrateCommand : public Command {
       const Compute& compute,
       const ObjectiveSet& objectives) const {
     auto examples = read_examples(recipe.data.train);
+    PromptOptions prompts = recipe.data;
+    settle_prompt(
+        prompts, {"policy.model", recipe.policy.model}, recipe.data.train);
     examples.resize(std::min(examples.size(), prompts_));
     const auto policy = open_reference(
         recipe.policy.model,
-        recipe.data.prompt_template,
+        prompts.spec(),
         recipe.policy.temperature,
         base_options(recipe, compute.load));
-    const PromptTemplate& format = policy->info().prompt.parsed();
+    const PromptMaker& format = policy->info().prompt.parsed();
     format.check(examples);
     examples = fit_to_policy(
         std::move(examples), recipe, ExamplesFor::kTraining, *policy);
@@ -107,6 +111,7 @@ class CalibrateCommand : public Command {
         const auto seed = static_cast<std::uint64_t>(recipe.training.seed);
         requests.push_back(
             {prompt, std::nullopt, {seed, Purpose::kCalibrate, 0, row}});
+        batch.turns.push_back(prompt.turns);
         batch.prompts.push_back(format.render(example));
         batch.examples.push_back(&example);
       }

@@ -103,7 +103,7 @@ class EvaluateCommand : public Command {
     }
     if (!run.recipe.data.final.empty()) {
       check_parts(
-          run.info.prompt.text(), read_parts(run.recipe.data), run.name);
+          run.info.prompt.parsed(), read_parts(run.recipe.data), run.name);
     }
     const Compute compute = use_compute(run.recipe.compute);
     auto examples = read_split(run.recipe.data, split);
@@ -152,14 +152,16 @@ class EvaluateCommand : public Command {
       const EvaluatedRun& run,
       Split split,
       const std::vector<Example>& examples) {
-    return check_unseen(run, examples, run.info.prompt.text(), split, remarks_);
+    return check_unseen(
+        run, examples, run.info.prompt.parsed(), split, remarks_);
   }
 
   void set_options(const EvaluatedRun& run) {
     options_.max_new_tokens = run.recipe.training.max_new_tokens;
     options_.reference_field = run.recipe.data.reference_field;
-    const auto& fields = run.info.prompt.parsed().field_names();
-    if (fields.size() == 1) options_.shown_field = fields[0];
+    const PromptTemplate* fields = run.info.prompt.parsed().fields();
+    if (fields && fields->field_names().size() == 1)
+      options_.shown_field = fields->field_names()[0];
     const bool several = run.info.objectives.size() == 1 && has_alpha_knob(run);
     const std::int64_t count = alphas_ ? static_cast<std::int64_t>(*alphas_)
                                : several && !alpha_ ? kAlphasOfOneObjective

@@ -22,18 +22,16 @@ class GenerateCommand : public Command {
   void declare(Parser& parser) override {
     policy_.declare(parser);
     steering_.declare(parser);
-    const Option prompt = parser.add_option_to(
-        "--prompt",
-        [this](const std::string& text) { prompt_ = text; },
-        "Text that fills the policy's prompt template; for a plain model the "
-        "whole prompt, in which special tokens count");
-    parser
-        .add_path(
-            "--input",
-            input_,
-            "JSON lines with the template's fields, for a plain model the "
-            "field \"prompt\"; one JSON line comes out per line and sample")
-        .excludes(prompt);
+    prompt_.declare(
+        parser,
+        "Text that fills the policy's prompt template or is the user's "
+        "message of its dialogue; for a plain model the whole prompt, in which "
+        "special tokens count");
+    parser.add_path(
+        "--input",
+        input_,
+        "JSON lines with the template's fields or dialogues, for a plain model "
+        "the field \"prompt\"; one JSON line comes out per line and sample");
     parser.add_option("--samples", samples_, "Completions of each prompt")
         .range(1, 1000000);
     add_flags(parser, sampling_);
@@ -41,11 +39,12 @@ class GenerateCommand : public Command {
 
   int run() override {
     check_options(sampling_, "command line");
-    if (prompt_.has_value() == !input_.empty()) {
+    if (prompt_.given() == !input_.empty()) {
       throw_caller_error(
-          "give the prompt: --prompt TEXT, or --input FILE.jsonl for many");
+          "give the prompt: --prompt TEXT, --message role=text for each turn "
+          "of a dialogue, or --input FILE.jsonl for many");
     }
-    auto policy = policy_.open();
+    auto policy = policy_.open(prompt_);
     const auto steering = steering_.steering(*policy);
     log_steerings(*policy, 1);
     if (input_.empty()) {
@@ -67,7 +66,7 @@ class GenerateCommand : public Command {
 
   void stream_one(
       Policy& policy, const std::optional<Steering>& steering) const {
-    const Prompt prompt = policy.fill_prompt(*prompt_);
+    const Prompt prompt = prompt_.prompt(policy);
     std::vector<CompletionRequest> requests;
     for (std::int64_t s = 0; s < samples_; ++s) {
       requests.push_back({prompt, steering, key(static_cast<std::size_t>(s))});
@@ -128,7 +127,7 @@ class GenerateCommand : public Command {
   PolicyFlags policy_;
   SteeringFlags steering_;
   SamplingFlags sampling_;
-  std::optional<std::string> prompt_;
+  PromptFlags prompt_;
   std::string input_;
   std::int64_t samples_ = 1;
 };

@@ -78,6 +78,15 @@ std::vector<std::string> command_names(const CLI::App* app) {
                : "");
 }
 
+[[noreturn]] void throw_usage_of(
+    const CLI::App* command, const std::string& wrong) {
+  throw_caller_error(
+      "{}: {}; '{}' shows the options",
+      full_name(command),
+      wrong,
+      command_of_help(command));
+}
+
 [[noreturn]] void throw_for_parse_error(
     const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* command = deepest(&app);
@@ -96,11 +105,7 @@ std::vector<std::string> command_names(const CLI::App* app) {
   std::string message = error.what();
   while (!message.empty() && message.back() == '.')
     message.pop_back();
-  throw_caller_error(
-      "{}: {}; '{}' shows the options",
-      full_name(command),
-      message,
-      command_of_help(command));
+  throw_usage_of(command, message);
 }
 
 // `~` and variables that no shell has expanded.
@@ -250,6 +255,10 @@ bool Parser::parse(const std::vector<std::string>& words) {
   } catch (const CLI::ParseError& error) {
     throw_for_parse_error(*app_, error);
   }
+}
+
+void Parser::throw_usage(const std::string& wrong) const {
+  throw_usage_of(app_, wrong);
 }
 
 bool Parser::chosen() const {

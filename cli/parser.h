@@ -98,6 +98,9 @@ class Parser {
   // Parses the arguments (without argv[0]). False when help was asked for
   // and has been printed. Throws CallerError.
   bool parse(const std::vector<std::string>& words);
+  // CallerError: what is wrong with how this command was called, in the words
+  // of parse() about arguments.
+  [[noreturn]] void throw_usage(const std::string& wrong) const;
   // Whether this sub-command was given.
   bool chosen() const;
 

@@ -49,11 +49,19 @@ std::string PolicyFlags::policy_path() const {
              : path_;
 }
 
-std::unique_ptr<Policy> PolicyFlags::open(std::int64_t steerings) const {
+std::unique_ptr<Policy> PolicyFlags::open(
+    std::int64_t steerings, std::optional<ChatSettings> chat) const {
   check_options(compute_, "command line");
-  PolicyOpening opening{use_compute(compute_).load, steerings};
+  PolicyOpening opening{use_compute(compute_).load, steerings, std::move(chat)};
   if (!adapter_.empty()) opening.load.adapter = adapter_;
   return open_policy(path_, opening);
+}
+
+std::unique_ptr<Policy> PolicyFlags::open(const PromptFlags& prompt) const {
+  if (!trained_policy_at(path_)) return open(1, prompt.chat_of(path_));
+  auto policy = open();
+  prompt.check_fits(*policy);
+  return policy;
 }
 
 void SteeringFlags::declare(Parser& parser) {

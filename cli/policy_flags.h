@@ -11,6 +11,7 @@
 #include "moft/recipes/compute.h"
 
 #include "cli/parser.h"
+#include "cli/prompt_flags.h"
 
 namespace moft {
 
@@ -25,8 +26,13 @@ class PolicyFlags {
   // POLICY: a policy directory, a run directory, a Hugging Face directory or a
   // GGUF file.
   void declare(Parser& parser);
-  // For a job of up to this many distinct steerings.
-  std::unique_ptr<Policy> open(std::int64_t steerings = 1) const;
+  // For a job of up to this many distinct steerings. `chat`: how a plain model
+  // reads dialogues.
+  std::unique_ptr<Policy> open(
+      std::int64_t steerings = 1,
+      std::optional<ChatSettings> chat = std::nullopt) const;
+  // The same with what the flags say of dialogues.
+  std::unique_ptr<Policy> open(const PromptFlags& prompt) const;
   const std::string& path() const { return path_; }
   // The policy directory that POLICY means (RUN/policy for a run).
   std::string policy_path() const;

@@ -252,8 +252,8 @@ void clear_output(const OutputFlags& flags, const RunOutput& output) {
 
 void throw_other_recipe(const Checkpoint& checkpoint, const std::string& key) {
   throw_caller_error(
-      "the recipe differs from {} in {}, which changes the result; resume "
-      "with the same value, or {}",
+      "the recipe differs from {} in {}, which can change the result, if only "
+      "by rounding; resume with the same value, or {}",
       (checkpoint.directory / "recipe.yaml").string(),
       key,
       cure_of_other_inputs(checkpoint));

@@ -32,9 +32,10 @@ class ScoreCommand : public Command {
             "--input",
             input_,
             "JSON lines {\"prompt\": .., \"completion\": ..}, both whole, with "
-            "their chat markup; out comes one line each with log_prob and "
-            "token_log_probs (nats)")
+            "their chat markup, or the prompt as a list of messages; out comes "
+            "one line each with log_prob and token_log_probs (nats)")
         .required();
+    chat_.declare_chat(parser);
     parser.add_flag(
         "--with-reference",
         with_reference_,
@@ -42,14 +43,13 @@ class ScoreCommand : public Command {
   }
 
   int run() override {
-    auto policy = policy_.open();
+    auto policy = policy_.open(chat_);
     const auto steering = steering_.steering(*policy);
     log_steerings(*policy, 1);
     std::vector<ScoreRequest> requests;
     for (const Example& pair : read_examples(std::filesystem::path(input_))) {
       ScoreRequest request;
-      request.prompt = policy->whole_prompt(
-          text_field(pair, "prompt", "moft score"), pair.where, steering);
+      request.prompt = prompt_of(pair, *policy, steering);
       request.completion = encode_completion(
           text_field(pair, "completion", "moft score"), policy->tokenizer());
       request.steering = steering;
@@ -72,6 +72,17 @@ class ScoreCommand : public Command {
   }
 
  private:
+  // A dialogue where the policy reads dialogues, else a whole text.
+  static Prompt prompt_of(
+      const Example& pair,
+      const Policy& policy,
+      const std::optional<Steering>& steering) {
+    if (policy.info().prompt.chat() && !pair.fields.contains("prompt"))
+      return policy.fill_prompt(pair);
+    return policy.whole_prompt(
+        text_field(pair, "prompt", "moft score"), pair.where, steering);
+  }
+
   static void check_room_for(
       std::size_t size, const Example& pair, std::int64_t context) {
     const auto tokens = static_cast<std::int64_t>(size);
@@ -101,6 +112,7 @@ class ScoreCommand : public Command {
 
   PolicyFlags policy_;
   SteeringFlags steering_;
+  PromptFlags chat_;
   std::string input_;
   bool with_reference_ = false;
 };

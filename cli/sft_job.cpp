@@ -44,6 +44,7 @@ RunInputs read_inputs(const SftRecipe& recipe, const SftStart& start) {
   inputs.add_model("base", start.model);
   inputs.add_tokenizer("", start.tokenizer_folder);
   inputs.add_files("data.train", recipe.data.train);
+  inputs.add_chat(recipe.data);
   return inputs;
 }
 
@@ -115,7 +116,9 @@ class SftJob : public RecipeJob {
 
  private:
   PolicyDefinition make_definition(const InputHashes& hashes) const {
-    PolicyDefinition definition = sft_definition(recipe_.data.prompt_template);
+    const PromptSpec prompt = recipe_.data.spec();
+    PolicyDefinition definition = sft_definition(prompt.prompt_template);
+    definition.chat = prompt.chat;
     definition.provenance = {
         {"recipe", recipe_.name}, {"moft", MOFT_VERSION_STRING}};
     for (const auto& [name, hash] : hashes)
@@ -145,10 +148,13 @@ class SftJob : public RecipeJob {
       const std::string changed = pairs->lengths.describe();
       if (!changed.empty()) log_warning("pairs: {}", changed);
     }
-    log_info(
-        "end token   {}, where the completion template writes none",
-        quote_text(start.tokenizer->token_bytes(completion_end(
-            recipe_.data.prompt_template, *start.tokenizer, info))));
+    const PromptSpec prompt = recipe_.data.spec();
+    if (!prompt.chat) {
+      log_info(
+          "end token   {}, where the completion template writes none",
+          quote_text(start.tokenizer->token_bytes(
+              completion_end(prompt.prompt_template, *start.tokenizer, info))));
+    }
     log_info("compute     {}", compute.describe());
   }
 

@@ -192,14 +192,17 @@ class SoupCommand : public Command {
         "Finished runs of one recipe, one for each objective, each trained "
         "with weightings.sampler=fixed on that objective alone");
     adapters_.declare(parser);
+    parser_ = &parser;
     parser.add_path("--to", to_, "The run directory to make").required();
   }
 
   int run() override {
     outlive_closed_pipes();
     if (runs_.empty() == !adapters_.given()) {
-      throw_caller_error(
-          "give either RUNS or --model and --adapter: what to mix");
+      parser_->throw_usage(fmt::format(
+          "{}; give either RUNS or --model and --adapter",
+          runs_.empty() ? "RUNS is required"
+                        : "RUNS and adapters exclude each other"));
     }
     check_room();
     to_ = fs::absolute(to_).lexically_normal().string();
@@ -292,6 +295,7 @@ class SoupCommand : public Command {
   }
 
   std::vector<std::string> runs_;
+  const Parser* parser_ = nullptr;
   AdapterSoup adapters_;
   std::string to_;
 };

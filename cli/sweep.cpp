@@ -18,10 +18,10 @@ class SweepCommand : public Command {
  public:
   void declare(Parser& parser) override {
     policy_.declare(parser);
-    parser
-        .add_option(
-            "--prompt", prompt_, "Text that fills the policy's prompt template")
-        .required();
+    prompt_.declare(
+        parser,
+        "Text that fills the policy's prompt template or is the user's "
+        "message of its dialogue");
     parser
         .add_option(
             "--weightings",
@@ -36,7 +36,12 @@ class SweepCommand : public Command {
 
   int run() override {
     check_options(sampling_, "command line");
-    auto policy = policy_.open();
+    if (!prompt_.given()) {
+      throw_caller_error(
+          "give the prompt: --prompt TEXT, or --message role=text for each "
+          "turn of a dialogue");
+    }
+    auto policy = policy_.open(prompt_);
     const auto names = policy->names();
     if (names.empty()) {
       throw_caller_error(
@@ -50,7 +55,7 @@ class SweepCommand : public Command {
     const auto steerings = static_cast<std::int64_t>(cover.size());
     policy->expect_steerings(steerings);
     log_steerings(*policy, steerings);
-    const Prompt prompt = policy->fill_prompt(prompt_);
+    const Prompt prompt = prompt_.prompt(*policy);
     std::vector<CompletionRequest> requests;
     for (const Weighting& w : cover) {
       // The same draws under every weighting, so that only the knob differs.
@@ -83,7 +88,7 @@ class SweepCommand : public Command {
 
   PolicyFlags policy_;
   SamplingFlags sampling_;
-  std::string prompt_;
+  PromptFlags prompt_;
   std::int64_t weightings_ = 5;
   std::optional<double> alpha_;
   bool json_ = false;

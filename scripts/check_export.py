@@ -5,14 +5,17 @@
   moft score POLICY --weights a=0.3,b=0.7 --input PAIRS.jsonl > SCORES.jsonl
   scripts/check_export.py DIR PAIRS.jsonl SCORES.jsonl
 
-PAIRS.jsonl holds {"prompt": .., "completion": ..} lines; SCORES.jsonl what
-`moft score` printed for them. transformers (any 4.5x) and torch score the same
-tokens with the exported model, divided by the temperature of
-generation_config.json; the largest difference of a token's log-probability is
-printed. Exits with 1 when it exceeds --tolerance (default 1e-4 nats).
+PAIRS.jsonl holds {"prompt": .., "completion": ..} lines, the prompt a text or a
+list of messages; SCORES.jsonl what `moft score` printed for them. transformers
+(4.5x or 5) and torch score the same tokens with the exported model, divided by
+the temperature of generation_config.json; the largest difference of a token's
+log-probability is printed. Exits with 1 when it exceeds --tolerance (default
+1e-4 nats).
 
-Both take prompts whole: the exported directory's template is not applied. Not
-part of the test suite: it needs Python packages that moft does not.
+Both take texts whole; messages go through the exported directory's chat
+template, in transformers by apply_chat_template, with what moft_export.json
+says of variables, system message and words. Not part of the test suite: it
+needs Python packages that moft does not.
 """
 
 import argparse
@@ -43,6 +46,39 @@ def token_log_probs(model, torch, prompt, completion, temperature):
         log_probs[first + place, token].item()
         for place, token in enumerate(completion)
     ]
+
+
+def variable(text):
+    """The value of a variable of a chat template in moft_export.json."""
+    try:
+        return json.loads(text.lower() if text in ("True", "False") else text)
+    except json.JSONDecodeError:
+        return text
+
+
+def encode_chat(tokenizer, messages, chat, row):
+    """The ids of a dialogue; `chat`: the note of moft_export.json."""
+    messages = [dict(message) for message in messages]
+    for message in messages:
+        if message["role"] == "user":
+            words = chat.get("words_before_first_user", "")
+            message["content"] = words + message["content"]
+            break
+    system = chat.get("system")
+    has_one = messages[0]["role"] in ("system", "developer")
+    if system is not None and not has_one:
+        messages.insert(0, {"role": "system", "content": system})
+    variables = {k: variable(v) for k, v in chat.get("kwargs", {}).items()}
+    variables.update(row.get("chat_template_kwargs") or {})
+    open_turn = messages[-1]["role"] == "assistant"
+    return tokenizer.apply_chat_template(
+        messages,
+        tools=row.get("tools"),
+        add_generation_prompt=not open_turn,
+        continue_final_message=open_turn,
+        return_dict=True,
+        **variables,
+    )["input_ids"]
 
 
 def main():
@@ -79,7 +115,12 @@ def main():
         sys.exit(f"{len(pairs)} pairs but {len(scores)} scores")
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)
 
-    def encode_prompt(text):
+    note = json.loads((directory / "moft_export.json").read_text())
+
+    def encode_prompt(row):
+        text = row["prompt"]
+        if isinstance(text, list):
+            return encode_chat(tokenizer, text, note.get("chat", {}), row)
         ids = encode(text)
         if encoder_decoder:
             return ids + [tokenizer.eos_token_id]
@@ -91,7 +132,7 @@ def main():
     ends = generation.get("eos_token_id", [])
     worst = 0.0
     for number, (pair, score) in enumerate(zip(pairs, scores), 1):
-        prompt = encode_prompt(pair["prompt"])
+        prompt = encode_prompt(pair)
         completion = encode(pair["completion"])
         ours = score["token_log_probs"]
         if len(ours) == len(completion) + 1 and ends:

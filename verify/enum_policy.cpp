@@ -108,7 +108,7 @@ EnumPolicy::EnumPolicy(const EnumPolicyOptions& options)
       objectives_(std::make_unique<ObjectiveSet>(enum_objectives(task_))),
       policy_(make_policy(options)),
       completions_(enum_completions(task_)) {
-  const PromptTemplate& prompt = policy_->info().prompt.parsed();
+  const PromptMaker& prompt = policy_->info().prompt.parsed();
   for (const Example& example : examples_)
     prompts_.push_back(make_prompt(prompt, example, policy_->tokenizer()));
   for (std::size_t p = 0; p < prompts_.size(); ++p) {

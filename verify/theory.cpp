@@ -42,10 +42,6 @@ Vector mix_log_probs(
   return log_softmax(combine(1.0 - lambda, log_p1, lambda, log_p2));
 }
 
-double hoeffding_bound(double mean, double low, double high, double t) {
-  return t * mean + t * t * (high - low) * (high - low) / 8.0;
-}
-
 double log_partition_gap(const Vector& x, const Vector& y, double lambda) {
   return (1.0 - lambda) * log_sum_exp(x) + lambda * log_sum_exp(y) -
          log_sum_exp(combine(1.0 - lambda, x, lambda, y));
@@ -57,14 +53,6 @@ double lemma3_bound_as_printed(double largest) {
 
 double lemma3_bound(double largest) {
   return largest * largest / 2.0;
-}
-
-double lemma3_sharper_bound(const Vector& x, const Vector& y, double lambda) {
-  const Vector log_p1 = log_softmax(x);
-  const Vector log_p2 = log_softmax(y);
-  return std::min(
-      lambda * kl_divergence(log_p1, log_p2),
-      (1.0 - lambda) * kl_divergence(log_p2, log_p1));
 }
 
 double quadratic_kl_bound(const Vector& x, const Vector& y, bool base_only) {

@@ -26,10 +26,6 @@ Vector mix_log_probs(const Vector& log_p1, const Vector& log_p2, double lambda);
 
 // ---- Lemmas ----------------------------------------------------------------
 
-// Lemma 2 (Hoeffding): log E exp(tX) <= t E X + t^2 (b - a)^2 / 8 for X in
-// [a, b]; the right side.
-double hoeffding_bound(double mean, double low, double high, double t);
-
 // Lemma 3's left side: (1-lambda) lse(x) + lambda lse(y) -
 // lse((1-lambda) x + lambda y), at least 0.
 double log_partition_gap(const Vector& x, const Vector& y, double lambda);
@@ -37,9 +33,6 @@ double log_partition_gap(const Vector& x, const Vector& y, double lambda);
 // 2B, so Hoeffding's lemma gives B^2 / 2.
 double lemma3_bound_as_printed(double largest);
 double lemma3_bound(double largest);
-// min(lambda KL(p1 || p2), (1 - lambda) KL(p2 || p1)), p the softmaxes: never
-// above lemma3_bound.
-double lemma3_sharper_bound(const Vector& x, const Vector& y, double lambda);
 
 // Lemma 4's use: KL(softmax x || softmax y) >= sigma / 2 |x - y|^2 for logits
 // whose last entry is 0 and sigma = p_min / n. `base_only` takes p_min at x as

@@ -15,38 +15,12 @@ constexpr const char* kWithTools = "tool_use";
 
 }  // namespace
 
-ChatTemplates ChatTemplates::single(ChatTemplate chat_template) {
+ChatTemplates ChatTemplates::parse(
+    const std::map<std::string, std::string>& texts) {
   ChatTemplates templates;
-  templates.put(kDefault, std::move(chat_template));
-  return templates;
-}
-
-void ChatTemplates::put(const std::string& name, ChatTemplate chat_template) {
-  by_name_.insert_or_assign(name, std::move(chat_template));
-}
-
-ChatTemplates ChatTemplates::from_config(
-    const ChatJson& value, const std::string& place) {
-  if (value.is_string())
-    return single(ChatTemplate::parse(value.get<std::string>(), place));
-  if (!value.is_array() || value.empty()) {
-    throw_caller_error(
-        "{}: chat_template is a string or a list of {{name, template}}", place);
-  }
-  ChatTemplates templates;
-  for (const ChatJson& item : value) {
-    const bool fits = item.is_object() && item.contains("name") &&
-                      item.contains("template") && item["name"].is_string() &&
-                      item["template"].is_string();
-    if (!fits) {
-      throw_caller_error(
-          "{}: each chat_template of a list has a name and a template", place);
-    }
-    const auto name = item["name"].get<std::string>();
-    templates.put(
-        name,
-        ChatTemplate::parse(
-            item["template"].get<std::string>(), place + " (" + name + ")"));
+  for (const auto& [name, text] : texts) {
+    templates.by_name_.insert_or_assign(
+        name, ChatTemplate::parse(text, "the chat template '" + name + "'"));
   }
   return templates;
 }

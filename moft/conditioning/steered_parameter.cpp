@@ -76,19 +76,6 @@ void SteeredParameter::make_shared() {
   copies_changed();
 }
 
-void SteeredParameter::set_copy(std::size_t i, const at::Tensor& value) {
-  TORCH_CHECK(
-      value.sizes() == at::IntArrayRef(shape_),
-      "[steered_parameter] copy of ",
-      name_,
-      " has shape ",
-      value.sizes(),
-      ", expected ",
-      at::IntArrayRef(shape_));
-  copies_.at(i).copy_(value);
-  copies_changed();
-}
-
 void SteeredParameter::copies_changed() {
   // What reads the reference stays valid.
   std::erase_if(cache_, [](const Mixed& entry) {

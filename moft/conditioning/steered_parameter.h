@@ -65,8 +65,6 @@ class SteeredParameter {
   void make_steered(std::int64_t objectives);
   // Trained and common to all steerings: one copy of the reference.
   void make_shared();
-  // Overwrites copy i. REQUIRES equal shape.
-  void set_copy(std::size_t i, const at::Tensor& value);
   // To be called after the copies were written through `copies()`.
   void copies_changed();
 

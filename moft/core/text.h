@@ -40,6 +40,8 @@ std::string quote_text(std::string_view text, std::size_t limit = 60);
 
 std::string join(
     std::span<const std::string> parts, std::string_view separator);
+// "a", "a and b", "a, b and c".
+std::string listed(std::span<const std::string> parts);
 
 // The pieces between separators, empty ones included: "a..b" has three.
 std::vector<std::string> split(std::string_view text, char separator);

@@ -46,6 +46,24 @@ bool ends_a_turn(const std::string& name) {
   return ends;
 }
 
+// A template's own words, for values of no text; none where a chat template
+// does not take a plain question and answer.
+std::vector<PromptPiece> bare_pieces(const PromptMaker& prompt) {
+  if (const ChatPrompt* chat = prompt.chat()) {
+    ChatTurns turns = chat->user_turn("a");
+    turns.messages.push_back({"assistant", "a"});
+    try {
+      return pieces_of(chat->render(turns, /*generation_prompt=*/false));
+    } catch (const CallerError&) {
+      return {};
+    }
+  }
+  Example empty;
+  for (const std::string& name : prompt.fields()->field_names())
+    empty.fields[name] = "";
+  return prompt.fill(empty);
+}
+
 }  // namespace
 
 void require_end_token(std::span<const TokenId> end_tokens) {
@@ -56,12 +74,9 @@ void require_end_token(std::span<const TokenId> end_tokens) {
 }
 
 std::optional<TokenId> turn_end_of(
-    const PromptTemplate& prompt, const Tokenizer& tokenizer) {
-  Example empty;
-  for (const std::string& name : prompt.field_names())
-    empty.fields[name] = "";
+    const PromptMaker& prompt, const Tokenizer& tokenizer) {
   std::optional<TokenId> last;
-  for (const PromptPiece& piece : prompt.fill(empty)) {
+  for (const PromptPiece& piece : bare_pieces(prompt)) {
     if (piece.from_field) continue;
     const auto ids = tokenizer.encode(
         piece.text, {.parse_special = true, .add_special = false});
@@ -74,7 +89,7 @@ std::optional<TokenId> turn_end_of(
 }
 
 std::optional<std::string> answer_end_warning(
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const Tokenizer& tokenizer,
     std::span<const TokenId> end_tokens) {
   const auto turn_end = turn_end_of(prompt, tokenizer);
@@ -87,11 +102,12 @@ std::optional<std::string> answer_end_warning(
   for (const TokenId id : end_tokens)
     ends += (ends.empty() ? "" : ", ") + tokenizer.token_bytes(id);
   return fmt::format(
-      "data.prompt_template ends a turn with {}, but the model's answers end "
+      "{} ends a turn with {}, but the model's answers end "
       "at {} only: one that writes {} continues after it; if answers should "
       "end "
       "there, add its id {} to eos_token_id in the model's "
       "generation_config.json or config.json",
+      prompt.chat() ? "the chat template" : "data.prompt_template",
       tokenizer.token_bytes(*turn_end),
       ends,
       tokenizer.token_bytes(*turn_end),

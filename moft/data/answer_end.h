@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "moft/data/prompt_template.h"
+#include "moft/data/prompt_maker.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
@@ -22,12 +22,12 @@ void require_end_token(std::span<const TokenId> end_tokens);
 // name: <|im_end|>, <|eot_id|>, <end_of_turn>, </s>. None: the format has no
 // such token.
 std::optional<TokenId> turn_end_of(
-    const PromptTemplate& prompt, const Tokenizer& tokenizer);
+    const PromptMaker& prompt, const Tokenizer& tokenizer);
 
 // What is wrong when the format ends turns with a token at which answers do not
 // end, as one sentence for the user; none: nothing is.
 std::optional<std::string> answer_end_warning(
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const Tokenizer& tokenizer,
     std::span<const TokenId> end_tokens);
 

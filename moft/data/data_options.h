@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/data/prompt_options.h"
 #include "moft/data/too_long.h"
 
 namespace moft {
 
-struct DataOptions {
+struct DataOptions : PromptOptions {
   std::vector<std::string> train;
   std::vector<std::string> evaluation;
   std::vector<std::string> final;
-  std::string prompt_template;
   std::optional<std::string> reference_field;
   std::int64_t max_prompt_tokens = 512;
   TooLong too_long = TooLong::kError;
@@ -44,15 +44,13 @@ struct DataOptions {
            "no prompt with train and evaluation; null: there are none"},
       OneOrMore{},
       Path{});
-    v("prompt_template",
-      prompt_template,
-      Help{"the prompt, with {name} for an example's field of that name and {{ "
-           "}} for braces; saved with the policy"},
-      Required{});
+    prompt_fields(v);
     v("reference_field",
       reference_field,
-      Help{"the example's field that holds a reference answer, for rewards "
-           "that compare with one; null: there is none"});
+      Help{
+          "the example's field that holds a reference answer, for rewards "
+          "that compare with one (of a dialogue: messages.answer); null: there "
+          "is none"});
     v("max_prompt_tokens",
       max_prompt_tokens,
       Help{
@@ -65,6 +63,8 @@ struct DataOptions {
       shuffle,
       Help{"a fresh order in every epoch; false: the order of the file"});
   }
+
+  void check(const std::string& path) const { check_prompt(path); }
 };
 
 }  // namespace moft

@@ -171,11 +171,20 @@ std::vector<TokenId> encode_pieces(
   return as_prompt(encode_runs(pieces, tokenizer), tokenizer);
 }
 
-std::vector<TokenId> encode_prompt(
-    const PromptTemplate& prompt,
-    const Example& example,
+std::vector<TokenId> encode_filled(
+    const PromptMaker& prompt,
+    std::span<const PromptPiece> pieces,
     const Tokenizer& tokenizer) {
-  return encode_pieces(prompt.fill(example), tokenizer);
+  return prompt.chat() ? encode_completion(pieces, tokenizer)
+                       : encode_pieces(pieces, tokenizer);
+}
+
+std::vector<TokenId> encode_prompt(
+    const PromptMaker& prompt,
+    const Example& example,
+    const Tokenizer& tokenizer,
+    const std::string& words) {
+  return encode_filled(prompt, prompt.fill(example, words), tokenizer);
 }
 
 std::vector<TokenId> encode_completion(
@@ -192,22 +201,26 @@ std::vector<TokenId> encode_with_words(
     std::span<const PromptPiece> pieces,
     const std::string& words,
     const Tokenizer& tokenizer) {
-  std::vector<PromptPiece> all(pieces.begin(), pieces.end());
-  const auto place = std::find_if(all.begin(), all.end(), is_field);
-  if (place == all.end()) {
-    throw_caller_error(
-        "a weighting's words are put at the prompt's first field, and this "
-        "prompt has none; give the prompt as text, and {{name}} in its "
-        "template");
-  }
-  all.insert(place, PromptPiece{words, true});
-  return encode_pieces(all, tokenizer);
+  return encode_pieces(
+      with_words({pieces.begin(), pieces.end()}, words), tokenizer);
+}
+
+Prompt make_chat_prompt(
+    const ChatPrompt& chat, ChatTurns turns, const Tokenizer& tokenizer) {
+  const std::string where = turns.where;
+  Prompt prompt;
+  prompt.pieces = chat.render_prompt(turns);
+  prompt.ids = encode_completion(prompt.pieces, tokenizer);
+  prompt.turns = std::make_shared<const ChatTurns>(std::move(turns));
+  return checked(std::move(prompt), where);
 }
 
 Prompt make_prompt(
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const Example& example,
     const Tokenizer& tokenizer) {
+  if (const ChatPrompt* chat = prompt.chat())
+    return make_chat_prompt(*chat, chat->prompt_turns(example), tokenizer);
   auto pieces = prompt.fill(example);
   auto ids = encode_pieces(pieces, tokenizer);
   return checked({std::move(ids), std::move(pieces)}, example.where);

@@ -18,18 +18,21 @@
 // beginning-of-sequence token) are put first, unless the text already begins
 // with them: a written one is never doubled. An end token is added only where
 // the tokenizer says that every prompt has one (prompt_end); elsewhere the
-// completion follows the prompt's last word.
+// completion follows the prompt's last word. A chat template writes all such
+// tokens itself: nothing is put before or after its text, as in transformers'
+// apply_chat_template.
 //
 // Thread safety: pure functions, plain data.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "moft/data/prompt_template.h"
+#include "moft/data/prompt_maker.h"
 
 namespace moft {
 
@@ -44,16 +47,28 @@ struct Prompt {
 
   std::vector<TokenId> ids;
   std::vector<PromptPiece> pieces;  // the first field is the words' place
+  // The turns of a chat, whose first user's message is the words' place.
+  // Null: no chat.
+  std::shared_ptr<const ChatTurns> turns;
 };
 
 // Ids of a filled template.
 std::vector<TokenId> encode_pieces(
     std::span<const PromptPiece> pieces, const Tokenizer& tokenizer);
 
-std::vector<TokenId> encode_prompt(
-    const PromptTemplate& prompt,
-    const Example& example,
+// Ids of a filled prompt of either kind.
+std::vector<TokenId> encode_filled(
+    const PromptMaker& prompt,
+    std::span<const PromptPiece> pieces,
     const Tokenizer& tokenizer);
+
+// Ids of an example's prompt, with a weighting's words in it. No special tokens
+// are recognised in the words.
+std::vector<TokenId> encode_prompt(
+    const PromptMaker& prompt,
+    const Example& example,
+    const Tokenizer& tokenizer,
+    const std::string& words = {});
 
 // Ids of a filled completion template: as a prompt's, with nothing put before
 // or after it.
@@ -63,19 +78,23 @@ std::vector<TokenId> encode_completion(
 std::vector<TokenId> encode_completion(
     std::string_view text, const Tokenizer& tokenizer);
 
-// Ids of a prompt that holds a weighting's words at the start of its first
-// field. No special tokens are recognised in the words. CallerError when no
-// piece comes from a field.
+// Ids of a filled template that holds a weighting's words at the start of its
+// first field. No special tokens are recognised in the words. CallerError when
+// no piece comes from a field.
 std::vector<TokenId> encode_with_words(
     std::span<const PromptPiece> pieces,
     const std::string& words,
     const Tokenizer& tokenizer);
 
-// A filled template. CallerError, naming the example, when it has no tokens.
+// A filled prompt. CallerError, naming the example, when it has no tokens.
 Prompt make_prompt(
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const Example& example,
     const Tokenizer& tokenizer);
+
+// A dialogue as the prompt of a chat, its place in the CallerError.
+Prompt make_chat_prompt(
+    const ChatPrompt& chat, ChatTurns turns, const Tokenizer& tokenizer);
 
 // A prompt given whole, for a model without a template: special tokens
 // written in it count. `where` names it in the CallerError for no tokens.

@@ -2,6 +2,7 @@
 #include "moft/data/example.h"
 
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/core/json.h"
 #include "moft/core/text.h"
 #include "moft/data/file_kind.h"
 #include "moft/data/json_fault.h"
@@ -19,12 +21,14 @@
 namespace moft {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;  // messages keep the order of keys
 
-// In other_fields: TRL's messages have "content", ShareGPT's "value".
+// In other_fields.
 constexpr const char* kChatMessages = "chat messages";
-constexpr const char* kShareGptMessages = "chat messages of ShareGPT";
 constexpr const char* kObjects = "list of objects";
+
+// Objects in objects whose text fields are read.
+constexpr int kNestedDepth = 8;
 
 // Parses one line; a name that appears twice at the top is an error, because
 // which of the two values counts would be chance.
@@ -35,6 +39,12 @@ Json parse_line(
   std::set<std::string> seen;
   std::string twice;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > kMaxJsonDepth) {
+      throw_caller_error(
+          "{}: lists and objects are nested more than {} deep; flatten them",
+          where,
+          kMaxJsonDepth);
+    }
     if (depth == 1 && event == Json::parse_event_t::key &&
         !seen.insert(parsed.get<std::string>()).second) {
       twice = parsed.get<std::string>();
@@ -66,12 +76,9 @@ Json parse_line(
 }
 
 const char* type_of(const Json& value) {
+  if (looks_like_dialogue(value)) return kChatMessages;
   const bool list = value.is_array() && !value.empty();
-  if (!list || !value.front().is_object()) return value.type_name();
-  if (value.front().contains("content")) return kChatMessages;
-  if (value.front().contains("from") && value.front().contains("value"))
-    return kShareGptMessages;
-  return kObjects;
+  return list && value.front().is_object() ? kObjects : value.type_name();
 }
 
 // Text, a whole number (1.0 is 1: tables write ids so), or nothing.
@@ -92,16 +99,51 @@ std::optional<std::string> id_of(const Json& object, const std::string& where) {
       quote_text(id->dump()));
 }
 
-Example make_example(const Json& object, std::int64_t line, std::string where) {
-  Example example{.line = line, .where = std::move(where)};
-  for (const auto& [name, value] : object.items()) {
+// What an object holds, under names that begin with `prefix`. A name with a dot
+// that the row itself has comes before one of the same spelling inside it.
+void add_fields(
+    const Json& object, const std::string& prefix, int depth, Example& to) {
+  for (const auto& [key, value] : object.items()) {
+    const std::string name = prefix + key;
     if (value.is_string()) {
-      example.fields[name] = value.get<std::string>();
+      to.fields.try_emplace(name, value.get<std::string>());
     } else {
-      example.other_fields[name] = type_of(value);
-      example.values[name] = value.dump();
+      to.other_fields.try_emplace(name, type_of(value));
     }
   }
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object() && depth < kNestedDepth)
+      add_fields(value, prefix + key + ".", depth + 1, to);
+  }
+}
+
+// TRL's columns that a chat template reads: JSON, or a text that holds JSON. A
+// text that does not is an error where a template reads it.
+std::string template_column(const Json& object, const char* name) {
+  const auto column = object.find(name);
+  if (column == object.end()) return {};
+  Json value = *column;
+  if (value.is_string()) {
+    try {
+      value = parse_ordered_json(column->get<std::string>(), name);
+    } catch (const CallerError&) {
+      value = *column;
+    }
+  }
+  return value.empty() || value == "" ? std::string() : value.dump();
+}
+
+Example make_example(const Json& object, std::int64_t line, std::string where) {
+  Example example{.line = line, .where = std::move(where)};
+  add_fields(object, "", 1, example);
+  for (const auto& [name, value] : object.items()) {
+    if (!value.is_string()) example.values[name] = value.dump();
+    if (looks_like_dialogue(value))
+      example.dialogues[name] = read_dialogue(value, name);
+  }
+  example.tools = template_column(object, "tools");
+  example.chat_template_kwargs =
+      template_column(object, "chat_template_kwargs");
   const auto id = id_of(object, example.where);
   example.has_id = id.has_value();
   example.id = id.value_or(std::to_string(line));
@@ -111,12 +153,12 @@ Example make_example(const Json& object, std::int64_t line, std::string where) {
 // What to do about a field that is there but holds no text.
 std::string cure_for(const std::string& type, const std::string& name) {
   if (type == "null") return "is null; fill it in, or remove the line";
-  if (type.starts_with(kChatMessages)) {
+  if (type == kChatMessages) {
     return fmt::format(
-        "is a list of chat messages; make a text field of the one that is the "
-        "prompt, for example with jq -c '. + {{text: .[{}][0].{}}}'",
-        Json(name).dump(),
-        type == kChatMessages ? "content" : "value");
+        "is a list of chat messages; '{0}.user' is the last user's text, "
+        "'{0}.answer' the answer to it and '{0}.system' the system's, and "
+        "without data.prompt_template the dialogue is the prompt",
+        name);
   }
   if (type == "array" || type == kObjects)
     return "is a list; join it into one text";
@@ -125,6 +167,8 @@ std::string cure_for(const std::string& type, const std::string& name) {
 }
 
 std::string hint(const Example& example, const std::string& name) {
+  if (example.dialogues.contains(name.substr(0, name.rfind('.'))))
+    return "its dialogue has no such turn (user, answer, system)";
   std::vector<std::string> names;
   for (const auto& [field, text] : example.fields)
     names.push_back(field);
@@ -132,7 +176,7 @@ std::string hint(const Example& example, const std::string& name) {
     return "did you mean " + quote_text(*nearest) + "?";
   }
   for (const auto& [field, type] : example.other_fields) {
-    if (type.starts_with(kChatMessages))
+    if (type == kChatMessages)
       return "its field " + quote_text(field) + " " + cure_for(type, field);
   }
   // All examples of a file in one object: {"data": [{..}, {..}]}.
@@ -148,15 +192,32 @@ std::string hint(const Example& example, const std::string& name) {
   return "it has " + quote_text(join(names, ", "), 200);
 }
 
+// "messages.user": a turn of the dialogue `messages`.
+const std::string* turn_field(const Example& example, const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return nullptr;
+  const auto found = example.dialogues.find(name.substr(0, dot));
+  if (found == example.dialogues.end()) return nullptr;
+  const Dialogue& dialogue = found->second;
+  if (!dialogue.fault.empty())
+    throw_caller_error("{}: {}", place_of(example), dialogue.fault);
+  return named_turn(dialogue.messages, name.substr(dot + 1));
+}
+
 }  // namespace
 
-std::vector<Example> read_examples(const std::filesystem::path& path) {
+namespace {
+
+// Up to `most` examples of a file.
+std::vector<Example> read_some(
+    const std::filesystem::path& path, std::size_t most) {
   LineReader file(path);
   const std::string name = path.string();
   std::vector<Example> examples;
   std::string text;
   std::int64_t blank = 0;  // the first empty line, good at the end only
-  for (std::int64_t line = 1; file.next(text); ++line) {
+  for (std::int64_t line = 1; examples.size() < most && file.next(text);
+       ++line) {
     const std::string where = fmt::format("{}:{}", name, line);
     if (line == 1) {
       if (const auto other = describe_foreign_file(name, text))
@@ -181,6 +242,16 @@ std::vector<Example> read_examples(const std::filesystem::path& path) {
   return examples;
 }
 
+}  // namespace
+
+std::vector<Example> read_examples(const std::filesystem::path& path) {
+  return read_some(path, std::numeric_limits<std::size_t>::max());
+}
+
+Example read_first_example(const std::filesystem::path& path) {
+  return read_some(path, 1).front();
+}
+
 std::vector<Example> read_examples(const std::vector<std::string>& files) {
   std::vector<Example> all;
   for (const std::string& file : files) {
@@ -201,6 +272,7 @@ const std::string& text_field(
       found != example.fields.end()) {
     return found->second;
   }
+  if (const std::string* turn = turn_field(example, name)) return *turn;
   const std::string where = place_of(example);
   if (const auto other = example.other_fields.find(name);
       other != example.other_fields.end()) {

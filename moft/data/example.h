@@ -2,7 +2,9 @@
 // rewards see them.
 //
 // One object per line, in UTF-8, the file plain or compressed with gzip. Text
-// fields keep their names; anything else a line holds (numbers, lists) is
+// fields keep their names, those inside objects get
+// "reward_model.ground_truth"; lists of messages are dialogues
+// (chat_messages.h). Anything else a line holds (numbers, other lists) is
 // remembered by its JSON type only, so that using it in a prompt or a reward
 // can be refused with the right words.
 //
@@ -15,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "moft/data/chat_messages.h"
+
 namespace moft {
 
 struct Example {
@@ -26,6 +30,11 @@ struct Example {
   std::map<std::string, std::string> other_fields = {};
   // Name to JSON of the fields at the top that are not text.
   std::map<std::string, std::string> values = {};
+  std::map<std::string, Dialogue> dialogues = {};
+  // The fields "tools" (a list) and "chat_template_kwargs" (an object) as JSON,
+  // checked by the chat template that reads them; empty: none.
+  std::string tools = {};
+  std::string chat_template_kwargs = {};
   std::int64_t line = 0;   // counted from 1; 0: not from a file
   std::string where = {};  // "posts/train.jsonl:3", for messages
 };
@@ -40,13 +49,18 @@ std::string place_of(const Example& example);
 // converts it).
 std::vector<Example> read_examples(const std::filesystem::path& path);
 
+// The first of them alone.
+Example read_first_example(const std::filesystem::path& path);
+
 // Reads several files, one after the other. Among several an example without an
 // id is called "<file name>:<line>".
 std::vector<Example> read_examples(const std::vector<std::string>& files);
 
-// The text of one field. Throws CallerError naming the example's place, the
-// field, what the `user` needed it for ("the prompt", "objective relevance")
-// and the nearest name, when the field is absent or is not text.
+// The text of one field. Of a dialogue in the field `messages`,
+// "messages.user", "messages.answer" and "messages.system" are texts too
+// (named_turn). Throws CallerError naming the example's place, the field, what
+// the `user` needed it for ("the prompt", "objective relevance") and the
+// nearest name, when the field is absent or is not text.
 const std::string& text_field(
     const Example& example, const std::string& name, const std::string& user);
 

@@ -2,6 +2,7 @@
 #include "moft/data/fit_prompts.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -71,24 +72,35 @@ std::string LengthReport::describe() const {
 }
 
 PromptFitter::PromptFitter(
-    const PromptTemplate& prompt, const Tokenizer& tokenizer, TooLong too_long)
-    : prompt_(prompt), tokenizer_(tokenizer), too_long_(too_long) {}
+    PromptMaker prompt, const Tokenizer& tokenizer, TooLong too_long)
+    : prompt_(std::move(prompt)), tokenizer_(tokenizer), too_long_(too_long) {}
 
 PromptFitter::Encoded PromptFitter::encode(
     const Example& example, const PromptLimits& limits) const {
-  const auto pieces = prompt_.fill(example);
   Encoded encoded;
-  encoded.ids = encode_pieces(pieces, tokenizer_);
-  encoded.length = static_cast<std::int64_t>(
+  encoded.ids = encode_prompt(prompt_, example, tokenizer_);
+  encoded.length = std::ssize(
       limits.words.empty()
-          ? encoded.ids.size()
-          : encode_with_words(pieces, limits.words, tokenizer_).size());
+          ? encoded.ids
+          : encode_prompt(prompt_, example, tokenizer_, limits.words));
   return encoded;
+}
+
+void PromptFitter::keep(
+    const Example& example,
+    const std::vector<TokenId>& ids,
+    std::int64_t length) {
+  ++report_.examples;
+  report_.longest = std::max(report_.longest, length);
+  const TokenId largest = *std::max_element(ids.begin(), ids.end());
+  if (largest > report_.largest_id) {
+    report_.largest_id = largest;
+    report_.largest_id_place = place_of(example);
+  }
 }
 
 std::optional<std::vector<TokenId>> PromptFitter::fit(
     Example& example, const PromptLimits& limits) {
-  ++report_.examples;
   Encoded encoded = encode(example, limits);
   std::vector<TokenId>& ids = encoded.ids;
   if (ids.empty()) {
@@ -102,7 +114,6 @@ std::optional<std::vector<TokenId>> PromptFitter::fit(
     const bool cuts = too_long_ == TooLong::kTruncateLeft ||
                       too_long_ == TooLong::kTruncateRight;
     if (!cuts || !cut(example, encoded, limits)) {
-      --report_.examples;
       refuse(
           example,
           cuts ? fault + ", and its template alone is too long" : fault);
@@ -112,12 +123,7 @@ std::optional<std::vector<TokenId>> PromptFitter::fit(
     if (report_.places.size() < kPlacesShown)
       report_.places.push_back(place_of(example));
   }
-  report_.longest = std::max(report_.longest, encoded.length);
-  const TokenId largest = *std::max_element(ids.begin(), ids.end());
-  if (largest > report_.largest_id) {
-    report_.largest_id = largest;
-    report_.largest_id_place = place_of(example);
-  }
+  keep(example, ids, encoded.length);
   return ids;
 }
 
@@ -157,22 +163,25 @@ bool PromptFitter::cut(
     Example& example, Encoded& encoded, const PromptLimits& limits) const {
   const std::int64_t limit = limits.longest();
   if (limit < 1) return false;
-  std::vector<std::string> names = prompt_.field_names();
-  std::stable_sort(names.begin(), names.end(), [&](auto& a, auto& b) {
-    return example.fields.at(a).size() > example.fields.at(b).size();
-  });
+  const std::vector<std::string*> values = prompt_.values(example);
   Example trial = example;
-  for (const std::string& name : names) {
-    const std::string& whole = example.fields.at(name);
+  const std::vector<std::string*> tried = prompt_.values(trial);
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    return values[a]->size() > values[b]->size();
+  });
+  for (const std::size_t i : order) {
+    const std::string& whole = *values[i];
     const auto bounds = character_bounds(whole);
     const std::size_t count = bounds.size() - 1;
     const auto fits = [&](std::size_t kept) {
-      trial.fields[name] = too_long_ == TooLong::kTruncateLeft
-                               ? whole.substr(bounds[count - kept])
-                               : whole.substr(0, bounds[kept]);
-      Encoded tried = encode(trial, limits);
-      if (tried.length > limit) return false;
-      encoded = std::move(tried);
+      *tried[i] = too_long_ == TooLong::kTruncateLeft
+                      ? whole.substr(bounds[count - kept])
+                      : whole.substr(0, bounds[kept]);
+      Encoded shorter = encode(trial, limits);
+      if (shorter.length > limit) return false;
+      encoded = std::move(shorter);
       return true;
     };
     if (!fits(0)) continue;
@@ -205,7 +214,7 @@ void check_room(const PromptLimits& limits) {
 
 FittedExamples fit_examples(
     std::vector<Example> examples,
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const Tokenizer& tokenizer,
     const PromptLimits& limits,
     TooLong too_long) {

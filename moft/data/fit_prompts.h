@@ -1,11 +1,11 @@
 // Prompts against the lengths that a run allows: what is too long is refused,
 // left out, or cut, and always counted and named.
 //
-// A cut takes text off the value of one field, the longest, and never off the
-// template's own words, so that chat markup stays whole; where that field is
-// not enough it becomes empty and the next longest is cut. It takes as few
-// characters as it can. The example keeps the cut value: rewards, logs and
-// reports see the text that the model saw.
+// A cut takes text off the value of one field (of a dialogue: one message), the
+// longest, and never off the template's own words, so that chat markup stays
+// whole; where that is not enough it becomes empty and the next longest is cut.
+// It takes as few characters as it can. The example keeps the cut value:
+// rewards, logs and reports see the text that the model saw.
 //
 // Thread safety: one thread.
 #pragma once
@@ -29,8 +29,7 @@ struct PromptLimits {
   std::int64_t prompt = kNone;   // data.max_prompt_tokens
   std::int64_t context = kNone;  // of the model
   std::int64_t answer = 0;       // kept free for the answer
-  // The weighting's words that go into the first field of every prompt; they
-  // count. Empty: none.
+  // The weighting's words that go into every prompt; they count. Empty: none.
   std::string words = {};
   // The key that `answer` comes from; empty: a given completion.
   std::string answer_key = {};
@@ -55,11 +54,9 @@ struct LengthReport {
 
 class PromptFitter {
  public:
-  // What it is given must outlive it.
+  // The tokenizer must outlive it.
   PromptFitter(
-      const PromptTemplate& prompt,
-      const Tokenizer& tokenizer,
-      TooLong too_long);
+      PromptMaker prompt, const Tokenizer& tokenizer, TooLong too_long);
 
   // The prompt's ids; none: too long and left out. Cuts `example` where it has
   // to. CallerError for a prompt without tokens. With `error` a prompt that is
@@ -67,6 +64,12 @@ class PromptFitter {
   // counted.
   std::optional<std::vector<TokenId>> fit(
       Example& example, const PromptLimits& limits);
+
+  // Counts a prompt that fit() does not make: its ids and its length.
+  void keep(
+      const Example& example,
+      const std::vector<TokenId>& ids,
+      std::int64_t length);
 
   // The same for what no cut can help: `fault` says what is too long. A
   // truncating choice leaves the example out.
@@ -84,7 +87,7 @@ class PromptFitter {
   bool cut(
       Example& example, Encoded& encoded, const PromptLimits& limits) const;
 
-  const PromptTemplate& prompt_;
+  PromptMaker prompt_;
   const Tokenizer& tokenizer_;
   TooLong too_long_;
   LengthReport report_;
@@ -103,7 +106,7 @@ void check_room(const PromptLimits& limits);
 // All examples of a run. CallerError as finish() and check_room().
 FittedExamples fit_examples(
     std::vector<Example> examples,
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const Tokenizer& tokenizer,
     const PromptLimits& limits,
     TooLong too_long);

@@ -15,7 +15,7 @@ constexpr std::size_t kPlaces = 3;
 }  // namespace
 
 Overlap find_overlap(
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const std::vector<Example>& held_out,
     const std::vector<Example>& other) {
   // Prompt -> its first example in the other set.

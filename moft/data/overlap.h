@@ -1,5 +1,5 @@
 // Prompts that two sets of examples have in common, found by their text: the
-// prompt template filled with each example, so that other fields, ids, order
+// template filled with each example, so that other fields, ids, order
 // and file names make no difference.
 //
 // Thread safety: pure functions.
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "moft/data/prompt_template.h"
+#include "moft/data/prompt_maker.h"
 
 namespace moft {
 
@@ -22,9 +22,9 @@ struct Overlap {
 };
 
 // Which of `held_out` are also in `other`; `places` holds up to three pairs.
-// Throws as PromptTemplate::check does.
+// Throws as PromptMaker::check does.
 Overlap find_overlap(
-    const PromptTemplate& prompt,
+    const PromptMaker& prompt,
     const std::vector<Example>& held_out,
     const std::vector<Example>& other);
 

@@ -84,6 +84,22 @@ class Parser {
 
 }  // namespace
 
+std::vector<PromptPiece> with_words(
+    std::vector<PromptPiece> pieces, const std::string& words) {
+  const auto place =
+      std::find_if(pieces.begin(), pieces.end(), [](const PromptPiece& piece) {
+        return piece.from_field;
+      });
+  if (place == pieces.end()) {
+    throw_caller_error(
+        "a weighting's words are put at the prompt's first field, and this "
+        "prompt has none; give the prompt as text, and {{name}} in its "
+        "template");
+  }
+  pieces.insert(place, PromptPiece{words, true});
+  return pieces;
+}
+
 std::string escape_template(const std::string& words) {
   std::string text;
   for (const char letter : words) {

@@ -23,6 +23,11 @@ struct PromptPiece {
   bool from_field = false;
 };
 
+// `words` at the start of the first field. CallerError when no piece comes from
+// a field.
+std::vector<PromptPiece> with_words(
+    std::vector<PromptPiece> pieces, const std::string& words);
+
 // `words` as a part of a template's text: braces doubled.
 std::string escape_template(const std::string& words);
 
@@ -48,7 +53,7 @@ class PromptTemplate {
   // The text before the first field, braces no longer doubled.
   std::string before_first_field() const;
   // The template's text with `words` at the start of its first field, as
-  // encode_with_words puts them. CallerError when it has no field.
+  // the function of that name puts them. CallerError when it has no field.
   std::string with_words(const std::string& words) const;
 
  private:

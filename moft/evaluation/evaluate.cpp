@@ -48,6 +48,7 @@ class Evaluator {
     prompt_.check(examples_);
     for (const Example& example : examples_) {
       prompts_.push_back(policy_.fill_prompt(example));
+      texts_.push_back(prompt_.render(example));
     }
     const std::vector<double> alphas =
         options_.alphas.empty() ? std::vector<double>{policy_.default_alpha()}
@@ -155,7 +156,8 @@ class Evaluator {
           policy_.tokenizer().decode(ids, /*skip_special=*/false));
     }
     for (const std::size_t p : answers.prompts) {
-      batch.prompts.push_back(prompt_.render(examples_[p]));
+      batch.turns.push_back(prompts_[p].turns);
+      batch.prompts.push_back(texts_[p]);
       batch.examples.push_back(&examples_[p]);
     }
     return objectives_.score(batch);
@@ -237,10 +239,15 @@ class Evaluator {
     return result;
   }
 
+  // For a dialogue, its last user's message.
   std::string shown(std::size_t p) const {
-    return options_.shown_field
-               ? text_field(examples_[p], *options_.shown_field, "evaluation")
-               : prompt_.render(examples_[p]);
+    if (options_.shown_field)
+      return text_field(examples_[p], *options_.shown_field, "evaluation");
+    if (prompts_[p].turns) {
+      if (const auto* user = named_turn(prompts_[p].turns->messages, "user"))
+        return *user;
+    }
+    return texts_[p];
   }
 
   SampleAnswer sample(const Answers& answers, std::size_t prompt) const {
@@ -271,10 +278,11 @@ class Evaluator {
   Policy& policy_;
   const ObjectiveSet& objectives_;
   const std::vector<Example>& examples_;
-  const PromptTemplate& prompt_;
+  const PromptMaker& prompt_;
   const EvaluateOptions& options_;
   const OnProgress& on_progress_;
   std::vector<Prompt> prompts_;
+  std::vector<std::string> texts_;  // of the prompts
   std::vector<Steering> steerings_;
   GenerateOptions generate_;
   std::vector<Answers> answers_;

@@ -20,16 +20,6 @@ std::string percent(double share) {
   return fmt::format("{:.0f}%", 100 * share);
 }
 
-// "a, b and c".
-std::string listed(const std::vector<std::string>& parts) {
-  std::string out;
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    if (k > 0) out += k + 1 == parts.size() ? " and " : ", ";
-    out += parts[k];
-  }
-  return out;
-}
-
 // "relevance 0.25" for two objectives, all weights for more, "alpha 0.1" for
 // one.
 std::string place(const Report& report, const FrontPoint& point) {

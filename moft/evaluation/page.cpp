@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/core/text.h"
 #include "moft/evaluation/curve_plots.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/markup.h"
@@ -89,15 +90,13 @@ std::string knob_range(const Summary& s) {
 }
 
 std::string head(const Report& report) {
-  std::string names;
+  std::vector<std::string> names;
   for (std::size_t i = 0; i < report.objectives.size(); ++i) {
-    const bool last = i + 1 == report.objectives.size();
-    names += i == 0 ? "" : last ? " and " : ", ";
-    names += fmt::format(
+    names.push_back(fmt::format(
         "<span class=\"objective\"><span class=\"key\" "
         "style=\"background:{}\"></span>{}</span>",
         objective_colour(i),
-        safe(report.objectives[i]));
+        safe(report.objectives[i])));
   }
   std::string out =
       element("h1", safe(report.title.empty() ? "Front" : report.title));
@@ -107,7 +106,7 @@ std::string head(const Report& report) {
       report.points.size(),
       prompt_count(report),
       report.data ? safe(" of data." + report.data->split) : "",
-      names);
+      listed(names));
   const Summary& s = report.summary;
   out += "<dl class=\"tiles\">\n";
   for (const std::string& name : report.objectives) {

@@ -149,10 +149,11 @@ void start_from_adapters(SteeredPolicy& policy, const Adapters& adapters) {
   const double own_scale = policy.definition().conditioning.lora.scale;
   auto tensors = conditioning.tensors();
   for (const auto& [objective, adapter] : adapters) {
+    const auto& files = adapter.tensors();
+    const auto read = [&files](const TensorView& view) {
+      return read_tensor(files, view.name, view.shape);
+    };
     for (const auto& [module, update] : adapter.updates()) {
-      const auto read = [&](const TensorView& view) {
-        return read_tensor(adapter.tensors(), view.name, view.shape);
-      };
       const std::string name = objective + "/" + module;
       const std::int64_t rank = update.rank();
       at::Tensor& down = tensors.at(name + ".lora_A.weight");

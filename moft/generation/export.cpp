@@ -8,6 +8,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/generation/chat_files.h"
 #include "moft/generation/export_adapter.h"
 #include "moft/generation/export_gguf.h"
 #include "moft/generation/export_parts.h"
@@ -120,6 +121,8 @@ void export_directory(
   write_atomically(
       building / kExportNoteFile, export_note(policy, steering).dump(2) + "\n");
   write_tokenizer(policy, policy_path, building);
+  if (policy.definition().chat)
+    write_chat_templates(*policy.definition().chat, building);
   if (replaces) target.keep_others(is_model_file);
   target.commit();
 }

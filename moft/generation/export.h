@@ -7,9 +7,10 @@
 //
 // Exported is sum_i c_i of the copies, exactly: models hold the mixed weights,
 // adapters the c_i s B_i A_i side by side. The policy's temperature goes into
-// generation_config.json (`temperature`, `do_sample`), its prompt template into
-// moft_export.json, since the formats have no place for it; a GGUF file has
-// both under the key moft.export.
+// generation_config.json (`temperature`, `do_sample`); its chat templates go
+// where transformers and llama.cpp read them; a template with {field}s goes
+// into moft_export.json, since the formats have no place for it. A GGUF file
+// has that note and the temperature under the key moft.export.
 #pragma once
 
 #include <filesystem>

@@ -9,6 +9,7 @@
 #include "moft/checkpoints/peft_adapter.h"
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
+#include "moft/generation/chat_files.h"
 #include "moft/generation/export_gguf.h"
 #include "moft/generation/export_parts.h"
 #include "moft/generation/model_files.h"
@@ -211,6 +212,8 @@ void export_peft(
       peft_config(policy, updates, options).dump(2) + "\n");
   write_atomically(
       building / kExportNoteFile, export_note(policy, steering).dump(2) + "\n");
+  if (const auto& chat = policy.definition().chat)
+    write_chat_templates(*chat, building);
   target.commit();
 }
 
@@ -230,6 +233,8 @@ void export_gguf_adapter(
   values.add_f32(
       "adapter.lora.alpha", static_cast<double>(updates.front().down.size(0)));
   values.add_text("moft.export", export_note(policy, steering).dump());
+  if (const auto& chat = policy.definition().chat)
+    add_chat_templates(chat->templates, values);
   std::vector<SafetensorsEntry> tensors;
   for (const Update& update : updates) {
     const GgufPlace place = layout.place(update.module + ".weight").value();

@@ -23,7 +23,8 @@ namespace moft {
 
 // adapter_config.json, with the keys that PEFT has had from the beginning, and
 // adapter_model.safetensors, under the names that all versions of PEFT, vLLM
-// and llama.cpp's converter read; moft_export.json beside them.
+// and llama.cpp's converter read; moft_export.json and the policy's own chat
+// templates beside them.
 void export_peft(
     const SteeredPolicy& policy,
     const std::optional<Steering>& steering,

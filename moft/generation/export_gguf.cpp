@@ -98,18 +98,6 @@ void fill_up(GgufTokenizerData& data, std::int64_t rows) {
   }
 }
 
-void add_chat_templates(const GgufTokenizerData& data, GgufValues& values) {
-  std::vector<std::string> names;
-  for (const auto& [name, text] : data.chat_templates) {
-    const bool usual = name == "default";
-    values.add_text(
-        usual ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
-        text);
-    if (!usual) names.push_back(name);
-  }
-  if (!names.empty()) values.add_texts("tokenizer.chat_templates", names);
-}
-
 void add_tokenizer(
     const GgufTokenizerData& data,
     const std::vector<std::int32_t>& ends,
@@ -129,13 +117,17 @@ void add_tokenizer(
   values.add_bool(prefix + "add_eos_token", data.add_eos);
   if (data.model == "llama")
     values.add_bool(prefix + "add_space_prefix", data.add_space_prefix);
-  add_chat_templates(data, values);
+  add_chat_templates(data.chat_templates, values);
 }
 
+// With the policy's own chat templates where it has some.
 GgufTokenizerData tokenizer_of(
-    const LoadedModel& base, const fs::path& directory) {
+    const SteeredPolicy& policy, const fs::path& directory) {
+  const LoadedModel& base = policy.base();
   GgufTokenizerData tokenizer =
       base.gguf_tokenizer ? *base.gguf_tokenizer : gguf_tokenizer_of(directory);
+  if (const auto& chat = policy.definition().chat)
+    tokenizer.chat_templates = chat->templates;
   fill_up(tokenizer, base.model->info().vocabulary);
   return tokenizer;
 }
@@ -183,6 +175,19 @@ at::Tensor in_gguf_rows(const at::Tensor& value, const GgufPlace& place) {
   return result;
 }
 
+void add_chat_templates(
+    const std::map<std::string, std::string>& templates, GgufValues& values) {
+  std::vector<std::string> names;
+  for (const auto& [name, text] : templates) {
+    const bool usual = name == "default";
+    values.add_text(
+        usual ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
+        text);
+    if (!usual) names.push_back(name);
+  }
+  if (!names.empty()) values.add_texts("tokenizer.chat_templates", names);
+}
+
 void refuse_existing(const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(file, ignored))) return;
@@ -199,7 +204,7 @@ void export_gguf(
     const ExportOptions& options) {
   const GgufLayout layout = gguf_layout_of(policy);
   refuse_existing(file);
-  const GgufTokenizerData tokenizer = tokenizer_of(policy.base(), policy_path);
+  const GgufTokenizerData tokenizer = tokenizer_of(policy, policy_path);
   GgufValues values;
   values.add_text("general.architecture", layout.architecture);
   values.add_text("general.type", "model");

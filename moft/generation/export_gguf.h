@@ -6,6 +6,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "moft/generation/export_options.h"
 #include "moft/generation/steered_policy.h"
@@ -25,6 +27,9 @@ void export_gguf(
 GgufLayout gguf_layout_of(const SteeredPolicy& policy);
 // Rows in the file's order.
 at::Tensor in_gguf_rows(const at::Tensor& value, const GgufPlace& place);
+// Under llama.cpp's keys.
+void add_chat_templates(
+    const std::map<std::string, std::string>& templates, GgufValues& values);
 // CallerError when something is there.
 void refuse_existing(const std::filesystem::path& file);
 

@@ -3,6 +3,8 @@
 
 #include <map>
 
+#include "moft/core/fields.h"
+
 namespace moft {
 namespace {
 
@@ -44,8 +46,16 @@ nlohmann::ordered_json export_note(
   nlohmann::ordered_json note;
   note["format_version"] = 1;
   const PromptFormat& format = policy.info().prompt;
-  note["prompt_template"] =
-      steering ? format.text_under(steering->w) : format.text();
+  if (const auto& chat = policy.definition().chat) {
+    // The templates are where other programs read them.
+    note["chat"] = options_to_json(*chat);
+    note["chat"].erase("templates");
+    if (steering && format.words())
+      note["chat"]["words_before_first_user"] = format.words_of(steering->w);
+  } else {
+    note["prompt_template"] =
+        steering ? format.text_under(steering->w) : format.text();
+  }
   if (steering) {
     note["weights"] = weighting_to_map(steering->w, policy.names());
     note["alpha"] = steering->alpha;

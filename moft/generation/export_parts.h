@@ -24,7 +24,8 @@ NamedWeights weights_under(const SteeredPolicy& policy, const Coefficients& c);
 // A tensor in a file as float32.
 SafetensorsEntry float_entry(const std::string& name, const at::Tensor& value);
 
-// moft_export.json: the steering, the prompt template under it, provenance.
+// moft_export.json: the steering, the prompt template under it or what
+// dialogues go through beside the chat templates, provenance.
 nlohmann::ordered_json export_note(
     const SteeredPolicy& policy, const std::optional<Steering>& steering);
 

@@ -17,8 +17,10 @@ namespace fs = std::filesystem;
 
 // 2: the words of conditioning.prompt are put at the prompt template's first
 // field; in 1 they were put before the whole prompt. Policies without such
-// words are the same in both and are written as 1.
-constexpr int kPolicyFormatVersion = 2;
+// words are the same in both and are written as 1. 3: prompts are dialogues
+// (`chat`).
+constexpr int kPolicyFormatVersion = 3;
+constexpr int kWordsInsideVersion = 2;
 constexpr int kWordsBeforePromptVersion = 1;
 
 // What one objective looks like in moft.json.
@@ -41,6 +43,7 @@ struct DefinitionFile {
   double kl_strength = 0.0;
   double temperature = 1.0;
   std::string prompt_template = "{prompt}";
+  std::optional<ChatSettings> chat;
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> answers;
   std::map<std::string, std::string> provenance;
@@ -57,6 +60,7 @@ struct DefinitionFile {
     v("kl_strength", kl_strength, Help{"alpha of training"}, between(0, 1));
     v("temperature", temperature, Help{"part of the policy"}, above(0));
     v("prompt_template", prompt_template, Help{"how a prompt is made"});
+    v("chat", chat, Help{"how a dialogue becomes a prompt"});
     v("steps", steps, Help{"of training"}, at_least(0));
     v("answers", answers, Help{"drawn in these steps"}, at_least(0));
     v("provenance", provenance, Help{"where the policy came from"});
@@ -67,16 +71,17 @@ struct DefinitionFile {
 PromptFormat format_of(
     const PolicyDefinition& definition, const std::vector<std::string>& names) {
   const std::string& text = definition.prompt_template;
-  if (names.empty())
-    return text == PromptFormat().text() ? PromptFormat() : PromptFormat(text);
-  const auto& words = definition.conditioning.prompt;
-  if (!words) return PromptFormat(text);
-  return PromptFormat(
-      text,
-      PromptWords{
-          prompt_names(*words, names, "conditioning.prompt"),
-          words->repetitions,
-          definition.words_before_prompt});
+  std::optional<PromptWords> words;
+  const auto& conditioning = definition.conditioning.prompt;
+  if (conditioning && !names.empty()) {
+    words = PromptWords{
+        prompt_names(*conditioning, names, "conditioning.prompt"),
+        conditioning->repetitions,
+        definition.words_before_prompt};
+  }
+  if (definition.chat) return PromptFormat(*definition.chat, words);
+  if (names.empty() && text == PromptFormat().text()) return PromptFormat();
+  return PromptFormat(text, words);
 }
 
 }  // namespace
@@ -106,7 +111,9 @@ std::string definition_text(const PolicyDefinition& definition) {
   }
   file.conditioning = definition.conditioning;
   if (definition.conditioning.prompt && !definition.words_before_prompt)
-    file.format_version = kPolicyFormatVersion;
+    file.format_version = kWordsInsideVersion;
+  if (definition.chat) file.format_version = kPolicyFormatVersion;
+  file.chat = definition.chat;
   file.kl_strength = definition.kl_strength;
   file.temperature = definition.temperature;
   file.prompt_template = definition.prompt_template;
@@ -144,6 +151,7 @@ PolicyDefinition parse_definition(
   definition.kl_strength = file.kl_strength;
   definition.temperature = file.temperature;
   definition.prompt_template = file.prompt_template;
+  definition.chat = file.chat;
   definition.steps = file.steps;
   definition.answers = file.answers;
   definition.provenance = file.provenance;

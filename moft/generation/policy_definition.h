@@ -29,6 +29,8 @@ struct PolicyDefinition {
   double temperature = 1.0;
   // With {field}s; "{prompt}" for a plain model: the text as it is.
   std::string prompt_template = "{prompt}";
+  // Instead of it: dialogues.
+  std::optional<ChatSettings> chat;
   // Length of its training; absent in policies of older versions.
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> answers;  // completions drawn in these steps

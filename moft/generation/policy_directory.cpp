@@ -13,6 +13,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/base_files.h"
+#include "moft/generation/chat_files.h"
 #include "moft/generation/export.h"
 #include "moft/generation/model_files.h"
 #include "moft/models/model_tensors.h"
@@ -180,6 +181,8 @@ void save_policy(
   AtomicDirectory target(directory, IfExists::kReplace);
   const fs::path& building = target.building();
   const auto weights = link_base(base_path, policy.base(), building);
+  if (policy.definition().chat)
+    write_chat_templates(*policy.definition().chat, building);
   write_base_files(building, weights, policy.definition().provenance);
   write_safetensors(building / kSteeringFile, entries_of(tensors));
   write_atomically(

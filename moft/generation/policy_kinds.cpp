@@ -81,6 +81,9 @@ std::unique_ptr<Policy> open_policy(
   const auto trained = trained_policy_at(path);
   if (trained && fs::is_directory(path)) {
     policy = kind_of(*trained).open(*trained, opening.load);
+  } else if (opening.chat) {
+    policy = open_reference(
+        path, {{}, opening.chat}, /*temperature=*/1.0, opening.load);
   } else {
     policy = load_policy(path, opening.load);
   }
@@ -94,13 +97,14 @@ PolicyInfo describe_policy(const fs::path& directory) {
 
 std::unique_ptr<Policy> open_reference(
     const fs::path& model,
-    const std::string& prompt_template,
+    const PromptSpec& prompt,
     double temperature,
     const LoadOptions& options) {
   LoadedModel base = load_language_model(model, options);
   auto tokenizer = load_base_tokenizer(model, base);
   PolicyDefinition definition;
-  definition.prompt_template = prompt_template;
+  definition.prompt_template = prompt.prompt_template;
+  definition.chat = prompt.chat;
   definition.temperature = temperature;
   return std::make_unique<SteeredPolicy>(
       std::move(base), std::move(tokenizer), definition);

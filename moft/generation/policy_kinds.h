@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "moft/data/prompt_options.h"
 #include "moft/generation/policy.h"
 #include "moft/models/load.h"
 
@@ -25,6 +27,8 @@ struct PolicyOpening {
   LoadOptions load;
   // See Policy::expect_steerings().
   std::int64_t steerings = 1;
+  // How a plain model reads dialogues; a policy has its own way.
+  std::optional<ChatSettings> chat = std::nullopt;
 };
 
 struct PolicyKind {
@@ -47,11 +51,11 @@ std::unique_ptr<Policy> open_policy(
 // `directory` holds no moft.json.
 PolicyInfo describe_policy(const std::filesystem::path& directory);
 
-// A plain model read with this template and temperature: a policy's reference
-// before there is a policy.
+// A plain model read with these prompts and this temperature: a policy's
+// reference before there is a policy.
 std::unique_ptr<Policy> open_reference(
     const std::filesystem::path& model,
-    const std::string& prompt_template,
+    const PromptSpec& prompt,
     double temperature,
     const LoadOptions& options = {});
 

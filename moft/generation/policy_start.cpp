@@ -127,8 +127,9 @@ std::vector<std::string> remarks_on(
   std::vector<std::string> remarks;
   for (const std::string& name : other_base_files(now, start))
     remarks.push_back("was trained on a base with another " + name);
-  if (now.prompt_template != start.prompt_template)
-    remarks.emplace_back("was trained on another data.prompt_template");
+  if (now.prompt_template != start.prompt_template || now.chat != start.chat)
+    remarks.emplace_back(
+        "was trained on another data.prompt_template or chat template");
   if (now.temperature != start.temperature) {
     remarks.push_back(fmt::format(
         "was trained at policy.temperature {}",

@@ -16,14 +16,19 @@ constexpr EncodeOptions kPlainText{
 
 }  // namespace
 
-PromptFormat::PromptFormat() : template_(kAsGiven), as_given_(true) {}
+PromptFormat::PromptFormat()
+    : maker_(PromptTemplate(kAsGiven)), as_given_(true) {}
 
 PromptFormat::PromptFormat(std::string text, std::optional<PromptWords> words)
-    : template_(std::move(text)), words_(std::move(words)) {}
+    : maker_(PromptTemplate(std::move(text))), words_(std::move(words)) {}
+
+PromptFormat::PromptFormat(
+    const ChatSettings& chat, std::optional<PromptWords> words)
+    : maker_(ChatPrompt(chat)), words_(std::move(words)) {}
 
 Prompt PromptFormat::fill(
     const Example& example, const Tokenizer& tokenizer) const {
-  if (!as_given_) return make_prompt(template_, example, tokenizer);
+  if (!as_given_) return make_prompt(maker_, example, tokenizer);
   return make_whole_prompt(
       text_field(example, kAsGivenField, "a plain model"),
       example.where,
@@ -32,13 +37,15 @@ Prompt PromptFormat::fill(
 
 Prompt PromptFormat::fill(
     const std::string& text, const Tokenizer& tokenizer) const {
-  const auto& fields = template_.field_names();
+  if (chat())
+    return make_chat_prompt(*chat(), chat()->user_turn(text), tokenizer);
+  const auto& fields = maker_.fields()->field_names();
   if (fields.size() != 1) {
     throw_caller_error(
         "this policy's prompt has {} fields ({}); give them as JSON lines with "
         "--input",
         fields.size(),
-        template_.text());
+        maker_.text());
   }
   Example example;
   example.where = "--prompt";
@@ -52,8 +59,13 @@ Prompt PromptFormat::whole(
     bool weighted,
     const Tokenizer& tokenizer) const {
   const bool words_inside = weighted && words_ && !words_->before_prompt;
-  return words_inside ? make_whole_prompt(text, where, template_, tokenizer)
-                      : make_whole_prompt(text, where, tokenizer);
+  if (!words_inside) return make_whole_prompt(text, where, tokenizer);
+  if (!chat())
+    return make_whole_prompt(text, where, *maker_.fields(), tokenizer);
+  throw_caller_error(
+      "{}: the prompt is a text, in which the weighting's words of this chat "
+      "policy have no place; give the prompt as a list of messages",
+      where);
 }
 
 std::vector<TokenId> PromptFormat::encode(
@@ -62,6 +74,15 @@ std::vector<TokenId> PromptFormat::encode(
     const Tokenizer& tokenizer) const {
   if (w == nullptr || !words_) return prompt.ids;
   const std::string words = words_of(*w);
+  if (chat()) {
+    if (!prompt.turns) {
+      throw_caller_error(
+          "the prompt is not a dialogue, so the weighting's words of this chat "
+          "policy have no place in it; give messages");
+    }
+    return encode_completion(
+        chat()->render_prompt(*prompt.turns, words), tokenizer);
+  }
   if (!words_->before_prompt)
     return encode_with_words(prompt.pieces, words, tokenizer);
   const std::vector<TokenId> word_ids = tokenizer.encode(words, kPlainText);
@@ -84,24 +105,10 @@ std::int64_t PromptFormat::count_word_tokens(
 }
 
 std::string PromptFormat::text_under(const Weighting& w) const {
-  if (!words_) return template_.text();
+  if (!words_ || chat()) return maker_.text();
   if (words_->before_prompt)
-    return escape_template(words_of(w)) + template_.text();
-  return template_.with_words(words_of(w));
-}
-
-PromptFormat prompt_format(
-    const std::string& text,
-    const std::vector<std::string>& objectives,
-    const std::optional<PromptConditioningOptions>& words) {
-  if (objectives.empty())
-    return text == kAsGiven ? PromptFormat() : PromptFormat(text);
-  if (!words) return PromptFormat(text);
-  return PromptFormat(
-      text,
-      PromptWords{
-          prompt_names(*words, objectives, "conditioning.prompt"),
-          words->repetitions});
+    return escape_template(words_of(w)) + maker_.text();
+  return maker_.fields()->with_words(words_of(w));
 }
 
 }  // namespace moft

@@ -1,7 +1,8 @@
 // How a policy's prompts are made, as one value that travels with the policy
-// (moft.json): the template that an example fills and, where the policy is told
-// its weighting in words, how they are written (CLP, appendix A.2). Everything
-// that encodes, exports or shows a prompt asks this.
+// (moft.json): the template that an example fills or the chat template that its
+// dialogue goes through and, where the policy is told its weighting in words,
+// how they are written (CLP, appendix A.2). Everything that encodes, exports or
+// shows a prompt asks this.
 //
 // Errors: CallerError where an example lacks a field, a prompt has no tokens,
 // or words have no place in it.
@@ -35,15 +36,22 @@ class PromptFormat {
   // A template with {field}s. CallerError for one that is not well-formed.
   explicit PromptFormat(
       std::string text, std::optional<PromptWords> words = std::nullopt);
+  // Dialogues. CallerError for a chat template that cannot be read.
+  explicit PromptFormat(
+      const ChatSettings& chat,
+      std::optional<PromptWords> words = std::nullopt);
 
   // The template as it was written: what people see and runs compare.
-  const std::string& text() const { return template_.text(); }
-  const PromptTemplate& parsed() const { return template_; }
+  const std::string& text() const { return maker_.text(); }
+  const PromptMaker& parsed() const { return maker_; }
+  // Null: a template with {field}s.
+  const ChatPrompt* chat() const { return maker_.chat(); }
   const std::optional<PromptWords>& words() const { return words_; }
 
   // The prompt of an example.
   Prompt fill(const Example& example, const Tokenizer& tokenizer) const;
-  // The same with `text` for the one field; CallerError when there are several.
+  // The same with `text` for the one field, or as one user's message;
+  // CallerError when there are several fields.
   Prompt fill(const std::string& text, const Tokenizer& tokenizer) const;
   // A prompt that is given whole, template included. If it is to be read under
   // a weighting it must have a place for the words.
@@ -64,20 +72,14 @@ class PromptFormat {
   // How many tokens they are on their own.
   std::int64_t count_word_tokens(
       const Weighting& w, const Tokenizer& tokenizer) const;
-  // The template with these words in it.
+  // The template with these words in it; a chat template as it is, whose words
+  // go to the first user's message.
   std::string text_under(const Weighting& w) const;
 
  private:
-  PromptTemplate template_;
+  PromptMaker maker_;
   std::optional<PromptWords> words_;
   bool as_given_ = false;
 };
-
-// The format of a policy trained under `options`; no objectives: a plain
-// model's, whose template "{prompt}" takes prompts as they are.
-PromptFormat prompt_format(
-    const std::string& text,
-    const std::vector<std::string>& objectives,
-    const std::optional<PromptConditioningOptions>& words);
 
 }  // namespace moft

@@ -10,24 +10,13 @@
 #include "moft/core/errors.h"
 #include "moft/kernels/attention_pieces.h"
 #include "moft/kernels/padding.h"
+#include "moft/kernels/short_pieces.h"
 
 namespace moft::kernels {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// For every token of the batch the one in its place when each sequence is
-// reversed; int64.
-at::Tensor reversed_places(const std::vector<std::int64_t>& lengths) {
-  std::vector<std::int64_t> places;
-  for (const std::int64_t length : lengths) {
-    const std::int64_t end = std::ssize(places) + length;
-    for (std::int64_t i = 1; i <= length; ++i)
-      places.push_back(end - i);
-  }
-  return at::tensor(places, at::kLong);
-}
 
 // The distances of `n` tokens out of those of more.
 at::Tensor near(const at::Tensor& by_distance, std::int64_t n) {
@@ -37,8 +26,8 @@ at::Tensor near(const at::Tensor& by_distance, std::int64_t n) {
 
 // Inputs of one pass; `out` and `of_y` in a backward pass only.
 //
-// Both classes below reverse the queries of a sequence, and all that has their
-// shape: query i and key j of n are then at the distance i + j - (n - 1), which
+// Long sequences have their queries, and all that has their shape, reversed:
+// query i and key j of n are then at the distance i + j - (n - 1), which
 // attention_pieces.h takes as a sum.
 struct Inputs {
   at::Tensor q, k, v, by_distance;
@@ -50,35 +39,36 @@ struct Inputs {
 
 class OneByOne {
  public:
-  explicit OneByOne(const Inputs& in)
-      : in_(in), reversed_(reversed_places(in.lengths)), q_(reversed(in.q)) {
+  explicit OneByOne(const Inputs& in) : in_(in) {
     std::int64_t begin = 0;
     for (const std::int64_t length : in.lengths) {
-      begins_.push_back(begin);
+      sequences_.push_back({begin, length});
       begin += length;
     }
   }
 
   Attended forward() const {
-    const at::Tensor y = at::empty_like(q_);
-    const at::Tensor sums = at::empty({q_.size(0), q_.size(1)}, q_.options());
+    const Attended out{
+        at::empty(in_.q.sizes(), in_.q.options()),
+        at::empty({in_.q.size(0), in_.q.size(1)}, in_.q.options())};
     for_each(true, [&](std::int64_t s, HeadRange heads) {
-      const Attended own = attend(
-          of(q_, s, heads),
-          of(in_.k, s, heads),
-          of(in_.v, s, heads),
+      const Span& own = span(s);
+      const TreeTensors tensors = short_tensors(s, out);
+      if (is_short(tensors, {{}, own}))
+        return attend_short(tensors, {{}, own}, heads);
+      const Attended found = attend(
+          reversed(in_.q, own, heads),
+          of(in_.k, own, heads),
+          of(in_.v, own, heads),
           rule(s, heads));
-      of(y, s, heads).copy_(own.y);
-      of(sums, s, heads).copy_(own.log_sum);
+      of(out.y, own, heads).copy_(found.y.flip(2));
+      of(out.log_sum, own, heads).copy_(found.log_sum.flip(2));
     });
-    return {reversed(y), reversed(sums)};
+    return out;
   }
 
   variable_list backward(bool of_distances) const {
-    const at::Tensor y = reversed(in_.out.y);
-    const at::Tensor log_sum = reversed(in_.out.log_sum);
-    const at::Tensor of_y = reversed(in_.of_y);
-    const at::Tensor of_q = at::empty_like(q_);
+    const at::Tensor of_q = at::empty(in_.q.sizes(), in_.q.options());
     const at::Tensor of_k = at::empty(in_.k.sizes(), in_.k.options());
     const at::Tensor of_v = at::empty(in_.v.sizes(), in_.v.options());
     // One result per sequence, also where all share one table: the sum over
@@ -86,25 +76,39 @@ class OneByOne {
     at::Tensor sums;
     if (of_distances) {
       auto shape = in_.by_distance.sizes().vec();
-      shape[0] = std::ssize(begins_);
-      sums = at::zeros(shape, q_.options());
+      shape[0] = std::ssize(sequences_);
+      sums = at::zeros(shape, in_.q.options());
     }
     for_each(!of_distances, [&](std::int64_t s, HeadRange heads) {
-      const AttentionGradients own = attend_backward(
-          of(q_, s, heads),
-          of(in_.k, s, heads),
-          of(in_.v, s, heads),
+      const Span& own = span(s);
+      const auto of_sums = [&] {
+        return near(sums.narrow(0, s, 1), own.length);
+      };
+      const TreeTensors tensors = short_tensors(s, in_.out);
+      if (is_short(tensors, {{}, own})) {
+        of(of_k, own, heads).zero_();
+        of(of_v, own, heads).zero_();
+        TreeGradients gradients{of_q, of_k, of_v};
+        if (of_distances) gradients.by_distance = of_sums().squeeze(0);
+        return add_short_gradients(
+            tensors, {{}, own}, heads, in_.of_y, gradients);
+      }
+      const AttentionGradients found = attend_backward(
+          reversed(in_.q, own, heads),
+          of(in_.k, own, heads),
+          of(in_.v, own, heads),
           rule(s, heads),
-          {of(y, s, heads), of(log_sum, s, heads)},
-          of(of_y, s, heads),
+          {reversed(in_.out.y, own, heads),
+           reversed(in_.out.log_sum, own, heads)},
+          reversed(in_.of_y, own, heads),
           of_distances);
-      of(of_q, s, heads).copy_(own.q);
-      of(of_k, s, heads).copy_(own.k);
-      of(of_v, s, heads).copy_(own.v);
-      if (of_distances) near(sums.narrow(0, s, 1), length(s)).copy_(own.by_sum);
+      of(of_q, own, heads).copy_(found.q.flip(2));
+      of(of_k, own, heads).copy_(found.k);
+      of(of_v, own, heads).copy_(found.v);
+      if (of_distances) of_sums().copy_(found.by_sum);
     });
     return {
-        reversed(of_q),
+        of_q,
         of_k,
         of_v,
         of_distances ? sums.sum_to_size(in_.by_distance.sizes())
@@ -112,12 +116,8 @@ class OneByOne {
   }
 
  private:
-  at::Tensor reversed(const at::Tensor& packed) const {
-    return packed.index_select(0, reversed_);
-  }
-
-  std::int64_t length(std::int64_t s) const {
-    return in_.lengths[static_cast<std::size_t>(s)];
+  const Span& span(std::int64_t s) const {
+    return sequences_[static_cast<std::size_t>(s)];
   }
 
   // `split`: heads may be computed apart. The blocks of a trained table depend
@@ -126,7 +126,7 @@ class OneByOne {
   void for_each(bool split, const Body& body) const {
     const std::int64_t heads = in_.q.size(1);
     for_each_piece(
-        std::ssize(begins_),
+        std::ssize(sequences_),
         split ? heads : 1,
         [&](std::int64_t s, HeadRange range) {
           body(s, split ? range : HeadRange{0, heads});
@@ -134,27 +134,36 @@ class OneByOne {
   }
 
   // [tokens, heads, ..] -> [1, heads, length, ..] of some heads.
-  at::Tensor of(
-      const at::Tensor& packed, std::int64_t s, HeadRange heads) const {
-    return packed.narrow(0, begins_[static_cast<std::size_t>(s)], length(s))
+  static at::Tensor of(
+      const at::Tensor& packed, const Span& span, HeadRange heads) {
+    return packed.narrow(0, span.begin, span.length)
         .narrow(1, heads.begin, heads.count)
         .transpose(0, 1)
         .unsqueeze(0);
   }
+  static at::Tensor reversed(
+      const at::Tensor& packed, const Span& span, HeadRange heads) {
+    return of(packed, span, heads).flip(2);
+  }
+
+  // [1, heads, 2 n - 1] of a sequence of n tokens.
+  at::Tensor distances(std::int64_t s) const {
+    const std::int64_t table = s % in_.by_distance.size(0);
+    return near(in_.by_distance.narrow(0, table, 1), span(s).length);
+  }
 
   ScoreRule rule(std::int64_t s, HeadRange heads) const {
-    const std::int64_t table = s % in_.by_distance.size(0);
-    const at::Tensor own =
-        in_.by_distance.narrow(0, table, 1).narrow(1, heads.begin, heads.count);
     ScoreRule rule{.scale = in_.scale};
-    rule.by_sum = near(own, length(s));
+    rule.by_sum = distances(s).narrow(1, heads.begin, heads.count);
     return rule;
   }
 
+  TreeTensors short_tensors(std::int64_t s, const Attended& out) const {
+    return {in_.q, in_.k, in_.v, in_.scale, out, distances(s).squeeze(0)};
+  }
+
   const Inputs& in_;
-  at::Tensor reversed_;  // places
-  at::Tensor q_;         // in reversed order
-  std::vector<std::int64_t> begins_;
+  std::vector<Span> sequences_;
 };
 
 class AllAtOnce {

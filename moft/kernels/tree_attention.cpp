@@ -1,7 +1,7 @@
 // On a CPU piece by piece, elsewhere all trees at once, padded.
 #include "moft/kernels/tree_attention.h"
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
@@ -10,6 +10,7 @@
 #include "moft/core/errors.h"
 #include "moft/kernels/attention_pieces.h"
 #include "moft/kernels/padding.h"
+#include "moft/kernels/short_pieces.h"
 
 namespace moft::kernels {
 namespace {
@@ -17,22 +18,15 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Tokens begin .. begin + length - 1.
-struct Span {
-  std::int64_t begin = 0;
-  std::int64_t length = 0;
-};
-
-// A trunk, or a branch, which reads the trunk of its tree too.
-struct Segment {
-  Span own;
-  std::optional<std::size_t> trunk;
+// A tree's trunk, and its branches, which read the trunk too.
+struct Tree {
+  Span trunk;
+  Span crown;                     // all branches together
+  std::vector<TreePiece> pieces;  // in the tokens' order, none empty
 };
 
 struct Spans {
-  std::vector<Segment> segments;  // in the tokens' order, none empty
-  std::vector<Span> trunks;       // of every tree
-  std::vector<Span> crowns;       // all branches of every tree together
+  std::vector<Tree> trees;
   std::int64_t tokens = 0;
 };
 
@@ -41,88 +35,101 @@ Spans spans_of(const std::vector<TokenTree>& trees) {
   for (std::size_t t = 0; t < trees.size(); ++t) {
     if (trees[t].trunk < 1)
       throw_caller_error("tree_attention: tree {} has no trunk", t);
-    spans.trunks.push_back({spans.tokens, trees[t].trunk});
-    spans.segments.push_back({spans.trunks.back(), std::nullopt});
+    Tree& tree = spans.trees.emplace_back();
+    tree.trunk = {spans.tokens, trees[t].trunk};
+    tree.pieces.push_back({{}, tree.trunk});
     const std::int64_t first = spans.tokens += trees[t].trunk;
     for (const std::int64_t length : trees[t].branches) {
       if (length == 0) continue;
-      spans.segments.push_back({{spans.tokens, length}, t});
+      tree.pieces.push_back({tree.trunk, {spans.tokens, length}});
       spans.tokens += length;
     }
-    spans.crowns.push_back({first, spans.tokens - first});
+    tree.crown = {first, spans.tokens - first};
   }
   return spans;
 }
 
-// y [N, heads, d] and log_sum [N, heads] of all tokens.
-using Packed = Attended;
-
-// Inputs of one pass; `out` and `of_y` in a backward pass only.
-struct Inputs {
-  at::Tensor q, k, v;
-  double scale;
-  Packed out;
-  at::Tensor of_y;
-};
+// Calls body(item, heads) for every item (attention_pieces.h).
+template <typename Item, typename Body>
+void for_each(
+    const std::vector<Item>& items, std::int64_t kv_heads, const Body& body) {
+  for_each_piece(
+      std::ssize(items), kv_heads, [&](std::int64_t i, HeadRange heads) {
+        body(items[static_cast<std::size_t>(i)], heads);
+      });
+}
 
 // Every piece on its own: a key/value head is a batch entry with the query
 // heads that read it.
 class PieceByPiece {
  public:
-  PieceByPiece(const Inputs& in, const Spans& spans)
+  PieceByPiece(const TreeTensors& in, const Spans& spans)
       : in_(in), spans_(spans), kv_heads_(in.k.size(1)) {}
 
-  Packed forward() const {
-    Packed out{
-        at::empty(in_.q.sizes(), in_.q.options()),
-        at::empty({in_.q.size(0), in_.q.size(1)}, in_.q.options())};
-    for_each_segment([&](const Segment& segment, HeadRange heads) {
-      const Span& own = segment.own;
+  void forward() const {
+    std::vector<TreePiece> pieces;
+    for (const Tree& tree : spans_.trees)
+      pieces.insert(pieces.end(), tree.pieces.begin(), tree.pieces.end());
+    for_each(pieces, kv_heads_, [&](const TreePiece& piece, HeadRange heads) {
+      if (is_short(in_, piece)) return attend_short(in_, piece, heads);
+      const Span& own = piece.own;
       Attended result = attended(own, own, true, heads);
-      if (segment.trunk) {
-        const Span& trunk = spans_.trunks[*segment.trunk];
-        result = merge(attended(own, trunk, false, heads), result);
-      }
-      grouped(out.y, own, heads).copy_(result.y);
-      grouped_sums(out, own, heads).copy_(result.log_sum);
+      if (piece.trunk.length > 0)
+        result = merge(attended(own, piece.trunk, false, heads), result);
+      grouped(in_.out.y, own, heads).copy_(result.y);
+      grouped_sums(own, heads).copy_(result.log_sum);
     });
-    return out;
   }
 
-  variable_list backward() const {
-    const at::Tensor of_q = at::empty(in_.q.sizes(), in_.q.options());
-    const at::Tensor of_k = at::empty(in_.k.sizes(), in_.k.options());
-    const at::Tensor of_v = at::empty(in_.v.sizes(), in_.v.options());
+  variable_list backward(const at::Tensor& of_y) const {
+    const TreeGradients of{
+        at::empty(in_.q.sizes(), in_.q.options()),
+        at::empty(in_.k.sizes(), in_.k.options()),
+        at::empty(in_.v.sizes(), in_.v.options())};
+    std::vector<Tree> low, high;
+    std::vector<TreePiece> pieces;
+    for (const Tree& tree : spans_.trees) {
+      if (is_low(tree)) {
+        low.push_back(tree);
+        continue;
+      }
+      high.push_back(tree);
+      pieces.insert(pieces.end(), tree.pieces.begin(), tree.pieces.end());
+    }
+    for_each(low, kv_heads_, [&](const Tree& tree, HeadRange heads) {
+      const Span all{tree.trunk.begin, tree.trunk.length + tree.crown.length};
+      shared(of.k, all, heads).zero_();
+      shared(of.v, all, heads).zero_();
+      for (const TreePiece& piece : tree.pieces)
+        add_short_gradients(in_, piece, heads, of_y, of);
+    });
     // First what the tokens do among their own, which no two pieces share; then
     // what the branches do to their trunk, all of them in one piece. So sums
     // have one order, whatever the number of threads.
-    for_each_segment([&](const Segment& segment, HeadRange heads) {
-      const Span& own = segment.own;
-      const AttentionGradients of = gradients(own, own, true, heads);
-      grouped(of_q, own, heads).copy_(of.q);
-      shared(of_k, own, heads).copy_(of.k.sum(1));
-      shared(of_v, own, heads).copy_(of.v.sum(1));
+    for_each(pieces, kv_heads_, [&](const TreePiece& piece, HeadRange heads) {
+      const Span& own = piece.own;
+      const auto found = gradients(own, own, true, heads, of_y);
+      grouped(of.q, own, heads).copy_(found.q);
+      shared(of.k, own, heads).copy_(found.k.sum(1));
+      shared(of.v, own, heads).copy_(found.v.sum(1));
     });
-    const std::int64_t trees = std::ssize(spans_.trunks);
-    for_each_piece(trees, kv_heads_, [&](std::int64_t i, HeadRange heads) {
-      const Span& trunk = spans_.trunks[static_cast<std::size_t>(i)];
-      const Span& crown = spans_.crowns[static_cast<std::size_t>(i)];
-      if (crown.length == 0) return;
-      const AttentionGradients of = gradients(crown, trunk, false, heads);
-      grouped(of_q, crown, heads).add_(of.q);
-      shared(of_k, trunk, heads).add_(of.k.sum(1));
-      shared(of_v, trunk, heads).add_(of.v.sum(1));
+    for_each(high, kv_heads_, [&](const Tree& tree, HeadRange heads) {
+      if (tree.crown.length == 0) return;
+      const auto found = gradients(tree.crown, tree.trunk, false, heads, of_y);
+      grouped(of.q, tree.crown, heads).add_(found.q);
+      shared(of.k, tree.trunk, heads).add_(found.k.sum(1));
+      shared(of.v, tree.trunk, heads).add_(found.v.sum(1));
     });
-    return {of_q, of_k, of_v};
+    return {of.q, of.k, of.v};
   }
 
  private:
-  template <typename Body>
-  void for_each_segment(const Body& body) const {
-    const std::int64_t segments = std::ssize(spans_.segments);
-    for_each_piece(segments, kv_heads_, [&](std::int64_t i, HeadRange heads) {
-      body(spans_.segments[static_cast<std::size_t>(i)], heads);
-    });
+  // Whether all pieces are short.
+  bool is_low(const Tree& tree) const {
+    return std::all_of(
+        tree.pieces.begin(), tree.pieces.end(), [&](const TreePiece& piece) {
+          return is_short(in_, piece);
+        });
   }
 
   // [N, heads, d] -> [kv_heads, heads / kv_heads, length, d] of some key/value
@@ -140,9 +147,8 @@ class PieceByPiece {
         .permute({1, 2, 0, 3});
   }
 
-  at::Tensor grouped_sums(
-      const Packed& out, const Span& span, HeadRange heads) const {
-    return grouped(out.log_sum.unsqueeze(-1), span, heads).squeeze(-1);
+  at::Tensor grouped_sums(const Span& span, HeadRange heads) const {
+    return grouped(in_.out.log_sum.unsqueeze(-1), span, heads).squeeze(-1);
   }
 
   // [N, kv_heads, d] -> [kv_heads, length, d] of some of the heads.
@@ -169,18 +175,18 @@ class PieceByPiece {
       const Span& queries,
       const Span& keys,
       bool causal,
-      HeadRange heads) const {
+      HeadRange heads,
+      const at::Tensor& of_y) const {
     return attend_backward(
         grouped(in_.q, queries, heads),
         grouped(in_.k, keys, heads),
         grouped(in_.v, keys, heads),
         {.scale = in_.scale, .causal = causal},
-        {grouped(in_.out.y, queries, heads),
-         grouped_sums(in_.out, queries, heads)},
-        grouped(in_.of_y, queries, heads));
+        {grouped(in_.out.y, queries, heads), grouped_sums(queries, heads)},
+        grouped(of_y, queries, heads));
   }
 
-  const Inputs& in_;
+  const TreeTensors& in_;
   const Spans& spans_;
   std::int64_t kv_heads_;
 };
@@ -188,37 +194,33 @@ class PieceByPiece {
 // All trees at once, in three padded pieces.
 class AllAtOnce {
  public:
-  AllAtOnce(const Inputs& in, const Spans& spans)
+  AllAtOnce(const TreeTensors& in, const Spans& spans)
       : in_(in),
         group_(in.q.size(1) / in.k.size(1)),
-        trunks_(spans.trunks, in.q.device()),
+        trunks_(trunks_of(spans), in.q.device()),
         branches_(branches_of(spans), in.q.device()),
-        crowns_(spans.crowns, in.q.device()) {}
+        crowns_(crowns_of(spans), in.q.device()) {}
 
-  Packed forward() const {
-    Packed out{
-        at::empty(in_.q.sizes(), in_.q.options()),
-        at::empty({in_.q.size(0), in_.q.size(1)}, in_.q.options())};
-    const auto write = [&](const Packed& part, const Side& side) {
-      out.y.index_copy_(0, side.ids, part.y);
-      out.log_sum.index_copy_(0, side.ids, part.log_sum);
+  void forward() const {
+    const auto write = [&](const Attended& part, const Side& side) {
+      at::Tensor(in_.out.y).index_copy_(0, side.ids, part.y);
+      at::Tensor(in_.out.log_sum).index_copy_(0, side.ids, part.log_sum);
     };
     write(attended(trunks_, trunks_, true), trunks_);
-    if (branches_.ids.size(0) == 0) return out;
-    const Packed own = attended(branches_, branches_, true);
+    if (branches_.ids.size(0) == 0) return;
+    const Attended own = attended(branches_, branches_, true);
     write(merge(attended(crowns_, trunks_, false), own), branches_);
-    return out;
   }
 
-  variable_list backward() const {
+  variable_list backward(const at::Tensor& of_y) const {
     variable_list of{
         at::zeros(in_.q.sizes(), in_.q.options()),
         at::zeros(in_.k.sizes(), in_.k.options()),
         at::zeros(in_.v.sizes(), in_.v.options())};
-    add_gradients(trunks_, trunks_, true, of);
+    add_gradients(trunks_, trunks_, true, of_y, of);
     if (branches_.ids.size(0) == 0) return of;
-    add_gradients(branches_, branches_, true, of);
-    add_gradients(crowns_, trunks_, false, of);
+    add_gradients(branches_, branches_, true, of_y, of);
+    add_gradients(crowns_, trunks_, false, of_y, of);
     return of;
   }
 
@@ -235,12 +237,27 @@ class AllAtOnce {
     Padding padding;
   };
 
+  static std::vector<Span> trunks_of(const Spans& spans) {
+    std::vector<Span> trunks;
+    for (const Tree& tree : spans.trees)
+      trunks.push_back(tree.trunk);
+    return trunks;
+  }
+
   static std::vector<Span> branches_of(const Spans& spans) {
     std::vector<Span> branches;
-    for (const Segment& segment : spans.segments) {
-      if (segment.trunk) branches.push_back(segment.own);
+    for (const Tree& tree : spans.trees) {
+      for (const TreePiece& piece : tree.pieces)
+        if (piece.trunk.length > 0) branches.push_back(piece.own);
     }
     return branches;
+  }
+
+  static std::vector<Span> crowns_of(const Spans& spans) {
+    std::vector<Span> crowns;
+    for (const Tree& tree : spans.trees)
+      crowns.push_back(tree.crown);
+    return crowns;
   }
 
   static std::vector<std::int64_t> lengths_of(const std::vector<Span>& spans) {
@@ -278,7 +295,7 @@ class AllAtOnce {
     return rule;
   }
 
-  Packed attended(const Side& queries, const Side& keys, bool causal) const {
+  Attended attended(const Side& queries, const Side& keys, bool causal) const {
     const Attended padded = attend(
         spread(in_.q, queries),
         spread(in_.k, keys),
@@ -293,6 +310,7 @@ class AllAtOnce {
       const Side& queries,
       const Side& keys,
       bool causal,
+      const at::Tensor& of_y,
       variable_list& of) const {
     const at::Tensor sums = in_.out.log_sum.unsqueeze(-1);
     const AttentionGradients padded = attend_backward(
@@ -301,7 +319,7 @@ class AllAtOnce {
         spread(in_.v, keys),
         rule(keys, causal),
         {spread(in_.out.y, queries), spread(sums, queries).squeeze(-1)},
-        spread(in_.of_y, queries));
+        spread(of_y, queries));
     const auto to_shared = [&](const at::Tensor& t) {
       return gather(t, keys).unflatten(1, {-1, group_}).sum(2);
     };
@@ -310,7 +328,7 @@ class AllAtOnce {
     of[2].index_add_(0, keys.ids, to_shared(padded.v));
   }
 
-  const Inputs& in_;
+  const TreeTensors& in_;
   std::int64_t group_;
   Side trunks_;
   Side branches_;
@@ -332,13 +350,22 @@ struct TreeAttention : torch::autograd::Function<TreeAttention> {
       const at::Tensor& v,
       const Spans* spans,
       double scale) {
-    const Inputs in{q.detach(), k.detach(), v.detach(), scale, {}, {}};
-    const Packed out = q.device().is_cpu() ? PieceByPiece(in, *spans).forward()
-                                           : AllAtOnce(in, *spans).forward();
-    context->save_for_backward({q, k, v, out.y, out.log_sum});
+    const TreeTensors in{
+        q.detach(),
+        k.detach(),
+        v.detach(),
+        scale,
+        {at::empty(q.sizes(), q.options()),
+         at::empty({q.size(0), q.size(1)}, q.options())}};
+    if (q.device().is_cpu()) {
+      PieceByPiece(in, *spans).forward();
+    } else {
+      AllAtOnce(in, *spans).forward();
+    }
+    context->save_for_backward({q, k, v, in.out.y, in.out.log_sum});
     context->saved_data["trees"] =
         c10::IValue::make_capsule(c10::make_intrusive<Holder>(*spans, scale));
-    return out.y;
+    return in.out.y;
   }
 
   static variable_list backward(
@@ -347,16 +374,12 @@ struct TreeAttention : torch::autograd::Function<TreeAttention> {
     const auto saved = context->get_saved_variables();
     const auto capsule = context->saved_data["trees"].toCapsule();
     const auto& trees = *static_cast<Holder*>(capsule.get());
-    const Inputs in{
-        saved[0],
-        saved[1],
-        saved[2],
-        trees.scale,
-        {saved[3], saved[4]},
-        gradients[0].contiguous()};
+    const TreeTensors in{
+        saved[0], saved[1], saved[2], trees.scale, {saved[3], saved[4]}};
+    const at::Tensor of_y = gradients[0].contiguous();
     variable_list of = in.q.device().is_cpu()
-                           ? PieceByPiece(in, trees.spans).backward()
-                           : AllAtOnce(in, trees.spans).backward();
+                           ? PieceByPiece(in, trees.spans).backward(of_y)
+                           : AllAtOnce(in, trees.spans).backward(of_y);
     of.resize(5);
     return of;
   }

@@ -26,6 +26,7 @@ class ConfigKeys {
   bool has(const char* key) const {
     return config_.contains(key) && !config_.at(key).is_null();
   }
+  // A missing key is not null: it means the family's default.
   bool has_null(const char* key) const {
     return config_.contains(key) && config_.at(key).is_null();
   }
@@ -118,15 +119,25 @@ class ConfigKeys {
     return ids;
   }
 
-  // CallerError: the key's value, or what it means that the key is missing, is
-  // a computation that moft does not do.
+  // CallerError: the key's value, or `otherwise`, which it means that the key
+  // is missing, is a computation that moft does not do.
   [[noreturn]] void refuse(
-      const char* key, const std::string& supported) const {
+      const char* key,
+      const std::string& supported,
+      double otherwise = 0.0) const {
+    if (!config_.contains(key)) {
+      throw_caller_error(
+          "{}: key '{}' is missing, which means {}; moft computes {}",
+          place_,
+          key,
+          otherwise,
+          supported);
+    }
     throw_caller_error(
         "{}: {} = {} is not supported; moft computes {}",
         place_,
         key,
-        has(key) ? at(key).dump() : std::string("its default"),
+        at(key).dump(),
         supported);
   }
 

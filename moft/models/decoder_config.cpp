@@ -6,18 +6,20 @@
 namespace moft {
 
 DecoderConfig read_decoder_config(
-    const ConfigKeys& keys, std::int64_t context, bool tied_head) {
+    const ConfigKeys& keys, const DecoderDefaults& defaults) {
   DecoderConfig c;
   c.architecture = keys.text_or("model_type", "");
   c.vocabulary = keys.size("vocab_size");
   c.width = keys.size("hidden_size");
   c.layers = keys.size("num_hidden_layers");
   c.heads = keys.size("num_attention_heads");
-  c.kv_heads = keys.size_or("num_key_value_heads", c.heads);
+  constexpr const char* kKvHeads = "num_key_value_heads";
+  const bool as_heads = keys.has_null(kKvHeads) || defaults.kv_heads == 0;
+  c.kv_heads = keys.size_or(kKvHeads, as_heads ? c.heads : defaults.kv_heads);
   c.feed_forward = keys.size("intermediate_size");
-  c.context = keys.size_or("max_position_embeddings", context);
+  c.context = keys.size_or("max_position_embeddings", defaults.context);
   c.norm_epsilon = keys.number_or("rms_norm_eps", 1e-6);
-  c.tied_head = keys.flag_or("tie_word_embeddings", tied_head);
+  c.tied_head = keys.flag_or("tie_word_embeddings", defaults.tied_head);
   c.end_tokens = keys.end_tokens(c.vocabulary);
   return c;
 }

@@ -58,10 +58,17 @@ struct DecoderConfig {
   }
 };
 
-// The keys that all families read alike; `context` and `tied_head` are the
-// family's defaults.
+// What missing keys mean: the defaults of transformers' class of the family.
+struct DecoderDefaults {
+  std::int64_t context = 2048;
+  std::int64_t kv_heads = 0;  // 0: as many as heads
+  bool tied_head = false;
+};
+
+// The keys that all families read alike. num_key_value_heads: null means as
+// many as heads.
 DecoderConfig read_decoder_config(
-    const ConfigKeys& keys, std::int64_t context, bool tied_head);
+    const ConfigKeys& keys, const DecoderDefaults& defaults);
 // The same keys, written; `model` is transformers' name of the class.
 nlohmann::json decoder_config_to_json(
     const DecoderConfig& config, const char* model);

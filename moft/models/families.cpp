@@ -71,7 +71,7 @@ const ModelFamily& family_of_config(
       "{}: model_type '{}' is not supported; moft runs {}",
       place,
       type,
-      join(names_of(model_types), ", "));
+      listed(names_of(model_types)));
 }
 
 const ModelFamily& family_of_gguf(const GgufFile& file) {
@@ -81,7 +81,7 @@ const ModelFamily& family_of_gguf(const GgufFile& file) {
       "{}: architecture '{}' is not supported; moft runs {}",
       file.describe(),
       name,
-      join(names_of(architectures), ", "));
+      listed(names_of(architectures)));
 }
 
 const ModelFamily& family_of(RandomFamily family) {

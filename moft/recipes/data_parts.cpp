@@ -6,7 +6,6 @@
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/data/overlap.h"
-#include "moft/data/prompt_template.h"
 #include "moft/recipes/run_inputs.h"
 
 namespace moft {
@@ -66,11 +65,10 @@ DataParts read_parts(const DataOptions& data) {
 }
 
 SeenPrompts find_seen(
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const HeldOut& held_out,
     const ReadPart& read,
     const std::string& place) {
-  const PromptTemplate prompt(prompt_template);
   for (const Split other : {Split::kTrain, Split::kEvaluation}) {
     if (other == held_out.split) continue;
     const Overlap overlap =
@@ -93,16 +91,16 @@ SeenPrompts find_seen(
 }
 
 std::string check_parts(
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const DataParts& parts,
     const std::string& place) {
   const auto read = [&](Split split) -> const std::vector<Example>& {
     return split == Split::kTrain ? parts.train : parts.evaluation;
   };
   const std::string opening = place + ": ";
-  find_seen(prompt_template, {Split::kFinal, parts.final}, read, opening);
-  const SeenPrompts seen = find_seen(
-      prompt_template, {Split::kEvaluation, parts.evaluation}, read, opening);
+  find_seen(prompt, {Split::kFinal, parts.final}, read, opening);
+  const SeenPrompts seen =
+      find_seen(prompt, {Split::kEvaluation, parts.evaluation}, read, opening);
   if (seen.count == 0) return {};
   return fmt::format(
       "{}{}; a held-out prompt must not be trained on: remove these from one "

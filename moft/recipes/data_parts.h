@@ -9,6 +9,7 @@
 
 #include "moft/data/data_options.h"
 #include "moft/data/example.h"
+#include "moft/data/prompt_maker.h"
 
 namespace moft {
 
@@ -53,7 +54,7 @@ struct HeldOut {
 // beginning with `place`, for a prompt of data.final that another part has.
 using ReadPart = std::function<const std::vector<Example>&(Split)>;
 SeenPrompts find_seen(
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const HeldOut& held_out,
     const ReadPart& read,
     const std::string& place);
@@ -61,7 +62,7 @@ SeenPrompts find_seen(
 // The same for all parts of a recipe. Returns a sentence that begins with
 // `place` for what data.evaluation shares with data.train, empty for nothing.
 std::string check_parts(
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const DataParts& parts,
     const std::string& place);
 

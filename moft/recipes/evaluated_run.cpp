@@ -137,7 +137,9 @@ bool same_examples(
       a.end(),
       b.begin(),
       b.end(),
-      [](const Example& x, const Example& y) { return x.fields == y.fields; });
+      [](const Example& x, const Example& y) {
+        return x.fields == y.fields && x.dialogues == y.dialogues;
+      });
 }
 
 }  // namespace
@@ -187,7 +189,7 @@ void check_comparable_runs(
 std::size_t check_unseen(
     const EvaluatedRun& run,
     const std::vector<Example>& examples,
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     Split split,
     std::vector<std::string>& remarks) {
   std::vector<Example> part;
@@ -195,7 +197,7 @@ std::size_t check_unseen(
     return part = read_split(run.recipe.data, other);
   };
   const SeenPrompts seen = find_seen(
-      prompt_template,
+      prompt,
       {split, examples, " of " + run.name},
       read,
       /*place=*/"");

@@ -41,7 +41,7 @@ void check_comparable_runs(
 std::size_t check_unseen(
     const EvaluatedRun& run,
     const std::vector<Example>& examples,
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     Split split,
     std::vector<std::string>& remarks);
 

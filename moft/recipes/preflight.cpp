@@ -20,6 +20,7 @@
 #include "moft/recipes/preflight_looks.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/recipes/recipe_loading.h"
+#include "moft/recipes/settle_prompt.h"
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/reward_inputs.h"
@@ -87,42 +88,13 @@ std::string data_text(
 // Prompts that two parts of the data share.
 void check_overlap(
     Findings& findings,
-    const std::string& prompt_template,
+    const PromptMaker& prompt,
     const DataParts& parts,
     const std::string& place) {
   findings.attempt([&] {
-    const std::string shared = check_parts(prompt_template, parts, place);
+    const std::string shared = check_parts(prompt, parts, place);
     if (!shared.empty()) findings.warn(shared);
   });
-}
-
-// A template without a field makes the same text of every example; doubled
-// braces, as Jinja writes them, are braces here.
-void check_template(
-    Findings& findings, const std::string& text, const std::string& key) {
-  findings.attempt([&] {
-    if (!PromptTemplate(text).field_names().empty()) return;
-    throw_caller_error(
-        "{} names no field, so it is the same for every example{}; write a "
-        "field in single braces, such as {{post}}",
-        key,
-        text.find("{{") == std::string::npos
-            ? ""
-            : " ({{ }} stand for braces here)");
-  });
-}
-
-// Whether answers end where the prompt's format ends a turn.
-void check_answer_end(
-    Findings& findings,
-    const std::string& prompt_template,
-    const LoadedModel& model,
-    const Tokenizer& tokenizer) {
-  const auto warning = answer_end_warning(
-      PromptTemplate(prompt_template),
-      tokenizer,
-      model.model->info().end_tokens);
-  if (warning) findings.warn(*warning);
 }
 
 // Prompts with tokens that the model does not embed would end the run.
@@ -227,18 +199,19 @@ class TrainingCheck {
 
   TrainPreflight run() {
     const bool model = findings().attempt([&] { open_model(); });
+    // Without a template the model's own counts.
+    const bool prompt = (model || recipe_.data.prompt_template) &&
+                        findings().attempt([&] { settle(model); });
     const bool train = read(Split::kTrain, parts_.train);
     const bool held_out = read(Split::kEvaluation, parts_.evaluation);
     const bool final =
         !recipe_.data.final.empty() && read(Split::kFinal, parts_.final);
-    if (train && held_out) {
-      check_overlap(
-          findings(), recipe_.data.prompt_template, parts_, options_.place);
-    }
-    check_template(
+    if (train && held_out && prompt)
+      check_overlap(findings(), maker(), parts_, options_.place);
+    look_at_template(
         findings(), recipe_.data.prompt_template, "data.prompt_template");
     rewards_are_good_ = findings().attempt([&] { check_rewards(); });
-    if (!model) return std::move(result_);
+    if (!model || !prompt) return std::move(result_);
     findings().attempt([&] { check_start(recipe_, base()); });
     findings().attempt([&] { check_value_model(); });
     findings().attempt([&] { check_conditioning(); });
@@ -272,8 +245,17 @@ class TrainingCheck {
     result_.models.tokenizer =
         load_base_tokenizer(recipe_.policy.model, base());
     note_model(findings(), base(), tokenizer());
-    check_answer_end(
-        findings(), recipe_.data.prompt_template, base(), tokenizer());
+  }
+
+  PromptMaker maker() const { return recipe_.data.settled->maker(); }
+
+  void settle(bool model) {
+    settle_prompt(
+        recipe_.data,
+        {"policy.model", recipe_.policy.model},
+        recipe_.data.train);
+    look_at_prompt(findings(), recipe_.data);
+    if (model) look_at_answer_end(findings(), maker(), base(), tokenizer());
   }
 
   bool read(Split split, std::vector<Example>& examples) {
@@ -337,7 +319,7 @@ class TrainingCheck {
   FittedExamples fit(std::vector<Example> examples, ExamplesFor purpose) {
     FittedExamples fitted = fit_examples(
         std::move(examples),
-        PromptTemplate(recipe_.data.prompt_template),
+        maker(),
         tokenizer(),
         limits(purpose),
         recipe_.data.too_long);
@@ -411,15 +393,22 @@ SftPreflight check_finetuning(
     SftRecipe& recipe, const PreflightOptions& options) {
   SftPreflight result;
   Findings& findings = result.findings;
-  check_template(findings, recipe.data.prompt_template, "data.prompt_template");
-  check_template(
+  look_at_template(
+      findings, recipe.data.prompt_template, "data.prompt_template");
+  look_at_template(
       findings, recipe.data.completion_template, "data.completion_template");
   const bool model = findings.attempt([&] {
     result.start = start_finetuning(recipe, options.load);
     note_model(findings, result.start.model, *result.start.tokenizer);
-    check_answer_end(
+    settle_prompt(
+        recipe.data,
+        {recipe.model.path ? "model.path" : "model.random.tokenizer",
+         result.start.tokenizer_folder.string()},
+        recipe.data.train);
+    look_at_prompt(findings, recipe.data);
+    look_at_answer_end(
         findings,
-        recipe.data.prompt_template,
+        recipe.data.settled->maker(),
         result.start.model,
         *result.start.tokenizer);
   });
@@ -442,14 +431,19 @@ SftPreflight check_finetuning(
       read("train", recipe.data.train, parts.train, result.train);
   const bool held_out = read(
       "evaluation", recipe.data.evaluation, parts.evaluation, result.held_out);
-  look_at_written_ends(
-      findings,
-      recipe.data.completion_template,
-      parts.train,
-      result.start.model,
-      *result.start.tokenizer);
+  if (!recipe.data.settled->chat) {
+    look_at_written_ends(
+        findings,
+        recipe.data.completion_text(),
+        parts.train,
+        result.start.model,
+        *result.start.tokenizer);
+  } else if (train) {
+    look_at_turn_ends(
+        findings, result.train.pairs, *result.start.tokenizer, info);
+  }
   if (train && held_out)
-    check_overlap(findings, recipe.data.prompt_template, parts, options.place);
+    check_overlap(findings, recipe.data.settled->maker(), parts, options.place);
   check_disk(
       findings,
       recipe.output,

@@ -1,4 +1,4 @@
-// Checks on memory, and on end tokens written in the data.
+// Checks on prompts, memory, and end tokens written in the data.
 #include "moft/recipes/preflight_looks.h"
 
 #include <algorithm>
@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/data/answer_end.h"
 #include "moft/data/prompt_template.h"
 
 namespace moft {
@@ -81,6 +83,46 @@ void look_at_memory(
       bytes_as_text(*there)));
 }
 
+void look_at_template(
+    Findings& findings,
+    const std::optional<std::string>& text,
+    const std::string& key) {
+  if (!text) return;
+  findings.attempt([&] {
+    if (!PromptTemplate(*text).field_names().empty()) return;
+    throw_caller_error(
+        "{} names no field, so it is the same for every example{}; write a "
+        "field in single braces, such as {{post}}",
+        key,
+        text->find("{{") == std::string::npos
+            ? ""
+            : " ({{ }} stand for braces here)");
+  });
+}
+
+void look_at_prompt(Findings& findings, const PromptOptions& options) {
+  if (options.prompt_template) return;
+  const auto& chat = options.settled->chat;
+  findings.note(
+      "prompt",
+      !chat ? "the text 'prompt' of a row, as it is"
+            : fmt::format(
+                  "dialogues through {}",
+                  options.chat_template
+                      ? "the chat template " + *options.chat_template
+                      : std::string("the model's chat template")));
+}
+
+void look_at_answer_end(
+    Findings& findings,
+    const PromptMaker& prompt,
+    const LoadedModel& model,
+    const Tokenizer& tokenizer) {
+  const auto warning =
+      answer_end_warning(prompt, tokenizer, model.model->info().end_tokens);
+  if (warning) findings.warn(*warning);
+}
+
 void look_at_written_ends(
     Findings& findings,
     const std::string& completion_template,
@@ -110,6 +152,27 @@ void look_at_written_ends(
           first->where));
     }
   }
+}
+
+void look_at_turn_ends(
+    Findings& findings,
+    const std::vector<SftPair>& pairs,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model) {
+  const auto ends = [&](const SftPair& pair) {
+    return std::find(
+               model.end_tokens.begin(),
+               model.end_tokens.end(),
+               pair.completion.back()) != model.end_tokens.end();
+  };
+  if (std::any_of(pairs.begin(), pairs.end(), ends)) return;
+  findings.warn(fmt::format(
+      "the chat template ends the assistant's turns with {}, at which the "
+      "model's answers do not end, so the model does not learn to stop there; "
+      "add that token's id to eos_token_id in the model's "
+      "generation_config.json, or give data.chat_template a file whose turns "
+      "end with an end token",
+      quote_text(tokenizer.token_bytes(pairs.front().completion.back()))));
 }
 
 }  // namespace moft

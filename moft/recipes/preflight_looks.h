@@ -1,8 +1,10 @@
-// The checks of preflight.h on memory, and on end tokens written in the data.
+// The checks of preflight.h on prompts, memory, and end tokens written in the
+// data.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "moft/data/example.h"
@@ -23,6 +25,24 @@ std::optional<std::int64_t> available_memory();
 void look_at_memory(
     Findings& findings, const MemoryQuestion& question, DeviceChoice device);
 
+// A template without a field, which makes the same text of every example, is a
+// fault; doubled braces, as Jinja writes them, are braces here.
+void look_at_template(
+    Findings& findings,
+    const std::optional<std::string>& text,
+    const std::string& key);
+
+// Notes which prompts a recipe without a template has. REQUIRES they are
+// settled.
+void look_at_prompt(Findings& findings, const PromptOptions& options);
+
+// Warns when answers do not end where the prompt's format ends a turn.
+void look_at_answer_end(
+    Findings& findings,
+    const PromptMaker& prompt,
+    const LoadedModel& model,
+    const Tokenizer& tokenizer);
+
 // Warns of completions whose fields hold an end token's text, where it is only
 // letters.
 void look_at_written_ends(
@@ -31,5 +51,13 @@ void look_at_written_ends(
     const std::vector<Example>& examples,
     const LoadedModel& model,
     const Tokenizer& tokenizer);
+
+// Warns when no dialogue's last learned token is an end token: the model would
+// not learn to stop where its template ends a turn.
+void look_at_turn_ends(
+    Findings& findings,
+    const std::vector<SftPair>& pairs,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model);
 
 }  // namespace moft

@@ -11,7 +11,6 @@
 #include "moft/core/settings_tree.h"
 #include "moft/core/settings_yaml.h"
 #include "moft/core/text.h"
-#include "moft/data/prompt_template.h"
 #include "moft/recipes/key_hints.h"
 #include "moft/recipes/recipe_loading.h"
 
@@ -22,11 +21,6 @@ namespace fs = std::filesystem;
 void Recipe::check(const std::string& path) const {
   check_objectives(objectives, path + "objectives");
   make_weighting_sampler(weightings, objective_names(), path + "weightings");
-  try {
-    PromptTemplate prompt(data.prompt_template);
-  } catch (const CallerError& error) {
-    throw_caller_error("{}data.prompt_template: {}", path, error.what());
-  }
   if (conditioning.alpha_min &&
       *conditioning.alpha_min > training.kl_strength) {
     throw_caller_error(
@@ -151,6 +145,18 @@ void resolve_path(
       quote_text(path, 200));
 }
 
+void resolve_chat_template(PromptOptions& prompts, const RecipeSource& source) {
+  if (!prompts.chat_template) return;
+  std::string& name = *prompts.chat_template;
+  name = expand_path(name, source.place + ": data.chat_template");
+  std::error_code error;
+  for (const fs::path& file : {fs::path(name), source.folder / name}) {
+    if (!fs::is_regular_file(file, error)) continue;
+    name = fs::absolute(file).lexically_normal().string();
+    return;
+  }
+}
+
 void resolve_files(
     std::vector<std::string>& files,
     const std::string& key,
@@ -198,6 +204,7 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source) {
   resolve_files(recipe.data.train, "data.train", source);
   resolve_files(recipe.data.evaluation, "data.evaluation", source);
   resolve_files(recipe.data.final, "data.final", source);
+  resolve_chat_template(recipe.data, source);
   if (recipe.training.value.model) {
     resolve_path(*recipe.training.value.model, "training.value.model", source);
   }

@@ -78,9 +78,13 @@ void resolve_paths(Recipe& recipe, const RecipeSource& source);
 void resolve_path(
     std::string& path, const std::string& key, const RecipeSource& source);
 
-// The same for a list of files and patterns: each pattern becomes the files
-// that match it, sorted by name. CallerError for one that matches none, and
-// for a file that is named twice.
+// data.chat_template: the name of a file becomes an absolute path, another name
+// stays.
+void resolve_chat_template(PromptOptions& prompts, const RecipeSource& source);
+
+// resolve_path() for a list of files and patterns: each pattern becomes the
+// files that match it, sorted by name. CallerError for one that matches none,
+// and for a file that is named twice.
 void resolve_files(
     std::vector<std::string>& files,
     const std::string& key,

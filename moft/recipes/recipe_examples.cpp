@@ -1,6 +1,8 @@
 // Examples and policy definition of a recipe.
 #include "moft/recipes/recipe_examples.h"
 
+#include <utility>
+
 #include "moft/core/log.h"
 #include "moft/rewards/reward_inputs.h"
 #include "moft/training/training_prompts.h"
@@ -29,7 +31,7 @@ std::vector<Example> fit_to_policy(
     const Policy& policy) {
   FittedExamples fitted = fit_examples(
       std::move(examples),
-      PromptTemplate(recipe.data.prompt_template),
+      policy.info().prompt.parsed(),
       policy.tokenizer(),
       prompt_limits(
           recipe,
@@ -53,12 +55,14 @@ PolicyDefinition definition_of(const Recipe& recipe) {
       kl_range(recipe.conditioning, recipe.training.kl_strength).alpha_min();
   definition.kl_strength = recipe.training.kl_strength;
   definition.temperature = recipe.policy.temperature;
-  definition.prompt_template = recipe.data.prompt_template;
+  PromptSpec prompt = recipe.data.spec();
+  definition.prompt_template = std::move(prompt.prompt_template);
+  definition.chat = std::move(prompt.chat);
   return definition;
 }
 
 void check_fields(const std::vector<Example>& examples, const Recipe& recipe) {
-  PromptTemplate(recipe.data.prompt_template).check(examples);
+  if (recipe.data.settled) recipe.data.settled->maker().check(examples);
   check_reward_fields(recipe.objectives, examples);
   if (!recipe.data.reference_field) return;
   for (const Example& example : examples)

@@ -28,11 +28,12 @@ std::vector<Example> fit_to_policy(
     ExamplesFor purpose,
     const Policy& policy);
 
-// The policy that a recipe trains, without provenance.
+// The policy that a recipe trains, without provenance. REQUIRES
+// settle_prompt().
 PolicyDefinition definition_of(const Recipe& recipe);
 
-// CallerError for an example without a field that the prompt template, a
-// reward or the reference needs.
+// CallerError for an example without a field that the prompt (where its
+// settings are settled), a reward or the reference needs.
 void check_fields(const std::vector<Example>& examples, const Recipe& recipe);
 
 }  // namespace moft

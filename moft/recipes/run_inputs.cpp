@@ -62,6 +62,11 @@ void RunInputs::add_reward_files(const Objectives& objectives) {
   }
 }
 
+void RunInputs::add_chat(const PromptOptions& prompts) {
+  const PromptSpec spec = prompts.spec();
+  if (spec.chat) hashes_["chat template"] = hash_text(spec.maker().text());
+}
+
 void RunInputs::add_file(const std::string& name, const fs::path& file) {
   hashes_[name] = hash_file(file);
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "moft/core/file_watch.h"
+#include "moft/data/prompt_options.h"
 #include "moft/models/load.h"
 #include "moft/rewards/reward_options.h"
 
@@ -32,6 +33,8 @@ class RunInputs {
       const std::string& prefix, const std::filesystem::path& folder);
   // What the rewards read, by the keys of the recipe.
   void add_reward_files(const Objectives& objectives);
+  // The text of the chat template, where prompts have one.
+  void add_chat(const PromptOptions& prompts);
   void add_file(const std::string& name, const std::filesystem::path& file);
   // One hash of several files in their order.
   void add_files(

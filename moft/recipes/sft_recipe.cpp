@@ -30,6 +30,7 @@ void resolve_paths(SftRecipe& recipe, const RecipeSource& source) {
   }
   resolve_files(recipe.data.train, "data.train", source);
   resolve_files(recipe.data.evaluation, "data.evaluation", source);
+  resolve_chat_template(recipe.data, source);
 }
 
 }  // namespace moft

@@ -28,6 +28,7 @@ TrainingModels load_training_models(
   for (const auto& [key, file] : start_files(recipe))
     inputs.add_file(key, file);
   inputs.add_files("data.train", recipe.data.train);
+  inputs.add_chat(recipe.data);
   inputs.add_reward_files(recipe.objectives);
   return models;
 }

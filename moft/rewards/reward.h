@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "moft/data/chat_prompt.h"
 #include "moft/data/example.h"
 #include "moft/tokenizers/tokenizer.h"
 
@@ -36,6 +37,8 @@ struct RewardBatch {
   // For rewards outside the process.
   std::vector<std::vector<TokenId>> completion_ids;  // the end token included
   std::vector<std::string> raw_completions;          // with special tokens
+  // The prompts as dialogues; null for one that is a text.
+  std::vector<std::shared_ptr<const ChatTurns>> turns;
   // Rows of one prompt have one number and follow one another; none: those of
   // one example do.
   std::vector<std::size_t> groups;

@@ -7,6 +7,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
+#include "moft/tokenizers/chat_template_files.h"
 #include "moft/tokenizers/gguf_families.h"
 #include "moft/tokenizers/gguf_spm.h"
 #include "moft/tokenizers/hf_added_tokens.h"
@@ -15,7 +16,6 @@
 #include "moft/tokenizers/hf_tokenizer.h"
 #include "moft/tokenizers/spiece_file.h"
 #include "moft/tokenizers/spm_model.h"
-#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
@@ -255,33 +255,6 @@ GgufTokenizerData read_json_tokenizer(const fs::path& directory) {
   return data;
 }
 
-// -- Chat templates ----------------------------------------------------------
-
-void read_chat_templates(GgufTokenizerData& data, const fs::path& directory) {
-  auto& templates = data.chat_templates;
-  const fs::path path = directory / "tokenizer_config.json";
-  const Json json = read_optional_json(path);
-  const JsonField config(json, path.string());
-  if (config.has("chat_template")) {
-    const JsonField field = config.at("chat_template");
-    if (field.value().is_array()) {
-      for (std::size_t i = 0; i < field.size(); ++i)
-        templates[field.at(i).at("name").text()] =
-            field.at(i).at("template").text();
-    } else {
-      templates["default"] = field.text();
-    }
-  }
-  for (const fs::path& file : list_tokenizer_files(directory)) {
-    if (file == "chat_template.jinja")
-      templates["default"] = read_text(directory / file, kMostBytes);
-    else if (
-        file.parent_path() == kChatTemplateFolder &&
-        file.extension() == ".jinja")
-      templates[file.stem().string()] = read_text(directory / file, kMostBytes);
-  }
-}
-
 }  // namespace
 
 GgufTokenizerData gguf_tokenizer_of(const fs::path& directory) {
@@ -292,7 +265,7 @@ GgufTokenizerData gguf_tokenizer_of(const fs::path& directory) {
   GgufTokenizerData data =
       json ? read_json_tokenizer(directory) : read_spm_file(directory);
   set_special_ids(data, directory);
-  read_chat_templates(data, directory);
+  data.chat_templates = read_chat_templates(directory);
   return data;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
+#include "moft/tokenizers/chat_template_files.h"
 #include "moft/tokenizers/gguf_families.h"
 #include "moft/tokenizers/gguf_spm.h"
 #include "moft/tokenizers/pre_tokenizer.h"
@@ -217,12 +218,8 @@ std::map<std::string, std::string> tokenizer_files(
   std::map<std::string, std::string> files = {
       {"tokenizer.json", tokenizer.dump() + "\n"},
       {"tokenizer_config.json", config.dump(2) + "\n"}};
-  for (const auto& [title, text] : data.chat_templates) {
-    const bool usual = title == "default";
-    files
-        [usual ? "chat_template.jinja"
-               : "additional_chat_templates/" + title + ".jinja"] = text;
-  }
+  for (const auto& [title, text] : data.chat_templates)
+    files[chat_template_file(title).string()] = text;
   return files;
 }
 

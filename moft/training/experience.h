@@ -28,6 +28,8 @@ struct Draw {
   std::vector<TokenIds> prompts;           // [P], as the policy reads them
   std::vector<TokenIds> plain_prompts;     // [P], as the reference reads them
   std::vector<std::string> prompt_texts;   // [P]
+  // [P], the prompts' dialogues; null for a text.
+  std::vector<std::shared_ptr<const ChatTurns>> turns;
   std::vector<Steering> steerings;         // [P]
   std::vector<Coefficients> coefficients;  // [P]
 

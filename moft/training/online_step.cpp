@@ -40,8 +40,9 @@ Draw make_draw(
     const Steering& steering = steerings[p];
     draw.examples.push_back(&prompts.example(example));
     draw.plain_prompts.push_back(prompts.ids()[example]);
-    draw.prompts.push_back(
-        policy.conditioned_prompt(prompts.prompt(example), steering));
+    const Prompt prompt = prompts.prompt(example);
+    draw.prompts.push_back(policy.conditioned_prompt(prompt, steering));
+    draw.turns.push_back(prompt.turns);
     draw.prompt_texts.push_back(prompts.text(example));
     draw.coefficients.push_back(policy.coefficients_of(steering));
   }

@@ -76,8 +76,9 @@ std::string model_card_text(const ModelCard& card, const Policy& policy) {
       objective_table(policy),
       shortest_number(policy.default_alpha()));
   text += fmt::format(
-      "## Prompt\n\nThe policy was trained on this prompt, and at temperature "
+      "## Prompt\n\nThe policy was trained on this {}, and at temperature "
       "{}:\n\n```\n{}\n```\n\n",
+      policy.info().prompt.chat() ? "chat template" : "prompt",
       shortest_number(policy.temperature()),
       policy.info().prompt.text());
   text += fmt::format(

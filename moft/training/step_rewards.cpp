@@ -19,6 +19,7 @@ StepRewards::StepRewards(
     batch_.prompts.push_back(draw.prompt_texts[p]);
     batch_.examples.push_back(draw.examples[p]);
     batch_.groups.push_back(p);
+    if (!draw.turns.empty()) batch_.turns.push_back(draw.turns[p]);
   }
   batch_.completions.resize(rows);
   batch_.token_counts.resize(rows);

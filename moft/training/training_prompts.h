@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "moft/data/encode_prompt.h"
-#include "moft/data/prompt_template.h"
+#include "moft/data/prompt_maker.h"
 #include "moft/generation/steered_policy.h"
 
 namespace moft {
@@ -37,7 +37,7 @@ class TrainingPrompts {
 
  private:
   const std::vector<Example>& examples_;
-  PromptTemplate template_;
+  PromptMaker maker_;
   std::vector<TokenIds> ids_;
 };
 

@@ -49,7 +49,7 @@ struct UpdateOptions {
       gradient_accumulation,
       Help{
           "number of parts that a step is computed in; more parts need less "
-          "memory and give the same update",
+          "memory and give the same update up to rounding",
           "parts"},
       between(1, 1e6));
     v("memory_budget",
@@ -57,7 +57,7 @@ struct UpdateOptions {
       Help{
           "what a step may take of memory beside weights, copies, gradients "
           "and optimizer state, by estimate; it is computed in as many parts "
-          "as that needs, and gives the same update",
+          "as that needs, and gives the same update up to rounding",
           "GB"},
       between(0.001, 1e6));
     v("gradient_clip",

@@ -6,6 +6,7 @@
 #include "moft/conditioning/low_rank.h"
 #include "moft/conditioning/steered_rows.h"
 
+#include "tests/conditioning/support.h"
 #include "tests/support/tensors.h"
 
 namespace moft {
@@ -33,7 +34,7 @@ std::shared_ptr<SteeredParameter> parameter(
   made->make_steered(kObjectives);
   for (std::size_t i = 0; perturbed && i < kObjectives; ++i) {
     const auto stream = row + 1 + static_cast<std::uint32_t>(i);
-    made->set_copy(i, normal_tensor(shape, stream));
+    test::set_copy(*made, i, normal_tensor(shape, stream));
   }
   return made;
 }
@@ -101,8 +102,8 @@ TEST_F(
 TEST_F(SteeredLinearTest, MixedWeightsFollowTheCopies) {
   const auto c = RowSteering::uniform(mixed(0.0, {0.0, 1.0}));
   const at::Tensor before = linear_.forward(x_, c);
-  linear_.weight().set_copy(1, linear_.weight().copies()[0]);
-  linear_.bias()->set_copy(1, linear_.bias()->copies()[0]);
+  test::set_copy(linear_.weight(), 1, linear_.weight().copies()[0]);
+  test::set_copy(*linear_.bias(), 1, linear_.bias()->copies()[0]);
   const at::Tensor after = linear_.forward(x_, c);
   EXPECT_FALSE(same_bits(before, after));
   const auto first = RowSteering::uniform(mixed(0.0, {1.0, 0.0}));

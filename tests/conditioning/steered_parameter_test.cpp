@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/conditioning/support.h"
 #include "tests/support/tensors.h"
 
 namespace moft {
@@ -31,7 +32,7 @@ class WideTable : public testing::Test {
                 })) {
     table_.make_steered(2);
     for (std::uint32_t i = 0; i < 2; ++i)
-      table_.set_copy(i, test::normal_tensor({kRows, kWidth}, i));
+      test::set_copy(table_, i, test::normal_tensor({kRows, kWidth}, i));
     table_.set_way(SteeringWay::kWide);
     read_ = 0;
   }

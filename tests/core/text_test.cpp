@@ -84,6 +84,10 @@ TEST(Pieces, SplitJoinTrimCount) {
   EXPECT_EQ(split("a..b", '.'), (std::vector<std::string>{"a", "", "b"}));
   EXPECT_EQ(split("", '.'), (std::vector<std::string>{""}));
   EXPECT_EQ(join(split("x,y,z", ','), ", "), "x, y, z");
+  EXPECT_EQ(listed({}), "");
+  EXPECT_EQ(listed(split("x", ',')), "x");
+  EXPECT_EQ(listed(split("x,y", ',')), "x and y");
+  EXPECT_EQ(listed(split("x,y,z", ',')), "x, y and z");
   EXPECT_EQ(trimmed(" \t a b\r\n"), "a b");
   EXPECT_EQ(trimmed(" \n"), "");
   EXPECT_EQ(count_words(""), 0);

@@ -456,9 +456,9 @@ TEST_F(ReadExamples, ChatMessagesAreNamed) {
       "{\"conversations\": [{\"from\": \"human\", \"value\": \"hi\"}]}\n"));
   EXPECT_NE(
       field_refusal(examples[0], "post")
-          .find("its field 'messages' is a list of chat messages; make a text "
-                "field of the one that is the prompt, for example with jq -c "
-                "'. + {text: .[\"messages\"][0].content}'"),
+          .find("its field 'messages' is a list of chat messages; "
+                "'messages.user' is the last user's text, 'messages.answer' "
+                "the answer to it"),
       std::string::npos)
       << field_refusal(examples[0], "post");
   EXPECT_NE(
@@ -466,8 +466,10 @@ TEST_F(ReadExamples, ChatMessagesAreNamed) {
       std::string::npos);
   EXPECT_NE(
       field_refusal(examples[1], "conversations")
-          .find("'. + {text: .[\"conversations\"][0].value}'"),
+          .find("'conversations.user' is the last user's text"),
       std::string::npos);
+  EXPECT_EQ(text_field(examples[0], "messages.user", "a test"), "hi");
+  EXPECT_EQ(text_field(examples[1], "conversations.user", "a test"), "hi");
 }
 
 }  // namespace

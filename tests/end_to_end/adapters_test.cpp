@@ -204,7 +204,12 @@ TEST_F(Adapters, AskedForWronglyNothingIsWritten) {
     EXPECT_FALSE(fs::exists(folder() / "out"));
     return errors;
   };
-  EXPECT_TRUE(has(said({}), "--model and --adapter belong together"));
+  const auto usage = [](const std::string& wrong) {
+    return "moft soup: " + wrong + "; 'moft help soup' shows the options";
+  };
+  EXPECT_TRUE(
+      has(said({}),
+          usage("--model and --adapter belong together; give both, or RUNS")));
   EXPECT_TRUE(has(said({"--adapter", "helpful"}), "an equals sign"));
   EXPECT_TRUE(has(said({"--adapter", "a=helpful", "a=harmless"}), "'a' twice"));
   EXPECT_TRUE(has(said({"--adapter", "a=base"}), "is not a PEFT adapter"));
@@ -213,7 +218,14 @@ TEST_F(Adapters, AskedForWronglyNothingIsWritten) {
           "--range is 'b=0,1'"));
   EXPECT_TRUE(has(
       said({"--adapter", "a=helpful", "--range", "a=1,1"}), "which differ"));
-  EXPECT_TRUE(has(refusal({"soup", "--to", "out"}), "give either RUNS or"));
+  EXPECT_TRUE(
+      has(refusal({"soup", "--to", "out"}),
+          usage("RUNS is required; give either RUNS or --model and "
+                "--adapter")));
+  EXPECT_TRUE(
+      has(said({"run"}),
+          usage("RUNS and adapters exclude each other; give either RUNS or "
+                "--model and --adapter")));
   EXPECT_TRUE(
       has(refusal({"export", "base", "--format", "onnx", "--to", "out"}),
           "give hf, peft, gguf or gguf-adapter"));

@@ -196,6 +196,10 @@ TEST(Train, ResumingRefusesWhatWouldChangeTheResult) {
       {"training.optimizer.learning_rate=0.02"},
       "training.optimizer.learning_rate");
   refused({"objectives.b.regex.pattern=c"}, "objectives.b.regex.pattern");
+  refused(
+      {"training.memory_budget=4"},
+      "training.memory_budget, which can change the result, if only by "
+      "rounding; resume with the same value");
   refused({"training.steps=1"}, "has 2 finished steps");
   refused({"--overwrite"}, "contradict");
   const std::string train_file = read_all(scratch.path() / "train.jsonl");

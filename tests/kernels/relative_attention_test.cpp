@@ -11,8 +11,9 @@
 namespace moft::kernels {
 namespace {
 
-constexpr std::int64_t kHeads = 3, kLongest = 13;
-const std::vector<std::int64_t> kLengths{4, 13, 1, 7, 9, 2, 13, 5, 6};
+constexpr std::int64_t kHeads = 3, kLongest = 60;
+// All but the longest are short pieces (short_pieces.h).
+const std::vector<std::int64_t> kLengths{4, 13, 1, 7, 9, 2, 60, 5, 6};
 
 at::Tensor in_double(
     const std::vector<at::Tensor>& inputs,
@@ -102,14 +103,19 @@ TEST(RelativeAttention, ARowsBitsDependOnItsSequenceAlone) {
     const Threads count(threads);
     const auto all = relative_attention(
         inputs[0], inputs[1], inputs[2], inputs[3], kLengths, 1.0);
-    const auto alone = relative_attention(
-        inputs[0].narrow(0, 4, 13),
-        inputs[1].narrow(0, 4, 13),
-        inputs[2].narrow(0, 4, 13),
-        inputs[3],
-        {13},
-        1.0);
-    EXPECT_TRUE(at::equal(all.narrow(0, 4, 13), alone)) << threads;
+    const auto expect_alone = [&](std::int64_t begin, std::int64_t length) {
+      const auto alone = relative_attention(
+          inputs[0].narrow(0, begin, length),
+          inputs[1].narrow(0, begin, length),
+          inputs[2].narrow(0, begin, length),
+          inputs[3],
+          {length},
+          1.0);
+      EXPECT_TRUE(at::equal(all.narrow(0, begin, length), alone))
+          << length << " tokens, " << threads << " threads";
+    };
+    expect_alone(4, 13);
+    expect_alone(36, 60);
   }
 }
 

@@ -38,6 +38,7 @@ TEST(Families, NameTheModelTypesThatTheyRun) {
   for (const char* type :
        {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "t5"})
     EXPECT_NE(message.find(std::string(" ") + type), std::string::npos) << type;
+  EXPECT_NE(message.find(" and "), std::string::npos) << message;
   EXPECT_NE(refusal(json::object()).find("model_type ''"), std::string::npos);
   EXPECT_NE(refusal({{"model_type", 3}}).find("''"), std::string::npos);
   EXPECT_EQ(refusal({{"model_type", "qwen3"}}), "found");

@@ -220,8 +220,51 @@ TEST_F(GemmaFiles, TheContextEndsAtTheWindow) {
   EXPECT_EQ(load("gemma_3", config)->info().context, 64);
 }
 
+// What transformers' AutoConfig says of a file without the keys; both versions.
+TEST_F(GemmaFiles, MissingKeysMeanTransformersDefaults) {
+  json config = {
+      {"model_type", "gemma2"},
+      {"vocab_size", 64},
+      {"hidden_size", 64},
+      {"intermediate_size", 48},
+      {"num_hidden_layers", 2},
+      {"num_attention_heads", 8}};
+  try {
+    gemma_config_from_json(config, "config.json");
+    ADD_FAILURE();
+  } catch (const CallerError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "config.json: key 'attn_logit_softcapping' is missing, which means 50; "
+        "moft computes attention without a soft cap, which null turns off");
+  }
+  const auto expect = [](const DecoderConfig& c, double cap, double theta) {
+    EXPECT_EQ(c.context, 4096);  // the window
+    EXPECT_EQ(c.kv_heads, 4);
+    EXPECT_EQ(c.head_size, 256);
+    EXPECT_EQ(c.query_scale, 256);
+    EXPECT_EQ(c.logit_cap, cap);
+    EXPECT_EQ(c.norm_epsilon, 1e-6);
+    EXPECT_EQ(c.rope.theta, theta);
+    EXPECT_EQ(c.local_rope.theta, 1e4);
+    EXPECT_TRUE(c.tied_head);
+    EXPECT_TRUE(c.is_local(0));
+  };
+  config["attn_logit_softcapping"] = nullptr;
+  const auto gemma2 = gemma_config_from_json(config, "config.json");
+  expect(gemma2, 30, 1e4);
+  EXPECT_FALSE(gemma2.is_local(1));
+  config.erase("attn_logit_softcapping");
+  config["model_type"] = "gemma3_text";
+  const auto gemma3 = gemma_config_from_json(config, "config.json");
+  expect(gemma3, 0, 1e6);
+  EXPECT_TRUE(gemma3.is_local(4));
+  EXPECT_FALSE(gemma3.is_local(5));
+}
+
 TEST_F(GemmaFiles, RefuseOtherComputations) {
   EXPECT_EQ(refusal("attn_logit_softcapping", nullptr), "loaded");
+  EXPECT_NE(refusal("num_key_value_heads", nullptr), "loaded");
   for (const auto& [key, value] : std::map<std::string, json>{
            {"attn_logit_softcapping", 50.0},
            {"hidden_activation", "gelu"},

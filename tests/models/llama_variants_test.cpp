@@ -193,7 +193,43 @@ TEST_F(LlamaVariants, AWindowMustCoverTheContext) {
   config.erase("sliding_window");  // transformers' default is 4096
   EXPECT_EQ(refusal(config), "loaded");
   config["max_position_embeddings"] = 4097;
-  expect_words(config, {"sliding_window of 4096", "4097"});
+  expect_words(
+      config,
+      {"a sliding_window of 4096 (the key is missing) in a context of 4097",
+       "(sliding_window: null)"});
+  config["sliding_window"] = nullptr;
+  EXPECT_EQ(refusal(config), "loaded");
+}
+
+// What transformers' AutoConfig says of a file without the keys; both versions.
+TEST_F(LlamaVariants, MissingKeysMeanTransformersDefaults) {
+  struct Default {
+    const char* type;
+    std::int64_t context, kv_heads, head_size;
+  };
+  for (const Default& expected : std::initializer_list<Default>{
+           {"llama", 2048, 64, 32},
+           {"mistral", 131072, 8, 32},
+           {"qwen2", 32768, 32, 32},
+           {"qwen3", 32768, 32, 128}}) {
+    json config = {
+        {"model_type", expected.type},
+        {"vocab_size", 64},
+        {"hidden_size", 2048},
+        {"intermediate_size", 48},
+        {"num_hidden_layers", 2},
+        {"num_attention_heads", 64},
+        {"sliding_window", nullptr}};
+    const auto found = llama_config_from_json(config, "config.json");
+    EXPECT_EQ(found.context, expected.context) << expected.type;
+    EXPECT_EQ(found.kv_heads, expected.kv_heads) << expected.type;
+    EXPECT_EQ(found.head_size, expected.head_size) << expected.type;
+    EXPECT_EQ(found.norm_epsilon, 1e-6);
+    EXPECT_EQ(found.rope.theta, 1e4);
+    EXPECT_FALSE(found.tied_head);
+    config["num_key_value_heads"] = nullptr;
+    EXPECT_EQ(llama_config_from_json(config, "config.json").kv_heads, 64);
+  }
 }
 
 TEST_F(LlamaVariants, QuantisedWeightsAreNamed) {
@@ -222,6 +258,12 @@ TEST_F(LlamaVariants, NothingOfTheRotarySettingsIsIgnored) {
   expect_words(
       with({{"rope_typo", "linear"}, {"factor", 4.0}}),
       {"rope_parameters.", "is 4.0, which is not a setting of rotary"});
+  json no_kind = configs("4")["plain"];
+  no_kind["rope_scaling"] = {{"factor", 2.0}};
+  expect_words(
+      no_kind,
+      {"rope_scaling.factor is 2.0, which is not a setting of rotary "
+       "embeddings of kind default (rope_type is missing); correct"});
   expect_words(
       with(
           {{"rope_type", "linear"},

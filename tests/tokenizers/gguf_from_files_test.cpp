@@ -66,7 +66,8 @@ TEST(GgufFromFilesTest, TokenizersWithoutACounterpartAreRefusedByName) {
   }
 }
 
-// chat_template.jinja goes before tokenizer_config.json, others by name.
+// Files of templates go before tokenizer_config.json, all of them, as in
+// transformers.
 TEST(GgufFromFilesTest, ChatTemplatesAndSpecialTokensAreKept) {
   const fs::path folder =
       fs::temp_directory_path() / fmt::format("moft_gguf_{}", ::getpid());
@@ -87,8 +88,7 @@ TEST(GgufFromFilesTest, ChatTemplatesAndSpecialTokensAreKept) {
   using Templates = std::map<std::string, std::string>;
   EXPECT_EQ(
       data.chat_templates,
-      (Templates{
-          {"default", "new"}, {"rag", "with texts"}, {"tool", "with tools"}}));
+      (Templates{{"default", "new"}, {"rag", "with texts"}}));
   EXPECT_EQ(data.tokens.at(static_cast<std::size_t>(*data.eos)), "<|im_end|>");
   EXPECT_EQ(
       data.tokens.at(static_cast<std::size_t>(*data.pad)), "<|endoftext|>");

@@ -1,6 +1,7 @@
 // Bounds and lemmas of section 6 and appendix E; rows 118-127 of the notes.
 #include "verify/theory.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -12,6 +13,22 @@
 
 namespace moft::exact {
 namespace {
+
+// Lemma 2 (Hoeffding): log E exp(tX) <= t E X + t^2 (b - a)^2 / 8 for X in
+// [a, b]; the right side.
+double hoeffding_bound(double mean, double low, double high, double t) {
+  return t * mean + t * t * (high - low) * (high - low) / 8.0;
+}
+
+// A sharper bound than lemma3_bound: min(lambda KL(p1 || p2),
+// (1 - lambda) KL(p2 || p1)), p the softmaxes.
+double lemma3_sharper_bound(const Vector& x, const Vector& y, double lambda) {
+  const Vector log_p1 = log_softmax(x);
+  const Vector log_p2 = log_softmax(y);
+  return std::min(
+      lambda * kl_divergence(log_p1, log_p2),
+      (1.0 - lambda) * kl_divergence(log_p2, log_p1));
+}
 
 TEST(Theory, BoundsAreTheFixtures) {
   const auto rows = fixture("theory.json");

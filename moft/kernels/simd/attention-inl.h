@@ -67,8 +67,13 @@ std::int64_t scores(const Attention& a) {
   return count;
 }
 
-// Replaces the scores by exp(score - largest); returns their sum.
-float softmax_weights(float* scores, std::int64_t count) {
+// Replaces the scores by exp(score - largest).
+struct SoftmaxSum {
+  float largest;
+  float total;  // of the exponentials
+};
+
+SoftmaxSum softmax_weights(float* scores, std::int64_t count) {
   float largest = scores[0];
   for (std::int64_t j = 1; j < count; ++j) {
     largest = scores[j] > largest ? scores[j] : largest;
@@ -82,12 +87,16 @@ float softmax_weights(float* scores, std::int64_t count) {
     store(scores + j, weight);
     total = total + weight;
   }
-  return sum(total);
+  return {largest, sum(total)};
 }
 
 void attention(const Attention& a) {
   const auto count = scores(a);
-  const float norm = 1.0f / softmax_weights(a.scratch, count);
+  const SoftmaxSum weights = softmax_weights(a.scratch, count);
+  const float norm = 1.0f / weights.total;
+  if (a.log_sum != nullptr) {
+    *a.log_sum = weights.largest + __builtin_logf(weights.total);
+  }
   std::int64_t c = 0;
   for (; c + 8 * kLanes <= a.width; c += 8 * kLanes) {
     weighted_values<8>(a, a.scratch, c, norm);
@@ -100,6 +109,42 @@ void attention(const Attention& a) {
   }
   for (; c < a.width; ++c)
     weighted_tail(a, a.scratch, c, norm);
+}
+
+// result += factor * x.
+MOFT_INLINE void add_scaled(
+    float factor, const float* x, std::int64_t width, float* result) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    store(result + i, fma(splat(factor), load(x + i), load(result + i)));
+  for (; i < width; ++i)
+    result[i] = fma(factor, x[i], result[i]);
+}
+
+void attention_gradient(const AttentionGradient& g) {
+  const Attention& a = g.attention;
+  const auto count = scores(a);
+  const float norm = 1.0f / softmax_weights(a.scratch, count).total;
+  const float inner = dot(a.result, g.of_result, a.width);
+  for (std::int64_t i = 0; i < a.width; ++i)
+    g.of_q[i] = 0;
+  const float* weight = a.scratch;
+  float* of_bias = g.of_bias;
+  for (std::int64_t r = 0; r < a.run_count; ++r) {
+    const Entries& run = a.runs[r];
+    const EntryGradients& of = g.of_runs[r];
+    for (std::int64_t j = 0; j < run.count; ++j) {
+      const float* key = run.keys + j * run.key_stride;
+      const float* value = run.values + j * run.value_stride;
+      const float p = *weight++ * norm;
+      const float of_sum = p * (dot(g.of_result, value, a.width) - inner);
+      if (of_bias != nullptr) *of_bias++ += of_sum;
+      const float of_score = of_sum * a.scale;
+      add_scaled(p, g.of_result, a.width, of.values + j * of.value_stride);
+      add_scaled(of_score, a.q, a.width, of.keys + j * of.key_stride);
+      add_scaled(of_score, key, a.width, g.of_q);
+    }
+  }
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ constexpr Table make_table(const char* name) {
     .round_to_bf16 = nullptr,
 #endif
     .pack_panel = pack_panel, .product = product, .attention = attention,
-    .rms_norm = rms_norm, .rotary = rotary, .swiglu = swiglu, .geglu = geglu,
+    .attention_gradient = attention_gradient, .rms_norm = rms_norm,
+    .rotary = rotary, .swiglu = swiglu, .geglu = geglu,
     .rms_norm_gradient = rms_norm_gradient, .swiglu_gradient = swiglu_gradient,
     .geglu_gradient = geglu_gradient, .mix = mix, .largest = largest,
     .exponentials = exponentials, .scaled_exponentials = scaled_exponentials,

@@ -65,6 +65,24 @@ struct Attention {
   const float* bias;  // one number per entry, added to the scores, or null
   float* scratch;
   float* result;
+  float* log_sum;  // log of the sum of exp(score), or null
+};
+
+// Where the gradients of a run's keys and values are added.
+struct EntryGradients {
+  float* keys;
+  float* values;
+  std::int64_t key_stride;
+  std::int64_t value_stride;
+};
+
+// Backward pass of one query head. `attention.result` is read, not written.
+struct AttentionGradient {
+  Attention attention;
+  const float* of_result;
+  float* of_q;                    // written
+  const EntryGradients* of_runs;  // one per run
+  float* of_bias;                 // added to, or null
 };
 
 struct Moments {
@@ -86,6 +104,7 @@ struct Table {
       float* panel);
   void (*product)(const Product& p);
   void (*attention)(const Attention& a);
+  void (*attention_gradient)(const AttentionGradient& g);
   // result = x / sqrt(mean(x^2) + eps) * gain; x may be result.
   void (*rms_norm)(
       const float* x,

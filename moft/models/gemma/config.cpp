@@ -63,10 +63,12 @@ DecoderConfig gemma_config_from_json(
     const json& config, const std::string& place) {
   const ConfigKeys keys(config, place);
   const bool gemma3 = keys.text_or("model_type", "") == "gemma3_text";
-  DecoderConfig c =
-      read_decoder_config(keys, gemma3 ? 131072 : 8192, /*tied_head=*/true);
+  DecoderConfig c = read_decoder_config(
+      keys,
+      {.context = gemma3 ? 131072 : 8192, .kv_heads = 4, .tied_head = true});
   c.family = "gemma";
-  c.kv_heads = keys.size("num_key_value_heads");
+  if (keys.has_null("num_key_value_heads"))
+    keys.refuse("num_key_value_heads", "a given number of key/value heads");
   c.head_size = keys.size_or("head_dim", 256);
   c.query_scale = keys.positive_or("query_pre_attn_scalar", 256);
   c.qkv_bias = c.output_bias = keys.flag_or("attention_bias", false);
@@ -82,9 +84,12 @@ DecoderConfig gemma_config_from_json(
     return keys.has_null(key) ? 0.0 : keys.positive_or(key, otherwise);
   };
   c.logit_cap = cap("final_logit_softcapping", gemma3 ? 0.0 : 30.0);
-  if (cap("attn_logit_softcapping", gemma3 ? 0.0 : 50.0) > 0) {
+  constexpr double kAttentionCap = 50.0;
+  if (cap("attn_logit_softcapping", gemma3 ? 0.0 : kAttentionCap) > 0) {
     keys.refuse(
-        "attn_logit_softcapping", "attention without a soft cap (null)");
+        "attn_logit_softcapping",
+        "attention without a soft cap, which null turns off",
+        kAttentionCap);
   }
   end_at_window(keys, c);
   return c;

@@ -46,15 +46,24 @@ void refuse_other_computations(const Keys& keys, const DecoderConfig& c) {
   const std::int64_t window = sliding_window(keys, c.architecture);
   if (window > 0 && window < c.context) {
     throw_caller_error(
-        "{}: a sliding_window of {} in a context of {} is not supported; moft "
-        "computes full causal attention, which is the same up to {} tokens: "
-        "set max_position_embeddings to {}, or take a model without a window",
+        "{}: a sliding_window of {}{} in a context of {} is not supported; "
+        "moft computes full causal attention, which is the same up to {} "
+        "tokens: set max_position_embeddings to {}, or take a model without a "
+        "window (sliding_window: null)",
         keys.place(),
         window,
+        keys.has("sliding_window") ? "" : " (the key is missing)",
         c.context,
         window,
         window);
   }
+}
+
+DecoderDefaults defaults_of(const std::string& type) {
+  if (type == "mistral") return {.context = 131072, .kv_heads = 8};
+  if (type == "qwen2" || type == "qwen3")
+    return {.context = 32768, .kv_heads = 32};
+  return {};
 }
 
 }  // namespace
@@ -66,8 +75,7 @@ DecoderConfig llama_config_from_json(
   const bool mistral = type == "mistral";
   const bool qwen2 = type == "qwen2";
   const bool qwen3 = type == "qwen3";
-  DecoderConfig c =
-      read_decoder_config(keys, mistral ? 131072 : 2048, /*tied_head=*/false);
+  DecoderConfig c = read_decoder_config(keys, defaults_of(type));
   if (!keys.has("head_dim") && !qwen3 && c.width % c.heads != 0) {
     throw_caller_error(
         "{}: hidden_size {} cannot be divided among {} attention heads; give "

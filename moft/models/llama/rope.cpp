@@ -126,7 +126,8 @@ class Scaling {
   }
 
   // Those that transformers knows for a kind; a value for any other is a
-  // setting that would be ignored.
+  // setting that would be ignored. Without a kind, version 4 fails on
+  // rope_scaling, and version 5 ignores all settings but the base.
   void check_keys() const {
     static const std::map<std::string, std::set<std::string>> kKeysOfKind{
         {"default", {}},
@@ -159,12 +160,13 @@ class Scaling {
         continue;
       throw_caller_error(
           "{}: {}.{} is {}, which is not a setting of rotary embeddings of "
-          "kind {}; correct its name or the kind, or remove it",
+          "kind {}{}; correct its name or the kind, or remove it",
           keys_.place(),
           key_,
           name,
           value.dump(),
-          kind_);
+          kind_,
+          has("rope_type") || has("type") ? "" : " (rope_type is missing)");
     }
   }
 

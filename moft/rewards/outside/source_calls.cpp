@@ -40,6 +40,10 @@ RewardCall call_of(
   call.columns = columns_of(chosen(batch.examples, rows));
   call.columns.erase("prompt");
   call.columns.erase("completion");
+  for (const auto& turns : chosen(batch.turns, rows)) {
+    if (turns) call.messages.emplace_back(messages_to_json(turns->messages));
+  }
+  if (call.messages.size() < rows.size()) call.messages.clear();
   return call;
 }
 

@@ -2,20 +2,8 @@
 #include "moft/training/sft/options.h"
 
 #include "moft/core/errors.h"
-#include "moft/data/prompt_template.h"
 
 namespace moft {
-namespace {
-
-void check_template(const std::string& text, const std::string& key) {
-  try {
-    PromptTemplate parsed(text);
-  } catch (const CallerError& error) {
-    throw_caller_error("{}: {}", key, error.what());
-  }
-}
-
-}  // namespace
 
 void SftModelOptions::check(const std::string& path_of_this) const {
   if (path.has_value() == random.has_value()) {
@@ -27,8 +15,20 @@ void SftModelOptions::check(const std::string& path_of_this) const {
 }
 
 void SftDataOptions::check(const std::string& path) const {
-  check_template(prompt_template, path + "prompt_template");
-  check_template(completion_template, path + "completion_template");
+  check_prompt(path);
+  if (prompt_template.has_value() != completion_template.has_value()) {
+    throw_caller_error(
+        "{}prompt_template and {}completion_template: give both, or none of "
+        "the two for rows that are dialogues or have `prompt` and `completion`",
+        path,
+        path);
+  }
+  if (!completion_template) return;
+  try {
+    PromptTemplate parsed(*completion_template);
+  } catch (const CallerError& error) {
+    throw_caller_error("{}completion_template: {}", path, error.what());
+  }
 }
 
 void SftOptions::check(const std::string& path) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/data/prompt_options.h"
 #include "moft/data/too_long.h"
 #include "moft/models/random/options.h"
 #include "moft/training/update_options.h"
@@ -32,21 +33,26 @@ struct SftModelOptions {
   void check(const std::string& path_of_this) const;
 };
 
-struct SftDataOptions {
+struct SftDataOptions : PromptOptions {
   std::vector<std::string> train;
   std::vector<std::string> evaluation;
-  std::string prompt_template;
-  std::string completion_template;
+  std::optional<std::string> completion_template;
   std::int64_t max_prompt_tokens = 512;
   std::int64_t max_completion_tokens = 128;
   TooLong too_long = TooLong::kError;
   bool shuffle = true;
 
+  // TRL's name for it where no template is given.
+  std::string completion_text() const {
+    return completion_template.value_or("{completion}");
+  }
+
   template <class V>
   void fields(V& v) {
     v("train",
       train,
-      Help{"pairs to train on: files of JSON lines (.gz too), one object a "
+      Help{"pairs or dialogues to train on: files of JSON lines (.gz too), one "
+           "object a "
            "line; a path, a pattern such as data/*.jsonl, or a list of them"},
       Required{},
       OneOrMore{},
@@ -57,16 +63,12 @@ struct SftDataOptions {
       Required{},
       OneOrMore{},
       Path{});
-    v("prompt_template",
-      prompt_template,
-      Help{"the prompt, with {name} for a field of that name and {{ }} for "
-           "braces; give `moft train` the same"},
-      Required{});
+    prompt_fields(v);
     v("completion_template",
       completion_template,
       Help{"what the model learns to answer, with {name} as in the prompt; an "
-           "end token is added unless it writes one at its end"},
-      Required{});
+           "end token is added unless it writes one at its end; null: the "
+           "assistant's turns of a dialogue, else the text `completion`"});
     v("max_prompt_tokens",
       max_prompt_tokens,
       Help{"longer prompts are too long", "tokens"},

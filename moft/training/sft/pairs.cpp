@@ -2,6 +2,7 @@
 #include "moft/training/sft/pairs.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
+#include "moft/data/encode_dialogue.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/data/prompt_template.h"
 
@@ -56,14 +58,17 @@ TokenId completion_end(
   return own && ends(model, *own) ? *own : model.end_tokens.front();
 }
 
-SftPairs encode_pairs(
+namespace {
+
+SftPairs encode_texts(
     const std::vector<Example>& examples,
     const SftDataOptions& options,
     const Tokenizer& tokenizer,
     const ModelInfo& model) {
-  const TokenId end = completion_end(options.prompt_template, tokenizer, model);
-  const PromptTemplate prompt(options.prompt_template);
-  const PromptTemplate completion(options.completion_template);
+  const PromptSpec spec = options.spec();
+  const TokenId end = completion_end(spec.prompt_template, tokenizer, model);
+  const PromptMaker prompt = spec.maker();
+  const PromptTemplate completion(options.completion_text());
   PromptFitter fitter(prompt, tokenizer, options.too_long);
   PromptLimits limits;
   limits.prompt = options.max_prompt_tokens;
@@ -97,6 +102,85 @@ SftPairs encode_pairs(
   }
   result.lengths = fitter.finish();
   return result;
+}
+
+// The learned part of a dialogue; none: nothing is learned.
+std::optional<SftPair> pair_of(EncodedDialogue dialogue) {
+  const auto& learned = dialogue.learned;
+  const auto first = std::find(learned.begin(), learned.end(), 1);
+  if (first == learned.end()) return std::nullopt;
+  const auto last = std::find(learned.rbegin(), learned.rend(), 1).base();
+  const auto& ids = dialogue.ids;
+  const auto begin = ids.begin() + (first - learned.begin());
+  SftPair pair;
+  pair.prompt.assign(ids.begin(), begin);
+  pair.completion.assign(begin, begin + (last - first));
+  pair.learned.assign(first, last);
+  return pair;
+}
+
+SftPairs encode_dialogues(
+    const std::vector<Example>& examples,
+    const SftDataOptions& options,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model) {
+  require_end_token(model.end_tokens);
+  const PromptMaker prompt = options.spec().maker();
+  const ChatPrompt& chat = *prompt.chat();
+  PromptFitter fitter(prompt, tokenizer, options.too_long);
+  const std::int64_t most =
+      options.max_prompt_tokens + options.max_completion_tokens;
+  SftPairs result;
+  for (const Example& example : examples) {
+    const ChatTurns turns = chat.all_turns(example);
+    EncodedDialogue dialogue =
+        encode_dialogue(chat, turns, chat.read_turns(example), tokenizer);
+    const std::int64_t tokens = std::ssize(dialogue.ids);
+    if (tokens > std::min(most, model.context)) {
+      fitter.refuse(
+          example,
+          tokens > most
+              ? fmt::format(
+                    "the dialogue has {} tokens, more than "
+                    "data.max_prompt_tokens + data.max_completion_tokens = {}",
+                    tokens,
+                    most)
+              : fmt::format(
+                    "the dialogue has {} tokens, more than the model's {}",
+                    tokens,
+                    model.context));
+      continue;
+    }
+    fitter.keep(example, dialogue.ids, tokens);
+    auto pair = pair_of(std::move(dialogue));
+    if (!pair || pair->prompt.empty()) {
+      throw_caller_error(
+          "{}: {}; add one, or remove the row",
+          turns.where,
+          pair ? "nothing comes before the assistant's first turn"
+               : "the dialogue has no turn of the assistant to learn from");
+    }
+    result.pairs.push_back(*std::move(pair));
+  }
+  result.lengths = fitter.finish();
+  return result;
+}
+
+}  // namespace
+
+std::int64_t SftPair::learned_tokens() const {
+  return learned.empty() ? std::ssize(completion)
+                         : std::count(learned.begin(), learned.end(), 1);
+}
+
+SftPairs encode_pairs(
+    const std::vector<Example>& examples,
+    const SftDataOptions& options,
+    const Tokenizer& tokenizer,
+    const ModelInfo& model) {
+  return options.spec().chat
+             ? encode_dialogues(examples, options, tokenizer, model)
+             : encode_texts(examples, options, tokenizer, model);
 }
 
 }  // namespace moft

@@ -7,6 +7,10 @@
 // are ordinary text. A completion whose template ends with an end token has it
 // (white space after it is left out); any other is given completion_end.
 //
+// A dialogue is one pair: up to the assistant's first turn it is the prompt,
+// the rest is the completion, of which the assistant's turns alone are learned
+// (data/encode_dialogue.h). What follows the last of them is left out.
+//
 // Thread safety: pure function, plain data.
 #pragma once
 
@@ -25,6 +29,11 @@ namespace moft {
 struct SftPair {
   TokenIds prompt;      // not empty
   TokenIds completion;  // not empty, the end token last
+  // Per token of the completion, 1 for what is learned; empty: all of it. The
+  // first and the last are 1.
+  std::vector<std::uint8_t> learned = {};
+
+  std::int64_t learned_tokens() const;
 };
 
 struct SftPairs {
@@ -45,7 +54,8 @@ TokenId completion_end(
 // completion has no text, or the pair is too long (too_long: error, or
 // nothing is left). truncate_left and truncate_right cut prompts; a pair whose
 // completion is too long is left out then, since a cut answer would teach to
-// stop in the middle.
+// stop in the middle. A dialogue may have max_prompt_tokens and
+// max_completion_tokens together, and is never cut.
 SftPairs encode_pairs(
     const std::vector<Example>& examples,
     const SftDataOptions& options,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include <ATen/core/grad_mode.h>
 
@@ -24,7 +25,7 @@ double seconds_since(Clock::time_point start) {
 std::int64_t tokens_of(const std::vector<const SftPair*>& pairs) {
   std::int64_t tokens = 0;
   for (const SftPair* pair : pairs)
-    tokens += static_cast<std::int64_t>(pair->completion.size());
+    tokens += pair->learned_tokens();
   return tokens;
 }
 
@@ -36,7 +37,24 @@ void sort_by_length(std::vector<const SftPair*>& pairs) {
       });
 }
 
-// log p of every completion token, [tokens of the part].
+// Places of the learned tokens among those of all completions; none: all of
+// them are learned.
+std::optional<std::vector<std::int64_t>> learned_places(
+    std::span<const SftPair* const> pairs) {
+  const auto is_whole = [](const SftPair* pair) {
+    return pair->learned.empty();
+  };
+  if (std::all_of(pairs.begin(), pairs.end(), is_whole)) return std::nullopt;
+  std::vector<std::int64_t> places;
+  std::int64_t at = 0;
+  for (const SftPair* pair : pairs) {
+    for (std::size_t i = 0; i < pair->completion.size(); ++i, ++at)
+      if (is_whole(pair) || pair->learned[i] != 0) places.push_back(at);
+  }
+  return places;
+}
+
+// log p of every completion token that is learned, [tokens of the part].
 at::Tensor log_probs_of(
     LanguageModel& model,
     std::span<const SftPair* const> pairs,
@@ -53,10 +71,14 @@ at::Tensor log_probs_of(
   }
   const at::Tensor logits =
       model.completion_logits(batch, RowSteering::uniform(coefficients));
-  return kernels::selected_log_probs(
+  const at::Tensor log_probs = kernels::selected_log_probs(
       logits,
       at::tensor(targets, at::kLong).to(logits.device()),
       {.overwrite_logits = true});
+  const auto places = learned_places(pairs);
+  if (!places) return log_probs;
+  return log_probs.index_select(
+      0, at::tensor(*places, at::kLong).to(log_probs.device()));
 }
 
 // Number of held-out pairs scored at once.

@@ -5,10 +5,11 @@
 //   clip -> optimizer
 //
 // The mean is over the completion tokens of the whole batch, end tokens
-// included: every token counts the same, whatever pair it is in. Prompt
-// tokens and padding never count: there are logits for completion tokens
-// alone. Parts of a step (gradient_accumulation, memory_budget) divide by the
-// batch's token count, so that their gradients add up to that of one part.
+// included: every token counts the same, whatever pair it is in. Of a dialogue
+// the assistant's tokens count. Prompt tokens and padding never count: there
+// are logits for completion tokens alone. Parts of a step
+// (gradient_accumulation, memory_budget) divide by the batch's token count, so
+// that their gradients add up to that of one part.
 //
 // The model is trained through its Conditioning with the steered set `none`:
 // one copy of every parameter beside the weights it started from.
