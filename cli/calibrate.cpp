@@ -129,8 +129,8 @@ class CalibrateCommand : public Command {
           (answer.finished ? 1 : 0));
       if (!objectives.has_sources()) continue;
       batch.completion_ids.push_back(answer.tokens);
-      batch.raw_completions.push_back(policy->tokenizer().decode(
-          answer.tokens, /*skip_special=*/false));
+      batch.raw_completions.push_back(
+          policy->tokenizer().decode(answer.tokens, /*skip_special=*/false));
     }
     const Column tokens(batch.token_counts.begin(), batch.token_counts.end());
     return without_skipped({objectives.score(batch), tokens});

@@ -128,10 +128,8 @@ class Evaluator {
     }
   }
 
-  void add(
-      Answers& answers,
-      const Completion& completion,
-      std::size_t prompt) const {
+  void add(Answers& answers, const Completion& completion, std::size_t prompt)
+      const {
     if (objectives_.has_sources()) answers.ids.push_back(completion.tokens);
     answers.texts.push_back(completion.text);
     answers.finished.push_back(completion.finished);

@@ -55,8 +55,8 @@ ObjectiveSet::ObjectiveSet(std::vector<Objective> objectives)
     }
     names_.push_back(objective.name);
     const RewardSource* source = objective.reward->source();
-    if (source && std::find(sources_.begin(), sources_.end(), source) ==
-                      sources_.end()) {
+    if (source &&
+        std::find(sources_.begin(), sources_.end(), source) == sources_.end()) {
       sources_.push_back(source);
     }
   }

@@ -97,10 +97,10 @@ class Reward {
   // A row may have no reward (NaN): it is left out of the update.
   virtual bool may_be_missing() const { return false; }
 
-  // One number per row, finite unless it may be missing. Throws CallerError for a batch whose lists
-  // differ in length, and as the kind says (an example without the field it
-  // reads); WorldError naming the reward, prompt and completion (shortened)
-  // when compute() throws or gives a number that is not finite.
+  // One number per row, finite unless it may be missing. CallerError for a
+  // batch whose lists differ in length, and as the kind says; WorldError
+  // naming the reward, prompt and completion (shortened) when compute() throws
+  // or gives a number that is not finite.
   std::vector<double> score(const RewardBatch& batch) const;
   // The same; looks the answer up in `memo` first and leaves it there.
   const std::vector<double>& score(

@@ -24,10 +24,10 @@ namespace moft {
 struct Draw {
   std::int64_t step = 0;  // counted from 0; names the rows' random streams
   std::int64_t samples_per_prompt = 1;
-  std::vector<const Example*> examples;    // [P]
-  std::vector<TokenIds> prompts;           // [P], as the policy reads them
-  std::vector<TokenIds> plain_prompts;     // [P], as the reference reads them
-  std::vector<std::string> prompt_texts;   // [P]
+  std::vector<const Example*> examples;   // [P]
+  std::vector<TokenIds> prompts;          // [P], as the policy reads them
+  std::vector<TokenIds> plain_prompts;    // [P], as the reference reads them
+  std::vector<std::string> prompt_texts;  // [P]
   // [P], the prompts' dialogues; null for a text.
   std::vector<std::shared_ptr<const ChatTurns>> turns;
   std::vector<Steering> steerings;         // [P]

@@ -86,8 +86,7 @@ at::Tensor kept_rows(
     const Draw& draw,
     const std::vector<std::size_t>& skipped,
     Baseline baseline) {
-  std::vector<std::int64_t> left(
-      draw.prompts.size(), draw.samples_per_prompt);
+  std::vector<std::int64_t> left(draw.prompts.size(), draw.samples_per_prompt);
   for (const std::size_t row : skipped)
     --left[draw.prompt_of(row)];
   const std::int64_t least = baseline == Baseline::kLeaveOneOut ? 2 : 1;
@@ -129,8 +128,8 @@ Advantages make_advantages(
   const at::Tensor w = of_kept(draw.weights());
   const at::Tensor alpha = of_kept(draw.alphas());
   const at::Tensor prompts = of_kept(draw.prompt_of_row());
-  const at::Tensor penalty = missing_eos_penalty_at(options, draw.step) *
-                             of_kept(rollout.truncated());
+  const at::Tensor penalty =
+      missing_eos_penalty_at(options, draw.step) * of_kept(rollout.truncated());
   const at::Tensor scalar = scalarise(of_kept(rewards.mapped), w);
   const at::Tensor r =
       regularised_reward(scalar, of_kept(ratios.reward_kl), alpha) - penalty;
@@ -139,8 +138,7 @@ Advantages make_advantages(
       {r, b, prompts, options.baseline == Baseline::kLeaveOneOut},
       options.advantage_normalisation);
   return {
-      of_all(
-          regularised_reward(scalar, of_kept(ratios.sequence), alpha), kNan),
+      of_all(regularised_reward(scalar, of_kept(ratios.sequence), alpha), kNan),
       of_all(r, kNan),
       of_all(a.advantages, 0.0),
       of_all(alpha / a.divisor, 0.0),

@@ -56,8 +56,8 @@ Rollout roll_out(
     rollout.texts[row] = policy.text_of(generation);
     if (on_completion) on_completion(row, generation, rollout.texts[row]);
   };
-  Generations generations = generate(
-      policy.model(), batch, settings, nullptr, nullptr, on_row);
+  Generations generations =
+      generate(policy.model(), batch, settings, nullptr, nullptr, on_row);
   rollout.rows = std::move(generations.rows);
   rollout.features = std::move(generations.features);
   if (first) first->prompt_graph = std::move(generations.prompt_graph);

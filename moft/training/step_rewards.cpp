@@ -35,8 +35,7 @@ void StepRewards::add(
   const TokenIds& tokens = generation.tokens;
   added_[row] = true;
   batch_.completions[row] = std::move(text);
-  batch_.token_counts[row] =
-      std::ssize(tokens) - (generation.finished ? 1 : 0);
+  batch_.token_counts[row] = std::ssize(tokens) - (generation.finished ? 1 : 0);
   if (!batch_.completion_ids.empty()) batch_.completion_ids[row] = tokens;
   if (!batch_.raw_completions.empty()) {
     batch_.raw_completions[row] =

@@ -132,8 +132,7 @@ TEST_F(Child, ItAndWhatItStartedEndWhenItsUserIsKilled) {
   ASSERT_EQ(::pipe(ends), 0);
   const pid_t user = ::fork();
   if (user == 0) {
-    ChildProcess child(
-        shell("sleep 1000 & echo $$ $!; sleep 1000"), nullptr);
+    ChildProcess child(shell("sleep 1000 & echo $$ $!; sleep 1000"), nullptr);
     if (ask(child, "") != ChildProcess::Answer::kLine) ::_exit(1);
     line_ += "\n";
     if (::write(ends[1], line_.data(), line_.size()) < 0) ::_exit(1);

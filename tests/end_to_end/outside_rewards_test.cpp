@@ -58,8 +58,7 @@ class OutsideRewards : public testing::Test {
 
   Ended train(const Words& more = {}) {
     return run_program(
-        folder(),
-        with({"train", "recipe.yaml", "training.steps=4"}, more));
+        folder(), with({"train", "recipe.yaml", "training.steps=4"}, more));
   }
 
   Scratch scratch_;
@@ -88,8 +87,10 @@ TEST_F(OutsideRewards, AFailureStopsTheRunAndResumingEndsWithTheSameBits) {
   write_tiny_text(folder() / "broken", "");
   const Ended ended = train();
   EXPECT_EQ(ended.code, 1);
-  EXPECT_TRUE(has(ended.errors, "stopped at step 3: reward 'a': b raised "
-                                "RuntimeError: the judge is out of tokens"))
+  EXPECT_TRUE(
+      has(ended.errors,
+          "stopped at step 3: reward 'a': b raised "
+          "RuntimeError: the judge is out of tokens"))
       << ended.errors;
   EXPECT_TRUE(has(ended.errors, "; prompt '")) << ended.errors;
   EXPECT_TRUE(has(ended.errors, "the last good checkpoint is")) << ended.errors;
@@ -112,9 +113,9 @@ TEST_F(OutsideRewards, NoProcessOutlivesAKilledRun) {
   use("  a: {python: {file: my_rewards.py, function: with_child}}\n"
       "  b: {regex: {pattern: b}}\n");
   Program program(folder(), {"train", "recipe.yaml", "training.steps=100000"});
-  ASSERT_TRUE(program.wait_until(
-      [&] { return fs::exists(folder() / "grandchild"); }))
-      << program.errors();
+  ASSERT_TRUE(program.wait_until([&] {
+    return fs::exists(folder() / "grandchild");
+  })) << program.errors();
   std::istringstream text(read_all(folder() / "grandchild"));
   int host = 0;
   int grandchild = 0;
@@ -128,6 +129,57 @@ TEST_F(OutsideRewards, NoProcessOutlivesAKilledRun) {
   }
   EXPECT_TRUE(is_gone(host));
   EXPECT_TRUE(is_gone(grandchild));
+}
+
+// The first block of a language below a heading of docs/rewards.md.
+std::string block_of_docs(
+    const std::string& heading, const std::string& language) {
+  const std::string page = read_all(MOFT_SOURCE_DIR "/docs/rewards.md");
+  const std::string open = "```" + language + "\n";
+  const std::size_t begin =
+      page.find(open, page.find("\n## " + heading + "\n")) + open.size();
+  return page.substr(begin, page.find("```", begin) - begin);
+}
+
+std::string objectives_of_docs(const std::string& heading) {
+  return block_of_docs(heading, "yaml").substr(sizeof "objectives:\n" - 1);
+}
+
+TEST_F(OutsideRewards, ThePageSPythonFunctionsTrain) {
+  write_tiny_text(
+      folder() / "my_rewards.py", block_of_docs("Python functions", "python"));
+  use(objectives_of_docs("Python functions"));
+  const Ended ended = train();
+  EXPECT_EQ(ended.code, 0) << ended.errors;
+  EXPECT_TRUE(has(read_all(folder() / "run/metrics.jsonl"), "rewards/tidy/"));
+}
+
+TEST_F(OutsideRewards, ThePageSProgramTrains) {
+  write_tiny_text(folder() / "scorer.py", block_of_docs("Programs", "python"));
+  use(objectives_of_docs("Programs") + "  b: {regex: {pattern: b}}\n");
+  const Ended ended = train();
+  EXPECT_EQ(ended.code, 0) << ended.errors;
+}
+
+TEST_F(OutsideRewards, ThePageSServerTrains) {
+  const std::string script = MOFT_SOURCE_DIR "/tests/rewards/outside/server.py";
+  std::string start = "python3 " + script + " " + folder().string() + " & echo";
+  start += " $! > " + (folder() / "server").string();
+  ASSERT_EQ(std::system(start.c_str()), 0);
+  while (!fs::exists(folder() / "port"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::string objectives = objectives_of_docs("Servers");
+  for (const std::string shown = "9000/score"; has(objectives, shown);)
+    objectives.replace(
+        objectives.find(shown),
+        shown.size(),
+        read_all(folder() / "port") + "/named");
+  use(objectives);
+  const Ended ended = train();
+  ::kill(std::stoi(read_all(folder() / "server")), SIGKILL);
+  EXPECT_EQ(ended.code, 0) << ended.errors;
+  // Six prompts a step, both objectives in one call.
+  EXPECT_EQ(count_lines(folder() / "requests"), 4u * 6u);
 }
 
 TEST_F(OutsideRewards, RecipeCheckNamesAFunctionThatIsNotThere) {

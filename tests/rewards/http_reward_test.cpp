@@ -1,4 +1,6 @@
 // A reward server of our own: the ways it answers, and its faults.
+#include "moft/rewards/outside/http_reward.h"
+
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -12,8 +14,6 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "moft/rewards/outside/http_reward.h"
 
 #include "tests/rewards/outside_support.h"
 
@@ -47,8 +47,7 @@ class HttpReward : public testing::Test {
         python.data(), script.data(), folder.data(), port.data(), nullptr};
     fs::remove(folder_ / "port");
     ASSERT_EQ(
-        ::posix_spawnp(
-            &server_, "python3", nullptr, nullptr, words, environ),
+        ::posix_spawnp(&server_, "python3", nullptr, nullptr, words, environ),
         0);
     while (!fs::exists(folder_ / "port"))
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -115,7 +114,8 @@ TEST_F(HttpReward, PostsWhatOpenRlhfPosts) {
 }
 
 TEST_F(HttpReward, UnderstandsTheAnswersInUse) {
-  EXPECT_EQ(scores(objective("/named", ", name: half")), (Values{.5, 1, 1.5, 2}));
+  EXPECT_EQ(
+      scores(objective("/named", ", name: half")), (Values{.5, 1, 1.5, 2}));
   EXPECT_EQ(scores(objective("/logs", ", name: acc")), (Values{1, 1, 1, 1}));
   EXPECT_EQ(scores(objective("/logs", ", name: scores")), Values(4, 0.5));
   EXPECT_EQ(scores(objective("/components")), kLengths);
@@ -155,8 +155,8 @@ TEST_F(HttpReward, ConnectionsAreKeptAndUsedTogether) {
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(scores(objective("/slow", ", unit: row")), kLengths);
   // One after the other they take .8 s.
-  EXPECT_LT(std::chrono::steady_clock::now() - start,
-            std::chrono::milliseconds(700));
+  EXPECT_LT(
+      std::chrono::steady_clock::now() - start, std::chrono::milliseconds(700));
 }
 
 TEST_F(HttpReward, FaultsThatPassAreTriedAgain) {
@@ -217,10 +217,9 @@ TEST_F(HttpReward, TheKeyIsSentAndNeverShown) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(scores(objective("/score?token=hidden", key)), kLengths);
   EXPECT_EQ(requests().at(0)["authorization"], "Bearer very-secret");
-  const std::string said = fault(objective("/denied?token=hidden", key)) +
-                           fault(objective(
-                               "/once/500?token=hidden",
-                               key + ", call_deadline: 0.1"));
+  const std::string said =
+      fault(objective("/denied?token=hidden", key)) +
+      fault(objective("/once/500?token=hidden", key + ", call_deadline: 0.1"));
   const std::string log = said + testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("answered 401"), std::string::npos) << said;
   EXPECT_NE(said.find("answered 500"), std::string::npos) << said;

@@ -1,11 +1,12 @@
 // Python functions in every signature, and how they fail; programs that are
 // asked in lines.
+#include "moft/rewards/outside/python_reward.h"
+
 #include <chrono>
 #include <filesystem>
 
 #include <gtest/gtest.h>
 
-#include "moft/rewards/outside/python_reward.h"
 #include "moft/rewards/outside/source_calls.h"
 
 #include "tests/rewards/outside_support.h"
@@ -49,8 +50,7 @@ std::string python(const std::string& function, const std::string& more = "") {
          ", function: " + function + more + "}}\n";
 }
 
-std::string command(
-    const std::string& fault, const std::string& more = "") {
+std::string command(const std::string& fault, const std::string& more = "") {
   return "  made: {command: {run: [python3, " +
          outside_file("scorer.py").string() + ", " + fault + ", made]" + more +
          "}}\n";
@@ -133,9 +133,8 @@ TEST(PythonReward, ANoneStopsTheRunOrLeavesItsRowOut) {
       fault_of(objectives_from(python("trl_none")), batch_of()),
       "reward 'made': gave no number (None or null); `missing: skip` leaves "
       "such completions out of the update; prompt 'ask:', completion 'bad'");
-  const Scores scores =
-      objectives_from(python("trl_none", ", missing: skip"))
-          .score(batch_of({"good", "bad", "fine"}));
+  const Scores scores = objectives_from(python("trl_none", ", missing: skip"))
+                            .score(batch_of({"good", "bad", "fine"}));
   EXPECT_EQ(scores.skipped, std::vector<std::size_t>{1});
   EXPECT_EQ(scores.raw[0][0].item<double>(), 1);
   EXPECT_TRUE(std::isnan(scores.raw[1][0].item<double>()));
@@ -240,9 +239,8 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& fault) { return fault.param.name; });
 
 TEST(PythonReward, AProcessThatDiedIsStartedAgain) {
-  const auto mark =
-      std::filesystem::temp_directory_path() /
-      ("moft-dies-once-" + std::to_string(::getpid()));
+  const auto mark = std::filesystem::temp_directory_path() /
+                    ("moft-dies-once-" + std::to_string(::getpid()));
   Example one = example();
   one.fields["mark"] = mark.string();
   EXPECT_EQ(
@@ -255,8 +253,7 @@ TEST(PythonReward, AProcessThatDiedIsStartedAgain) {
 
 TEST(PythonReward, SourcesAreCheckedBeforeARun) {
   objectives_from(python("trl_sync")).check_sources();
-  EXPECT_THROW(
-      objectives_from(python("no_such")).check_sources(), CallerError);
+  EXPECT_THROW(objectives_from(python("no_such")).check_sources(), CallerError);
 }
 
 TEST(CommandReward, AnswersInLines) {

@@ -72,7 +72,8 @@ TEST(OutsideRewards, CompletionsWithoutARewardAreCounted) {
   const auto metrics = train(run, 1).metrics.front();
   EXPECT_GT(metrics.at("rewards/b/missing"), 0);
   EXPECT_FALSE(metrics.contains("rewards/a/missing"));
-  EXPECT_GE(metrics.at("rewards/rows_left_out"), metrics.at("rewards/b/missing"));
+  EXPECT_GE(
+      metrics.at("rewards/rows_left_out"), metrics.at("rewards/b/missing"));
   for (const auto& [name, value] : metrics)
     EXPECT_TRUE(std::isfinite(value)) << name;
 }
@@ -99,8 +100,8 @@ struct Step {
     rollout.rows.resize(6);
     for (Generation& row : rollout.rows)
       row.finished = true;
-    rewards.mapped = at::tensor({1., 2., 6., 0., 5., 3.}, at::kDouble)
-                         .unsqueeze(1);
+    rewards.mapped =
+        at::tensor({1., 2., 6., 0., 5., 3.}, at::kDouble).unsqueeze(1);
     rewards.raw = rewards.mapped;
     ratios.sequence = at::zeros({6}, at::kDouble);
     ratios.reward_kl = ratios.sequence;

@@ -112,23 +112,24 @@ class HttpChannel : public RewardChannel {
   }
 
   // At least once a second.
-  static int look(
-      void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  static int look(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     return *static_cast<HttpChannel*>(self)->stopped_ ? 1 : 0;
   }
 
   void check(CURLcode code) const {
     switch (code) {
-      case CURLE_OK: return;
+      case CURLE_OK:
+        return;
       case CURLE_WRITE_ERROR:
-        throw std::runtime_error(fmt::format(
-            "the answer has over {} bytes", kLongestHttpAnswer));
+        throw std::runtime_error(
+            fmt::format("the answer has over {} bytes", kLongestHttpAnswer));
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CACERT_BADFILE:
       case CURLE_URL_MALFORMAT:
       case CURLE_UNSUPPORTED_PROTOCOL:
         throw std::runtime_error(curl_easy_strerror(code));
-      default: throw TransientRewardError(curl_easy_strerror(code));
+      default:
+        throw TransientRewardError(curl_easy_strerror(code));
     }
   }
 

@@ -44,10 +44,9 @@ LinesChannel::LinesChannel(
     RewardClock::time_point deadline,
     const std::atomic<bool>& stopped)
     : outputs_(std::move(outputs)),
-      child_(
-          options.command, [place = options.place](const std::string& said) {
-            log_info("[{}] {}", place, said);
-          }) {
+      child_(options.command, [place = options.place](const std::string& said) {
+        log_info("[{}] {}", place, said);
+      }) {
   if (!options.greets) return;
   const auto greeting = parse_line(line({}, deadline, stopped));
   if (is_greeting(greeting)) return;
@@ -71,7 +70,8 @@ std::string LinesChannel::line(
     const std::atomic<bool>& stopped) {
   std::string answer;
   switch (child_.ask(text, deadline, stopped, answer)) {
-    case ChildProcess::Answer::kLine: return answer;
+    case ChildProcess::Answer::kLine:
+      return answer;
     case ChildProcess::Answer::kTooLong:
       throw std::runtime_error(fmt::format(
           "the program answered with over {} bytes on one line",
@@ -80,7 +80,8 @@ std::string LinesChannel::line(
       throw TransientRewardError("no answer within the timeout");
     case ChildProcess::Answer::kEnded:
       throw ProgramEnded(how_it_ended());
-    case ChildProcess::Answer::kStopped: break;
+    case ChildProcess::Answer::kStopped:
+      break;
   }
   throw GivenUp("the run has ended");
 }

@@ -17,7 +17,7 @@ namespace moft {
 
 struct LinesOptions {
   std::vector<std::string> command;
-  std::string place;  // for messages
+  std::string place;    // for messages
   bool greets = false;  // wait for the greeting
 };
 

@@ -180,8 +180,7 @@ class RewardSource::Workers {
     if (!channel) channel = open(last);
     const bool logs = options().log_calls;
     if (logs) {
-      log_info(
-          "rewards from {}: call {}", source_.place_, request_text(call));
+      log_info("rewards from {}: call {}", source_.place_, request_text(call));
     }
     const auto deadline =
         std::min(last, RewardClock::now() + seconds(options().timeout));

@@ -13,9 +13,8 @@ namespace {
 bool continues_call(const RewardBatch& batch, std::size_t row, CallUnit unit) {
   if (unit == CallUnit::kRow || row == 0) return false;
   if (unit == CallUnit::kStep) return true;
-  return batch.groups.empty()
-             ? batch.examples[row] == batch.examples[row - 1]
-             : batch.groups[row] == batch.groups[row - 1];
+  return batch.groups.empty() ? batch.examples[row] == batch.examples[row - 1]
+                              : batch.groups[row] == batch.groups[row - 1];
 }
 
 template <typename Value>
@@ -76,7 +75,8 @@ void SourceCalls::send_rest(const RewardBatch& batch) {
     if (!arrived_[row]) row_arrived(batch, row);
 }
 
-void SourceCalls::send(const RewardBatch& batch, std::vector<std::size_t> rows) {
+void SourceCalls::send(
+    const RewardBatch& batch, std::vector<std::size_t> rows) {
   if (!shared_) {
     shared_ = std::make_shared<SourceBatch>();
     shared_->deadline =

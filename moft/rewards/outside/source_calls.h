@@ -48,7 +48,7 @@ class SourceCalls {
   void collect();
 
   const RewardSource& source_;
-  std::shared_ptr<SourceBatch> shared_;  // null: nothing sent yet
+  std::shared_ptr<SourceBatch> shared_;   // null: nothing sent yet
   std::vector<std::size_t> call_of_row_;  // [rows]
   std::vector<std::vector<std::size_t>> rows_of_call_;
   std::vector<std::size_t> awaited_;  // rows per call that have not arrived

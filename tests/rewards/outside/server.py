@@ -78,7 +78,9 @@ class Handler(BaseHTTPRequestHandler):
         n = len(rewards)
         times = count(path)
         if path == "/named":
-            return self.answer({"rewards": {"length": rewards, "half": [r / 2 for r in rewards]}})
+            named = {"length": rewards, "half": [r / 2 for r in rewards]}
+            named.update(helpful=[r / 10 for r in rewards], harmless=[1 / (1 + r) for r in rewards])
+            return self.answer({"rewards": named})
         if path == "/logs":
             return self.answer({"rewards": rewards, "scores": [0.5] * n, "extra_logs": {"acc": [1.0] * n}})
         if path == "/components":
