@@ -140,6 +140,20 @@ TEST(PythonReward, ANoneStopsTheRunOrLeavesItsRowOut) {
   EXPECT_TRUE(std::isnan(scores.raw[1][0].item<double>()));
 }
 
+TEST(PythonReward, DialoguesArriveAsMessages) {
+  RewardBatch batch = batch_of();
+  const auto turns = std::make_shared<const ChatTurns>(ChatTurns{
+      .messages = {
+          {.role = "system", .content = "Be brief."},
+          {.role = "user", .content = "Hello?"},
+          {.role = "assistant", .content = "Hello!"},
+          {.role = "user", .content = "How are you?"}}});
+  batch.turns = {turns, turns};
+  EXPECT_EQ(
+      scores_of(objectives_from(python("trl_roles", ", chat: true")), batch),
+      (Values{4, 4}));
+}
+
 TEST(PythonReward, MetricsOfFunctionsAreKept) {
   RewardBatch batch = batch_of();
   batch.step = 6;

@@ -41,6 +41,11 @@ def trl_chat(prompts, completions, **kwargs):
     return [len(m[0]["content"]) + len(p[-1]["content"]) for m, p in zip(completions, prompts)]
 
 
+def trl_roles(prompts, completions, **kwargs):
+    assert all(m["content"] for p in prompts for m in p)
+    return [float(len(p)) if p[0]["role"] == "system" else 0.0 for p in prompts]
+
+
 class Callable:
     scale = 3
 
