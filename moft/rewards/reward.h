@@ -35,13 +35,13 @@ struct RewardBatch {
   std::vector<const Example*> examples;    // not owned, never null
 
   // For rewards outside the process.
-  std::vector<std::vector<TokenId>> completion_ids;  // the end token included
-  std::vector<std::string> raw_completions;          // with special tokens
+  std::vector<std::vector<TokenId>> completion_ids = {};  // end token included
+  std::vector<std::string> raw_completions = {};          // with special tokens
   // The prompts as dialogues; null for one that is a text.
-  std::vector<std::shared_ptr<const ChatTurns>> turns;
+  std::vector<std::shared_ptr<const ChatTurns>> turns = {};
   // Rows of one prompt have one number and follow one another; none: those of
   // one example do.
-  std::vector<std::size_t> groups;
+  std::vector<std::size_t> groups = {};
   std::int64_t step = 0;  // of the training, counted from 0
   std::int64_t max_steps = 0;
 

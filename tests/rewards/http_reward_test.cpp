@@ -260,11 +260,13 @@ TEST(HttpOptions, AreChecked) {
   };
   EXPECT_EQ(
       refusal("url: \"ftp://host\""),
-      "objectives.made.http.url is 'ftp://host'; give one that begins with "
+      "recipe.yaml: objectives.made.http.url is 'ftp://host'; give one that "
+      "begins with "
       "http:// or https://");
   EXPECT_EQ(
       refusal("url: \"http://host\", format: slime"),
-      "objectives.made.http.format is slime, which asks about one completion, "
+      "recipe.yaml: objectives.made.http.format is slime, which asks about one "
+      "completion, "
       "but objectives.made.http.unit is group; give unit: row");
 }
 

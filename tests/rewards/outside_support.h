@@ -44,6 +44,7 @@ struct OneObjective {
 inline ObjectiveSet objectives_from(const std::string& yaml) {
   OneObjective read;
   read_options(read, "objectives:\n" + yaml, "recipe.yaml");
+  check_options(read, "recipe.yaml");
   return make_objectives(read.objectives, {});
 }
 

@@ -110,12 +110,12 @@ TEST(PythonReward, AModuleIsFoundAsPythonFindsIt) {
 // Two objectives from one call, and a third that runs beside them.
 TEST(PythonReward, ObjectivesOfOneFileShareAProcess) {
   const std::string file = outside_file("functions.py").string();
-  const auto function = [&](const char* name, const char* function) {
+  const auto objective = [&](const char* name, const char* function) {
     return std::string("  ") + name + ": {python: {file: " + file +
            ", function: " + function + "}}\n";
   };
   const ObjectiveSet set = objectives_from(
-      function("a", "letter_b") + function("b", "trl_sync") +
+      objective("a", "letter_b") + objective("b", "trl_sync") +
       "  c: {python: {file: " + file + ", function: letter_b, workers: 2}}\n");
   const auto source = [&](std::size_t i) {
     return set.objectives()[i].reward->source();
