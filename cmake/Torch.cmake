@@ -24,6 +24,12 @@ if(_gomp)
 else()
   set(_gomp gomp)
 endif()
+# Clang compiles them for its own runtime, which then runs beside libtorch's.
+set(_omp "")
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set(_omp ${OpenMP_CXX_LIBRARIES})
+endif()
 add_library(moft::torch INTERFACE IMPORTED GLOBAL)
 target_include_directories(moft::torch SYSTEM INTERFACE
   "${MOFT_TORCH_DIR}/include"
@@ -35,4 +41,4 @@ target_include_directories(moft::torch SYSTEM INTERFACE
 # which those libraries find by their own run path.
 target_link_libraries(moft::torch INTERFACE
   "-Wl,--no-as-needed" stdc++ ${_needed} "-Wl,--as-needed"
-  "-Wl,--unresolved-symbols=ignore-in-shared-libs" "${_gomp}")
+  "-Wl,--unresolved-symbols=ignore-in-shared-libs" "${_gomp}" ${_omp})

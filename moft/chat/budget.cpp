@@ -1,8 +1,6 @@
 // Limits counted down.
 #include "moft/chat/budget.h"
 
-#include "moft/chat/fault.h"
-
 namespace moft::jinja {
 
 void Budget::steps(std::int64_t count) {

@@ -1,15 +1,45 @@
-// The limits of one run, counted down. Every operation of the interpreter
-// pays here before it works.
+// The limits of one run, counted down: every operation of the interpreter pays
+// here before it works. And Fault, what goes wrong inside a template.
 //
 // Thread safety: one thread at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "moft/chat/render_limits.h"
 
 namespace moft::jinja {
+
+// Caught where the template's name is known and thrown on as CallerError
+// "{name}: line 12: {what}".
+class Fault : public std::runtime_error {
+ public:
+  // Line 0: that of the expression being evaluated.
+  explicit Fault(const std::string& what, int line = 0)
+      : std::runtime_error(what), line_(line) {}
+
+  int line() const { return line_; }
+
+ private:
+  int line_;
+};
+
+template <typename... Args>
+[[noreturn]] void fault(fmt::format_string<Args...> message, Args&&... args) {
+  throw Fault(fmt::format(message, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+[[noreturn]] void fault_at(
+    int line, fmt::format_string<Args...> message, Args&&... args) {
+  throw Fault(fmt::format(message, std::forward<Args>(args)...), line);
+}
 
 class Budget {
  public:

@@ -1,11 +1,11 @@
-// The filters of a template: `value | name(arguments)`.
+// The filters and tests of a template: `value | name(..)`, `value is name`.
 //
-// Those of jinja2: abs attr batch capitalize center count d default dictsort e
-// escape first float forceescape format indent int items join last
-// length list lower map max min reject rejectattr replace reverse round safe
-// select selectattr slice sort string sum title trim unique upper; and
-// transformers' tojson. Refused by name: filesizeformat groupby pprint random
-// striptags truncate urlencode urlize wordcount wordwrap xmlattr.
+// Filters: capitalize count d default dictsort first items join last length
+// list lower map reject rejectattr replace safe select selectattr string
+// tojson (transformers') trim upper.
+// Tests: boolean defined eq equalto == false float in integer iterable
+// mapping ne != none number sequence string true undefined.
+// The others of jinja2 are refused by name.
 #pragma once
 
 #include <string>
@@ -16,19 +16,13 @@
 
 namespace moft::jinja {
 
-// `arguments` begin with the filtered value.
-using Filter = Value (*)(Run&, Arguments);
+// Fault for a name that is not listed above; line 0 is that of the expression
+// being evaluated.
+void need_filter(std::string_view name, int line);
+void need_test(std::string_view name, int line);
 
-struct NamedFilter {
-  std::string_view name;
-  Filter call;
-};
-
-// Null for an unknown name.
-Filter find_filter(std::string_view name);
-// Fault for a name that find_filter does not find.
-void need_filter(const std::string& name, int line);
-
-Value apply_filter(Run& run, const std::string& name, Arguments arguments);
+// `arguments` begin with the filtered or tested value. Fault as above.
+Value apply_filter(Run& run, std::string_view name, Arguments arguments);
+bool apply_test(Run& run, std::string_view name, Arguments arguments);
 
 }  // namespace moft::jinja

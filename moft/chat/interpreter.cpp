@@ -1,20 +1,17 @@
-// Statements, one after the other.
+// Statements one after the other, and one function per kind of expression.
 #include "moft/chat/interpreter.h"
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 
-#include "moft/chat/evaluator.h"
-#include "moft/chat/fault.h"
-#include "moft/chat/loop.h"
+#include "moft/chat/filters.h"
+#include "moft/chat/operators.h"
 #include "moft/chat/printing.h"
 
 namespace moft::jinja {
 
 namespace {
-
-using Kind = Statement::Kind;
 
 // How a block ends.
 enum class Flow { kNext, kBreak, kContinue };
@@ -32,15 +29,21 @@ struct Output {
   Holding held;
 };
 
+// The variable that a name refers to in `frame`.
+Value& variable_at(const FramePtr& frame, const SlotRef& ref) {
+  Frame* each = frame.get();
+  for (int up = ref.up; up > 0; --up)
+    each = each->outer.get();
+  return each->slots[static_cast<std::size_t>(ref.slot)];
+}
+
 class Interpreter {
  public:
-  explicit Interpreter(Run& run) : run_(run), evaluator_(run) {}
+  explicit Interpreter(Run& run) : run_(run) {}
 
   MarkedText run(const TemplateProgram& program) {
-    return captured([&] {
-      execute(program.body, open(program.scope, nullptr));
-      return Flow::kNext;
-    });
+    Flow flow = Flow::kNext;
+    return captured(program.body, open(program.scope, nullptr), flow);
   }
 
  private:
@@ -60,15 +63,13 @@ class Interpreter {
     return frame;
   }
 
-  // What `write` writes, instead of the output at hand. `flow` takes how it
+  // What a block writes, instead of the output at hand. `flow` takes how it
   // ended.
-  template <typename Write>
-  MarkedText captured(const Write& write, Flow* flow = nullptr) {
+  MarkedText captured(const Block& block, const FramePtr& frame, Flow& flow) {
     Output output(run_.budget());
     Output* const before = std::exchange(output_, &output);
     try {
-      const Flow end = write();
-      if (flow != nullptr) *flow = end;
+      flow = execute(block, frame);
     } catch (...) {
       output_ = before;
       throw;
@@ -86,42 +87,38 @@ class Interpreter {
   }
 
   Flow execute(const Statement& node, const FramePtr& frame) {
+    using Kind = Statement::Kind;
     const Level level(run_.budget());
     run_.budget().step();
     run_.at(node.line);
     switch (node.kind) {
       case Kind::kText:
-        output_->append(*node.text.text());
-        run_.budget().copies(node.text.text()->size());
-        return Flow::kNext;
-      case Kind::kPrint:
-        for (const ExpressionPtr& expression : node.expressions)
-          print(evaluator_.evaluate(*expression, frame));
-        return Flow::kNext;
+        write(*node.text.text());
+        break;
+      case Kind::kPrint: {
+        const Value value = evaluate(*node.expressions[0], frame);
+        if (const MarkedText* text = value.text()) {
+          write(*text);
+        } else {
+          write(printed(value, run_.budget()));
+        }
+        break;
+      }
       case Kind::kIf:
         return execute_if(node, frame);
       case Kind::kFor:
         return execute_for(node, frame);
       case Kind::kSet:
-        return execute_set(node, frame);
+        execute_set(node, frame);
+        break;
       case Kind::kSetBlock:
         return execute_set_block(node, frame);
       case Kind::kMacro:
-        assign(node.target, macro_value(*node.macro, frame), frame);
-        return Flow::kNext;
-      case Kind::kCallBlock:
-        print(evaluator_.call_with(
-            *node.expressions[0],
-            frame,
-            "caller",
-            macro_value(*node.macro, frame)));
-        return Flow::kNext;
+        assign(node.target, macro_value(node, frame), frame);
+        break;
       case Kind::kGeneration:
-        return execute_generation(node, frame);
-      case Kind::kFilter:
-        return execute_filter(node, frame);
-      case Kind::kWith:
-        return execute_with(node, frame);
+        execute_generation(node, frame);
+        break;
       case Kind::kBreak:
         return Flow::kBreak;
       case Kind::kContinue:
@@ -130,19 +127,14 @@ class Interpreter {
     return Flow::kNext;
   }
 
-  void print(const Value& value) {
-    if (const MarkedText* text = value.text()) {
-      run_.budget().copies(text->size());
-      return output_->append(*text);
-    }
-    const MarkedText text = printed(value, run_.budget());
+  void write(const MarkedText& text) {
     run_.budget().copies(text.size());
     output_->append(text);
   }
 
   Flow execute_if(const Statement& node, const FramePtr& frame) {
     for (std::size_t i = 0; i < node.expressions.size(); ++i) {
-      if (evaluator_.is_true(*node.expressions[i], frame))
+      if (holds(*node.expressions[i], frame))
         return execute(node.bodies[i], frame);
     }
     const bool has_else = node.bodies.size() > node.expressions.size();
@@ -150,13 +142,13 @@ class Interpreter {
   }
 
   Flow execute_for(const Statement& node, const FramePtr& frame) {
-    const Value values = evaluator_.evaluate(*node.expressions[0], frame);
+    const Value values = evaluate(*node.expressions[0], frame);
     std::function<bool(const Value&)> filter;
     if (node.test != nullptr) {
       filter = [this, &node, frame](const Value& item) {
         const FramePtr inner = open(node.test_scope, frame);
         assign(node.test_target, item, inner);
-        return evaluator_.is_true(*node.test, inner);
+        return holds(*node.test, inner);
       };
     }
     run_.at(node.line);
@@ -166,6 +158,7 @@ class Interpreter {
     bool runs_else = node.bodies.size() > 1;
     Flow left = Flow::kNext;
     for (Value item; left != Flow::kBreak && loop->advance(item);) {
+      run_.budget().step();
       const FramePtr inner = open(node.scopes[0], frame);
       inner->slots[static_cast<std::size_t>(node.loop_slot)] = Value(loop);
       assign(node.target, item, inner);
@@ -173,7 +166,6 @@ class Interpreter {
       if (left == Flow::kNext) runs_else = false;
       run_.at(node.line);
     }
-    loop->finish();
     if (!runs_else) return Flow::kNext;
     return execute(node.bodies[1], open(node.scopes[1], frame));
   }
@@ -197,146 +189,197 @@ class Interpreter {
       variable = value;
       return;
     }
-    variable.name_space()->put(target.attribute, value);
     run_.budget().step();
+    variable.name_space()->attributes.insert_or_assign(target.attribute, value);
   }
 
   // `ns.x` in a target needs a namespace before anything is evaluated.
-  void need_namespaces(const Target& target, const FramePtr& frame) {
-    for (const Target& part : target.parts)
-      need_namespaces(part, frame);
-    if (target.attribute.empty()) return;
-    if (variable_at(frame, target.ref).name_space() == nullptr) {
+  void need_namespace(const Target& target, const FramePtr& frame) {
+    if (!target.attribute.empty() &&
+        variable_at(frame, target.ref).name_space() == nullptr) {
       fault(
           "'{}' is not a namespace; only attributes of namespaces can be set",
           target.name);
     }
   }
 
-  Flow execute_set(const Statement& node, const FramePtr& frame) {
-    need_namespaces(node.target, frame);
-    const Value value = evaluator_.evaluate(*node.expressions[0], frame);
+  void execute_set(const Statement& node, const FramePtr& frame) {
+    need_namespace(node.target, frame);
+    const Value value = evaluate(*node.expressions[0], frame);
     run_.at(node.line);
-    need_namespaces(node.target, frame);
     assign(node.target, value, frame);
-    return Flow::kNext;
   }
 
   Flow execute_set_block(const Statement& node, const FramePtr& frame) {
     const FramePtr inner = open(node.scopes[0], frame);
     Flow flow = Flow::kNext;
-    Value value = run_.text(
-        captured([&] { return execute(node.bodies[0], inner); }, &flow));
+    MarkedText text = captured(node.bodies[0], inner, flow);
     if (flow != Flow::kNext) return flow;
-    if (node.filter != nullptr)
-      value = evaluator_.filter_block(*node.filter, inner, value);
     run_.at(node.line);
-    need_namespaces(node.target, frame);
-    assign(node.target, value, frame);
+    need_namespace(node.target, frame);
+    assign(node.target, run_.text(std::move(text)), frame);
     return Flow::kNext;
   }
 
-  Flow execute_filter(const Statement& node, const FramePtr& frame) {
-    const FramePtr inner = open(node.scopes[0], frame);
-    Flow flow = Flow::kNext;
-    const Value text = run_.text(
-        captured([&] { return execute(node.bodies[0], inner); }, &flow));
-    if (flow != Flow::kNext) return flow;
-    print(evaluator_.filter_block(*node.filter, inner, text));
-    return Flow::kNext;
-  }
-
-  Flow execute_generation(const Statement& node, const FramePtr& frame) {
+  void execute_generation(const Statement& node, const FramePtr& frame) {
     const std::size_t start = output_->text.size();
     execute(node.bodies[0], open(node.scopes[0], frame));
     output_->text.mark_from(start, kInGeneration);
-    return Flow::kNext;
   }
 
-  Flow execute_with(const Statement& node, const FramePtr& frame) {
-    const FramePtr inner = open(node.scopes[0], frame);
-    for (std::size_t i = 0; i < node.targets.size(); ++i) {
-      assign(
-          node.targets[i],
-          evaluator_.evaluate(*node.expressions[i], frame),
-          inner);
-    }
-    return execute(node.bodies[0], inner);
-  }
-
-  Value macro_value(const MacroDefinition& macro, const FramePtr& frame) {
+  Value macro_value(const Statement& macro, const FramePtr& frame) {
     run_.capture(frame);
-    return run_.function(
-        macro.name, [this, &macro, frame](Run&, Arguments arguments) {
-          return call_macro(macro, frame, std::move(arguments));
-        });
+    return run_.function([this, &macro, frame](Run&, Arguments arguments) {
+      return call_macro(macro, frame, std::move(arguments));
+    });
   }
 
   Value call_macro(
-      const MacroDefinition& macro, const FramePtr& outer, Arguments given) {
-    const FramePtr frame = open(macro.scope, outer);
-    fill_parameters(macro, *frame, given);
+      const Statement& macro, const FramePtr& outer, Arguments given) {
+    const FramePtr frame = open(macro.scopes[0], outer);
     const std::size_t count = macro.parameters.size();
-    const std::size_t first_default = count - macro.defaults.size();
+    const std::size_t first_default = count - macro.expressions.size();
+    if (given.positional.size() > count)
+      fault("the macro '{}' takes {} arguments", macro.target.name, count);
+    std::move(
+        given.positional.begin(), given.positional.end(), frame->slots.begin());
+    for (auto& [name, value] : given.named)
+      parameter(macro, *frame, name) = std::move(value);
     for (std::size_t i = 0; i < count; ++i) {
       Value& value = frame->slots[i];
       if (!value.is_missing()) continue;
-      value =
-          i < first_default
-              ? Value::undefined(fmt::format(
-                    "parameter '{}' was not provided", macro.parameters[i]))
-              : evaluator_.evaluate(*macro.defaults[i - first_default], frame);
+      value = i < first_default
+                  ? Value::undefined(fmt::format(
+                        "parameter '{}' was not provided", macro.parameters[i]))
+                  : evaluate(*macro.expressions[i - first_default], frame);
     }
-    return run_.text(captured([&] { return execute(macro.body, frame); }));
+    Flow flow = Flow::kNext;
+    return run_.text(captured(macro.bodies[0], frame, flow));
   }
 
-  void fill_parameters(
-      const MacroDefinition& macro, Frame& frame, Arguments& given) {
-    auto& positional = given.positional;
-    const std::size_t count = macro.parameters.size();
-    const std::size_t filled = std::min(count, positional.size());
-    const auto take_named = [&](const std::string& name) {
-      for (auto each = given.named.begin(); each != given.named.end(); ++each) {
-        if (each->first != name) continue;
-        Value value = std::move(each->second);
-        given.named.erase(each);
-        return value;
+  // The variable of a parameter that is given by name.
+  static Value& parameter(
+      const Statement& macro, Frame& frame, const std::string& name) {
+    for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
+      const bool is_free = frame.slots[i].is_missing();
+      if (macro.parameters[i] == name && is_free) return frame.slots[i];
+    }
+    fault("the macro '{}' has no argument '{}'", macro.target.name, name);
+  }
+
+  bool holds(const Expression& expression, const FramePtr& frame) {
+    return is_true(evaluate(expression, frame));
+  }
+
+  Value evaluate(const Expression& node, const FramePtr& frame) {
+    using Kind = Expression::Kind;
+    const Level level(run_.budget());
+    run_.budget().step();
+    run_.at(node.line);
+    switch (node.kind) {
+      case Kind::kConstant:
+        return node.value;
+      case Kind::kName: {
+        const Value& value = variable_at(frame, node.ref);
+        if (!value.is_missing()) return value;
+        return Value::undefined("'" + node.name + "' is undefined");
       }
-      return Value();
-    };
-    for (std::size_t i = 0; i < count; ++i)
-      frame.slots[i] =
-          i < filled ? positional[i] : take_named(macro.parameters[i]);
-    if (macro.caller_slot >= 0) {
-      Value caller = take_named("caller");
-      if (caller.is_missing()) caller = Value::undefined("No caller defined");
-      frame.slots[static_cast<std::size_t>(macro.caller_slot)] = caller;
+      case Kind::kAnd:
+      case Kind::kOr: {
+        Value left = evaluate(*node.operands[0], frame);
+        const bool decided = is_true(left) == (node.kind == Kind::kOr);
+        return decided ? left : evaluate(*node.operands[1], frame);
+      }
+      case Kind::kNot:
+        return !holds(*node.operands[0], frame);
+      case Kind::kConditional:
+        return conditional(node, frame);
+      case Kind::kFilter:
+        need_filter(node.name, 0);
+        return apply(node, arguments_of(node, frame));
+      case Kind::kTest:
+        need_test(node.name, 0);
+        return apply(node, arguments_of(node, frame));
+      default:
+        return apply(node, arguments_of(node, frame));
     }
-    if (macro.kwargs_slot >= 0) {
-      auto rest = std::make_shared<Dict>(run_.budget());
-      for (auto& [name, value] : given.named)
-        rest->put(Value::constant(name), value);
-      frame.slots[static_cast<std::size_t>(macro.kwargs_slot)] =
-          std::shared_ptr<const Dict>(std::move(rest));
-    } else if (!given.named.empty()) {
-      fault(
-          "the macro '{}' has no argument '{}'",
-          macro.name,
-          given.named[0].first);
+  }
+
+  // The values of the operands; Missing where there is none.
+  Arguments arguments_of(const Expression& node, const FramePtr& frame) {
+    Arguments arguments;
+    arguments.positional.reserve(node.operands.size());
+    for (const ExpressionPtr& operand : node.operands) {
+      arguments.positional.push_back(
+          operand == nullptr ? Value() : evaluate(*operand, frame));
     }
-    std::vector<Value> more(
-        positional.begin() + static_cast<std::ptrdiff_t>(filled),
-        positional.end());
-    if (macro.varargs_slot >= 0) {
-      frame.slots[static_cast<std::size_t>(macro.varargs_slot)] =
-          run_.list(std::move(more), Flavour::kTuple);
-    } else if (!more.empty()) {
-      fault("the macro '{}' takes {} arguments", macro.name, count);
+    for (const Keyword& keyword : node.keywords)
+      arguments.named.emplace_back(
+          keyword.name, evaluate(*keyword.value, frame));
+    run_.at(node.line);
+    return arguments;
+  }
+
+  // A kind of expression that evaluates all of its operands first.
+  Value apply(const Expression& node, Arguments arguments) {
+    using Kind = Expression::Kind;
+    auto& operands = arguments.positional;
+    switch (node.kind) {
+      case Kind::kList:
+        return run_.list(std::move(operands));
+      case Kind::kTuple:
+        return run_.list(std::move(operands), Flavour::kTuple);
+      case Kind::kDict:
+        return dict(operands);
+      case Kind::kAttribute:
+        return attribute_of(run_, operands[0], node.name);
+      case Kind::kItem:
+        return item_of(run_, operands[0], operands[1]);
+      case Kind::kSlice:
+        return slice_of(
+            run_, operands[0], operands[1], operands[2], operands[3]);
+      case Kind::kCall: {
+        const Value callee = std::move(operands[0]);
+        operands.erase(operands.begin());
+        return run_.call(callee, std::move(arguments));
+      }
+      case Kind::kFilter:
+        return apply_filter(run_, node.name, std::move(arguments));
+      case Kind::kTest:
+        return apply_test(run_, node.name, std::move(arguments));
+      case Kind::kNegative:
+        return negated(operands[0]);
+      case Kind::kBinary:
+        return binary_operation(run_, operands[0], operands[1], node.name);
+      default:
+        return concatenate(operands);
     }
+  }
+
+  Value dict(std::vector<Value>& operands) {
+    auto result = std::make_shared<Dict>(run_.budget());
+    for (std::size_t i = 0; i < operands.size(); i += 2)
+      result->put(std::move(operands[i]), std::move(operands[i + 1]));
+    return std::shared_ptr<const Dict>(std::move(result));
+  }
+
+  Value concatenate(const std::vector<Value>& operands) {
+    MarkedText text;
+    for (const Value& operand : operands) {
+      text.append(printed(operand, run_.budget()));
+      run_.budget().will_need(static_cast<double>(text.size()));
+    }
+    return run_.text(std::move(text));
+  }
+
+  Value conditional(const Expression& node, const FramePtr& frame) {
+    if (holds(*node.operands[0], frame))
+      return evaluate(*node.operands[1], frame);
+    if (node.operands.size() > 2) return evaluate(*node.operands[2], frame);
+    return Value::undefined("an inline if without 'else' was false");
   }
 
   Run& run_;
-  Evaluator evaluator_;
   Output* output_ = nullptr;
 };
 

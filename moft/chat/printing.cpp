@@ -1,162 +1,191 @@
-// Values as Python prints them.
+// One writer for Python's repr and for JSON: they differ in brackets, quotes
+// and words.
 #include "moft/chat/printing.h"
 
-#include <fmt/format.h>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 
-#include "moft/chat/characters.h"
-#include "moft/chat/fault.h"
-#include "moft/chat/loop.h"
-#include "moft/chat/numbers.h"
+#include "moft/chat/text_functions.h"
 #include "moft/core/utf8.h"
 
 namespace moft::jinja {
 
 namespace {
 
-// The escape of a character that repr() does not show as it is; empty for
-// others.
-std::string repr_escape(char32_t value, char quote) {
-  switch (value) {
-    case '\n':
-      return "\\n";
-    case '\r':
-      return "\\r";
-    case '\t':
-      return "\\t";
-    case '\\':
-      return "\\\\";
-    default:
-      break;
-  }
-  if (value == static_cast<char32_t>(quote)) return std::string("\\") + quote;
-  if (is_printable(value)) return {};
+// repr() of a float: "1.0", "1e+16", "0.1".
+std::string float_text(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  char buffer[40];
+  const auto end = std::to_chars(
+      buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  const std::string shortest(buffer, end.ptr);
+  const int exponent = std::atoi(shortest.c_str() + shortest.find('e') + 1);
+  if (exponent < -4 || exponent >= 16) return shortest;
+  const auto fixed = std::to_chars(
+      buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+  std::string text(buffer, fixed.ptr);
+  if (text.find('.') == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string json_float(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
+  return float_text(value);
+}
+
+// The escape of a character; empty for one that is shown as it is.
+std::string escape_of(char32_t value, char quote, bool json) {
+  static constexpr std::string_view kShort = "\n\r\t\b\f";
+  static constexpr std::string_view kLetters = "nrtbf";
+  const std::size_t place =
+      value < 0x80 ? kShort.find(static_cast<char>(value)) : kShort.npos;
+  if (place < (json ? 5u : 3u)) return {'\\', kLetters[place]};
+  if (value == '\\' || value == static_cast<char32_t>(quote))
+    return {'\\', static_cast<char>(value)};
   const auto number = static_cast<std::uint32_t>(value);
+  if (json) return number < 0x20 ? fmt::format("\\u{:04x}", number) : "";
+  if (is_printable(value)) return {};
   if (number < 0x100) return fmt::format("\\x{:02x}", number);
   if (number < 0x10000) return fmt::format("\\u{:04x}", number);
   return fmt::format("\\U{:08x}", number);
 }
 
-void append_text_repr(MarkedText& result, const MarkedText& text) {
-  const std::string& bytes = text.bytes();
-  const bool single = bytes.find('\'') != std::string::npos;
-  const bool twofold = bytes.find('"') != std::string::npos;
-  const char quote = single && !twofold ? '"' : '\'';
-  const Marks marks = text.any_marks() & kFromConversation;
-  result.append({&quote, 1}, marks);
-  std::size_t shown = 0;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const CodePoint point = code_point_at(bytes, at);
-    const std::string escape = repr_escape(point.value, quote);
-    if (!escape.empty()) {
-      result.append(text, shown, at);
-      result.append(escape, text.marks_at(at));
-      shown = at + point.length;
+class Writer {
+ public:
+  Writer(bool json, std::optional<std::size_t> indent, Budget& budget)
+      : json_(json), indent_(indent), budget_(budget) {}
+
+  MarkedText write(const Value& value) {
+    append(value, 0);
+    return std::move(text_);
+  }
+
+ private:
+  void append(const Value& value, std::size_t nested) {
+    const Level level(budget_);
+    budget_.step();
+    budget_.will_need(static_cast<double>(text_.size()));
+    const Marks marks = value.marks();
+    if (value.text() != nullptr) {
+      append_text(value);
+    } else if (const Dict* object = value.dict()) {
+      const auto& entries = object->entries();
+      append_items("{", entries.size(), "}", marks, nested, [&](std::size_t i) {
+        append_text(entries[i].first);
+        text_.append(": ", marks);
+        append(entries[i].second, nested + 1);
+      });
+    } else if (const Sequence* list = value.sequence()) {
+      if (list->flavour > Flavour::kTuple) refuse(value);
+      const bool round = list->flavour == Flavour::kTuple && !json_;
+      const char* close = !round ? "]" : list->items.size() == 1 ? ",)" : ")";
+      const auto append_item = [&](std::size_t i) {
+        append(list->items[i], nested + 1);
+      };
+      append_items(
+          round ? "(" : "[",
+          list->items.size(),
+          close,
+          marks,
+          nested,
+          append_item);
+    } else {
+      text_.append(scalar(value), marks);
     }
-    at += point.length;
   }
-  result.append(text, shown, bytes.size());
-  result.append({&quote, 1}, marks);
-}
 
-void append_items(
-    MarkedText& text,
-    const Sequence& list,
-    std::string_view open,
-    std::string_view close,
-    Marks marks,
-    Budget& budget) {
-  text.append(open, marks);
-  for (std::size_t i = 0; i < list.items.size(); ++i) {
-    if (i > 0) text.append(", ", marks);
-    append_repr(text, list.items[i], budget);
-    budget.will_need(static_cast<double>(text.size()));
+  [[noreturn]] void refuse(const Value& value) const {
+    if (json_) need_defined(value);
+    fault(
+        "{} of a '{}' is not supported",
+        json_ ? "'tojson'" : "printing",
+        type_name(value));
   }
-  text.append(close, marks);
-}
 
-void append_list(MarkedText& text, const Value& value, Budget& budget) {
-  const Sequence& list = *value.sequence();
-  const Marks marks = value.marks();
-  switch (list.flavour) {
-    case Flavour::kList:
-      return append_items(text, list, "[", "]", marks, budget);
-    case Flavour::kTuple:
-      return append_items(
-          text, list, "(", list.items.size() == 1 ? ",)" : ")", marks, budget);
-    case Flavour::kRange:
-      return text.append(list.range, marks);
-    default:
-      return append_items(
-          text, list, type_name(value) + "([", "])", marks, budget);
+  std::string scalar(const Value& value) const {
+    if (value.is_none()) return json_ ? "null" : "None";
+    if (const auto* truth = value.get<bool>()) {
+      if (json_) return *truth ? "true" : "false";
+      return *truth ? "True" : "False";
+    }
+    if (const auto* whole = value.get<std::int64_t>())
+      return std::to_string(*whole);
+    if (const auto* real = value.get<double>())
+      return json_ ? json_float(*real) : float_text(*real);
+    if (value.is_undefined() && !json_) return "Undefined";
+    refuse(value);
   }
-}
 
-void append_object(MarkedText& text, const Value& value, Budget& budget) {
-  const Marks marks = value.marks();
-  text.append("{", marks);
-  bool first = true;
-  for (const auto& [key, item] : value.dict()->entries()) {
-    if (!first) text.append(", ", marks);
-    first = false;
-    append_repr(text, key, budget);
-    text.append(": ", marks);
-    append_repr(text, item, budget);
-    budget.will_need(static_cast<double>(text.size()));
+  void append_text(const Value& value) {
+    const MarkedText& text =
+        json_ ? *value.text() : plain_text(value, "printing");
+    const std::string& bytes = text.bytes();
+    budget_.copies(bytes.size());
+    const bool twofold = json_ || (bytes.find('\'') != std::string::npos &&
+                                   bytes.find('"') == std::string::npos);
+    const char quote = twofold ? '"' : '\'';
+    const Marks marks = text.any_marks() & kFromConversation;
+    text_.append({&quote, 1}, marks);
+    std::size_t shown = 0;
+    for (std::size_t at = 0; at < bytes.size();) {
+      const CodePoint point = code_point_at(bytes, at);
+      const std::string escape = escape_of(point.value, quote, json_);
+      if (!escape.empty()) {
+        text_.append(text, shown, at);
+        text_.append(escape, text.marks_at(at));
+        shown = at + point.length;
+      }
+      at += point.length;
+    }
+    text_.append(text, shown, bytes.size());
+    text_.append({&quote, 1}, marks);
   }
-  text.append("}", marks);
-}
 
-void append_namespace(
-    MarkedText& text, const Namespace& space, Budget& budget) {
-  text.append("<Namespace {", kOwnText);
-  bool first = true;
-  for (const auto& [key, item] : space.attributes) {
-    if (!first) text.append(", ", kOwnText);
-    first = false;
-    append_text_repr(text, MarkedText(key));
-    text.append(": ", kOwnText);
-    append_repr(text, item, budget);
-    budget.will_need(static_cast<double>(text.size()));
+  template <typename AppendItem>
+  void append_items(
+      std::string_view open,
+      std::size_t count,
+      std::string_view close,
+      Marks marks,
+      std::size_t nested,
+      const AppendItem& append_item) {
+    text_.append(open, marks);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i > 0) text_.append(indent_ ? "," : ", ", marks);
+      append_break(nested + 1, marks);
+      append_item(i);
+    }
+    if (count > 0) append_break(nested, marks);
+    text_.append(close, marks);
   }
-  text.append("}>", kOwnText);
-}
+
+  void append_break(std::size_t nested, Marks marks) {
+    if (!indent_) return;
+    budget_.copies(*indent_ * nested);
+    text_.append("\n", marks);
+    text_.append(std::string(*indent_ * nested, ' '), kOwnText);
+  }
+
+  const bool json_;
+  const std::optional<std::size_t> indent_;
+  Budget& budget_;
+  MarkedText text_;
+};
 
 }  // namespace
 
-void append_repr(MarkedText& text, const Value& value, Budget& budget) {
-  const Level level(budget);
-  budget.step();
-  if (const MarkedText* own = value.text()) {
-    budget.copies(own->size());
-    if (value.is_markup()) text.append("Markup(", kOwnText);
-    append_text_repr(text, *own);
-    if (value.is_markup()) text.append(")", kOwnText);
-  } else if (value.sequence() != nullptr) {
-    append_list(text, value, budget);
-  } else if (value.dict() != nullptr) {
-    append_object(text, value, budget);
-  } else if (const Namespace* space = value.name_space()) {
-    append_namespace(text, *space, budget);
-  } else if (value.is_none()) {
-    text.append("None", value.marks());
-  } else if (const auto* truth = value.get<bool>()) {
-    text.append(*truth ? "True" : "False", value.marks());
-  } else if (const auto* whole = value.get<std::int64_t>()) {
-    text.append(std::to_string(*whole), value.marks());
-  } else if (const auto* real = value.get<double>()) {
-    text.append(float_text(*real), value.marks());
-  } else if (value.is_undefined()) {
-    text.append("Undefined", kOwnText);
-  } else {
-    fault("a '{}' has no text", type_name(value));
-  }
-}
-
 MarkedText printed(const Value& value, Budget& budget) {
   if (const MarkedText* text = value.text()) return *text;
-  MarkedText text;
-  if (!value.is_undefined()) append_repr(text, value, budget);
-  return text;
+  if (value.is_undefined()) return {};
+  return Writer(false, std::nullopt, budget).write(value);
+}
+
+MarkedText to_json(
+    const Value& value, std::optional<std::size_t> indent, Budget& budget) {
+  return Writer(true, indent, budget).write(value);
 }
 
 }  // namespace moft::jinja

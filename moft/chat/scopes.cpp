@@ -1,13 +1,16 @@
-// Scopes: first what each one sets and reads, then the place of every name.
+// One walk through each scope: what it sets and reads, and the place of every
+// name.
 #include "moft/chat/scopes.h"
 
 #include <functional>
+#include <initializer_list>
 #include <map>
-#include <optional>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "moft/chat/fault.h"
-#include "moft/chat/symbols.h"
+#include "moft/chat/filters.h"
 
 namespace moft::jinja {
 
@@ -15,283 +18,316 @@ namespace {
 
 using Kind = Statement::Kind;
 
-// Calls visit(name, line) for every variable that an expression reads.
-template <typename Node, typename Visit>
-void visit_names(Node& expression, const Visit& visit) {
-  if (expression.kind == Expression::Kind::kName) visit(expression);
-  for (auto& operand : expression.operands)
-    if (operand != nullptr) visit_names(*operand, visit);
-  for (auto& keyword : expression.keywords)
-    visit_names(*keyword.value, visit);
-  if (expression.more_operands != nullptr)
-    visit_names(*expression.more_operands, visit);
-  if (expression.more_keywords != nullptr)
-    visit_names(*expression.more_keywords, visit);
-}
-
-void note_reads(const Expression* expression, Symbols& symbols) {
-  if (expression == nullptr) return;
-  visit_names(
-      *expression, [&](const Expression& name) { symbols.load(name.name); });
-}
-
-void note_target(const Target& target, Symbols& symbols, bool as_parameter) {
-  for (const Target& part : target.parts)
-    note_target(part, symbols, as_parameter);
-  if (target.name.empty()) return;
-  if (!target.attribute.empty()) {
-    symbols.load(target.name);
-  } else if (as_parameter) {
-    symbols.declare(target.name);
-  } else {
-    symbols.store(target.name);
-  }
-}
-
-void note_block(const Block& block, Symbols& symbols);
-
-// An if: its branches do not see what the others set.
-void note_if(const Statement& node, Symbols& symbols) {
-  note_reads(node.expressions[0].get(), symbols);
-  const std::size_t tests = node.expressions.size();
-  symbols.branches({
-      [&] { note_block(node.bodies[0], symbols); },
-      [&] {
-        for (std::size_t i = 1; i < tests; ++i) {
-          note_reads(node.expressions[i].get(), symbols);
-          symbols.branches({[&] { note_block(node.bodies[i], symbols); }});
-        }
-      },
-      [&] {
-        if (node.bodies.size() > tests) note_block(node.bodies[tests], symbols);
-      },
-  });
-}
-
-// What a statement sets and reads in its own scope; the scopes
-// that it opens are looked at on their own.
-void note_statement(const Statement& node, Symbols& symbols) {
-  switch (node.kind) {
-    case Kind::kIf:
-      return note_if(node, symbols);
-    case Kind::kMacro:
-      return symbols.store(node.target.name);
-    case Kind::kFilter:
-      return note_reads(node.filter.get(), symbols);
-    default:
-      break;
-  }
-  for (const ExpressionPtr& expression : node.expressions)
-    note_reads(expression.get(), symbols);
-  if (node.kind == Kind::kSet || node.kind == Kind::kSetBlock)
-    note_target(node.target, symbols, false);
-}
-
-void note_block(const Block& block, Symbols& symbols) {
-  for (const auto& statement : block)
-    note_statement(*statement, symbols);
-}
-
-// Whether a macro's body reads `name` (caller, varargs, kwargs) before it
-// sets it, in the order of jinja2's search.
-class UseSearch {
+// The names of one scope while the places of a template's variables are
+// fixed: what jinja2 calls its symbols.
+class Symbols {
  public:
-  explicit UseSearch(std::string name) : name_(std::move(name)) {}
+  // `scope` takes the variables; both outlive this.
+  Symbols(const Symbols* outer, Scope& scope) : outer_(outer), scope_(scope) {}
 
-  bool uses(const Block& body) {
-    visit(body);
-    return found_;
+  // The scope reads, sets or is handed a variable.
+  void load(const std::string& name) {
+    const auto entry = entries_.find(name);
+    if (entry != entries_.end() && entry->second.known) return;
+    if (outer_place(name).up >= 0) return;
+    make_known(name, Slot::Load::kContext);
+  }
+
+  void store(const std::string& name) {
+    Entry& entry = change(name);
+    entry.stored = true;
+    if (entry.known) return;
+    entry.known = true;
+    slot_of(name);
+    start_as_outer_or(entry, name, Slot::Load::kMissing);
+  }
+
+  int declare(const std::string& name) {
+    Entry& entry = make_known(name, Slot::Load::kParameter);
+    entry.stored = true;
+    return slot_of(name);
+  }
+
+  // Parts of the template of which one runs, or none.
+  void branches(std::initializer_list<std::function<void()>> each);
+
+  // REQUIRED: every load and store was noted; else the name is read here.
+  SlotRef place_of(const std::string& name) {
+    const auto entry = entries_.find(name);
+    const bool known = entry != entries_.end() && entry->second.known;
+    const SlotRef outer = known ? SlotRef() : outer_place(name);
+    if (outer.up >= 0) return outer;
+    if (!known) load(name);
+    return {0, slots_.at(name)};
+  }
+
+  // Whether this scope or one around it sets the name.
+  bool is_set(const std::string& name) const {
+    const auto entry = entries_.find(name);
+    if (entry != entries_.end() && entry->second.stored) return true;
+    return outer_ != nullptr && outer_->is_set(name);
+  }
+
+  // How each variable starts, into the scope.
+  void finish() {
+    for (const auto& [name, entry] : entries_) {
+      if (!entry.known) continue;
+      Slot& slot = scope_.slots[static_cast<std::size_t>(slots_.at(name))];
+      slot.load = entry.start;
+      slot.outer = entry.outer;
+    }
   }
 
  private:
-  void set(const std::string& name) {
-    if (!found_ && name == name_) hidden_ = true;
-  }
-  void visit(const Target& target) {
-    for (const Target& part : target.parts)
-      visit(part);
-    if (target.attribute.empty()) set(target.name);
-  }
-  void visit(const Expression* expression) {
-    if (expression == nullptr) return;
-    visit_names(*expression, [&](const Expression& name) {
-      if (!hidden_ && name.name == name_) found_ = true;
-    });
-  }
-  void visit(const MacroDefinition& macro) {
-    for (const std::string& parameter : macro.parameters)
-      set(parameter);
-    for (const ExpressionPtr& each : macro.defaults)
-      visit(each.get());
-    visit(macro.body);
-  }
-  void visit(const Block& block) {
-    for (const auto& statement : block)
-      visit(*statement);
-  }
-  void visit(const Statement& node) {
-    if (node.kind == Kind::kMacro) return visit(*node.macro);
-    visit(node.target);
-    for (const Target& target : node.targets)
-      visit(target);
-    for (const ExpressionPtr& expression : node.expressions)
-      visit(expression.get());
-    if (node.macro != nullptr) visit(*node.macro);
-    for (const Block& body : node.bodies)
-      visit(body);
-    visit(node.filter.get());
-    visit(node.test.get());
+  struct Entry {
+    bool known = false;  // has a place in this scope
+    bool stored = false;
+    Slot::Load start = Slot::Load::kMissing;
+    SlotRef outer = {};
+  };
+
+  // An entry about to be changed.
+  Entry& change(const std::string& name) {
+    Entry& entry = entries_[name];
+    log_.emplace_back(name, entry);
+    return entry;
   }
 
-  const std::string name_;
-  bool found_ = false;
-  bool hidden_ = false;
+  Entry& make_known(const std::string& name, Slot::Load start) {
+    Entry& entry = change(name);
+    entry.known = true;
+    entry.start = start;
+    slot_of(name);
+    return entry;
+  }
+
+  int slot_of(const std::string& name) {
+    const auto [place, is_new] =
+        slots_.try_emplace(name, static_cast<int>(scope_.slots.size()));
+    if (is_new) scope_.slots.push_back({name, Slot::Load::kMissing, {}});
+    return place->second;
+  }
+
+  // Where an outer scope has the name; up is -1 if none has.
+  SlotRef outer_place(const std::string& name) const {
+    int up = 1;
+    for (const Symbols* each = outer_; each != nullptr; each = each->outer_) {
+      const auto entry = each->entries_.find(name);
+      if (entry != each->entries_.end() && entry->second.known)
+        return {up, each->slots_.at(name)};
+      ++up;
+    }
+    return {};
+  }
+
+  void start_as_outer_or(
+      Entry& entry, const std::string& name, Slot::Load otherwise) {
+    entry.outer = outer_place(name);
+    entry.start = entry.outer.up >= 0 ? Slot::Load::kOuter : otherwise;
+  }
+
+  const Symbols* outer_;
+  Scope& scope_;
+  std::map<std::string, Entry> entries_;
+  std::map<std::string, int> slots_;
+  std::vector<std::pair<std::string, Entry>> log_;  // what entries were
 };
 
-// The second walk: places of names, scope by scope.
-class Placer {
+void Symbols::branches(std::initializer_list<std::function<void()>> each) {
+  std::vector<std::pair<std::string, Entry>> changes;
+  std::set<std::string> newly_stored;
+  for (const auto& visit : each) {
+    const std::size_t mark = log_.size();
+    visit();
+    std::set<std::string> touched;
+    for (std::size_t i = mark; i < log_.size(); ++i)
+      touched.insert(log_[i].first);
+    for (const std::string& name : touched)
+      changes.emplace_back(name, entries_[name]);
+    while (log_.size() > mark) {
+      entries_[log_.back().first] = log_.back().second;
+      log_.pop_back();
+    }
+  }
+  for (const auto& [name, after] : changes) {
+    Entry& entry = change(name);
+    if (after.stored && !entry.stored) newly_stored.insert(name);
+    const bool stored = entry.stored;
+    entry = after;
+    entry.stored = stored;
+  }
+  for (const std::string& name : newly_stored) {
+    Entry& entry = change(name);
+    entry.stored = true;
+    start_as_outer_or(entry, name, Slot::Load::kContext);
+  }
+}
+
+// Calls visit(node) for an expression and all inside of it.
+template <typename Visit>
+void visit_all(Expression& expression, const Visit& visit) {
+  visit(expression);
+  for (auto& operand : expression.operands)
+    if (operand != nullptr) visit_all(*operand, visit);
+  for (auto& keyword : expression.keywords)
+    visit_all(*keyword.value, visit);
+}
+
+void need_names(const Expression& node) {
+  if (node.kind == Expression::Kind::kConditional) return;
+  if (node.kind == Expression::Kind::kFilter) need_filter(node.name, node.line);
+  if (node.kind == Expression::Kind::kTest) need_test(node.name, node.line);
+  for (const ExpressionPtr& operand : node.operands)
+    if (operand != nullptr) need_names(*operand);
+  for (const Keyword& keyword : node.keywords)
+    need_names(*keyword.value);
+}
+
+// The walk through one scope, in the order in which a template runs. The
+// scopes inside follow when all that this one sets is known.
+class ScopeWalk {
  public:
-  void place_program(TemplateProgram& program) {
-    Symbols symbols(nullptr, program.scope);
-    note_block(program.body, symbols);
-    place(program.body, symbols);
-    symbols.finish();
+  // Statements around the scope.
+  struct Around {
+    bool is_loop = false;
+    bool is_macro = false;
+    bool is_if = false;
+  };
+
+  ScopeWalk(const Symbols* outer, Scope& scope, Around around)
+      : symbols_(outer, scope), around_(around) {}
+
+  void read(Expression& expression) {
+    if (!around_.is_if) need_names(expression);
+    visit_all(expression, [&](Expression& node) {
+      if (node.kind != Expression::Kind::kName) return;
+      symbols_.load(node.name);
+      node.ref = symbols_.place_of(node.name);
+      for (const char* given : {"caller", "varargs", "kwargs"}) {
+        if (around_.is_macro && node.name == given && !symbols_.is_set(given))
+          fault_at(node.line, "'{}' of a macro is not supported", given);
+      }
+    });
+  }
+
+  int declare(const std::string& name) { return symbols_.declare(name); }
+
+  void declare(Target& target) {
+    for (Target& part : target.parts)
+      declare(part);
+    if (target.name.empty()) return;
+    need_settable(target);
+    target.ref = {0, symbols_.declare(target.name)};
+  }
+
+  // REQUIRED at the end.
+  void finish(Block& body) {
+    walk(body);
+    for (const auto& inner : inner_)
+      inner();
+    symbols_.finish();
   }
 
  private:
-  static void place(Expression* expression, Symbols& symbols) {
-    if (expression == nullptr) return;
-    visit_names(*expression, [&](Expression& name) {
-      name.ref = symbols.place_of(name.name);
-    });
-  }
-
-  void place(Target& target, Symbols& symbols) const {
-    for (Target& part : target.parts)
-      place(part, symbols);
-    if (target.name.empty()) return;
-    if (loops_ > 0 && target.name == "loop" && target.attribute.empty())
+  void need_settable(const Target& target) const {
+    if (around_.is_loop && target.name == "loop" && target.attribute.empty())
       fault_at(target.line, "'loop' cannot be set inside of a loop");
-    target.ref = symbols.place_of(target.name);
   }
 
-  void place(Block& block, Symbols& symbols) {
-    for (const auto& statement : block)
-      place(*statement, symbols);
-  }
-
-  // A block as a scope of its own; `prepare` declares its parameters.
-  template <typename Prepare>
-  void place_scope(
-      Block& body, Scope& scope, Symbols& outer, const Prepare& prepare) {
-    Symbols symbols(&outer, scope);
-    prepare(symbols);
-    note_block(body, symbols);
-    place(body, symbols);
-    symbols.finish();
-  }
-
-  void place(Statement& node, Symbols& symbols) {
-    const auto nothing = [](Symbols&) {};
-    switch (node.kind) {
-      case Kind::kFor:
-        return place_for(node, symbols);
-      case Kind::kMacro:
-        place(node.target, symbols);
-        return place_macro(*node.macro, symbols);
-      case Kind::kCallBlock:
-        place(node.expressions[0].get(), symbols);
-        return place_macro(*node.macro, symbols);
-      case Kind::kGeneration:
-        node.scopes.resize(1);
-        return place_scope(node.bodies[0], node.scopes[0], symbols, nothing);
-      case Kind::kFilter:
-      case Kind::kSetBlock:
-        if (node.kind == Kind::kSetBlock) place(node.target, symbols);
-        node.scopes.resize(1);
-        return place_scope(
-            node.bodies[0], node.scopes[0], symbols, [&](Symbols& inner) {
-              note_reads(node.filter.get(), inner);
-              place(node.filter.get(), inner);
-            });
-      case Kind::kWith:
-        return place_with(node, symbols);
-      default:
-        break;
+  void write(Target& target) {
+    need_settable(target);
+    if (target.attribute.empty()) {
+      symbols_.store(target.name);
+    } else {
+      symbols_.load(target.name);
     }
-    for (const ExpressionPtr& expression : node.expressions)
-      place(expression.get(), symbols);
-    if (node.kind == Kind::kSet) place(node.target, symbols);
-    for (Block& body : node.bodies)
-      place(body, symbols);
+    target.ref = symbols_.place_of(target.name);
   }
 
-  void place_for(Statement& node, Symbols& symbols) {
-    place(node.expressions[0].get(), symbols);
-    ++loops_;
+  void walk(Block& block) {
+    for (const auto& node : block)
+      walk(*node);
+  }
+
+  void walk(Statement& node) {
+    if (node.kind == Kind::kIf) return walk_if(node);
     node.scopes.resize(node.bodies.size());
-    place_scope(node.bodies[0], node.scopes[0], symbols, [&](Symbols& inner) {
-      node.loop_slot = inner.declare("loop");
-      note_target(node.target, inner, true);
-      place(node.target, inner);
-    });
-    if (node.bodies.size() > 1)
-      place_scope(node.bodies[1], node.scopes[1], symbols, [](Symbols&) {});
-    if (node.test != nullptr) {
-      Block none;
-      place_scope(none, node.test_scope, symbols, [&](Symbols& inner) {
-        note_target(node.test_target, inner, true);
-        note_reads(node.test.get(), inner);
-        place(node.test_target, inner);
-        place(node.test.get(), inner);
-      });
+    if (node.kind == Kind::kMacro) {
+      write(node.target);
+      inner_.emplace_back(
+          [this, &node, around = around_] { walk_macro(node, around); });
+      return;
     }
-    --loops_;
-  }
-
-  void place_with(Statement& node, Symbols& symbols) {
     for (const ExpressionPtr& expression : node.expressions)
-      place(expression.get(), symbols);
-    node.scopes.resize(1);
-    place_scope(node.bodies[0], node.scopes[0], symbols, [&](Symbols& inner) {
-      for (Target& target : node.targets) {
-        note_target(target, inner, true);
-        place(target, inner);
-      }
+      read(*expression);
+    if (node.kind == Kind::kFor) {
+      inner_.emplace_back(
+          [this, &node, around = around_] { walk_for(node, around); });
+      return;
+    }
+    if (!node.target.name.empty()) write(node.target);
+    if (node.bodies.empty()) return;
+    inner_.emplace_back([this, &node, around = around_] {
+      ScopeWalk(&symbols_, node.scopes[0], around).finish(node.bodies[0]);
     });
   }
 
-  void place_macro(MacroDefinition& macro, Symbols& symbols) {
-    const auto has = [&](const char* name) {
-      for (const std::string& parameter : macro.parameters)
-        if (parameter == name) return true;
-      return false;
-    };
-    macro.has_caller_parameter = has("caller");
-    place_scope(macro.body, macro.scope, symbols, [&](Symbols& inner) {
-      for (const std::string& parameter : macro.parameters)
-        inner.declare(parameter);
-      const auto extra = [&](const char* name) {
-        if (has(name) || !UseSearch(name).uses(macro.body)) return -1;
-        return inner.declare(name);
-      };
-      macro.caller_slot = extra("caller");
-      macro.kwargs_slot = extra("kwargs");
-      macro.varargs_slot = extra("varargs");
-      for (const ExpressionPtr& each : macro.defaults) {
-        note_reads(each.get(), inner);
-        place(each.get(), inner);
-      }
+  // Its branches do not see what the others set.
+  void walk_if(Statement& node) {
+    const Around before = around_;
+    around_.is_if = true;
+    read(*node.expressions[0]);
+    const std::size_t tests = node.expressions.size();
+    symbols_.branches({
+        [&] { walk(node.bodies[0]); },
+        [&] {
+          for (std::size_t i = 1; i < tests; ++i) {
+            read(*node.expressions[i]);
+            symbols_.branches({[&] { walk(node.bodies[i]); }});
+          }
+        },
+        [&] {
+          if (node.bodies.size() > tests) walk(node.bodies[tests]);
+        },
     });
+    around_ = before;
   }
 
-  int loops_ = 0;
+  void walk_for(Statement& node, Around around) const {
+    around.is_loop = true;
+    ScopeWalk turn(&symbols_, node.scopes[0], around);
+    node.loop_slot = turn.declare("loop");
+    turn.declare(node.target);
+    turn.finish(node.bodies[0]);
+    if (node.bodies.size() > 1)
+      ScopeWalk(&symbols_, node.scopes[1], around).finish(node.bodies[1]);
+    if (node.test == nullptr) return;
+    ScopeWalk test(&symbols_, node.test_scope, around);
+    Block none;
+    test.declare(node.test_target);
+    test.read(*node.test);
+    test.finish(none);
+  }
+
+  void walk_macro(Statement& node, Around around) const {
+    around.is_macro = true;
+    ScopeWalk call(&symbols_, node.scopes[0], around);
+    for (const std::string& parameter : node.parameters)
+      call.declare(parameter);
+    for (const ExpressionPtr& each : node.expressions)
+      call.read(*each);
+    call.finish(node.bodies[0]);
+  }
+
+  Symbols symbols_;
+  Around around_;
+  std::vector<std::function<void()>> inner_;
 };
 
 }  // namespace
 
 void fix_scopes(TemplateProgram& program) {
-  Placer().place_program(program);
+  ScopeWalk(nullptr, program.scope, {}).finish(program.body);
 }
 
 }  // namespace moft::jinja

@@ -12,7 +12,10 @@
 namespace moft::jinja {
 
 // Fills the scopes and references of a parsed program. Fault with a line for
-// an assignment to `loop` inside of a loop.
+// an assignment to `loop` inside of a loop, for the names that a macro's body
+// is given (caller, varargs, kwargs), and for filters and tests that are not
+// supported; those in an `if`, as statement or in an expression, are left to
+// the run, as in jinja2: a template may look whether it needs them.
 void fix_scopes(TemplateProgram& program);
 
 }  // namespace moft::jinja

@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "moft/chat/characters.h"
-#include "moft/chat/fault.h"
-#include "moft/chat/text_literal.h"
+#include "moft/chat/text_functions.h"
 #include "moft/core/text.h"
 #include "moft/core/utf8.h"
 
@@ -19,6 +17,39 @@ using TokenKind = Token::Kind;
 constexpr std::array<std::string_view, 6> kLongOperators = {
     "//", "**", "==", "!=", ">=", "<="};
 constexpr std::string_view kShortOperators = "+-/*%~[](){}><=.:|,;";
+
+bool is_digit(char byte) {
+  return byte >= '0' && byte <= '9';
+}
+
+// Names are ASCII, as in public templates.
+bool is_name_part(char byte) {
+  return byte == '_' || is_digit(byte) ||
+         ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
+}
+
+// The text between the quotes, its escapes resolved.
+std::string unescaped(std::string_view literal, int line) {
+  static constexpr std::string_view kKnown = "\\'\"nrt";
+  static constexpr std::string_view kValues = "\\'\"\n\r\t";
+  std::string text;
+  for (std::size_t at = 0; at < literal.size(); ++at) {
+    const bool is_escape = literal[at] == '\\' && at + 1 < literal.size();
+    if (!is_escape) {
+      text += literal[at];
+      continue;
+    }
+    const std::size_t known = kKnown.find(literal[++at]);
+    if (known == std::string_view::npos) {
+      fault_at(
+          line,
+          "the escape {} in a text is not supported",
+          quote_text(literal.substr(at - 1, 2)));
+    }
+    text += kValues[known];
+  }
+  return text;
+}
 
 // Every line break as \n, one at the end dropped.
 std::string with_plain_line_breaks(std::string_view source) {
@@ -94,8 +125,6 @@ class Lexer {
     line_starts_ = false;
     if (kind == '#') {
       skip_comment();
-    } else if (kind == '%' && skip_raw_begin()) {
-      read_raw();
     } else {
       read_tag(kind == '%');
     }
@@ -149,48 +178,6 @@ class Lexer {
     fault_at(line, "a comment has no end '#}}'");
   }
 
-  // Behind "{%" and its sign: the rest of "{% raw %}".
-  bool skip_raw_begin() {
-    std::size_t place = skip_space(source_, at_);
-    const std::string_view view(source_);
-    if (!view.substr(place).starts_with("raw")) return false;
-    place = skip_space(source_, place + 3);
-    const bool minus = view.substr(place).starts_with("-%}");
-    if (!minus && !view.substr(place).starts_with("%}")) return false;
-    place += minus ? 3 : 2;
-    move_to(minus ? skip_space(source_, place) : place);
-    line_starts_ = source_[at_ - 1] == '\n';
-    return true;
-  }
-
-  void read_raw() {
-    const int line = line_;
-    if (at_ == source_.size()) return;
-    const std::string_view view(source_);
-    for (std::size_t tag = source_.find("{%", at_); tag != std::string::npos;
-         tag = source_.find("{%", tag + 1)) {
-      std::size_t place = tag + 2;
-      const char sign = place < source_.size() ? source_[place] : '\0';
-      const bool has_sign = sign == '-' || sign == '+';
-      place = skip_space(source_, place + (has_sign ? 1 : 0));
-      if (!view.substr(place).starts_with("endraw")) continue;
-      place = skip_space(source_, place + 6);
-      if (place >= source_.size()) break;
-      const std::size_t start = at_;
-      const int start_line = line_;
-      at_ = place;
-      const bool ends = take_end("%}", true, true);
-      const std::size_t behind = at_;
-      at_ = start;
-      line_ = start_line;
-      if (!ends) continue;
-      put_data(tag, has_sign ? sign : '\0', false);
-      move_to(behind);
-      return;
-    }
-    fault_at(line, "a raw block has no end");
-  }
-
   // Tokens up to the end of a {% or {{ tag.
   void read_tag(bool is_block) {
     put(is_block ? TokenKind::kBlockBegin : TokenKind::kPrintBegin);
@@ -212,9 +199,8 @@ class Lexer {
     const std::size_t space = skip_space(source_, at_);
     if (space > at_) return move_to(space);
     const char first = source_[at_];
-    const CodePoint point = code_point_at(source_, at_);
-    if (first >= '0' && first <= '9') return read_number();
-    if (is_name_start(point.value)) return read_name();
+    if (is_digit(first)) return read_number();
+    if (is_name_part(first)) return read_name();
     if (first == '\'' || first == '"') return read_text(first);
     for (const std::string_view name : kLongOperators) {
       if (!at(name)) continue;
@@ -223,10 +209,11 @@ class Lexer {
       return;
     }
     if (kShortOperators.find(first) == std::string_view::npos) {
+      const std::size_t size = character_size(source_, at_);
       fault_at(
           line_,
           "{} does not belong into a tag",
-          quote_text(source_.substr(at_, point.length)));
+          quote_text(source_.substr(at_, size)));
     }
     balance(first, open);
     put(TokenKind::kOperator, std::string(1, first));
@@ -245,23 +232,33 @@ class Lexer {
 
   void read_name() {
     std::size_t end = at_;
-    while (end < source_.size()) {
-      const CodePoint point = code_point_at(source_, end);
-      if (!is_name_part(point.value)) break;
-      end += point.length;
-    }
+    while (end < source_.size() && is_name_part(source_[end]))
+      ++end;
     put(TokenKind::kName, source_.substr(at_, end - at_));
     at_ = end;
+    // What follows it is not read as tags, so it is refused here.
+    const bool is_tag =
+        tokens_[tokens_.size() - 2].kind == TokenKind::kBlockBegin;
+    if (is_tag && tokens_.back().text == "raw")
+      fault_at(line_, "the tag 'raw' is not supported");
   }
 
   void read_number() {
-    const bool after_dot = at_ > 0 && source_[at_ - 1] == '.';
-    const NumberLiteral number = number_literal(rest(), !after_dot, line_);
-    const bool whole = number.value.is<std::int64_t>();
-    put(whole ? TokenKind::kInteger : TokenKind::kFloat,
-        source_.substr(at_, number.size),
-        number.value);
-    at_ += number.size;
+    std::size_t end = at_;
+    while (end < source_.size() && is_digit(source_[end]))
+      ++end;
+    const std::string text = source_.substr(at_, end - at_);
+    const std::string_view rest = std::string_view(source_).substr(end);
+    const bool is_whole =
+        rest.size() < 2 || rest[0] != '.' || !is_digit(rest[1]);
+    if (!is_whole || (!rest.empty() && is_name_part(rest[0])))
+      fault_at(line_, "numbers that go on behind {} are not supported", text);
+    if (text[0] == '0' && text.find_first_not_of('0') != std::string::npos)
+      fault_at(line_, "numbers that begin with 0 are not supported");
+    const auto value = parse_integer(text);
+    if (!value) fault_at(line_, "the number {} is beyond 64 bits", text);
+    put(TokenKind::kInteger, text, *value);
+    at_ = end;
   }
 
   void read_text(char quote) {

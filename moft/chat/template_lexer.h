@@ -3,11 +3,12 @@
 // and the blanks before it on its line go, `-` takes all white space on its
 // side, `+` keeps it.
 //
-// Thread safety: pure functions.
+// Thread safety: one thread at a time.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "moft/chat/value.h"
@@ -24,7 +25,6 @@ struct Token {
     kName,
     kText,  // a literal, unescaped
     kInteger,
-    kFloat,
     kOperator,
     kEnd,
   };
@@ -33,12 +33,16 @@ struct Token {
   Value number = {};
   int line = 0;
 
-  bool is(Kind other, std::string_view value) const {
-    return kind == other && text == value;
+  bool is_name(std::string_view value) const {
+    return kind == Kind::kName && text == value;
   }
-  bool is_name(std::string_view value) const { return is(Kind::kName, value); }
   bool is_operator(std::string_view value) const {
-    return is(Kind::kOperator, value);
+    return kind == Kind::kOperator && text == value;
+  }
+  // As one of the characters of `values`.
+  bool is_one_of(std::string_view values) const {
+    return kind == Kind::kOperator && text.size() == 1 &&
+           values.find(text[0]) != std::string_view::npos;
   }
 };
 
@@ -48,5 +52,54 @@ std::vector<Token> lex_template(std::string_view source);
 
 // "'endfor'", "the end of the template": for messages.
 std::string description(const Token& token);
+
+// The tokens of a template, read one after the other by the parser.
+class TokenStream {
+ public:
+  // REQUIRES tokens that end with one kEnd.
+  explicit TokenStream(std::vector<Token> tokens)
+      : tokens_(std::move(tokens)) {}
+
+  const Token& current() const { return tokens_[at_]; }
+  const Token& look() const {
+    return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_];
+  }
+  int line() const { return current().line; }
+
+  // The current token, and on to the next.
+  const Token& next() {
+    const Token& token = tokens_[at_];
+    if (at_ + 1 < tokens_.size()) ++at_;
+    return token;
+  }
+  bool skip_name(std::string_view name) {
+    if (!current().is_name(name)) return false;
+    next();
+    return true;
+  }
+  bool skip_operator(std::string_view text) {
+    if (!current().is_operator(text)) return false;
+    next();
+    return true;
+  }
+
+  // Each goes on or throws Fault.
+  const Token& expect(Token::Kind kind, std::string_view what) {
+    if (current().kind != kind) unexpected(what);
+    return next();
+  }
+  void expect_operator(std::string_view text) {
+    if (!skip_operator(text)) unexpected(text);
+  }
+
+  [[noreturn]] void unexpected(std::string_view wanted) const {
+    fault_at(
+        line(), "found {} where {} belongs", description(current()), wanted);
+  }
+
+ private:
+  std::vector<Token> tokens_;
+  std::size_t at_ = 0;
+};
 
 }  // namespace moft::jinja

@@ -55,16 +55,14 @@ struct Expression {
     kItem,         // operands[0] [ operands[1] ]
     kSlice,        // operands[0] [ operands 1 : 2 : 3 ], each may be null
     kCall,         // operands[0] ( the rest ), keywords
-    kFilter,       // operands[0] (null: the block's text) | name ( the rest )
-    kTest,         // operands[0] is name ( the rest )
+    kFilter,       // operands[0] | name ( the rest ), keywords
+    kTest,         // operands[0] is name
     kNot,          // operands[0]
     kNegative,     // operands[0]
-    kPositive,     // operands[0]
     kAnd,          // operands[0], operands[1]
     kOr,           // operands[0], operands[1]
-    kBinary,       // name: + - * / // % **
+    kBinary,       // name: + - * % == != < > <= >= in, not in
     kConcatenate,  // operands
-    kCompare,      // operands; operators[i] precedes operands[i + 1]
     kConditional,  // operands: test, then, else (may be null)
   };
   Kind kind = Kind::kConstant;
@@ -75,15 +73,11 @@ struct Expression {
   SlotRef ref = {};
   std::vector<ExpressionPtr> operands = {};
   std::vector<Keyword> keywords = {};
-  std::vector<std::string> operators = {};
-  // *list and **object at the end of a call; null if none.
-  ExpressionPtr more_operands = nullptr;
-  ExpressionPtr more_keywords = nullptr;
 };
 
-// Where a value goes: a name, an attribute of a namespace, or several.
+// Where a value goes: a name, an attribute of a namespace, or several names.
 struct Target {
-  std::string name = {};       // of the variable; empty: a tuple
+  std::string name = {};       // of the variable; empty: several
   std::string attribute = {};  // of a namespace
   SlotRef ref = {};
   std::vector<Target> parts = {};
@@ -93,34 +87,16 @@ struct Target {
 struct Statement;
 using Block = std::vector<std::unique_ptr<Statement>>;
 
-// A macro, or the block that {% call %} hands over.
-struct MacroDefinition {
-  std::string name;
-  std::vector<std::string> parameters;
-  std::vector<ExpressionPtr> defaults;  // of the last parameters
-  Block body;
-  Scope scope;  // the parameters first
-  // Their slots, if the body uses them; else -1.
-  int caller_slot = -1;
-  int varargs_slot = -1;
-  int kwargs_slot = -1;
-  bool has_caller_parameter = false;
-  int line = 0;
-};
-
 struct Statement {
   enum class Kind {
     kText,        // text
-    kPrint,       // expressions
+    kPrint,       // expressions[0]
     kIf,          // expressions: the tests; bodies: one each, and else's
     kFor,         // target, expressions[0], test; bodies: turn, else
     kSet,         // target, expressions[0]
-    kSetBlock,    // target, bodies[0], filter
-    kMacro,       // macro, target
-    kCallBlock,   // macro, expressions[0]
+    kSetBlock,    // target, bodies[0]
+    kMacro,       // target, parameters, expressions: defaults; bodies[0]
     kGeneration,  // bodies[0]
-    kFilter,      // filter, bodies[0]
-    kWith,        // targets, expressions, bodies[0]
     kBreak,
     kContinue,
   };
@@ -132,14 +108,14 @@ struct Statement {
   // One for each body that is a scope, in their order.
   std::vector<Scope> scopes = {};
   Target target = {};
-  std::vector<Target> targets = {};
-  ExpressionPtr filter = nullptr;
   // for .. if: in a scope of its own, with a target of its own.
   ExpressionPtr test = nullptr;
   Target test_target = {};
   Scope test_scope = {};
   int loop_slot = -1;  // of `loop`, in the scope of the turn
-  std::unique_ptr<MacroDefinition> macro = nullptr;
+  // A macro's parameters are the first variables of its scope; the defaults
+  // are those of the last ones.
+  std::vector<std::string> parameters = {};
 };
 
 }  // namespace moft::jinja

@@ -2,14 +2,10 @@
 #include "moft/chat/template_parser.h"
 
 #include <algorithm>
-#include <array>
 #include <initializer_list>
 
-#include "moft/chat/check_names.h"
 #include "moft/chat/expression_parser.h"
-#include "moft/chat/fault.h"
 #include "moft/chat/scopes.h"
-#include "moft/chat/token_stream.h"
 
 namespace moft::jinja {
 
@@ -21,9 +17,19 @@ using StatementPtr = std::unique_ptr<Statement>;
 
 constexpr int kMaxBlocks = 100;
 
-// Tags of jinja2 that chat templates have no use for.
-constexpr std::array<const char*, 7> kRefusedTags = {
-    "block", "extends", "include", "import", "from", "autoescape", "do"};
+// Tags of jinja2 that public chat templates do not use.
+constexpr std::initializer_list<const char*> kRefusedTags = {
+    "autoescape",
+    "block",
+    "call",
+    "do",
+    "extends",
+    "filter",
+    "from",
+    "import",
+    "include",
+    "print",
+    "with"};
 
 class Parser {
  public:
@@ -34,13 +40,18 @@ class Parser {
     auto program = std::make_shared<TemplateProgram>();
     program->body = parse_block({});
     program->marks_generation = marks_generation_;
-    check_names(program->body);
     fix_scopes(*program);
     return program;
   }
 
  private:
   using Ends = std::initializer_list<const char*>;
+
+  bool is_one_of(Ends names) const {
+    return std::any_of(names.begin(), names.end(), [&](const char* name) {
+      return tokens_.current().is_name(name);
+    });
+  }
 
   // Statements up to one of the tags `ends`, whose name is then current; up to
   // the end of the template if there are none.
@@ -52,9 +63,8 @@ class Parser {
     for (;;) {
       const Token& token = tokens_.next();
       if (token.kind == TokenKind::kEnd) {
-        if (ends.size() > 0) {
+        if (ends.size() > 0)
           fault_at(line, "this block has no '{}'", *std::prev(ends.end()));
-        }
         break;
       }
       if (token.kind == TokenKind::kData) {
@@ -72,12 +82,6 @@ class Parser {
     }
     --nested_;
     return block;
-  }
-
-  bool is_one_of(Ends names) const {
-    return std::any_of(names.begin(), names.end(), [&](const char* name) {
-      return tokens_.current().is_name(name);
-    });
   }
 
   static StatementPtr start(Kind kind, int line) {
@@ -98,35 +102,38 @@ class Parser {
     tokens_.next();
     return body;
   }
+  // Macros and generation blocks are functions: a break inside cannot end a
+  // loop around them.
+  Block parse_function_body(const char* end) {
+    const int loops = std::exchange(loops_, 0);
+    Block body = parse_whole_body(end);
+    loops_ = loops;
+    return body;
+  }
 
   StatementPtr parse_statement() {
     const Token& tag = tokens_.expect(TokenKind::kName, "the name of a tag");
     const std::string& name = tag.text;
-    const int line = tag.line;
-    if (name == "for") return parse_for(line);
-    if (name == "if") return parse_if(line);
-    if (name == "set") return parse_set(line);
-    if (name == "macro") return parse_macro(line);
-    if (name == "call") return parse_call_block(line);
-    if (name == "generation") return parse_generation(line);
-    if (name == "filter") return parse_filter_block(line);
-    if (name == "with") return parse_with(line);
-    if (name == "print") return parse_print(line);
+    if (name == "for") return parse_for(tag.line);
+    if (name == "if") return parse_if(tag.line);
+    if (name == "set") return parse_set(tag.line);
+    if (name == "macro") return parse_macro(tag.line);
+    if (name == "generation") return parse_generation(tag.line);
     if (name == "break" || name == "continue") {
-      if (loops_ == 0) fault_at(line, "'{}' is outside of a loop", name);
-      return start(name == "break" ? Kind::kBreak : Kind::kContinue, line);
+      if (loops_ == 0) fault_at(tag.line, "'{}' is outside of a loop", name);
+      return start(name == "break" ? Kind::kBreak : Kind::kContinue, tag.line);
     }
     for (const char* refused : kRefusedTags)
       if (name == refused)
-        fault_at(line, "the tag '{}' is not supported", name);
-    fault_at(line, "the tag '{}' is not known here", name);
+        fault_at(tag.line, "the tag '{}' is not supported", name);
+    fault_at(tag.line, "the tag '{}' is not known here", name);
   }
 
   StatementPtr parse_for(int line) {
     StatementPtr node = start(Kind::kFor, line);
-    node->target = parse_target(false, "in");
+    node->target = parse_names();
     node->test_target = node->target;
-    tokens_.expect_name("in");
+    if (!tokens_.skip_name("in")) tokens_.unexpected("in");
     node->expressions.push_back(expressions_.parse_tuple(false, "recursive"));
     if (tokens_.skip_name("if")) node->test = expressions_.parse();
     if (tokens_.current().is_name("recursive"))
@@ -153,64 +160,40 @@ class Parser {
 
   StatementPtr parse_set(int line) {
     StatementPtr node = start(Kind::kSet, line);
-    node->target = parse_target(true);
+    node->target = parse_name(true);
+    if (tokens_.current().is_operator(","))
+      fault_at(line, "a 'set' of several names is not supported");
     if (tokens_.skip_operator("=")) {
       node->expressions.push_back(expressions_.parse_tuple());
       return node;
     }
-    node->kind = Kind::kSetBlock;
     if (tokens_.current().is_operator("|"))
-      node->filter = expressions_.parse_block_filter(false);
+      fault_at(line, "a filter of a 'set' block is not supported");
+    node->kind = Kind::kSetBlock;
     node->bodies.push_back(parse_whole_body("endset"));
     return node;
   }
 
-  // Macros, call and generation blocks are functions: a break inside cannot
-  // end a loop around them.
-  Block parse_function_body(const char* end) {
-    const int loops = std::exchange(loops_, 0);
-    Block body = parse_whole_body(end);
-    loops_ = loops;
-    return body;
-  }
-
-  void parse_signature(MacroDefinition& macro) {
-    tokens_.expect_operator("(");
-    while (!tokens_.current().is_operator(")")) {
-      if (!macro.parameters.empty()) tokens_.expect_operator(",");
-      const Token& name = tokens_.expect(TokenKind::kName, "a parameter");
-      macro.parameters.push_back(name.text);
-      if (tokens_.skip_operator("=")) {
-        macro.defaults.push_back(expressions_.parse());
-      } else if (!macro.defaults.empty()) {
-        fault_at(name.line, "'{}' needs a default, too", name.text);
-      }
-    }
-    tokens_.expect_operator(")");
-  }
-
   StatementPtr parse_macro(int line) {
     StatementPtr node = start(Kind::kMacro, line);
-    node->macro = std::make_unique<MacroDefinition>();
-    node->macro->line = line;
     node->target.name = tokens_.expect(TokenKind::kName, "a name").text;
     node->target.line = line;
-    node->macro->name = node->target.name;
-    parse_signature(*node->macro);
-    node->macro->body = parse_function_body("endmacro");
-    return node;
-  }
-
-  StatementPtr parse_call_block(int line) {
-    StatementPtr node = start(Kind::kCallBlock, line);
-    node->macro = std::make_unique<MacroDefinition>();
-    node->macro->line = line;
-    node->macro->name = "caller";
-    if (tokens_.current().is_operator("(")) parse_signature(*node->macro);
-    node->expressions.push_back(expressions_.parse());
-    if (node->expressions[0]->kind != Expression::Kind::kCall)
-      fault_at(line, "the tag 'call' needs the call of a macro");
-    node->macro->body = parse_function_body("endcall");
+    tokens_.expect_operator("(");
+    while (!tokens_.current().is_operator(")")) {
+      const Token& name = tokens_.expect(TokenKind::kName, "a parameter");
+      for (const std::string& other : node->parameters)
+        if (other == name.text)
+          fault_at(name.line, "the parameter '{}' is given twice", other);
+      node->parameters.push_back(name.text);
+      if (tokens_.skip_operator("=")) {
+        node->expressions.push_back(expressions_.parse());
+      } else if (!node->expressions.empty()) {
+        fault_at(name.line, "'{}' needs a default, too", name.text);
+      }
+      if (!tokens_.skip_operator(",")) break;
+    }
+    tokens_.expect_operator(")");
+    node->bodies.push_back(parse_function_body("endmacro"));
     return node;
   }
 
@@ -221,44 +204,10 @@ class Parser {
     return node;
   }
 
-  StatementPtr parse_filter_block(int line) {
-    StatementPtr node = start(Kind::kFilter, line);
-    node->filter = expressions_.parse_block_filter(true);
-    node->bodies.push_back(parse_whole_body("endfilter"));
-    return node;
-  }
-
-  StatementPtr parse_with(int line) {
-    StatementPtr node = start(Kind::kWith, line);
-    while (tokens_.current().kind != TokenKind::kBlockEnd) {
-      if (!node->targets.empty()) tokens_.expect_operator(",");
-      node->targets.push_back(parse_target_part(false));
-      tokens_.expect_operator("=");
-      node->expressions.push_back(expressions_.parse());
-    }
-    node->bodies.push_back(parse_whole_body("endwith"));
-    return node;
-  }
-
-  StatementPtr parse_print(int line) {
-    StatementPtr node = start(Kind::kPrint, line);
-    while (tokens_.current().kind != TokenKind::kBlockEnd) {
-      if (!node->expressions.empty()) tokens_.expect_operator(",");
-      node->expressions.push_back(expressions_.parse());
-    }
-    return node;
-  }
-
-  // A name, an attribute or several in brackets.
-  Target parse_target_part(bool with_attributes) {
-    if (tokens_.current().is_operator("(")) {
-      const int line = tokens_.next().line;
-      if (++nested_ > kMaxBlocks) fault_at(line, "too many brackets");
-      Target target = parse_target(with_attributes);
-      --nested_;
-      tokens_.expect_operator(")");
-      return target;
-    }
+  // A name or an attribute.
+  Target parse_name(bool with_attributes) {
+    if (tokens_.current().is_operator("("))
+      fault_at(tokens_.line(), "brackets around names are not supported");
     Target target;
     const Token& token = tokens_.expect(TokenKind::kName, "a name to set");
     target.name = token.text;
@@ -270,24 +219,16 @@ class Parser {
     return target;
   }
 
-  Target parse_target(bool with_attributes, std::string_view end = {}) {
+  // One, or several with commas.
+  Target parse_names() {
+    Target first = parse_name(false);
+    if (!tokens_.current().is_operator(",")) return first;
     Target target;
-    target.line = tokens_.line();
-    bool is_tuple = false;
-    const auto ends = [&] {
-      const Token& token = tokens_.current();
-      return token.kind == TokenKind::kBlockEnd || token.is_operator(")") ||
-             (!end.empty() && token.is_name(end));
-    };
-    while (!ends()) {
-      target.parts.push_back(parse_target_part(with_attributes));
-      if (!tokens_.skip_operator(",")) break;
-      is_tuple = true;
-    }
-    if (is_tuple) return target;
-    if (target.parts.empty()) tokens_.unexpected("a name to set");
-    Target only = std::move(target.parts[0]);
-    return only;
+    target.line = first.line;
+    target.parts.push_back(std::move(first));
+    while (tokens_.skip_operator(",") && !tokens_.current().is_name("in"))
+      target.parts.push_back(parse_name(false));
+    return target;
   }
 
   TokenStream tokens_;

@@ -1,12 +1,11 @@
 // The source of a chat template to a program.
 //
-// What a template may hold: text; {{ expressions }}; {# comments #}; raw;
-// for (with if and else), if, set (of names, namespace attributes and blocks),
-// macro, call, filter, with, print, break, continue and generation. Refused by
-// name: recursive loops, inheritance, imports, autoescape and tags of other
-// extensions, as well as filters, tests and functions that the tables of this
-// folder do not list; those inside an `if` only when they are reached, as
-// jinja2 does.
+// What a template may hold: text; {{ expressions }}; {# comments #}; for (with
+// if and else), if, set (of names, namespace attributes and blocks), macro,
+// break, continue and generation. All other tags of jinja2 are refused by
+// name, and so are filters, tests and functions that the tables of this folder
+// do not list; those inside an `if` only when they are reached, as jinja2
+// does.
 //
 // Thread safety: pure functions.
 #pragma once

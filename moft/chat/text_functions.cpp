@@ -1,17 +1,31 @@
-// Cutting, joining and searching marked text.
+// Cutting, joining and changing the case of marked text.
 #include "moft/chat/text_functions.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
-#include "moft/chat/characters.h"
+#include <utf8proc.h>
+
 #include "moft/core/utf8.h"
 
 namespace moft::jinja {
 
 namespace {
 
-bool is_in(std::string_view set, std::string_view character) {
-  return set.find(character) != std::string_view::npos;
+constexpr char32_t kCapitalDotI = 0x130;
+constexpr char32_t kSharpS = 0xdf;
+constexpr char32_t kCapitalSigma = 0x3a3;
+constexpr char32_t kFinalSigma = 0x3c2;
+constexpr char32_t kIota = 0x3b9;
+constexpr char32_t kIotaBelow = 0x345;
+
+utf8proc_int32_t point_of(char32_t value) {
+  return static_cast<utf8proc_int32_t>(value);
+}
+
+utf8proc_category_t category(char32_t value) {
+  return utf8proc_category(point_of(value));
 }
 
 std::size_t start_of_last(std::string_view text, std::size_t end) {
@@ -21,154 +35,178 @@ std::size_t start_of_last(std::string_view text, std::size_t end) {
   return at;
 }
 
-std::vector<MarkedText> split_spaces(
-    const MarkedText& text, std::int64_t limit) {
-  std::vector<MarkedText> pieces;
-  const std::string& bytes = text.bytes();
-  std::size_t at = skip_space(bytes, 0);
-  while (at < bytes.size()) {
-    if (limit >= 0 && static_cast<std::int64_t>(pieces.size()) == limit) {
-      pieces.push_back(text.part(at, bytes.size()));
-      break;
-    }
-    std::size_t end = at;
-    while (end < bytes.size() && !is_space(code_point_at(bytes, end).value))
-      end += character_size(bytes, end);
-    pieces.push_back(text.part(at, end));
-    at = skip_space(bytes, end);
-  }
-  return pieces;
+char32_t upper_of(char32_t value) {
+  if (value == kSharpS) return value;
+  return static_cast<char32_t>(utf8proc_toupper(point_of(value)));
 }
 
-std::vector<MarkedText> split_spaces_from_right(
-    const MarkedText& text, std::int64_t limit) {
-  std::vector<MarkedText> pieces;
-  const std::string& bytes = text.bytes();
-  std::size_t end = end_without_space(bytes);
-  while (end > 0) {
-    if (limit >= 0 && static_cast<std::int64_t>(pieces.size()) == limit) {
-      pieces.push_back(text.part(0, end));
-      break;
-    }
-    std::size_t at = end;
-    while (at > 0) {
-      const std::size_t before = start_of_last(bytes, at);
-      if (is_space(code_point_at(bytes, before).value)) break;
-      at = before;
-    }
-    pieces.push_back(text.part(at, end));
-    end = end_without_space(std::string_view(bytes).substr(0, at));
-  }
-  std::reverse(pieces.begin(), pieces.end());
-  return pieces;
+// The case folding of a character, ended by 0. Where it is longer than one
+// character, so are its other cases: "ﬁ" folds to "fi" and becomes "FI".
+std::array<char32_t, 4> folded(char32_t value) {
+  std::array<utf8proc_int32_t, 4> points{};
+  int boundary = 0;
+  utf8proc_decompose_char(
+      point_of(value), points.data(), 4, UTF8PROC_CASEFOLD, &boundary);
+  std::array<char32_t, 4> result{};
+  std::copy(points.begin(), points.end(), result.begin());
+  return result;
 }
 
-// Bytes of the line end at text[at]; 0 if there is none.
-std::size_t line_end_size(std::string_view text, std::size_t at) {
-  if (text[at] == '\r') return text.substr(at, 2) == "\r\n" ? 2 : 1;
-  const CodePoint point = code_point_at(text, at);
-  const char32_t value = point.value;
-  const bool ends = (value >= 0x0a && value <= 0x0c) ||
-                    (value >= 0x1c && value <= 0x1e) || value == 0x85 ||
-                    value == 0x2028 || value == 0x2029;
-  return ends ? point.length : 0;
+void append_upper(std::string& bytes, char32_t value) {
+  const auto parts = folded(value);
+  if (parts[1] == 0 || category(value) == UTF8PROC_CATEGORY_LU)
+    return append_utf8(bytes, upper_of(value));
+  for (std::size_t i = 0; parts[i] != 0; ++i)
+    append_utf8(bytes, upper_of(parts[i]));
+}
+
+void append_title(std::string& bytes, char32_t value) {
+  const auto title = static_cast<char32_t>(utf8proc_totitle(point_of(value)));
+  const auto parts = folded(value);
+  const bool has_own = category(value) == UTF8PROC_CATEGORY_LU ||
+                       category(value) == UTF8PROC_CATEGORY_LT ||
+                       (title != value && value != kSharpS);
+  if (parts[1] == 0 || has_own) return append_utf8(bytes, title);
+  append_utf8(bytes, upper_of(parts[0]));
+  for (std::size_t i = 1; parts[i] != 0; ++i)
+    append_utf8(bytes, parts[i] == kIota ? kIotaBelow : parts[i]);
+}
+
+bool has_case(char32_t value) {
+  return category(value) == UTF8PROC_CATEGORY_LT ||
+         utf8proc_toupper(point_of(value)) != utf8proc_tolower(point_of(value));
+}
+
+// Characters that do not part a word for the rule of the final sigma.
+bool is_ignored(char32_t value) {
+  const auto kind = category(value);
+  return value == '\'' || value == '.' || value == ':' || value == 0xb7 ||
+         value == 0x2019 || kind == UTF8PROC_CATEGORY_MN ||
+         kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF ||
+         kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_SK;
+}
+
+// Whether the sigma at text[at] ends a word: a letter before it, none after.
+bool is_final_sigma(std::string_view text, std::size_t at) {
+  char32_t last = 0;
+  for (std::size_t before = at; before > 0;) {
+    before = start_of_last(text, before);
+    last = code_point_at(text, before).value;
+    if (!is_ignored(last)) break;
+  }
+  if (!has_case(last)) return false;
+  for (std::size_t next = at + 2; next < text.size();) {
+    const CodePoint point = code_point_at(text, next);
+    if (!is_ignored(point.value)) return !has_case(point.value);
+    next += point.length;
+  }
+  return true;
+}
+
+void append_lower(std::string& bytes, std::string_view text, std::size_t at) {
+  const char32_t value = code_point_at(text, at).value;
+  if (value == kCapitalDotI) {
+    bytes += "i\xcc\x87";
+  } else if (value == kCapitalSigma && is_final_sigma(text, at)) {
+    append_utf8(bytes, kFinalSigma);
+  } else {
+    append_utf8(
+        bytes, static_cast<char32_t>(utf8proc_tolower(point_of(value))));
+  }
+}
+
+// Calls append(bytes, value, at) for every character.
+template <typename Append>
+MarkedText in_case(const MarkedText& text, const Append& append) {
+  MarkedText result;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = code_point_at(text.bytes(), at);
+    std::string bytes;
+    append(bytes, point.value, at);
+    result.append(bytes, text.marks_at(at));
+    at += point.length;
+  }
+  return result;
 }
 
 }  // namespace
 
-MarkedText strip(
-    const MarkedText& text, const std::optional<std::string>& set, Side side) {
-  const std::string& bytes = text.bytes();
+bool is_space(char32_t value) {
+  if (value < 0x80) {
+    return value == ' ' || (value >= 9 && value <= 13) ||
+           (value >= 0x1c && value <= 0x1f);
+  }
+  return value == 0x85 || category(value) == UTF8PROC_CATEGORY_ZS ||
+         value == 0x2028 || value == 0x2029;
+}
+
+std::size_t skip_space(std::string_view text, std::size_t at) {
+  while (at < text.size()) {
+    const CodePoint point = code_point_at(text, at);
+    if (!is_space(point.value)) break;
+    at += point.length;
+  }
+  return at;
+}
+
+std::size_t end_without_space(std::string_view text) {
+  std::size_t end = text.size();
+  while (end > 0) {
+    const std::size_t at = start_of_last(text, end);
+    if (!is_space(code_point_at(text, at).value)) break;
+    end = at;
+  }
+  return end;
+}
+
+bool is_printable(char32_t value) {
+  if (value < 0x7f) return value >= 0x20;
+  const auto kind = category(value);
+  return kind != UTF8PROC_CATEGORY_CN && kind < UTF8PROC_CATEGORY_ZS;
+}
+
+MarkedText strip(const MarkedText& text, const std::string* set, Side side) {
+  const std::string_view bytes(text.bytes());
+  const auto goes = [&](std::size_t at, std::size_t size) {
+    if (set == nullptr) return is_space(code_point_at(bytes, at).value);
+    return set->find(bytes.substr(at, size)) != std::string::npos;
+  };
   std::size_t from = 0;
   std::size_t to = bytes.size();
-  const std::string_view view(bytes);
-  if (side != Side::kRight) {
-    if (!set) from = skip_space(bytes, 0);
-    while (set && from < to) {
-      const std::size_t size = character_size(bytes, from);
-      if (!is_in(*set, view.substr(from, size))) break;
-      from += size;
-    }
+  while (side != Side::kRight && from < to) {
+    const std::size_t size = character_size(bytes, from);
+    if (!goes(from, size)) break;
+    from += size;
   }
-  if (side != Side::kLeft && from < to) {
-    if (!set) to = end_without_space(bytes);
-    while (set && from < to) {
-      const std::size_t start = start_of_last(bytes, to);
-      if (!is_in(*set, view.substr(start, to - start))) break;
-      to = start;
-    }
+  while (side != Side::kLeft && from < to) {
+    const std::size_t start = start_of_last(bytes, to);
+    if (!goes(start, to - start)) break;
+    to = start;
   }
-  return text.part(from, std::max(from, to));
+  return text.part(from, to);
+}
+
+std::size_t count_of(const MarkedText& text, std::string_view part) {
+  if (part.empty()) return text.length() + 1;
+  std::size_t count = 0;
+  for (std::size_t at = text.bytes().find(part); at != std::string::npos;
+       at = text.bytes().find(part, at + part.size()))
+    ++count;
+  return count;
 }
 
 std::vector<MarkedText> split_text(
-    const MarkedText& text,
-    const std::optional<std::string>& separator,
-    std::int64_t limit,
-    bool from_right) {
-  if (!separator) {
-    return from_right ? split_spaces_from_right(text, limit)
-                      : split_spaces(text, limit);
-  }
-  const std::string& bytes = text.bytes();
-  const auto may_cut = [&](const std::vector<MarkedText>& pieces) {
-    return limit < 0 || static_cast<std::int64_t>(pieces.size()) < limit;
-  };
+    const MarkedText& text, std::string_view separator, std::int64_t limit) {
   std::vector<MarkedText> pieces;
-  if (!from_right) {
-    std::size_t start = 0;
-    while (may_cut(pieces)) {
-      const std::size_t at = bytes.find(*separator, start);
-      if (at == std::string::npos) break;
-      pieces.push_back(text.part(start, at));
-      start = at + separator->size();
-    }
-    pieces.push_back(text.part(start, bytes.size()));
-    return pieces;
-  }
-  std::size_t end = bytes.size();
-  while (may_cut(pieces) && end >= separator->size()) {
-    const std::size_t at = bytes.rfind(*separator, end - separator->size());
-    if (at == std::string::npos) break;
-    pieces.push_back(text.part(at + separator->size(), end));
-    end = at;
-  }
-  pieces.push_back(text.part(0, end));
-  std::reverse(pieces.begin(), pieces.end());
-  return pieces;
-}
-
-std::vector<MarkedText> split_lines(const MarkedText& text, bool keep_ends) {
-  std::vector<MarkedText> lines;
-  const std::string& bytes = text.bytes();
   std::size_t start = 0;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t size = line_end_size(bytes, at);
-    if (size == 0) {
-      at += character_size(bytes, at);
-      continue;
-    }
-    lines.push_back(text.part(start, keep_ends ? at + size : at));
-    at += size;
-    start = at;
+  while (limit < 0 || static_cast<std::int64_t>(pieces.size()) < limit) {
+    const std::size_t at = text.bytes().find(separator, start);
+    if (at == std::string::npos) break;
+    pieces.push_back(text.part(start, at));
+    start = at + separator.size();
   }
-  if (start < bytes.size()) lines.push_back(text.part(start, bytes.size()));
-  return lines;
-}
-
-std::vector<MarkedText> partition(
-    const MarkedText& text, const MarkedText& separator, bool from_right) {
-  const std::string& bytes = text.bytes();
-  const std::size_t at = from_right ? bytes.rfind(separator.bytes())
-                                    : bytes.find(separator.bytes());
-  if (at == std::string::npos) {
-    if (from_right) return {MarkedText(), MarkedText(), text};
-    return {text, MarkedText(), MarkedText()};
-  }
-  return {
-      text.part(0, at),
-      separator,
-      text.part(at + separator.size(), bytes.size())};
+  pieces.push_back(text.part(start, text.size()));
+  return pieces;
 }
 
 MarkedText replace(
@@ -196,98 +234,60 @@ MarkedText replace(
   return result;
 }
 
-std::size_t count_of(const MarkedText& text, std::string_view part) {
-  if (part.empty()) return text.length() + 1;
-  std::size_t count = 0;
-  for (std::size_t at = text.bytes().find(part); at != std::string::npos;
-       at = text.bytes().find(part, at + part.size()))
-    ++count;
-  return count;
-}
-
 SlicePlaces places_of(const SliceBounds& bounds, std::size_t size) {
   const auto n = static_cast<std::int64_t>(size);
-  const std::int64_t step = bounds.step;
-  const std::int64_t lowest = step < 0 ? -1 : 0;
-  const std::int64_t highest = step < 0 ? n - 1 : n;
+  const std::int64_t lowest = bounds.step < 0 ? -1 : 0;
+  const std::int64_t highest = bounds.step < 0 ? n - 1 : n;
   const auto place = [&](const std::optional<std::int64_t>& bound,
                          std::int64_t otherwise) {
     if (!bound) return otherwise;
     if (*bound >= 0) return std::min(*bound, highest);
     return *bound < -n ? lowest : std::max(*bound + n, lowest);
   };
-  const std::int64_t first = place(bounds.start, step < 0 ? highest : lowest);
-  const std::int64_t end = place(bounds.stop, step < 0 ? lowest : highest);
-  std::int64_t count = 0;
-  if (step > 0 && first < end) count = (end - first - 1) / step + 1;
-  if (step < 0 && end < first) {
-    const auto size_of_step = static_cast<std::uint64_t>(-(step + 1)) + 1;
-    count = static_cast<std::int64_t>(
-        static_cast<std::uint64_t>(first - end - 1) / size_of_step + 1);
-  }
-  return {first, count, step};
+  // A longer step takes the first place only.
+  const std::int64_t step = std::clamp(bounds.step, -n - 1, n + 1);
+  const auto first = place(bounds.start, step < 0 ? highest : lowest);
+  const auto end = place(bounds.stop, step < 0 ? lowest : highest);
+  const bool is_empty = step < 0 ? first <= end : first >= end;
+  const std::int64_t last = step < 0 ? end + 1 : end - 1;
+  return {first, is_empty ? 0 : (last - first) / step + 1, step};
 }
 
 MarkedText slice(const MarkedText& text, const SliceBounds& bounds) {
   const SlicePlaces places = places_of(bounds, text.length());
   if (places.count == 0) return {};
-  if (places.step == 1) {
-    const auto first = static_cast<std::size_t>(places.first);
+  if (places.step == 1)
     return text.part(
-        text.offset_of(first),
-        text.offset_of(first + static_cast<std::size_t>(places.count)));
-  }
+        text.offset_of(places[0]), text.offset_of(places[places.count]));
   std::vector<std::size_t> starts;
   for (std::size_t at = 0; at < text.size();
        at += character_size(text.bytes(), at))
     starts.push_back(at);
   MarkedText result;
   for (std::int64_t i = 0; i < places.count; ++i) {
-    const std::size_t at =
-        starts[static_cast<std::size_t>(places.first + i * places.step)];
+    const std::size_t at = starts[places[i]];
     result.append(text, at, at + character_size(text.bytes(), at));
   }
   return result;
 }
 
-MarkedText padded(
-    const MarkedText& text,
-    std::int64_t width,
-    const MarkedText& fill,
-    Side room) {
-  const auto length = static_cast<std::int64_t>(text.length());
-  if (width <= length) return text;
-  const std::int64_t missing = width - length;
-  // Python puts the odd one to the left of a text in an odd width.
-  std::int64_t left = missing / 2 + (missing & width & 1);
-  if (room != Side::kBoth) left = room == Side::kLeft ? missing : 0;
-  MarkedText result;
-  for (std::int64_t i = 0; i < left; ++i)
-    result.append(fill);
-  result.append(text);
-  for (std::int64_t i = left; i < missing; ++i)
-    result.append(fill);
-  return result;
+MarkedText upper(const MarkedText& text) {
+  return in_case(text, [](std::string& bytes, char32_t value, std::size_t) {
+    append_upper(bytes, value);
+  });
 }
 
-MarkedText escaped(const MarkedText& text) {
-  MarkedText result;
-  const std::string& bytes = text.bytes();
-  std::size_t shown = 0;
-  for (std::size_t at = 0; at < bytes.size(); ++at) {
-    const char* entity = bytes[at] == '&'    ? "&amp;"
-                         : bytes[at] == '<'  ? "&lt;"
-                         : bytes[at] == '>'  ? "&gt;"
-                         : bytes[at] == '\'' ? "&#39;"
-                         : bytes[at] == '"'  ? "&#34;"
-                                             : nullptr;
-    if (entity == nullptr) continue;
-    result.append(text, shown, at);
-    result.append(entity, text.marks_at(at));
-    shown = at + 1;
-  }
-  result.append(text, shown, bytes.size());
-  return result;
+MarkedText lower(const MarkedText& text) {
+  return in_case(text, [&](std::string& bytes, char32_t, std::size_t at) {
+    append_lower(bytes, text.bytes(), at);
+  });
+}
+
+MarkedText capitalize(const MarkedText& text) {
+  return in_case(text, [&](std::string& bytes, char32_t value, std::size_t at) {
+    if (at == 0) return append_title(bytes, value);
+    append_lower(bytes, text.bytes(), at);
+  });
 }
 
 }  // namespace moft::jinja

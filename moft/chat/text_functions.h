@@ -14,24 +14,26 @@
 
 namespace moft::jinja {
 
+// str.isspace of one character, which is also `\s` of Python's re.
+bool is_space(char32_t value);
+// The first byte after the white space at text[at]; the end of the text
+// without the white space at its end.
+std::size_t skip_space(std::string_view text, std::size_t at);
+std::size_t end_without_space(std::string_view text);
+// What repr() shows as it is.
+bool is_printable(char32_t value);
+
 enum class Side { kLeft, kRight, kBoth };
+// Without the characters of `set` (white space if null) at its ends.
+MarkedText strip(const MarkedText& text, const std::string* set, Side side);
 
-// Without the characters of `set` (white space if none) at its ends.
-MarkedText strip(
-    const MarkedText& text, const std::optional<std::string>& set, Side side);
+// The number of places of `part` that do not overlap.
+std::size_t count_of(const MarkedText& text, std::string_view part);
 
-// At most `limit` cuts (negative: any number), counted from the left or right;
-// without a separator at runs of white space. REQUIRES a separator that is not
-// empty.
+// At most `limit` cuts (negative: any number). REQUIRES a separator that is
+// not empty.
 std::vector<MarkedText> split_text(
-    const MarkedText& text,
-    const std::optional<std::string>& separator,
-    std::int64_t limit,
-    bool from_right = false);
-std::vector<MarkedText> split_lines(const MarkedText& text, bool keep_ends);
-// {before, separator, after} of its first or last occurrence.
-std::vector<MarkedText> partition(
-    const MarkedText& text, const MarkedText& separator, bool from_right);
+    const MarkedText& text, std::string_view separator, std::int64_t limit);
 
 // Where `old` is replaced, at most `limit` times (negative: any number).
 MarkedText replace(
@@ -39,7 +41,6 @@ MarkedText replace(
     const MarkedText& old,
     const MarkedText& with,
     std::int64_t limit);
-std::size_t count_of(const MarkedText& text, std::string_view part);
 
 // Characters [start, stop) in steps, with Python's rules for missing and
 // negative bounds. REQUIRES step != 0.
@@ -53,17 +54,17 @@ struct SlicePlaces {
   std::int64_t first;
   std::int64_t count;
   std::int64_t step;
+
+  std::size_t operator[](std::int64_t i) const {
+    return static_cast<std::size_t>(first + i * step);
+  }
 };
 SlicePlaces places_of(const SliceBounds& bounds, std::size_t size);
 MarkedText slice(const MarkedText& text, const SliceBounds& bounds);
 
-// Filled up to `width` characters; the text in the middle, left or right.
-MarkedText padded(
-    const MarkedText& text,
-    std::int64_t width,
-    const MarkedText& fill,
-    Side room);
-// `& < > ' "` as HTML writes them.
-MarkedText escaped(const MarkedText& text);
+// As str.upper, str.lower and str.capitalize.
+MarkedText upper(const MarkedText& text);
+MarkedText lower(const MarkedText& text);
+MarkedText capitalize(const MarkedText& text);
 
 }  // namespace moft::jinja

