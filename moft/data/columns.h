@@ -12,7 +12,7 @@
 
 namespace moft {
 
-// Of the examples as they are in their files: texts, numbers, lists and
+// The fields as they are in the files: texts, numbers, lists and
 // objects. null where an example lacks the field. Examples are never null.
 nlohmann::json columns_of(const std::vector<const Example*>& examples);
 

@@ -30,7 +30,7 @@ struct Scores {
   // Rows that an objective gave no reward (`missing: skip`), rising. They have
   // NaN there, and no part in an update.
   std::vector<std::size_t> skipped = {};
-  // Of each objective: spent computing it, or waiting for it.
+  // [objectives]: spent computing each, or waiting for it.
   std::vector<double> seconds = {};
   // What the sources of rewards say of themselves: "reward_calls/.."
   std::map<std::string, double> metrics = {};

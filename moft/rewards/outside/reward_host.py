@@ -153,7 +153,7 @@ def plain(value):
 
 
 def number(value):
-    """A float or None; what is not finite as text, which is JSON."""
+    """A float, None, or the name of an infinity or NaN, which is JSON."""
     value = plain(value)
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = number(value[0])

@@ -25,7 +25,7 @@ constexpr auto enum_names(MissingReward) {
   }};
 }
 
-// Of a source, which several objectives may share.
+// How a source is asked; several objectives may share one.
 struct SourceOptions {
   CallUnit unit = CallUnit::kGroup;
   std::int64_t workers = 1;
