@@ -11,7 +11,7 @@
 #include "moft/algorithms/policy_loss.h"
 #include "moft/algorithms/rewards.h"
 #include "moft/algorithms/values.h"
-#include "moft/core/errors.h"
+#include "moft/core/log.h"
 #include "moft/kernels/tensors.h"
 #include "moft/training/step_rewards.h"
 #include "moft/training/stopwatch.h"
@@ -96,13 +96,6 @@ at::Tensor kept_rows(
         (skipped.empty() || left[draw.prompt_of(row)] >= least))
       kept.push_back(static_cast<std::int64_t>(row));
   }
-  if (kept.empty()) {
-    throw_world_error(
-        "no completion of the step can be trained on: {} of {} have no "
-        "reward; look at the rewards with `missing: skip`",
-        skipped.size(),
-        draw.rows());
-  }
   return kernels::long_tensor(kept);
 }
 
@@ -125,6 +118,21 @@ Advantages make_advantages(
                : at::full({std::ssize(rollout.rows)}, absent, rows.options())
                      .index_copy(0, kept, rows);
   };
+  if (kept.numel() == 0) {
+    log_warning(
+        "step {} changes nothing: {} of {} completions have no reward",
+        draw.step + 1,
+        rewards.skipped.size(),
+        draw.rows());
+    const at::Tensor none = at::empty({0}, at::kDouble);
+    return {
+        of_all(none, kNan),
+        of_all(none, kNan),
+        of_all(none, 0.0),
+        of_all(none, 0.0),
+        kept,
+        /*share_of_ties=*/1.0};
+  }
   const at::Tensor w = of_kept(draw.weights());
   const at::Tensor alpha = of_kept(draw.alphas());
   const at::Tensor prompts = of_kept(draw.prompt_of_row());
@@ -188,7 +196,7 @@ void begin_gradients(
 Minibatch whole_batch(const Experience& experience) {
   return {
       all_prompts(experience.draw),
-      static_cast<double>(experience.advantages.kept.numel()),
+      std::max(1.0, static_cast<double>(experience.advantages.kept.numel())),
       {}};
 }
 

@@ -52,7 +52,8 @@ Scores score_rewards(
     StepTimes& times);
 
 // Skipped rows have no part in baseline and normaliser, nor has a row that
-// they leave alone under leave_one_out; WorldError when no row is left.
+// they leave alone under leave_one_out; where no row is left, a warning says
+// that the step changes nothing.
 // values [P, m or 1]: what a value network predicted before it learned from
 // this step; undefined with the other baselines. Reads options.baseline, value,
 // advantage_normalisation and missing_eos_penalty.

@@ -44,8 +44,10 @@ void report_rewards(
     const std::vector<std::string>& names,
     std::map<std::string, double>& metrics) {
   const at::Tensor reward = rewarded(experience, experience.advantages.reward);
-  metrics["reward"] = mean_of(reward);
-  metrics["reward_std"] = deviation_of(reward);
+  if (reward.numel() > 0) {
+    metrics["reward"] = mean_of(reward);
+    metrics["reward_std"] = deviation_of(reward);
+  }
   metrics["frac_reward_zero_std"] = experience.advantages.share_of_ties;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto column = static_cast<std::int64_t>(i);
@@ -54,9 +56,11 @@ void report_rewards(
         rewarded(experience, experience.rewards.mapped.select(1, column));
     const at::Tensor raw = rewarded(experience, all);
     const std::string prefix = "rewards/" + names[i];
-    metrics[prefix + "/mean"] = mean_of(mapped);
-    metrics[prefix + "/std"] = deviation_of(mapped);
-    metrics[prefix + "/raw_mean"] = mean_of(raw);
+    if (raw.numel() > 0) {
+      metrics[prefix + "/mean"] = mean_of(mapped);
+      metrics[prefix + "/std"] = deviation_of(mapped);
+      metrics[prefix + "/raw_mean"] = mean_of(raw);
+    }
     const std::int64_t missing = all.numel() - raw.numel();
     if (missing > 0) {
       metrics[prefix + "/missing"] = static_cast<double>(missing);

@@ -17,7 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string place_of_code(const PythonOptions& options) {
-  return options.file.value_or(options.module.value_or(""));
+  if (options.file) return fs::path(*options.file).filename().string();
+  return options.module.value_or("");
 }
 
 // Objectives whose settings agree in this share a source.

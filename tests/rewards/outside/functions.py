@@ -176,4 +176,4 @@ def letter_b(completions, **kwargs):
 
 
 def letter_b_or_none(completions, **kwargs):
-    return [float("b" in c) if len(c) % 2 else None for c in completions]
+    return [float("b" in c) if sum(map(ord, c)) % 3 else None for c in completions]
