@@ -90,7 +90,8 @@ ObjectiveSet make_rewards(const Flags& flags) {
 Draw make_draw(const SteeredPolicy& policy, const Example& example) {
   Draw draw;
   draw.samples_per_prompt = kSamples;
-  draw.prompts = random_ids(kPrompts, 96, policy.base().model->info().vocabulary, 1);
+  draw.prompts =
+      random_ids(kPrompts, 96, policy.base().model->info().vocabulary, 1);
   draw.plain_prompts = draw.prompts;
   const Steering steering{Weighting({0.5, 0.5}), 0.01};
   for (std::size_t p = 0; p < kPrompts; ++p) {
