@@ -6,6 +6,9 @@
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/rewards/length.h"
+#include "moft/rewards/outside/command_reward.h"
+#include "moft/rewards/outside/http_reward.h"
+#include "moft/rewards/outside/python_reward.h"
 #include "moft/rewards/regex_reward.h"
 #include "moft/rewards/reward_options.h"
 #include "moft/rewards/rouge.h"
@@ -32,6 +35,9 @@ std::vector<RewardKind> builtin_reward_kinds() {
       length_kind(),
       regex_kind(),
       rouge_kind(),
+      python_kind(),
+      command_kind(),
+      http_kind(),
   };
 }
 
