@@ -152,7 +152,7 @@ void Classifier::load_encoder(
   });
 }
 
-// What is behind a token changes nothing of its state in a decoder.
+// In a decoder later tokens change nothing of a token's state.
 TokenIds Classifier::without_padding(const TokenIds& text) const {
   if (!info_.pad_token) return text;
   std::size_t length = text.size();

@@ -7,6 +7,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/data/encode_prompt.h"
 #include "moft/rewards/model_files.h"
 #include "moft/rewards/reward_context.h"
 #include "moft/rewards/sentences.h"
@@ -52,6 +53,34 @@ void check_pair(const ClassifierOptions& options, const ClassifierInfo& info) {
       "place of `premise` and `hypothesis`, with both in it",
       info.place,
       info.model_type);
+}
+
+// Says how many premises take several windows, which costs a pass each.
+std::vector<std::string> warn_of_windows(
+    const ClassifierOptions& options, const std::vector<Example>& examples) {
+  if (!options.premise) return {};
+  const RewardTemplate premise(*options.premise);
+  const FramedTokenizer framed = load_framed_tokenizer(options.model);
+  const std::int64_t most = read_classifier_info(options.model).max_tokens;
+  const std::int64_t window = std::min(options.max_tokens.value_or(most), most);
+  std::int64_t count = 0;
+  std::int64_t longest = 0;
+  for (const Example& example : examples) {
+    const RewardBatch row{{""}, {""}, {0}, {&example}};
+    const std::int64_t tokens = std::ssize(
+        encode_completion(premise.fill(row, 0, ""), *framed.tokenizer));
+    longest = std::max(longest, tokens);
+    count += tokens > window ? 1 : 0;
+  }
+  if (count == 0) return {};
+  return {fmt::format(
+      "{} of {} examples have a premise longer than the {} tokens that the "
+      "classifier reads at once (the longest has {}); each is read in several "
+      "windows, which take as many passes",
+      count,
+      examples.size(),
+      window,
+      longest)};
 }
 
 std::shared_ptr<const Reward> make_classifier(
@@ -202,6 +231,7 @@ RewardKind classifier_kind() {
             check_pair(options, info);
             find_label(info, options.label);
           },
+      .warnings = warn_of_windows,
   };
 }
 

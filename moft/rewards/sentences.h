@@ -1,4 +1,4 @@
-// The sentences of an answer, for rewards that judge each by itself.
+// The sentences of an answer, for rewards that judge them one by one.
 //
 // A sentence ends at a line end, and at . ! ? or ideographic full stops, with
 // the quotes and brackets that close there, before white space. A full stop

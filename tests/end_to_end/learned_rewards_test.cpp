@@ -88,7 +88,7 @@ TEST_F(LearnedRewards, TheExamplesOfThePageTrain) {
   }
 }
 
-// A run that stopped goes on with the same bits.
+// A run that stopped continues with the same bits.
 TEST_F(LearnedRewards, AResumedRunEndsInTheSameBits) {
   write_recipe(
       "objectives:\n"

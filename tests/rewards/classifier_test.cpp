@@ -257,6 +257,21 @@ TEST(ClassifierReward, CombinesTheWindowsOfALongPremise) {
   EXPECT_LT(mean, high);
 }
 
+TEST(ClassifierReward, SaysHowManyPremisesTakeSeveralWindows) {
+  ClassifierOptions options = options_of("bert");
+  options.label = "0";
+  options.premise = "{long}";
+  options.max_tokens = 60;
+  const auto warnings = [&] {
+    const Objectives objectives{{"c", ObjectiveOptions("classifier", options)}};
+    return reward_warnings(objectives, {example(), example()});
+  };
+  ASSERT_EQ(warnings().size(), 1U);
+  expect_words(warnings()[0], {"objective 'c'", "2 of 2", "60 tokens"});
+  options.premise = "{post}";
+  EXPECT_TRUE(warnings().empty());
+}
+
 // What strangers write never becomes a special token.
 TEST(ClassifierReward, SpecialTokensOfAnAnswerAreText) {
   ClassifierOptions options = options_of("bert");

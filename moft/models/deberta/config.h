@@ -32,7 +32,7 @@ struct DebertaConfig {
   }
 };
 
-// CallerError naming the key for what is not computed.
+// CallerError naming the key that asks for another computation.
 DebertaConfig parse_config(
     const nlohmann::json& config, const std::string& place);
 

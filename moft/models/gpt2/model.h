@@ -33,7 +33,7 @@ struct Gpt2Config {
   Activation activation = Activation::kGeluTanh;
 };
 
-// CallerError naming the key for what is not computed.
+// CallerError naming the key that asks for another computation.
 Gpt2Config parse_config(const nlohmann::json& config, const std::string& place);
 
 class Gpt2Model : public CausalModel {

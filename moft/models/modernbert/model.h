@@ -45,7 +45,7 @@ struct ModernBertConfig {
   std::int64_t head_size() const { return width / heads; }
 };
 
-// CallerError naming the key for what is not computed.
+// CallerError naming the key that asks for another computation.
 ModernBertConfig parse_config(
     const nlohmann::json& config, const std::string& place);
 

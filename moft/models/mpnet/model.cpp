@@ -32,7 +32,7 @@ bert::BertConfig parse_config(
   constexpr const char* kKey = "relative_attention_num_buckets";
   if (keys.size_or(kKey, kBuckets) != kBuckets) keys.refuse(kKey, "32 buckets");
   bert::BertConfig c = bert::read_shared_keys(keys, "mpnet", 1e-12);
-  c.first_position = 2;  // behind the padding token's, always 1
+  c.first_position = 2;  // after the padding token's, always 1
   if (c.context() < 2)
     keys.refuse("max_position_embeddings", "texts of two tokens and more");
   return c;

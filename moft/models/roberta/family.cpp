@@ -16,7 +16,7 @@ bert::BertConfig parse_config(const json& config, const std::string& place) {
   bert::BertConfig c =
       bert::read_shared_keys(keys, keys.text_or("model_type", ""), 1e-12);
   c.type_vocab_size = keys.size_or("type_vocab_size", 2);
-  // A text's first token is at the place behind the padding token's.
+  // A text's first token has the place after the padding token's.
   c.first_position = 2;
   if (keys.has("pad_token_id"))
     c.first_position =

@@ -1,5 +1,5 @@
 // RoBERTa and XLM-RoBERTa in the table of encoders: BERTs whose positions begin
-// behind the padding token's, and whose head has a layer of its own.
+// after the padding token's, and whose head has a layer of its own.
 // Liu et al., arXiv 1907.11692; Conneau et al., arXiv 1911.02116.
 #pragma once
 

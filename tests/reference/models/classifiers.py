@@ -308,7 +308,7 @@ def make(family, kind, settings, tokenizer, tokenizer_config):
     folder = HERE / family
     folder.mkdir(parents=True, exist_ok=True)
     made = tokenizer()
-    made.save(str(folder / "tokenizer.json"))
+    made.save(str(folder / "tokenizer.json"), pretty=False)
     tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast", **tokenizer_config}
     (folder / "tokenizer_config.json").write_text(
