@@ -37,6 +37,8 @@ class ChatPrompt {
   explicit ChatPrompt(ChatSettings settings);
 
   const ChatSettings& settings() const { return settings_; }
+  // The settings' kwargs as templates read them: an object of JSON values.
+  const ChatJson& variables() const { return variables_; }
   // The usual template, for people.
   const std::string& text() const;
   // Whether its templates mark what the assistant says ({% generation %}).
