@@ -219,9 +219,11 @@ void export_gguf(
   values.add_text("general.name", file.stem().string());
   values.add_u32("general.file_type", file_type_of(options.numbers));
   values.add_u32("general.quantization_version", 2);
-  // What llama.cpp samples with unless told: the policy's own distribution.
+  // What llama.cpp samples with unless told (common_init_sampler_from_model()):
+  // the policy's own distribution, without the cuts that it makes by default.
   values.add_i32("general.sampling.top_k", 0);
   values.add_f32("general.sampling.top_p", 1.0);
+  values.add_f32("general.sampling.min_p", 0.0);
   values.add_f32("general.sampling.temp", policy.temperature());
   values.append(layout.values);
   add_tokenizer(tokenizer, policy.base().model->info().end_tokens, values);

@@ -248,6 +248,7 @@ TEST_F(ExportFormats, AGgufModelIsTheExportedDirectory) {
       file.text("tokenizer.chat_template"), "{{ messages[0]['content'] }}");
   EXPECT_EQ(file.integer("general.sampling.top_k"), 0);
   EXPECT_EQ(file.number("general.sampling.top_p"), 1.0);
+  EXPECT_EQ(file.number("general.sampling.min_p"), 0.0);
   EXPECT_FLOAT_EQ(
       static_cast<float>(file.number("general.sampling.temp")), 0.8F);
   const json note = json::parse(file.text("moft.export"));
