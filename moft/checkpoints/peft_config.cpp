@@ -64,7 +64,8 @@ constexpr std::array<std::string_view, 3> kPlainStarts = {
     "gaussian", "eva", "orthogonal"};
 
 std::string shown(const json& value) {
-  return quote_text(value.dump());
+  return quote_text(
+      value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 // Null, false, zero and empty things mean the same as no key at all.

@@ -81,6 +81,7 @@ void export_directory(
         directory.string(),
         kExportNoteFile);
   }
+  make_folder_of(directory);
   AtomicDirectory target(directory, options.if_exists);
   const fs::path& building = target.building();
   write_model_tensors(

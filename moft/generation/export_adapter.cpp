@@ -203,6 +203,7 @@ void export_peft(
     entries.push_back(float_entry(name + ".lora_A.weight", update.down));
     entries.push_back(float_entry(name + ".lora_B.weight", update.up));
   }
+  make_folder_of(directory);
   AtomicDirectory target(directory, IfExists::kRefuse);
   const fs::path& building = target.building();
   write_safetensors(
@@ -241,6 +242,7 @@ void export_gguf_adapter(
     tensors.push_back(
         float_entry(place.name + ".lora_b", in_gguf_rows(update.up, place)));
   }
+  make_folder_of(file);
   write_gguf(file, values, tensors);
 }
 

@@ -231,6 +231,7 @@ void export_gguf(
   note["temperature"] = policy.temperature();
   values.add_text("moft.export", note.dump());
   const Coefficients c = policy.coefficients_of(steering);
+  make_folder_of(file);
   write_gguf(file, values, tensors_of(policy, c, layout, options.numbers));
 }
 

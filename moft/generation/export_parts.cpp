@@ -86,6 +86,11 @@ nlohmann::ordered_json export_note(
   return note;
 }
 
+void make_folder_of(const fs::path& path) {
+  std::error_code writing_says_why;
+  fs::create_directories(fs::absolute(path).parent_path(), writing_says_why);
+}
+
 void write_text_files(
     const SteeredPolicy& policy,
     const std::filesystem::path& policy_path,

@@ -117,17 +117,17 @@ TEST_F(Adapters, ASoupGoesOutAndComesBack) {
   const auto out = [&](const Words& more) {
     good(with(with({"export"}, mixed), more));
   };
-  out({"--to", "hf"});
-  EXPECT_LT(largest_gap(scores({"hf"}), wanted), 1e-5);
+  out({"--to", "models/hf"});
+  EXPECT_LT(largest_gap(scores({"models/hf"}), wanted), 1e-5);
   out({"--format", "peft", "--to", "peft"});
   EXPECT_LT(largest_gap(scores({"base", "--adapter", "peft"}), wanted), 1e-5);
   out({"--format", "gguf", "--to", "f32.gguf"});
   EXPECT_LT(largest_gap(scores({"f32.gguf"}), wanted), 1e-5);
   out({"--format", "gguf", "--dtype", "q8_0", "--to", "q8.gguf"});
   EXPECT_LT(largest_gap(scores({"q8.gguf"}), wanted), 0.3);
-  out({"--format", "gguf-adapter", "--to", "adapter.gguf"});
+  out({"--format", "gguf-adapter", "--to", "ggufs/of/adapter.gguf"});
   EXPECT_TRUE(
-      has(refusal({"generate", "adapter.gguf", "--prompt", "a"}),
+      has(refusal({"generate", "ggufs/of/adapter.gguf", "--prompt", "a"}),
           "is a GGUF of type 'adapter'"));
   // Adapters fit the base as a GGUF too.
   good({"export", "base", "--format", "gguf", "--to", "base.gguf"});
@@ -151,9 +151,9 @@ TEST_F(Adapters, ASoupGoesOutAndComesBack) {
       largest_gap(
           scores({"again", "--weights", "helpful=0.25,harmless=0.75"}), wanted),
       1e-5);
-  good({"export", "soup", "--format", "gguf-adapter", "--to", "ggufs"});
+  good({"export", "soup", "--format", "gguf-adapter", "--to", "each-gguf"});
   EXPECT_EQ(
-      names_in(folder() / "ggufs"),
+      names_in(folder() / "each-gguf"),
       (std::vector<std::string>{"harmless.gguf", "helpful.gguf"}));
 }
 
