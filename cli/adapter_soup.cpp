@@ -118,6 +118,7 @@ std::vector<PolicyObjective> AdapterSoup::objectives() const {
   }
   for (const std::string& given : ranges_)
     set_range(objectives, parse_named(given, "--range"));
+  std::ranges::sort(objectives, {}, &PolicyObjective::name);
   return objectives;
 }
 

@@ -19,7 +19,8 @@ class AdapterSoup {
   // Whether any of its flags was given.
   bool given() const;
 
-  // A policy on --model whose copies are the adapters, in the flags' order.
+  // A policy on --model whose copies are the adapters, in the alphabetical
+  // order of recipes' objectives.
   // Nothing is trained, so alpha is the amount of the base that is mixed in.
   std::unique_ptr<SteeredPolicy> mix() const;
 

@@ -39,8 +39,17 @@ constexpr std::int64_t kAlphasOfOneObjective = 5;
 class EvaluateCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.add_path("RUN", run_, "The run directory that `moft train` wrote")
+    parser
+        .add_path(
+            "RUN",
+            run_,
+            "The run directory that `moft train` or `moft soup` wrote")
         .required();
+    parser.add_path(
+        "--recipe",
+        recipe_,
+        "For a soup of adapters, which has none: the recipe whose held-out "
+        "data and rewards measure it");
     parser
         .add_option(
             "--split",
@@ -95,10 +104,10 @@ class EvaluateCommand : public Command {
         output_.empty() ? fs::path(run_) / "report" : fs::path(output_);
     check_report_directory(target);
     const Split split = parse_split(split_);
-    EvaluatedRun run = open_evaluated_run(run_);
+    const EvaluatedRun run = open_run();
     std::vector<EvaluatedRun> others;
     for (const std::string& other : baselines_) {
-      others.push_back(open_evaluated_run(other));
+      others.push_back(open_evaluated_run(other, &run.recipe));
       check_comparable_runs(run, others.back(), split);
     }
     if (!run.recipe.data.final.empty()) {
@@ -130,6 +139,18 @@ class EvaluateCommand : public Command {
   }
 
  private:
+  EvaluatedRun open_run() const {
+    if (recipe_.empty()) return open_evaluated_run(run_);
+    if (fs::exists(fs::path(run_) / "recipe.yaml")) {
+      throw_caller_error(
+          "{} has a recipe of its own, by which it is measured; leave out "
+          "--recipe",
+          run_);
+    }
+    const Recipe recipe = open_recipe(recipe_);
+    return open_evaluated_run(run_, &recipe);
+  }
+
   void keep_first(std::vector<Example>& examples) const {
     if (prompts_ && *prompts_ < examples.size()) examples.resize(*prompts_);
   }
@@ -287,16 +308,21 @@ class EvaluateCommand : public Command {
          {"xxh3 data." + data_.split, data_.hash},
          {"temperature", shortest_number(run.facts.temperature)},
          {"training alpha", shortest_number(run.facts.alpha)},
-         {"training seed", std::to_string(run.recipe.training.seed)},
-         {"training steps", std::to_string(steps)}});
+         {"training seed",
+          run.lent ? "not known" : std::to_string(run.recipe.training.seed)},
+         {"training steps", steps_text(run.facts)}});
     for (const BaselinePolicy& baseline : report.baselines) {
       report.provenance["baseline " + baseline.name] = fmt::format(
           "{}, {} steps, temperature {}, alpha {}",
           baseline.policy->base,
-          baseline.policy->steps.value_or(0),
+          steps_text(*baseline.policy),
           shortest_number(baseline.policy->temperature),
           shortest_number(baseline.policy->alpha));
     }
+  }
+
+  static std::string steps_text(const PolicyFacts& facts) {
+    return facts.steps ? std::to_string(*facts.steps) : "not known";
   }
 
   static void print(const Report& report, const fs::path& target) {
@@ -316,6 +342,7 @@ class EvaluateCommand : public Command {
   }
 
   std::string run_;
+  std::string recipe_;
   std::string output_;
   std::string split_ = "evaluation";
   std::optional<std::size_t> prompts_;

@@ -67,9 +67,7 @@ ChatTurns PromptFlags::turns(const ChatPrompt& chat) const {
         {message.substr(0, equals), message.substr(equals + 1)});
   }
   turns.continues = turns.messages.back().role == "assistant";
-  if (system_ && turns.messages.front().role != "system")
-    turns.messages.insert(turns.messages.begin(), {"system", *system_});
-  return chat.with_system(std::move(turns));
+  return chat.with_system(std::move(turns), system_);
 }
 
 Prompt PromptFlags::prompt(const Policy& policy) const {

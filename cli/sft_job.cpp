@@ -33,6 +33,8 @@ constexpr const char* kFreeKeys[] = {
 void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
   const auto before = recipe_of<SftRecipe>(checkpoint);
   check_same_options(checkpoint, before, now, kFreeKeys);
+  if (before.model.adapter.has_value() != now.model.adapter.has_value())
+    throw_other_recipe(checkpoint, "model.adapter");
   check_steps(
       checkpoint,
       {"sft", before.sft.steps, now.sft.steps, now.sft.schedule.kind});
@@ -139,6 +141,8 @@ class SftJob : public RecipeJob {
         info.parameters,
         recipe_.model.path ? "from " + *recipe_.model.path
                            : std::string("with random weights"));
+    if (recipe_.model.adapter)
+      log_info("adapter     {}, merged into it", *recipe_.model.adapter);
     log_info(
         "pairs       {} to train on, {} held out; {} steps",
         train.pairs.size(),

@@ -227,9 +227,13 @@ class SoupCommand : public Command {
     const auto names = policy->names();
     print_result("policy   {}\n", path);
     print_result(
-        "next:\n  moft generate {} --weights {} --prompt TEXT\n",
+        "next:\n  moft generate {} --weights {} --prompt TEXT\n"
+        "  moft sweep {} --prompt TEXT\n"
+        "  moft evaluate {} --recipe RECIPE   # with rewards of these names\n",
         to_,
-        format_weighting(Weighting::uniform(names.size()), names));
+        format_weighting(Weighting::uniform(names.size()), names),
+        to_,
+        to_);
     return 0;
   }
 

@@ -321,6 +321,10 @@ def check_gguf(file, config, state, kind):
     assert field("tokenizer.ggml.tokens") == byte_tokens()
     assert field("tokenizer.ggml.eos_token_id") == len(byte_tokens()) - 1
     assert "content" in field("tokenizer.chat_template")
+    keys = gguf.Keys.General
+    assert field(keys.SAMPLING_TEMP) == field(keys.SAMPLING_TOP_P) == 1
+    assert field(keys.SAMPLING_TOP_K) == field(keys.SAMPLING_MIN_P) == 0
+    assert field(keys.QUANTIZATION_VERSION) == 2
     arch = {v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[config.model_type]
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     tensors = {tensor.name: tensor for tensor in reader.tensors}

@@ -48,14 +48,6 @@ def token_log_probs(model, torch, prompt, completion, temperature):
     ]
 
 
-def variable(text):
-    """The value of a variable of a chat template in moft_export.json."""
-    try:
-        return json.loads(text.lower() if text in ("True", "False") else text)
-    except json.JSONDecodeError:
-        return text
-
-
 def encode_chat(tokenizer, messages, chat, row):
     """The ids of a dialogue; `chat`: the note of moft_export.json."""
     messages = [dict(message) for message in messages]
@@ -68,8 +60,10 @@ def encode_chat(tokenizer, messages, chat, row):
     has_one = messages[0]["role"] in ("system", "developer")
     if system is not None and not has_one:
         messages.insert(0, {"role": "system", "content": system})
-    variables = {k: variable(v) for k, v in chat.get("kwargs", {}).items()}
-    variables.update(row.get("chat_template_kwargs") or {})
+    variables = {
+        **chat.get("kwargs", {}),
+        **(row.get("chat_template_kwargs") or {}),
+    }
     open_turn = messages[-1]["role"] == "assistant"
     return tokenizer.apply_chat_template(
         messages,

@@ -254,13 +254,6 @@ constexpr std::array<std::string_view, 18> kEnds = {
 // file says that it is markup.
 constexpr std::string_view kMarkupOnly = "</s>";
 
-bool is_plain_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) || c == '_' || c == '-' || c == '.';
-         });
-}
-
 // Models that answer in several messages end each with <|end|> and only the
 // last with <|return|> or <|call|>; llama.cpp tells them by those names.
 bool ends_messages_only(const std::set<std::string_view>& found) {
@@ -369,6 +362,13 @@ std::vector<std::int32_t> GgufMetadata::end_tokens() const {
     add(id);
   }
   return ends;
+}
+
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) || c == '_' || c == '-' || c == '.';
+         });
 }
 
 }  // namespace moft

@@ -96,4 +96,8 @@ class GgufMetadata {
 // encoding by the pre-tokenizer's name.
 bool adds_bos_by_default(std::string_view model, std::string_view pre);
 
+// Whether a chat template may have this name in a GGUF file: letters, digits,
+// '_', '-' and '.', since names become files. Not "." and "..".
+bool is_plain_name(std::string_view name);
+
 }  // namespace moft

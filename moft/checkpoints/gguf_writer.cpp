@@ -88,6 +88,11 @@ void GgufValues::add_u32(std::string_view key, std::int64_t value) {
   put(bytes_, static_cast<std::uint32_t>(value));
 }
 
+void GgufValues::add_i32(std::string_view key, std::int64_t value) {
+  begin(key, GgufType::kI32);
+  put(bytes_, static_cast<std::int32_t>(value));
+}
+
 void GgufValues::add_f32(std::string_view key, double value) {
   begin(key, GgufType::kF32);
   put(bytes_, static_cast<float>(value));

@@ -21,6 +21,7 @@ class GgufValues {
  public:
   void add_text(std::string_view key, std::string_view value);
   void add_u32(std::string_view key, std::int64_t value);
+  void add_i32(std::string_view key, std::int64_t value);
   void add_f32(std::string_view key, double value);
   void add_bool(std::string_view key, bool value);
   void add_texts(std::string_view key, std::span<const std::string> values);

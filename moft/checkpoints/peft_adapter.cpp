@@ -81,15 +81,34 @@ std::shared_ptr<const SafetensorsFile> open_weights(const fs::path& directory) {
   return std::make_shared<const SafetensorsFile>(file);
 }
 
+// Why there is no adapter: trainers save them in folders of the one that was
+// given.
+std::string no_adapter(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::is_directory(directory, error)) return "it is not a directory";
+  std::string reason = fmt::format("it has no {}", kAdapterConfigFile);
+  std::set<std::string> below;
+  for (fs::directory_iterator entry(directory, error), end;
+       !error && entry != end;
+       entry.increment(error)) {
+    std::error_code ignored;
+    if (fs::exists(entry->path() / kAdapterConfigFile, ignored))
+      below.insert(quote_text(entry->path().filename().string(), 200));
+  }
+  if (!below.empty())
+    reason += fmt::format(", but {} in it has", fmt::join(below, " and "));
+  return reason;
+}
+
 PeftConfig open_config(const fs::path& directory) {
   std::error_code ignored;
   const fs::path file = directory / kAdapterConfigFile;
   if (!fs::exists(file, ignored))
     throw_caller_error(
-        "{}: is not a PEFT adapter (it has no {}); give the directory that "
+        "{}: is not a PEFT adapter ({}); give the directory that "
         "save_pretrained wrote",
         directory.string(),
-        kAdapterConfigFile);
+        no_adapter(directory));
   return PeftConfig(file);
 }
 

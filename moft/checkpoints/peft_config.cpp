@@ -9,6 +9,7 @@
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/json.h"
 #include "moft/core/text.h"
 
 namespace moft {
@@ -63,7 +64,8 @@ constexpr std::array<std::string_view, 3> kPlainStarts = {
     "gaussian", "eva", "orthogonal"};
 
 std::string shown(const json& value) {
-  return quote_text(value.dump());
+  return quote_text(
+      value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 // Null, false, zero and empty things mean the same as no key at all.
@@ -181,12 +183,15 @@ std::optional<std::int64_t> number_in(
 }  // namespace
 
 PeftConfig::PeftConfig(const std::filesystem::path& file) : file_(file) {
-  const json config =
-      parse_json_object(read_text(file, kMostBytes), file.string());
+  const std::string text = read_text(file, kMostBytes);
+  const json config = parse_json_object(text, file.string());
   refuse_other_computations(file_, config);
   const json base = value_of(config, "base_model_name_or_path");
   if (base.is_string()) base_ = base.get<std::string>();
   read_ranks(config);
+  const auto ordered = parse_ordered_json(text, file.string());
+  rank_pattern_ = read_patterns(ordered, "rank_pattern", true);
+  alpha_pattern_ = read_patterns(ordered, "alpha_pattern", false);
   targets_ = read_names(config, "target_modules");
   all_linear_ = value_of(config, "target_modules") == "all-linear";
   excluded_ = read_names(config, "exclude_modules");
@@ -206,19 +211,18 @@ void PeftConfig::read_ranks(const json& config) {
   if (config.contains("r")) rank_ = positive(file_, "r", config["r"], true);
   if (config.contains("lora_alpha"))
     alpha_ = positive(file_, "lora_alpha", config["lora_alpha"], false);
-  rank_pattern_ = read_patterns(config, "rank_pattern", true);
-  alpha_pattern_ = read_patterns(config, "alpha_pattern", false);
 }
 
-// PEFT looks for the first pattern P such that the name matches (.*\.)?(P)$.
+// PEFT looks for the first pattern P of the file such that the name matches
+// (.*\.)?(P)$.
 std::vector<PeftConfig::PatternValue> PeftConfig::read_patterns(
-    const json& config, const char* key, bool whole) const {
-  const json patterns = value_of(config, key);
+    const nlohmann::ordered_json& config, const char* key, bool whole) const {
   std::vector<PatternValue> values;
-  if (patterns.is_null()) return values;
-  if (!patterns.is_object())
-    refuse(file_, key, patterns, "where names and numbers are needed");
-  for (const auto& [name, value] : patterns.items()) {
+  const auto patterns = config.find(key);
+  if (patterns == config.end() || patterns->is_null()) return values;
+  if (!patterns->is_object())
+    refuse(file_, key, *patterns, "where names and numbers are needed");
+  for (const auto& [name, value] : patterns->items()) {
     const std::string place = std::string(key) + "." + name;
     values.push_back(
         {Pattern(

@@ -54,7 +54,7 @@ class PeftConfig {
   void read_ranks(const nlohmann::json& config);
   void read_layers(const nlohmann::json& config);
   std::vector<PatternValue> read_patterns(
-      const nlohmann::json& config, const char* key, bool whole) const;
+      const nlohmann::ordered_json& config, const char* key, bool whole) const;
   std::optional<ModuleNames> read_names(
       const nlohmann::json& config, const char* key) const;
   bool layer_is_chosen(const std::string& module) const;

@@ -112,10 +112,12 @@ ChatTurns ChatPrompt::turns_of(
       .where = place_of(example)};
 }
 
-ChatTurns ChatPrompt::with_system(ChatTurns turns) const {
+ChatTurns ChatPrompt::with_system(
+    ChatTurns turns, const std::optional<std::string>& own) const {
   ChatMessages& messages = turns.messages;
-  if (settings_.system && !is_system(messages.front()))
-    messages.insert(messages.begin(), {"system", *settings_.system});
+  const auto& system = own ? own : settings_.system;
+  if (system && !is_system(messages.front()))
+    messages.insert(messages.begin(), {"system", *system});
   return turns;
 }
 
@@ -150,9 +152,7 @@ ChatTurns ChatPrompt::all_turns(const Example& example) const {
 std::size_t ChatPrompt::read_turns(const Example& example) const {
   const std::string field = field_of(example);
   if (field != kPromptField) return 0;
-  ChatTurns read;
-  read.messages = dialogue_of(example, field).messages;
-  return with_system(std::move(read)).messages.size();
+  return with_system(turns_of(example, field)).messages.size();
 }
 
 ChatTurns ChatPrompt::user_turn(const std::string& text) const {

@@ -37,6 +37,8 @@ class ChatPrompt {
   explicit ChatPrompt(ChatSettings settings);
 
   const ChatSettings& settings() const { return settings_; }
+  // The settings' kwargs as templates read them: an object of JSON values.
+  const ChatJson& variables() const { return variables_; }
   // The usual template, for people.
   const std::string& text() const;
   // Whether its templates mark what the assistant says ({% generation %}).
@@ -53,8 +55,10 @@ class ChatPrompt {
   std::size_t read_turns(const Example& example) const;
   // One user's message.
   ChatTurns user_turn(const std::string& text) const;
-  // These turns, with the settings' system message where they have none.
-  ChatTurns with_system(ChatTurns turns) const;
+  // These turns, with a system message where they have none: `own`, else the
+  // settings'. A "developer" message counts as one.
+  ChatTurns with_system(
+      ChatTurns turns, const std::optional<std::string>& own = {}) const;
   // The texts of an example that prompt_turns() reads.
   std::vector<std::string*> values(Example& example) const;
 

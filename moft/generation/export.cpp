@@ -8,13 +8,10 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
-#include "moft/generation/chat_files.h"
 #include "moft/generation/export_adapter.h"
 #include "moft/generation/export_gguf.h"
 #include "moft/generation/export_parts.h"
 #include "moft/generation/model_files.h"
-#include "moft/tokenizers/tokenizer_files.h"
-#include "moft/tokenizers/tokenizer_json.h"
 
 namespace moft {
 namespace {
@@ -52,19 +49,6 @@ ordered_json generation_config(const SteeredPolicy& policy) {
   return config;
 }
 
-void write_tokenizer(
-    const SteeredPolicy& policy, const fs::path& base, const fs::path& to) {
-  if (policy.base().gguf_tokenizer) {
-    for (const auto& [name, text] :
-         tokenizer_files(*policy.base().gguf_tokenizer)) {
-      fs::create_directories((to / name).parent_path());
-      write_atomically(to / name, text);
-    }
-    return;
-  }
-  copy_tokenizer_files(base, to);
-}
-
 // transformers 5 writes the rotary settings into `rope_parameters` alone, which
 // version 4 does not read: without its own keys it would compute with a theta
 // of 10000 and no scaling.
@@ -97,6 +81,7 @@ void export_directory(
         directory.string(),
         kExportNoteFile);
   }
+  make_folder_of(directory);
   AtomicDirectory target(directory, options.if_exists);
   const fs::path& building = target.building();
   write_model_tensors(
@@ -120,9 +105,7 @@ void export_directory(
       generation_config(policy).dump(2) + "\n");
   write_atomically(
       building / kExportNoteFile, export_note(policy, steering).dump(2) + "\n");
-  write_tokenizer(policy, policy_path, building);
-  if (policy.definition().chat)
-    write_chat_templates(*policy.definition().chat, building);
+  write_text_files(policy, policy_path, building);
   if (replaces) target.keep_others(is_model_file);
   target.commit();
 }
@@ -141,7 +124,7 @@ void export_policy(
     case ExportFormat::kGguf:
       return export_gguf(policy, policy_path, steering, path, options);
     case ExportFormat::kPeft:
-      return export_peft(policy, steering, path, options);
+      return export_peft(policy, policy_path, steering, path, options);
     case ExportFormat::kGgufAdapter:
       return export_gguf_adapter(policy, steering, path);
   }

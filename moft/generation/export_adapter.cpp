@@ -9,7 +9,6 @@
 #include "moft/checkpoints/peft_adapter.h"
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
-#include "moft/generation/chat_files.h"
 #include "moft/generation/export_gguf.h"
 #include "moft/generation/export_parts.h"
 #include "moft/generation/model_files.h"
@@ -192,6 +191,7 @@ ordered_json peft_config(
 
 void export_peft(
     const SteeredPolicy& policy,
+    const fs::path& policy_path,
     const std::optional<Steering>& steering,
     const fs::path& directory,
     const ExportOptions& options) {
@@ -203,6 +203,7 @@ void export_peft(
     entries.push_back(float_entry(name + ".lora_A.weight", update.down));
     entries.push_back(float_entry(name + ".lora_B.weight", update.up));
   }
+  make_folder_of(directory);
   AtomicDirectory target(directory, IfExists::kRefuse);
   const fs::path& building = target.building();
   write_safetensors(
@@ -212,8 +213,7 @@ void export_peft(
       peft_config(policy, updates, options).dump(2) + "\n");
   write_atomically(
       building / kExportNoteFile, export_note(policy, steering).dump(2) + "\n");
-  if (const auto& chat = policy.definition().chat)
-    write_chat_templates(*chat, building);
+  write_text_files(policy, policy_path, building);
   target.commit();
 }
 
@@ -242,6 +242,7 @@ void export_gguf_adapter(
     tensors.push_back(
         float_entry(place.name + ".lora_b", in_gguf_rows(update.up, place)));
   }
+  make_folder_of(file);
   write_gguf(file, values, tensors);
 }
 

@@ -23,10 +23,11 @@ namespace moft {
 
 // adapter_config.json, with the keys that PEFT has had from the beginning, and
 // adapter_model.safetensors, under the names that all versions of PEFT, vLLM
-// and llama.cpp's converter read; moft_export.json and the policy's own chat
-// templates beside them.
+// and llama.cpp's converter read; moft_export.json, tokenizer files and chat
+// templates beside them, as TRL writes them.
 void export_peft(
     const SteeredPolicy& policy,
+    const std::filesystem::path& policy_path,
     const std::optional<Steering>& steering,
     const std::filesystem::path& directory,
     const ExportOptions& options);

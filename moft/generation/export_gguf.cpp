@@ -4,8 +4,10 @@
 #include <memory>
 
 #include "moft/checkpoints/encode.h"
+#include "moft/checkpoints/gguf_metadata.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/core/text.h"
 #include "moft/generation/export_parts.h"
 #include "moft/models/families.h"
 #include "moft/tokenizers/gguf_from_files.h"
@@ -179,6 +181,12 @@ void add_chat_templates(
     const std::map<std::string, std::string>& templates, GgufValues& values) {
   std::vector<std::string> names;
   for (const auto& [name, text] : templates) {
+    if (!is_plain_name(name)) {
+      throw_caller_error(
+          "the chat template {} is not named by letters, digits, '_', '-' and "
+          "'.', as GGUF files need it; rename it in the model's files",
+          quote_text(name));
+    }
     const bool usual = name == "default";
     values.add_text(
         usual ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
@@ -210,14 +218,20 @@ void export_gguf(
   values.add_text("general.type", "model");
   values.add_text("general.name", file.stem().string());
   values.add_u32("general.file_type", file_type_of(options.numbers));
-  if (options.numbers == TensorType::kQ8_0)
-    values.add_u32("general.quantization_version", 2);
+  values.add_u32("general.quantization_version", 2);
+  // What llama.cpp samples with unless told (common_init_sampler_from_model()):
+  // the policy's own distribution, without the cuts that it makes by default.
+  values.add_i32("general.sampling.top_k", 0);
+  values.add_f32("general.sampling.top_p", 1.0);
+  values.add_f32("general.sampling.min_p", 0.0);
+  values.add_f32("general.sampling.temp", policy.temperature());
   values.append(layout.values);
   add_tokenizer(tokenizer, policy.base().model->info().end_tokens, values);
   nlohmann::ordered_json note = export_note(policy, steering);
   note["temperature"] = policy.temperature();
   values.add_text("moft.export", note.dump());
   const Coefficients c = policy.coefficients_of(steering);
+  make_folder_of(file);
   write_gguf(file, values, tensors_of(policy, c, layout, options.numbers));
 }
 

@@ -3,12 +3,32 @@
 
 #include <map>
 
+#include "moft/core/atomic_files.h"
 #include "moft/core/fields.h"
+#include "moft/data/chat_prompt.h"
+#include "moft/generation/chat_files.h"
+#include "moft/tokenizers/tokenizer_files.h"
+#include "moft/tokenizers/tokenizer_json.h"
 
 namespace moft {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kHeadWeight = "lm_head.weight";
+
+void write_tokenizer(
+    const SteeredPolicy& policy, const fs::path& base, const fs::path& to) {
+  if (policy.base().gguf_tokenizer) {
+    for (const auto& [name, text] :
+         tokenizer_files(*policy.base().gguf_tokenizer)) {
+      fs::create_directories((to / name).parent_path());
+      write_atomically(to / name, text);
+    }
+    return;
+  }
+  copy_tokenizer_files(base, to);
+}
 
 }  // namespace
 
@@ -50,6 +70,8 @@ nlohmann::ordered_json export_note(
     // The templates are where other programs read them.
     note["chat"] = options_to_json(*chat);
     note["chat"].erase("templates");
+    if (!chat->kwargs.empty())
+      note["chat"]["kwargs"] = ChatPrompt(*chat).variables();
     if (steering && format.words())
       note["chat"]["words_before_first_user"] = format.words_of(steering->w);
   } else {
@@ -62,6 +84,20 @@ nlohmann::ordered_json export_note(
   }
   note["provenance"] = policy.info().provenance;
   return note;
+}
+
+void make_folder_of(const fs::path& path) {
+  std::error_code writing_says_why;
+  fs::create_directories(fs::absolute(path).parent_path(), writing_says_why);
+}
+
+void write_text_files(
+    const SteeredPolicy& policy,
+    const std::filesystem::path& policy_path,
+    const std::filesystem::path& directory) {
+  write_tokenizer(policy, policy_path, directory);
+  if (const auto& chat = policy.definition().chat)
+    write_chat_templates(*chat, directory);
 }
 
 }  // namespace moft

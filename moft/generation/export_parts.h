@@ -3,6 +3,7 @@
 // Thread safety: one thread.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,5 +29,16 @@ SafetensorsEntry float_entry(const std::string& name, const at::Tensor& value);
 // dialogues go through beside the chat templates, provenance.
 nlohmann::ordered_json export_note(
     const SteeredPolicy& policy, const std::optional<Steering>& steering);
+
+// Makes the folder that `path` is to be made in; an export does so when nothing
+// else can be refused.
+void make_folder_of(const std::filesystem::path& path);
+
+// Tokenizer files, of the policy's directory or made of a GGUF base, and the
+// policy's own chat templates in place of the base's.
+void write_text_files(
+    const SteeredPolicy& policy,
+    const std::filesystem::path& policy_path,
+    const std::filesystem::path& directory);
 
 }  // namespace moft

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "moft/checkpoints/safetensors.h"
 #include "moft/core/errors.h"
 #include "moft/core/fields.h"
@@ -73,6 +75,24 @@ ConditioningOptions set_of(const ConditioningOptions& options) {
   return set;
 }
 
+// The start's values of the settings in which the two differ, as on a command
+// line: "conditioning.lora.rank=3 conditioning.lora.modules=[q,v]".
+std::string other_settings(
+    const ConditioningOptions& start, const ConditioningOptions& now) {
+  const auto theirs = options_to_json(start);
+  std::vector<std::string> settings;
+  for (const std::string& key : differing_options(start, now)) {
+    nlohmann::ordered_json value = theirs;
+    for (const std::string& part : split(key, '.'))
+      if (value.is_object())
+        value = value.value(part, nlohmann::ordered_json());
+    std::string text = value.dump();
+    std::erase(text, '"');
+    settings.push_back(fmt::format("conditioning.{}={}", key, text));
+  }
+  return join(settings, " ");
+}
+
 void check_fits(
     const PolicyDefinition& now,
     const PolicyDefinition& start,
@@ -90,15 +110,14 @@ void check_fits(
         "from",
         path.string());
   }
-  const auto differ =
-      differing_options(set_of(start.conditioning), set_of(now.conditioning));
-  if (!differ.empty()) {
+  const std::string others =
+      other_settings(set_of(start.conditioning), set_of(now.conditioning));
+  if (!others.empty()) {
     throw_caller_error(
-        "policy.start {}: its conditioning.{} is another than this recipe's; "
-        "give the recipe the policy's, which its {} holds",
+        "policy.start {}: its copies are others than this recipe's; give the "
+        "recipe the policy's settings: {}",
         path.string(),
-        differ.front(),
-        kPolicyDefinitionFile);
+        others);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/text.h"
 #include "moft/evaluation/report_json.h"
 #include "moft/generation/policy_kinds.h"
 
@@ -83,6 +84,22 @@ void guess_training(EvaluatedRun& run) {
               : "the run's recipe and log, which may be of a later training"));
 }
 
+// Ranges of a soup say nothing of the rewards that a recipe lends.
+void check_lent_objectives(const EvaluatedRun& run) {
+  std::vector<std::string> names;
+  for (const auto& objective : run.info.objectives)
+    names.push_back(objective.name);
+  const auto lent = run.recipe.objective_names();
+  if (names == lent) return;
+  throw_caller_error(
+      "{}: the policy's objectives are {}, and those of recipe {} are {}; give "
+      "a recipe with a reward for each of the policy's objectives, by its name",
+      run.name,
+      join(names, ", "),
+      run.recipe.name,
+      join(lent, ", "));
+}
+
 void check_own_objectives(const EvaluatedRun& run) {
   const auto names = run.recipe.objective_names();
   const auto& objectives = run.info.objectives;
@@ -121,6 +138,7 @@ void check_same_objectives(const EvaluatedRun& run, const EvaluatedRun& other) {
         key,
         kCure);
   }
+  if (run.lent || other.lent) return;  // one of the two has none
   if (reward_hashes(run.info) != reward_hashes(other.info)) {
     throw_caller_error(
         "{} has other objectives than {}: their encoders differ; {}",
@@ -144,24 +162,45 @@ bool same_examples(
 
 }  // namespace
 
-EvaluatedRun open_evaluated_run(const std::string& path) {
+Recipe open_recipe(const std::string& path_or_name) {
+  const RecipeSource source = find_recipe(path_or_name);
+  Recipe recipe = load_recipe(source, {});
+  resolve_paths(recipe, source);
+  return recipe;
+}
+
+EvaluatedRun open_evaluated_run(const std::string& path, const Recipe* lent) {
   EvaluatedRun run;
   run.name = path;
   run.directory = path;
   const fs::path recipe = run.directory / "recipe.yaml";
-  const fs::path definition = run.policy() / "moft.json";
-  if (!fs::exists(recipe) || !fs::exists(definition)) {
+  const bool own = fs::exists(recipe);
+  if (!fs::exists(run.policy() / "moft.json")) {
     throw_caller_error(
         "{} is not a finished run (it has no {}); give the output directory "
-        "of `moft train`",
+        "of `moft train` or `moft soup`",
         path,
-        fs::exists(recipe) ? "policy" : "recipe.yaml");
+        own ? "policy" : "recipe.yaml");
   }
-  const RecipeSource source = find_recipe(recipe.string());
-  run.recipe = load_recipe(source, {});
-  resolve_paths(run.recipe, source);
+  run.lent = !own && lent;
+  if (!own && !lent) {
+    throw_caller_error(
+        "{} has no recipe.yaml, as a soup of adapters has none; give a recipe "
+        "with held-out data and a reward for each objective: --recipe RECIPE",
+        path);
+  }
+  run.recipe = own ? open_recipe(recipe.string()) : *lent;
   run.info = describe_policy(run.policy());
   run.facts = facts_of(run.info);
+  if (run.lent) {
+    check_lent_objectives(run);
+    run.remarks.push_back(fmt::format(
+        "{} has no recipe: it is not known what it was trained on, and the "
+        "rewards and data are those of recipe {}.",
+        run.name,
+        run.recipe.name));
+    return run;
+  }
   check_own_objectives(run);
   if (!run.facts.steps) guess_training(run);
   return run;
@@ -192,6 +231,7 @@ std::size_t check_unseen(
     const PromptMaker& prompt,
     Split split,
     std::vector<std::string>& remarks) {
+  if (run.lent) return 0;  // the recipe's training data are not the run's
   std::vector<Example> part;
   const auto read = [&](Split other) -> const std::vector<Example>& {
     return part = read_split(run.recipe.data, other);
@@ -214,7 +254,7 @@ bool has_alpha_knob(const EvaluatedRun& run) {
   const bool drawn =
       run.recipe.training.kl_sampler != AlphaDistribution::kFixed;
   const bool lower = run.info.kl_range.alpha_min() < run.info.default_alpha;
-  return run.info.alpha_acts && (drawn || lower);
+  return run.info.alpha_acts && (run.lent || drawn || lower);
 }
 
 }  // namespace moft

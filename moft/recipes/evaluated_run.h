@@ -19,6 +19,7 @@ struct EvaluatedRun {
   Recipe recipe;
   PolicyInfo info;
   PolicyFacts facts;
+  bool lent = false;  // the recipe lends its data and rewards; the run has none
   std::vector<std::string> remarks;  // for the report
 
   std::filesystem::path policy() const { return directory / "policy"; }
@@ -26,9 +27,14 @@ struct EvaluatedRun {
 
 // Steps and answers are those that moft.json records. Policies of older
 // versions record none: then those of the model card, else the smaller of the
-// recipe's and the log's, with a remark. CallerError when `path` is not a
-// finished run or its policy has other objectives than its recipe.
-EvaluatedRun open_evaluated_run(const std::string& path);
+// recipe's and the log's, with a remark. A soup of adapters has no recipe and
+// takes `lent`'s. CallerError when `path` is not a finished run or its policy
+// has other objectives than the recipe.
+EvaluatedRun open_evaluated_run(
+    const std::string& path, const Recipe* lent = nullptr);
+
+// The recipe of a file or of the program, its paths resolved.
+Recipe open_recipe(const std::string& path_or_name);
 
 // CallerError unless both runs have the same objectives (rewards, ranges and
 // encoders) and the same examples in this part of their data.

@@ -24,6 +24,8 @@ KeyHints SftRecipe::key_hints() {
 
 void resolve_paths(SftRecipe& recipe, const RecipeSource& source) {
   if (recipe.model.path) resolve_path(*recipe.model.path, "model.path", source);
+  if (recipe.model.adapter)
+    resolve_path(*recipe.model.adapter, "model.adapter", source);
   if (recipe.model.random) {
     resolve_path(
         recipe.model.random->tokenizer, "model.random.tokenizer", source);

@@ -25,7 +25,9 @@ SftStart start_finetuning(const SftRecipe& recipe, const LoadOptions& load) {
   SftStart start;
   if (recipe.model.path) {
     start.tokenizer_folder = *recipe.model.path;
-    start.model = load_language_model(*recipe.model.path, load);
+    LoadOptions own = load;
+    if (recipe.model.adapter) own.adapter = *recipe.model.adapter;
+    start.model = load_language_model(*recipe.model.path, own);
     start.tokenizer = load_base_tokenizer(*recipe.model.path, start.model);
     return start;
   }

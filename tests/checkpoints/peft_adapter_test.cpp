@@ -82,6 +82,21 @@ TEST_F(PeftAdapterTest, PatternsGiveAlphas) {
   EXPECT_EQ(adapter.updates().at("model.layers.1.self_attn.v_proj").scale, 3.0);
 }
 
+// In the order of the file, as Python's dictionaries have it.
+TEST_F(PeftAdapterTest, TheFirstPatternOfTheFileCounts) {
+  open(json::object());
+  for (const auto& [patterns, scale] :
+       {std::pair(R"({"q_proj": 6, "layers.0.self_attn.q_proj": 10})", 3.0),
+        std::pair(R"({"layers.0.self_attn.q_proj": 10, "q_proj": 6})", 5.0)}) {
+    json config = test::tiny_adapter_config({});
+    config["alpha_pattern"] = "here";
+    std::string text = config.dump();
+    text.replace(text.find("\"here\""), 6, patterns);
+    test::write_tiny_text(folder_.path() / "adapter_config.json", text);
+    EXPECT_EQ(PeftAdapter(folder_.path()).updates().at(kQuery).scale, scale);
+  }
+}
+
 TEST_F(PeftAdapterTest, NamesOfOldAndNewVersionsAreOne) {
   for (const auto& [from, to] :
        {std::pair("base_model.model.", ""),
@@ -269,6 +284,11 @@ TEST_F(PeftAdapterTest, FilesThatAreMissingAreNamed) {
   EXPECT_TRUE(has(said(), kAdapterWeightsFile));
   std::filesystem::remove(folder_ / kAdapterConfigFile);
   EXPECT_TRUE(has(said(), "is not a PEFT adapter"));
+  test::write_tiny_adapter(folder_ / "checkpoint-9");
+  EXPECT_TRUE(
+      has(said(), "no adapter_config.json, but 'checkpoint-9' in it has"));
+  const auto nowhere = [&] { PeftAdapter adapter(folder_ / "nowhere"); };
+  EXPECT_TRUE(has(refusal(nowhere), "it is not a directory"));
 }
 
 }  // namespace

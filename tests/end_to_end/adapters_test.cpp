@@ -76,7 +76,8 @@ class Adapters : public testing::Test {
       gap = std::max(gap, std::abs(a[i] - b[i]));
     return gap;
   }
-  void make_soup() const {
+  void make_soup() const { make_soup_at("soup"); }
+  void make_soup_at(const std::string& run) const {
     good(
         {"soup",
          "--model",
@@ -88,7 +89,7 @@ class Adapters : public testing::Test {
          "--range",
          "harmless=-2,3",
          "--to",
-         "soup"});
+         run});
   }
 
  private:
@@ -116,17 +117,17 @@ TEST_F(Adapters, ASoupGoesOutAndComesBack) {
   const auto out = [&](const Words& more) {
     good(with(with({"export"}, mixed), more));
   };
-  out({"--to", "hf"});
-  EXPECT_LT(largest_gap(scores({"hf"}), wanted), 1e-5);
+  out({"--to", "models/hf"});
+  EXPECT_LT(largest_gap(scores({"models/hf"}), wanted), 1e-5);
   out({"--format", "peft", "--to", "peft"});
   EXPECT_LT(largest_gap(scores({"base", "--adapter", "peft"}), wanted), 1e-5);
   out({"--format", "gguf", "--to", "f32.gguf"});
   EXPECT_LT(largest_gap(scores({"f32.gguf"}), wanted), 1e-5);
   out({"--format", "gguf", "--dtype", "q8_0", "--to", "q8.gguf"});
   EXPECT_LT(largest_gap(scores({"q8.gguf"}), wanted), 0.3);
-  out({"--format", "gguf-adapter", "--to", "adapter.gguf"});
+  out({"--format", "gguf-adapter", "--to", "ggufs/of/adapter.gguf"});
   EXPECT_TRUE(
-      has(refusal({"generate", "adapter.gguf", "--prompt", "a"}),
+      has(refusal({"generate", "ggufs/of/adapter.gguf", "--prompt", "a"}),
           "is a GGUF of type 'adapter'"));
   // Adapters fit the base as a GGUF too.
   good({"export", "base", "--format", "gguf", "--to", "base.gguf"});
@@ -150,9 +151,9 @@ TEST_F(Adapters, ASoupGoesOutAndComesBack) {
       largest_gap(
           scores({"again", "--weights", "helpful=0.25,harmless=0.75"}), wanted),
       1e-5);
-  good({"export", "soup", "--format", "gguf-adapter", "--to", "ggufs"});
+  good({"export", "soup", "--format", "gguf-adapter", "--to", "each-gguf"});
   EXPECT_EQ(
-      names_in(folder() / "ggufs"),
+      names_in(folder() / "each-gguf"),
       (std::vector<std::string>{"harmless.gguf", "helpful.gguf"}));
 }
 
@@ -160,9 +161,10 @@ TEST_F(Adapters, ASoupIsARunThatAnswers) {
   make_soup();
   const auto definition =
       nlohmann::json::parse(read_all(folder() / "soup/policy/moft.json"));
-  EXPECT_EQ(definition["objectives"][0]["name"], "helpful");
-  EXPECT_EQ(definition["objectives"][0]["range"], (std::vector{0.0, 1.0}));
-  EXPECT_EQ(definition["objectives"][1]["range"], (std::vector{-2.0, 3.0}));
+  // By name, as in policies of recipes.
+  EXPECT_EQ(definition["objectives"][1]["name"], "helpful");
+  EXPECT_EQ(definition["objectives"][1]["range"], (std::vector{0.0, 1.0}));
+  EXPECT_EQ(definition["objectives"][0]["range"], (std::vector{-2.0, 3.0}));
   EXPECT_EQ(definition["conditioning"]["lora"]["rank"], 3);
   const Ended answered = good(
       {"generate",
@@ -308,6 +310,95 @@ TEST_F(Adapters, ARecipeStartsFromOneAdapterForEachObjective) {
   EXPECT_TRUE(
       has(said("conditioning.steered_set=full"), "steered_set is full"));
   EXPECT_TRUE(has(said("policy.start=helpful"), "adapters by objective"));
+}
+
+// The soup of two adapters is the policy that a recipe starts from them; an
+// evaluation of both finds the same front.
+TEST_F(Adapters, ASoupIsMeasuredByARecipe) {
+  good(
+      {"soup",
+       "--model",
+       "base",
+       "--prompt-template",
+       "{word} is ",
+       "--adapter",
+       "b=harmless",
+       "a=helpful",
+       "--to",
+       "soup"});
+  good(
+      {"train",
+       "recipe.yaml",
+       "conditioning.steered_set=lora",
+       "conditioning.lora.rank=4",
+       "conditioning.lora.modules=[q,v]",
+       "conditioning.alpha_min=0",
+       "training.optimizer.learning_rate=1e-300",
+       "training.steps=1",
+       "policy.start={a: helpful, b: harmless}"});
+  const Words few = {"--weightings", "3", "--samples", "2", "--alpha", "0"};
+  const auto measured = [&](const Words& words) {
+    good(with(with({"evaluate"}, words), with(few, {"--output", "out"})));
+    const auto report =
+        nlohmann::json::parse(read_all(folder() / "out/report.json"));
+    fs::remove_all(folder() / "out");
+    return report;
+  };
+  const auto together = measured({"run", "--baseline", "soup"});
+  const auto& points = together.at("points");
+  EXPECT_EQ(points.size(), 3u);
+  EXPECT_NE(points[0].at("raw_rewards"), points[2].at("raw_rewards"));
+  const auto& other = together.at("baselines").at(0).at("points");
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    EXPECT_EQ(other.at(i).at("raw_rewards"), points[i].at("raw_rewards"));
+    EXPECT_NEAR(
+        other.at(i).at("kl").at("mean").get<double>(),
+        points[i].at("kl").at("mean").get<double>(),
+        1e-5);
+  }
+  const auto alone = measured({"soup", "--recipe", "recipe.yaml"});
+  EXPECT_EQ(alone.at("points")[2].at("raw_rewards"), other[2]["raw_rewards"]);
+  EXPECT_EQ(alone.at("provenance").at("training steps"), "not known");
+  EXPECT_TRUE(has(refusal({"evaluate", "soup"}), "--recipe RECIPE"));
+  EXPECT_TRUE(
+      has(refusal({"evaluate", "run", "--recipe", "recipe.yaml"}),
+          "leave out --recipe"));
+  make_soup_at("named");
+  EXPECT_TRUE(
+      has(refusal({"evaluate", "named", "--recipe", "recipe.yaml"}),
+          "objectives are harmless, helpful, and those of recipe tiny are a, "
+          "b"));
+}
+
+// The model that is finetuned is the base with its adapter.
+TEST_F(Adapters, ABaseWithAnAdapterIsFinetuned) {
+  write_tiny_text(folder() / "sft.yaml", R"(format_version: 1
+name: more
+output: run
+device: cpu
+threads: 1
+model: {path: base, adapter: helpful}
+data: {train: pairs.jsonl, evaluation: held.jsonl}
+sft: {steps: 1, pairs_per_step: 1, optimizer: {learning_rate: 1e-300}}
+)");
+  write_tiny_text(
+      folder() / "held.jsonl",
+      R"({"prompt": "six", "completion": " y."})"
+      "\n");
+  good({"sft", "sft.yaml"});
+  EXPECT_LT(
+      largest_gap(
+          scores({"run/model"}), scores({"base", "--adapter", "helpful"})),
+      1e-5);
+  const Words more = {"sft", "sft.yaml", "sft.steps=2", "--resume", "auto"};
+  EXPECT_TRUE(
+      has(refusal(with(more, {"model.adapter=null"})), "model.adapter"));
+  EXPECT_TRUE(
+      has(refusal({"sft", "sft.yaml", "model.path=null", "--output", "other"}),
+          "path"));
+  EXPECT_TRUE(has(
+      refusal({"sft", "sft.yaml", "policy.adapter=helpful"}), "model.adapter"));
+  good(more);
 }
 
 }  // namespace

@@ -146,6 +146,15 @@ TEST_F(Chat, MessagesAreGivenOnTheCommandLine) {
       answer({"--prompt", "s be kind<end>u hi<end>a "}));
   EXPECT_EQ(
       answer(
+          {"--system",
+           "be kind",
+           "--message",
+           "developer=be brief",
+           "--message",
+           "user=hi"}),
+      answer({"--prompt", "d be brief<end>u hi<end>a "}));
+  EXPECT_EQ(
+      answer(
           {"--message",
            "user=hi",
            "--message",

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/gguf.h"
+#include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/generation/chat_files.h"
 #include "moft/tokenizers/chat_template_files.h"
@@ -31,6 +32,7 @@ class ExportChat : public TinyPolicyTest {
     chat.templates = kOwn;
     chat.special_tokens = {{"eos_token", "<end>"}};
     chat.system = "be kind";
+    chat.kwargs = {{"enable_thinking", "false"}, {"depth", "3"}};
     policy_ = policy_on(base(), chat);
   }
 
@@ -58,6 +60,9 @@ class ExportChat : public TinyPolicyTest {
     EXPECT_EQ(note.at("chat").at("system"), "be kind");
     EXPECT_FALSE(note.at("chat").contains("templates"));
     EXPECT_EQ(
+        note.at("chat").at("kwargs"),
+        (json{{"enable_thinking", false}, {"depth", 3}}));
+    EXPECT_EQ(
         note.at("chat").at("words_before_first_user"),
         policy_->info().prompt.words_of(kSteering.w));
   }
@@ -83,6 +88,25 @@ TEST_F(ExportChat, GgufFilesHoldThePolicysOwnTemplatesAlone) {
       adapter.text("tokenizer.chat_template.tool_use"), kOwn.at("tool_use"));
   EXPECT_FALSE(adapter.has("tokenizer.chat_template.rag"));
   expect_note(adapter.text("moft.export"));
+}
+
+// A GGUF file with such a name could not be read back.
+TEST_F(ExportChat, NamesThatGgufCannotHoldAreRefused) {
+  ChatSettings chat;
+  chat.templates = {{"default", "a"}, {"tool use", "b"}};
+  policy_ = policy_on(base(), chat);
+  for (const auto format : {ExportFormat::kGguf, ExportFormat::kGgufAdapter}) {
+    try {
+      write(format, "model.gguf");
+      FAIL() << "written";
+    } catch (const CallerError& error) {
+      EXPECT_NE(
+          std::string(error.what()).find("the chat template 'tool use'"),
+          std::string::npos)
+          << error.what();
+    }
+    EXPECT_FALSE(fs::exists(folder_ / "model.gguf"));
+  }
 }
 
 // The base's templates come from its metadata, not from files.

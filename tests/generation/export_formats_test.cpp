@@ -108,6 +108,9 @@ TEST_F(ExportFormats, APeftAdapterHasTheKeysThatAllVersionsRead) {
           {"modules_to_save", nullptr},
           {"rank_pattern", json::object()},
           {"alpha_pattern", json::object()}}));
+  EXPECT_EQ(
+      read_text(folder_ / "adapter/tokenizer.json"),
+      read_text(base() / "tokenizer.json"));
   const SafetensorsFile file(folder_ / "adapter/adapter_model.safetensors");
   EXPECT_EQ(file.metadata().at("format"), "pt");
   EXPECT_EQ(file.names().size(), 2u * 7u * 2u);
@@ -243,6 +246,11 @@ TEST_F(ExportFormats, AGgufModelIsTheExportedDirectory) {
   EXPECT_FALSE(file.boolean("tokenizer.ggml.add_bos_token"));
   EXPECT_EQ(
       file.text("tokenizer.chat_template"), "{{ messages[0]['content'] }}");
+  EXPECT_EQ(file.integer("general.sampling.top_k"), 0);
+  EXPECT_EQ(file.number("general.sampling.top_p"), 1.0);
+  EXPECT_EQ(file.number("general.sampling.min_p"), 0.0);
+  EXPECT_FLOAT_EQ(
+      static_cast<float>(file.number("general.sampling.temp")), 0.8F);
   const json note = json::parse(file.text("moft.export"));
   EXPECT_EQ(note.at("temperature"), 0.8);
   EXPECT_EQ(note.at("prompt_template"), "say {text}");

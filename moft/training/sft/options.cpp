@@ -12,6 +12,13 @@ void SftModelOptions::check(const std::string& path_of_this) const {
         path_of_this,
         path_of_this);
   }
+  if (adapter && !path) {
+    throw_caller_error(
+        "{}adapter: an adapter needs the model that it was trained on; give "
+        "{}path",
+        path_of_this,
+        path_of_this);
+  }
 }
 
 void SftDataOptions::check(const std::string& path) const {

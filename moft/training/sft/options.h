@@ -14,9 +14,10 @@
 
 namespace moft {
 
-// What to finetune: exactly one of the two.
+// What to finetune: `path` or `random`.
 struct SftModelOptions {
   std::optional<std::string> path;
+  std::optional<std::string> adapter;
   std::optional<RandomModelOptions> random;
 
   template <class V>
@@ -24,6 +25,10 @@ struct SftModelOptions {
     v("path",
       path,
       Help{"a model to finetune: a Hugging Face directory or a GGUF file"},
+      Path{});
+    v("adapter",
+      adapter,
+      Help{"a PEFT LoRA directory that is merged into path when it is read"},
       Path{});
     v("random",
       random,
