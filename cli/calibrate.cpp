@@ -89,7 +89,7 @@ class CalibrateCommand : public Command {
       const Compute& compute,
       const ObjectiveSet& objectives) const {
     auto examples = read_examples(recipe.data.train);
-    PromptOptions prompts = recipe.data;
+    DataOptions prompts = recipe.data;
     settle_prompt(
         prompts, {"policy.model", recipe.policy.model}, recipe.data.train);
     examples.resize(std::min(examples.size(), prompts_));
