@@ -178,12 +178,7 @@ void ChildProcess::start(const std::vector<std::string>& command) {
 
 ChildProcess::~ChildProcess() {
   close_once(in_);
-  const auto until = Clock::now() + kGrace;
-  while (!end() && Clock::now() < until) {
-    receive_errors();
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  receive_errors();
+  (void)end(kGrace);
   kill_group();
   if (!status_) ::waitpid(child_, nullptr, 0);
   ::waitpid(watcher_, nullptr, 0);
@@ -198,12 +193,19 @@ void ChildProcess::kill_group() const {
   ::kill(watcher_, SIGKILL);
 }
 
-std::optional<std::string> ChildProcess::end() {
-  if (!status_) {
-    int status = 0;
-    if (::waitpid(child_, &status, WNOHANG) != child_) return std::nullopt;
-    status_ = status;
+std::optional<std::string> ChildProcess::end(milliseconds wait) {
+  const auto until = Clock::now() + wait;
+  for (int status = 0; !status_;) {
+    if (::waitpid(child_, &status, WNOHANG) == child_) {
+      status_ = status;
+    } else if (Clock::now() < until) {
+      receive_errors();
+      std::this_thread::sleep_for(milliseconds(5));
+    } else {
+      return std::nullopt;
+    }
   }
+  if (wait.count() > 0) receive_errors();
   if (WIFSIGNALED(*status_)) {
     const int signal = WTERMSIG(*status_);
     return fmt::format("signal {} ({})", signal, ::strsignal(signal));

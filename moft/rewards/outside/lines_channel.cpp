@@ -56,7 +56,8 @@ LinesChannel::LinesChannel(
 }
 
 std::string LinesChannel::how_it_ended() {
-  const auto how = child_.end();
+  // Its output is closed a moment before its end can be seen.
+  const auto how = child_.end(std::chrono::seconds(1));
   const std::string& said = child_.last_error_line();
   return fmt::format(
       "the program ended{}{}",
