@@ -68,8 +68,8 @@ struct Flags {
 
 std::int64_t length_of(std::size_t row) {
   RandomStream lengths(7, Purpose::kTest, 0, static_cast<std::uint32_t>(row));
-  return kShortest + static_cast<std::int64_t>(
-                         lengths.below(kLongest - kShortest + 1));
+  return kShortest +
+         static_cast<std::int64_t>(lengths.below(kLongest - kShortest + 1));
 }
 
 // What happened in a step, in seconds from its first token.
@@ -303,15 +303,23 @@ nlohmann::json terms_of(
   const double ideal =
       ideal_schedule(finished, flags.delay * kSamples, flags.workers);
   const double reference = result.times.reference;
-  // Each part is scored under the reference and then under the policy.
-  const double last_reference = watch.passes.back();
+  // All parts under the reference, then all under the policy, whose first
+  // pass begins when the last score of the reference is there; what follows is
+  // for the gradient.
+  const std::size_t parts =
+      static_cast<std::size_t>(std::count_if(
+          watch.passes.begin(),
+          watch.passes.end(),
+          [&](double begin) { return begin < watch.scored; })) /
+      2;
+  const double last_reference = watch.passes.at(parts);
   const std::vector<double> answers = watch.take_answers();
   const double last_answer = *std::max_element(answers.begin(), answers.end());
   return {
       {"unit", flags.unit},
       {"workers", flags.workers},
       {"delay", flags.delay},
-      {"parts", watch.passes.size() / 2},
+      {"parts", parts},
       {"finished", finished},
       {"generated", generated},
       {"reference", reference},

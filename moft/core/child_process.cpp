@@ -28,6 +28,8 @@ using std::chrono::milliseconds;
 // How often a waiting thread looks for an end that no pipe tells of.
 constexpr int kLookEveryMs = 50;
 constexpr milliseconds kGrace{1000};
+// Longer lines of the standard error are cut into several.
+constexpr std::size_t kLongestErrorLine = std::size_t{1} << 16;
 
 void close_once(int& descriptor) {
   if (descriptor >= 0) ::close(descriptor);
@@ -227,10 +229,11 @@ bool ChildProcess::take_line(std::string& line) {
 
 namespace {
 
-// Appends what can be read now; false at the end of the file.
+// Appends what can be read now, of a program that never stops a part; false at
+// the end of the file.
 bool read_some(int descriptor, std::string& to) {
   char buffer[65536];
-  for (;;) {
+  for (int times = 0; times < 16; ++times) {
     const ssize_t count = ::read(descriptor, buffer, sizeof buffer);
     if (count > 0) {
       to.append(buffer, static_cast<std::size_t>(count));
@@ -240,6 +243,7 @@ bool read_some(int descriptor, std::string& to) {
       return errno == EAGAIN;
     }
   }
+  return true;
 }
 
 }  // namespace
@@ -252,6 +256,10 @@ void ChildProcess::receive_errors() {
   if (err_ >= 0 && !read_some(err_, errors_)) {
     close_once(err_);
     if (!errors_.empty()) errors_ += '\n';
+  }
+  if (errors_.size() > kLongestErrorLine &&
+      errors_.find('\n') == std::string::npos) {
+    errors_ += '\n';
   }
   std::size_t begin = 0;
   for (std::size_t at; (at = errors_.find('\n', begin)) != std::string::npos;

@@ -14,6 +14,7 @@ texts), "interface" (auto: by the names of the parameters), "arguments".
 import asyncio
 import functools
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import json
@@ -35,6 +36,10 @@ class RowError(Exception):
         self.error = error
 
 
+class Ended(Exception):
+    """A function tried to end the process."""
+
+
 # --- finding functions ------------------------------------------------------
 
 _files = {}
@@ -43,14 +48,23 @@ _files = {}
 def load_file(path):
     path = os.path.abspath(path)
     if path not in _files:
-        name = "reward_" + os.path.basename(path).removesuffix(".py")
-        spec = importlib.util.spec_from_file_location(name, path)
+        name = "reward_" + os.path.splitext(os.path.basename(path))[0]
+        loader = importlib.machinery.SourceFileLoader(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=loader)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         sys.path.insert(0, os.path.dirname(path))
         spec.loader.exec_module(module)
         _files[path] = module
     return _files[path]
+
+
+_loop = asyncio.new_event_loop()
+
+
+def wait_for(awaitable):
+    asyncio.set_event_loop(_loop)  # asyncio.run() takes it away
+    return _loop.run_until_complete(awaitable)
 
 
 def is_async(function):
@@ -99,13 +113,26 @@ class Function:
             raise LookupError(
                 f"{where} has no function '{about['function']}'; it has {known}"
             ) from None
-        if not callable(self.function):
-            raise TypeError(f"{about['function']} in {where} is not a function")
+        if not callable(self.function) or inspect.isclass(self.function):
+            raise TypeError(
+                f"{about['function']} in {where} is {self.function!r}; give a "
+                "function, or an object that can be called"
+            )
         try:
             parameters = inspect.signature(self.function).parameters
         except ValueError:  # a built-in one
             parameters = {}
+        self.is_async = is_async(self.function)
         self.takes = set(parameters)
+        self.positional = [
+            k for k, p in parameters.items() if p.kind is p.POSITIONAL_ONLY
+        ]
+        self.required = [
+            k
+            for k, p in parameters.items()
+            if p.default is p.empty
+            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
         self.takes_all = any(
             p.kind is p.VAR_KEYWORD for p in parameters.values()
         )
@@ -125,8 +152,23 @@ class Function:
             for k, v in (when_named or {}).items()
             if k in self.takes and k not in given
         )
-        result = self.function(**given)
-        return await result if inspect.isawaitable(result) else result
+        lacks = [k for k in self.required if k not in given]
+        if lacks:
+            raise TypeError(
+                f"it needs {' and '.join(map(repr, lacks))}, but is given "
+                f"{', '.join(sorted(always))}"
+            )
+        first = [given.pop(k) for k in self.positional if k in given]
+        try:
+            result = self.function(*first, **given)
+            if not inspect.isawaitable(result):
+                return result
+            return await result if self.is_async else wait_for(result)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Else it would end this process.
+            raise Ended(repr(error)).with_traceback(
+                error.__traceback__
+            ) from None
 
     async def each(self, rows, call):
         """`call(i)` of every row, the asynchronous ones together."""
@@ -137,7 +179,7 @@ class Function:
             except Exception as error:
                 raise RowError(i, error) from error
 
-        if is_async(self.function):
+        if self.is_async:
             return await asyncio.gather(*[one(i) for i in range(rows)])
         return [await one(i) for i in range(rows)]
 
@@ -161,14 +203,22 @@ def number(value):
         return value
     if isinstance(value, str):
         raise TypeError(f"a reward is the text {value!r}, not a number")
+    if isinstance(value, (bytes, dict)):
+        raise TypeError(f"a reward is {value!r:.80}, not a number")
     value = float(value)
     return value if math.isfinite(value) else str(value)
 
 
 def numbers(values, rows):
     values = plain(values)
-    if not isinstance(values, (list, tuple)):
+    if hasattr(values, "__iter__") and not isinstance(values, (str, bytes, dict)):
+        values = list(values)
+    elif rows == 1:
         values = [values]
+    else:
+        raise TypeError(
+            f"{type(values).__name__} where a list of {rows} rewards is expected"
+        )
     values = [number(v) for v in values]
     if len(values) != rows:
         raise ValueError(f"{len(values)} rewards for {rows} completions")
@@ -192,12 +242,12 @@ def entry(result, key, default):
 class Call:
     """The rows of a request, as the interfaces name them."""
 
-    def __init__(self, request):
+    def __init__(self, request, metrics):
         self.request = request
         self.columns = request.get("columns") or {}
         self.texts = request["completions"]
         self.rows = len(self.texts)
-        self.metrics = {}
+        self.metrics = metrics
         self.messages = [
             [{"role": "assistant", "content": text}] for text in self.texts
         ]
@@ -223,9 +273,27 @@ class Call:
         return [default] * self.rows
 
     def log_metric(self, name, value):
-        value = number(value)
-        if isinstance(value, float):
-            self.metrics[name] = value
+        self.log_extra(name, [value])
+
+    def log_extra(self, name, values):
+        """Numbers become a metric, their mean; texts are left out."""
+        try:
+            values = [number(v) for v in plain(values)]
+        except (TypeError, ValueError):
+            return
+        self.metrics.setdefault(str(name), []).extend(
+            v for v in values if isinstance(v, float)
+        )
+
+    def log_entries(self, result, but):
+        """What else is in a dictionary that a function returned."""
+        if not isinstance(result, dict):
+            return
+        extra = {**result, **(result.get("extra_logs") or {})}
+        for name, values in extra.items():
+            if name not in (but, "rewards", "score", "extra_logs"):
+                listed = isinstance(plain(values), (list, tuple))
+                self.log_extra(name, values if listed else [values])
 
     def truths(self):
         if "ground_truth" in self.columns:
@@ -258,7 +326,7 @@ async def score_trl(f, call):
             "completion_ids": request.get("completion_ids")
             or [[] for _ in call.texts],
             "trainer_state": state,
-            "log_extra": lambda column, values: None,
+            "log_extra": call.log_extra,
             "log_metric": call.log_metric,
         }
     )
@@ -278,6 +346,7 @@ async def score_openrlhf(f, call):
                 "labels": [labels[i]],
             }
         )
+        call.log_entries(result, f.key)
         return numbers(entry(result, f.key, "rewards"), 1)[0]
 
     return await f.each(call.rows, one)
@@ -298,6 +367,7 @@ async def score_verl(f, call):
             },
             {"reward_router_address": None, "reward_model_tokenizer": None},
         )
+        call.log_entries(result, f.key)
         return number(entry(result, f.key, "score"))
 
     return await f.each(call.rows, one)
@@ -312,9 +382,10 @@ async def score_verl_batch(f, call):
             "extra_infos": call.extras(),
         }
     )
-    return numbers(
-        [entry(result, f.key, "score") for result in plain(results)], call.rows
-    )
+    results = list(plain(results))
+    for result in results:
+        call.log_entries(result, f.key)
+    return numbers([entry(r, f.key, "score") for r in results], call.rows)
 
 
 async def score_verifiers(f, call):
@@ -382,23 +453,58 @@ def describe(error, function):
             name = os.path.basename(frame.filename)
             where = f" ({name}:{frame.lineno}, in {frame.name})"
             break
-    return f"{function} raised {type(error).__name__}: {error}{where}"
+    what = f"raised {type(error).__name__}: {error}"
+    if isinstance(error, Ended):
+        what = f"tried to end its process with {error}"
+    text = f"{function} {what}{where}"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-async def answer(functions, request):
-    call = Call(request)
-    results = await asyncio.gather(
-        *[SCORERS[f.interface](f, call) for f in functions],
-        return_exceptions=True,
-    )
-    reply = {"id": request["id"], "rewards": {}, "metrics": call.metrics}
-    for f, result in zip(functions, results):
+def run_here(scoring):
+    """Runs what does not wait, without an event loop around it: functions may
+    use asyncio.run() themselves."""
+    try:
+        scoring.send(None)
+    except StopIteration as done:
+        return done.value
+    except Exception as error:
+        return error
+
+
+async def gather(scorings):
+    return await asyncio.gather(*scorings, return_exceptions=True)
+
+
+def scores_of(functions, line, metrics):
+    """A list or an exception for each: functions of `def` one after another,
+    then those of `async def` together."""
+    found = {}
+    together = {}
+    for f in functions:
+        # Each has lists of its own, which it may change.
+        scoring = SCORERS[f.interface](f, Call(json.loads(line), metrics))
+        if f.is_async:
+            together[f.name] = scoring
+        else:
+            found[f.name] = run_here(scoring)
+    if together:
+        found.update(zip(together, wait_for(gather(together.values()))))
+    return found
+
+
+def answer(functions, line):
+    metrics = {}
+    found = scores_of(functions, line, metrics)
+    means = {k: sum(v) / len(v) for k, v in metrics.items() if v}
+    reply = {"rewards": {}, "metrics": means}
+    for f in functions:
+        result = found[f.name]
         if not isinstance(result, BaseException):
             reply["rewards"][f.name] = result
             continue
         error = result.error if isinstance(result, RowError) else result
         traceback.print_exception(type(error), error, error.__traceback__)
-        reply = {"id": request["id"], "error": describe(error, f.name)}
+        reply = {"error": describe(error, f.name)}
         if isinstance(result, RowError):
             reply["row"] = result.row
         break
@@ -430,16 +536,13 @@ def main():
         say({"error": describe(error, "loading the function")})
         return 1
     say({"moft_reward": VERSION, "objectives": {f.name: f.interface for f in functions}})
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     for line in requests:
-        request = json.loads(line)
         try:
-            reply = loop.run_until_complete(answer(functions, request))
+            reply = answer(functions, line)
         except Exception as error:
             traceback.print_exc()
-            reply = {"id": request["id"], "error": describe(error, "the host")}
-        say(reply)
+            reply = {"error": describe(error, "the host")}
+        say({"id": json.loads(line)["id"], **reply})
     return 0
 
 
