@@ -83,6 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"trl_instance", "instance", "", {12, 9}},
         Case{"trl_partial", "half", "", {2, 1.5}},
         Case{"trl_tensor", "trl_tensor", "", {4, 3}},
+        Case{"labelled", "labelled", "", {1, 0}},
         Case{"positional", "positional", "", {12, 11}},
         Case{"has_a_loop", "has_a_loop", "", {4, 3}},
         Case{"hands_on", "hands_on", "", {0.5, 0.375}},
@@ -149,6 +150,24 @@ TEST(PythonReward, ANoneStopsTheRunOrLeavesItsRowOut) {
   EXPECT_EQ(scores.skipped, std::vector<std::size_t>{1});
   EXPECT_EQ(scores.raw[0][0].item<double>(), 1);
   EXPECT_TRUE(std::isnan(scores.raw[1][0].item<double>()));
+}
+
+// Two entries of one dictionary, and one of other arguments.
+TEST(PythonReward, ObjectivesThatDifferInTheirKeyShareACall) {
+  const std::string file = outside_file("functions.py").string();
+  const auto objective = [&](const char* name, const char* more) {
+    return std::string("  ") + name + ": {python: {file: " + file +
+           ", function: counts_calls" + more + "}}\n";
+  };
+  const ObjectiveSet set = objectives_from(
+      objective("a", "") + objective("b", ", key: acc") +
+      objective("c", ", chat: true"));
+  const Scores scores = set.score(batch_of());
+  EXPECT_EQ(column_of(scores.raw, 0), (Values{1, 2}));
+  EXPECT_EQ(column_of(scores.raw, 1), (Values{1, 2}));
+  EXPECT_EQ(column_of(scores.raw, 2), (Values{3, 4}));
+  // An entry that is an objective is not a metric.
+  EXPECT_EQ(scores.metrics.at("reward_metrics/length"), 3.5);
 }
 
 // Whatever one does to its lists, the others see their own.
@@ -266,7 +285,7 @@ INSTANTIATE_TEST_SUITE_P(
             "class",
             python("Callable"),
             "give a function, or an object that can be called"},
-        Fault{"text", python("text"), "a reward is the text 'high'"},
+        Fault{"text", python("text"), "a reward is 'high', not a number"},
         Fault{
             "dies",
             python("dies"),

@@ -28,12 +28,7 @@ VERSION = 1
 
 
 class RowError(Exception):
-    """A failure that one completion caused."""
-
-    def __init__(self, row, error):
-        super().__init__(str(error))
-        self.row = row
-        self.error = error
+    """A failure that one completion caused: row, exception."""
 
 
 class Ended(Exception):
@@ -80,12 +75,12 @@ def interface_of(names):
         return "verl_batch"
     if "solution_str" in names:
         return "verl"
-    if names & {"queries", "labels"}:
-        return "openrlhf"
     if "completion" in names:
         return "verifiers"
     if names & {"states", "tasks", "infos"}:
         return "verifiers_group"
+    if names & {"queries", "labels"} and "completions" not in names:
+        return "openrlhf"
     return "trl"
 
 
@@ -98,10 +93,8 @@ class Function:
         self.chat = about.get("chat", False)
         self.arguments = about.get("arguments", {})
         where = about.get("file") or about["module"]
-        if "file" in about:
-            module = load_file(where)
-        else:
-            module = importlib.import_module(where)
+        load = load_file if "file" in about else importlib.import_module
+        module = load(where)
         try:
             self.function = functools.reduce(
                 getattr, about["function"].split("."), module
@@ -119,25 +112,19 @@ class Function:
                 "function, or an object that can be called"
             )
         try:
-            parameters = inspect.signature(self.function).parameters
+            self.takes = inspect.signature(self.function).parameters
         except ValueError:  # a built-in one
-            parameters = {}
+            self.takes = {}
+        kinds = {p.kind for p in self.takes.values()}
+        self.takes_all = inspect.Parameter.VAR_KEYWORD in kinds
         self.is_async = is_async(self.function)
-        self.takes = set(parameters)
-        self.positional = [
-            k for k, p in parameters.items() if p.kind is p.POSITIONAL_ONLY
-        ]
-        self.required = [
-            k
-            for k, p in parameters.items()
-            if p.default is p.empty
-            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        ]
-        self.takes_all = any(
-            p.kind is p.VAR_KEYWORD for p in parameters.values()
-        )
         kind = about.get("interface", "auto")
-        self.interface = interface_of(self.takes) if kind == "auto" else kind
+        self.interface = interface_of(set(self.takes)) if kind == "auto" else kind
+
+    def identity(self):
+        """Equal for objectives that differ in their key alone."""
+        arguments = json.dumps(self.arguments, sort_keys=True)
+        return id(self.function), self.interface, self.chat, arguments
 
     async def call(self, always, when_named=None):
         """Calls with `always`, or what of it the function takes; with those of
@@ -147,18 +134,26 @@ class Function:
             for k, v in {**always, **self.arguments}.items()
             if self.takes_all or k in self.takes
         }
-        given.update(
-            (k, v)
-            for k, v in (when_named or {}).items()
-            if k in self.takes and k not in given
-        )
-        lacks = [k for k in self.required if k not in given]
+        for k, v in (when_named or {}).items():
+            if k in self.takes:
+                given.setdefault(k, v)
+        lacks = [
+            repr(k)
+            for k, p in self.takes.items()
+            if p.default is p.empty
+            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            and k not in given
+        ]
         if lacks:
             raise TypeError(
-                f"it needs {' and '.join(map(repr, lacks))}, but is given "
+                f"it needs {' and '.join(lacks)}, but is given "
                 f"{', '.join(sorted(always))}"
             )
-        first = [given.pop(k) for k in self.positional if k in given]
+        first = [
+            given.pop(k)
+            for k, p in self.takes.items()
+            if p.kind is p.POSITIONAL_ONLY and k in given
+        ]
         try:
             result = self.function(*first, **given)
             if not inspect.isawaitable(result):
@@ -166,9 +161,8 @@ class Function:
             return await result if self.is_async else wait_for(result)
         except (SystemExit, KeyboardInterrupt) as error:
             # Else it would end this process.
-            raise Ended(repr(error)).with_traceback(
-                error.__traceback__
-            ) from None
+            trace = error.__traceback__
+            raise Ended(repr(error)).with_traceback(trace) from None
 
     async def each(self, rows, call):
         """`call(i)` of every row, the asynchronous ones together."""
@@ -201,10 +195,8 @@ def number(value):
         value = number(value[0])
     if value is None or isinstance(value, str) and value in ("nan", "inf", "-inf"):
         return value
-    if isinstance(value, str):
-        raise TypeError(f"a reward is the text {value!r}, not a number")
-    if isinstance(value, (bytes, dict)):
-        raise TypeError(f"a reward is {value!r:.80}, not a number")
+    if isinstance(value, (str, bytes, dict)):
+        raise TypeError(f"a reward is {repr(value):.80}, not a number")
     value = float(value)
     return value if math.isfinite(value) else str(value)
 
@@ -248,9 +240,8 @@ class Call:
         self.texts = request["completions"]
         self.rows = len(self.texts)
         self.metrics = metrics
-        self.messages = [
-            [{"role": "assistant", "content": text}] for text in self.texts
-        ]
+        turns = [{"role": "assistant", "content": text} for text in self.texts]
+        self.messages = [[turn] for turn in turns]
 
     def prompts(self, chat):
         prompts = self.request["prompts"]
@@ -259,18 +250,6 @@ class Call:
         return self.request.get("messages") or [
             [{"role": "user", "content": text}] for text in prompts
         ]
-
-    def completions(self, chat):
-        return self.messages if chat else self.texts
-
-    def row(self, i):
-        return {name: column[i] for name, column in self.columns.items()}
-
-    def column(self, *names, default=None):
-        for name in names:
-            if name in self.columns:
-                return self.columns[name]
-        return [default] * self.rows
 
     def log_metric(self, name, value):
         self.log_extra(name, [value])
@@ -285,161 +264,131 @@ class Call:
             v for v in values if isinstance(v, float)
         )
 
-    def log_entries(self, result, but):
-        """What else is in a dictionary that a function returned."""
-        if not isinstance(result, dict):
-            return
-        extra = {**result, **(result.get("extra_logs") or {})}
-        for name, values in extra.items():
-            if name not in (but, "rewards", "score", "extra_logs"):
-                listed = isinstance(plain(values), (list, tuple))
+    def log_entries(self, results, but):
+        """What else is in the dictionaries that a function returned."""
+        for result in results:
+            if not isinstance(result, dict):
+                continue
+            extra = {**result, **(result.get("extra_logs") or {})}
+            for name in extra.keys() - but - {"rewards", "score", "extra_logs"}:
+                values = plain(extra[name])
+                listed = isinstance(values, (list, tuple))
                 self.log_extra(name, values if listed else [values])
 
-    def truths(self):
-        if "ground_truth" in self.columns:
-            return self.columns["ground_truth"]
+    def states(self):
+        """Of each row, what verifiers' functions see."""
+        prompts = self.prompts(True)
         return [
+            {
+                "answer": "",
+                "info": {},
+                "task": "default",
+                **{name: column[i] for name, column in self.columns.items()},
+                "prompt": prompts[i],
+                "completion": self.messages[i],
+            }
+            for i in range(self.rows)
+        ]
+
+    def verl_rows(self):
+        n = self.rows
+        truths = self.columns.get("ground_truth") or [
             m.get("ground_truth") if isinstance(m, dict) else None
-            for m in self.column("reward_model")
+            for m in self.columns.get("reward_model", [None] * n)
         ]
-
-    def extras(self):
-        # verl's own additions.
+        sources = self.columns.get("data_source", [""] * n)
+        extras = self.columns.get("extra_info", [None] * n)
+        own = {"num_turns": None, "rollout_reward_scores": {}}  # verl's own
         return [
-            {"num_turns": None, "rollout_reward_scores": {}, **(e or {})}
-            for e in self.column("extra_info")
+            {
+                "data_source": sources[i],
+                "solution_str": self.texts[i],
+                "ground_truth": truths[i],
+                "extra_info": {**own, **(extras[i] or {})},
+            }
+            for i in range(n)
         ]
 
 
-async def score_trl(f, call):
+# ask_INTERFACE asks a function, and gives what it returned: a result for each row, or,
+# of the interfaces in WHOLE, one for all.
+WHOLE = {"trl", "verl_batch", "verifiers_group"}
+
+
+async def ask_trl(f, call):
     request = call.request
+    steps = request.get("step", 0), request.get("max_steps", 0)
     state = types.SimpleNamespace(
-        global_step=request.get("step", 0),
-        max_steps=request.get("max_steps", 0),
-        epoch=None,
+        global_step=steps[0], max_steps=steps[1], epoch=None
     )
-    result = await f.call(
+    ids = request.get("completion_ids") or [[] for _ in call.texts]
+    return await f.call(
         {
             **call.columns,
             "prompts": call.prompts(f.chat),
-            "completions": call.completions(f.chat),
-            "completion_ids": request.get("completion_ids")
-            or [[] for _ in call.texts],
+            "completions": call.messages if f.chat else call.texts,
+            "completion_ids": ids,
             "trainer_state": state,
             "log_extra": call.log_extra,
             "log_metric": call.log_metric,
         }
     )
-    return numbers(entry(result, f.key, "rewards"), call.rows)
 
 
-async def score_openrlhf(f, call):
+async def ask_openrlhf(f, call):
     ends = call.request.get("raw_completions") or call.texts
     prompts = call.request["prompts"]
-    labels = call.column("label", "labels")
+    labels = call.columns.get("label") or call.columns.get("labels")
+    labels = labels or [None] * call.rows
 
-    async def one(i):
-        result = await f.call(
-            {
-                "queries": [prompts[i] + ends[i]],
-                "prompts": [prompts[i]],
-                "labels": [labels[i]],
-            }
+    def one(i):
+        query = prompts[i] + ends[i]
+        return f.call(
+            {"queries": [query], "prompts": [prompts[i]], "labels": [labels[i]]}
         )
-        call.log_entries(result, f.key)
-        return numbers(entry(result, f.key, "rewards"), 1)[0]
 
     return await f.each(call.rows, one)
 
 
-async def score_verl(f, call):
-    sources = call.column("data_source", default="")
-    truths = call.truths()
-    extras = call.extras()
-
-    async def one(i):
-        result = await f.call(
-            {
-                "data_source": sources[i],
-                "solution_str": call.texts[i],
-                "ground_truth": truths[i],
-                "extra_info": extras[i],
-            },
-            {"reward_router_address": None, "reward_model_tokenizer": None},
-        )
-        call.log_entries(result, f.key)
-        return number(entry(result, f.key, "score"))
-
-    return await f.each(call.rows, one)
+async def ask_verl(f, call):
+    rows = call.verl_rows()
+    more = {"reward_router_address": None, "reward_model_tokenizer": None}
+    return await f.each(call.rows, lambda i: f.call(rows[i], more))
 
 
-async def score_verl_batch(f, call):
-    results = await f.call(
-        {
-            "data_sources": call.column("data_source", default=""),
-            "solution_strs": call.texts,
-            "ground_truths": call.truths(),
-            "extra_infos": call.extras(),
-        }
+async def ask_verl_batch(f, call):
+    rows = call.verl_rows()
+    return await f.call({k + "s": [row[k] for row in rows] for k in rows[0]})
+
+
+async def ask_verifiers(f, call):
+    states = call.states()
+    return await f.each(
+        call.rows, lambda i: f.call({**states[i], "state": dict(states[i])})
     )
-    results = list(plain(results))
-    for result in results:
-        call.log_entries(result, f.key)
-    return numbers([entry(r, f.key, "score") for r in results], call.rows)
 
 
-async def score_verifiers(f, call):
-    prompts = call.prompts(True)
-
-    async def one(i):
-        row = {"answer": "", "info": {}, "task": "default", **call.row(i)}
-        result = await f.call(
-            {
-                **row,
-                "prompt": prompts[i],
-                "completion": call.messages[i],
-                "state": {
-                    **row,
-                    "prompt": prompts[i],
-                    "completion": call.messages[i],
-                },
-            }
-        )
-        return number(entry(result, f.key, "score"))
-
-    return await f.each(call.rows, one)
+async def ask_verifiers_group(f, call):
+    states = call.states()
+    given = {"states": states}
+    for name in ("prompt", "completion", "answer", "info", "task"):
+        given[name + "s"] = [state[name] for state in states]
+    return await f.call(given)
 
 
-async def score_verifiers_group(f, call):
-    prompts = call.prompts(True)
-    rows = [
-        {"answer": "", "info": {}, "task": "default", **call.row(i)}
-        for i in range(call.rows)
-    ]
-    result = await f.call(
-        {
-            "prompts": prompts,
-            "completions": call.messages,
-            "answers": [row["answer"] for row in rows],
-            "infos": [row["info"] for row in rows],
-            "tasks": [row["task"] for row in rows],
-            "states": [
-                {**row, "prompt": prompts[i], "completion": call.messages[i]}
-                for i, row in enumerate(rows)
-            ],
-        }
-    )
-    return numbers(result, call.rows)
-
-
-SCORERS = {
-    "trl": score_trl,
-    "openrlhf": score_openrlhf,
-    "verl": score_verl,
-    "verl_batch": score_verl_batch,
-    "verifiers": score_verifiers,
-    "verifiers_group": score_verifiers_group,
-}
+def rewards_of(f, result, rows):
+    default = "score" if f.interface.startswith("ver") else "rewards"
+    if f.interface == "verl_batch":
+        result = [entry(r, f.key, default) for r in plain(result)]
+    if f.interface in WHOLE:
+        return numbers(entry(result, f.key, default), rows)
+    rewards = []
+    for i, one in enumerate(result):
+        try:
+            rewards += numbers(entry(one, f.key, default), 1)
+        except Exception as error:
+            raise RowError(i, error) from error
+    return rewards
 
 
 # --- requests ---------------------------------------------------------------
@@ -460,55 +409,64 @@ def describe(error, function):
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def run_here(scoring):
+def run_here(asking):
     """Runs what does not wait, without an event loop around it: functions may
     use asyncio.run() themselves."""
     try:
-        scoring.send(None)
+        asking.send(None)
     except StopIteration as done:
         return done.value
-    except Exception as error:
+    except BaseException as error:
         return error
 
 
-async def gather(scorings):
-    return await asyncio.gather(*scorings, return_exceptions=True)
+async def gather(askings):
+    return await asyncio.gather(*askings, return_exceptions=True)
 
 
-def scores_of(functions, line, metrics):
-    """A list or an exception for each: functions of `def` one after another,
-    then those of `async def` together."""
+def ask_all(groups, calls):
+    """A result or an exception for each group of objectives that one call of a
+    function serves: functions of `def` one after another, then those of
+    `async def` together."""
     found = {}
     together = {}
-    for f in functions:
-        # Each has lists of its own, which it may change.
-        scoring = SCORERS[f.interface](f, Call(json.loads(line), metrics))
+    for key, (f, *_) in groups.items():
+        asking = globals()["ask_" + f.interface](f, calls[key])
         if f.is_async:
-            together[f.name] = scoring
+            together[key] = asking
         else:
-            found[f.name] = run_here(scoring)
+            found[key] = run_here(asking)
     if together:
         found.update(zip(together, wait_for(gather(together.values()))))
     return found
 
 
-def answer(functions, line):
+def answer(groups, line):
     metrics = {}
-    found = scores_of(functions, line, metrics)
+    # Each has lists of its own, which it may change.
+    calls = {key: Call(json.loads(line), metrics) for key in groups}
+    rewards = {}
+    for key, result in ask_all(groups, calls).items():
+        call = calls[key]
+        for f in groups[key]:
+            try:
+                if isinstance(result, BaseException):
+                    raise result
+                rewards[f.name] = rewards_of(f, result, call.rows)
+            except BaseException as error:
+                return failure(f, error)
+        whole = groups[key][0].interface in WHOLE and not isinstance(result, list)
+        call.log_entries([result] if whole else result, {f.key for f in groups[key]})
     means = {k: sum(v) / len(v) for k, v in metrics.items() if v}
-    reply = {"rewards": {}, "metrics": means}
-    for f in functions:
-        result = found[f.name]
-        if not isinstance(result, BaseException):
-            reply["rewards"][f.name] = result
-            continue
-        error = result.error if isinstance(result, RowError) else result
-        traceback.print_exception(type(error), error, error.__traceback__)
-        reply = {"error": describe(error, f.name)}
-        if isinstance(result, RowError):
-            reply["row"] = result.row
-        break
-    return reply
+    return {"rewards": rewards, "metrics": means}
+
+
+def failure(f, error):
+    row = {}
+    if isinstance(error, RowError):
+        row["row"], error = error.args
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return {"error": describe(error, f.name), **row}
 
 
 def main():
@@ -516,9 +474,7 @@ def main():
     # in Python or C, touches neither the requests nor the answers.
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     sys.stdin = open(0, encoding="utf-8", closefd=False)
@@ -531,14 +487,18 @@ def main():
     sys.path[0] = os.getcwd()
     try:
         functions = [Function(k, v) for k, v in json.loads(sys.argv[1]).items()]
+        groups = {}
+        for f in functions:
+            groups.setdefault(f.identity(), []).append(f)
     except BaseException as error:
         traceback.print_exc()
         say({"error": describe(error, "loading the function")})
         return 1
-    say({"moft_reward": VERSION, "objectives": {f.name: f.interface for f in functions}})
+    found = {f.name: f.interface for f in functions}
+    say({"moft_reward": VERSION, "objectives": found})
     for line in requests:
         try:
-            reply = answer(functions, line)
+            reply = answer(groups, line)
         except Exception as error:
             traceback.print_exc()
             reply = {"error": describe(error, "the host")}

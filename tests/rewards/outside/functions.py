@@ -61,6 +61,11 @@ instance = Callable()
 half = functools.partial(lambda completions, factor, **kwargs: [factor * len(c) for c in completions], factor=0.5)
 
 
+def labelled(completions, label, labels=None, **kwargs):
+    """TRL's, whatever the names of the columns."""
+    return [float(c == text) for c, text in zip(completions, label)]
+
+
 def positional(completions, post, /, **kwargs):
     assert "completions" not in kwargs and "prompts" in kwargs
     return [len(c) + len(p) for c, p in zip(completions, post)]
@@ -178,6 +183,15 @@ def compute_score(data_source, solution_str, ground_truth, extra_info=None, scal
 
 async def compute_plain(data_source, solution_str, ground_truth, extra_info):
     return float(solution_str == ground_truth)
+
+
+calls = 0
+
+
+def counts_calls(data_source, solution_str, ground_truth):
+    global calls
+    calls += 1
+    return {"score": calls, "acc": calls, "length": len(solution_str)}
 
 
 def compute_batch(data_sources, solution_strs, ground_truths, extra_infos):
