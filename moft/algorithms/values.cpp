@@ -35,7 +35,9 @@ at::Tensor value_loss(
         normaliser);
   }
   const at::Tensor wanted = targets.detach().to(values.device(), at::kDouble);
-  return (values.to(at::kDouble) - wanted).square().sum() * (1.0 / normaliser);
+  const at::Tensor errors =
+      (values.to(at::kDouble) - wanted).masked_fill(wanted.isnan(), 0.0);
+  return errors.square().sum() * (1.0 / normaliser);
 }
 
 at::Tensor value_baseline(

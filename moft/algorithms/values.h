@@ -20,7 +20,8 @@
 namespace moft {
 
 // sum of (V - target)^2 / normaliser: [], double, differentiable in values.
-// values, targets [B, m]; the mean over all B m with normaliser B m.
+// values, targets [B, m]; the mean over all B m with normaliser B m. A target
+// that is NaN has no part.
 at::Tensor value_loss(
     const at::Tensor& values, const at::Tensor& targets, double normaliser);
 

@@ -28,6 +28,8 @@ using std::chrono::milliseconds;
 // How often a waiting thread looks for an end that no pipe tells of.
 constexpr int kLookEveryMs = 50;
 constexpr milliseconds kGrace{1000};
+// Longer lines of the standard error are cut into several.
+constexpr std::size_t kLongestErrorLine = std::size_t{1} << 16;
 
 void close_once(int& descriptor) {
   if (descriptor >= 0) ::close(descriptor);
@@ -178,12 +180,7 @@ void ChildProcess::start(const std::vector<std::string>& command) {
 
 ChildProcess::~ChildProcess() {
   close_once(in_);
-  const auto until = Clock::now() + kGrace;
-  while (!end() && Clock::now() < until) {
-    receive_errors();
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  receive_errors();
+  (void)end(kGrace);
   kill_group();
   if (!status_) ::waitpid(child_, nullptr, 0);
   ::waitpid(watcher_, nullptr, 0);
@@ -198,12 +195,19 @@ void ChildProcess::kill_group() const {
   ::kill(watcher_, SIGKILL);
 }
 
-std::optional<std::string> ChildProcess::end() {
-  if (!status_) {
-    int status = 0;
-    if (::waitpid(child_, &status, WNOHANG) != child_) return std::nullopt;
-    status_ = status;
+std::optional<std::string> ChildProcess::end(milliseconds wait) {
+  const auto until = Clock::now() + wait;
+  for (int status = 0; !status_;) {
+    if (::waitpid(child_, &status, WNOHANG) == child_) {
+      status_ = status;
+    } else if (Clock::now() < until) {
+      receive_errors();
+      std::this_thread::sleep_for(milliseconds(5));
+    } else {
+      return std::nullopt;
+    }
   }
+  if (wait.count() > 0) receive_errors();
   if (WIFSIGNALED(*status_)) {
     const int signal = WTERMSIG(*status_);
     return fmt::format("signal {} ({})", signal, ::strsignal(signal));
@@ -225,10 +229,11 @@ bool ChildProcess::take_line(std::string& line) {
 
 namespace {
 
-// Appends what can be read now; false at the end of the file.
+// Appends what can be read now, of a program that never stops a part; false at
+// the end of the file.
 bool read_some(int descriptor, std::string& to) {
   char buffer[65536];
-  for (;;) {
+  for (int times = 0; times < 16; ++times) {
     const ssize_t count = ::read(descriptor, buffer, sizeof buffer);
     if (count > 0) {
       to.append(buffer, static_cast<std::size_t>(count));
@@ -238,6 +243,7 @@ bool read_some(int descriptor, std::string& to) {
       return errno == EAGAIN;
     }
   }
+  return true;
 }
 
 }  // namespace
@@ -250,6 +256,10 @@ void ChildProcess::receive_errors() {
   if (err_ >= 0 && !read_some(err_, errors_)) {
     close_once(err_);
     if (!errors_.empty()) errors_ += '\n';
+  }
+  if (errors_.size() > kLongestErrorLine &&
+      errors_.find('\n') == std::string::npos) {
+    errors_ += '\n';
   }
   std::size_t begin = 0;
   for (std::size_t at; (at = errors_.find('\n', begin)) != std::string::npos;

@@ -49,8 +49,9 @@ class ChildProcess {
       const std::atomic<bool>& stopped,
       std::string& line);
 
-  // "exit code 1", "signal 9 (Killed)"; none while it runs.
-  std::optional<std::string> end();
+  // "exit code 1", "signal 9 (Killed)"; none while it runs. Waits for its end
+  // at most this long.
+  std::optional<std::string> end(std::chrono::milliseconds wait = {});
   // The last line of its standard error that is not blank.
   const std::string& last_error_line() const { return last_error_line_; }
 

@@ -267,8 +267,8 @@ class TrainingCheck {
 
   void check_rewards() {
     check_reward_files(recipe_.objectives);
-    const ObjectiveSet objectives =
-        make_objectives(recipe_.objectives, ".", at::kCPU);
+    const ObjectiveSet& objectives = result_.models.objectives.emplace(
+        make_objectives(recipe_.objectives, {}, options_.load.device));
     objectives.check_sources();
     findings().note("objectives", join(objectives.names(), ", "));
   }

@@ -61,7 +61,9 @@ TrainingJob::TrainingJob(
           std::move(models.tokenizer),
           make_definition(recipe, models.inputs.hashes()),
           static_cast<std::uint64_t>(recipe.training.seed)),
-      objectives_(make_objectives(recipe.objectives, {}, device)),
+      objectives_(
+          models.objectives ? std::move(*models.objectives)
+                            : make_objectives(recipe.objectives, {}, device)),
       examples_(std::move(examples)),
       trainer_(
           {&policy_,

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "moft/models/load.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/run_inputs.h"
+#include "moft/rewards/objectives.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
@@ -18,6 +20,9 @@ struct TrainingModels {
   LoadedModel base;
   std::shared_ptr<const Tokenizer> tokenizer;
   LoadedModel value;  // of the value network; null where the recipe wants none
+  // What check_training() made of the recipe's objectives: their models are
+  // loaded, and their programs are running.
+  std::optional<ObjectiveSet> objectives;
   RunInputs inputs;
 };
 

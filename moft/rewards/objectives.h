@@ -66,7 +66,8 @@ class ObjectiveSet {
       const RewardBatch& batch, std::size_t row, RewardMemo& memo) const;
   // Begins to start the sources' programs.
   void start_sources() const;
-  // Starts each and ends it. CallerError for one that cannot be started.
+  // Starts one program of each, if that has not been done. CallerError for one
+  // that cannot be started.
   void check_sources() const;
 
  private:

@@ -78,9 +78,19 @@ LogRatios score_log_ratios(
       all_prompts(draw),
       first ? first->plan : plan_step(policy, draw, options));
   LogRatios ratios = zero_log_ratios(rollout);
+  // All of the reference's first where that keeps a number per token: then the
+  // step waits for them alone, beside rewards from outside.
+  std::vector<ReferenceScores> references(parts.size());
+  const auto reference_of = [&](std::size_t i) {
+    references[i] = score_reference(policy, parts[i], estimator, times);
+  };
+  const bool at_once = !differentiates_kl(estimator);
+  for (std::size_t i = 0; at_once && i < parts.size(); ++i)
+    reference_of(i);
   for (std::size_t i = first ? 1 : 0; i < parts.size(); ++i) {
     const at::NoGradGuard no_gradient;
-    const auto reference = score_reference(policy, parts[i], estimator, times);
+    if (!at_once) reference_of(i);
+    const ReferenceScores reference = std::move(references[i]);
     const auto scores =
         score_policy(policy, parts[i], reference, estimator, times);
     set_log_ratios(parts[i], rollout, reference, scores, estimator, ratios);
@@ -91,9 +101,10 @@ LogRatios score_log_ratios(
   if (!first->begun) conditioning.begin_gradient(part.coefficients.front());
   first->begun = true;
   part.score.prompt_graph = std::move(first->prompt_graph);
-  const auto reference = score_reference(policy, part, estimator, times);
-  first->policy = score_policy(policy, part, reference, estimator, times);
-  set_log_ratios(part, rollout, reference, first->policy, estimator, ratios);
+  if (!at_once) reference_of(0);
+  first->policy = score_policy(policy, part, references[0], estimator, times);
+  set_log_ratios(
+      part, rollout, references[0], first->policy, estimator, ratios);
   first->parts = std::move(parts);
   return ratios;
 }

@@ -160,13 +160,6 @@ void OnlineTrainer::update(StepResult& result) {
 
 void OnlineTrainer::make_value_learner() {
   const SteeredPolicy& policy = *inputs_.policy;
-  for (const Objective& objective : inputs_.objectives->objectives()) {
-    if (!objective.reward->may_be_missing()) continue;
-    throw_caller_error(
-        "the baseline is value but objective '{}' has `missing: skip`; give "
-        "training.baseline leave_one_out or batch_mean, or `missing: stop`",
-        objective.name);
-  }
   if (!inputs_.value_model) {
     throw_caller_error(
         "the baseline is value but there is no model to make the value "
@@ -245,12 +238,17 @@ void OnlineTrainer::learn_values(
          draw.samples_per_prompt,
          parts});
   }
-  const at::Tensor by_row = values.index_select(0, draw.prompt_of_row());
   auto& metrics = result.metrics;
-  metrics["value/loss"] =
-      value_loss(by_row, targets, static_cast<double>(targets.numel()))
-          .item<double>();
-  metrics["value/explained_variance"] = explained_variance(by_row, targets);
+  const at::Tensor& kept = experience.advantages.kept;
+  const at::Tensor by_row = values.index_select(0, draw.prompt_of_row());
+  if (kept.numel() > 0) {
+    const at::Tensor found = by_row.index_select(0, kept);
+    const at::Tensor wanted = targets.index_select(0, kept);
+    metrics["value/loss"] =
+        value_loss(found, wanted, static_cast<double>(wanted.numel()))
+            .item<double>();
+    metrics["value/explained_variance"] = explained_variance(found, wanted);
+  }
   const at::Tensor means = by_row.mean(0);
   const auto& names = inputs_.objectives->names();
   for (std::int64_t i = 0; i < means.numel(); ++i) {

@@ -64,7 +64,8 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
   model_.zero_gradient();
   const auto count = static_cast<std::int64_t>(batch.prompts.size());
   const std::int64_t samples = batch.samples_per_prompt;
-  const auto normaliser = static_cast<double>(batch.targets.numel());
+  const double normaliser =
+      std::max(1.0, (~batch.targets.isnan()).sum().item<double>());
   return in_parts(count, batch.parts, [&](auto begin, auto end) {
     model_.begin_gradient();
     const at::Tensor values = model_.forward(slice(batch.prompts, begin, end));

@@ -43,7 +43,7 @@ class ValueLearner {
   at::Tensor predict(
       const std::vector<TokenIds>& prompts, std::int64_t parts) const;
   // The same, from before this step's update, and takes the gradient of the
-  // mean squared error over all B m targets.
+  // mean squared error over the B m targets that are not NaN.
   at::Tensor learn(const ValueBatch& batch);
   // Updates the network by the gradient that learn() took; its global norm.
   double update();

@@ -1,6 +1,7 @@
 // The value network's mathematics: loss, baseline, explained variance.
 #include "moft/algorithms/values.h"
 
+#include <cmath>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -37,6 +38,21 @@ TEST(Values, LossAndItsGradientAreTheReferences) {
   loss.backward();
   EXPECT_LT(
       largest_difference(values.grad(), matrix(json.at("value_grad"))), 1e-16);
+}
+
+// (1 - 3)^2 + (4 - 6)^2: neither value nor gradient of the others counts.
+TEST(Values, MissingTargetsHaveNoPart) {
+  at::Tensor values =
+      at::tensor({1.0, 2.0, 3.0, 4.0}, at::kDouble).view({2, 2});
+  values.requires_grad_();
+  const double none = std::nan("");
+  const at::Tensor targets =
+      at::tensor({3.0, none, none, 6.0}, at::kDouble).view({2, 2});
+  const at::Tensor loss = value_loss(values, targets, 2.0);
+  EXPECT_EQ(loss.item<double>(), 4.0);
+  loss.backward();
+  EXPECT_TRUE(values.grad().equal(
+      at::tensor({-2.0, 0.0, 0.0, -2.0}, at::kDouble).view({2, 2})));
 }
 
 TEST(Values, BaselinesGiveTheReferencesAdvantages) {

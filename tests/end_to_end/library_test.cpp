@@ -44,6 +44,18 @@ TEST_F(Library, ExamplesBuildAgainstTheInstalledPackageAndRun) {
   run(answer);
   EXPECT_EQ(said(), answers);
 
+  // The installed program finds the host of Python functions.
+  write_tiny_text(
+      folder() / "scores.py",
+      "def score(completions, **columns):\n"
+      "    return [0.0 for _ in completions]\n");
+  run("prefix/bin/moft recipe check recipe.yaml "
+      "'objectives={a: {python: {file: scores.py, function: score}}}'");
+  fs::remove(folder() / "prefix/share/moft/reward_host.py");
+  run("! prefix/bin/moft recipe check recipe.yaml "
+      "'objectives={a: {python: {file: scores.py, function: score}}}'");
+  EXPECT_TRUE(has(said(), "install moft with cmake --install")) << said();
+
   // A loop over the stages writes a policy that can be opened.
   run("build/own_loop recipe.yaml own training.steps=2");
   EXPECT_EQ(said().find("reward "), 0u) << said();

@@ -15,7 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 
 // As TRL's documentation has them.
-constexpr const char* kFunctions = R"(import os, subprocess, sys
+constexpr const char* kFunctions = R"(import os, subprocess, sys, time
+
+with open("starts", "a") as file:
+    file.write("started\n")
 
 def tidy(completions, word, **kwargs):
     assert len(word) == len(completions)
@@ -26,6 +29,10 @@ async def long(prompts, completions, trainer_state, **kwargs):
     if os.path.exists("broken") and trainer_state.global_step == 2:
         raise RuntimeError("the judge is out of tokens")
     return [len(c) / 10 for c in completions]
+
+def slow(completions, **kwargs):
+    time.sleep(0.1)
+    return [0.0 if "a" in c else 1.0 for c in completions]
 
 def with_child(completions, **kwargs):
     if not os.path.exists("grandchild"):
@@ -61,6 +68,9 @@ class OutsideRewards : public testing::Test {
         folder(), with({"train", "recipe.yaml", "training.steps=4"}, more));
   }
 
+  // Kills a run whose reward has started a program: all of them are gone.
+  void expect_nothing_left(const std::string& run);
+
   Scratch scratch_;
 };
 
@@ -77,9 +87,44 @@ TEST_F(OutsideRewards, ATrlFileTrainsAndItsTimesAreInTheMetrics) {
     EXPECT_LE(metrics["rewards/a/mean"], 1.0);
   }
   EXPECT_EQ(steps, 4);
-  // And are evaluated.
+  // By the check before the run, which uses the same process.
+  EXPECT_EQ(count_lines(folder() / "starts"), 1u);
+}
+
+TEST_F(OutsideRewards, AreEvaluatedAndCalibrated) {
+  ASSERT_EQ(train().code, 0);
   const Ended evaluated = run_program(folder(), {"evaluate", "run"});
   EXPECT_EQ(evaluated.code, 0) << evaluated.errors;
+  EXPECT_TRUE(has(evaluated.errors, "[my_rewards.py] tidy is called"));
+  const Ended calibrated = run_program(folder(), {"calibrate", "recipe.yaml"});
+  EXPECT_EQ(calibrated.code, 0) << calibrated.errors;
+  EXPECT_TRUE(has(calibrated.errors, "[my_rewards.py] tidy is called"));
+  // Answers are written without them.
+  const Ended generated = run_program(
+      folder(), {"generate", "run", "--weights", "a=1,b=0", "--prompt", "x"});
+  EXPECT_FALSE(has(generated.errors, "tidy is called")) << generated.errors;
+}
+
+TEST_F(OutsideRewards, AnInterruptedRunResumesToTheSameBits) {
+  use("  a: {python: {file: my_rewards.py, function: slow}}\n"
+      "  b: {regex: {pattern: b}}\n");
+  ASSERT_EQ(train({"--output", "straight"}).code, 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string run = "run" + std::to_string(signal);
+    Program program(
+        folder(),
+        {"train", "recipe.yaml", "training.steps=4", "--output", run});
+    ASSERT_TRUE(program.wait_until([&] {
+      return has(program.errors(), "step=1/4");
+    })) << program.errors();
+    program.send(signal);
+    ASSERT_EQ(program.exit_code(), 128 + signal) << program.errors();
+    ASSERT_EQ(train({"--output", run, "--resume", "auto"}).code, 0);
+    const std::string weights = "policy/steering.safetensors";
+    EXPECT_EQ(
+        read_all(folder() / run / weights),
+        read_all(folder() / "straight" / weights));
+  }
 }
 
 TEST_F(OutsideRewards, AFailureStopsTheRunAndResumingEndsWithTheSameBits) {
@@ -109,10 +154,10 @@ bool is_gone(int process) {
   return text[text.rfind(')') + 2] == 'Z';
 }
 
-TEST_F(OutsideRewards, NoProcessOutlivesAKilledRun) {
-  use("  a: {python: {file: my_rewards.py, function: with_child}}\n"
-      "  b: {regex: {pattern: b}}\n");
-  Program program(folder(), {"train", "recipe.yaml", "training.steps=100000"});
+void OutsideRewards::expect_nothing_left(const std::string& run) {
+  Program program(
+      folder(),
+      {"train", "recipe.yaml", "training.steps=100000", "--output", run});
   ASSERT_TRUE(program.wait_until([&] {
     return fs::exists(folder() / "grandchild");
   })) << program.errors();
@@ -129,6 +174,26 @@ TEST_F(OutsideRewards, NoProcessOutlivesAKilledRun) {
   }
   EXPECT_TRUE(is_gone(host));
   EXPECT_TRUE(is_gone(grandchild));
+}
+
+// As a function and as a program that is asked in lines.
+TEST_F(OutsideRewards, NoProcessOutlivesAKilledRun) {
+  use("  a: {python: {file: my_rewards.py, function: with_child}}\n"
+      "  b: {regex: {pattern: b}}\n");
+  expect_nothing_left("first");
+  fs::remove(folder() / "grandchild");
+  write_tiny_text(
+      folder() / "scorer.py",
+      std::string(kFunctions) +
+          "import json\n"
+          "for line in sys.stdin:\n"
+          "    call = json.loads(line)\n"
+          "    values = with_child(call['completions'])\n"
+          "    reply = {'id': call['id'], 'rewards': {'a': values}}\n"
+          "    print(json.dumps(reply), flush=True)\n");
+  use("  a: {command: {run: [python3, scorer.py]}}\n"
+      "  b: {regex: {pattern: b}}\n");
+  expect_nothing_left("second");
 }
 
 // The first block of a language below a heading of docs/rewards.md.
@@ -186,9 +251,10 @@ TEST_F(OutsideRewards, RecipeCheckNamesAFunctionThatIsNotThere) {
   use("  a: {python: {file: my_rewards.py, function: tidi}}\n");
   const Ended ended = run_program(folder(), {"recipe", "check", "recipe.yaml"});
   EXPECT_EQ(ended.code, 2);
-  EXPECT_TRUE(has(
-      ended.output + ended.errors,
-      "my_rewards.py has no function 'tidi'; it has tidy, long, with_child"))
+  EXPECT_TRUE(
+      has(ended.output + ended.errors,
+          "my_rewards.py has no function 'tidi'; it has tidy, long, slow, "
+          "with_child"))
       << ended.output << ended.errors;
 }
 

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "moft/rewards/outside/http_channel.h"
+
 #include "tests/rewards/outside_support.h"
 
 extern char** environ;
@@ -39,18 +41,25 @@ class HttpReward : public testing::Test {
     fs::remove_all(folder_);
   }
 
-  void start(std::string port = "0") {
-    std::string script = outside_file("server.py").string();
-    std::string folder = folder_.string();
-    std::string python = "python3";
-    char* words[] = {
-        python.data(), script.data(), folder.data(), port.data(), nullptr};
+  // Arguments: port, host, certificate. False: it ended at once.
+  bool start(std::vector<std::string> arguments = {"0"}) {
+    std::vector<std::string> words = {
+        "python3", outside_file("server.py").string(), folder_.string()};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> pointers;
+    for (std::string& word : words)
+      pointers.push_back(word.data());
+    pointers.push_back(nullptr);
     fs::remove(folder_ / "port");
-    ASSERT_EQ(
-        ::posix_spawnp(&server_, "python3", nullptr, nullptr, words, environ),
+    EXPECT_EQ(
+        ::posix_spawnp(
+            &server_, "python3", nullptr, nullptr, pointers.data(), environ),
         0);
-    while (!fs::exists(folder_ / "port"))
+    while (!fs::exists(folder_ / "port")) {
+      if (::waitpid(server_, nullptr, WNOHANG) == server_) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
   }
   void stop() {
     ::kill(server_, SIGKILL);
@@ -76,6 +85,10 @@ class HttpReward : public testing::Test {
       const std::string& name = "made") const {
     return "  " + name + ": {http: {url: \"http://127.0.0.1:" + port_ + path +
            "\"" + more + "}}\n";
+  }
+  static std::string objective_at(
+      const std::string& url, const std::string& more = "") {
+    return "  made: {http: {url: \"" + url + "\"" + more + "}}\n";
   }
   static RewardBatch batch() {
     static const Example kOne{
@@ -160,12 +173,58 @@ TEST_F(HttpReward, ConnectionsAreKeptAndUsedTogether) {
 }
 
 TEST_F(HttpReward, FaultsThatPassAreTriedAgain) {
-  for (const char* fault : {"500", "garbage", "reset", "body", "stall"}) {
+  for (const char* fault :
+       {"500", "429", "garbage", "reset", "body", "stall"}) {
     EXPECT_EQ(
         scores(objective(
             std::string("/once/") + fault, ", timeout: 1, unit: step")),
         kLengths)
         << fault;
+  }
+}
+
+TEST_F(HttpReward, AServerThatSaysWhenIsAskedThen) {
+  const auto start = std::chrono::steady_clock::now();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(scores(objective("/once/503", ", unit: step")), kLengths);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("answered 503; attempt 2 follows in 2.0 s"), log.npos)
+      << log;
+}
+
+TEST_F(HttpReward, AnswersInEveryPacking) {
+  for (const char* path : {"/created", "/chunked", "/closes"})
+    EXPECT_EQ(scores(objective(path, ", unit: row, workers: 1")), kLengths)
+        << path;
+}
+
+TEST_F(HttpReward, ReadsAddressesOfVersionSix) {
+  stop();
+  if (!start({"0", "::1"})) GTEST_SKIP() << "this machine has no IPv6";
+  EXPECT_EQ(
+      scores(objective_at("http://[::1]:" + read("port") + "/score")),
+      kLengths);
+}
+
+TEST_F(HttpReward, CertificatesAreVerified) {
+  stop();
+  const std::string file = (folder_ / "own.pem").string();
+  const std::string make =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+      "-addext subjectAltName=DNS:localhost -keyout " +
+      file + " -out " + file + ".crt 2>/dev/null && cat " + file + ".crt >> " +
+      file;
+  if (std::system(make.c_str()) != 0) GTEST_SKIP() << "there is no openssl";
+  ASSERT_TRUE(start({"0", "127.0.0.1", file}));
+  const std::string at = ":" + read("port") + "/score";
+  const std::string trusts = ", certificates: " + file + ".crt";
+  EXPECT_EQ(scores(objective_at("https://localhost" + at, trusts)), kLengths);
+  for (const std::string& other :
+       {objective_at("https://localhost" + at),
+        objective_at("https://127.0.0.1" + at, trusts)}) {
+    const std::string said = fault(other);
+    EXPECT_NE(said.find("reward 'made': SSL"), said.npos) << said;
   }
 }
 
@@ -175,7 +234,7 @@ TEST_F(HttpReward, AServerThatIsRestartedIsWaitedFor) {
   stop();
   std::thread restart([this] {
     std::this_thread::sleep_for(std::chrono::seconds(2));
-    start(port_);
+    start({port_});
   });
   EXPECT_EQ(scores_of(set, batch()), kLengths);
   restart.join();
@@ -193,13 +252,22 @@ TEST_F(HttpReward, FaultsThatDoNotPassStopTheRun) {
   expect(objective("/nan"), "is nan");
   expect(objective("/few"), "3 rewards for 2 completions");
   expect(objective("/denied"), "answered 401; look at key_variable");
-  expect(objective("/moved"), "answered 307, a redirection");
+  expect(
+      objective("/moved?token=hidden"),
+      "answered 307, a redirection to 'http://127.0.0.1:" + port_ +
+          "/score', which is not followed");
+  expect(objective("/endless"), "the answer has over 67108864 bytes");
+  expect(objective("/deep"), "lists in lists over 128 deep");
+  expect(objective("/list"), "a list of 2 where a number or null is expected");
+  expect(
+      objective("/trickle", ", timeout: 0.5, call_deadline: 1, unit: step"),
+      "(call_deadline is 1 s)");
   expect(objective("/score", ", name: other"), "no rewards 'other'");
   expect(
-      objective("/garbage", ", call_deadline: 1"),
+      objective("/garbage", ", call_deadline: 1, unit: step"),
       "the answer (17 bytes) is not JSON; gave up after ");
   expect(
-      objective("/stalls", ", timeout: 0.2, call_deadline: 1"),
+      objective("/stalls", ", timeout: 0.2, call_deadline: 1, unit: step"),
       "(call_deadline is 1 s)");
 }
 

@@ -83,7 +83,18 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"trl_instance", "instance", "", {12, 9}},
         Case{"trl_partial", "half", "", {2, 1.5}},
         Case{"trl_tensor", "trl_tensor", "", {4, 3}},
+        Case{"labelled", "labelled", "", {1, 0}},
+        Case{"positional", "positional", "", {12, 11}},
+        Case{"has_a_loop", "has_a_loop", "", {4, 3}},
+        Case{"hands_on", "hands_on", "", {0.5, 0.375}},
+        Case{"generates", "generates", "", {2, 1.5}},
+        Case{"decorated", "decorated", "", {12, 11}},
+        Case{"folder", "changes_its_folder", ", unit: row", {1, 1}},
+        Case{"output", "closes_its_output", ", unit: row", {1, 1}},
+        Case{"forks", "forks", "", {1, 1}},
         Case{"openrlhf", "openrlhf", "", {8, 7}},
+        Case{"openrlhf_lists", "openrlhf_lists", "", {8, 7}},
+        Case{"openrlhf_list_logs", "openrlhf_lists", ", key: acc", {4, 3.5}},
         Case{"openrlhf_scores", "openrlhf", ", key: scores", {0.25, 0.25}},
         Case{"openrlhf_logs", "openrlhf", ", key: matches", {1, 0}},
         Case{"verl", "compute_score", "", {4, 3}},
@@ -93,6 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
             "compute_score",
             R"(, arguments: '{"scale": 2}')",
             {8, 6}},
+        Case{"verl_keywords", "verl_keywords", ", interface: verl", {1, 0}},
         Case{"verl_async", "compute_plain", "", {1, 0}},
         Case{"verl_batch", "compute_batch", "", {4, 3}},
         Case{"verifiers", "verifiers_sync", "", {1, 0}},
@@ -140,6 +152,49 @@ TEST(PythonReward, ANoneStopsTheRunOrLeavesItsRowOut) {
   EXPECT_TRUE(std::isnan(scores.raw[1][0].item<double>()));
 }
 
+// Two entries of one dictionary, and one of other arguments.
+TEST(PythonReward, ObjectivesThatDifferInTheirKeyShareACall) {
+  const std::string file = outside_file("functions.py").string();
+  const auto objective = [&](const char* name, const char* more) {
+    return std::string("  ") + name + ": {python: {file: " + file +
+           ", function: counts_calls" + more + "}}\n";
+  };
+  const ObjectiveSet set = objectives_from(
+      objective("a", "") + objective("b", ", key: acc") +
+      objective("c", ", chat: true"));
+  const Scores scores = set.score(batch_of());
+  EXPECT_EQ(column_of(scores.raw, 0), (Values{1, 2}));
+  EXPECT_EQ(column_of(scores.raw, 1), (Values{1, 2}));
+  EXPECT_EQ(column_of(scores.raw, 2), (Values{3, 4}));
+  // An entry that is an objective is not a metric.
+  EXPECT_EQ(scores.metrics.at("reward_metrics/length"), 3.5);
+}
+
+// Whatever one does to its lists, the others see their own.
+TEST(PythonReward, FunctionsOfACallDoNotShareLists) {
+  const std::string file = outside_file("functions.py").string();
+  const auto objective = [&](const char* name, const char* function) {
+    return std::string("  ") + name + ": {python: {file: " + file +
+           ", function: " + function + "}}\n";
+  };
+  const ObjectiveSet set = objectives_from(
+      objective("a", "changes_its_lists") + objective("b", "trl_sync"));
+  EXPECT_EQ(scores_of(set, batch_of(), 0), (Values{1, 1}));
+  EXPECT_EQ(scores_of(set, batch_of(), 1), (Values{8, 7}));
+}
+
+// 100 MB without a line end, then 100,000 lines.
+TEST(PythonReward, AFloodOfTextIsCutInTheLog) {
+  const ObjectiveSet set = objectives_from(python("prints_much"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(scores_of(set, batch_of()), (Values{1, 1}));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_LT(log.size(), 1'001'000u);
+  EXPECT_NE(
+      log.find("[functions.py] says more than 1000000 bytes in one call"),
+      std::string::npos);
+}
+
 TEST(PythonReward, DialoguesArriveAsMessages) {
   RewardBatch batch = batch_of();
   const auto turns = std::make_shared<const ChatTurns>(ChatTurns{
@@ -159,6 +214,10 @@ TEST(PythonReward, MetricsOfFunctionsAreKept) {
   batch.step = 6;
   const Scores scores = objectives_from(python("trl_columns")).score(batch);
   EXPECT_EQ(scores.metrics.at("reward_metrics/seen"), 6);
+  EXPECT_EQ(scores.metrics.at("reward_metrics/lengths"), 3.5);
+  EXPECT_FALSE(scores.metrics.contains("reward_metrics/words"));
+  const Scores math = objectives_from(python("compute_score")).score(batch);
+  EXPECT_EQ(math.metrics.at("reward_metrics/acc"), 0.5);
   EXPECT_GT(scores.metrics.at("time/reward_calls"), 0);
 }
 
@@ -195,7 +254,38 @@ INSTANTIATE_TEST_SUITE_P(
             python("not_finite"),
             "is inf; prompt 'ask:', completion 'bad'"},
         Fault{"too_few", python("too_few"), "1 rewards for 2 completions"},
-        Fault{"text", python("text"), "a reward is the text 'high'"},
+        Fault{"too_many", python("too_many"), "3 rewards for 2 completions"},
+        Fault{
+            "nothing",
+            python("nothing"),
+            "NoneType where a list of 2 rewards is expected"},
+        Fault{"lists", python("lists"), "made raised TypeError: "},
+        Fault{
+            "exits",
+            python("exits"),
+            "made tried to end its process with SystemExit('no more') "
+            "(functions.py:"},
+        Fault{
+            "exits_later",
+            python("exits_later"),
+            "made tried to end its process with SystemExit(3)"},
+        Fault{
+            "half_a_character",
+            python("half_a_character"),
+            "made raised ValueError: ? broken"},
+        Fault{
+            "needs_more",
+            python("needs_more"),
+            "made raised TypeError: it needs 'weight', but is given answer, "},
+        Fault{
+            "breaks",
+            python("breaks"),
+            "the program ended with signal 11 (Segmentation fault)"},
+        Fault{
+            "class",
+            python("Callable"),
+            "give a function, or an object that can be called"},
+        Fault{"text", python("text"), "a reward is 'high', not a number"},
         Fault{
             "dies",
             python("dies"),
@@ -263,6 +353,18 @@ TEST(PythonReward, AProcessThatDiedIsStartedAgain) {
           answers_to({&one}, {"good", "bad"})),
       (Values{1, 1}));
   std::filesystem::remove(mark);
+}
+
+// As users write them: nothing is started, so the files need not exist.
+TEST(PythonReward, TheUsualLinesOfARecipeAreUnderstood) {
+  const ObjectiveSet set = objectives_from(
+      "  tidy: {python: {file: my_rewards.py, function: tidy, chat: false}}\n"
+      "  correct: {python: {file: math_dapo.py, function: compute_score, "
+      "key: acc}}\n"
+      "  helpful: {http: {url: \"http://127.0.0.1:9000/score\", format: "
+      "openrlhf, name: helpful}}\n"
+      "  concise: {command: {run: [./scorer, --fast]}}\n");
+  EXPECT_EQ(set.size(), 4u);
 }
 
 TEST(PythonReward, SourcesAreCheckedBeforeARun) {

@@ -78,15 +78,27 @@ TEST(OutsideRewards, CompletionsWithoutARewardAreCounted) {
     EXPECT_TRUE(std::isfinite(value)) << name;
 }
 
-TEST(OutsideRewards, AValueNetworkNeedsEveryReward) {
-  TinyRun run = tiny_run();
-  run.training.baseline = Baseline::kValue;
-  PythonOptions b = function("letter_b");
-  b.missing = MissingReward::kSkip;
-  run.objectives = {
-      {"a", ObjectiveOptions("python", b)},
-      {"b", ObjectiveOptions("python", b)}};
-  EXPECT_THROW(train(run, 0), CallerError);
+TEST(OutsideRewards, AValueNetworkLearnsFromTheRewardsThatAreThere) {
+  for (const ValueTarget target :
+       {ValueTarget::kObjectives, ValueTarget::kReward}) {
+    TinyRun run = tiny_run();
+    run.training.baseline = Baseline::kValue;
+    run.training.value.target = target;
+    PythonOptions b = function("letter_b_or_none");
+    b.missing = MissingReward::kSkip;
+    run.objectives = {
+        {"a", ObjectiveOptions("regex", RegexOptions{.pattern = "a"})},
+        {"b", ObjectiveOptions("python", b)}};
+    const Trained trained = train(run, 2);
+    for (const auto& metrics : trained.metrics) {
+      EXPECT_GT(metrics.at("rewards/b/missing"), 0);
+      EXPECT_GT(metrics.at("value/grad_norm"), 0);
+      for (const auto& [name, value] : metrics)
+        EXPECT_TRUE(std::isfinite(value)) << name;
+    }
+    for (const auto& [name, tensor] : trained.masters)
+      EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << name;
+  }
 }
 
 // Two prompts of three samples under one weighting; no KL.

@@ -17,6 +17,16 @@
 
 namespace moft {
 
+std::string shown_url(const std::string& url) {
+  std::string shown = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = shown.find("://");
+  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
+  const std::size_t user = shown.substr(0, shown.find('/', host)).rfind('@');
+  if (user != std::string::npos && user >= host)
+    shown.erase(host, user + 1 - host);
+  return shown;
+}
+
 #ifdef MOFT_HTTP
 
 namespace {
@@ -64,6 +74,7 @@ class HttpChannel : public RewardChannel {
     set(CURLOPT_USERAGENT, "moft");
     if (!target_.certificates.empty())
       set(CURLOPT_CAINFO, target_.certificates.c_str());
+    set(CURLOPT_ERRORBUFFER, error_);
     set(CURLOPT_WRITEFUNCTION, &HttpChannel::receive);
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_NOPROGRESS, 0L);
@@ -88,6 +99,7 @@ class HttpChannel : public RewardChannel {
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     stopped_ = &stopped;
     answer_.clear();
+    error_[0] = '\0';
     const CURLcode code = curl_easy_perform(curl_);
     if (stopped) throw GivenUp("the run has ended");
     check(code);
@@ -127,24 +139,37 @@ class HttpChannel : public RewardChannel {
       case CURLE_SSL_CACERT_BADFILE:
       case CURLE_URL_MALFORMAT:
       case CURLE_UNSUPPORTED_PROTOCOL:
-        throw std::runtime_error(curl_easy_strerror(code));
+        throw std::runtime_error(text_of(code));
       default:
-        throw TransientRewardError(curl_easy_strerror(code));
+        throw TransientRewardError(text_of(code));
     }
+  }
+
+  // libcurl's words for what happened; of a malformed URL they quote it.
+  std::string text_of(CURLcode code) const {
+    const bool own = error_[0] != '\0' && code != CURLE_URL_MALFORMAT;
+    return own ? error_ : curl_easy_strerror(code);
   }
 
   void check_status() const {
     long status = 0;
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200) return;
+    if (status >= 200 && status < 300) return;
     const std::string what = fmt::format("the server answered {}", status);
-    if (status == 408 || status == 425 || status == 429 || status >= 500)
-      throw TransientRewardError(what);
+    if (status == 408 || status == 425 || status == 429 || status >= 500) {
+      curl_off_t wait = 0;
+      curl_easy_getinfo(curl_, CURLINFO_RETRY_AFTER, &wait);
+      throw AskLater(what, static_cast<double>(wait));
+    }
     if (status == 401 || status == 403)
       throw std::runtime_error(what + "; look at key_variable");
     if (status >= 300 && status < 400) {
-      throw std::runtime_error(
-          what + ", a redirection, which is not followed; give the new URL");
+      const char* to = nullptr;
+      curl_easy_getinfo(curl_, CURLINFO_REDIRECT_URL, &to);
+      throw std::runtime_error(fmt::format(
+          "{}, a redirection{}, which is not followed; give the new URL",
+          what,
+          to ? " to " + quote_text(shown_url(to), 200) : ""));
     }
     throw std::runtime_error(what);
   }
@@ -155,6 +180,7 @@ class HttpChannel : public RewardChannel {
   CURL* curl_;
   Headers headers_;
   std::string answer_;
+  char error_[CURL_ERROR_SIZE] = "";
   const std::atomic<bool>* stopped_ = nullptr;
 };
 

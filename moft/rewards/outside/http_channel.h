@@ -29,6 +29,9 @@ using HttpBody = std::function<std::string(const RewardCall& call)>;
 // The longest answer that is read.
 inline constexpr std::size_t kLongestHttpAnswer = std::size_t{1} << 26;
 
+// A URL for logs: without user, password and query.
+std::string shown_url(const std::string& url);
+
 // CallerError in a build without libcurl (MOFT_HTTP=OFF).
 void require_http();
 

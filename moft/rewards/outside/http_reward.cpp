@@ -102,16 +102,6 @@ std::string http_body(
   return dump_json(body);
 }
 
-std::string shown_url(const std::string& url) {
-  std::string shown = url.substr(0, url.find_first_of("?#"));
-  const std::size_t scheme = shown.find("://");
-  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
-  const std::size_t user = shown.substr(0, shown.find('/', host)).rfind('@');
-  if (user != std::string::npos && user >= host)
-    shown.erase(host, user + 1 - host);
-  return shown;
-}
-
 RewardKind http_kind() {
   return RewardKindOf<HttpOptions>{
       .name = "http",

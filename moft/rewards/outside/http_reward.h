@@ -71,9 +71,6 @@ struct HttpOptions : SourceOptions {
 std::string http_body(
     const RewardCall& call, HttpFormat format, const std::string& label);
 
-// A URL for logs: without user, password and query.
-std::string shown_url(const std::string& url);
-
 RewardKind http_kind();
 
 }  // namespace moft

@@ -44,9 +44,8 @@ LinesChannel::LinesChannel(
     RewardClock::time_point deadline,
     const std::atomic<bool>& stopped)
     : outputs_(std::move(outputs)),
-      child_(options.command, [place = options.place](const std::string& said) {
-        log_info("[{}] {}", place, said);
-      }) {
+      place_(options.place),
+      child_(options.command, [this](const std::string& said) { log(said); }) {
   if (!options.greets) return;
   const auto greeting = parse_line(line({}, deadline, stopped));
   if (is_greeting(greeting)) return;
@@ -55,8 +54,22 @@ LinesChannel::LinesChannel(
   throw std::runtime_error("the program did not greet");
 }
 
+void LinesChannel::log(const std::string& said) {
+  if (logged_ > kLoggedBytes) return;
+  logged_ += said.size() + 1;
+  if (logged_ <= kLoggedBytes) {
+    log_info("[{}] {}", place_, said);
+  } else {
+    log_warning(
+        "[{}] says more than {} bytes in one call; the rest is left out",
+        place_,
+        kLoggedBytes);
+  }
+}
+
 std::string LinesChannel::how_it_ended() {
-  const auto how = child_.end();
+  // Its output is closed a moment before its end can be seen.
+  const auto how = child_.end(std::chrono::seconds(1));
   const std::string& said = child_.last_error_line();
   return fmt::format(
       "the program ended{}{}",
@@ -92,6 +105,7 @@ RewardReply LinesChannel::ask(
     const std::atomic<bool>& stopped) {
   const std::string request = request_text(call) + "\n";
   std::string_view text = request;
+  logged_ = 0;
   for (;;) {
     const nlohmann::json reply = parse_line(line(text, deadline, stopped));
     text = {};

@@ -2,7 +2,7 @@
 //
 // A program may greet with {"moft_reward": 1, ..} before its first answer; the
 // host of Python functions always does. Lines on its standard error go to the
-// log.
+// log, at most kLoggedBytes of a call.
 //
 // Thread safety: one thread.
 #pragma once
@@ -20,6 +20,8 @@ struct LinesOptions {
   std::string place;    // for messages
   bool greets = false;  // wait for the greeting
 };
+
+inline constexpr std::size_t kLoggedBytes = 1'000'000;
 
 class LinesChannel : public RewardChannel {
  public:
@@ -42,8 +44,11 @@ class LinesChannel : public RewardChannel {
       RewardClock::time_point deadline,
       const std::atomic<bool>& stopped);
   std::string how_it_ended();
+  void log(const std::string& said);
 
   SourceOutputs outputs_;
+  std::string place_;
+  std::size_t logged_ = 0;  // bytes of the present call
   ChildProcess child_;
 };
 

@@ -14,6 +14,7 @@ texts), "interface" (auto: by the names of the parameters), "arguments".
 import asyncio
 import functools
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import json
@@ -27,12 +28,11 @@ VERSION = 1
 
 
 class RowError(Exception):
-    """A failure that one completion caused."""
+    """A failure that one completion caused: row, exception."""
 
-    def __init__(self, row, error):
-        super().__init__(str(error))
-        self.row = row
-        self.error = error
+
+class Ended(Exception):
+    """A function tried to end the process."""
 
 
 # --- finding functions ------------------------------------------------------
@@ -43,14 +43,23 @@ _files = {}
 def load_file(path):
     path = os.path.abspath(path)
     if path not in _files:
-        name = "reward_" + os.path.basename(path).removesuffix(".py")
-        spec = importlib.util.spec_from_file_location(name, path)
+        name = "reward_" + os.path.splitext(os.path.basename(path))[0]
+        loader = importlib.machinery.SourceFileLoader(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=loader)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         sys.path.insert(0, os.path.dirname(path))
         spec.loader.exec_module(module)
         _files[path] = module
     return _files[path]
+
+
+_loop = asyncio.new_event_loop()
+
+
+def wait_for(awaitable):
+    asyncio.set_event_loop(_loop)  # asyncio.run() takes it away
+    return _loop.run_until_complete(awaitable)
 
 
 def is_async(function):
@@ -66,12 +75,12 @@ def interface_of(names):
         return "verl_batch"
     if "solution_str" in names:
         return "verl"
-    if names & {"queries", "labels"}:
-        return "openrlhf"
     if "completion" in names:
         return "verifiers"
     if names & {"states", "tasks", "infos"}:
         return "verifiers_group"
+    if names & {"queries", "labels"} and "completions" not in names:
+        return "openrlhf"
     return "trl"
 
 
@@ -84,10 +93,8 @@ class Function:
         self.chat = about.get("chat", False)
         self.arguments = about.get("arguments", {})
         where = about.get("file") or about["module"]
-        if "file" in about:
-            module = load_file(where)
-        else:
-            module = importlib.import_module(where)
+        load = load_file if "file" in about else importlib.import_module
+        module = load(where)
         try:
             self.function = functools.reduce(
                 getattr, about["function"].split("."), module
@@ -99,18 +106,25 @@ class Function:
             raise LookupError(
                 f"{where} has no function '{about['function']}'; it has {known}"
             ) from None
-        if not callable(self.function):
-            raise TypeError(f"{about['function']} in {where} is not a function")
+        if not callable(self.function) or inspect.isclass(self.function):
+            raise TypeError(
+                f"{about['function']} in {where} is {self.function!r}; give a "
+                "function, or an object that can be called"
+            )
         try:
-            parameters = inspect.signature(self.function).parameters
+            self.takes = inspect.signature(self.function).parameters
         except ValueError:  # a built-in one
-            parameters = {}
-        self.takes = set(parameters)
-        self.takes_all = any(
-            p.kind is p.VAR_KEYWORD for p in parameters.values()
-        )
+            self.takes = {}
+        kinds = {p.kind for p in self.takes.values()}
+        self.takes_all = inspect.Parameter.VAR_KEYWORD in kinds
+        self.is_async = is_async(self.function)
         kind = about.get("interface", "auto")
-        self.interface = interface_of(self.takes) if kind == "auto" else kind
+        self.interface = interface_of(set(self.takes)) if kind == "auto" else kind
+
+    def identity(self):
+        """Equal for objectives that differ in their key alone."""
+        arguments = json.dumps(self.arguments, sort_keys=True)
+        return id(self.function), self.interface, self.chat, arguments
 
     async def call(self, always, when_named=None):
         """Calls with `always`, or what of it the function takes; with those of
@@ -120,13 +134,35 @@ class Function:
             for k, v in {**always, **self.arguments}.items()
             if self.takes_all or k in self.takes
         }
-        given.update(
-            (k, v)
-            for k, v in (when_named or {}).items()
-            if k in self.takes and k not in given
-        )
-        result = self.function(**given)
-        return await result if inspect.isawaitable(result) else result
+        for k, v in (when_named or {}).items():
+            if k in self.takes:
+                given.setdefault(k, v)
+        lacks = [
+            repr(k)
+            for k, p in self.takes.items()
+            if p.default is p.empty
+            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            and k not in given
+        ]
+        if lacks:
+            raise TypeError(
+                f"it needs {' and '.join(lacks)}, but is given "
+                f"{', '.join(sorted(always))}"
+            )
+        first = [
+            given.pop(k)
+            for k, p in self.takes.items()
+            if p.kind is p.POSITIONAL_ONLY and k in given
+        ]
+        try:
+            result = self.function(*first, **given)
+            if not inspect.isawaitable(result):
+                return result
+            return await result if self.is_async else wait_for(result)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Else it would end this process.
+            trace = error.__traceback__
+            raise Ended(repr(error)).with_traceback(trace) from None
 
     async def each(self, rows, call):
         """`call(i)` of every row, the asynchronous ones together."""
@@ -137,7 +173,7 @@ class Function:
             except Exception as error:
                 raise RowError(i, error) from error
 
-        if is_async(self.function):
+        if self.is_async:
             return await asyncio.gather(*[one(i) for i in range(rows)])
         return [await one(i) for i in range(rows)]
 
@@ -159,16 +195,22 @@ def number(value):
         value = number(value[0])
     if value is None or isinstance(value, str) and value in ("nan", "inf", "-inf"):
         return value
-    if isinstance(value, str):
-        raise TypeError(f"a reward is the text {value!r}, not a number")
+    if isinstance(value, (str, bytes, dict)):
+        raise TypeError(f"a reward is {repr(value):.80}, not a number")
     value = float(value)
     return value if math.isfinite(value) else str(value)
 
 
 def numbers(values, rows):
     values = plain(values)
-    if not isinstance(values, (list, tuple)):
+    if hasattr(values, "__iter__") and not isinstance(values, (str, bytes, dict)):
+        values = list(values)
+    elif rows == 1:
         values = [values]
+    else:
+        raise TypeError(
+            f"{type(values).__name__} where a list of {rows} rewards is expected"
+        )
     values = [number(v) for v in values]
     if len(values) != rows:
         raise ValueError(f"{len(values)} rewards for {rows} completions")
@@ -192,15 +234,14 @@ def entry(result, key, default):
 class Call:
     """The rows of a request, as the interfaces name them."""
 
-    def __init__(self, request):
+    def __init__(self, request, metrics):
         self.request = request
         self.columns = request.get("columns") or {}
         self.texts = request["completions"]
         self.rows = len(self.texts)
-        self.metrics = {}
-        self.messages = [
-            [{"role": "assistant", "content": text}] for text in self.texts
-        ]
+        self.metrics = metrics
+        turns = [{"role": "assistant", "content": text} for text in self.texts]
+        self.messages = [[turn] for turn in turns]
 
     def prompts(self, chat):
         prompts = self.request["prompts"]
@@ -210,165 +251,144 @@ class Call:
             [{"role": "user", "content": text}] for text in prompts
         ]
 
-    def completions(self, chat):
-        return self.messages if chat else self.texts
-
-    def row(self, i):
-        return {name: column[i] for name, column in self.columns.items()}
-
-    def column(self, *names, default=None):
-        for name in names:
-            if name in self.columns:
-                return self.columns[name]
-        return [default] * self.rows
-
     def log_metric(self, name, value):
-        value = number(value)
-        if isinstance(value, float):
-            self.metrics[name] = value
+        self.log_extra(name, [value])
 
-    def truths(self):
-        if "ground_truth" in self.columns:
-            return self.columns["ground_truth"]
+    def log_extra(self, name, values):
+        """Numbers become a metric, their mean; texts are left out."""
+        try:
+            values = [number(v) for v in plain(values)]
+        except (TypeError, ValueError):
+            return
+        self.metrics.setdefault(str(name), []).extend(
+            v for v in values if isinstance(v, float)
+        )
+
+    def log_entries(self, results, but):
+        """What else is in the dictionaries that a function returned."""
+        for result in results:
+            if not isinstance(result, dict):
+                continue
+            extra = {**result, **(result.get("extra_logs") or {})}
+            for name in extra.keys() - but - {"rewards", "score", "extra_logs"}:
+                values = plain(extra[name])
+                listed = isinstance(values, (list, tuple))
+                self.log_extra(name, values if listed else [values])
+
+    def states(self):
+        """Of each row, what verifiers' functions see."""
+        prompts = self.prompts(True)
         return [
+            {
+                "answer": "",
+                "info": {},
+                "task": "default",
+                **{name: column[i] for name, column in self.columns.items()},
+                "prompt": prompts[i],
+                "completion": self.messages[i],
+            }
+            for i in range(self.rows)
+        ]
+
+    def verl_rows(self):
+        n = self.rows
+        truths = self.columns.get("ground_truth") or [
             m.get("ground_truth") if isinstance(m, dict) else None
-            for m in self.column("reward_model")
+            for m in self.columns.get("reward_model", [None] * n)
         ]
-
-    def extras(self):
-        # verl's own additions.
+        sources = self.columns.get("data_source", [""] * n)
+        extras = self.columns.get("extra_info", [None] * n)
+        own = {"num_turns": None, "rollout_reward_scores": {}}  # verl's own
         return [
-            {"num_turns": None, "rollout_reward_scores": {}, **(e or {})}
-            for e in self.column("extra_info")
+            {
+                "data_source": sources[i],
+                "solution_str": self.texts[i],
+                "ground_truth": truths[i],
+                "extra_info": {**own, **(extras[i] or {})},
+            }
+            for i in range(n)
         ]
 
 
-async def score_trl(f, call):
+# ask_INTERFACE asks a function, and gives what it returned: a result for each row, or,
+# of the interfaces in WHOLE, one for all.
+WHOLE = {"trl", "verl_batch", "verifiers_group"}
+
+
+async def ask_trl(f, call):
     request = call.request
+    steps = request.get("step", 0), request.get("max_steps", 0)
     state = types.SimpleNamespace(
-        global_step=request.get("step", 0),
-        max_steps=request.get("max_steps", 0),
-        epoch=None,
+        global_step=steps[0], max_steps=steps[1], epoch=None
     )
-    result = await f.call(
+    ids = request.get("completion_ids") or [[] for _ in call.texts]
+    return await f.call(
         {
             **call.columns,
             "prompts": call.prompts(f.chat),
-            "completions": call.completions(f.chat),
-            "completion_ids": request.get("completion_ids")
-            or [[] for _ in call.texts],
+            "completions": call.messages if f.chat else call.texts,
+            "completion_ids": ids,
             "trainer_state": state,
-            "log_extra": lambda column, values: None,
+            "log_extra": call.log_extra,
             "log_metric": call.log_metric,
         }
     )
-    return numbers(entry(result, f.key, "rewards"), call.rows)
 
 
-async def score_openrlhf(f, call):
+async def ask_openrlhf(f, call):
     ends = call.request.get("raw_completions") or call.texts
     prompts = call.request["prompts"]
-    labels = call.column("label", "labels")
+    labels = call.columns.get("label") or call.columns.get("labels")
+    labels = labels or [None] * call.rows
 
-    async def one(i):
-        result = await f.call(
-            {
-                "queries": [prompts[i] + ends[i]],
-                "prompts": [prompts[i]],
-                "labels": [labels[i]],
-            }
+    def one(i):
+        query = prompts[i] + ends[i]
+        return f.call(
+            {"queries": [query], "prompts": [prompts[i]], "labels": [labels[i]]}
         )
-        return numbers(entry(result, f.key, "rewards"), 1)[0]
 
     return await f.each(call.rows, one)
 
 
-async def score_verl(f, call):
-    sources = call.column("data_source", default="")
-    truths = call.truths()
-    extras = call.extras()
-
-    async def one(i):
-        result = await f.call(
-            {
-                "data_source": sources[i],
-                "solution_str": call.texts[i],
-                "ground_truth": truths[i],
-                "extra_info": extras[i],
-            },
-            {"reward_router_address": None, "reward_model_tokenizer": None},
-        )
-        return number(entry(result, f.key, "score"))
-
-    return await f.each(call.rows, one)
+async def ask_verl(f, call):
+    rows = call.verl_rows()
+    more = {"reward_router_address": None, "reward_model_tokenizer": None}
+    return await f.each(call.rows, lambda i: f.call(rows[i], more))
 
 
-async def score_verl_batch(f, call):
-    results = await f.call(
-        {
-            "data_sources": call.column("data_source", default=""),
-            "solution_strs": call.texts,
-            "ground_truths": call.truths(),
-            "extra_infos": call.extras(),
-        }
-    )
-    return numbers(
-        [entry(result, f.key, "score") for result in plain(results)], call.rows
+async def ask_verl_batch(f, call):
+    rows = call.verl_rows()
+    return await f.call({k + "s": [row[k] for row in rows] for k in rows[0]})
+
+
+async def ask_verifiers(f, call):
+    states = call.states()
+    return await f.each(
+        call.rows, lambda i: f.call({**states[i], "state": dict(states[i])})
     )
 
 
-async def score_verifiers(f, call):
-    prompts = call.prompts(True)
-
-    async def one(i):
-        row = {"answer": "", "info": {}, "task": "default", **call.row(i)}
-        result = await f.call(
-            {
-                **row,
-                "prompt": prompts[i],
-                "completion": call.messages[i],
-                "state": {
-                    **row,
-                    "prompt": prompts[i],
-                    "completion": call.messages[i],
-                },
-            }
-        )
-        return number(entry(result, f.key, "score"))
-
-    return await f.each(call.rows, one)
+async def ask_verifiers_group(f, call):
+    states = call.states()
+    given = {"states": states}
+    for name in ("prompt", "completion", "answer", "info", "task"):
+        given[name + "s"] = [state[name] for state in states]
+    return await f.call(given)
 
 
-async def score_verifiers_group(f, call):
-    prompts = call.prompts(True)
-    rows = [
-        {"answer": "", "info": {}, "task": "default", **call.row(i)}
-        for i in range(call.rows)
-    ]
-    result = await f.call(
-        {
-            "prompts": prompts,
-            "completions": call.messages,
-            "answers": [row["answer"] for row in rows],
-            "infos": [row["info"] for row in rows],
-            "tasks": [row["task"] for row in rows],
-            "states": [
-                {**row, "prompt": prompts[i], "completion": call.messages[i]}
-                for i, row in enumerate(rows)
-            ],
-        }
-    )
-    return numbers(result, call.rows)
-
-
-SCORERS = {
-    "trl": score_trl,
-    "openrlhf": score_openrlhf,
-    "verl": score_verl,
-    "verl_batch": score_verl_batch,
-    "verifiers": score_verifiers,
-    "verifiers_group": score_verifiers_group,
-}
+def rewards_of(f, result, rows):
+    default = "score" if f.interface.startswith("ver") else "rewards"
+    if f.interface == "verl_batch":
+        result = [entry(r, f.key, default) for r in plain(result)]
+    if f.interface in WHOLE:
+        return numbers(entry(result, f.key, default), rows)
+    rewards = []
+    for i, one in enumerate(result):
+        try:
+            rewards += numbers(entry(one, f.key, default), 1)
+        except Exception as error:
+            raise RowError(i, error) from error
+    return rewards
 
 
 # --- requests ---------------------------------------------------------------
@@ -382,27 +402,71 @@ def describe(error, function):
             name = os.path.basename(frame.filename)
             where = f" ({name}:{frame.lineno}, in {frame.name})"
             break
-    return f"{function} raised {type(error).__name__}: {error}{where}"
+    what = f"raised {type(error).__name__}: {error}"
+    if isinstance(error, Ended):
+        what = f"tried to end its process with {error}"
+    text = f"{function} {what}{where}"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-async def answer(functions, request):
-    call = Call(request)
-    results = await asyncio.gather(
-        *[SCORERS[f.interface](f, call) for f in functions],
-        return_exceptions=True,
-    )
-    reply = {"id": request["id"], "rewards": {}, "metrics": call.metrics}
-    for f, result in zip(functions, results):
-        if not isinstance(result, BaseException):
-            reply["rewards"][f.name] = result
-            continue
-        error = result.error if isinstance(result, RowError) else result
-        traceback.print_exception(type(error), error, error.__traceback__)
-        reply = {"id": request["id"], "error": describe(error, f.name)}
-        if isinstance(result, RowError):
-            reply["row"] = result.row
-        break
-    return reply
+def run_here(asking):
+    """Runs what does not wait, without an event loop around it: functions may
+    use asyncio.run() themselves."""
+    try:
+        asking.send(None)
+    except StopIteration as done:
+        return done.value
+    except BaseException as error:
+        return error
+
+
+async def gather(askings):
+    return await asyncio.gather(*askings, return_exceptions=True)
+
+
+def ask_all(groups, calls):
+    """A result or an exception for each group of objectives that one call of a
+    function serves: functions of `def` one after another, then those of
+    `async def` together."""
+    found = {}
+    together = {}
+    for key, (f, *_) in groups.items():
+        asking = globals()["ask_" + f.interface](f, calls[key])
+        if f.is_async:
+            together[key] = asking
+        else:
+            found[key] = run_here(asking)
+    if together:
+        found.update(zip(together, wait_for(gather(together.values()))))
+    return found
+
+
+def answer(groups, line):
+    metrics = {}
+    # Each has lists of its own, which it may change.
+    calls = {key: Call(json.loads(line), metrics) for key in groups}
+    rewards = {}
+    for key, result in ask_all(groups, calls).items():
+        call = calls[key]
+        for f in groups[key]:
+            try:
+                if isinstance(result, BaseException):
+                    raise result
+                rewards[f.name] = rewards_of(f, result, call.rows)
+            except BaseException as error:
+                return failure(f, error)
+        whole = groups[key][0].interface in WHOLE and not isinstance(result, list)
+        call.log_entries([result] if whole else result, {f.key for f in groups[key]})
+    means = {k: sum(v) / len(v) for k, v in metrics.items() if v}
+    return {"rewards": rewards, "metrics": means}
+
+
+def failure(f, error):
+    row = {}
+    if isinstance(error, RowError):
+        row["row"], error = error.args
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return {"error": describe(error, f.name), **row}
 
 
 def main():
@@ -410,9 +474,7 @@ def main():
     # in Python or C, touches neither the requests nor the answers.
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     sys.stdin = open(0, encoding="utf-8", closefd=False)
@@ -425,21 +487,22 @@ def main():
     sys.path[0] = os.getcwd()
     try:
         functions = [Function(k, v) for k, v in json.loads(sys.argv[1]).items()]
+        groups = {}
+        for f in functions:
+            groups.setdefault(f.identity(), []).append(f)
     except BaseException as error:
         traceback.print_exc()
         say({"error": describe(error, "loading the function")})
         return 1
-    say({"moft_reward": VERSION, "objectives": {f.name: f.interface for f in functions}})
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    found = {f.name: f.interface for f in functions}
+    say({"moft_reward": VERSION, "objectives": found})
     for line in requests:
-        request = json.loads(line)
         try:
-            reply = loop.run_until_complete(answer(functions, request))
+            reply = answer(groups, line)
         except Exception as error:
             traceback.print_exc()
-            reply = {"id": request["id"], "error": describe(error, "the host")}
-        say(reply)
+            reply = {"error": describe(error, "the host")}
+        say({"id": json.loads(line)["id"], **reply})
     return 0
 
 

@@ -14,7 +14,6 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/rewards/outside/wire.h"
-#include "moft/rewards/reward.h"
 
 namespace moft {
 namespace {
@@ -84,8 +83,12 @@ class RewardSource::Workers {
     const std::lock_guard lock(mutex_);
     const NoSignals inherited;
     const auto count = static_cast<std::size_t>(source_.options_.workers);
-    while (threads_.size() < count)
-      threads_.emplace_back([this] { work(); });
+    while (threads_.size() < count) {
+      threads_.emplace_back(
+          [this, channel = std::exchange(source_.checked_, nullptr)]() mutable {
+            work(std::move(channel));
+          });
+    }
   }
 
   std::future<RewardReply> add(
@@ -109,10 +112,10 @@ class RewardSource::Workers {
   };
   using Channel = std::unique_ptr<RewardChannel>;
 
-  void work() {
-    Channel channel;
+  void work(Channel channel) {
     try {
-      channel = open(RewardClock::now() + seconds(options().call_deadline));
+      if (!channel)
+        channel = open(RewardClock::now() + seconds(options().call_deadline));
     } catch (const std::exception&) {
       // The first call meets it too, and reports it.
     }
@@ -145,14 +148,20 @@ class RewardSource::Workers {
     const auto last =
         std::min(start + seconds(options().call_deadline), job.batch->deadline);
     BackOff waits;
+    std::string why = "no worker was free in time";
     for (int attempt = 1;; ++attempt) {
       if (job.batch->over) throw GivenUp("another call failed");
-      std::string why;
+      if (RewardClock::now() >= last)
+        throw std::runtime_error(give_up(why, attempt - 1, start, job));
       bool again = true;
+      double wait = waits.next();
       try {
         RewardReply reply = ask(job.call, channel, last);
         reply.seconds = duration<double>(RewardClock::now() - start).count();
         return reply;
+      } catch (const AskLater& error) {
+        why = error.what();
+        wait = std::max(wait, error.seconds());
       } catch (const TransientRewardError& error) {
         why = error.what();
       } catch (const ProgramEnded& error) {
@@ -160,7 +169,6 @@ class RewardSource::Workers {
         again = attempt < kProgramAttempts;
       }
       channel.reset();
-      const double wait = waits.next();
       if (!again || RewardClock::now() + seconds(wait) >= last)
         throw std::runtime_error(give_up(why, attempt, start, job));
       log_warning(
@@ -175,8 +183,6 @@ class RewardSource::Workers {
 
   RewardReply ask(
       const RewardCall& call, Channel& channel, RewardClock::time_point last) {
-    if (RewardClock::now() >= last)
-      throw TransientRewardError("the deadline has passed");
     if (!channel) channel = open(last);
     const bool logs = options().log_calls;
     if (logs) {
@@ -265,7 +271,7 @@ void RewardSource::check() const {
   const std::atomic<bool> stopped = false;
   const auto deadline = RewardClock::now() + seconds(options_.call_deadline);
   try {
-    open_(outputs_, deadline, stopped);
+    if (!checked_) checked_ = open_(outputs_, deadline, stopped);
   } catch (const CallerError&) {
     throw;
   } catch (const std::exception& error) {

@@ -29,6 +29,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/rewards/outside/source_options.h"
+#include "moft/rewards/reward.h"
 #include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
@@ -91,6 +92,17 @@ class GivenUp : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A server that says when to ask again.
+class AskLater : public TransientRewardError {
+ public:
+  AskLater(const std::string& message, double seconds)
+      : TransientRewardError(message), seconds_(seconds) {}
+  double seconds() const { return seconds_; }
+
+ private:
+  double seconds_;
+};
+
 // A program that ended before it answered: a call is tried kProgramAttempts
 // times in all.
 class ProgramEnded : public std::runtime_error {
@@ -121,7 +133,7 @@ class RewardSource {
 
   // Begins to open the workers' channels; a fault shows in the first call.
   void start() const;
-  // Opens a channel and closes it again. CallerError when it cannot.
+  // Opens a channel, which the first worker gets. CallerError when it cannot.
   void check() const;
 
   // Returns at once. The future has the reply, or the exception.
@@ -135,6 +147,7 @@ class RewardSource {
   SourceOptions options_;
   OpenChannel open_;
   mutable SourceOutputs outputs_;
+  mutable std::unique_ptr<RewardChannel> checked_;
   mutable std::atomic<std::int64_t> next_id_ = 1;
   std::unique_ptr<Workers> workers_;
 };

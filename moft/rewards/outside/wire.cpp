@@ -1,6 +1,7 @@
 // Calls to JSON, and answers back.
 #include "moft/rewards/outside/wire.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -42,7 +43,25 @@ std::string quote_bare_numbers(std::string_view text) {
 [[noreturn]] void refuse(const json& value) {
   throw std::runtime_error(fmt::format(
       "the answer holds {} where a number or null is expected",
-      quote_text(dump_json(value), 80)));
+      value.is_array()    ? fmt::format("a list of {}", value.size())
+      : value.is_object() ? "an object"
+                          : quote_text(dump_json(value), 80)));
+}
+
+// The deepest list or object of a text of JSON.
+int depth_of(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  bool inside = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') inside = !inside;
+    if (inside && c == '\\') ++i;
+    if (inside) continue;
+    if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
+    if (c == ']' || c == '}') --depth;
+  }
+  return deepest;
 }
 
 RewardValue value_of(const json& value) {
@@ -150,6 +169,10 @@ std::string request_text(const RewardCall& call) {
 }
 
 json parse_reply(std::string_view text) {
+  if (depth_of(text) > kMaxJsonDepth) {
+    throw std::runtime_error(fmt::format(
+        "the answer has lists in lists over {} deep", kMaxJsonDepth));
+  }
   json reply = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (reply.is_discarded())
     reply = json::parse(quote_bare_numbers(text), nullptr, false);

@@ -3,6 +3,8 @@
 Most answer len(completion) in a way that shows what else they were given."""
 
 import asyncio
+import ctypes
+import fractions
 import functools
 import os
 import random
@@ -28,10 +30,12 @@ def trl_none(completions, **kwargs):
     return [None if c == "bad" else 1.0 for c in completions]
 
 
-def trl_columns(completions, score, tags, completion_ids, trainer_state, log_metric, **kwargs):
+def trl_columns(completions, score, tags, completion_ids, trainer_state, log_metric, log_extra, **kwargs):
     """The columns as they are in the data, and what else TRL gives."""
     assert "prompt" not in kwargs and "completion" not in kwargs
     log_metric("seen", float(trainer_state.global_step))
+    log_extra("lengths", [len(c) for c in completions])
+    log_extra("words", completions)
     return [s + len(t) + len(ids) for s, t, ids in zip(score, tags, completion_ids)]
 
 
@@ -55,6 +59,84 @@ class Callable:
 
 instance = Callable()
 half = functools.partial(lambda completions, factor, **kwargs: [factor * len(c) for c in completions], factor=0.5)
+
+
+def labelled(completions, label, labels=None, **kwargs):
+    """TRL's, whatever the names of the columns."""
+    return [float(c == text) for c, text in zip(completions, label)]
+
+
+def positional(completions, post, /, **kwargs):
+    assert "completions" not in kwargs and "prompts" in kwargs
+    return [len(c) + len(p) for c, p in zip(completions, post)]
+
+
+def has_a_loop(completions, **kwargs):
+    async def scores():
+        await asyncio.sleep(0)
+        return [float(len(c)) for c in completions]
+
+    return asyncio.run(scores())
+
+
+def hands_on(prompts, completions, post, **kwargs):
+    return trl_async(completions, post)
+
+
+def generates(completions, **kwargs):
+    for c in completions:
+        yield fractions.Fraction(len(c), 2)
+
+
+def changes_its_lists(prompts, completions, **kwargs):
+    rows = len(completions)
+    completions.clear()
+    prompts[0] = None
+    return [1] * rows
+
+
+def changes_its_folder(completions, **kwargs):
+    os.chdir("/")
+    return [float(os.getcwd() == "/") for _ in completions]
+
+
+def closes_its_output(completions, **kwargs):
+    sys.stdout.flush()
+    os.closerange(1, 2)
+    return [1.0 for _ in completions]
+
+
+def forks(completions, **kwargs):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return [1.0 for _ in completions]
+
+
+def checked(function):
+    @functools.wraps(function)
+    def inner(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return inner
+
+
+@checked
+def decorated(completions, post):
+    return [len(c) + len(p) for c, p in zip(completions, post)]
+
+
+def verl_keywords(**kwargs):
+    return float(kwargs["solution_str"] == kwargs["ground_truth"])
+
+
+def prints_much(completions, **kwargs):
+    for _ in range(1000):
+        sys.stdout.write("x" * 100_000)
+    for i in range(100_000):
+        print("line", i)
+    return [1.0 for _ in completions]
 
 
 class Tensor:
@@ -85,6 +167,11 @@ def openrlhf(queries, prompts, labels, **kwargs):
     }
 
 
+def openrlhf_lists(queries, prompts, labels):
+    rows = [float(len(q) - len(p)) for q, p in zip(queries, prompts)]
+    return {"rewards": rows, "scores": [0.5], "extra_logs": {"acc": [r / 2 for r in rows]}}
+
+
 # --- verl ----------------------------------------------------------------------
 
 
@@ -96,6 +183,15 @@ def compute_score(data_source, solution_str, ground_truth, extra_info=None, scal
 
 async def compute_plain(data_source, solution_str, ground_truth, extra_info):
     return float(solution_str == ground_truth)
+
+
+calls = 0
+
+
+def counts_calls(data_source, solution_str, ground_truth):
+    global calls
+    calls += 1
+    return {"score": calls, "acc": calls, "length": len(solution_str)}
 
 
 def compute_batch(data_sources, solution_strs, ground_truths, extra_infos):
@@ -136,6 +232,38 @@ def not_finite(completions, **kwargs):
 
 def too_few(completions, **kwargs):
     return [1.0]
+
+
+def too_many(completions, **kwargs):
+    return [1.0] * (len(completions) + 1)
+
+
+def nothing(completions, **kwargs):
+    pass
+
+
+def lists(completions, **kwargs):
+    return [[1.0, 2.0] for _ in completions]
+
+
+def exits(completions, **kwargs):
+    sys.exit("no more")
+
+
+async def exits_later(completions, **kwargs):
+    raise SystemExit(3)
+
+
+def half_a_character(completions, **kwargs):
+    raise ValueError("\udcff broken")
+
+
+def needs_more(completions, weight, **kwargs):
+    return [weight for _ in completions]
+
+
+def breaks(completions, **kwargs):
+    ctypes.string_at(0)
 
 
 def text(completions, **kwargs):

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""A reward server with faults: server.py FOLDER
+"""A reward server with faults: server.py FOLDER [PORT [HOST [CERTIFICATE]]]
 
-Listens on a free port, which it writes to FOLDER/port. The path of a request
+Listens on a free port of 127.0.0.1, or as told, with TLS where a file holds a
+certificate and its key. The port is what it writes to FOLDER/port. The path of a request
 says how it is answered; the reward of a completion is the length of what
 follows its prompt in the query. Every request adds a line to FOLDER/requests:
 connection, path, authorization, body."""
 
 import json
 import os
+import socket
 import socketserver
+import ssl
 import struct
 import sys
 import threading
@@ -85,6 +88,37 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer({"rewards": rewards, "scores": [0.5] * n, "extra_logs": {"acc": [1.0] * n}})
         if path == "/components":
             return self.answer([{"reward": r, "reward_components": {"style": -r}} for r in rewards])
+        if path == "/created":
+            return self.answer({"rewards": rewards}, 201)
+        if path == "/chunked":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for part in (b'{"rewards": ', json.dumps(rewards).encode(), b"}", b""):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+            return None
+        if path == "/closes":  # without a word, once the answer is read
+            self.answer({"rewards": rewards})
+            self.close_connection = True
+            return None
+        if path == "/trickle":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(1000):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.05)
+            return None
+        if path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            while True:
+                self.wfile.write(b" " * 1_000_000)
+        if path == "/deep":
+            return self.answer(b"[" * 1_000_000)
+        if path == "/list":
+            return self.answer({"rewards": [[1, 2]] * n})
         if path == "/null":
             return self.answer({"rewards": [None] * n})
         if path == "/nan":
@@ -104,6 +138,13 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(1000)
         if path.startswith("/once/") and times == 0:
             fault = path.split("/")[2]
+            if fault == "503":
+                self.send_response(503)
+                self.send_header("Retry-After", "2")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            if fault == "429":
+                return self.answer({"detail": q}, 429)
             if fault == "500":
                 return self.answer({"detail": q}, 500)
             if fault == "garbage":
@@ -135,7 +176,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-with Server(("127.0.0.1", port), Handler) as server:
+host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+if ":" in host:
+    Server.address_family = socket.AF_INET6
+with Server((host, port), Handler) as server:
+    if len(sys.argv) > 4:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[4])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     with open(os.path.join(folder, "port.new"), "w") as file:
         file.write(str(server.server_address[1]))
     os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
