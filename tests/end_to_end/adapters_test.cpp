@@ -333,6 +333,7 @@ TEST_F(Adapters, ASoupIsMeasuredByARecipe) {
        "conditioning.lora.rank=4",
        "conditioning.lora.modules=[q,v]",
        "conditioning.alpha_min=0",
+       "conditioning.f_mix=linear",
        "training.optimizer.learning_rate=1e-300",
        "training.steps=1",
        "policy.start={a: helpful, b: harmless}"});
@@ -347,10 +348,11 @@ TEST_F(Adapters, ASoupIsMeasuredByARecipe) {
   const auto together = measured({"run", "--baseline", "soup"});
   const auto& points = together.at("points");
   EXPECT_EQ(points.size(), 3u);
-  EXPECT_NE(points[0].at("raw_rewards"), points[2].at("raw_rewards"));
+  EXPECT_NE(points[0].at("kl").at("mean"), points[2].at("kl").at("mean"));
   const auto& other = together.at("baselines").at(0).at("points");
   for (std::size_t i = 0; i < points.size(); ++i) {
     EXPECT_EQ(other.at(i).at("raw_rewards"), points[i].at("raw_rewards"));
+    EXPECT_EQ(other.at(i).at("words"), points[i].at("words"));
     EXPECT_NEAR(
         other.at(i).at("kl").at("mean").get<double>(),
         points[i].at("kl").at("mean").get<double>(),
