@@ -285,8 +285,9 @@ ChildProcess::Answer ChildProcess::ask(
     if (received_.size() > kLongestLine) return Answer::kTooLong;
     if (stopped) return Answer::kStopped;
     if (out_ < 0 || end()) {
+      // Its output is closed a moment before its end can be seen.
+      (void)end(kGrace);
       receive();
-      receive_errors();
       return take_line(line) ? Answer::kLine : Answer::kEnded;
     }
     const auto left =

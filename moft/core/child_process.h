@@ -49,14 +49,16 @@ class ChildProcess {
       const std::atomic<bool>& stopped,
       std::string& line);
 
-  // "exit code 1", "signal 9 (Killed)"; none while it runs. Waits for its end
-  // at most this long.
-  std::optional<std::string> end(std::chrono::milliseconds wait = {});
+  // "exit code 1", "signal 9 (Killed)"; none while it runs.
+  std::optional<std::string> end() { return end({}); }
   // The last line of its standard error that is not blank.
   const std::string& last_error_line() const { return last_error_line_; }
 
  private:
   class Pipe;
+
+  // The same, and waits for it at most this long.
+  std::optional<std::string> end(std::chrono::milliseconds wait);
 
   void start(const std::vector<std::string>& command);
   bool take_line(std::string& line);

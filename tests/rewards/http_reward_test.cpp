@@ -263,6 +263,7 @@ TEST_F(HttpReward, FaultsThatDoNotPassStopTheRun) {
       objective("/trickle", ", timeout: 0.5, call_deadline: 1, unit: step"),
       "(call_deadline is 1 s)");
   expect(objective("/score", ", name: other"), "no rewards 'other'");
+  expect(objective("/named"), "say with `name` which");
   expect(
       objective("/garbage", ", call_deadline: 1, unit: step"),
       "the answer (17 bytes) is not JSON; gave up after ");

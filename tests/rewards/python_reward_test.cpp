@@ -294,7 +294,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{
             "stalls",
             python("stalls", ", timeout: 0.3, call_deadline: 2"),
-            "no answer within the timeout; gave up after 2 attempts"},
+            "no answer within the timeout; gave up after "},
         Fault{
             "late_for_the_step",
             python("stalls", ", timeout: 0.3, step_deadline: 2"),
@@ -331,7 +331,7 @@ INSTANTIATE_TEST_SUITE_P(
             "exit code 7; it last said 'out of memory'"},
         Fault{
             "closes",
-            command("closes", ", call_deadline: 5"),
+            command("closes", ", call_deadline: 60"),
             "the program ended"},
         Fault{
             "stalls",

@@ -68,8 +68,7 @@ void LinesChannel::log(const std::string& said) {
 }
 
 std::string LinesChannel::how_it_ended() {
-  // Its output is closed a moment before its end can be seen.
-  const auto how = child_.end(std::chrono::seconds(1));
+  const auto how = child_.end();
   const std::string& said = child_.last_error_line();
   return fmt::format(
       "the program ended{}{}",

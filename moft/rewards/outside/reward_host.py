@@ -276,7 +276,7 @@ class Call:
                 self.log_extra(name, values if listed else [values])
 
     def states(self):
-        """Of each row, what verifiers' functions see."""
+        """What verifiers' functions see, row by row."""
         prompts = self.prompts(True)
         return [
             {

@@ -202,8 +202,9 @@ class RewardSource::Workers {
     const auto found = reply.rewards.find(output);
     if (found == reply.rewards.end()) {
       throw std::runtime_error(
-          "the answer holds no rewards" +
-          (output.empty() ? "" : " '" + output + "'"));
+          output.empty() ? "the answer holds no list of rewards; where it "
+                           "holds them by name, say with `name` which"
+                         : "the answer holds no rewards '" + output + "'");
     }
     if (found->second.size() == rows) return;
     throw std::runtime_error(fmt::format(
