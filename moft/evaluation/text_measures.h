@@ -35,4 +35,13 @@ double copied_share(
     const std::vector<std::string>& answers,
     double threshold = 0.6);
 
+// Share of answers with a run of `n` words that occurs in their prompt, but not
+// in their source: they repeat the instruction around it (same order and size;
+// CallerError otherwise). 0 for no answers.
+double echoed_share(
+    const std::vector<std::string>& prompts,
+    const std::vector<std::string>& sources,
+    const std::vector<std::string>& answers,
+    std::size_t n = 4);
+
 }  // namespace moft
