@@ -5,44 +5,14 @@
 #include <map>
 #include <set>
 
+#include "moft/core/comparable_words.h"
 #include "moft/core/errors.h"
-#include "moft/core/words.h"
 
 namespace moft {
 namespace {
 
-bool is_punctuation(char c) {
-  return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') ||
-         (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-}
-
-std::vector<std::string> comparable_words(std::string_view text) {
-  std::vector<std::string> words;
-  for (std::string_view word : split_words(text)) {
-    while (!word.empty() && is_punctuation(word.front()))
-      word.remove_prefix(1);
-    while (!word.empty() && is_punctuation(word.back()))
-      word.remove_suffix(1);
-    if (word.empty()) continue;
-    std::string& lower = words.emplace_back(word);
-    for (char& c : lower) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return words;
-}
-
-// Word n-grams in order, joined by a character no word contains.
 std::vector<std::string> grams(std::string_view text, std::size_t n) {
-  const std::vector<std::string> words = comparable_words(text);
-  std::vector<std::string> result;
-  for (std::size_t k = 0; k + n <= words.size(); ++k) {
-    std::string gram;
-    for (std::size_t i = 0; i < n; ++i)
-      gram += words[k + i] + "\n";
-    result.push_back(std::move(gram));
-  }
-  return result;
+  return word_runs(comparable_words(text), n);
 }
 
 std::set<std::string> gram_set(std::string_view text, std::size_t n) {

@@ -1,7 +1,6 @@
 // What can be counted about answers without a model.
 //
-// Words are those of core/words.h; for comparisons they are lower-cased (ASCII)
-// and stripped of ASCII punctuation at both ends.
+// Words are those of core/words.h, compared as core/comparable_words.h has it.
 //
 // Thread safety: pure.
 #pragma once
