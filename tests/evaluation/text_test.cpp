@@ -77,7 +77,7 @@ TEST(TextMeasures, EchoesAreOfThePromptAndNotOfItsSource) {
   };
   EXPECT_EQ(echoes("Answer: the post ABOVE, a verse"), 0);
   EXPECT_EQ(echoes("Sure, \"the post ABOVE in\" verse"), 1);
-  // The source may say it too; three words are no echo.
+  // The source may say it too, and three words do not make an echo.
   EXPECT_EQ(echoes("sum up the post above our door"), 0);
   EXPECT_EQ(echoes("in one short"), 0);
   EXPECT_EQ(

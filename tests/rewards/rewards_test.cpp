@@ -394,7 +394,7 @@ TEST_F(Similarity, WordsCopiedInLongRunsDoNotCount) {
   const std::vector<std::string> answers = {
       "Bread:", "Bread: the bakery on our street!", "Bakery on our street"};
   const RewardBatch batch =
-      batch_of({answers[0], answers[1], answers[2], "the bakery on our road"});
+      batch_of({answers[0], answers[1], answers[2], "a bakery on our road"});
   const Scores all =
       make_objectives(options_, kMiniLm.parent_path()).score(batch);
   similarity().longest_quote = 3;
