@@ -4,14 +4,16 @@
     scripts/check_front.py RUN/report/report.json [--extent 0.3]
 
 Prints one line per promise (name, figure, ok or MISS); exits 1 on a miss. The
-thresholds were fixed before the runs:
+thresholds were fixed before the runs (docs/results/quickstart-protocol.md):
   * no objective steps back between neighbouring weightings by more than two
     paired bootstrap standard errors over prompts
   * each objective's reward at its own weight 1 minus at weight 0 is at least
     the extent
   * the value V, KL included, is above the reference's at every weighting
-  * at every weighting at least 80% of the posts get an answer of their own,
-    and more than half of the answers finish
+  * at every weighting at least 80% of the posts get an answer of their own
+  * at least 80% of the answers finish at every weighting, 95% at most of them
+  * at every weighting at most 20% of the answers copy the post, and none
+    repeats the instruction
 """
 import json
 import sys
@@ -41,7 +43,15 @@ def main():
         line(f"distinct answers at {weights}", f"{point['distinct']:.0%}",
              point["distinct"] >= 0.8)
         line(f"finished answers at {weights}", f"{point['finished']:.0%}",
-             point["finished"] > 0.5)
+             point["finished"] >= 0.8)
+        line(f"copies at {weights}", f"{point['copied']:.0%}",
+             point["copied"] <= 0.2)
+        line(f"echoes at {weights}", f"{point['echoed']:.1%}",
+             point["echoed"] == 0)
+    many = sum(point["finished"] >= 0.95 for point in report["points"])
+    line("weightings at which 95% finish",
+         f"{many} of {len(report['points'])}",
+         2 * many > len(report["points"]))
     return 1 if missed else 0
 
 

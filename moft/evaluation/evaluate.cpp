@@ -215,15 +215,19 @@ class Evaluator {
     std::vector<double> words;
     std::vector<double> finished;
     std::vector<std::string> sources;
+    std::vector<std::string> prompts;
     for (std::size_t a = 0; a < answers.texts.size(); ++a) {
       words.push_back(static_cast<double>(count_words(answers.texts[a])));
       finished.push_back(answers.finished[a] ? 1.0 : 0.0);
       sources.push_back(shown(answers.prompts[a]));
+      prompts.push_back(read(answers.prompts[a]));
     }
     measured.words = mean(words);
     measured.finished = mean(finished);
     measured.distinct = distinct_share(answers.texts, answers.prompts);
     measured.copied = copied_share(sources, answers.texts);
+    if (options_.shown_field)
+      measured.echoed = echoed_share(prompts, sources, answers.texts);
     measured.samples = answers.texts.size();
   }
 
@@ -235,6 +239,11 @@ class Evaluator {
     measure(result, answers_[k]);
     result.per_prompt.kl = per_prompt(answers_[k].kl, answers_[k]);
     return result;
+  }
+
+  // The words of the prompt: its special tokens would stick to them.
+  std::string read(std::size_t p) const {
+    return policy_.tokenizer().decode(prompts_[p].ids);
   }
 
   // For a dialogue, its last user's message.

@@ -51,6 +51,8 @@ struct MeasuredAnswers {
   double finished = 0;      // share of answers with an end token
   std::size_t samples = 0;  // answers in all
   std::optional<double> copied;  // share of answers that copy their source
+  // Share of answers that repeat words of the prompt around their source.
+  std::optional<double> echoed;
   PerPrompt per_prompt;
 };
 

@@ -249,6 +249,13 @@ void note_texts(
       notes);
   note_share(
       report,
+      [](const FrontPoint& p) { return p.echoed; },
+      [](double x) { return x > 0; },
+      "of the answers repeat the instruction (four words in a row that occur "
+      "in the prompt, but not in its source)",
+      notes);
+  note_share(
+      report,
       [](const FrontPoint& p) { return std::optional(p.distinct); },
       [&](double x) { return x < options.distinct; },
       "of the prompts get an answer that no other prompt gets; the others "

@@ -2,6 +2,7 @@
 #include "moft/evaluation/page.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -185,7 +186,24 @@ std::string knob(const Report& report) {
          "</div>\n";
 }
 
-std::string table_head(const Report& report, bool alphas, bool copied) {
+// The columns that not every report has.
+struct MoreColumns {
+  bool alphas = false;
+  bool copied = false;
+  bool echoed = false;
+};
+
+MoreColumns more_columns(const Report& report) {
+  MoreColumns more;
+  more.alphas = several_alphas(report);
+  for (const FrontPoint& point : report.points) {
+    more.copied |= point.copied.has_value();
+    more.echoed |= point.echoed.has_value();
+  }
+  return more;
+}
+
+std::string table_head(const Report& report, const MoreColumns& more) {
   std::string out = "<thead><tr>";
   std::string names;
   for (const std::string& name : report.objectives) {
@@ -196,7 +214,7 @@ std::string table_head(const Report& report, bool alphas, bool copied) {
   const auto column = [&](const std::string& name) {
     out += "<th scope=\"col\">" + name + "</th>";
   };
-  if (alphas) column("\u03b1");
+  if (more.alphas) column("\u03b1");
   for (const std::string& name : report.objectives) {
     column(safe(shorten(name, 24)));
   }
@@ -204,7 +222,8 @@ std::string table_head(const Report& report, bool alphas, bool copied) {
        {"KL", "value", "reference<br>value", "words", "distinct", "finished"}) {
     column(name);
   }
-  if (copied) column("copied");
+  if (more.copied) column("copied");
+  if (more.echoed) column("echoed");
   return out + "</tr></thead>\n";
 }
 
@@ -212,8 +231,8 @@ std::string cell(const std::string& inner) {
   return "<td>" + inner + "</td>";
 }
 
-std::string percent(double share) {
-  return fmt::format("{:.0f}%", 100 * share);
+std::string percent(std::optional<double> share) {
+  return share ? fmt::format("{:.0f}%", 100 * *share) : "";
 }
 
 // `point` is null for the reference.
@@ -221,14 +240,13 @@ std::string table_row(
     const Report& report,
     const MeasuredAnswers& answers,
     const FrontPoint* point,
-    bool alphas,
-    bool copied) {
+    const MoreColumns& more) {
   std::string out = point
                         ? "<tr><th scope=\"row\">" + chip(report, *point) +
                               safe(weighting_label(*point, report.objectives))
                         : "<tr class=\"reference\"><th scope=\"row\">reference";
   out += "</th>";
-  if (alphas) out += cell(point ? plain_number(point->alpha, 4) : "");
+  if (more.alphas) out += cell(point ? plain_number(point->alpha, 4) : "");
   for (const std::string& name : report.objectives)
     out += cell(measured(answers.rewards.at(name)));
   if (point) {
@@ -239,27 +257,24 @@ std::string table_row(
   }
   out += cell(fmt::format("{:.1f}", answers.words));
   out += cell(percent(answers.distinct)) + cell(percent(answers.finished));
-  if (copied) out += cell(answers.copied ? percent(*answers.copied) : "");
+  if (more.copied) out += cell(percent(answers.copied));
+  if (more.echoed) out += cell(percent(answers.echoed));
   return out + "</tr>\n";
 }
 
 std::string numbers(const Report& report) {
-  const bool alphas = several_alphas(report);
-  const bool copied = std::any_of(
-      report.points.begin(), report.points.end(), [](const FrontPoint& p) {
-        return p.copied.has_value();
-      });
+  const MoreColumns more = more_columns(report);
   std::string out = element("h2", "The numbers");
   out +=
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
       "aria-label=\"Results by weighting\"><table>\n";
-  out += table_head(report, alphas, copied) + "<tbody>\n";
+  out += table_head(report, more) + "<tbody>\n";
   for (const std::size_t k : knob_order(report)) {
     const FrontPoint& point = report.points[k];
-    out += table_row(report, point, &point, alphas, copied);
+    out += table_row(report, point, &point, more);
   }
   if (!report.reference.rewards.empty())
-    out += table_row(report, report.reference, nullptr, alphas, copied);
+    out += table_row(report, report.reference, nullptr, more);
   return out +
          "</tbody></table></div>\n<p class=\"caption\">Rewards, KL (nats per "
          "answer) and value with "

@@ -57,6 +57,7 @@ void answer_fields(V& v, MeasuredAnswers& p) {
   v("finished", p.finished);
   v("samples", p.samples);
   v("copied", p.copied);
+  v("echoed", p.echoed);
   v("per_prompt", p.per_prompt);
 }
 

@@ -1,47 +1,39 @@
-// Distinct and copied answers.
+// Distinct, copied and echoed answers.
 #include "moft/evaluation/text_measures.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "moft/core/comparable_words.h"
 #include "moft/core/errors.h"
-#include "moft/core/words.h"
 
 namespace moft {
 namespace {
 
-bool is_punctuation(char c) {
-  return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') ||
-         (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-}
-
-std::vector<std::string> comparable_words(std::string_view text) {
-  std::vector<std::string> words;
-  for (std::string_view word : split_words(text)) {
-    while (!word.empty() && is_punctuation(word.front()))
-      word.remove_prefix(1);
-    while (!word.empty() && is_punctuation(word.back()))
-      word.remove_suffix(1);
-    if (word.empty()) continue;
-    std::string& lower = words.emplace_back(word);
-    for (char& c : lower) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return words;
-}
-
-// Word n-grams in order, joined by a character no word contains.
 std::vector<std::string> grams(std::string_view text, std::size_t n) {
-  const std::vector<std::string> words = comparable_words(text);
-  std::vector<std::string> result;
-  for (std::size_t k = 0; k + n <= words.size(); ++k) {
-    std::string gram;
-    for (std::size_t i = 0; i < n; ++i)
-      gram += words[k + i] + "\n";
-    result.push_back(std::move(gram));
-  }
-  return result;
+  return word_runs(comparable_words(text), n);
+}
+
+std::set<std::string> gram_set(std::string_view text, std::size_t n) {
+  const std::vector<std::string> all = grams(text, n);
+  return {all.begin(), all.end()};
+}
+
+void require_sources(
+    const char* what,
+    const std::vector<std::string>& sources,
+    const std::vector<std::string>& answers) {
+  if (sources.size() == answers.size()) return;
+  throw_caller_error(
+      "[{}] {} sources for {} answers; give one per answer",
+      what,
+      sources.size(),
+      answers.size());
+}
+
+double share(std::size_t part, std::size_t all) {
+  return all == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all);
 }
 
 }  // namespace
@@ -77,31 +69,42 @@ double copied_fraction(
     std::string_view source, std::string_view answer, std::size_t n) {
   const std::vector<std::string> wanted = grams(answer, n);
   if (wanted.empty()) return 0;
-  const std::vector<std::string> given = grams(source, n);
-  const std::set<std::string> known(given.begin(), given.end());
+  const std::set<std::string> known = gram_set(source, n);
   std::size_t hits = 0;
   for (const std::string& gram : wanted)
     hits += known.count(gram);
-  return static_cast<double>(hits) / static_cast<double>(wanted.size());
+  return share(hits, wanted.size());
 }
 
 double copied_share(
     const std::vector<std::string>& sources,
     const std::vector<std::string>& answers,
     double threshold) {
-  if (sources.size() != answers.size()) {
-    throw_caller_error(
-        "[copied_share] {} sources for {} answers; give one per answer",
-        sources.size(),
-        answers.size());
-  }
+  require_sources("copied_share", sources, answers);
   std::size_t copies = 0;
   for (std::size_t k = 0; k < answers.size(); ++k) {
     if (copied_fraction(sources[k], answers[k]) >= threshold) ++copies;
   }
-  return answers.empty() ? 0
-                         : static_cast<double>(copies) /
-                               static_cast<double>(answers.size());
+  return share(copies, answers.size());
+}
+
+double echoed_share(
+    const std::vector<std::string>& prompts,
+    const std::vector<std::string>& sources,
+    const std::vector<std::string>& answers,
+    std::size_t n) {
+  require_sources("echoed_share", sources, answers);
+  require_sources("echoed_share", prompts, answers);
+  std::size_t echoes = 0;
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    const std::set<std::string> of_source = gram_set(sources[k], n);
+    const std::set<std::string> of_prompt = gram_set(prompts[k], n);
+    const std::vector<std::string> own = grams(answers[k], n);
+    echoes += std::any_of(own.begin(), own.end(), [&](const auto& gram) {
+      return of_prompt.count(gram) > 0 && of_source.count(gram) == 0;
+    });
+  }
+  return share(echoes, answers.size());
 }
 
 }  // namespace moft

@@ -1,7 +1,6 @@
 // What can be counted about answers without a model.
 //
-// Words are those of core/words.h; for comparisons they are lower-cased (ASCII)
-// and stripped of ASCII punctuation at both ends.
+// Words are those of core/words.h, compared as core/comparable_words.h has it.
 //
 // Thread safety: pure.
 #pragma once
@@ -34,5 +33,14 @@ double copied_share(
     const std::vector<std::string>& sources,
     const std::vector<std::string>& answers,
     double threshold = 0.6);
+
+// Share of answers with a run of `n` words that occurs in their prompt, but not
+// in their source: they repeat the instruction around it (same order and size;
+// CallerError otherwise). 0 for no answers.
+double echoed_share(
+    const std::vector<std::string>& prompts,
+    const std::vector<std::string>& sources,
+    const std::vector<std::string>& answers,
+    std::size_t n = 4);
 
 }  // namespace moft

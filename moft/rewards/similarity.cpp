@@ -9,6 +9,7 @@
 #include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/rewards/model_files.h"
+#include "moft/rewards/own_words.h"
 #include "moft/rewards/reward_context.h"
 #include "moft/tokenizers/hf_tokenizer.h"
 
@@ -83,6 +84,13 @@ const std::string& SimilarityReward::target_text(const Example& example) const {
   return text_field(example, *target_.field, "objective " + name());
 }
 
+std::string SimilarityReward::compared_text(
+    const std::string& completion, const std::string& target) const {
+  if (target_.longest_quote == 0) return completion;
+  return own_words(
+      completion, target, static_cast<std::size_t>(target_.longest_quote));
+}
+
 void SimilarityReward::warn_once(
     std::atomic<bool>& warned,
     const std::string& what,
@@ -127,9 +135,10 @@ std::vector<double> SimilarityReward::compute(
   for (std::size_t row = 0; row < batch.rows(); ++row) {
     const Example& example = *batch.examples[row];
     const std::string& target = target_text(example);
-    if (is_empty_answer(batch.completions[row])) continue;
+    std::string answer = compared_text(batch.completions[row], target);
+    if (is_empty_answer(answer)) continue;
     rows.push_back(row);
-    answers.push_back(batch.completions[row]);
+    answers.push_back(std::move(answer));
     targets.push_back(target_embedding(target, example.where));
   }
   if (rows.empty()) return values;
@@ -161,15 +170,20 @@ std::shared_ptr<const TextEmbedder> shared_embedder(
   });
 }
 
-// Objectives that compare with the same field share one reward.
+// Objectives that compare with the same field alike share one reward.
 std::shared_ptr<const Reward> make_similarity(
     const SimilarityOptions& options, RewardContext& context) {
   const std::string path = context.path(options.model).string();
-  return context.shared<Reward>(path + '\n' + options.field, [&] {
+  const std::string key =
+      fmt::format("{}\n{}\n{}", path, options.field, options.longest_quote);
+  return context.shared<Reward>(key, [&] {
     return std::make_shared<SimilarityReward>(
         context.objective(),
         shared_embedder(path, context),
-        SimilarityTarget{.field = options.field, .literal = {}});
+        SimilarityTarget{
+            .field = options.field,
+            .literal = {},
+            .longest_quote = options.longest_quote});
   });
 }
 

@@ -21,6 +21,7 @@ namespace moft {
 struct SimilarityOptions {
   std::string model;
   std::string field;
+  std::int64_t longest_quote = 0;
 
   template <class V>
   void fields(V& v) {
@@ -33,6 +34,11 @@ struct SimilarityOptions {
       field,
       Help{"the example's field that the completion is compared with"},
       Required{});
+    v("longest_quote",
+      longest_quote,
+      Help{"runs of more words than this that the completion copies from the "
+           "field are left out of it first; 0: all its words count"},
+      at_least(0));
   }
 };
 
@@ -71,6 +77,9 @@ std::int64_t check_text_embedder(const std::filesystem::path& directory);
 struct SimilarityTarget {
   std::optional<std::string> field;
   std::optional<std::string> literal;
+  // Runs of more words that a completion copies are left out of it before the
+  // comparison (own_words.h); 0: none are.
+  std::int64_t longest_quote = 0;
 };
 
 // Texts that an encoder reads the beginning of alone.
@@ -91,10 +100,11 @@ LongTexts find_long_texts(
     const std::string& user);
 
 // Cosine of the embeddings of completion and target, in [-1, 1]; an empty
-// completion gets 0. Targets are embedded one at a time and kept, so that
-// their bits depend on nothing but the text: a resumed run, whose cache is
-// empty, computes the same rewards. The first target and the first completion
-// that are longer than the encoder's window are warned of.
+// completion gets 0, and so does one that is nothing but copied runs. Targets
+// are embedded one at a time and kept, so that their bits depend on nothing but
+// the text: a resumed run, whose cache is empty, computes the same rewards. The
+// first target and the first completion that are longer than the encoder's
+// window are warned of.
 class SimilarityReward : public Reward {
  public:
   // Throws CallerError unless exactly one kind of target is given.
@@ -112,6 +122,9 @@ class SimilarityReward : public Reward {
   static constexpr std::size_t kMaxCached = 20'000;
 
   const std::string& target_text(const Example& example) const;
+  // The words of a completion that count.
+  std::string compared_text(
+      const std::string& completion, const std::string& target) const;
   at::Tensor target_embedding(
       const std::string& text, const std::string& where) const;
   void warn_once(

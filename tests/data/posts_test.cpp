@@ -18,8 +18,8 @@ namespace moft {
 namespace {
 
 constexpr size_t kMinTrainPosts = 256;
-constexpr size_t kMinHeldoutPosts = 56;
-constexpr size_t kMinFinalPosts = 40;
+constexpr size_t kMinHeldoutPosts = 96;
+constexpr size_t kMinFinalPosts = 60;
 constexpr size_t kMinPostWords = 40;
 constexpr size_t kMaxPostWords = 70;
 constexpr size_t kMinSummaryWords = 5;

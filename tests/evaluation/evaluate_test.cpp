@@ -70,6 +70,12 @@ TEST(EvaluatePolicy, TakesAKindFromOutside) {
       share_of_heads(0.5, examples.size(), options.seed),
       1e-12);
   EXPECT_EQ(report.texts.at(0).prompt, "flip it");
+  // Echoes are of a prompt around its source.
+  EXPECT_EQ(report.points[0].echoed, std::nullopt);
+  options.shown_field = "text";
+  const Report sourced = evaluate_policy(policy, objectives, examples, options);
+  EXPECT_EQ(sourced.points[0].echoed, 0.0);
+  EXPECT_EQ(sourced.reference.echoed, 0.0);
 }
 
 }  // namespace

@@ -116,6 +116,15 @@ TEST(Page, ShowsEveryNumberOfTheTableAndDescribesEveryPicture) {
   EXPECT_EQ(ids.size(), pictures);
 }
 
+TEST(Page, CopiedAndEchoedHaveAColumnWhereTheyWereMeasured) {
+  Report report = complete_pair();
+  EXPECT_EQ(report_page(report).find("echoed</th>"), std::string::npos);
+  report.points[1].echoed = 0.625;
+  const std::string page = report_page(report);
+  EXPECT_NE(page.find("echoed</th>"), std::string::npos);
+  EXPECT_NE(page.find("<td>62%</td>"), std::string::npos);
+}
+
 TEST(Page, ThreeObjectivesAndSixtySixWeightings) {
   std::vector<std::vector<double>> weightings;
   for (int a = 0; a <= 10; ++a) {

@@ -76,10 +76,13 @@ TEST(Summarise, RefusesWhatDoesNotFit) {
 }
 
 TEST(ReportJson, ReadsBackToTheSameText) {
-  const Report report = complete_pair();
+  Report report = complete_pair();
+  report.points[1].echoed = 0.25;
   const std::string text = report_to_json(report);
   const Report again = report_from_json(text, "report.json");
   EXPECT_EQ(report_to_json(again), text);
+  EXPECT_EQ(again.points[0].echoed, std::nullopt);
+  EXPECT_EQ(again.points[1].echoed, 0.25);
   EXPECT_EQ(
       again.points[3].per_prompt.rewards, report.points[3].per_prompt.rewards);
   EXPECT_EQ(again.summary.hypervolume, report.summary.hypervolume);

@@ -69,6 +69,28 @@ TEST(Notes, ASteeringPolicyIsNotAccused) {
   EXPECT_TRUE(some_note(notes, "above the reference's at every weighting"));
 }
 
+TEST(TextMeasures, EchoesAreOfThePromptAndNotOfItsSource) {
+  const std::string post = "We sum up the post above our door in short verse.";
+  const std::string prompt = post + " Sum up the post above in one short line.";
+  const auto echoes = [&](const std::string& answer) {
+    return echoed_share({prompt}, {post}, {answer});
+  };
+  EXPECT_EQ(echoes("Answer: the post ABOVE, a verse"), 0);
+  EXPECT_EQ(echoes("Sure, \"the post ABOVE in\" verse"), 1);
+  // The source may say it too, and three words do not make an echo.
+  EXPECT_EQ(echoes("sum up the post above our door"), 0);
+  EXPECT_EQ(echoes("in one short"), 0);
+  EXPECT_EQ(
+      echoed_share(
+          {prompt, prompt, "", prompt},
+          {post, post, "", post},
+          {"in one short line", "", "in one short line", "one short line"}),
+      0.25);
+  EXPECT_EQ(echoed_share({}, {}, {}), 0);
+  EXPECT_THROW(echoed_share({}, {"x"}, {"x"}), CallerError);
+  EXPECT_THROW(echoed_share({"x"}, {}, {"x"}), CallerError);
+}
+
 TEST(Notes, APolicyThatDoesNotSteerIsCalledSo) {
   Report report = made_up_report({"a", "b"}, kThree, 40);
   for (FrontPoint& point : report.points) {
@@ -87,6 +109,8 @@ TEST(Notes, StepsBackCopiesRepeatsAndCutsAreNamed) {
   for (double& x : report.points[2].per_prompt.rewards["a"])
     x -= 0.4;
   report.points[2].copied = 0.37;
+  report.points[2].echoed = 0.02;
+  report.points[1].echoed = 0.0;
   report.points[0].distinct = 0.5;
   report.points[1].finished = 0.25;
   complete_report(report);
@@ -96,6 +120,7 @@ TEST(Notes, StepsBackCopiesRepeatsAndCutsAreNamed) {
       "The front steps back: a falls by 0.210 (standard error 0.000) "
       "when its weight rises from 0.5 to 1."));
   EXPECT_TRUE(some_note(notes, "At a 1, 37% of the answers copy"));
+  EXPECT_TRUE(some_note(notes, "At a 1, 2% of the answers repeat the instr"));
   EXPECT_TRUE(some_note(notes, "At a 0, 50% of the prompts get an answer"));
   EXPECT_TRUE(some_note(notes, "At a 0.5, 25% of the answers finish"));
   EXPECT_TRUE(some_note(notes, "rest on 20 prompts only"));

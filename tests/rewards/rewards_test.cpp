@@ -389,6 +389,35 @@ TEST_F(Similarity, IsTheCosineOfTheReferenceEmbeddings) {
       1e-12);
 }
 
+// What is left of the second is the first; nothing is left of the third.
+TEST_F(Similarity, WordsCopiedInLongRunsDoNotCount) {
+  const std::vector<std::string> answers = {
+      "Bread:", "Bread: the bakery on our street!", "Bakery on our street"};
+  const RewardBatch batch =
+      batch_of({answers[0], answers[1], answers[2], "a bakery on our road"});
+  const Scores all =
+      make_objectives(options_, kMiniLm.parent_path()).score(batch);
+  similarity().longest_quote = 3;
+  options_["plain"] = options_["relevance"];
+  options_["plain"].find("similarity").get<SimilarityOptions>().longest_quote =
+      0;
+  const ObjectiveSet both = make_objectives(options_, kMiniLm.parent_path());
+  ASSERT_EQ(both.names()[1], "relevance");
+  const Scores own = both.score(batch);
+  const auto raw = [](const Scores& scores, int row, int objective) {
+    return scores.raw[row][objective].item<double>();
+  };
+  EXPECT_NEAR(raw(own, 1, 1), raw(all, 0, 0), 1e-6);
+  EXPECT_GT(raw(all, 1, 0), raw(all, 0, 0) + 0.2);
+  EXPECT_EQ(raw(own, 2, 1), 0);
+  EXPECT_GT(raw(all, 2, 0), 0.5);
+  for (const int row : {0, 3})
+    EXPECT_NEAR(raw(own, row, 1), raw(all, row, 0), 1e-6);
+  // Two objectives that differ in this alone have rewards of their own.
+  for (int row = 0; row < 4; ++row)
+    EXPECT_NEAR(raw(own, row, 0), raw(all, row, 0), 1e-6);
+}
+
 TEST_F(Similarity, AFreshProcessGivesTheSameBits) {
   const RewardBatch batch = batch_of({"Bread at dawn.", "Rattling laptop"});
   const ObjectiveSet old = make_objectives(options_, kMiniLm.parent_path());
