@@ -215,9 +215,8 @@ Option Parser::add_flag(
 }
 
 Option Parser::add_option_to(
-    const std::string& name, TakeText take, const std::string& help) {
-  return Option(
-      app_->add_option_function<std::string>(name, std::move(take), help));
+    const std::string& name, const TakeText& take, const std::string& help) {
+  return Option(app_->add_option_function<std::string>(name, take, help));
 }
 
 Option Parser::add_flag_to(

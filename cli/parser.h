@@ -82,7 +82,7 @@ class Parser {
   // `take` is called with the text that was given, and may throw CallerError.
   using TakeText = std::function<void(const std::string& text)>;
   Option add_option_to(
-      const std::string& name, TakeText take, const std::string& help);
+      const std::string& name, const TakeText& take, const std::string& help);
   // `take` is called when the flag is given.
   Option add_flag_to(
       const std::string& name,

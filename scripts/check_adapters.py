@@ -145,16 +145,23 @@ def make_base(folder, config):
 
 
 def adapter_configs(config):
+    """Two adapters, with what the version of PEFT knows."""
     t5 = config.is_encoder_decoder
     task = "SEQ_2_SEQ_LM" if t5 else "CAUSAL_LM"
     yield "helpful", peft.LoraConfig(
         r=4, lora_alpha=8, task_type=task,
         target_modules=["q", "v", "wo"] if t5 else ["q_proj", "v_proj"])
+    new = "use_rslora" in peft.LoraConfig.__dataclass_fields__
+    all_linear = (
+        ["q", "k", "v", "o", "wi_0", "wi_1", "wo"] if t5
+        else ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
+              "down_proj"])
     yield "harmless", peft.LoraConfig(
-        r=3, lora_alpha=5, task_type=task, use_rslora=True,
-        target_modules="all-linear",
+        r=3, lora_alpha=5, task_type=task,
+        target_modules="all-linear" if new else all_linear,
         rank_pattern={"o" if t5 else "o_proj": 2},
-        alpha_pattern={"k" if t5 else "down_proj": 7})
+        alpha_pattern={"k" if t5 else "down_proj": 7},
+        **({"use_rslora": True} if new else {}))
 
 
 def fresh(base):
@@ -171,7 +178,7 @@ def make_adapter(base, folder, config, seed):
             if "lora_" in name:
                 parameter.copy_(
                     torch.randn(parameter.shape, generator=generator) * 0.1)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, safe_serialization=True)
 
 
 class Pairs:

@@ -27,7 +27,8 @@ double deviation_of(
     return 1.0;
   if (name.find("relative_attention_bias") != std::string::npos) return 0.5;
   if (name.ends_with("Attention.q.weight")) {
-    return inputs / std::sqrt(static_cast<double>(options.width / kHeads));
+    const std::int64_t head_size = options.width / kHeads;
+    return inputs / std::sqrt(static_cast<double>(head_size));
   }
   return inputs;
 }

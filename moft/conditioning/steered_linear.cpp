@@ -75,7 +75,7 @@ at::Tensor SteeredLinear::grouped(
 // [c_0 x | c_1 x | ..] [W_0 | W_1 | ..]^T = sum_i c_i (x W_i^T).
 at::Tensor SteeredLinear::wide(
     const at::Tensor& x, const RowSteering& steering) const {
-  const at::Tensor c = steering.coefficients(x.device());  // [rows, m + 1]
+  const at::Tensor& c = steering.coefficients(x.device());  // [rows, m + 1]
   const auto objectives = weight_->copies().size();
   const auto reference = Coefficients::frozen_reference();
   at::Tensor y = kernels::frozen_linear(x, weight_->packed(reference))

@@ -13,15 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTokens[] = {
-    "bos_token",
-    "eos_token",
-    "unk_token",
-    "sep_token",
-    "pad_token",
-    "cls_token",
-    "mask_token"};
-
 ChatSettings read_hugging_face(const fs::path& model) {
   ChatSettings chat;
   chat.templates = read_chat_templates(model);
@@ -29,7 +20,7 @@ ChatSettings read_hugging_face(const fs::path& model) {
        {"tokenizer_config.json", "special_tokens_map.json"}) {
     const Json json = read_optional_json(model / name);
     const JsonField config(json, (model / name).string());
-    for (const char* token : kTokens) {
+    for (const char* token : kNamedTokens) {
       if (const auto text = read_token_text(config, token))
         chat.special_tokens.try_emplace(token, *text);
     }

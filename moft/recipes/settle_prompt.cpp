@@ -6,23 +6,21 @@
 #include <fmt/format.h>
 
 #include "moft/core/errors.h"
-#include "moft/core/files.h"
 #include "moft/core/text.h"
 #include "moft/generation/chat_files.h"
+#include "moft/tokenizers/chat_template_files.h"
 
 namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMostTemplateBytes = 1 << 20;
-
 // The templates that data.chat_template names: a file's, or one of the model's.
 std::map<std::string, std::string> named_template(
     const std::string& named, const std::map<std::string, std::string>& own) {
   std::error_code error;
   if (fs::is_regular_file(named, error))
-    return {{"default", read_text(named, kMostTemplateBytes)}};
+    return {{"default", read_chat_template(named)}};
   const auto found = own.find(named);
   if (found != own.end()) return {{"default", found->second}};
   std::vector<std::string> names;

@@ -7,6 +7,9 @@
 #include "moft/core/text.h"
 #include "moft/rewards/classifier_reward.h"
 #include "moft/rewards/length.h"
+#include "moft/rewards/outside/command_reward.h"
+#include "moft/rewards/outside/http_reward.h"
+#include "moft/rewards/outside/python_reward.h"
 #include "moft/rewards/preference.h"
 #include "moft/rewards/regex_reward.h"
 #include "moft/rewards/reward_options.h"
@@ -38,6 +41,9 @@ std::vector<RewardKind> builtin_reward_kinds() {
       classifier_kind(),
       preference_kind(),
       verdict_kind(),
+      python_kind(),
+      command_kind(),
+      http_kind(),
   };
 }
 

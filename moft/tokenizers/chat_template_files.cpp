@@ -24,7 +24,7 @@ ChatTemplateTexts templates_in_files(const fs::path& directory) {
                        file.extension() == kEnding;
     if (usual || other)
       templates[usual ? kUsual : file.stem().string()] =
-          read_text(directory / file, kMostTemplateBytes);
+          read_chat_template(directory / file);
   }
   return templates;
 }
@@ -51,6 +51,10 @@ ChatTemplateTexts read_chat_templates(const fs::path& directory) {
   const fs::path path = directory / "tokenizer_config.json";
   const Json json = read_optional_json(path);
   return templates_in_config(JsonField(json, path.string()));
+}
+
+std::string read_chat_template(const fs::path& file) {
+  return read_text(file, kMostTemplateBytes);
 }
 
 fs::path chat_template_file(const std::string& name) {

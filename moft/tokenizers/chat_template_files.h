@@ -20,6 +20,9 @@ using ChatTemplateTexts = std::map<std::string, std::string>;
 // {"name": .., "template": ..}.
 ChatTemplateTexts read_chat_templates(const std::filesystem::path& directory);
 
+// The text of one Jinja file, which may have 1 MiB.
+std::string read_chat_template(const std::filesystem::path& file);
+
 // The file of a template, relative to its directory.
 std::filesystem::path chat_template_file(const std::string& name);
 

@@ -15,14 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kNamedTokens = {
-    "bos_token",
-    "eos_token",
-    "unk_token",
-    "sep_token",
-    "pad_token",
-    "cls_token",
-    "mask_token"};
 constexpr std::array kTokenLists = {
     "additional_special_tokens", "extra_special_tokens"};
 

@@ -3,6 +3,7 @@
 // supported.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -13,6 +14,16 @@
 #include "moft/tokenizers/pipeline.h"
 
 namespace moft {
+
+// The keys of tokenizer_config.json that each name one special token.
+inline constexpr std::array kNamedTokens = {
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token"};
 
 // The added tokens of tokenizer.json and of the files beside it, with the ids
 // and flags that transformers gives them: tokenizer_config.json's

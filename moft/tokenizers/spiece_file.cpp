@@ -156,7 +156,7 @@ void check_normaliser(
   Message message(bytes, place);
   for (Field field; message.next(field);) {
     if (field.number == 2 && !field.bytes.empty()) {
-      CharacterMap(field.bytes, place);
+      const CharacterMap checked(field.bytes, place);
       file.maps_characters = true;
     }
     if (field.number == 3) file.adds_prefix = field.value != 0;

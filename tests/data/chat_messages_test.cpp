@@ -80,7 +80,7 @@ TEST(NamedTurn, FindsTheLastQuestionAndItsAnswer) {
   EXPECT_EQ(*named_turn(messages, "answer"), "2");
   EXPECT_EQ(*named_turn(messages, "system"), "s");
   EXPECT_EQ(named_turn(messages, "tool"), nullptr);
-  // TRL's `completion`: there is no question in it.
+  // TRL's `completion` has the answer alone.
   EXPECT_EQ(*named_turn({{"assistant", "1"}}, "answer"), "1");
   EXPECT_EQ(named_turn({{"assistant", "1"}}, "user"), nullptr);
   EXPECT_EQ(count_to_last_user(messages), 4U);

@@ -28,7 +28,8 @@ void use_tokenizer(const moft::GgufFile& file) {
 
 void parse(std::span<const std::uint8_t> bytes) {
   const moft::GgufFile file(moft::fuzz::memory_file(bytes));
-  for (const auto& [key, value] : file.metadata()) {
+  for (const auto& entry : file.metadata()) {
+    const auto& key = entry.first;
     attempt([&] { file.integer(key); });
     attempt([&] { file.number(key); });
     attempt([&] { file.boolean(key); });
