@@ -111,6 +111,7 @@ class CalibrateCommand : public Command {
         const auto seed = static_cast<std::uint64_t>(recipe.training.seed);
         requests.push_back(
             {prompt, std::nullopt, {seed, Purpose::kCalibrate, 0, row}});
+        batch.turns.push_back(prompt.turns);
         batch.prompts.push_back(format.render(example));
         batch.examples.push_back(&example);
       }
@@ -126,9 +127,36 @@ class CalibrateCommand : public Command {
       batch.token_counts.push_back(
           static_cast<std::int64_t>(answer.tokens.size()) -
           (answer.finished ? 1 : 0));
+      if (!objectives.has_sources()) continue;
+      batch.completion_ids.push_back(answer.tokens);
+      batch.raw_completions.push_back(
+          policy->tokenizer().decode(answer.tokens, /*skip_special=*/false));
     }
     const Column tokens(batch.token_counts.begin(), batch.token_counts.end());
-    return {objectives.score(batch), tokens};
+    return without_skipped({objectives.score(batch), tokens});
+  }
+
+  // Answers that an objective gives no reward (`missing: skip`) are left out.
+  static Sample without_skipped(Sample sample) {
+    const auto& skipped = sample.scores.skipped;
+    if (skipped.empty()) return sample;
+    std::vector<std::int64_t> kept;
+    Column tokens;
+    for (std::size_t row = 0; row < sample.tokens.size(); ++row) {
+      if (std::binary_search(skipped.begin(), skipped.end(), row)) continue;
+      kept.push_back(static_cast<std::int64_t>(row));
+      tokens.push_back(sample.tokens[row]);
+    }
+    fmt::print(
+        "{} of {} answers have no reward and are left out\n",
+        skipped.size(),
+        sample.tokens.size());
+    if (kept.empty()) throw_world_error("no answer has a reward");
+    const at::Tensor rows = at::tensor(kept, at::kLong);
+    sample.scores.raw = sample.scores.raw.index_select(0, rows);
+    sample.scores.mapped = sample.scores.mapped.index_select(0, rows);
+    sample.tokens = std::move(tokens);
+    return sample;
   }
 
   static void print_distributions(

@@ -137,6 +137,7 @@ Example make_example(const Json& object, std::int64_t line, std::string where) {
   Example example{.line = line, .where = std::move(where)};
   add_fields(object, "", 1, example);
   for (const auto& [name, value] : object.items()) {
+    if (!value.is_string()) example.values[name] = value.dump();
     if (looks_like_dialogue(value))
       example.dialogues[name] = read_dialogue(value, name);
   }

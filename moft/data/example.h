@@ -28,6 +28,8 @@ struct Example {
   std::map<std::string, std::string> fields = {};  // the text fields
   // Name to JSON type, or to "chat messages ..", "list of objects".
   std::map<std::string, std::string> other_fields = {};
+  // Name to JSON of the fields at the top that are not text.
+  std::map<std::string, std::string> values = {};
   std::map<std::string, Dialogue> dialogues = {};
   // The fields "tools" (a list) and "chat_template_kwargs" (an object) as JSON,
   // checked by the chat template that reads them; empty: none.

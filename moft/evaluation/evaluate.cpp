@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "moft/core/errors.h"
@@ -27,6 +28,7 @@ struct Answers {
   std::vector<bool> finished;
   std::vector<std::int64_t> tokens;
   std::vector<std::size_t> prompts;
+  std::vector<TokenIds> ids;  // for rewards from outside
 };
 
 class Evaluator {
@@ -126,8 +128,9 @@ class Evaluator {
     }
   }
 
-  static void add(
-      Answers& answers, const Completion& completion, std::size_t prompt) {
+  void add(Answers& answers, const Completion& completion, std::size_t prompt)
+      const {
+    if (objectives_.has_sources()) answers.ids.push_back(completion.tokens);
     answers.texts.push_back(completion.text);
     answers.finished.push_back(completion.finished);
     answers.tokens.push_back(
@@ -144,7 +147,14 @@ class Evaluator {
     RewardBatch batch;
     batch.completions = answers.texts;
     batch.token_counts = answers.tokens;
+    batch.groups = answers.prompts;
+    batch.completion_ids = answers.ids;
+    for (const TokenIds& ids : answers.ids) {
+      batch.raw_completions.push_back(
+          policy_.tokenizer().decode(ids, /*skip_special=*/false));
+    }
     for (const std::size_t p : answers.prompts) {
+      batch.turns.push_back(prompts_[p].turns);
       batch.prompts.push_back(texts_[p]);
       batch.examples.push_back(&examples_[p]);
     }
@@ -162,6 +172,30 @@ class Evaluator {
     return means;
   }
 
+  // The same where some answers have no reward (`missing: skip`): the mean of
+  // the prompt's others, and for a prompt without any the mean over prompts.
+  std::vector<double> rewards_per_prompt(
+      const std::vector<double>& values, const Answers& answers) const {
+    if (std::none_of(values.begin(), values.end(), is_missing))
+      return per_prompt(values, answers);
+    std::vector<double> sums(examples_.size(), 0.0);
+    std::vector<double> counts(examples_.size(), 0.0);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (is_missing(values[i])) continue;
+      sums[answers.prompts[i]] += values[i];
+      counts[answers.prompts[i]] += 1.0;
+    }
+    std::vector<double> known;
+    for (std::size_t p = 0; p < sums.size(); ++p)
+      if (counts[p] > 0) known.push_back(sums[p] / counts[p]);
+    const double middle = mean(known);
+    for (std::size_t p = 0; p < sums.size(); ++p)
+      sums[p] = counts[p] > 0 ? sums[p] / counts[p] : middle;
+    return sums;
+  }
+
+  static bool is_missing(double value) { return std::isnan(value); }
+
   static double mean(const std::vector<double>& values) {
     const double sum = std::accumulate(values.begin(), values.end(), 0.0);
     return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
@@ -173,8 +207,10 @@ class Evaluator {
     for (std::size_t i = 0; i < objectives_.size(); ++i) {
       const std::string& name = objectives_.names()[i];
       measured.per_prompt.rewards[name] =
-          per_prompt(column_of(scores.mapped, i), answers);
-      measured.raw_rewards[name] = mean(column_of(scores.raw, i));
+          rewards_per_prompt(column_of(scores.mapped, i), answers);
+      std::vector<double> raw = column_of(scores.raw, i);
+      std::erase_if(raw, is_missing);
+      measured.raw_rewards[name] = mean(raw);
     }
     std::vector<double> words;
     std::vector<double> finished;

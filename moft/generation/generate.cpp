@@ -113,9 +113,11 @@ class Part {
       std::size_t end,
       const GenerateOptions& options,
       const Tokenizer* tokenizer,
-      const OnToken& on_token)
+      const OnToken& on_token,
+      const OnRow& on_row)
       : decoder_(decoder),
         on_token_(on_token),
+        on_row_(on_row),
         begin_(begin),
         twins_(batch.reference.has_value()) {
     std::vector<std::int64_t> max_new_tokens;
@@ -178,6 +180,7 @@ class Part {
           fed.push_back(drawn[i].token);
         } else {
           leave(row);
+          if (on_row_) on_row_(begin_ + row, results[row]);
         }
       }
       alive = std::move(going);
@@ -293,6 +296,7 @@ class Part {
 
   Decoder& decoder_;
   const OnToken& on_token_;
+  const OnRow& on_row_;
   std::size_t begin_;
   bool twins_;
   Used prompts_;
@@ -388,7 +392,8 @@ Generations generate(
     const GenerateBatch& batch,
     const GenerateOptions& options,
     const Tokenizer* tokenizer,
-    const OnToken& on_token) {
+    const OnToken& on_token,
+    const OnRow& on_row) {
   check_batch(batch, options);
   const std::size_t rows = batch.rows.size();
   const auto at_once = static_cast<std::size_t>(options.rows_at_once);
@@ -401,7 +406,8 @@ Generations generate(
     // A decoder records the features of one group; its pages go first.
     if (batch.record_features) decoder.reset();
     if (!decoder) decoder = model.open_decoder({});
-    Part part(*decoder, batch, begin, end, options, tokenizer, on_token);
+    Part part(
+        *decoder, batch, begin, end, options, tokenizer, on_token, on_row);
     for (Generation& row : part.run())
       result.rows.push_back(std::move(row));
     if (batch.record_features) part.add_features(features);

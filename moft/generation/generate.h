@@ -73,6 +73,9 @@ struct Generation {
 using OnToken =
     std::function<bool(std::size_t row, std::int32_t token, float log_prob)>;
 
+// Called for each row that has ended, while others are still decoded.
+using OnRow = std::function<void(std::size_t row, const Generation&)>;
+
 struct GenerateBatch {
   std::vector<TokenIds> prompts;
   std::vector<Coefficients> steerings;
@@ -105,6 +108,7 @@ Generations generate(
     const GenerateBatch& batch,
     const GenerateOptions& options,
     const Tokenizer* tokenizer = nullptr,
-    const OnToken& on_token = nullptr);
+    const OnToken& on_token = nullptr,
+    const OnRow& on_row = nullptr);
 
 }  // namespace moft

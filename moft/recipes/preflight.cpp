@@ -269,6 +269,7 @@ class TrainingCheck {
     check_reward_files(recipe_.objectives);
     const ObjectiveSet objectives =
         make_objectives(recipe_.objectives, ".", at::kCPU);
+    objectives.check_sources();
     findings().note("objectives", join(objectives.names(), ", "));
   }
 

@@ -29,6 +29,13 @@ class GatedReward : public Reward {
       std::shared_ptr<const Reward> gate,
       const GateOptions& options);
 
+  const RewardSource* source() const override {
+    return reward_->source() ? reward_->source() : gate_->source();
+  }
+  bool may_be_missing() const override {
+    return reward_->may_be_missing() || gate_->may_be_missing();
+  }
+
  protected:
   std::vector<double> compute(
       const RewardBatch& batch, RewardMemo& memo) const override;

@@ -2,11 +2,13 @@
 #include "moft/rewards/objectives.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/rewards/outside/source_calls.h"
 #include "moft/rewards/reward_options.h"
 
 namespace moft {
@@ -52,28 +54,72 @@ ObjectiveSet::ObjectiveSet(std::vector<Objective> objectives)
           objective.name);
     }
     names_.push_back(objective.name);
+    const RewardSource* source = objective.reward->source();
+    if (source &&
+        std::find(sources_.begin(), sources_.end(), source) == sources_.end()) {
+      sources_.push_back(source);
+    }
   }
 }
 
+void ObjectiveSet::row_arrived(
+    const RewardBatch& batch, std::size_t row, RewardMemo& memo) const {
+  for (const RewardSource* source : sources_)
+    calls_to(*source, batch, memo).row_arrived(batch, row);
+}
+
+void ObjectiveSet::start_sources() const {
+  for (const RewardSource* source : sources_)
+    source->start();
+}
+
+void ObjectiveSet::check_sources() const {
+  for (const RewardSource* source : sources_)
+    source->check();
+}
+
 Scores ObjectiveSet::score(const RewardBatch& batch) const {
-  const auto rows = static_cast<std::int64_t>(batch.rows());
-  const at::Tensor raw = at::empty({rows, std::ssize(names_)}, at::kDouble);
+  RewardMemo memo;
+  return score(batch, memo);
+}
+
+Scores ObjectiveSet::score(const RewardBatch& batch, RewardMemo& memo) const {
+  const std::size_t rows = batch.rows();
+  const at::Tensor raw = at::empty(
+      {static_cast<std::int64_t>(rows), std::ssize(names_)}, at::kDouble);
   const at::Tensor mapped = at::empty_like(raw);
   auto raw_at = raw.accessor<double, 2>();
   auto mapped_at = mapped.accessor<double, 2>();
-  RewardMemo memo;
-  for (std::size_t i = 0; i < size(); ++i) {
-    const Objective& objective = objectives_[i];
-    const auto& values = objective.reward->score(batch, memo);
-    const double extent = objective.high - objective.low;
-    const auto column = static_cast<std::int64_t>(i);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const double value = values[static_cast<std::size_t>(row)];
-      raw_at[row][column] = value;
-      mapped_at[row][column] = (value - objective.low) / extent;
+  Scores scores{raw, mapped};
+  scores.seconds.resize(size());
+  std::vector<bool> skipped(rows, false);
+  // Everything is sent out before anything here is computed or waited for.
+  for (const RewardSource* source : sources_)
+    calls_to(*source, batch, memo).send_rest(batch);
+  for (const bool outside : {false, true}) {
+    for (std::size_t i = 0; i < size(); ++i) {
+      const Objective& objective = objectives_[i];
+      if ((objective.reward->source() != nullptr) != outside) continue;
+      const auto start = std::chrono::steady_clock::now();
+      const auto& values = objective.reward->score(batch, memo);
+      const double extent = objective.high - objective.low;
+      const auto column = static_cast<std::int64_t>(i);
+      for (std::size_t row = 0; row < rows; ++row) {
+        const auto at = static_cast<std::int64_t>(row);
+        raw_at[at][column] = values[row];
+        mapped_at[at][column] = (values[row] - objective.low) / extent;
+        if (std::isnan(values[row])) skipped[row] = true;
+      }
+      scores.seconds[i] = std::chrono::duration<double>(
+                              std::chrono::steady_clock::now() - start)
+                              .count();
     }
   }
-  return {raw, mapped};
+  for (std::size_t row = 0; row < rows; ++row)
+    if (skipped[row]) scores.skipped.push_back(row);
+  for (const RewardSource* source : sources_)
+    memo.calls.at(source)->report(scores.metrics);
+  return scores;
 }
 
 std::vector<double> column_of(const at::Tensor& scores, std::size_t objective) {

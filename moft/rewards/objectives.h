@@ -4,6 +4,8 @@
 // Thread safety: as Reward's.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,10 +23,17 @@ struct Objective {
   double high = 1.0;  // raw reward that counts as 1
 };
 
-// Both [rows, objectives], double, on the CPU; objectives in the set's order.
+// [rows, objectives], double, on the CPU; objectives in the set's order.
 struct Scores {
   at::Tensor raw;
   at::Tensor mapped;  // (raw - low) / (high - low)
+  // Rows that an objective gave no reward (`missing: skip`), rising. They have
+  // NaN there, and no part in an update.
+  std::vector<std::size_t> skipped = {};
+  // [objectives]: spent computing each, or waiting for it.
+  std::vector<double> seconds = {};
+  // What the sources of rewards say of themselves: "reward_calls/.."
+  std::map<std::string, double> metrics = {};
 };
 
 // The values of one objective, in the order of the rows.
@@ -45,10 +54,25 @@ class ObjectiveSet {
   // The map is affine and never clips: a reward that saturates does so in its
   // raw value. Throws as Reward::score does.
   Scores score(const RewardBatch& batch) const;
+  // The same where rows have been sent out already.
+  Scores score(const RewardBatch& batch, RewardMemo& memo) const;
+
+  // Rewards that come from outside this process.
+  bool has_sources() const { return !sources_.empty(); }
+  // Tells the sources that the row's completion is in `batch`, whose prompts,
+  // examples and groups are all there: each sends out what is complete by its
+  // unit of a call. Returns at once.
+  void row_arrived(
+      const RewardBatch& batch, std::size_t row, RewardMemo& memo) const;
+  // Begins to start the sources' programs.
+  void start_sources() const;
+  // Starts each and ends it. CallerError for one that cannot be started.
+  void check_sources() const;
 
  private:
   std::vector<Objective> objectives_;
   std::vector<std::string> names_;
+  std::vector<const RewardSource*> sources_;  // distinct
 };
 
 }  // namespace moft

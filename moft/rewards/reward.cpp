@@ -80,7 +80,8 @@ const std::vector<double>& Reward::score(
             "gave {} numbers for {} completions", values.size(), batch.rows()));
   }
   for (std::size_t row = 0; row < values.size(); ++row) {
-    if (!std::isfinite(values[row])) {
+    const bool missing = may_be_missing() && std::isnan(values[row]);
+    if (!missing && !std::isfinite(values[row])) {
       fail(name_, batch, row, fmt::format("is {}", values[row]));
     }
   }

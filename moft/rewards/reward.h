@@ -5,6 +5,9 @@
 // throws, stops the run with the reward's name and the offending text; a
 // failure must never turn into a 0 that training then optimises.
 //
+// A kind whose numbers come from outside this process names its RewardSource:
+// ObjectiveSet then sends the rows out as they arrive, and compute() waits.
+//
 // Thread safety: score() may be called from several threads at once; a kind
 // that keeps a cache guards it.
 #pragma once
@@ -16,17 +19,31 @@
 #include <string>
 #include <vector>
 
+#include "moft/data/chat_prompt.h"
 #include "moft/data/example.h"
+#include "moft/tokenizers/tokenizer.h"
 
 namespace moft {
 
-// `rows` answers; every list has one entry per row.
+// `rows` answers; every list has one entry per row, those of the second block
+// one or none.
 struct RewardBatch {
   std::vector<std::string> prompts;        // as the model saw them
   std::vector<std::string> completions;    // decoded, without special tokens
   std::vector<std::int64_t> token_counts;  // of the completion, end token
                                            // excluded
   std::vector<const Example*> examples;    // not owned, never null
+
+  // For rewards outside the process.
+  std::vector<std::vector<TokenId>> completion_ids = {};  // end token included
+  std::vector<std::string> raw_completions = {};          // with special tokens
+  // The prompts as dialogues; null for one that is a text.
+  std::vector<std::shared_ptr<const ChatTurns>> turns = {};
+  // Rows of one prompt have one number and follow one another; none: those of
+  // one example do.
+  std::vector<std::size_t> groups = {};
+  std::int64_t step = 0;  // of the training, counted from 0
+  std::int64_t max_steps = 0;
 
   std::size_t rows() const { return completions.size(); }
 };
@@ -50,13 +67,16 @@ class RewardRowError : public std::runtime_error {
 };
 
 class Reward;
+class RewardSource;
+class SourceCalls;
 
-// What has been computed for one batch, so that two objectives (or an
-// objective and a gate) that share a reward pay for it once. Make one per
-// batch; one thread.
+// What has been computed, or sent out, for one batch, so that two objectives
+// (or an objective and a gate) that share a reward pay for it once. Make one
+// per batch; one thread.
 class RewardMemo {
  public:
   std::map<const Reward*, std::vector<double>> values;
+  std::map<const RewardSource*, std::shared_ptr<SourceCalls>> calls;
 };
 
 class Reward {
@@ -72,10 +92,15 @@ class Reward {
 
   const std::string& name() const { return name_; }
 
-  // One finite number per row. Throws CallerError for a batch whose lists
-  // differ in length, and as the kind says (an example without the field it
-  // reads); WorldError naming the reward, prompt and completion (shortened)
-  // when compute() throws or gives a number that is not finite.
+  // Where its numbers come from; null: compute() computes them.
+  virtual const RewardSource* source() const { return nullptr; }
+  // A row may have no reward (NaN): it is left out of the update.
+  virtual bool may_be_missing() const { return false; }
+
+  // One number per row, finite unless it may be missing. CallerError for a
+  // batch whose lists differ in length, and as the kind says; WorldError
+  // naming the reward, prompt and completion (shortened) when compute() throws
+  // or gives a number that is not finite.
   std::vector<double> score(const RewardBatch& batch) const;
   // The same; looks the answer up in `memo` first and leaves it there.
   const std::vector<double>& score(

@@ -5,11 +5,17 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/rewards/classifier_reward.h"
 #include "moft/rewards/length.h"
+#include "moft/rewards/outside/command_reward.h"
+#include "moft/rewards/outside/http_reward.h"
+#include "moft/rewards/outside/python_reward.h"
+#include "moft/rewards/preference.h"
 #include "moft/rewards/regex_reward.h"
 #include "moft/rewards/reward_options.h"
 #include "moft/rewards/rouge.h"
 #include "moft/rewards/similarity.h"
+#include "moft/rewards/verdict.h"
 
 namespace moft {
 namespace {
@@ -32,6 +38,12 @@ std::vector<RewardKind> builtin_reward_kinds() {
       length_kind(),
       regex_kind(),
       rouge_kind(),
+      classifier_kind(),
+      preference_kind(),
+      verdict_kind(),
+      python_kind(),
+      command_kind(),
+      http_kind(),
   };
 }
 

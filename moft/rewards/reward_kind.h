@@ -102,7 +102,7 @@ struct RewardKind {
   std::function<const GateOptions*(const AnyOptions& settings)> gate;
 };
 
-// similarity, length, regex, rouge.
+// moft's own, in the order of the recipe reference.
 std::vector<RewardKind> builtin_reward_kinds();
 
 // All kinds that a recipe may name: the built-in ones, then those registered.

@@ -22,9 +22,9 @@ bool is_token_byte(char c) {
 }
 
 // Turns words of two texts into numbers, equal for equal words.
-class Tokenizer {
+class WordSplitter {
  public:
-  explicit Tokenizer(bool stem) : stem_(stem) {}
+  explicit WordSplitter(bool stem) : stem_(stem) {}
 
   Tokens tokens(std::string_view text) {
     Tokens found;
@@ -178,7 +178,7 @@ class LcsTable {
   std::vector<std::uint32_t> lengths_;
 };
 
-std::vector<Tokens> sentences(std::string_view text, Tokenizer& tokenizer) {
+std::vector<Tokens> sentences(std::string_view text, WordSplitter& tokenizer) {
   std::vector<Tokens> found;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -244,7 +244,7 @@ RougeScore score_prepared(
     std::string_view reference,
     std::string_view candidate,
     bool stem) {
-  Tokenizer tokenizer(stem);
+  WordSplitter tokenizer(stem);
   if (variant == RougeVariant::kLsum) {
     const auto wanted = sentences(reference, tokenizer);
     const auto given = sentences(candidate, tokenizer);
@@ -280,7 +280,7 @@ RougeScore rouge_n(
     std::string_view reference,
     std::string_view candidate,
     const RougeTextOptions& options) {
-  Tokenizer tokenizer(options.stem);  // sentence ends change no token
+  WordSplitter tokenizer(options.stem);  // sentence ends change no token
   const Tokens wanted = tokenizer.tokens(reference);
   return score_n_grams(
       wanted, tokenizer.tokens(candidate), static_cast<std::size_t>(n));

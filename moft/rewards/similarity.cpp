@@ -8,9 +8,9 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/core/text.h"
+#include "moft/rewards/model_files.h"
 #include "moft/rewards/reward_context.h"
 #include "moft/tokenizers/hf_tokenizer.h"
-#include "moft/tokenizers/tokenizer_files.h"
 
 namespace moft {
 namespace {
@@ -20,26 +20,9 @@ constexpr EncodeOptions kTextAlone{.parse_special = false};
 
 }  // namespace
 
-namespace {
-
-void check_fit(
-    const std::filesystem::path& directory,
-    const Tokenizer& tokenizer,
-    std::int64_t rows) {
-  if (tokenizer.vocab_size() <= rows) return;
-  throw_caller_error(
-      "{}: the tokenizer has {} tokens but the model embeds {}; the files "
-      "do not belong together",
-      directory.string(),
-      tokenizer.vocab_size(),
-      rows);
-}
-
-}  // namespace
-
 std::int64_t check_text_embedder(const std::filesystem::path& directory) {
   const bert::EncoderShape shape = bert::read_encoder_shape(directory);
-  check_fit(directory, *load_tokenizer(directory), shape.vocab_size);
+  check_tokenizer_fits(directory, *load_tokenizer(directory), shape.vocab_size);
   return shape.max_tokens;
 }
 
@@ -47,7 +30,7 @@ TextEmbedder::TextEmbedder(
     const std::filesystem::path& directory, at::Device device)
     : tokenizer_(load_tokenizer(directory)),
       encoder_(bert::load_sentence_encoder(directory, device)) {
-  check_fit(directory, *tokenizer_, encoder_.info().vocabulary);
+  check_tokenizer_fits(directory, *tokenizer_, encoder_.info().vocabulary);
 }
 
 at::Tensor TextEmbedder::embed(
@@ -166,43 +149,6 @@ std::vector<double> SimilarityReward::compute(
 
 namespace {
 
-namespace fs = std::filesystem;
-
-// Files of a sentence encoder beside weights and tokenizer.
-constexpr const char* kEncoderFiles[] = {
-    "1_Pooling/config.json",
-    "config.json",
-    "config_sentence_transformers.json",
-    "model.safetensors.index.json",
-    "modules.json",
-    "sentence_bert_config.json"};
-
-bool is_shard(const fs::path& file) {
-  return file.extension() == ".safetensors" &&
-         file.filename() != "model.safetensors";
-}
-
-std::vector<RewardFile> encoder_files(const SimilarityOptions& options) {
-  const fs::path folder = options.model;
-  std::vector<RewardFile> files;
-  const auto add = [&](const fs::path& file, bool watched) {
-    files.push_back({"model " + file.string(), folder / file, watched});
-  };
-  const fs::path weights = folder / "model.safetensors";
-  if (fs::exists(weights)) files.push_back({"model", weights, true});
-  for (const char* file : kEncoderFiles) {
-    if (fs::exists(folder / file)) add(file, /*watched=*/false);
-  }
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (is_shard(entry->path())) add(entry->path().filename(), true);
-  }
-  for (const fs::path& file : list_tokenizer_files(folder))
-    add(file, /*watched=*/false);
-  return files;
-}
-
 std::shared_ptr<const TextEmbedder> shared_embedder(
     const std::string& path, RewardContext& context) {
   return context.shared<TextEmbedder>(path, [&] {
@@ -255,7 +201,10 @@ RewardKind similarity_kind() {
           [](const SimilarityOptions& options) {
             return std::vector<std::string>{options.field};
           },
-      .files = encoder_files,
+      .files =
+          [](const SimilarityOptions& options) {
+            return model_directory_files(options.model);
+          },
       .check_files =
           [](const SimilarityOptions& options) {
             check_text_embedder(options.model);

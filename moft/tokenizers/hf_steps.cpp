@@ -101,6 +101,10 @@ void read_character_map(
 
 // -- Pre-tokenizer ---------------------------------------------------------
 
+// Every mark is a piece: Unicode's, and all of ASCII's that are not letters,
+// digits, blanks or control characters.
+constexpr std::string_view kPunctuation = R"([\p{P}$+<=>^`|~])";
+
 PreTokenizerStep read_split(const JsonField& field) {
   const JsonField pattern = field.at("pattern");
   PreTokenizerStep step =
@@ -220,6 +224,12 @@ std::vector<NormalizerStep> read_normalizer(const JsonField& root) {
           steps.push_back(NormalForm::kNfkd);
         } else if (type == "BertNormalizer") {
           steps.push_back(read_bert_normalizer(field));
+        } else if (type == "Lowercase") {
+          steps.push_back(BertNormalizer{
+              .clean_text = false,
+              .space_ideographs = false,
+              .strip_accents = false,
+              .lowercase = true});
         } else if (type == "Prepend") {
           steps.push_back(PrependStep{field.at("prepend").text()});
         } else if (type == "Replace") {
@@ -231,7 +241,8 @@ std::vector<NormalizerStep> read_normalizer(const JsonField& root) {
         } else {
           field.refuse(
               "is a normalizer moft does not have (NFC, NFD, NFKC, NFKD, "
-              "BertNormalizer, Prepend, Replace, Strip, Precompiled)");
+              "BertNormalizer, Lowercase, Prepend, Replace, Strip, "
+              "Precompiled)");
         }
       });
   return steps;
@@ -277,10 +288,14 @@ PreTokenizer read_piece_pre_tokenizer(const JsonField& root) {
           steps.push_back(read_split(field));
         } else if (type == "Digits") {
           steps.push_back(read_digits(field));
+        } else if (type == "Punctuation") {
+          if (field.text("behavior", "Isolated") != "Isolated")
+            field.refuse("has a behavior moft does not have (Isolated)");
+          steps.push_back(regex_step(kPunctuation, field.place()));
         } else {
           field.refuse(
               "is a pre-tokenizer moft does not have here (Metaspace, "
-              "WhitespaceSplit, Split, Digits)");
+              "WhitespaceSplit, Split, Digits, Punctuation)");
         }
       });
   return steps;

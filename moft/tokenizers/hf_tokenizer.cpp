@@ -23,6 +23,47 @@ TokenId known_token(const JsonField& field, const Vocabulary& vocabulary) {
   return id;
 }
 
+// The ids of an item of a template that is a special token.
+void add_special_token(
+    const JsonField& field,
+    const JsonField& item,
+    const Vocabulary& vocabulary,
+    std::vector<TokenId>& side) {
+  const std::string name = item.at("SpecialToken").at("id").text();
+  const JsonField ids = field.at("special_tokens").at(name.c_str()).at("ids");
+  for (std::size_t k = 0; k < ids.size(); ++k)
+    side.push_back(known_token(ids.at(k), vocabulary));
+}
+
+// None where the texts come in another order or segments are numbered in
+// another way than BERT's.
+std::optional<TextFrame> read_pair_template(
+    const JsonField& field, const Vocabulary& vocabulary) {
+  if (!field.has("pair")) return std::nullopt;
+  const JsonField pair = field.at("pair");
+  TextFrame frame;
+  int texts = 0;  // passed so far
+  for (std::size_t i = 0; i < pair.size(); ++i) {
+    const JsonField item = pair.at(i);
+    const bool text = item.has("Sequence");
+    const JsonField part = item.at(text ? "Sequence" : "SpecialToken");
+    const bool segment = part.has("type_id") && part.at("type_id").id() != 0;
+    if (text) {
+      if (part.at("id").text() != (texts == 0 ? "A" : "B")) return std::nullopt;
+      if (++texts == 2) frame.second_segment = segment;
+    } else {
+      auto& side = texts == 0   ? frame.before
+                   : texts == 1 ? frame.between
+                                : frame.after;
+      add_special_token(field, item, vocabulary, side);
+    }
+    const bool expected = texts == 2 && frame.second_segment;
+    if (segment != expected) return std::nullopt;
+  }
+  if (texts != 2) return std::nullopt;
+  return frame;
+}
+
 void read_template(const JsonField& field, Pipeline& pipeline) {
   const JsonField single = field.at("single");
   bool after = false;
@@ -33,14 +74,11 @@ void read_template(const JsonField& field, Pipeline& pipeline) {
       after = true;
       continue;
     }
-    const std::string name = item.at("SpecialToken").at("id").text();
-    const JsonField ids = field.at("special_tokens").at(name.c_str()).at("ids");
     auto& side = after ? pipeline.suffix : pipeline.prefix;
-    for (std::size_t k = 0; k < ids.size(); ++k) {
-      side.push_back(known_token(ids.at(k), *pipeline.vocabulary));
-    }
+    add_special_token(field, item, *pipeline.vocabulary, side);
   }
   if (!after) single.refuse("is a template without the text");
+  pipeline.pair = read_pair_template(field, *pipeline.vocabulary);
 }
 
 void read_post_processor(const JsonField& root, Pipeline& pipeline) {
@@ -59,6 +97,14 @@ void read_post_processor(const JsonField& root, Pipeline& pipeline) {
       const auto begin = field.at("cls").at(std::size_t{1});
       pipeline.prefix = {known_token(begin, *pipeline.vocabulary)};
       pipeline.suffix = {known_token(end, *pipeline.vocabulary)};
+      pipeline.pair = TextFrame{
+          .before = pipeline.prefix,
+          .between = pipeline.suffix,
+          .after = pipeline.suffix,
+          .second_segment = type == "BertProcessing"};
+      if (type == "RobertaProcessing") {  // <s> A </s></s> B </s>
+        pipeline.pair->between.push_back(pipeline.suffix.front());
+      }
     } else {
       field.refuse(
           "is a post-processor moft does not have (ByteLevel, "
@@ -131,10 +177,27 @@ void apply_unigram_rules(const fs::path& directory, Pipeline& pipeline) {
     pipeline.prompt_end = pipeline.eos;
 }
 
+// Files may say that their model reads no segments.
+void read_segments(const fs::path& directory, Pipeline& pipeline) {
+  if (!pipeline.pair) return;
+  const fs::path path = directory / "tokenizer_config.json";
+  const Json json = read_optional_json(path);
+  const auto inputs = json.find("model_input_names");
+  if (inputs == json.end() || !inputs->is_array()) return;
+  for (const Json& input : *inputs)
+    if (input == "token_type_ids") return;
+  pipeline.pair->second_segment = false;
+}
+
 // A folder without tokenizer.json and tokenizer.model: what is there instead?
 void refuse_other_files(const fs::path& directory) {
   for (const char* name :
-       {"tekken.json", "vocab.json", "vocab.txt", "tokenizer.model.v3"}) {
+       {"tekken.json",
+        "vocab.json",
+        "vocab.txt",
+        "tokenizer.model.v3",
+        "spm.model",
+        "sentencepiece.bpe.model"}) {
     if (!fs::exists(directory / name)) continue;
     throw_caller_error(
         "{}: holds {} but no tokenizer.json, which moft reads; save it with "
@@ -144,7 +207,7 @@ void refuse_other_files(const fs::path& directory) {
   }
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& directory) {
+Pipeline read_tokenizer_json(const fs::path& directory) {
   const auto path = directory / "tokenizer.json";
   if (!fs::exists(path)) refuse_other_files(directory);
   const Json json = read_json_file(path);
@@ -171,10 +234,11 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& directory) {
   pipeline.normalizer = read_normalizer(root);
   pipeline.model = read_model(root, type, pipeline);
   read_post_processor(root, pipeline);
+  read_segments(directory, pipeline);
   read_named_tokens(directory, pipeline);
   apply_llama_template(root, directory, pipeline);
   if (type == "Unigram") apply_unigram_rules(directory, pipeline);
-  return make_tokenizer(std::move(pipeline));
+  return pipeline;
 }
 
 }  // namespace
@@ -183,9 +247,18 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& directory) {
   if (prefers_sentence_piece(directory)) return load_sentence_piece(directory);
   if (fs::exists(directory / "tokenizer.json") ||
       !fs::exists(directory / kSpmFile)) {
-    return load_tokenizer_json(directory);
+    return make_tokenizer(read_tokenizer_json(directory));
   }
   return load_spm(directory);
+}
+
+FramedTokenizer load_framed_tokenizer(const fs::path& directory) {
+  Pipeline pipeline = read_tokenizer_json(directory);
+  FramedTokenizer framed;
+  framed.single = {.before = pipeline.prefix, .after = pipeline.suffix};
+  framed.pair = pipeline.pair;
+  framed.tokenizer = make_tokenizer(std::move(pipeline));
+  return framed;
 }
 
 }  // namespace moft

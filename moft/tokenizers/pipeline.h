@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "moft/tokenizers/added_tokens.h"
+#include "moft/tokenizers/framed_tokenizer.h"
 #include "moft/tokenizers/normalizer.h"
 #include "moft/tokenizers/token_model.h"
 #include "moft/tokenizers/tokenizer.h"
@@ -24,6 +25,7 @@ struct Pipeline {
   // The template's ids before and after the text.
   std::vector<TokenId> prefix;
   std::vector<TokenId> suffix;
+  std::optional<TextFrame> pair;  // the template of two texts
   // The suffix is one token, left out where the text's ids end with it.
   bool ends_once = false;
   std::optional<TokenId> bos;

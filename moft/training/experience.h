@@ -24,10 +24,12 @@ namespace moft {
 struct Draw {
   std::int64_t step = 0;  // counted from 0; names the rows' random streams
   std::int64_t samples_per_prompt = 1;
-  std::vector<const Example*> examples;    // [P]
-  std::vector<TokenIds> prompts;           // [P], as the policy reads them
-  std::vector<TokenIds> plain_prompts;     // [P], as the reference reads them
-  std::vector<std::string> prompt_texts;   // [P]
+  std::vector<const Example*> examples;   // [P]
+  std::vector<TokenIds> prompts;          // [P], as the policy reads them
+  std::vector<TokenIds> plain_prompts;    // [P], as the reference reads them
+  std::vector<std::string> prompt_texts;  // [P]
+  // [P], the prompts' dialogues; null for a text.
+  std::vector<std::shared_ptr<const ChatTurns>> turns;
   std::vector<Steering> steerings;         // [P]
   std::vector<Coefficients> coefficients;  // [P]
 
@@ -65,11 +67,13 @@ struct LogRatios {
   at::Tensor rollout_gap;  // [B], |sampled - scored| log-prob, summed
 };
 
+// Skipped rows: rewards NaN, the others 0.
 struct Advantages {
   at::Tensor reward;           // [B], r with the sequence's log ratio
   at::Tensor trained_reward;   // [B], r of the update, penalties included
   at::Tensor advantage;        // [B]
   at::Tensor kl_weight;        // [B], alpha over the advantage's divisor
+  at::Tensor kept;             // int64 [kept], rows of the update, rising
   double share_of_ties = 0.0;  // of prompts whose completions got one reward
 };
 
@@ -77,7 +81,7 @@ struct Advantages {
 struct Experience {
   Draw draw;
   Rollout rollout;
-  Scores rewards;  // [B, m]
+  Scores rewards;  // [B, m]; its `skipped` rows have no part in an update
   LogRatios ratios;
   Advantages advantages;
 };

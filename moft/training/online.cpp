@@ -8,6 +8,7 @@
 #include "moft/training/apply_update.h"
 #include "moft/training/online_step.h"
 #include "moft/training/step_report.h"
+#include "moft/training/step_rewards.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
@@ -50,6 +51,7 @@ OnlineTrainer::OnlineTrainer(
       optimizer_(
           make_optimizer(*inputs.policy->conditioning(), options_.optimizer)) {
   if (options_.baseline == Baseline::kValue) make_value_learner();
+  inputs.objectives->start_sources();
 }
 
 OnlineTrainer::OnlineTrainer(
@@ -69,6 +71,9 @@ StepResult OnlineTrainer::step() {
 
   Draw drawn = draw();
   FirstPass first(*policy.conditioning(), drawn, plan(drawn));
+  const ObjectiveSet& objectives = *inputs_.objectives;
+  StepRewards step_rewards(
+      objectives, drawn, &policy.tokenizer(), options_.steps);
   Rollout rollout = roll_out(
       policy,
       drawn,
@@ -77,12 +82,18 @@ StepResult OnlineTrainer::step() {
        steerings_per_step(),
        first.plan.memory.rows_at_once()},
       times,
-      &first);
-  Scores rewards = score_rewards(*inputs_.objectives, drawn, rollout, times);
+      &first,
+      step_rewards.on_completion());
+  // What comes from outside may arrive while log ratios are computed, unless a
+  // value network learns from it first.
+  const bool late = objectives.has_sources() && !value_;
+  Scores rewards;
+  if (!late) rewards = step_rewards.finish(rollout, times);
   const std::int64_t parts = value_parts(drawn, first);
   const at::Tensor values = predict_values(drawn, rewards, parts, times);
   LogRatios ratios =
       score_log_ratios(policy, drawn, rollout, options_, times, &first);
+  if (late) rewards = step_rewards.finish(rollout, times);
   Advantages advantages =
       make_advantages(drawn, rollout, rewards, ratios, values, options_);
   const Experience experience{
@@ -97,7 +108,7 @@ StepResult OnlineTrainer::step() {
   update(result);
 
   sampler_->observe(experience);
-  report_step(experience, inputs_.objectives->names(), result);
+  report_step(experience, objectives.names(), result);
   ++step_;
   return result;
 }
@@ -149,6 +160,13 @@ void OnlineTrainer::update(StepResult& result) {
 
 void OnlineTrainer::make_value_learner() {
   const SteeredPolicy& policy = *inputs_.policy;
+  for (const Objective& objective : inputs_.objectives->objectives()) {
+    if (!objective.reward->may_be_missing()) continue;
+    throw_caller_error(
+        "the baseline is value but objective '{}' has `missing: skip`; give "
+        "training.baseline leave_one_out or batch_mean, or `missing: stop`",
+        objective.name);
+  }
   if (!inputs_.value_model) {
     throw_caller_error(
         "the baseline is value but there is no model to make the value "

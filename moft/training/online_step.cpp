@@ -1,6 +1,8 @@
 // Algorithm 1 of CLP: the stages of an online step, in the paper's order.
 #include "moft/training/online_step.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "moft/algorithms/advantages.h"
@@ -9,9 +11,17 @@
 #include "moft/algorithms/policy_loss.h"
 #include "moft/algorithms/rewards.h"
 #include "moft/algorithms/values.h"
+#include "moft/core/log.h"
+#include "moft/kernels/tensors.h"
+#include "moft/training/step_rewards.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
 
 // ---- line 3: x ~ D, (alpha, w) ~ Q; line 4: theta from phi, alpha and w -----
 
@@ -30,8 +40,9 @@ Draw make_draw(
     const Steering& steering = steerings[p];
     draw.examples.push_back(&prompts.example(example));
     draw.plain_prompts.push_back(prompts.ids()[example]);
-    draw.prompts.push_back(
-        policy.conditioned_prompt(prompts.prompt(example), steering));
+    const Prompt prompt = prompts.prompt(example);
+    draw.prompts.push_back(policy.conditioned_prompt(prompt, steering));
+    draw.turns.push_back(prompt.turns);
     draw.prompt_texts.push_back(prompts.text(example));
     draw.coefficients.push_back(policy.coefficients_of(steering));
   }
@@ -46,19 +57,7 @@ Scores score_rewards(
     const Draw& draw,
     const Rollout& rollout,
     StepTimes& times) {
-  const Stopwatch watch(times.rewards);
-  RewardBatch request;
-  request.completions = rollout.texts;
-  for (std::size_t p = 0; p < draw.prompts.size(); ++p) {
-    for (std::size_t r = draw.first_row(p); r < draw.first_row(p + 1); ++r) {
-      const Generation& row = rollout.rows[r];
-      request.prompts.push_back(draw.prompt_texts[p]);
-      request.examples.push_back(draw.examples[p]);
-      request.token_counts.push_back(
-          std::ssize(row.tokens) - (row.finished ? 1 : 0));
-    }
-  }
-  return objectives.score(request);
+  return StepRewards(objectives, draw).finish(rollout, times);
 }
 
 // ---- line 6: r = (1 - alpha) w.R - alpha (log pi - log ref) -----------------
@@ -81,6 +80,25 @@ at::Tensor baseline_of(
   return value_baseline(by_row, weights, alphas, options.value.scale);
 }
 
+// Rows of the update: those that are not skipped, and of these no row that is
+// left alone where it is compared with others of its prompt.
+at::Tensor kept_rows(
+    const Draw& draw,
+    const std::vector<std::size_t>& skipped,
+    Baseline baseline) {
+  std::vector<std::int64_t> left(draw.prompts.size(), draw.samples_per_prompt);
+  for (const std::size_t row : skipped)
+    --left[draw.prompt_of(row)];
+  const std::int64_t least = baseline == Baseline::kLeaveOneOut ? 2 : 1;
+  std::vector<std::int64_t> kept;
+  for (std::size_t row = 0; row < draw.rows(); ++row) {
+    if (!std::binary_search(skipped.begin(), skipped.end(), row) &&
+        (skipped.empty() || left[draw.prompt_of(row)] >= least))
+      kept.push_back(static_cast<std::int64_t>(row));
+  }
+  return kernels::long_tensor(kept);
+}
+
 }  // namespace
 
 Advantages make_advantages(
@@ -90,23 +108,49 @@ Advantages make_advantages(
     const LogRatios& ratios,
     const at::Tensor& values,
     const TrainingOptions& options) {
-  const at::Tensor w = draw.weights();
-  const at::Tensor alpha = draw.alphas();
-  const at::Tensor prompts = draw.prompt_of_row();
+  const at::Tensor kept = kept_rows(draw, rewards.skipped, options.baseline);
+  const auto of_kept = [&](const at::Tensor& rows) {
+    return rewards.skipped.empty() ? rows : rows.index_select(0, kept);
+  };
+  const auto of_all = [&](const at::Tensor& rows, double absent) {
+    return rewards.skipped.empty()
+               ? rows
+               : at::full({std::ssize(rollout.rows)}, absent, rows.options())
+                     .index_copy(0, kept, rows);
+  };
+  if (kept.numel() == 0) {
+    log_warning(
+        "step {} changes nothing: {} of {} completions have no reward",
+        draw.step + 1,
+        rewards.skipped.size(),
+        draw.rows());
+    const at::Tensor none = at::empty({0}, at::kDouble);
+    return {
+        of_all(none, kNan),
+        of_all(none, kNan),
+        of_all(none, 0.0),
+        of_all(none, 0.0),
+        kept,
+        /*share_of_ties=*/1.0};
+  }
+  const at::Tensor w = of_kept(draw.weights());
+  const at::Tensor alpha = of_kept(draw.alphas());
+  const at::Tensor prompts = of_kept(draw.prompt_of_row());
   const at::Tensor penalty =
-      missing_eos_penalty_at(options, draw.step) * rollout.truncated();
-  const at::Tensor scalar = scalarise(rewards.mapped, w);
+      missing_eos_penalty_at(options, draw.step) * of_kept(rollout.truncated());
+  const at::Tensor scalar = scalarise(of_kept(rewards.mapped), w);
   const at::Tensor r =
-      regularised_reward(scalar, ratios.reward_kl, alpha) - penalty;
+      regularised_reward(scalar, of_kept(ratios.reward_kl), alpha) - penalty;
   const at::Tensor b = baseline_of(r, prompts, values, w, alpha, options);
   const NormalisedAdvantages a = make_advantages(
       {r, b, prompts, options.baseline == Baseline::kLeaveOneOut},
       options.advantage_normalisation);
   return {
-      regularised_reward(scalar, ratios.sequence, alpha),
-      r,
-      a.advantages,
-      alpha / a.divisor,
+      of_all(regularised_reward(scalar, of_kept(ratios.sequence), alpha), kNan),
+      of_all(r, kNan),
+      of_all(a.advantages, 0.0),
+      of_all(alpha / a.divisor, 0.0),
+      kept,
       // The KL left out: do the objectives tell completions apart?
       share_of_ties(scalar - penalty, prompts)};
 }
@@ -152,7 +196,7 @@ void begin_gradients(
 Minibatch whole_batch(const Experience& experience) {
   return {
       all_prompts(experience.draw),
-      static_cast<double>(experience.draw.rows()),
+      std::max(1.0, static_cast<double>(experience.advantages.kept.numel())),
       {}};
 }
 

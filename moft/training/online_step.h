@@ -51,6 +51,9 @@ Scores score_rewards(
     const Rollout& rollout,
     StepTimes& times);
 
+// Skipped rows have no part in baseline and normaliser, nor has a row that
+// they leave alone under leave_one_out; where no row is left, a warning says
+// that the step changes nothing.
 // values [P, m or 1]: what a value network predicted before it learned from
 // this step; undefined with the other baselines. Reads options.baseline, value,
 // advantage_normalisation and missing_eos_penalty.
@@ -71,7 +74,7 @@ struct Minibatch {
   at::Tensor token_weights;
 };
 
-// All prompts, divided by the number of rows.
+// All prompts, divided by the number of rows that are kept.
 Minibatch whole_batch(const Experience& experience);
 
 // Puts the gradient of the minibatch's loss under the current parameters into

@@ -33,7 +33,8 @@ Rollout roll_out(
     const Draw& draw,
     const RolloutOptions& options,
     StepTimes& times,
-    FirstPass* first) {
+    FirstPass* first,
+    const OnCompletion& on_completion) {
   const Stopwatch watch(times.rollout);
   GenerateOptions settings;
   settings.max_new_tokens = options.max_new_tokens;
@@ -49,10 +50,14 @@ Rollout roll_out(
       policy,
       options.steerings > 0 ? options.steerings
                             : std::ssize(draw.coefficients));
-  Generations generations = generate(policy.model(), batch, settings);
   Rollout rollout;
-  for (const Generation& row : generations.rows)
-    rollout.texts.push_back(policy.text_of(row));
+  rollout.texts.resize(draw.rows());
+  const OnRow on_row = [&](std::size_t row, const Generation& generation) {
+    rollout.texts[row] = policy.text_of(generation);
+    if (on_completion) on_completion(row, generation, rollout.texts[row]);
+  };
+  Generations generations =
+      generate(policy.model(), batch, settings, nullptr, nullptr, on_row);
   rollout.rows = std::move(generations.rows);
   rollout.features = std::move(generations.features);
   if (first) first->prompt_graph = std::move(generations.prompt_graph);

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "moft/generation/steered_policy.h"
 #include "moft/training/experience.h"
@@ -13,6 +15,11 @@
 #include "moft/training/trainer.h"
 
 namespace moft {
+
+// Called for each row whose completion is finished, while others are still
+// sampled.
+using OnCompletion = std::function<void(
+    std::size_t row, const Generation&, const std::string& text)>;
 
 struct RolloutOptions {
   std::uint64_t seed = 1;
@@ -31,6 +38,7 @@ Rollout roll_out(
     const Draw& draw,
     const RolloutOptions& options,
     StepTimes& times,
-    FirstPass* first = nullptr);
+    FirstPass* first = nullptr,
+    const OnCompletion& on_completion = nullptr);
 
 }  // namespace moft

@@ -13,6 +13,13 @@ std::vector<double> values_of(const at::Tensor& values) {
   return {data, data + flat.numel()};
 }
 
+// Rows without a reward have no part in a mean.
+at::Tensor rewarded(const Experience& experience, const at::Tensor& rows) {
+  return experience.rewards.skipped.empty()
+             ? rows
+             : rows.masked_select(rows.isfinite());
+}
+
 double sum_of(const at::Tensor& rows) {
   double total = 0.0;
   for (const double value : values_of(rows))
@@ -36,18 +43,37 @@ void report_rewards(
     const Experience& experience,
     const std::vector<std::string>& names,
     std::map<std::string, double>& metrics) {
-  metrics["reward"] = mean_of(experience.advantages.reward);
-  metrics["reward_std"] = deviation_of(experience.advantages.reward);
+  const at::Tensor reward = rewarded(experience, experience.advantages.reward);
+  if (reward.numel() > 0) {
+    metrics["reward"] = mean_of(reward);
+    metrics["reward_std"] = deviation_of(reward);
+  }
   metrics["frac_reward_zero_std"] = experience.advantages.share_of_ties;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto column = static_cast<std::int64_t>(i);
-    const at::Tensor mapped = experience.rewards.mapped.select(1, column);
-    const at::Tensor raw = experience.rewards.raw.select(1, column);
+    const at::Tensor all = experience.rewards.raw.select(1, column);
+    const at::Tensor mapped =
+        rewarded(experience, experience.rewards.mapped.select(1, column));
+    const at::Tensor raw = rewarded(experience, all);
     const std::string prefix = "rewards/" + names[i];
-    metrics[prefix + "/mean"] = mean_of(mapped);
-    metrics[prefix + "/std"] = deviation_of(mapped);
-    metrics[prefix + "/raw_mean"] = mean_of(raw);
+    if (raw.numel() > 0) {
+      metrics[prefix + "/mean"] = mean_of(mapped);
+      metrics[prefix + "/std"] = deviation_of(mapped);
+      metrics[prefix + "/raw_mean"] = mean_of(raw);
+    }
+    const std::int64_t missing = all.numel() - raw.numel();
+    if (missing > 0) {
+      metrics[prefix + "/missing"] = static_cast<double>(missing);
+    }
+    metrics["time/rewards/" + names[i]] = experience.rewards.seconds[i];
   }
+  if (!experience.rewards.skipped.empty()) {
+    metrics["rewards/rows_left_out"] = static_cast<double>(
+        experience.advantages.reward.numel() -
+        experience.advantages.kept.numel());
+  }
+  for (const auto& [name, value] : experience.rewards.metrics)
+    metrics[name] = value;
 }
 
 void report_times(

@@ -204,11 +204,15 @@ TEST_F(RewardKinds, SettingsAreCheckedInTheWordsOfEveryField) {
   EXPECT_EQ(
       refusal("objectives.vowels.length={full_at: 1, zero_at: 2}"),
       "r.yaml: objectives.vowels has 2 reward kinds; give exactly one of "
-      "similarity, length, regex, rouge, letters");
+      "similarity, length, regex, rouge, classifier, preference, verdict, "
+      "python, command, http, "
+      "letters");
   EXPECT_EQ(
       refusal("objectives.vowels.letters=null"),
       "r.yaml: objectives.vowels has 0 reward kinds; give exactly one of "
-      "similarity, length, regex, rouge, letters");
+      "similarity, length, regex, rouge, classifier, preference, verdict, "
+      "python, command, http, "
+      "letters");
   EXPECT_EQ(
       refusal("objectives.vowels.letters.gate={objective: brief}"),
       "objectives.brief.length.gate.objective is 'vowels', which has a gate "

@@ -58,8 +58,9 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   definition.prompt_template = "{word} is ";
   policy = std::make_unique<SteeredPolicy>(
       std::move(loaded), std::move(tokenizer), definition, 1);
-  Objectives options;
+  Objectives options = run.objectives;
   for (const std::string name : {"a", "b"}) {
+    if (!run.objectives.empty()) break;
     const auto pattern = run.patterns.find(name);
     options[name] = {
         "regex",

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "moft/rewards/reward_options.h"
 #include "moft/training/online.h"
 #include "moft/weightings/weighting_options.h"
 
@@ -36,6 +37,8 @@ struct TinyRun {
   Watch* watch = nullptr;  // sees the policy's model, when given
   // By objective, the expression its reward looks for; its own name without.
   std::map<std::string, std::string> patterns;
+  // The objectives `a` and `b`, in place of these expressions; empty: those.
+  Objectives objectives;
   WeightingOptions weightings;
   TrainingOptions training;
 };

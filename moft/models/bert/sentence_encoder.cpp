@@ -14,7 +14,7 @@
 #include "moft/checkpoints/json_text.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/tensors.h"
-#include "moft/models/bert/model.h"
+#include "moft/models/encoders.h"
 
 namespace moft::bert {
 namespace {
@@ -131,8 +131,10 @@ std::int64_t read_max_tokens(
 }
 
 constexpr const char* kReadEncoders =
-    "moft reads encoders of BERT's architecture such as all-MiniLM-L6-v2, "
-    "all-MiniLM-L12-v2, bge-small-en-v1.5, gte-small and e5-small-v2";
+    "moft reads encoders of BERT, RoBERTa, XLM-RoBERTa, MPNet, DeBERTa and "
+    "ModernBERT such as all-MiniLM-L6-v2, all-mpnet-base-v2, "
+    "bge-small-en-v1.5, "
+    "gte-small and multilingual-e5-small";
 
 // The folder of the pooling module, from the chain that modules.json lists;
 // absent where there is no such file.
@@ -233,11 +235,13 @@ void refuse_default_prompt(const std::filesystem::path& directory) {
 }
 
 // In one sentence, before a field that another architecture lacks is missed.
-void refuse_other_architectures(const Json& config, const std::string& where) {
-  const auto type = config.find("model_type");
-  if (type == config.end() || *type == "bert") return;
+const EncoderFamily& family_of(const Json& config, const std::string& where) {
+  if (const EncoderFamily* family = find_encoder_family(config)) return *family;
   throw_caller_error(
-      "{}: model_type is {}; {}", where, type->dump(), kReadEncoders);
+      "{}: model_type is {}; {}",
+      where,
+      config.at("model_type").dump(),
+      kReadEncoders);
 }
 
 }  // namespace
@@ -245,13 +249,13 @@ void refuse_other_architectures(const Json& config, const std::string& where) {
 EncoderShape read_encoder_shape(const std::filesystem::path& directory) {
   const auto path = directory / "config.json";
   const Json json = read_small_json(path);
-  refuse_other_architectures(json, path.string());
-  const BertConfig config = parse_config(json, path.string());
+  const EncoderSize size =
+      family_of(json, path.string()).size(json, path.string());
   refuse_default_prompt(directory);
   EncoderShape shape;
-  shape.vocab_size = config.vocab_size;
+  shape.vocab_size = size.vocabulary;
   shape.pooling = read_pooling(directory);
-  shape.max_tokens = read_max_tokens(directory, config.max_positions);
+  shape.max_tokens = read_max_tokens(directory, size.context);
   return shape;
 }
 
@@ -259,12 +263,17 @@ SentenceEncoder load_sentence_encoder(
     const std::filesystem::path& directory, at::Device device) {
   const auto files = std::make_shared<const HfDirectory>(directory);
   const EncoderShape shape = read_encoder_shape(directory);
-  const BertConfig config =
-      parse_config(files->config(), (directory / "config.json").string());
+  const std::string place = (directory / "config.json").string();
+  const EncoderFamily& family = family_of(files->config(), place);
+  std::shared_ptr<SequenceModel> model;
+  load_encoder_tensors(family, files, [&](const FindParameter& find) {
+    model = family.make(
+        files->config(), place, find, LoadOptions{.device = device});
+  });
   SentenceOptions options;
   options.pooling = shape.pooling;
   options.max_tokens = shape.max_tokens;
-  return {load_model(files, config, device), options};
+  return {std::move(model), options};
 }
 
 }  // namespace moft::bert

@@ -1,0 +1,192 @@
+// HTTP with libcurl, or its absence.
+#include "moft/rewards/outside/http_channel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "moft/core/errors.h"
+#include "moft/core/text.h"
+#include "moft/rewards/outside/wire.h"
+#include "moft/rewards/reward.h"
+
+#ifdef MOFT_HTTP
+#include <curl/curl.h>
+#endif
+
+namespace moft {
+
+#ifdef MOFT_HTTP
+
+namespace {
+
+constexpr long kConnectMs = 10'000;
+
+class Headers {
+ public:
+  ~Headers() { curl_slist_free_all(list_); }
+  Headers() = default;
+  Headers(const Headers&) = delete;
+  Headers& operator=(const Headers&) = delete;
+
+  void add(const std::string& line) {
+    list_ = curl_slist_append(list_, line.c_str());
+  }
+  curl_slist* get() const { return list_; }
+
+ private:
+  curl_slist* list_ = nullptr;
+};
+
+class HttpChannel : public RewardChannel {
+ public:
+  HttpChannel(const HttpTarget& target, SourceOutputs outputs, HttpBody body)
+      : target_(target),
+        outputs_(std::move(outputs)),
+        body_(std::move(body)),
+        curl_(curl_easy_init()) {
+    headers_.add("Content-Type: application/json");
+    headers_.add("Accept: application/json");
+    // Servers that do not know it would make each call a second slower.
+    headers_.add("Expect:");
+    if (!target_.key.empty())
+      headers_.add("Authorization: Bearer " + target_.key);
+    set(CURLOPT_URL, target_.url.c_str());
+    set(CURLOPT_HTTPHEADER, headers_.get());
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_SSL_VERIFYPEER, 1L);
+    set(CURLOPT_SSL_VERIFYHOST, 2L);
+    set(CURLOPT_ACCEPT_ENCODING, "");
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_USERAGENT, "moft");
+    if (!target_.certificates.empty())
+      set(CURLOPT_CAINFO, target_.certificates.c_str());
+    set(CURLOPT_WRITEFUNCTION, &HttpChannel::receive);
+    set(CURLOPT_WRITEDATA, this);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, &HttpChannel::look);
+    set(CURLOPT_XFERINFODATA, this);
+  }
+  ~HttpChannel() override { curl_easy_cleanup(curl_); }
+  HttpChannel(const HttpChannel&) = delete;
+  HttpChannel& operator=(const HttpChannel&) = delete;
+
+  RewardReply ask(
+      const RewardCall& call,
+      RewardClock::time_point deadline,
+      const std::atomic<bool>& stopped) override {
+    const std::string body = body_(call);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - RewardClock::now());
+    const long ms = std::max<long>(left.count(), 1);
+    set(CURLOPT_TIMEOUT_MS, ms);
+    set(CURLOPT_CONNECTTIMEOUT_MS, std::min(ms, kConnectMs));
+    set(CURLOPT_POSTFIELDS, body.c_str());
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    stopped_ = &stopped;
+    answer_.clear();
+    const CURLcode code = curl_easy_perform(curl_);
+    if (stopped) throw GivenUp("the run has ended");
+    check(code);
+    check_status();
+    return read_reply(parse_reply(answer_), outputs_, call.rows());
+  }
+
+ private:
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    const CURLcode code = curl_easy_setopt(curl_, option, value);
+    if (code != CURLE_OK)
+      throw_world_error("libcurl: {}", curl_easy_strerror(code));
+  }
+
+  static std::size_t receive(
+      const char* data, std::size_t size, std::size_t count, void* self) {
+    std::string& answer = static_cast<HttpChannel*>(self)->answer_;
+    if (answer.size() + size * count > kLongestHttpAnswer) return 0;
+    answer.append(data, size * count);
+    return size * count;
+  }
+
+  // At least once a second.
+  static int look(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return *static_cast<HttpChannel*>(self)->stopped_ ? 1 : 0;
+  }
+
+  void check(CURLcode code) const {
+    switch (code) {
+      case CURLE_OK:
+        return;
+      case CURLE_WRITE_ERROR:
+        throw std::runtime_error(
+            fmt::format("the answer has over {} bytes", kLongestHttpAnswer));
+      case CURLE_PEER_FAILED_VERIFICATION:
+      case CURLE_SSL_CACERT_BADFILE:
+      case CURLE_URL_MALFORMAT:
+      case CURLE_UNSUPPORTED_PROTOCOL:
+        throw std::runtime_error(curl_easy_strerror(code));
+      default:
+        throw TransientRewardError(curl_easy_strerror(code));
+    }
+  }
+
+  void check_status() const {
+    long status = 0;
+    curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200) return;
+    const std::string what = fmt::format("the server answered {}", status);
+    if (status == 408 || status == 425 || status == 429 || status >= 500)
+      throw TransientRewardError(what);
+    if (status == 401 || status == 403)
+      throw std::runtime_error(what + "; look at key_variable");
+    if (status >= 300 && status < 400) {
+      throw std::runtime_error(
+          what + ", a redirection, which is not followed; give the new URL");
+    }
+    throw std::runtime_error(what);
+  }
+
+  HttpTarget target_;
+  SourceOutputs outputs_;
+  HttpBody body_;
+  CURL* curl_;
+  Headers headers_;
+  std::string answer_;
+  const std::atomic<bool>* stopped_ = nullptr;
+};
+
+}  // namespace
+
+void require_http() {
+  // Before any thread: curl_easy_init() would do it unguarded.
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (code != CURLE_OK)
+    throw_world_error("libcurl: {}", curl_easy_strerror(code));
+}
+
+std::unique_ptr<RewardChannel> make_http_channel(
+    const HttpTarget& target, SourceOutputs outputs, HttpBody body) {
+  return std::make_unique<HttpChannel>(
+      target, std::move(outputs), std::move(body));
+}
+
+#else
+
+void require_http() {
+  throw_caller_error(
+      "this moft was built without libcurl (MOFT_HTTP=OFF), which the reward "
+      "kind http needs; build it with MOFT_HTTP=ON");
+}
+
+std::unique_ptr<RewardChannel> make_http_channel(
+    const HttpTarget&, SourceOutputs, HttpBody) {
+  require_http();
+  return nullptr;
+}
+
+#endif
+
+}  // namespace moft

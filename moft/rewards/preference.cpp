@@ -1,0 +1,169 @@
+// The reward kind `preference`.
+#include "moft/rewards/preference.h"
+
+#include "moft/core/errors.h"
+#include "moft/core/text.h"
+#include "moft/rewards/classifier_reward.h"
+#include "moft/rewards/model_chat.h"
+#include "moft/rewards/model_files.h"
+#include "moft/rewards/reward_context.h"
+
+namespace moft {
+namespace {
+
+constexpr const char* kPrompt = "{prompt}";
+constexpr const char* kCompletion = "{completion}";
+
+// What is read of a row, by what the model is.
+class PreferenceReward : public Reward {
+ public:
+  PreferenceReward(
+      std::string name,
+      std::shared_ptr<const TextClassifier> model,
+      std::optional<ChatPrompt> chat,
+      const PreferenceOptions& options)
+      : Reward(std::move(name)),
+        model_(std::move(model)),
+        chat_(std::move(chat)),
+        dialogues_(!options.user),
+        user_(options.text.value_or(options.user.value_or(kPrompt))),
+        label_(find_label(model_->info(), options.label)) {
+    if (options.text) {
+      chat_.reset();
+    } else if (!chat_ && model_->info().encoder) {
+      answer_.emplace(kCompletion);
+    } else if (!chat_) {
+      user_ = RewardTemplate(options.user.value_or(kPrompt) + kCompletion);
+    }
+  }
+
+ protected:
+  std::vector<double> compute(
+      const RewardBatch& batch, RewardMemo&) const override {
+    WindowedTexts texts;
+    for (std::size_t row = 0; row < batch.rows(); ++row) {
+      const std::size_t before = texts.texts.size();
+      model_->add_windows(judged(batch, row), {}, texts);
+      check_length(texts.texts.size() - before, row);
+    }
+    return column(model_->logits(texts));
+  }
+
+ private:
+  JudgedText judged(const RewardBatch& batch, std::size_t row) const {
+    if (chat_) return {pieces_of(chat_->render(turns(batch, row), false))};
+    const std::string& completion = batch.completions[row];
+    JudgedText text{user_.fill(batch, row, completion)};
+    if (answer_) text.second = answer_->fill(batch, row, completion);
+    return text;
+  }
+
+  // The row's dialogue, or the user's message, with the answer.
+  ChatTurns turns(const RewardBatch& batch, std::size_t row) const {
+    const Example& example = *batch.examples[row];
+    const std::string& completion = batch.completions[row];
+    ChatTurns turns;
+    if (dialogues_ && !example.dialogues.empty()) {
+      turns = chat_->prompt_turns(example);
+    } else {
+      const bool own = example.fields.contains("prompt");
+      if (user_.uses_prompt() && !own) check_message(batch, row);
+      std::string user;
+      for (const PromptPiece& piece : user_.fill(batch, row, completion))
+        user += piece.text;
+      turns = chat_->user_turn(user);
+    }
+    if (turns.continues) {
+      turns.messages.back().content += completion;
+    } else {
+      turns.messages.push_back({"assistant", completion});
+    }
+    return turns;
+  }
+
+  // A prompt as the policy saw it may hold the policy's chat markup, which is
+  // no part of a user's message.
+  void check_message(const RewardBatch& batch, std::size_t row) const {
+    const std::string& prompt = batch.prompts[row];
+    const Tokenizer& tokenizer = model_->tokenizer();
+    for (const TokenId id : tokenizer.encode(prompt, {.add_special = false})) {
+      if (!tokenizer.is_special(id)) continue;
+      const std::string written = tokenizer.token_bytes(id);
+      if (prompt.find(written) == std::string::npos) continue;
+      throw RewardRowError(
+          row,
+          "the prompt holds the chat markup " + quote_text(written) +
+              ", and `user` takes it for the words of the user; give what the "
+              "user wrote, as in user: \"{field}\"");
+    }
+  }
+
+  // A preference is of a whole answer: windows of it mean nothing.
+  void check_length(std::size_t windows, std::size_t row) const {
+    if (windows == 1) return;
+    throw RewardRowError(
+        row,
+        "prompt and answer are longer than the " +
+            std::to_string(model_->info().max_tokens) +
+            " tokens that the reward model reads; take a model with a longer "
+            "context, or shorten prompts (data.max_prompt_tokens) and answers "
+            "(training.max_new_tokens)");
+  }
+
+  std::vector<double> column(const at::Tensor& logits) const {
+    const at::Tensor values =
+        logits.select(1, static_cast<std::int64_t>(label_)).contiguous();
+    const double* first = values.const_data_ptr<double>();
+    return {first, first + values.numel()};
+  }
+
+  std::shared_ptr<const TextClassifier> model_;
+  std::optional<ChatPrompt> chat_;
+  bool dialogues_;                        // the examples' own are read
+  RewardTemplate user_;                   // or the whole text
+  std::optional<RewardTemplate> answer_;  // second text of a pair
+  std::size_t label_;
+};
+
+}  // namespace
+
+void PreferenceOptions::check(const std::string& path) const {
+  if (text && (user || system)) {
+    throw_caller_error(
+        "{}text is given beside {}; give either the whole text or the messages",
+        path,
+        user ? "user" : "system");
+  }
+  template_fields({user, text});
+}
+
+RewardKind preference_kind() {
+  return RewardKindOf<PreferenceOptions>{
+      .name = "preference",
+      .help = "a reward model's score of the answer",
+      .make =
+          [](const PreferenceOptions& options, RewardContext& context) {
+            return std::make_shared<PreferenceReward>(
+                context.objective(),
+                shared_classifier(options.model, context),
+                find_model_chat(context.path(options.model), options.system),
+                options);
+          },
+      .example_fields =
+          [](const PreferenceOptions& options) {
+            return template_fields({options.user, options.text});
+          },
+      .files =
+          [](const PreferenceOptions& options) {
+            return model_directory_files(options.model);
+          },
+      .check_files =
+          [](const PreferenceOptions& options) {
+            const ClassifierInfo info = check_text_classifier(options.model);
+            find_label(info, options.label);
+            find_model_chat(options.model, options.system);
+          },
+  };
+}
+
+}  // namespace moft
