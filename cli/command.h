@@ -50,6 +50,7 @@ std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_score_command();
+std::unique_ptr<Command> make_reward_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_soup_command();

@@ -22,6 +22,7 @@ std::vector<CommandEntry> commands() {
        "Complete one prompt under many weightings",
        make_sweep_command},
       {"score", "Log-probabilities of given completions", make_score_command},
+      {"reward", "Score texts by objectives", make_reward_command},
       {"tokenize", "Token ids of lines of text", make_tokenize_command},
       {"export",
        "Write a policy for transformers, PEFT, llama.cpp",
