@@ -125,6 +125,7 @@ def train(given):
     last = min(steps, given.steps or steps)
     model.train()
     losses, seconds = [], []
+    processor = time.process_time()
     for step in range(last):
         began = time.perf_counter()
         chosen = rows[step * given.batch : (step + 1) * given.batch]
@@ -150,6 +151,7 @@ def train(given):
                 "steps": last,
                 "of": steps,
                 "seconds": round(sum(seconds), 2),
+                "processor_seconds": round(time.process_time() - processor, 2),
                 "seconds_per_step": round(sum(seconds) / last, 4),
                 "median_seconds_per_step": round(sorted(seconds)[last // 2], 4),
                 "rows_per_second": round(last * given.batch / sum(seconds), 1),
