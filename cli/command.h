@@ -17,6 +17,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cli/parser.h"
@@ -36,7 +37,7 @@ class Command {
 };
 
 struct CommandEntry {
-  const char* name;
+  std::string name;
   const char* summary;
   std::function<std::unique_ptr<Command>()> make;
 };
@@ -44,7 +45,8 @@ struct CommandEntry {
 // In the order in which help lists them.
 std::vector<CommandEntry> commands();
 
-// `moft train`, `moft sft` and every other command that runs a recipe.
+// `moft train`, `moft sft`, `moft reward train` and every other command that
+// runs a recipe.
 std::unique_ptr<Command> make_recipe_runner(const RecipeKind& kind);
 std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_generate_command();

@@ -7,7 +7,7 @@ namespace moft {
 std::vector<CommandEntry> commands() {
   std::vector<CommandEntry> all;
   for (const RecipeKind& kind : recipe_kinds()) {
-    all.push_back({kind.command, kind.summary, [&kind] {
+    all.push_back({first_word(kind), kind.summary, [&kind] {
                      return make_recipe_runner(kind);
                    }});
   }

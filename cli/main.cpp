@@ -100,7 +100,7 @@ int run(int argc, char** argv) {
 // What a command's user can lower when memory runs out.
 const char* memory_cure(std::string_view command) {
   for (const RecipeKind& kind : recipe_kinds())
-    if (command == kind.command) return kind.memory_cure;
+    if (command == first_word(kind)) return kind.memory_cure;
   if (command == "generate" || command == "sweep") {
     return "lower --max-new-tokens, give fewer prompts or weightings at once, "
            "or take a smaller model or --precision bf16";

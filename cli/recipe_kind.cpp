@@ -5,6 +5,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/settings_yaml.h"
+#include "moft/recipes/reward_recipe.h"
 #include "moft/recipes/sft_recipe.h"
 
 namespace moft {
@@ -30,26 +31,45 @@ std::span<const RecipeKind> recipe_kinds() {
        "\n"
        "Supervised finetuning has recipes of its own; their sections `model`\n"
        "and `sft` tell them from the others. `recipe show` and `recipe check`\n"
-       "take both kinds.\n"
+       "take all kinds.\n"
        "\n"
        "## Top level of `moft sft`\n",
        list_options<SftRecipe>,
        open_sft_job},
+      {"reward train",
+       RunKind::kReward,
+       "Train a classifier or reward model",
+       "A YAML file or a shipped recipe, with a section `reward`",
+       {"reward"},
+       kRewardMemoryCure,
+       "# Recipes of `moft reward train`\n"
+       "\n"
+       "Classifiers and reward models have recipes of their own; their "
+       "section\n"
+       "`reward` tells them from the others.\n"
+       "\n"
+       "## Top level of `moft reward train`\n",
+       list_options<RewardRecipe>,
+       open_reward_job},
   };
   return kKinds;
 }
 
 const RecipeKind& kind_of(const RecipeSource& source) {
   const SettingsNode tree = parse_yaml(source.text, source.place);
-  const RecipeKind* unmarked = nullptr;
+  const RecipeKind* found = nullptr;
   for (const RecipeKind& kind : recipe_kinds()) {
-    if (kind.marks.empty()) unmarked = &kind;
     const bool marked = std::ranges::any_of(kind.marks, [&](const char* mark) {
       return tree.find(mark) != nullptr;
     });
-    if (marked) return kind;
+    if (marked || (kind.marks.empty() && found == nullptr)) found = &kind;
   }
-  return *unmarked;
+  return *found;
+}
+
+std::string first_word(const RecipeKind& kind) {
+  const std::string command = kind.command;
+  return command.substr(0, command.find(' '));
 }
 
 std::vector<RecipeKeys> recipe_keys() {

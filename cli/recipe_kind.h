@@ -19,7 +19,8 @@ namespace moft {
 class RecipeJob;
 
 struct RecipeKind {
-  const char* command;  // "train"
+  // "train"; of two words the second is a sub-command of the first.
+  const char* command;
   RunKind run;
   const char* summary;      // of the command, for help
   const char* recipe_help;  // of its argument RECIPE
@@ -37,7 +38,10 @@ struct RecipeKind {
 // In the order of help and reference.
 std::span<const RecipeKind> recipe_kinds();
 
-// By the sections that the recipe has.
+// "reward" of "reward train".
+std::string first_word(const RecipeKind& kind);
+
+// By the sections that the recipe has: the last kind that one of them marks.
 const RecipeKind& kind_of(const RecipeSource& source);
 
 // CallerError unless the recipe is one of `moft <command>`.
@@ -50,6 +54,8 @@ std::vector<RecipeKeys> recipe_keys();
 std::unique_ptr<RecipeJob> open_train_job(
     const RecipeSource& source, const std::vector<std::string>& overrides);
 std::unique_ptr<RecipeJob> open_sft_job(
+    const RecipeSource& source, const std::vector<std::string>& overrides);
+std::unique_ptr<RecipeJob> open_reward_job(
     const RecipeSource& source, const std::vector<std::string>& overrides);
 
 }  // namespace moft

@@ -8,14 +8,27 @@
 #include "moft/core/errors.h"
 
 namespace moft {
+namespace {
+
+bool is_kind(const SteerableLinear& entry, LinearKind kind) {
+  if (enum_name(kind) == entry.kind) return true;
+  const bool part = kind == LinearKind::kQ || kind == LinearKind::kK ||
+                    kind == LinearKind::kV;
+  return part && entry.kind == "qkv";
+}
+
+}  // namespace
 
 AdapterSet::AdapterSet(
     Steerable& model,
     const ConditioningOptions& options,
     std::vector<std::string> objectives,
-    std::uint64_t seed)
+    std::uint64_t seed,
+    std::vector<std::shared_ptr<SteeredParameter>> whole)
     : Conditioning(model, options, std::move(objectives)),
-      weighted_(this->objectives().size(), false) {
+      weighted_(this->objectives().size(), false),
+      whole_(std::move(whole)),
+      whole_gradients_(whole_.size()) {
   const LoraOptions& lora = options.lora;
   const LayerRange range =
       parse_layers(lora.layers, model.layers, "conditioning.lora.layers");
@@ -23,7 +36,7 @@ AdapterSet::AdapterSet(
   for (const SteerableLinear& entry : model.linears) {
     const bool wanted = std::any_of(
         lora.modules.begin(), lora.modules.end(), [&](LinearKind kind) {
-          return enum_name(kind) == entry.kind;
+          return is_kind(entry, kind);
         });
     if (!wanted || !range.contains(entry.layer)) continue;
     LowRankAdapters adapters(
@@ -62,6 +75,12 @@ AdapterSet::AdapterSet(
            .transposed_in_files = true});
     }
   }
+  for (const auto& parameter : whole_) {
+    parameter->make_shared();
+    const at::Tensor& master = parameter->copies().at(0);
+    trained_.push_back(
+        {"shared/" + parameter->name(), master, master.dim() == 2});
+  }
 }
 
 std::int64_t AdapterSet::added() const {
@@ -79,6 +98,22 @@ void AdapterSet::zero_gradient() {
     entry.linear->adapters()->up_all().mutable_grad() = at::Tensor();
   }
   std::fill(weighted_.begin(), weighted_.end(), false);
+  std::fill(whole_gradients_.begin(), whole_gradients_.end(), at::Tensor());
+}
+
+void AdapterSet::begin_gradient(const Coefficients& coefficients) {
+  for (const auto& parameter : whole_)
+    parameter->begin_gradient(coefficients);
+}
+
+void AdapterSet::end_gradient(const Coefficients&) {
+  for (std::size_t p = 0; p < whole_.size(); ++p) {
+    const at::Tensor gradient = whole_[p]->leaf().grad();
+    whole_[p]->end_gradient();
+    if (!gradient.defined()) continue;
+    at::Tensor& sum = whole_gradients_[p];
+    sum = sum.defined() ? sum.add_(gradient) : gradient;
+  }
 }
 
 void AdapterSet::note_steerings(const std::vector<Coefficients>& steerings) {
@@ -104,12 +139,16 @@ std::vector<ScaledGradient> AdapterSet::gradients() const {
       }
     }
   }
+  for (const at::Tensor& gradient : whole_gradients_)
+    result.push_back({gradient});
   return result;
 }
 
 void AdapterSet::masters_changed() {
   for (const SteerableLinear& entry : adapted_)
     entry.linear->adapters()->masters_changed();
+  for (const auto& parameter : whole_)
+    parameter->copies_changed();
 }
 
 std::map<std::string, at::Tensor> AdapterSet::merged(
@@ -122,6 +161,8 @@ std::map<std::string, at::Tensor> AdapterSet::merged(
                              entry.linear->adapters()->delta(c))
                                 .to(at::kFloat);
   }
+  for (const auto& parameter : whole_)
+    result[parameter->name()] = parameter->value(c);
   return result;
 }
 

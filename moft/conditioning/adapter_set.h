@@ -1,6 +1,9 @@
 // One low-rank adapter per objective (low_rank.h) on the linear maps that
 // conditioning.lora chooses; the model itself stays frozen.
 //
+// Parameters may be trained whole beside the adapters, one copy of each for all
+// steerings (PEFT's modules_to_save): the head of a classifier.
+//
 // The rows of a batch with gradient may carry any steerings: the row-wise
 // scaling applies the c_i.
 //
@@ -8,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,12 +22,14 @@ namespace moft {
 class AdapterSet : public Conditioning {
  public:
   // Installs on `model`, which must outlive this. CallerError when `options`
-  // choose no linear map of the model.
+  // choose no linear map of the model. A joint matrix of queries, keys and
+  // values is chosen by any of the three. `whole`: trained whole.
   AdapterSet(
       Steerable& model,
       const ConditioningOptions& options,
       std::vector<std::string> objectives,
-      std::uint64_t seed);
+      std::uint64_t seed,
+      std::vector<std::shared_ptr<SteeredParameter>> whole = {});
 
   bool mixes_rows() const override { return true; }
   void expect_steerings(std::int64_t) override {}
@@ -31,8 +37,8 @@ class AdapterSet : public Conditioning {
     return "low-rank adapters";
   }
   void zero_gradient() override;
-  void begin_gradient(const Coefficients&) override {}
-  void end_gradient(const Coefficients&) override {}
+  void begin_gradient(const Coefficients& coefficients) override;
+  void end_gradient(const Coefficients& coefficients) override;
   void note_steerings(const std::vector<Coefficients>& steerings) override;
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
@@ -44,6 +50,8 @@ class AdapterSet : public Conditioning {
 
   std::vector<SteerableLinear> adapted_;
   std::vector<bool> weighted_;  // copies with weight in this step
+  std::vector<std::shared_ptr<SteeredParameter>> whole_;
+  std::vector<at::Tensor> whole_gradients_;
 };
 
 }  // namespace moft

@@ -73,7 +73,9 @@ std::string LengthReport::describe() const {
 
 PromptFitter::PromptFitter(
     PromptMaker prompt, const Tokenizer& tokenizer, TooLong too_long)
-    : prompt_(std::move(prompt)), tokenizer_(tokenizer), too_long_(too_long) {}
+    : LengthTally(too_long),
+      prompt_(std::move(prompt)),
+      tokenizer_(tokenizer) {}
 
 PromptFitter::Encoded PromptFitter::encode(
     const Example& example, const PromptLimits& limits) const {
@@ -86,7 +88,7 @@ PromptFitter::Encoded PromptFitter::encode(
   return encoded;
 }
 
-void PromptFitter::keep(
+void LengthTally::keep(
     const Example& example,
     const std::vector<TokenId>& ids,
     std::int64_t length) {
@@ -111,23 +113,27 @@ std::optional<std::vector<TokenId>> PromptFitter::fit(
   }
   if (encoded.length > limits.longest()) {
     const std::string fault = fault_of(encoded.length, limits);
-    const bool cuts = too_long_ == TooLong::kTruncateLeft ||
-                      too_long_ == TooLong::kTruncateRight;
-    if (!cuts || !cut(example, encoded, limits)) {
+    const bool cuts = too_long() == TooLong::kTruncateLeft ||
+                      too_long() == TooLong::kTruncateRight;
+    if (!cuts || !shorten(example, encoded, limits)) {
       refuse(
           example,
           cuts ? fault + ", and its template alone is too long" : fault);
       return std::nullopt;
     }
-    ++report_.truncated;
-    if (report_.places.size() < kPlacesShown)
-      report_.places.push_back(place_of(example));
+    cut(example);
   }
   keep(example, ids, encoded.length);
   return ids;
 }
 
-void PromptFitter::refuse(const Example& example, const std::string& fault) {
+void LengthTally::cut(const Example& example) {
+  ++report_.truncated;
+  if (report_.places.size() < kPlacesShown)
+    report_.places.push_back(place_of(example));
+}
+
+void LengthTally::refuse(const Example& example, const std::string& fault) {
   ++report_.examples;
   if (faults_++ == 0)
     first_fault_ = fmt::format("{}: {}", place_of(example), fault);
@@ -137,7 +143,7 @@ void PromptFitter::refuse(const Example& example, const std::string& fault) {
     report_.places.push_back(place_of(example));
 }
 
-LengthReport PromptFitter::finish() {
+LengthReport LengthTally::finish() {
   if (too_long_ == TooLong::kError && faults_ > 0) {
     throw_caller_error(
         "{}{}; shorten {}, change the limit, or set data.too_long to skip, "
@@ -159,7 +165,7 @@ LengthReport PromptFitter::finish() {
 // Grows the part that is kept from a guess until it no longer fits, then
 // searches between: each trial costs about `limit` tokens however long the
 // field is.
-bool PromptFitter::cut(
+bool PromptFitter::shorten(
     Example& example, Encoded& encoded, const PromptLimits& limits) const {
   const std::int64_t limit = limits.longest();
   if (limit < 1) return false;
@@ -176,7 +182,7 @@ bool PromptFitter::cut(
     const auto bounds = character_bounds(whole);
     const std::size_t count = bounds.size() - 1;
     const auto fits = [&](std::size_t kept) {
-      *tried[i] = too_long_ == TooLong::kTruncateLeft
+      *tried[i] = too_long() == TooLong::kTruncateLeft
                       ? whole.substr(bounds[count - kept])
                       : whole.substr(0, bounds[kept]);
       Encoded shorter = encode(trial, limits);

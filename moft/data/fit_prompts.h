@@ -52,31 +52,44 @@ struct LengthReport {
   std::string describe() const;
 };
 
-class PromptFitter {
+// Counts what was kept, cut and left out.
+class LengthTally {
+ public:
+  explicit LengthTally(TooLong too_long) : too_long_(too_long) {}
+
+  TooLong too_long() const { return too_long_; }
+  // What was kept: its ids and its length.
+  void keep(
+      const Example& example,
+      const std::vector<TokenId>& ids,
+      std::int64_t length);
+  // What was kept after a cut; to be called beside keep().
+  void cut(const Example& example);
+  // What no cut can help: `fault` says what is too long. A truncating choice
+  // leaves the example out. With `error` it is remembered and finish() throws,
+  // so that all of them are counted.
+  void refuse(const Example& example, const std::string& fault);
+
+  // CallerError when `error` found something, or nothing is left.
+  LengthReport finish();
+
+ private:
+  TooLong too_long_;
+  LengthReport report_;
+  std::string first_fault_;
+  std::int64_t faults_ = 0;
+};
+
+class PromptFitter : public LengthTally {
  public:
   // The tokenizer must outlive it.
   PromptFitter(
       PromptMaker prompt, const Tokenizer& tokenizer, TooLong too_long);
 
   // The prompt's ids; none: too long and left out. Cuts `example` where it has
-  // to. CallerError for a prompt without tokens. With `error` a prompt that is
-  // too long is remembered and finish() throws, so that all of them are
-  // counted.
+  // to. CallerError for a prompt without tokens.
   std::optional<std::vector<TokenId>> fit(
       Example& example, const PromptLimits& limits);
-
-  // Counts a prompt that fit() does not make: its ids and its length.
-  void keep(
-      const Example& example,
-      const std::vector<TokenId>& ids,
-      std::int64_t length);
-
-  // The same for what no cut can help: `fault` says what is too long. A
-  // truncating choice leaves the example out.
-  void refuse(const Example& example, const std::string& fault);
-
-  // CallerError when `error` found something, or nothing is left.
-  LengthReport finish();
 
  private:
   struct Encoded {
@@ -84,15 +97,11 @@ class PromptFitter {
     std::int64_t length = 0;  // with the words
   };
   Encoded encode(const Example& example, const PromptLimits& limits) const;
-  bool cut(
+  bool shorten(
       Example& example, Encoded& encoded, const PromptLimits& limits) const;
 
   PromptMaker prompt_;
   const Tokenizer& tokenizer_;
-  TooLong too_long_;
-  LengthReport report_;
-  std::string first_fault_;
-  std::int64_t faults_ = 0;
 };
 
 struct FittedExamples {

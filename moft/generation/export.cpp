@@ -65,66 +65,29 @@ void write_tokenizer(
   copy_tokenizer_files(base, to);
 }
 
-// transformers 5 writes the rotary settings into `rope_parameters` alone, which
-// version 4 does not read: without its own keys it would compute with a theta
-// of 10000 and no scaling.
-void write_rotary_for_both(nlohmann::json& config) {
-  const auto found = config.find("rope_parameters");
-  if (found == config.end() || !found->is_object()) return;
-  nlohmann::json scaling = *found;
-  if (scaling.contains("rope_theta")) {
-    config["rope_theta"] = scaling["rope_theta"];
-    scaling.erase("rope_theta");
-  }
-  if (scaling.value("rope_type", "default") != "default")
-    config["rope_scaling"] = scaling;
-}
-
 void export_directory(
     const SteeredPolicy& policy,
     const fs::path& policy_path,
     const std::optional<Steering>& steering,
     const fs::path& directory,
     const ExportOptions& options) {
-  const bool replaces = options.if_exists == IfExists::kReplace;
-  const std::int64_t parameters = policy.base().model->info().parameters;
-  require_free_space(
-      directory, static_cast<std::uint64_t>(parameters) * 4 + (1 << 22));
-  if (replaces && is_in_the_way(directory, kExportNoteFile)) {
-    throw_caller_error(
-        "{}: is in the way of the model and has no {}, so moft did not write "
-        "it; move it away",
-        directory.string(),
-        kExportNoteFile);
-  }
-  AtomicDirectory target(directory, options.if_exists);
-  const fs::path& building = target.building();
-  write_model_tensors(
-      building,
-      weights_of(policy, policy.coefficients_of(steering)),
-      options.shard_bytes,
-      {{"format", "pt"}});
-  nlohmann::json config = policy.base().config;
-  write_rotary_for_both(config);
-  // Both names: transformers 5 and new versions of 4 write and read `dtype`.
-  config["dtype"] = "float32";
-  config["torch_dtype"] = "float32";
+  ModelDirectory model{directory, options.if_exists, options.shard_bytes};
+  model.weights = weights_of(policy, policy.coefficients_of(steering));
+  model.config = policy.base().config;
+  model.note = export_note(policy, steering);
   if (policy.base().model->steerable().head_untied) {
-    config["tie_word_embeddings"] = false;
-    if (config.contains("scale_decoder_outputs"))
-      config["scale_decoder_outputs"] = false;
+    model.config["tie_word_embeddings"] = false;
+    if (model.config.contains("scale_decoder_outputs"))
+      model.config["scale_decoder_outputs"] = false;
   }
-  write_atomically(building / "config.json", config.dump(2) + "\n");
-  write_atomically(
-      building / "generation_config.json",
-      generation_config(policy).dump(2) + "\n");
-  write_atomically(
-      building / kExportNoteFile, export_note(policy, steering).dump(2) + "\n");
-  write_tokenizer(policy, policy_path, building);
-  if (policy.definition().chat)
-    write_chat_templates(*policy.definition().chat, building);
-  if (replaces) target.keep_others(is_model_file);
-  target.commit();
+  write_model_directory(std::move(model), [&](const fs::path& building) {
+    write_atomically(
+        building / "generation_config.json",
+        generation_config(policy).dump(2) + "\n");
+    write_tokenizer(policy, policy_path, building);
+    if (policy.definition().chat)
+      write_chat_templates(*policy.definition().chat, building);
+  });
 }
 
 }  // namespace

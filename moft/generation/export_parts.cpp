@@ -3,10 +3,16 @@
 
 #include <map>
 
+#include "moft/core/atomic_files.h"
+#include "moft/core/errors.h"
 #include "moft/core/fields.h"
+#include "moft/core/files.h"
+#include "moft/generation/model_files.h"
 
 namespace moft {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kHeadWeight = "lm_head.weight";
 
@@ -62,6 +68,55 @@ nlohmann::ordered_json export_note(
   }
   note["provenance"] = policy.info().provenance;
   return note;
+}
+
+void write_for_both_versions(nlohmann::json& config) {
+  // Both names: transformers 5 and new versions of 4 write and read `dtype`.
+  config["dtype"] = "float32";
+  config["torch_dtype"] = "float32";
+  const auto found = config.find("rope_parameters");
+  if (found == config.end() || !found->is_object()) return;
+  nlohmann::json scaling = *found;
+  if (scaling.contains("rope_theta")) {
+    config["rope_theta"] = scaling["rope_theta"];
+    scaling.erase("rope_theta");
+  }
+  if (scaling.value("rope_type", "default") != "default")
+    config["rope_scaling"] = scaling;
+}
+
+void write_model_directory(
+    ModelDirectory model,
+    const std::function<void(const fs::path& building)>& add) {
+  const bool replaces = model.if_exists == IfExists::kReplace;
+  std::uint64_t numbers = 0;
+  for (const SafetensorsEntry& entry : model.weights) {
+    std::uint64_t size = 1;
+    for (const std::int64_t length : entry.shape)
+      size *= static_cast<std::uint64_t>(length);
+    numbers += size;
+  }
+  require_free_space(model.path, numbers * 4 + (1 << 22));
+  if (replaces && is_in_the_way(model.path, kExportNoteFile)) {
+    throw_caller_error(
+        "{}: is in the way of the model and has no {}, so moft did not write "
+        "it; move it away",
+        model.path.string(),
+        kExportNoteFile);
+  }
+  AtomicDirectory target(model.path, model.if_exists);
+  const fs::path& building = target.building();
+  write_model_tensors(
+      building,
+      std::move(model.weights),
+      model.shard_bytes,
+      {{"format", "pt"}});
+  write_for_both_versions(model.config);
+  write_atomically(building / "config.json", model.config.dump(2) + "\n");
+  write_atomically(building / kExportNoteFile, model.note.dump(2) + "\n");
+  add(building);
+  if (replaces) target.keep_others(is_model_file);
+  target.commit();
 }
 
 }  // namespace moft

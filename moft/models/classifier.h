@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,31 +43,74 @@ struct ClassifierInfo {
 
 // Reads config.json and no weights: a preflight takes milliseconds.
 ClassifierInfo read_classifier_info(const std::filesystem::path& directory);
+// The same of what a classifier may be trained from: a classifier, or an encoder
+// or a language model without a head, which has no labels.
+ClassifierInfo read_classifier_base(const std::filesystem::path& directory);
+
+// A head that begins at random, as transformers draws it; a layer below it that
+// the files have (BERT's pooler) is theirs.
+struct NewHead {
+  std::vector<std::string> labels;  // [L]
+  std::uint64_t seed = 1;
+};
+
+// A decoder's text as it is read: later tokens change nothing of a token's
+// state, so padding at its end is left out.
+TokenIds without_padding(const TokenIds& text, const ClassifierInfo& info);
 
 class Classifier {
  public:
   // The weights, too.
   explicit Classifier(
       const std::filesystem::path& directory, at::Device device = at::kCPU);
+  // What training starts from: read_classifier_base().
+  Classifier(
+      const std::filesystem::path& directory,
+      const std::optional<NewHead>& head,
+      const LoadOptions& options);
 
   const ClassifierInfo& info() const { return info_; }
+  // The model with its head, for conditioning, which must not outlive this.
+  SequenceModel& network() {
+    return encoder_ != nullptr ? *encoder_ : *decoder_;
+  }
+  // The parameters of the head, among network()'s.
+  std::vector<std::shared_ptr<SteeredParameter>> head_parameters();
+  // config.json as it is.
+  const nlohmann::json& config() const { return config_; }
+  // The files of the weights.
+  const std::vector<std::filesystem::path>& weight_files() const {
+    return weight_files_;
+  }
 
   // texts: ids with the tokenizer's frame; `second`, if not empty: where the
   // second segment of each begins. Returns [B, L] double on the CPU.
   at::Tensor logits(
       const std::vector<TokenIds>& texts,
       const std::vector<std::int64_t>& second = {}) const;
+  // The same of texts without padding, [B, L] float32 on the device, at once;
+  // differentiable in gradient mode. One thread at a time, and not beside
+  // logits().
+  at::Tensor forward(
+      const std::vector<TokenIds>& texts,
+      const std::vector<std::int64_t>& second,
+      const RowSteering& steering) const;
+
+  // Every parameter as files hold it, by its name in them; those in `changed`,
+  // by the name in network(), have other values than they were loaded with.
+  std::map<std::string, at::Tensor> file_tensors(
+      const std::map<std::string, at::Tensor>& changed);
 
  private:
   void load_encoder(
-      const std::shared_ptr<const HfDirectory>& files, at::Device device);
-  TokenIds without_padding(const TokenIds& text) const;
-  // [texts, L].
-  at::Tensor forward(
-      const std::vector<TokenIds>& texts,
-      const std::vector<std::int64_t>& second) const;
+      const std::shared_ptr<const HfDirectory>& files,
+      const std::optional<NewHead>& head,
+      const LoadOptions& options);
 
   ClassifierInfo info_;
+  nlohmann::json config_;
+  std::vector<std::filesystem::path> weight_files_;
+  std::size_t body_ = 0;  // number of parameters below the head
   std::unique_ptr<EncoderModel> encoder_;
   std::unique_ptr<OutputHead> head_;        // of the encoder
   std::unique_ptr<SequenceModel> decoder_;  // in its place, with its own head

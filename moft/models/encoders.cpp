@@ -35,16 +35,22 @@ const EncoderFamily* find_encoder_family(const nlohmann::json& config) {
   return nullptr;
 }
 
+InitialSpread usual_head_spread(const nlohmann::json& config) {
+  return {.deviation = config.value("initializer_range", 0.02)};
+}
+
 void load_encoder_tensors(
     const EncoderFamily& family,
     std::shared_ptr<const TensorSource> source,
-    const std::function<void(const FindParameter&)>& build) {
+    const std::function<void(const FindParameter&, const HasTensor&)>& build) {
   ModelTensors tensors(source, family.root, family.root + family.anchor);
-  build([&](const std::string& name, std::vector<std::int64_t> shape) {
-    const TensorView view = tensors.find(name, shape);
-    check_finite(*source, view);
-    return tensors.rows_of(view);
-  });
+  build(
+      [&](const std::string& name, std::vector<std::int64_t> shape) {
+        const TensorView view = tensors.find(name, shape);
+        check_finite(*source, view);
+        return tensors.rows_of(view);
+      },
+      [&](const std::string& name) { return tensors.has(name); });
   tensors.check_all_read({""}, family.unused);
 }
 

@@ -20,6 +20,7 @@
 #include "moft/models/encoder_model.h"
 #include "moft/models/model_builder.h"
 #include "moft/models/output_head.h"
+#include "moft/models/random/options.h"
 
 namespace moft {
 
@@ -49,17 +50,28 @@ struct EncoderFamily {
   std::function<HeadShape(
       const nlohmann::json& config, const std::string& place)>
       head;
+  // How a new head's matrix is drawn, by its name; null:
+  // usual_head_spread().
+  std::function<InitialSpread(
+      const nlohmann::json& config, const std::string& name)>
+      head_spread = nullptr;
 };
+
+// Normal with the spread that config.json names (initializer_range).
+InitialSpread usual_head_spread(const nlohmann::json& config);
 
 const std::vector<EncoderFamily>& encoder_families();
 // Null for a model_type that the table does not have.
 const EncoderFamily* find_encoder_family(const nlohmann::json& config);
 
-// The tensors of `source` by the family's names, for `build`: checked to be
-// finite, and to be read, all of them but those that may be left unread.
+// Gives `build` the tensors of `source` by the family's names: checked to be
+// finite, and to be read, all of them but those that may be left unread. `has`
+// says whether there is one of a name.
+using HasTensor = std::function<bool(const std::string& name)>;
 void load_encoder_tensors(
     const EncoderFamily& family,
     std::shared_ptr<const TensorSource> source,
-    const std::function<void(const FindParameter&)>& build);
+    const std::function<void(const FindParameter& find, const HasTensor& has)>&
+        build);
 
 }  // namespace moft

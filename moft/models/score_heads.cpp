@@ -38,15 +38,6 @@ ScoreFamily decoder_scores(std::vector<std::string> types, ReadConfig read) {
   return family;
 }
 
-// [outputs, width], float32.
-at::Tensor read_head(
-    ModelTensors& tensors, std::int64_t outputs, std::int64_t width) {
-  const at::Tensor weight = at::empty({outputs, width}, at::kFloat);
-  tensors.rows("score.weight", {outputs, width})
-      .floats(0, outputs, weight.data_ptr<float>());
-  return weight;
-}
-
 }  // namespace
 
 const std::vector<ScoreFamily>& score_families() {
@@ -75,19 +66,24 @@ std::unique_ptr<SequenceModel> load_score_model(
     const std::shared_ptr<const HfDirectory>& files,
     const std::string& place,
     std::int64_t outputs,
-    at::Device device) {
+    const LoadOptions& options,
+    const FindParameter& new_head) {
   ModelTensors tensors(files, family.root, family.root + family.anchor);
   const FindParameter find = [&](const std::string& name,
                                  std::vector<std::int64_t> shape) {
     return tensors.rows(name, std::move(shape));
   };
   std::unique_ptr<SequenceModel> decoder =
-      family.make(files->config(), place, find, LoadOptions{.device = device});
-  const at::Tensor head =
-      read_head(tensors, outputs, decoder->info().width).to(device);
-  tensors.check_all_read({family.root}, family.unused);
-  decoder->replace_head(
-      std::make_shared<SteeredParameter>("score.weight", head));
+      family.make(files->config(), place, find, options);
+  const std::int64_t width = decoder->info().width;
+  const at::Tensor head = at::empty({outputs, width}, at::kFloat);
+  (new_head ? new_head : find)(kScoreWeight, {outputs, width})
+      .floats(0, outputs, head.data_ptr<float>());
+  std::vector<std::string> unused = family.unused;
+  if (new_head) unused.emplace_back(kScoreWeight);
+  tensors.check_all_read({family.root}, unused);
+  decoder->replace_head(std::make_shared<SteeredParameter>(
+      kScoreWeight, head.to(options.device)));
   return decoder;
 }
 

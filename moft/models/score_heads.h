@@ -24,6 +24,8 @@ struct ScoreFamily {
   std::string root;
   std::string anchor;
   std::vector<std::string> unused;
+  // Names of matrices that files have as [in, out]; null: none.
+  std::function<bool(const std::string& name)> transposed = nullptr;
   std::function<EncoderSize(
       const nlohmann::json& config, const std::string& place)>
       size;
@@ -40,13 +42,16 @@ const std::vector<ScoreFamily>& score_families();
 // Null for a model_type that the table does not have.
 const ScoreFamily* find_score_family(const nlohmann::json& config);
 
+inline constexpr const char* kScoreWeight = "score.weight";
+
 // The decoder in `files`; its head is the matrix `score.weight`, [outputs,
-// width].
+// width], from the files or, where `new_head` is given, the rows of that.
 std::unique_ptr<SequenceModel> load_score_model(
     const ScoreFamily& family,
     const std::shared_ptr<const HfDirectory>& files,
     const std::string& place,
     std::int64_t outputs,
-    at::Device device);
+    const LoadOptions& options,
+    const FindParameter& new_head = nullptr);
 
 }  // namespace moft

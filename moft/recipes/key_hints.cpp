@@ -50,4 +50,9 @@ KeyHints sft_key_hints() {
   return {kHints.foreign, kHints.conditional};
 }
 
+KeyHints reward_key_hints() {
+  static const Hints kHints("reward");
+  return {kHints.foreign, kHints.conditional};
+}
+
 }  // namespace moft

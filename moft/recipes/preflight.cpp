@@ -6,7 +6,6 @@
 #include <limits>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "moft/conditioning/steered_set.h"
 #include "moft/core/errors.h"
@@ -70,21 +69,6 @@ void note_model(
   findings.note("end tokens", join(ends, ", "));
 }
 
-std::string data_text(
-    const std::vector<std::string>& files,
-    std::size_t kept,
-    const LengthReport& report) {
-  const std::string changed = report.describe();
-  return fmt::format(
-      "{} example{} from {} file{}, longest prompt {} tokens{}",
-      kept,
-      kept == 1 ? "" : "s",
-      files.size(),
-      files.size() == 1 ? "" : "s",
-      report.longest,
-      changed.empty() ? "" : "; " + changed);
-}
-
 // Prompts that two parts of the data share.
 void check_overlap(
     Findings& findings,
@@ -131,65 +115,13 @@ std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
   return trained;
 }
 
-constexpr std::int64_t kFloatBytes = 4;
-
-// Numbers beside each trained one that an optimizer keeps, at most.
-std::int64_t moments(const OptimizerOptions& optimizer) {
-  return optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
-}
-
-// The folder that is there, or that the output would be made in.
-void check_writable(const std::string& output) {
-  fs::path existing = fs::absolute(output).lexically_normal();
-  std::error_code ignored;
-  while (!fs::exists(existing, ignored) && existing.has_relative_path())
-    existing = existing.parent_path();
-  if (!fs::is_directory(existing, ignored)) {
-    throw_caller_error(
-        "output is {}, but {} is a file; give another folder",
-        quote_text(output, 200),
-        quote_text(existing.string(), 200));
-  }
-  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
-    throw_caller_error(
-        "output is {}, but {} cannot be written; give another folder",
-        quote_text(output, 200),
-        quote_text(existing.string(), 200));
-  }
-}
-
-struct DiskNeeds {
-  std::int64_t checkpoint_bytes = 0;
-  std::int64_t kept = 0;  // checkpoints, beside the one being written
-  std::int64_t published_bytes = 0;
-  RunBegins begins = RunBegins::kFresh;
-};
-
-void check_disk(
-    Findings& findings, const std::string& output, const DiskNeeds& needs) {
-  const std::int64_t kept = needs.begins == RunBegins::kFresh ? needs.kept : 0;
-  const std::int64_t all =
-      needs.checkpoint_bytes * (kept + 1) + needs.published_bytes;
-  findings.attempt([&] {
-    check_writable(output);
-    require_free_space(output, static_cast<std::uint64_t>(all));
-    findings.note(
-        "disk",
-        fmt::format(
-            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it "
-            "is "
-            "written, and the result",
-            static_cast<double>(all) / 1e6,
-            kept,
-            static_cast<double>(needs.checkpoint_bytes) / 1e6));
-  });
-}
-
 // The weighting's words that go into every prompt, the longest of them.
 std::string words_of(
     const Recipe& recipe, const std::shared_ptr<const Tokenizer>& tokenizer) {
   return longest_prompt_words(definition_of(recipe).info().prompt, *tokenizer);
 }
+
+constexpr std::int64_t kFloatBytes = 4;
 
 // Checks a recipe of `moft train`, piece by piece.
 class TrainingCheck {
@@ -298,14 +230,14 @@ class TrainingCheck {
   void check_conditioning() {
     const std::int64_t trained = trained_size(*base().model, recipe_);
     const TrainingOptions& training = recipe_.training;
-    std::int64_t numbers = trained * (1 + moments(training.optimizer));
+    std::int64_t bytes = checkpoint_bytes(trained, training.optimizer);
     if (training.baseline == Baseline::kValue)
-      numbers += 2 * base().model->info().parameters;
+      bytes += 2 * kFloatBytes * base().model->info().parameters;
     findings().note("trained", fmt::format("{} parameters", trained));
-    check_disk(
+    look_at_disk(
         findings(),
         recipe_.output,
-        {numbers * kFloatBytes,
+        {bytes,
          training.checkpoint.keep,
          trained * kFloatBytes,
          options_.begins});
@@ -331,7 +263,7 @@ class TrainingCheck {
     result_.train = fit(std::move(parts_.train), ExamplesFor::kTraining);
     const std::size_t kept = result_.train.examples.size();
     findings().note(
-        "train", data_text(recipe_.data.train, kept, result_.train.report));
+        "train", describe_rows(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
     findings().attempt([&] {
       look_at_memory(findings(), memory_question(), recipe_.compute.device);
@@ -370,7 +302,8 @@ class TrainingCheck {
     const std::size_t left = fitted.examples.size();
     const auto& files =
         split == Split::kFinal ? recipe_.data.final : recipe_.data.evaluation;
-    findings().note(split_name(split), data_text(files, left, fitted.report));
+    findings().note(
+        split_name(split), describe_rows(files, left, fitted.report));
     return left;
   }
 
@@ -424,7 +357,8 @@ SftPreflight check_finetuning(
       pairs =
           encode_pairs(examples, recipe.data, *result.start.tokenizer, info);
       check_ids(pairs.lengths, info.vocabulary);
-      findings.note(name, data_text(files, pairs.pairs.size(), pairs.lengths));
+      findings.note(
+          name, describe_rows(files, pairs.pairs.size(), pairs.lengths));
     });
   };
   const bool train =
@@ -444,10 +378,10 @@ SftPreflight check_finetuning(
   }
   if (train && held_out)
     check_overlap(findings, recipe.data.settled->maker(), parts, options.place);
-  check_disk(
+  look_at_disk(
       findings,
       recipe.output,
-      {info.parameters * (1 + moments(recipe.sft.optimizer)) * kFloatBytes,
+      {checkpoint_bytes(info.parameters, recipe.sft.optimizer),
        recipe.sft.checkpoint.keep,
        info.parameters * kFloatBytes,
        options.begins});

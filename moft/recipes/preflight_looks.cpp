@@ -2,20 +2,25 @@
 #include "moft/recipes/preflight_looks.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "moft/core/errors.h"
+#include "moft/core/files.h"
 #include "moft/core/text.h"
 #include "moft/data/answer_end.h"
 #include "moft/data/prompt_template.h"
 
 namespace moft {
 namespace {
+
+namespace fs = std::filesystem;
 
 // In bytes, from a file of lines "name: number kB".
 std::optional<std::int64_t> named_kilobytes(
@@ -44,7 +49,70 @@ std::optional<std::int64_t> control_group_memory() {
   return *limit - *used;
 }
 
+constexpr std::int64_t kFloatBytes = 4;
+
+// The folder that is there, or that the output would be made in.
+void check_writable(const std::string& output) {
+  fs::path existing = fs::absolute(output).lexically_normal();
+  std::error_code ignored;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  if (!fs::is_directory(existing, ignored)) {
+    throw_caller_error(
+        "output is {}, but {} is a file; give another folder",
+        quote_text(output, 200),
+        quote_text(existing.string(), 200));
+  }
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
+    throw_caller_error(
+        "output is {}, but {} cannot be written; give another folder",
+        quote_text(output, 200),
+        quote_text(existing.string(), 200));
+  }
+}
+
 }  // namespace
+
+std::string describe_rows(
+    const std::vector<std::string>& files,
+    std::size_t kept,
+    const LengthReport& report) {
+  const std::string changed = report.describe();
+  return fmt::format(
+      "{} example{} from {} file{}, longest prompt {} tokens{}",
+      kept,
+      kept == 1 ? "" : "s",
+      files.size(),
+      files.size() == 1 ? "" : "s",
+      report.longest,
+      changed.empty() ? "" : "; " + changed);
+}
+
+std::int64_t checkpoint_bytes(
+    std::int64_t trained, const OptimizerOptions& optimizer) {
+  const std::int64_t moments = optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
+  return trained * (1 + moments) * kFloatBytes;
+}
+
+void look_at_disk(
+    Findings& findings, const std::string& output, const DiskNeeds& needs) {
+  const std::int64_t kept = needs.begins == RunBegins::kFresh ? needs.kept : 0;
+  const std::int64_t all =
+      needs.checkpoint_bytes * (kept + 1) + needs.published_bytes;
+  findings.attempt([&] {
+    check_writable(output);
+    require_free_space(output, static_cast<std::uint64_t>(all));
+    findings.note(
+        "disk",
+        fmt::format(
+            "up to {:.1f} MB: {} checkpoints of {:.1f} MB, one more while it "
+            "is "
+            "written, and the result",
+            static_cast<double>(all) / 1e6,
+            kept,
+            static_cast<double>(needs.checkpoint_bytes) / 1e6));
+  });
+}
 
 std::optional<std::int64_t> available_memory() {
   auto least = named_kilobytes("/proc/meminfo", "MemAvailable:");

@@ -60,4 +60,27 @@ void look_at_turn_ends(
     const Tokenizer& tokenizer,
     const ModelInfo& model);
 
+// "12 examples from 1 file, longest prompt 40 tokens; 2 skipped, ..".
+std::string describe_rows(
+    const std::vector<std::string>& files,
+    std::size_t kept,
+    const LengthReport& report);
+
+// Bytes of the masters of so many numbers and of the optimizer's state, at
+// most.
+std::int64_t checkpoint_bytes(
+    std::int64_t trained, const OptimizerOptions& optimizer);
+
+// What a run writes.
+struct DiskNeeds {
+  std::int64_t checkpoint_bytes = 0;
+  std::int64_t kept = 0;  // checkpoints, beside the one being written
+  std::int64_t published_bytes = 0;
+  RunBegins begins = RunBegins::kFresh;
+};
+
+// Whether the output can be written and has room; notes how much it takes.
+void look_at_disk(
+    Findings& findings, const std::string& output, const DiskNeeds& needs);
+
 }  // namespace moft

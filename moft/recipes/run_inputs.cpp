@@ -8,6 +8,7 @@
 
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/rewards/model_files.h"
 #include "moft/rewards/reward_inputs.h"
 #include "moft/tokenizers/tokenizer_files.h"
 
@@ -59,6 +60,14 @@ void RunInputs::add_reward_files(const Objectives& objectives) {
   for (const RewardFile& file : reward_files(objectives)) {
     hashes_[file.key] =
         file.watched ? watch_.add(file.path) : hash_file(file.path);
+  }
+}
+
+void RunInputs::add_directory(
+    const std::string& kind, const fs::path& directory) {
+  for (const RewardFile& file : model_directory_files(directory.string())) {
+    const std::string name = kind + " " + file.path.filename().string();
+    hashes_[name] = file.watched ? watch_.add(file.path) : hash_file(file.path);
   }
 }
 

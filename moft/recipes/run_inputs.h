@@ -35,6 +35,10 @@ class RunInputs {
   void add_reward_files(const Objectives& objectives);
   // The text of the chat template, where prompts have one.
   void add_chat(const PromptOptions& prompts);
+  // The files of a classifier's directory, as "<kind> <file>"; its weights are
+  // watched.
+  void add_directory(
+      const std::string& kind, const std::filesystem::path& directory);
   void add_file(const std::string& name, const std::filesystem::path& file);
   // One hash of several files in their order.
   void add_files(

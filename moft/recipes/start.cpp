@@ -10,6 +10,7 @@
 #include "moft/generation/adapter_start.h"
 #include "moft/generation/policy_start.h"
 #include "moft/recipes/recipe_examples.h"
+#include "moft/training/run_directory.h"
 
 namespace moft {
 namespace {
@@ -29,16 +30,18 @@ void refuse_checkpoint(const std::string& path, const std::string& key) {
       quote_text(path, 200));
 }
 
-// The output of `moft sft` has its model one folder below.
-void refuse_sft_run(const std::string& path, const std::string& key) {
+// The output of `moft sft` or `moft reward train` has its model one folder
+// below.
+void refuse_model_run(const std::string& path, const std::string& key) {
   const fs::path model = fs::path(path) / "model";
   if (fs::exists(fs::path(path) / "config.json") ||
       !fs::exists(model / "config.json"))
     return;
   throw_caller_error(
-      "{} is {}, the output of `moft sft`; its model is in {}",
+      "{} is {}, the output of `{}`; its model is in {}",
       key,
       quote_text(path, 200),
+      command_of(find_run_kind(path).value_or(RunKind::kSft)),
       model.string());
 }
 
@@ -47,7 +50,7 @@ void refuse_policy(
   refuse_checkpoint(path, key);
   const auto policy = trained_policy_at(path);
   if (!policy) {
-    refuse_sft_run(path, key);
+    refuse_model_run(path, key);
     return;
   }
   throw_caller_error(
@@ -84,6 +87,11 @@ void refuse_policies(const Recipe& recipe) {
 void refuse_policies(const SftRecipe& recipe) {
   const auto& path = recipe.model.path;
   if (path) refuse_policy(*path, "model.path", export_cure(*path));
+}
+
+void refuse_policies(const RewardRecipe& recipe) {
+  const std::string& path = recipe.model.path;
+  refuse_policy(path, "model.path", export_cure(path));
 }
 
 namespace {

@@ -7,6 +7,7 @@
 
 #include "moft/models/model_builder.h"
 #include "moft/recipes/recipe.h"
+#include "moft/recipes/reward_recipe.h"
 #include "moft/recipes/sft_recipe.h"
 
 namespace moft {
@@ -19,6 +20,7 @@ struct LoadedModel;
 // resolve_paths() left them.
 void refuse_policies(const Recipe& recipe);
 void refuse_policies(const SftRecipe& recipe);
+void refuse_policies(const RewardRecipe& recipe);
 
 // policy.start, when there is one, becomes the policy directory that it means,
 // or the adapters' directories. CallerError when there is neither.

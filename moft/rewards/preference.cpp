@@ -6,15 +6,12 @@
 #include "moft/rewards/classifier_reward.h"
 #include "moft/rewards/model_chat.h"
 #include "moft/rewards/model_files.h"
+#include "moft/rewards/preference_text.h"
 #include "moft/rewards/reward_context.h"
 
 namespace moft {
 namespace {
 
-constexpr const char* kPrompt = "{prompt}";
-constexpr const char* kCompletion = "{completion}";
-
-// What is read of a row, by what the model is.
 class PreferenceReward : public Reward {
  public:
   PreferenceReward(
@@ -24,18 +21,8 @@ class PreferenceReward : public Reward {
       const PreferenceOptions& options)
       : Reward(std::move(name)),
         model_(std::move(model)),
-        chat_(std::move(chat)),
-        dialogues_(!options.user),
-        user_(options.text.value_or(options.user.value_or(kPrompt))),
-        label_(find_label(model_->info(), options.label)) {
-    if (options.text) {
-      chat_.reset();
-    } else if (!chat_ && model_->info().encoder) {
-      answer_.emplace(kCompletion);
-    } else if (!chat_) {
-      user_ = RewardTemplate(options.user.value_or(kPrompt) + kCompletion);
-    }
-  }
+        text_({options.user, options.text}, model_->info(), std::move(chat)),
+        label_(find_label(model_->info(), options.label)) {}
 
  protected:
   std::vector<double> compute(
@@ -43,44 +30,14 @@ class PreferenceReward : public Reward {
     WindowedTexts texts;
     for (std::size_t row = 0; row < batch.rows(); ++row) {
       const std::size_t before = texts.texts.size();
-      model_->add_windows(judged(batch, row), {}, texts);
+      if (text_.shows_prompt(*batch.examples[row])) check_message(batch, row);
+      model_->add_windows(text_.of(batch, row), {}, texts);
       check_length(texts.texts.size() - before, row);
     }
     return column(model_->logits(texts));
   }
 
  private:
-  JudgedText judged(const RewardBatch& batch, std::size_t row) const {
-    if (chat_) return {pieces_of(chat_->render(turns(batch, row), false))};
-    const std::string& completion = batch.completions[row];
-    JudgedText text{user_.fill(batch, row, completion)};
-    if (answer_) text.second = answer_->fill(batch, row, completion);
-    return text;
-  }
-
-  // The row's dialogue, or the user's message, with the answer.
-  ChatTurns turns(const RewardBatch& batch, std::size_t row) const {
-    const Example& example = *batch.examples[row];
-    const std::string& completion = batch.completions[row];
-    ChatTurns turns;
-    if (dialogues_ && !example.dialogues.empty()) {
-      turns = chat_->prompt_turns(example);
-    } else {
-      const bool own = example.fields.contains("prompt");
-      if (user_.uses_prompt() && !own) check_message(batch, row);
-      std::string user;
-      for (const PromptPiece& piece : user_.fill(batch, row, completion))
-        user += piece.text;
-      turns = chat_->user_turn(user);
-    }
-    if (turns.continues) {
-      turns.messages.back().content += completion;
-    } else {
-      turns.messages.push_back({"assistant", completion});
-    }
-    return turns;
-  }
-
   // A prompt as the policy saw it may hold the policy's chat markup, which is
   // no part of a user's message.
   void check_message(const RewardBatch& batch, std::size_t row) const {
@@ -118,10 +75,7 @@ class PreferenceReward : public Reward {
   }
 
   std::shared_ptr<const TextClassifier> model_;
-  std::optional<ChatPrompt> chat_;
-  bool dialogues_;                        // the examples' own are read
-  RewardTemplate user_;                   // or the whole text
-  std::optional<RewardTemplate> answer_;  // second text of a pair
+  PreferenceText text_;
   std::size_t label_;
 };
 

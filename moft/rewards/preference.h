@@ -11,10 +11,7 @@
 
 namespace moft {
 
-// What the model reads: its own chat template, where it has one, on the
-// example's dialogue (unless `user` is given) or on `user`, and the answer;
-// else a pair of `user` and the answer, if it is an encoder; else `user` and
-// the answer as one text. `text` decides otherwise.
+// What the model reads is PreferenceText's (preference_text.h).
 struct PreferenceOptions {
   std::string model;
   std::optional<std::string> user;

@@ -26,6 +26,7 @@ constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kSamplerFile = "sampler.safetensors";
 constexpr const char* kValueFile = "value.safetensors";
 constexpr const char* kValueOptimizerFile = "value_optimizer.safetensors";
+constexpr const char* kBestFile = "best.safetensors";
 constexpr const char* kStateFile = "state.json";
 constexpr const char* kRecipeFile = "recipe.yaml";
 constexpr std::string_view kStepPrefix = "step-";
@@ -35,7 +36,8 @@ constexpr const char* kTensorFiles[] = {
     kOptimizerFile,
     kSamplerFile,
     kValueFile,
-    kValueOptimizerFile};
+    kValueOptimizerFile,
+    kBestFile};
 
 std::optional<std::int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kStepPrefix)) return {};
@@ -304,7 +306,7 @@ fs::path save_checkpoint(
   const std::uint64_t needed =
       bytes_of(trainer.masters) + bytes_of(trainer.optimizer) +
       bytes_of(trainer.sampler) + bytes_of(trainer.value) +
-      bytes_of(trainer.value_optimizer);
+      bytes_of(trainer.value_optimizer) + bytes_of(trainer.best);
   require_free_space(run, needed + kHeaders);
   fs::create_directories(checkpoints_of(run));
   if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
@@ -327,6 +329,7 @@ fs::path save_checkpoint(
     write(kValueFile, trainer.value);
     write(kValueOptimizerFile, trainer.value_optimizer);
   }
+  if (!trainer.best.empty()) write(kBestFile, trainer.best);
   write_atomically(building / kRecipeFile, recipe);
   write_atomically(
       building / kStateFile, options_to_json(state).dump(2) + "\n");
@@ -350,6 +353,8 @@ TrainerState load_checkpoint(const Checkpoint& checkpoint) {
     state.value = read_tensors(directory / kValueFile);
     state.value_optimizer = read_tensors(directory / kValueOptimizerFile);
   }
+  if (fs::exists(directory / kBestFile))
+    state.best = read_tensors(directory / kBestFile);
   return state;
 }
 

@@ -6,6 +6,8 @@
 //     sampler.safetensors    the sampler of steerings, if it keeps a state
 //     value.safetensors, value_optimizer.safetensors
 //                            the same of the value network, if there is one
+//     best.safetensors       the masters of the lowest held-out loss, where a
+//                            run may stop early
 //     recipe.yaml            the effective recipe that wrote it
 //     state.json             CheckpointState, with the hashes of the others
 //

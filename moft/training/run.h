@@ -102,7 +102,10 @@ class Run {
   RunOutcome run();
 
  private:
-  bool done() const { return trainer_.finished_steps() >= options_.steps; }
+  bool done() const {
+    return trainer_.finished_steps() >= options_.steps ||
+           trainer_.stopped_early();
+  }
   RunPlace place() const;
   std::filesystem::path product() const;
   void restore(const Checkpoint& checkpoint);

@@ -22,11 +22,12 @@
 
 namespace moft {
 
-static constexpr EnumNames<RunKind, 3> enum_names(RunKind /*unused*/) {
+static constexpr EnumNames<RunKind, 4> enum_names(RunKind /*unused*/) {
   return {
       {{RunKind::kTrain, "train"},
        {RunKind::kSft, "sft"},
-       {RunKind::kSoup, "soup"}}};
+       {RunKind::kSoup, "soup"},
+       {RunKind::kReward, "reward"}}};
 }
 
 namespace {
@@ -118,6 +119,8 @@ const char* command_of(RunKind kind) {
       return "moft train";
     case RunKind::kSft:
       return "moft sft";
+    case RunKind::kReward:
+      return "moft reward train";
     case RunKind::kSoup:
       break;
   }
@@ -125,7 +128,8 @@ const char* command_of(RunKind kind) {
 }
 
 const char* product_of(RunKind kind) {
-  return kind == RunKind::kSft ? kModelDirectory : kPolicyDirectory;
+  const bool model = kind == RunKind::kSft || kind == RunKind::kReward;
+  return model ? kModelDirectory : kPolicyDirectory;
 }
 
 std::optional<RunKind> find_run_kind(const fs::path& directory) {
@@ -185,7 +189,8 @@ std::vector<fs::path> files_of_run(const fs::path& directory) {
   add(checkpoints_of(directory));
   add_published(files, directory, product_of(*kind));
   const fs::path report = directory / "report";
-  if (*kind != RunKind::kSft && is_report(report)) {
+  if (product_of(*kind) == std::string_view(kPolicyDirectory) &&
+      is_report(report)) {
     for (const char* name : kReportFiles)
       add(report / name);
     add(report);

@@ -7,7 +7,7 @@
 //   events.out.tfevents.moft
 //   checkpoints/    step-<n>, the last few
 //   policy/         what training publishes
-//   model/          what supervised finetuning publishes
+//   model/          what supervised finetuning and reward training publish
 //   report/         what `moft evaluate` writes
 //
 // A run writes and removes files of these names that moft itself wrote, and
@@ -29,7 +29,7 @@ inline constexpr const char* kRunFile = "moft_run.json";
 inline constexpr const char* kPolicyDirectory = "policy";
 inline constexpr const char* kModelDirectory = "model";
 
-enum class RunKind { kTrain, kSft, kSoup };
+enum class RunKind { kTrain, kSft, kSoup, kReward };
 
 // "moft train".
 const char* command_of(RunKind kind);

@@ -72,6 +72,8 @@ struct TrainerState {
   // The value network's; empty without one.
   NamedTensors value;
   NamedTensors value_optimizer;
+  // What a trainer that may stop early would publish; empty without one.
+  NamedTensors best;
 };
 
 // A figure of the progress line: `label`=the metric `metric`; left out of
@@ -107,6 +109,8 @@ class Trainer {
   // WorldError for a loss, gradient or reward that is not finite.
   virtual StepResult step() = 0;
   virtual std::int64_t finished_steps() const = 0;
+  // The run ends here, before its last step.
+  virtual bool stopped_early() const { return false; }
   virtual RunOptions run_options() const = 0;
 
   virtual TrainerState state() const = 0;

@@ -174,7 +174,7 @@ std::unique_ptr<BertModel> load_model(
     at::Device device) {
   std::unique_ptr<BertModel> model;
   load_encoder_tensors(
-      bert_family(), std::move(source), [&](const FindParameter& find) {
+      bert_family(), std::move(source), [&](const FindParameter& find, auto&) {
         model = std::make_unique<BertModel>(
             config, find, LoadOptions{.device = device});
       });

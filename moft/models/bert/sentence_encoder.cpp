@@ -266,7 +266,7 @@ SentenceEncoder load_sentence_encoder(
   const std::string place = (directory / "config.json").string();
   const EncoderFamily& family = family_of(files->config(), place);
   std::shared_ptr<SequenceModel> model;
-  load_encoder_tensors(family, files, [&](const FindParameter& find) {
+  load_encoder_tensors(family, files, [&](const FindParameter& find, auto&) {
     model = family.make(
         files->config(), place, find, LoadOptions{.device = device});
   });

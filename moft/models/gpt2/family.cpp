@@ -74,6 +74,7 @@ ScoreFamily score_family() {
   family.root = "transformer.";
   family.anchor = "wte.weight";
   family.unused = {"attn.bias", "lm_head."};
+  family.transposed = is_transposed;
   family.size = [](const json& config, const std::string& place) {
     const Gpt2Config c = parse_config(config, place);
     return EncoderSize{c.vocabulary, c.context - 1};

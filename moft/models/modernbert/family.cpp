@@ -1,6 +1,8 @@
 // How ModernBERTs are read from files.
 #include "moft/models/modernbert/family.h"
 
+#include <cmath>
+
 #include "moft/models/config_keys.h"
 #include "moft/models/modernbert/model.h"
 
@@ -24,6 +26,19 @@ HeadShape head_of(const nlohmann::json& config, const std::string& place) {
   return head;
 }
 
+// transformers' truncated normals.
+InitialSpread head_spread(
+    const nlohmann::json& config, const std::string& name) {
+  const double width = config.value("hidden_size", 768);
+  const double layers = config.value("num_hidden_layers", 22);
+  return {
+      .deviation = name.starts_with("classifier")
+                       ? 1.0 / std::sqrt(width)
+                       : config.value("initializer_range", 0.02) /
+                             std::sqrt(2.0 * layers),
+      .cutoff = config.value("initializer_cutoff_factor", 2.0)};
+}
+
 }  // namespace
 
 EncoderFamily modernbert_family() {
@@ -44,6 +59,7 @@ EncoderFamily modernbert_family() {
         parse_config(config, place), find, options);
   };
   family.head = head_of;
+  family.head_spread = head_spread;
   return family;
 }
 

@@ -1,46 +1,18 @@
 // Draws a model's parameters by its family's rules.
 #include "moft/models/random/initialise.h"
 
-#include <algorithm>
-
 #include "moft/core/errors.h"
-#include "moft/core/random.h"
 #include "moft/models/families.h"
+#include "moft/models/random/random_rows.h"
 
 namespace moft {
 namespace {
 
 using nlohmann::json;
 
-// Tensors count from here, so that adapters and value heads, which have small
-// numbers, never share a stream with the model under them.
-constexpr std::uint32_t kFirstTensor = std::uint32_t{1} << 31;
-
 std::int64_t rounded_up(std::int64_t count) {
   constexpr std::int64_t kMultiple = 128;
   return (count + kMultiple - 1) / kMultiple * kMultiple;
-}
-
-// Rows of a parameter, drawn when they are asked for.
-kernels::ReadRows random_rows(
-    std::uint64_t seed,
-    std::uint32_t tensor,
-    const InitialSpread& spread,
-    const std::vector<std::int64_t>& shape) {
-  const std::int64_t width = shape.back();
-  return [=](std::int64_t begin, std::int64_t end, float* target) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      float* values = target + (row - begin) * width;
-      if (spread.deviation == 0.0) {
-        std::fill_n(values, width, static_cast<float>(spread.constant));
-        continue;
-      }
-      RandomStream stream(
-          seed, Purpose::kInitialise, tensor, static_cast<std::uint32_t>(row));
-      for (std::int64_t i = 0; i < width; ++i)
-        values[i] = static_cast<float>(spread.deviation * stream.normal());
-    }
-  };
 }
 
 }  // namespace

@@ -130,6 +130,7 @@ struct RandomModelShape {
 struct InitialSpread {
   double deviation = 0.0;
   double constant = 0.0;
+  double cutoff = 0.0;  // in deviations: farther draws are drawn again; 0: none
 };
 
 }  // namespace moft

@@ -2,25 +2,14 @@
 #include "moft/training/sft/trainer.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <numeric>
 #include <optional>
 
 #include <ATen/core/grad_mode.h>
 
-#include "moft/core/errors.h"
 #include "moft/kernels/token_log_probs.h"
-#include "moft/training/apply_update.h"
 
 namespace moft {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::int64_t tokens_of(const std::vector<const SftPair*>& pairs) {
   std::int64_t tokens = 0;
@@ -84,15 +73,6 @@ at::Tensor log_probs_of(
 // Number of held-out pairs scored at once.
 constexpr std::size_t kScoredAtOnce = 16;
 
-std::size_t epoch_size(const SftInputs& inputs) {
-  return inputs.train->size();
-}
-
-void require_finite_loss(double loss) {
-  if (std::isfinite(loss)) return;
-  throw_world_error("the loss is {}; lower sft.optimizer.learning_rate", loss);
-}
-
 }  // namespace
 
 PolicyDefinition sft_definition(std::string prompt_template) {
@@ -132,26 +112,19 @@ void check_sft_memory(
 }
 
 SftTrainer::SftTrainer(SftInputs inputs, SftOptions options)
-    : inputs_(inputs),
+    : SupervisedTrainer(
+          *inputs.policy->conditioning(),
+          options,
+          "sft",
+          {inputs.train->size(), options.pairs_per_step, inputs.shuffle}),
+      inputs_(inputs),
       options_(std::move(options)),
-      coefficients_(inputs.policy->coefficients_of(sft_steering())),
-      shuffler_(
-          static_cast<std::uint64_t>(options_.seed),
-          epoch_size(inputs),
-          inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile),
-      optimizer_(make_optimizer(
-          *inputs_.policy->conditioning(), options_.optimizer)) {}
+      coefficients_(inputs.policy->coefficients_of(sft_steering())) {}
 
 RunOptions SftTrainer::run_options() const {
-  RunOptions run;
-  run.section = "sft";
+  RunOptions run = loop_options();
   run.memory_cure = kSftMemoryCure;
-  run.steps = options_.steps;
-  run.schedule = options_.schedule.kind;
-  run.checkpoint = options_.checkpoint;
   run.evaluate_every = options_.evaluation.every;
-  run.evaluate_at_the_end = true;
-  run.log_samples = 0;
   run.objectives = inputs_.policy->names();
   using Format = ProgressFigure::Format;
   run.progress = {
@@ -163,81 +136,45 @@ RunOptions SftTrainer::run_options() const {
   return run;
 }
 
-std::vector<const SftPair*> SftTrainer::draw() {
-  std::vector<const SftPair*> batch;
-  const auto count = static_cast<std::size_t>(options_.pairs_per_step);
-  for (const std::size_t i : shuffler_.next(count))
-    batch.push_back(&(*inputs_.train)[i]);
-  return batch;
-}
-
-// gradient_accumulation groups of pairs, and each in as many parts as the
-// memory budget asks for. Completions count as the longest of the step.
-std::vector<std::span<const SftPair* const>> SftTrainer::split(
-    std::span<const SftPair* const> pairs) const {
+// Completions count as the longest of the step.
+StepMemory SftTrainer::memory_of(std::span<const SftPair* const> pairs) const {
   StepShape shape;
   for (const SftPair* pair : pairs) {
     shape.prompt_tokens.push_back(std::ssize(pair->prompt));
     shape.new_tokens = std::max(shape.new_tokens, std::ssize(pair->completion));
   }
-  const StepMemory memory = sft_memory(
+  return sft_memory(
       shape_of(*inputs_.policy->base().model), std::move(shape), options_);
-  const auto groups = static_cast<std::size_t>(options_.gradient_accumulation);
-  std::vector<std::span<const SftPair* const>> parts;
-  for (std::size_t group = 0; group < groups; ++group) {
-    const std::size_t begin = pairs.size() * group / groups;
-    const std::size_t end = pairs.size() * (group + 1) / groups;
-    std::vector<std::size_t> rows(end - begin);
-    std::iota(rows.begin(), rows.end(), begin);
-    for (const auto& part : memory.parts_of(rows))
-      parts.push_back(pairs.subspan(part.front(), part.size()));
-  }
-  return parts;
 }
 
 TokenLikelihood SftTrainer::differentiate(std::vector<const SftPair*> batch) {
   sort_by_length(batch);
   TokenLikelihood likelihood{0.0, tokens_of(batch)};
-  Conditioning& conditioning = *inputs_.policy->conditioning();
-  conditioning.zero_gradient();
-  conditioning.begin_gradient(coefficients_);
+  conditioning().zero_gradient();
+  conditioning().begin_gradient(coefficients_);
   const std::span<const SftPair* const> all(batch);
-  for (const auto& part : split(all)) {
-    const at::Tensor log_probs =
-        log_probs_of(inputs_.policy->model(), part, coefficients_);
+  for (const auto& [begin, end] : parts_of(all.size(), memory_of(all))) {
+    const at::Tensor log_probs = log_probs_of(
+        inputs_.policy->model(),
+        all.subspan(begin, end - begin),
+        coefficients_);
     const at::Tensor sum = log_probs.sum(at::kDouble);
     likelihood.log_prob += sum.item<double>();
     (sum / -static_cast<double>(likelihood.tokens)).backward();
   }
-  conditioning.end_gradient(coefficients_);
+  conditioning().end_gradient(coefficients_);
   return likelihood;
 }
 
-StepResult SftTrainer::step() {
-  const auto start = Clock::now();
-  StepResult result;
-  result.step = step_ + 1;
-  const TokenLikelihood likelihood = differentiate(draw());
-  require_finite_loss(likelihood.loss());
-  result.times.policy = seconds_since(start);
-  Conditioning& conditioning = *inputs_.policy->conditioning();
-  const double rate = learning_rate_at(options_, step_);
-  const double norm =
-      apply_update(*optimizer_, conditioning, options_.gradient_clip, rate);
-  conditioning.zero_gradient();
-  ++step_;
-  const double seconds = seconds_since(start);
-  result.times.optimizer = seconds - result.times.policy;
-  const auto seen = static_cast<double>(step_ * options_.pairs_per_step);
-  result.metrics = {
+std::map<std::string, double> SftTrainer::learn(
+    const std::vector<std::size_t>& rows) {
+  std::vector<const SftPair*> batch;
+  for (const std::size_t row : rows)
+    batch.push_back(&(*inputs_.train)[row]);
+  const TokenLikelihood likelihood = differentiate(std::move(batch));
+  return {
       {"loss", likelihood.loss()},
-      {"grad_norm", norm},
-      {"learning_rate", rate},
-      {"tokens", static_cast<double>(likelihood.tokens)},
-      {"epoch", seen / static_cast<double>(epoch_size(inputs_))},
-      {"step_time", seconds},
-      {"tokens_per_second", static_cast<double>(likelihood.tokens) / seconds}};
-  return result;
+      {"tokens", static_cast<double>(likelihood.tokens)}};
 }
 
 TokenLikelihood SftTrainer::held_out() const {
@@ -265,22 +202,6 @@ std::map<std::string, double> SftTrainer::evaluate() const {
   const double loss = held_out().loss();
   require_finite_loss(loss);
   return {{"held_out/loss", loss}};
-}
-
-TrainerState SftTrainer::state() const {
-  TrainerState state;
-  state.step = step_;
-  state.cursor = shuffler_.cursor();
-  state.masters = inputs_.policy->conditioning()->tensors();
-  state.optimizer = optimizer_->export_state();
-  return state;
-}
-
-void SftTrainer::restore(const TrainerState& state) {
-  step_ = state.step;
-  shuffler_.seek(state.cursor);
-  optimizer_->import_state(state.optimizer);
-  restore_masters(state.masters, *inputs_.policy->conditioning());
 }
 
 }  // namespace moft

@@ -18,16 +18,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "moft/algorithms/optimizer.h"
-#include "moft/data/shuffler.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/training/sft/pairs.h"
 #include "moft/training/step_memory.h"
-#include "moft/training/trainer.h"
+#include "moft/training/supervised_trainer.h"
 
 namespace moft {
 
@@ -66,14 +63,11 @@ struct SftInputs {
   bool shuffle = true;
 };
 
-class SftTrainer : public Trainer {
+class SftTrainer : public SupervisedTrainer {
  public:
   // What `inputs` points to must outlive the trainer.
   SftTrainer(SftInputs inputs, SftOptions options);
 
-  // Metrics: loss, grad_norm, learning_rate, tokens, epoch, tokens_per_second,
-  // step_time.
-  StepResult step() override;
   // Loss and gradient of a batch as a step computes them; the gradient stays
   // with the policy's conditioning.
   TokenLikelihood differentiate(std::vector<const SftPair*> batch);
@@ -82,22 +76,16 @@ class SftTrainer : public Trainer {
   // The same as metrics, for a run: held_out/loss. WorldError unless finite.
   std::map<std::string, double> evaluate() const;
 
-  std::int64_t finished_steps() const override { return step_; }
   RunOptions run_options() const override;
-  TrainerState state() const override;
-  void restore(const TrainerState& state) override;
 
  private:
-  std::vector<const SftPair*> draw();
-  std::vector<std::span<const SftPair* const>> split(
-      std::span<const SftPair* const> pairs) const;
+  std::map<std::string, double> learn(
+      const std::vector<std::size_t>& rows) override;
+  StepMemory memory_of(std::span<const SftPair* const> pairs) const;
 
   SftInputs inputs_;
   SftOptions options_;
   Coefficients coefficients_;
-  Shuffler shuffler_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::int64_t step_ = 0;
 };
 
 }  // namespace moft

@@ -1,0 +1,110 @@
+// The steps of a trainer that learns from given rows.
+#include "moft/training/supervised_trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "moft/core/errors.h"
+#include "moft/training/apply_update.h"
+
+namespace moft {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+SupervisedTrainer::SupervisedTrainer(
+    Conditioning& conditioning,
+    const UpdateOptions& options,
+    std::string section,
+    SupervisedRows rows)
+    : conditioning_(conditioning),
+      options_(options),
+      section_(std::move(section)),
+      rows_(rows),
+      shuffler_(
+          static_cast<std::uint64_t>(options.seed),
+          rows.count,
+          rows.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile),
+      optimizer_(make_optimizer(conditioning, options.optimizer)) {}
+
+RunOptions SupervisedTrainer::loop_options() const {
+  RunOptions run;
+  run.section = section_;
+  run.steps = options_.steps;
+  run.schedule = options_.schedule.kind;
+  run.checkpoint = options_.checkpoint;
+  run.evaluate_at_the_end = true;
+  run.log_samples = 0;
+  return run;
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> SupervisedTrainer::parts_of(
+    std::size_t count, const StepMemory& memory) const {
+  const auto groups = static_cast<std::size_t>(options_.gradient_accumulation);
+  std::vector<std::pair<std::size_t, std::size_t>> parts;
+  for (std::size_t group = 0; group < groups; ++group) {
+    const std::size_t begin = count * group / groups;
+    const std::size_t end = count * (group + 1) / groups;
+    std::vector<std::size_t> rows(end - begin);
+    std::iota(rows.begin(), rows.end(), begin);
+    for (const auto& part : memory.parts_of(rows))
+      parts.emplace_back(part.front(), part.front() + part.size());
+  }
+  return parts;
+}
+
+void SupervisedTrainer::require_finite_loss(double loss) const {
+  if (std::isfinite(loss)) return;
+  throw_world_error(
+      "the loss is {}; lower {}.optimizer.learning_rate", loss, section_);
+}
+
+StepResult SupervisedTrainer::step() {
+  const auto start = Clock::now();
+  StepResult result;
+  result.step = step_ + 1;
+  result.metrics =
+      learn(shuffler_.next(static_cast<std::size_t>(rows_.per_step)));
+  require_finite_loss(result.metrics.at("loss"));
+  result.times.policy = seconds_since(start);
+  const double rate = learning_rate_at(options_, step_);
+  const double norm =
+      apply_update(*optimizer_, conditioning_, options_.gradient_clip, rate);
+  conditioning_.zero_gradient();
+  ++step_;
+  const double seconds = seconds_since(start);
+  result.times.optimizer = seconds - result.times.policy;
+  const auto seen = static_cast<double>(step_ * rows_.per_step);
+  result.metrics.insert(
+      {{"grad_norm", norm},
+       {"learning_rate", rate},
+       {"epoch", seen / static_cast<double>(rows_.count)},
+       {"step_time", seconds},
+       {"tokens_per_second", result.metrics.at("tokens") / seconds}});
+  return result;
+}
+
+TrainerState SupervisedTrainer::state() const {
+  TrainerState state;
+  state.step = step_;
+  state.cursor = shuffler_.cursor();
+  state.masters = conditioning_.tensors();
+  state.optimizer = optimizer_->export_state();
+  return state;
+}
+
+void SupervisedTrainer::restore(const TrainerState& state) {
+  step_ = state.step;
+  shuffler_.seek(state.cursor);
+  optimizer_->import_state(state.optimizer);
+  restore_masters(state.masters, conditioning_);
+}
+
+}  // namespace moft
