@@ -82,23 +82,20 @@ void refuse_counts_of_tokens(const Objectives& objectives) {
   }
 }
 
-class RewardCommand : public Command {
+class RewardScoreCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.require_command();
-    Parser& score = parser.add_command(
-        "score", "What a recipe's objectives say of given completions");
-    score.add_option("RECIPE", recipe_, "A YAML file with objectives")
+    parser.add_option("RECIPE", recipe_, "A YAML file with objectives")
         .required()
         .type_name("");
-    score
+    parser
         .add_option(
             "OVERRIDES",
             overrides_,
             "Keys to set, as dotted.key=value; the value is YAML")
         .type_name("")
         .default_text("");
-    score
+    parser
         .add_path(
             "--input",
             input_,
@@ -163,8 +160,8 @@ class RewardCommand : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_reward_command() {
-  return std::make_unique<RewardCommand>();
+std::unique_ptr<Command> make_reward_score_command() {
+  return std::make_unique<RewardScoreCommand>();
 }
 
 }  // namespace moft
