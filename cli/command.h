@@ -36,8 +36,15 @@ class Command {
   virtual int run() = 0;
 };
 
-struct CommandEntry {
+// The first word of commands that have two.
+struct CommandGroup {
   std::string name;
+  const char* summary;
+};
+std::vector<CommandGroup> command_groups();
+
+struct CommandEntry {
+  std::string name;  // "train", "reward train"
   const char* summary;
   std::function<std::unique_ptr<Command>()> make;
 };
@@ -52,6 +59,7 @@ std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_score_command();
+std::unique_ptr<Command> make_reward_score_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_soup_command();

@@ -4,10 +4,16 @@
 
 namespace moft {
 
+std::vector<CommandGroup> command_groups() {
+  return {
+      {"reward", "Train reward models; score given texts by objectives"},
+  };
+}
+
 std::vector<CommandEntry> commands() {
   std::vector<CommandEntry> all;
   for (const RecipeKind& kind : recipe_kinds()) {
-    all.push_back({first_word(kind), kind.summary, [&kind] {
+    all.push_back({kind.command, kind.summary, [&kind] {
                      return make_recipe_runner(kind);
                    }});
   }
@@ -22,6 +28,9 @@ std::vector<CommandEntry> commands() {
        "Complete one prompt under many weightings",
        make_sweep_command},
       {"score", "Log-probabilities of given completions", make_score_command},
+      {"reward score",
+       "What a recipe's objectives say of given texts",
+       make_reward_score_command},
       {"tokenize", "Token ids of lines of text", make_tokenize_command},
       {"export",
        "Write a policy for transformers, PEFT, llama.cpp",

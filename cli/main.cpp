@@ -47,7 +47,7 @@ struct Program {
 
   Program() {
     for (const CommandEntry& entry : commands()) {
-      Parser& own = parser.add_command(entry.name, entry.summary);
+      Parser& own = add_parser(entry);
       entries.push_back({entry.make(), &own});
       entries.back().command->declare(own);
     }
@@ -56,6 +56,27 @@ struct Program {
     parser.set_footer(
         "'moft help COMMAND' shows the options of a command, 'moft help "
         "training.steps' explains a recipe key.");
+  }
+
+ private:
+  Parser& add_parser(const CommandEntry& entry) {
+    const auto space = entry.name.find(' ');
+    if (space == std::string::npos)
+      return parser.add_command(entry.name, entry.summary);
+    const std::string first = entry.name.substr(0, space);
+    Parser* group = parser.find_command(first);
+    if (!group) group = &add_group(first);
+    return group->add_command(entry.name.substr(space + 1), entry.summary);
+  }
+
+  Parser& add_group(const std::string& name) {
+    for (const CommandGroup& group : command_groups()) {
+      if (group.name != name) continue;
+      Parser& added = parser.add_command(name, group.summary);
+      added.require_command();
+      return added;
+    }
+    throw_caller_error("command group {}: not declared; declare it", name);
   }
 };
 
@@ -97,10 +118,14 @@ int run(int argc, char** argv) {
   return kCallerFault;
 }
 
-// What a command's user can lower when memory runs out.
-const char* memory_cure(std::string_view command) {
-  for (const RecipeKind& kind : recipe_kinds())
-    if (command == first_word(kind)) return kind.memory_cure;
+// What a command's user can lower when memory runs out. `words`: the command
+// line.
+const char* memory_cure(const std::vector<std::string>& words) {
+  const std::string command = words.empty() ? "" : words[0];
+  const std::string two = words.size() < 2 ? "" : command + " " + words[1];
+  for (const RecipeKind& kind : recipe_kinds()) {
+    if (kind.command == command || kind.command == two) return kind.memory_cure;
+  }
   if (command == "generate" || command == "sweep") {
     return "lower --max-new-tokens, give fewer prompts or weightings at once, "
            "or take a smaller model or --precision bf16";
@@ -129,7 +154,7 @@ int run_guarded(int argc, char** argv) {
     return fail(kCallerFault, error.what());
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) {
-      const char* cure = memory_cure(argc > 1 ? argv[1] : "");
+      const char* cure = memory_cure({argv + 1, argv + argc});
       return fail(kWorldFault, out_of_memory_message(error, cure));
     }
     return fail(kWorldFault, error.what());

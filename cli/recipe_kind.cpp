@@ -67,11 +67,6 @@ const RecipeKind& kind_of(const RecipeSource& source) {
   return *found;
 }
 
-std::string first_word(const RecipeKind& kind) {
-  const std::string command = kind.command;
-  return command.substr(0, command.find(' '));
-}
-
 std::vector<RecipeKeys> recipe_keys() {
   std::vector<RecipeKeys> keys;
   for (const RecipeKind& kind : recipe_kinds())

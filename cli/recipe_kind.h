@@ -38,9 +38,6 @@ struct RecipeKind {
 // In the order of help and reference.
 std::span<const RecipeKind> recipe_kinds();
 
-// "reward" of "reward train".
-std::string first_word(const RecipeKind& kind);
-
 // By the sections that the recipe has: the last kind that one of them marks.
 const RecipeKind& kind_of(const RecipeSource& source);
 

@@ -62,12 +62,13 @@ class RecipeRunner : public Command {
   explicit RecipeRunner(const RecipeKind& kind) : kind_(kind) {}
 
   void declare(Parser& parser) override {
-    const std::string first = first_word(kind_);
-    const std::string whole = kind_.command;
-    if (whole == first) return declare_options(parser);
-    parser.require_command();
-    declare_options(
-        parser.add_command(whole.substr(first.size() + 1), kind_.summary));
+    parser.add_option("RECIPE", arguments_.recipe, kind_.recipe_help)
+        .required();
+    parser.add_option(
+        "OVERRIDES",
+        arguments_.overrides,
+        "Keys to set, as dotted.key=value; the value is YAML");
+    add_output_flags(parser, arguments_.output);
   }
 
   int run() override {
@@ -92,16 +93,6 @@ class RecipeRunner : public Command {
   }
 
  private:
-  void declare_options(Parser& parser) {
-    parser.add_option("RECIPE", arguments_.recipe, kind_.recipe_help)
-        .required();
-    parser.add_option(
-        "OVERRIDES",
-        arguments_.overrides,
-        "Keys to set, as dotted.key=value; the value is YAML");
-    add_output_flags(parser, arguments_.output);
-  }
-
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
     const PreparedRun prepared = job_->prepare(compute, resume);
     RunSetup setup =
