@@ -50,8 +50,8 @@ std::optional<bool> names_classifier(const Json& config) {
   if (names == config.end() || !names->is_array() || names->empty())
     return std::nullopt;
   return std::ranges::any_of(*names, [](const Json& name) {
-    return name.is_string() && name.get<std::string>().ends_with(
-                                   "ForSequenceClassification");
+    return name.is_string() &&
+           name.get<std::string>().ends_with("ForSequenceClassification");
   });
 }
 

@@ -43,8 +43,8 @@ struct ClassifierInfo {
 
 // Reads config.json and no weights: a preflight takes milliseconds.
 ClassifierInfo read_classifier_info(const std::filesystem::path& directory);
-// The same of what a classifier may be trained from: a classifier, or an encoder
-// or a language model without a head, which has no labels.
+// The same of what a classifier may be trained from: a classifier, or an
+// encoder or a language model without a head, which has no labels.
 ClassifierInfo read_classifier_base(const std::filesystem::path& directory);
 
 // A head that begins at random, as transformers draws it; a layer below it that

@@ -5,7 +5,7 @@
 
 #include "moft/models/decoder_model.h"
 #include "moft/models/gemma/config.h"
-#include "moft/models/gpt2/model.h"
+#include "moft/models/gpt2/family.h"
 #include "moft/models/llama/config.h"
 #include "moft/models/model_tensors.h"
 

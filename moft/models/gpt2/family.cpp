@@ -1,4 +1,6 @@
 // How GPT-2s are read from files.
+#include "moft/models/gpt2/family.h"
+
 #include <mutex>
 
 #include "moft/models/config_keys.h"

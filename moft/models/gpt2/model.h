@@ -17,7 +17,6 @@
 #include "moft/models/activation.h"
 #include "moft/models/causal_model.h"
 #include "moft/models/model_builder.h"
-#include "moft/models/score_heads.h"
 #include "moft/models/steered_layer_norm.h"
 
 namespace moft::gpt2 {
@@ -69,8 +68,5 @@ class Gpt2Model : public CausalModel {
   std::vector<Layer> layers_;
   SteeredLayerNorm final_norm_;
 };
-
-// GPT-2 in the table of reward models.
-ScoreFamily score_family();
 
 }  // namespace moft::gpt2

@@ -1,9 +1,8 @@
 // Reads a ModernBERT's config.json.
-#include <algorithm>
+#include "moft/models/modernbert/config.h"
 
 #include "moft/models/config_keys.h"
 #include "moft/models/decoder_config.h"
-#include "moft/models/modernbert/model.h"
 
 namespace moft::modernbert {
 

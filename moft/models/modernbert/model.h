@@ -15,39 +15,14 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "moft/models/activation.h"
 #include "moft/models/encoder_model.h"
 #include "moft/models/llama/rope_table.h"
 #include "moft/models/model_builder.h"
+#include "moft/models/modernbert/config.h"
 #include "moft/models/packed_texts.h"
 #include "moft/models/steered_layer_norm.h"
 
 namespace moft::modernbert {
-
-struct ModernBertConfig {
-  std::int64_t vocabulary = 0;
-  std::int64_t width = 0;
-  std::int64_t inner = 0;
-  std::int64_t heads = 0;
-  std::int64_t context = 0;
-  double norm_epsilon = 1e-5;
-  bool norm_bias = false;
-  bool attention_bias = false;
-  bool mlp_bias = false;
-  Activation activation = Activation::kGelu;
-  std::vector<bool> local;  // of each layer
-  std::int64_t reach = 64;  // tokens to each side in a local layer
-  Rope global_rope;
-  Rope local_rope;
-
-  std::int64_t head_size() const { return width / heads; }
-};
-
-// CallerError naming the key that asks for another computation.
-ModernBertConfig parse_config(
-    const nlohmann::json& config, const std::string& place);
 
 class ModernBertModel : public EncoderModel {
  public:

@@ -34,8 +34,8 @@ kernels::ReadRows random_rows(
       RandomStream stream(
           seed, Purpose::kInitialise, tensor, static_cast<std::uint32_t>(row));
       for (std::int64_t i = 0; i < width; ++i) {
-        values[i] = static_cast<float>(
-            spread.deviation * draw(stream, spread.cutoff));
+        values[i] =
+            static_cast<float>(spread.deviation * draw(stream, spread.cutoff));
       }
     }
   };

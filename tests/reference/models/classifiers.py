@@ -1,4 +1,4 @@
-"""Reference values for tests/rewards/classifier_families_test.cpp.
+"""Reference values for tests/rewards/text_classifier_families_test.cpp.
 
 Writes, beside this script,
   classifiers/t5/        a tiny random T5 with the spiece.model of the tokenizer

@@ -1,5 +1,7 @@
 // The reward kinds `classifier` and `preference`: from a recipe's settings to
 // numbers.
+#include "moft/rewards/classifier_reward.h"
+
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -8,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/core/errors.h"
-#include "moft/rewards/classifier_reward.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/preference.h"
 #include "moft/rewards/reward_inputs.h"
