@@ -33,6 +33,8 @@ ModelShape shape_of(const SequenceModel& model) {
   for (const SteerableLinear& entry : steerable.linears) {
     if (entry.kind == "q") s.query_width = entry.linear->out();
     if (entry.kind == "k") s.key_width = entry.linear->out();
+    if (entry.kind == "qkv")
+      s.query_width = s.key_width = entry.linear->out() / 3;
     if (entry.kind == "up") s.feed_forward = entry.linear->out();
     if (entry.kind == "gate") s.gated = true;
     if (entry.kind == "head")

@@ -50,7 +50,7 @@ class SupervisedTrainer : public Trainer {
       const std::vector<std::size_t>& rows) = 0;
 
   Conditioning& conditioning() const { return conditioning_; }
-  // Of a run that is evaluated at its end and logs no samples.
+  // The run is evaluated at its end and logs no samples.
   RunOptions loop_options() const;
   // [begin, end) of the parts that a step of `count` rows, sorted as they will
   // be computed, is divided into: gradient_accumulation groups, each in as many

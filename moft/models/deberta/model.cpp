@@ -101,7 +101,7 @@ DebertaModel::DebertaModel(
 }
 
 at::Tensor DebertaModel::positions(const RowSteering& steering) const {
-  const at::Tensor table = positions_->value(steering.uniform_coefficients());
+  const at::Tensor table = steered_gain(*positions_, steering);
   if (!deberta_.norm_positions) return table;
   return layer_norm_rows(
       table, positions_norm_, config().layer_norm_eps, steering);
@@ -173,7 +173,6 @@ at::Tensor DebertaModel::after_layer(
     const RowSteering& rows) const {
   if (index != 0 || kernel_ == nullptr) return x;
   check_uniform(rows);
-  const Coefficients& c = rows.uniform_coefficients();
   const std::int64_t width = config().hidden_size;
   std::vector<at::Tensor> seen;
   for (const TextGroup& group : texts.groups) {
@@ -183,8 +182,8 @@ at::Tensor DebertaModel::after_layer(
             .transpose(1, 2);
     seen.push_back(at::conv1d(
                        text,
-                       kernel_->value(c),
-                       kernel_bias_->value(c),
+                       steered_gain(*kernel_, rows),
+                       steered_gain(*kernel_bias_, rows),
                        /*stride=*/1,
                        /*padding=*/deberta_.convolution / 2,
                        /*dilation=*/1,

@@ -22,7 +22,7 @@ struct RewardProduct {
   RewardTrainer* trainer = nullptr;
   RewardTask kind = RewardTask::kClassification;
   std::filesystem::path base_path;  // of the tokenizer's files
-  // Of a decoder: the padding token, which transformers needs for batches.
+  // The padding token of a decoder, which transformers needs for batches.
   std::optional<TokenId> pad_token = {};
   std::string pad_text = {};
   std::map<std::string, std::string> provenance = {};

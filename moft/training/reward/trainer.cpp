@@ -185,7 +185,7 @@ void RewardTrainer::judge(
     std::span<const RewardRow* const> rows,
     std::vector<Judgement>& judgements) const {
   if (options_.kind == RewardTask::kRegression) return;
-  // Of a preference the two scores are logits of a choice between answers.
+  // The two scores of a preference are logits of a choice between answers.
   const at::Tensor probabilities =
       at::softmax(outputs.detach().to(at::kCPU), 1, at::kDouble).contiguous();
   const auto labels = static_cast<std::size_t>(probabilities.size(1));
