@@ -66,7 +66,7 @@ std::string describe_rows(
     std::size_t kept,
     const LengthReport& report);
 
-// Bytes of the masters of so many numbers and of the optimizer's state, at
+// Bytes of the masters of `trained` numbers and of the optimizer's state, at
 // most.
 std::int64_t checkpoint_bytes(
     std::int64_t trained, const OptimizerOptions& optimizer);
