@@ -47,7 +47,7 @@ def fill(template, row):
 
 def read_rows(paths):
     rows = []
-    for path in paths:
+    for path in [paths] if isinstance(paths, str) else paths:
         text = pathlib.Path(path).read_text(encoding="utf-8")
         rows += [json.loads(line) for line in text.splitlines() if line.strip()]
     return rows
