@@ -115,6 +115,9 @@ def logits_of(torch, model, tokenizer, texts, batch):
             add_special_tokens=not framed,
             return_tensors="pt",
         )
+        if not encoder:
+            # GPT-2 would add them as words; plain tokenizers return them.
+            given.pop("token_type_ids", None)
         with torch.no_grad():
             found.append(model(**given).logits.double())
     return torch.cat(found)
