@@ -47,7 +47,7 @@ def fill(template, row):
 
 def read_rows(paths):
     rows = []
-    for path in paths:
+    for path in [paths] if isinstance(paths, str) else paths:
         text = pathlib.Path(path).read_text(encoding="utf-8")
         rows += [json.loads(line) for line in text.splitlines() if line.strip()]
     return rows
@@ -115,6 +115,9 @@ def logits_of(torch, model, tokenizer, texts, batch):
             add_special_tokens=not framed,
             return_tensors="pt",
         )
+        if not encoder:
+            # GPT-2 would add them as words; plain tokenizers return them.
+            given.pop("token_type_ids", None)
         with torch.no_grad():
             found.append(model(**given).logits.double())
     return torch.cat(found)

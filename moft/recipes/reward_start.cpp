@@ -75,8 +75,12 @@ RewardStart start_reward_model(
   info.labels = start.model->info().labels;
   info.separate_labels = info.labels.size() == 1;
   start.reader = std::make_unique<TextReader>(folder, info);
-  if (!info.encoder) {
-    const Tokenizer& tokenizer = start.reader->tokenizer();
+  const Tokenizer& tokenizer = start.reader->tokenizer();
+  if (info.encoder) {
+    const auto id = start.model->config().value("pad_token_id", TokenId{-1});
+    if (id >= 0 && id < tokenizer.vocab_size())
+      start.pad_text = tokenizer.token_bytes(id);
+  } else {
     info.pad_token = padding_of(folder, info, tokenizer);
     start.pad_text = tokenizer.token_bytes(*info.pad_token);
     start.reader = std::make_unique<TextReader>(folder, info);

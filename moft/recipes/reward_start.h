@@ -20,7 +20,7 @@ struct RewardStart {
   std::unique_ptr<TextReader> reader;
   std::optional<ChatPrompt> chat;  // the model's template
   bool new_head = false;
-  std::string pad_text;  // of a decoder: its padding token
+  std::string pad_text;  // of the padding token; empty: an encoder without one
 
   const ClassifierInfo& info() const { return reader->info(); }
   // Numbers in all parameters.

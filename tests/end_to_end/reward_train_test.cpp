@@ -216,11 +216,11 @@ TEST_F(RewardTrain, BadRowsAreNamed) {
   write("train.jsonl", lines_of(rows));
   EXPECT_TRUE(
       has(problem({"model.path=models/nli"}),
-          "train.jsonl:1: the label \"entailed\" is not one of the model's: "
+          "train.jsonl:1: the label 'entailed' is not one of the model's: "
           "entailment, neutral, contradiction"));
   EXPECT_TRUE(
       has(problem({"reward.labels=[entailed, other]"}),
-          "train.jsonl:3: the label \"maybe\" is not one of the model's: "
+          "train.jsonl:3: the label 'maybe' is not one of the model's: "
           "entailed, other"));
   rows = claims();
   rows[3].erase("claim");

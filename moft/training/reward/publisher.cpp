@@ -93,7 +93,8 @@ void RewardPublisher::publish(const FinishedRun& run) {
   model.note["provenance"] = product_.provenance;
   write_model_directory(std::move(model), [&](const fs::path& building) {
     copy_tokenizer_files(product_.base_path, building);
-    if (product_.pad_token) write_pad_token(building, product_.pad_text);
+    if (!product_.pad_text.empty())
+      write_pad_token(building, product_.pad_text);
   });
 }
 
