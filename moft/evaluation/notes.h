@@ -26,8 +26,8 @@ struct NoteOptions {
 
 // In this order: does it steer, by weight and by alpha; steps back; value
 // against the reference; against each baseline; misplaced knob; copying;
-// echoes; repeated answers; unfinished answers; few prompts; prompts that are for
-// choosing.
+// echoes; repeated answers; unfinished answers; few prompts; prompts that are
+// for choosing.
 std::vector<std::string> automatic_notes(
     const Report& report, const NoteOptions& options = {});
 
