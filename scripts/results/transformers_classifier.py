@@ -157,6 +157,7 @@ def train(given):
                 "rows_per_second": round(last * given.batch / sum(seconds), 1),
                 "loss_of_last_100_steps": round(sum(tail) / len(tail), 4),
             }
+            | ({"losses": losses} if given.steps else {})
         )
     )
 
