@@ -270,6 +270,7 @@ TEST_F(RewardTrain, TheShippedRecipesFitTheirData) {
        "data.evaluation=faithful/heldout.jsonl",
        "model.path=models/all-minilm-l6-v2",
        "reward.steps=2",
+       "reward.schedule.warmup_steps=1",
        "reward.evaluation.rows=8",
        "data.too_long=truncate_right"});
   EXPECT_EQ(run.code, 0) << run.errors;
