@@ -15,6 +15,20 @@ at::Tensor batch_mean_baseline(const at::Tensor& rewards) {
   return row_tensor(std::vector<double>(values.size(), mean), rewards);
 }
 
+at::Tensor group_mean_baseline(
+    const at::Tensor& rewards, const at::Tensor& groups) {
+  const std::vector<double> values = row_values(rewards, "rewards");
+  std::vector<double> baseline(values.size());
+  for (const auto& [label, rows] : rows_by_group(groups, values.size())) {
+    double sum = 0.0;
+    for (const std::size_t row : rows)
+      sum += values[row];
+    for (const std::size_t row : rows)
+      baseline[row] = sum / static_cast<double>(rows.size());
+  }
+  return row_tensor(baseline, rewards);
+}
+
 at::Tensor leave_one_out_baseline(
     const at::Tensor& rewards, const at::Tensor& groups) {
   const std::vector<double> values = row_values(rewards, "rewards");

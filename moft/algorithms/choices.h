@@ -20,6 +20,17 @@ constexpr auto enum_names(AdvantageNormalisation) {
   }};
 }
 
+// token_weights.h; TRL's names.
+enum class LossType { kGrpo, kDrGrpo, kDapo, kBnpo };
+constexpr auto enum_names(LossType) {
+  return EnumNames<LossType, 4>{{
+      {LossType::kGrpo, "grpo"},
+      {LossType::kDrGrpo, "dr_grpo"},
+      {LossType::kDapo, "dapo"},
+      {LossType::kBnpo, "bnpo"},
+  }};
+}
+
 // schedule.h
 enum class ScheduleShape { kConstant, kLinear, kCosine };
 constexpr auto enum_names(ScheduleShape) {

@@ -12,6 +12,7 @@ enum class KlEstimator {
   kRewardToGo,
   kTokenExact,
   kTokenDirect,
+  kTokenK3,
   kSequenceK2,
   kSequenceK3,
   kNone,
@@ -19,6 +20,9 @@ enum class KlEstimator {
 
 // Whether the gradient goes through K_t, so that all logits are needed.
 bool differentiates_kl(KlEstimator estimator);
+
+// Whether the loss has a KL term of each token.
+bool has_kl_in_loss(KlEstimator estimator);
 
 // What an estimator that is not exact does to the result, as one sentence for
 // its user; none for the exact ones.

@@ -11,12 +11,21 @@ bool differentiates_kl(KlEstimator estimator) {
          estimator == KlEstimator::kTokenDirect;
 }
 
+bool has_kl_in_loss(KlEstimator estimator) {
+  return differentiates_kl(estimator) || estimator == KlEstimator::kTokenK3;
+}
+
 std::optional<std::string> kl_estimator_warning(KlEstimator estimator) {
   switch (estimator) {
     case KlEstimator::kTokenDirect:
       return "kl_estimator token_direct has a biased gradient (cosine .966 to "
              "the true one on the enumerated task): an early token is not "
              "charged for the KL that it leads to; its optimum is not that of "
+             "(1 - alpha) w.R - alpha KL";
+    case KlEstimator::kTokenK3:
+      return "kl_estimator token_k3 has a biased gradient (that of "
+             "token_direct, noisier): an early token is not charged for the KL "
+             "that it leads to; its optimum is not that of "
              "(1 - alpha) w.R - alpha KL";
     case KlEstimator::kSequenceK2:
       return "kl_estimator sequence_k2 has a biased gradient (cosine .946 to "
@@ -59,6 +68,7 @@ at::Tensor reward_kl(KlEstimator estimator, const TokenKl& tokens) {
     case KlEstimator::kSequenceK3:
       return k3(sequence);
     case KlEstimator::kTokenDirect:
+    case KlEstimator::kTokenK3:
     case KlEstimator::kNone:
       return at::zeros_like(sequence);
     default:
@@ -74,6 +84,29 @@ at::Tensor token_credit(KlEstimator estimator, const TokenKl& tokens) {
            tokens.kl.detach().to(at::kDouble);
   }
   return {};
+}
+
+at::Tensor token_k3(
+    const at::Tensor& log_probs,
+    const at::Tensor& reference_log_probs,
+    const at::Tensor& old_log_probs,
+    bool corrected) {
+  if (log_probs.sizes() != reference_log_probs.sizes()) {
+    throw_caller_error(
+        "{} log-probabilities of the policy meet {} of the reference; give one "
+        "of each per token",
+        log_probs.numel(),
+        reference_log_probs.numel());
+  }
+  const auto constant = [&](const at::Tensor& values) {
+    return values.detach().to(log_probs.device(), at::kDouble);
+  };
+  const at::Tensor own = log_probs.to(at::kDouble);
+  const at::Tensor l = own - constant(reference_log_probs);
+  const at::Tensor kl = at::expm1(-l) + l;
+  if (!corrected) return kl;
+  const at::Tensor& old = old_log_probs.defined() ? old_log_probs : log_probs;
+  return kl * (own - constant(old)).exp();
 }
 
 at::Tensor token_kl(

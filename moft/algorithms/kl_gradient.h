@@ -10,6 +10,11 @@
 //                 reward of token t: no sampling noise in a token's KL  exact
 //   token_direct  -alpha grad K_t alone: what a token does to the KL
 //                 after it is left out
+//   token_k3      -alpha grad of TRL's KL in the loss (GRPO, arXiv 2402.03300,
+//                 equation 4): k3 of each token, times its ratio to the policy
+//                 that sampled it. Its expected gradient is token_direct's;
+//                 without the ratio (TRL's use_bias_correction_kl: false) it is
+//                 that of KL(ref || pi) of each token
 //   sequence_k2   -alpha l^2 / 2 in the reward, l = sum_t l_t
 //   sequence_k3   -alpha (exp(-l) - 1 + l) in the reward
 //   none          no KL; CLP's algorithm 1 as printed, with the whole KL in
@@ -54,6 +59,15 @@ at::Tensor token_credit(KlEstimator estimator, const TokenKl& tokens);
 // gradient.
 at::Tensor k2(const at::Tensor& log_ratio);
 at::Tensor k3(const at::Tensor& log_ratio);
+
+// exp(-l) - 1 + l with l = log pi - log ref of each token, times rho = pi / old
+// when `corrected`, with gradient in both: [N], double. old undefined: the
+// current log-probabilities, so that rho is 1 and has a gradient.
+at::Tensor token_k3(
+    const at::Tensor& log_probs,
+    const at::Tensor& reference_log_probs,
+    const at::Tensor& old_log_probs,
+    bool corrected);
 
 // K_t, differentiable in the policy's logits. Logits [N, V] -> [N].
 at::Tensor token_kl(

@@ -23,38 +23,107 @@ void check_tokens(
       log_probs.numel());
 }
 
+void check(const PolicyLoss& terms) {
+  check_tokens("credits", terms.credit, terms.log_probs);
+  check_tokens("KLs", terms.kl, terms.log_probs);
+  check_tokens("token weights", terms.token_weights, terms.log_probs);
+  check_tokens("old log-probabilities", terms.old_log_probs, terms.log_probs);
+}
+
+at::Tensor constant(const PolicyLoss& terms, const at::Tensor& values) {
+  return values.detach().to(terms.log_probs.device(), at::kDouble);
+}
+
+// Of tokens, not of rows. Where every row has one token both are the same.
+bool has_token_advantages(const PolicyLoss& terms) {
+  return terms.advantages.sizes() == terms.log_probs.sizes() &&
+         terms.advantages.numel() != terms.lengths.numel();
+}
+
+// a_t: [N], double, no gradient.
+at::Tensor token_advantages(const PolicyLoss& terms) {
+  const at::Tensor given = constant(terms, terms.advantages);
+  const at::Tensor a =
+      has_token_advantages(terms) ? given : per_token(given, terms.lengths);
+  if (!terms.credit.defined()) return a;
+  return a + per_token(constant(terms, terms.kl_weight), terms.lengths) *
+                 constant(terms, terms.credit);
+}
+
+at::Tensor weighted(const PolicyLoss& terms, const at::Tensor& values) {
+  return terms.token_weights.defined()
+             ? values * constant(terms, terms.token_weights)
+             : values;
+}
+
+// log rho_t, with gradient.
+at::Tensor log_ratio(const PolicyLoss& terms) {
+  const at::Tensor current = terms.log_probs.to(at::kDouble);
+  const at::Tensor& old =
+      terms.old_log_probs.defined() ? terms.old_log_probs : terms.log_probs;
+  return current - constant(terms, old);
+}
+
+at::Tensor clipped_loss(const PolicyLoss& terms, double normaliser) {
+  const at::Tensor a = weighted(terms, token_advantages(terms));
+  const at::Tensor ratio = log_ratio(terms).exp();
+  const at::Tensor clipped =
+      ratio.clamp(1.0 - terms.clip->low, 1.0 + terms.clip->high);
+  // reinforce_loss() checks the shapes and the normaliser.
+  const at::Tensor kept = at::where(
+      (ratio * a).le(clipped * a), ratio, clipped);
+  return reinforce_loss(kept, a, normaliser);
+}
+
+at::Tensor plain_loss(const PolicyLoss& terms, double normaliser) {
+  if (terms.credit.defined() || terms.token_weights.defined() ||
+      has_token_advantages(terms)) {
+    return reinforce_loss(
+        terms.log_probs, weighted(terms, token_advantages(terms)), normaliser);
+  }
+  return reinforce_loss(
+      sum_packed(terms.log_probs, terms.lengths), terms.advantages, normaliser);
+}
+
 }  // namespace
 
 at::Tensor policy_loss(const PolicyLoss& terms, double normaliser) {
-  const at::Tensor& log_probs = terms.log_probs;
-  check_tokens("credits", terms.credit, log_probs);
-  check_tokens("KLs", terms.kl, log_probs);
-  check_tokens("token weights", terms.token_weights, log_probs);
-  const auto constant = [&](const at::Tensor& values) {
-    return values.detach().to(log_probs.device(), at::kDouble);
-  };
-  const auto weighted = [&](const at::Tensor& values) {
-    return terms.token_weights.defined()
-               ? values * constant(terms.token_weights)
-               : values;
-  };
-  at::Tensor loss;
-  if (terms.credit.defined() || terms.token_weights.defined()) {
-    at::Tensor advantages =
-        per_token(constant(terms.advantages), terms.lengths);
-    if (terms.credit.defined()) {
-      advantages =
-          advantages + per_token(constant(terms.kl_weight), terms.lengths) *
-                           constant(terms.credit);
-    }
-    loss = reinforce_loss(log_probs, weighted(advantages), normaliser);
-  } else {
-    loss = reinforce_loss(
-        sum_packed(log_probs, terms.lengths), terms.advantages, normaliser);
-  }
+  check(terms);
+  const at::Tensor loss = terms.clip ? clipped_loss(terms, normaliser)
+                                     : plain_loss(terms, normaliser);
   if (!terms.kl.defined()) return loss;
-  const at::Tensor kl = sum_packed(weighted(terms.kl), terms.lengths);
-  return loss + (constant(terms.kl_weight) * kl).sum() * (1.0 / normaliser);
+  const at::Tensor kl = sum_packed(weighted(terms, terms.kl), terms.lengths);
+  return loss +
+         (constant(terms, terms.kl_weight) * kl).sum() * (1.0 / normaliser);
+}
+
+void ClipFigures::add(const ClipFigures& other) {
+  tokens += other.tokens;
+  low += other.low;
+  high += other.high;
+  square += other.square;
+  ratio += other.ratio;
+}
+
+ClipFigures clip_figures(const PolicyLoss& terms) {
+  if (!terms.clip) return {};
+  check(terms);
+  const at::Tensor a = token_advantages(terms);
+  const at::Tensor l = log_ratio(terms).detach();
+  const at::Tensor ratio = l.exp();
+  const at::Tensor counts =
+      terms.token_weights.defined()
+          ? constant(terms, terms.token_weights).ne(0.0).to(at::kDouble)
+          : at::ones_like(l);
+  const auto sum = [&](const at::Tensor& values) {
+    return (values.to(at::kDouble) * counts).sum().item<double>();
+  };
+  return {
+      counts.sum().item<double>(),
+      sum(ratio.lt(1.0 - terms.clip->low).logical_and(a.lt(0.0))),
+      sum(ratio.gt(1.0 + terms.clip->high).logical_and(a.gt(0.0))),
+      sum(l.square()),
+      sum(ratio)};
 }
 
 }  // namespace moft

@@ -40,6 +40,65 @@ at::Tensor value_loss(
   return errors.square().sum() * (1.0 / normaliser);
 }
 
+namespace {
+
+// Squared errors of values and of clipped values; 0 where a return is NaN.
+struct ClippedErrors {
+  at::Tensor own;
+  at::Tensor clipped;
+};
+
+ClippedErrors clipped_errors(
+    const at::Tensor& values,
+    const at::Tensor& old,
+    const at::Tensor& returns,
+    double range) {
+  check(values, returns);
+  check(values, old);
+  const auto constant = [&](const at::Tensor& numbers) {
+    return numbers.detach().to(values.device(), at::kDouble);
+  };
+  const at::Tensor wanted = constant(returns);
+  const at::Tensor before = constant(old);
+  const at::Tensor own = values.to(at::kDouble);
+  const at::Tensor clipped =
+      at::minimum(at::maximum(own, before - range), before + range);
+  const auto square = [&](const at::Tensor& found) {
+    return (found - wanted).masked_fill(wanted.isnan(), 0.0).square();
+  };
+  return {square(own), square(clipped)};
+}
+
+}  // namespace
+
+at::Tensor clipped_value_loss(
+    const at::Tensor& values,
+    const at::Tensor& old,
+    const at::Tensor& returns,
+    double range,
+    double normaliser) {
+  if (!(normaliser > 0.0)) {
+    throw_caller_error(
+        "the value loss is divided by {}; give the number of values in the "
+        "minibatch",
+        normaliser);
+  }
+  const ClippedErrors errors = clipped_errors(values, old, returns, range);
+  return at::where(errors.clipped.gt(errors.own), errors.clipped, errors.own)
+             .sum() *
+         (0.5 / normaliser);
+}
+
+double clipped_values(
+    const at::Tensor& values,
+    const at::Tensor& old,
+    const at::Tensor& returns,
+    double range) {
+  const ClippedErrors errors =
+      clipped_errors(values.detach(), old, returns, range);
+  return errors.clipped.gt(errors.own).sum().item<double>();
+}
+
 at::Tensor value_baseline(
     const at::Tensor& values,
     const at::Tensor& weights,

@@ -25,6 +25,29 @@ namespace moft {
 at::Tensor value_loss(
     const at::Tensor& values, const at::Tensor& targets, double normaliser);
 
+// PPO's loss of a value function (arXiv 1707.06347's reference code, TRL's
+// PPOTrainer): with V' = old + clip(V - old, -range, range),
+//
+//   1/2 sum of max((V - G)^2, (V' - G)^2) / normaliser
+//
+// so that one batch moves a value by at most `range` towards its return. []
+// double, differentiable in values; values, old, returns [N, k]. A return that
+// is NaN has no part.
+at::Tensor clipped_value_loss(
+    const at::Tensor& values,
+    const at::Tensor& old,
+    const at::Tensor& returns,
+    double range,
+    double normaliser);
+
+// The number of values whose clipped error is the larger one, so that they get
+// no gradient.
+double clipped_values(
+    const at::Tensor& values,
+    const at::Tensor& old,
+    const at::Tensor& returns,
+    double range);
+
 // values, weights [B, m], alpha [B] -> [B], double, no gradient.
 at::Tensor value_baseline(
     const at::Tensor& values,

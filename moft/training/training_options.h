@@ -33,11 +33,12 @@ constexpr auto enum_names(Baseline) {
 }
 
 constexpr auto enum_names(KlEstimator) {
-  return EnumNames<KlEstimator, 7>{{
+  return EnumNames<KlEstimator, 8>{{
       {KlEstimator::kSequence, "sequence"},
       {KlEstimator::kRewardToGo, "reward_to_go"},
       {KlEstimator::kTokenExact, "token_exact"},
       {KlEstimator::kTokenDirect, "token_direct"},
+      {KlEstimator::kTokenK3, "token_k3"},
       {KlEstimator::kSequenceK2, "sequence_k2"},
       {KlEstimator::kSequenceK3, "sequence_k3"},
       {KlEstimator::kNone, "none"},
