@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   kEvaluate = 7,    // sampling held-out completions
   kBootstrap = 8,   // confidence intervals
   kCalibrate = 9,   // samples of the reference for `moft calibrate`
+  kMinibatch = 10,  // which prompts are updated from together
   kTest = 100,
 };
 

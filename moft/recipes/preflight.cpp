@@ -214,7 +214,7 @@ class TrainingCheck {
 
   void check_value_model() {
     const auto& value = recipe_.training.value.model;
-    if (recipe_.training.baseline != Baseline::kValue || !value) return;
+    if (!recipe_.training.has_value_network() || !value) return;
     LoadedModel& model = result_.models.value;
     model = load_language_model(*value, options_.load);
     value_network_ = shape_of(*model.model);
@@ -231,7 +231,7 @@ class TrainingCheck {
     const std::int64_t trained = trained_size(*base().model, recipe_);
     const TrainingOptions& training = recipe_.training;
     std::int64_t bytes = checkpoint_bytes(trained, training.optimizer);
-    if (training.baseline == Baseline::kValue)
+    if (training.has_value_network())
       bytes += 2 * kFloatBytes * base().model->info().parameters;
     findings().note("trained", fmt::format("{} parameters", trained));
     look_at_disk(

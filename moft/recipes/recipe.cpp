@@ -43,7 +43,7 @@ void Recipe::check(const std::string& path) const {
   }
   check_knobs(path);
   const bool words = training.value.prompt == ValuePrompt::kConditioned;
-  if (training.baseline == Baseline::kValue && words && !conditioning.prompt) {
+  if (training.has_value_network() && words && !conditioning.prompt) {
     throw_caller_error(
         "{}training.value.prompt is conditioned but there is no "
         "{}conditioning.prompt; give that, or prompt: plain",

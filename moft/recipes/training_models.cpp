@@ -15,7 +15,7 @@ TrainingModels load_training_models(
         load_language_model(recipe.policy.model, base_options(recipe, options));
     models.tokenizer = load_base_tokenizer(recipe.policy.model, models.base);
   }
-  if (training.baseline == Baseline::kValue && models.value.model == nullptr) {
+  if (training.has_value_network() && models.value.model == nullptr) {
     const auto& own = training.value.model;
     models.value = load_language_model(
         own.value_or(recipe.policy.model),

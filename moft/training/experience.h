@@ -65,6 +65,11 @@ struct LogRatios {
   at::Tensor credit;       // [N], see token_credit(); undefined: 0 everywhere
   at::Tensor entropy;      // [B], nats per token, mean over the row
   at::Tensor rollout_gap;  // [B], |sampled - scored| log-prob, summed
+  // [N], double, of the sampled tokens.
+  at::Tensor log_probs;            // under the policy that sampled them
+  at::Tensor reference_log_probs;  // under the reference
+
+  at::Tensor tokens() const { return log_probs - reference_log_probs; }  // [N]
 };
 
 // Skipped rows: rewards NaN, the others 0.
@@ -75,6 +80,9 @@ struct Advantages {
   at::Tensor kl_weight;        // [B], alpha over the advantage's divisor
   at::Tensor kept;             // int64 [kept], rows of the update, rising
   double share_of_ties = 0.0;  // of prompts whose completions got one reward
+  // [N], PPO's, of which `advantage` is then each row's mean; undefined: every
+  // token has its row's.
+  at::Tensor token_advantage = {};
 };
 
 // All that an update needs, and may use any number of times.

@@ -47,18 +47,30 @@ void set_log_ratios(
   set_rows(
       ratios.rollout_gap,
       by_row((sampled_log_probs(part, rollout) - scored).abs()));
+  const auto set_tokens = [&](at::Tensor& all, const at::Tensor& values) {
+    all.index_copy_(0, part.tokens, values.to(at::kCPU).to(at::kDouble));
+  };
+  set_tokens(ratios.log_probs, scored);
+  set_tokens(ratios.reference_log_probs, reference.log_probs);
   const at::Tensor credit = token_credit(estimator, tokens);
   if (!credit.defined()) return;
-  if (!ratios.credit.defined()) {
-    const auto all = rollout.lengths().sum().item<std::int64_t>();
-    ratios.credit = at::zeros({all}, at::kDouble);
-  }
-  ratios.credit.index_copy_(0, part.tokens, credit.to(at::kCPU));
+  if (!ratios.credit.defined())
+    ratios.credit = at::zeros_like(ratios.log_probs);
+  set_tokens(ratios.credit, credit);
 }
 
 LogRatios zero_log_ratios(const Rollout& rollout) {
   const at::Tensor rows = at::zeros({std::ssize(rollout.rows)}, at::kDouble);
-  return {rows, rows.clone(), {}, rows.clone(), rows.clone()};
+  const at::Tensor tokens =
+      at::zeros({rollout.lengths().sum().item<std::int64_t>()}, at::kDouble);
+  return {
+      rows,
+      rows.clone(),
+      {},
+      rows.clone(),
+      rows.clone(),
+      tokens,
+      tokens.clone()};
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ void count_parameters(
   }
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
   estimate.optimizer = (adamw ? 2 : 1) * trained * kFloat;
-  if (training.baseline == Baseline::kValue)
+  if (training.has_value_network())
     estimate.value = 5 * value_network(question).parameters * kFloat;
 }
 
@@ -107,7 +107,7 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   const auto parts = memory.parts_of(group);
   for (const auto& part : parts)
     estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
-  const bool values = training.baseline == Baseline::kValue;
+  const bool values = training.has_value_network();
   const ModelShape& network = value_network(question);
   const std::int64_t between =
       values ? value_bytes(network, question.prompt_tokens) : 0;

@@ -50,7 +50,7 @@ OnlineTrainer::OnlineTrainer(
           order_of(inputs)),
       optimizer_(
           make_optimizer(*inputs.policy->conditioning(), options_.optimizer)) {
-  if (options_.baseline == Baseline::kValue) make_value_learner();
+  if (options_.has_value_network()) make_value_learner();
   inputs.objectives->start_sources();
 }
 

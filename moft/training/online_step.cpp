@@ -71,8 +71,11 @@ at::Tensor baseline_of(
     const at::Tensor& weights,
     const at::Tensor& alphas,
     const TrainingOptions& options) {
+  if (options.algorithm == Algorithm::kPpo) return at::zeros_like(rewards);
   if (options.baseline == Baseline::kLeaveOneOut)
     return leave_one_out_baseline(rewards, prompt_of_row);
+  if (options.baseline == Baseline::kGroupMean)
+    return group_mean_baseline(rewards, prompt_of_row);
   if (options.baseline == Baseline::kBatchMean)
     return batch_mean_baseline(rewards);
   const at::Tensor by_row = values.index_select(0, prompt_of_row);
@@ -85,11 +88,11 @@ at::Tensor baseline_of(
 at::Tensor kept_rows(
     const Draw& draw,
     const std::vector<std::size_t>& skipped,
-    Baseline baseline) {
+    bool compares_samples) {
   std::vector<std::int64_t> left(draw.prompts.size(), draw.samples_per_prompt);
   for (const std::size_t row : skipped)
     --left[draw.prompt_of(row)];
-  const std::int64_t least = baseline == Baseline::kLeaveOneOut ? 2 : 1;
+  const std::int64_t least = compares_samples ? 2 : 1;
   std::vector<std::int64_t> kept;
   for (std::size_t row = 0; row < draw.rows(); ++row) {
     if (!std::binary_search(skipped.begin(), skipped.end(), row) &&
@@ -108,7 +111,8 @@ Advantages make_advantages(
     const LogRatios& ratios,
     const at::Tensor& values,
     const TrainingOptions& options) {
-  const at::Tensor kept = kept_rows(draw, rewards.skipped, options.baseline);
+  const at::Tensor kept =
+      kept_rows(draw, rewards.skipped, options.compares_samples());
   const auto of_kept = [&](const at::Tensor& rows) {
     return rewards.skipped.empty() ? rows : rows.index_select(0, kept);
   };
@@ -143,8 +147,12 @@ Advantages make_advantages(
       regularised_reward(scalar, of_kept(ratios.reward_kl), alpha) - penalty;
   const at::Tensor b = baseline_of(r, prompts, values, w, alpha, options);
   const NormalisedAdvantages a = make_advantages(
-      {r, b, prompts, options.baseline == Baseline::kLeaveOneOut},
-      options.advantage_normalisation);
+      {r,
+       b,
+       prompts,
+       options.compares_samples() || options.baseline == Baseline::kGroupMean},
+      options.algorithm == Algorithm::kPpo ? AdvantageNormalisation::kNone
+                                           : options.advantage_normalisation);
   return {
       of_all(regularised_reward(scalar, of_kept(ratios.sequence), alpha), kNan),
       of_all(r, kNan),
@@ -159,12 +167,24 @@ Advantages make_advantages(
 
 namespace {
 
-// -(1 / normaliser) sum_y A log pi(y|x) over the part's rows.
-at::Tensor loss_of(
+std::optional<RatioClip> clip_of(const TrainingOptions& options) {
+  if (options.algorithm == Algorithm::kGrpo) {
+    const GrpoOptions& grpo = options.grpo;
+    return RatioClip{grpo.epsilon, grpo.epsilon_high.value_or(grpo.epsilon)};
+  }
+  if (options.algorithm == Algorithm::kPpo)
+    return RatioClip{options.ppo.cliprange, options.ppo.cliprange};
+  return std::nullopt;
+}
+
+// -(1 / normaliser) sum_y A log pi(y|x) over the part's rows, and its kin.
+PolicyLoss loss_terms(
     const StepPart& part,
     const PolicyScores& scores,
     const Experience& experience,
-    const Minibatch& minibatch) {
+    const Minibatch& minibatch,
+    const TrainingOptions& options) {
+  const LogRatios& ratios = experience.ratios;
   const Advantages& a = experience.advantages;
   const auto of_tokens = [&](const at::Tensor& all) {
     return all.defined() ? all.index_select(0, part.tokens) : at::Tensor();
@@ -172,12 +192,23 @@ at::Tensor loss_of(
   PolicyLoss terms;
   terms.log_probs = scores.log_probs;
   terms.lengths = part.lengths;
-  terms.advantages = a.advantage.index_select(0, part.rows);
+  const bool of_each_token = a.token_advantage.defined();
+  terms.advantages = of_each_token ? of_tokens(a.token_advantage)
+                                   : a.advantage.index_select(0, part.rows);
   terms.kl_weight = a.kl_weight.index_select(0, part.rows);
-  terms.credit = of_tokens(experience.ratios.credit);
+  if (!of_each_token) terms.credit = of_tokens(ratios.credit);
   terms.kl = scores.differentiable_kl;
   terms.token_weights = of_tokens(minibatch.token_weights);
-  return policy_loss(terms, minibatch.normaliser);
+  terms.clip = clip_of(options);
+  if (!minibatch.on_policy) terms.old_log_probs = of_tokens(ratios.log_probs);
+  if (options.kl_estimator == KlEstimator::kTokenK3) {
+    terms.kl = token_k3(
+        scores.log_probs,
+        of_tokens(ratios.reference_log_probs),
+        terms.old_log_probs,
+        options.grpo.use_bias_correction_kl);
+  }
+  return terms;
 }
 
 void begin_gradients(
@@ -200,7 +231,7 @@ Minibatch whole_batch(const Experience& experience) {
       {}};
 }
 
-void differentiate(
+ClipFigures differentiate(
     SteeredPolicy& policy,
     const Experience& experience,
     const Minibatch& minibatch,
@@ -215,6 +246,7 @@ void differentiate(
                  minibatch.prompts.size() == draw.prompts.size()),
       "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
+  ClipFigures figures;
   std::vector<StepPart> parts = first ? std::move(first->parts)
                                       : split_step(
                                             draw,
@@ -235,9 +267,13 @@ void differentiate(
       scores = score_policy(policy, part, reference, estimator, times);
     }
     const Stopwatch watch(times.policy);
-    loss_of(part, scores, experience, minibatch).backward();
+    const PolicyLoss terms =
+        loss_terms(part, scores, experience, minibatch, options);
+    policy_loss(terms, minibatch.normaliser).backward();
+    figures.add(clip_figures(terms));
     conditioning.end_gradient(c);
   }
+  return figures;
 }
 
 }  // namespace moft

@@ -11,6 +11,10 @@
 //   line 7  differentiate     the gradient of -mean A log pi(y|x), through
 //                             log pi alone; apply_update() takes the step
 //
+// GRPO and PPO (training.algorithm) differ in line 7 and in how often it is
+// done: minibatches.h has their updates; PPO's advantages are of tokens
+// (token_values.h).
+//
 // Other ways to bring the KL in (kl_estimator) are in algorithms/kl_gradient.h.
 // differentiate() may be called any number of times on one experience: over
 // epochs, and over minibatches, whose gradients add up to the whole batch's.
@@ -25,6 +29,7 @@
 
 #include <ATen/ATen.h>
 
+#include "moft/algorithms/policy_loss.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
@@ -56,7 +61,8 @@ Scores score_rewards(
 // that the step changes nothing.
 // values [P, m or 1]: what a value network predicted before it learned from
 // this step; undefined with the other baselines. Reads options.baseline, value,
-// advantage_normalisation and missing_eos_penalty.
+// advantage_normalisation and missing_eos_penalty. PPO's are rewards without a
+// baseline, until add_token_advantages() (token_values.h).
 Advantages make_advantages(
     const Draw& draw,
     const Rollout& rollout,
@@ -72,6 +78,9 @@ struct Minibatch {
   // [N], over the tokens of ALL rows: how much each token's terms count, for
   // example 1 / length of its completion. Undefined: 1.
   at::Tensor token_weights;
+  // The parameters are still those that sampled the completions, so ratios are
+  // exactly 1.
+  bool on_policy = true;
 };
 
 // All prompts, divided by the number of rows that are kept.
@@ -79,8 +88,9 @@ Minibatch whole_batch(const Experience& experience);
 
 // Puts the gradient of the minibatch's loss under the current parameters into
 // the policy's conditioning, in the place of what is there. Reads
-// options.kl_estimator and what plan_step() reads. `first`: of whole_batch().
-void differentiate(
+// options.algorithm, grpo, ppo, kl_estimator and what plan_step() reads.
+// `first`: of a minibatch of all prompts, on policy.
+ClipFigures differentiate(
     SteeredPolicy& policy,
     const Experience& experience,
     const Minibatch& minibatch,

@@ -5,9 +5,54 @@
 #include "moft/core/saturated.h"
 
 namespace moft {
+namespace {
+
+void check_algorithm(const TrainingOptions& options, const std::string& path) {
+  if (options.updates_per_pass() > options.prompts_per_step) {
+    throw_caller_error(
+        "{}{} is {}, but a step has {} prompts; give at most one update for "
+        "each prompt",
+        path,
+        options.algorithm == Algorithm::kGrpo ? "grpo.steps_per_generation"
+                                      : "ppo.num_mini_batches",
+        options.updates_per_pass(),
+        options.prompts_per_step);
+  }
+  if (options.algorithm != Algorithm::kPpo) return;
+  if (options.kl_estimator == KlEstimator::kTokenExact ||
+      options.kl_estimator == KlEstimator::kSequenceK2 ||
+      options.kl_estimator == KlEstimator::kSequenceK3) {
+    throw_caller_error(
+        "{}kl_estimator is {} but {}algorithm is ppo, whose rewards hold the "
+        "log ratio of each token; give sequence, or a KL in the loss "
+        "(token_direct, token_k3), or none",
+        path,
+        enum_name(options.kl_estimator),
+        path);
+  }
+  if (options.value.scale == ValueScale::kLiteral) {
+    throw_caller_error(
+        "{}value.scale is literal but {}algorithm is ppo; give scale: reward",
+        path,
+        path);
+  }
+}
+
+}  // namespace
+
+std::int64_t TrainingOptions::passes() const {
+  if (algorithm == Algorithm::kGrpo) return grpo.num_iterations;
+  return algorithm == Algorithm::kPpo ? ppo.num_ppo_epochs : 1;
+}
+
+std::int64_t TrainingOptions::updates_per_pass() const {
+  if (algorithm == Algorithm::kGrpo) return grpo.steps_per_generation;
+  return algorithm == Algorithm::kPpo ? ppo.num_mini_batches : 1;
+}
 
 void TrainingOptions::check(const std::string& path) const {
-  if (baseline == Baseline::kLeaveOneOut && samples_per_prompt < 2) {
+  check_algorithm(*this, path);
+  if (compares_samples() && samples_per_prompt < 2) {
     throw_caller_error(
         "{}samples_per_prompt is 1 but {}baseline is leave_one_out; give at "
         "least 2, or baseline: batch_mean",

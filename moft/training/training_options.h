@@ -9,6 +9,7 @@
 #include "moft/algorithms/choices.h"
 #include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
+#include "moft/training/algorithm_options.h"
 #include "moft/training/update_options.h"
 #include "moft/training/value_options.h"
 #include "moft/weightings/weighting_options.h"
@@ -23,10 +24,11 @@ constexpr auto enum_names(WeightingPer) {
   }};
 }
 
-enum class Baseline { kBatchMean, kLeaveOneOut, kValue };
+enum class Baseline { kBatchMean, kGroupMean, kLeaveOneOut, kValue };
 constexpr auto enum_names(Baseline) {
-  return EnumNames<Baseline, 3>{{
+  return EnumNames<Baseline, 4>{{
       {Baseline::kBatchMean, "batch_mean"},
+      {Baseline::kGroupMean, "group_mean"},
       {Baseline::kLeaveOneOut, "leave_one_out"},
       {Baseline::kValue, "value"},
   }};
@@ -104,6 +106,9 @@ inline constexpr const char* kTrainingMemoryCure =
     "model";
 
 struct TrainingOptions : UpdateOptions {
+  Algorithm algorithm = Algorithm::kReinforce;
+  GrpoOptions grpo;
+  PpoOptions ppo;
   std::int64_t prompts_per_step = 6;
   std::int64_t samples_per_prompt = 4;
   WeightingPer weighting_per = WeightingPer::kPrompt;
@@ -136,6 +141,14 @@ struct TrainingOptions : UpdateOptions {
           "/ prompts_per_step, rounded up",
           "epochs"},
       above_up_to(0, 1e6));
+    v("algorithm",
+      algorithm,
+      Help{"how the policy learns from a step's rewards; reinforce: one update "
+           "without a ratio, as in the paper, grpo: clipped ratios and "
+           "token-weighted losses, ppo: clipped ratios, and a value for each "
+           "token (docs/algorithms.md)"});
+    v("grpo", grpo, Help{"with algorithm: grpo"});
+    v("ppo", ppo, Help{"with algorithm: ppo"});
     v("prompts_per_step",
       prompts_per_step,
       Help{"number of prompts in a step", "prompts"},
@@ -166,7 +179,8 @@ struct TrainingOptions : UpdateOptions {
            "ratios of each token and the ones after it in the token's reward), "
            "token_exact (the KL of each token's whole distribution, "
            "differentiated, and the KLs after it in the token's reward). "
-           "Biased, for study: token_direct, sequence_k2, sequence_k3, none"});
+           "Biased: token_k3 (in the loss, as TRL's GRPO), and for study "
+           "token_direct, sequence_k2, sequence_k3, none"});
     v("max_new_tokens",
       max_new_tokens,
       Help{"longest completion; a longer one is truncated", "tokens"},
@@ -189,9 +203,10 @@ struct TrainingOptions : UpdateOptions {
     v("baseline",
       baseline,
       Help{"what is subtracted from a completion's reward; leave_one_out: the "
-           "mean of the other completions of its prompt, value: the prediction "
-           "of a value network, as in the paper"});
-    v("value", value, Help{"the value network, with baseline: value"});
+           "mean of the other completions of its prompt, group_mean: of all of "
+           "them, as GRPO, value: the prediction of a value network, as in the "
+           "paper; algorithm: ppo has values of its own"});
+    v("value", value, Help{"the value network, with baseline: value or algorithm: ppo"});
     v("advantage_normalisation",
       advantage_normalisation,
       Help{"advantages are divided by the standard deviation of the batch, of "
@@ -209,7 +224,20 @@ struct TrainingOptions : UpdateOptions {
       at_least(0));
   }
 
+  // CallerError, with `path` before the keys, for settings that do not go
+  // together.
   void check(const std::string& path) const;
+
+  bool has_value_network() const {
+    return algorithm == Algorithm::kPpo || baseline == Baseline::kValue;
+  }
+  // Whether rewards are compared with those of other completions of a prompt.
+  bool compares_samples() const {
+    return algorithm != Algorithm::kPpo && baseline == Baseline::kLeaveOneOut;
+  }
+  // Passes over a step's completions, and updates in each.
+  std::int64_t passes() const;
+  std::int64_t updates_per_pass() const;
 };
 
 // The penalty at a step, which counts from 0:

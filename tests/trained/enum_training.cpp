@@ -255,7 +255,7 @@ std::unique_ptr<OnlineTrainer> make_enum_trainer(
   inputs.policy = &policy.policy();
   inputs.objectives = &policy.objectives();
   inputs.examples = &policy.examples();
-  if (training.baseline == Baseline::kValue)
+  if (training.has_value_network())
     inputs.value_model = make_enum_model(policy.options()).model;
   return std::make_unique<OnlineTrainer>(
       inputs,

@@ -80,7 +80,7 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   inputs.policy = policy.get();
   inputs.objectives = objectives.get();
   inputs.examples = &examples;
-  if (run.training.baseline == Baseline::kValue)
+  if (run.training.has_value_network())
     inputs.value_model = load_language_model(base, load).model;
   trainer = std::make_unique<OnlineTrainer>(
       inputs,
