@@ -26,4 +26,11 @@ HeadedModel make_value_model(
   return value;
 }
 
+at::Tensor completion_values(LanguageModel& model, const ScoreBatch& batch) {
+  const RowSteering steering =
+      RowSteering::uniform(Coefficients(0.0, Weighting::uniform(1)));
+  return model.head().forward(
+      model.completion_states(batch, steering), steering);
+}
+
 }  // namespace moft

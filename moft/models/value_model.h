@@ -22,4 +22,10 @@ namespace moft {
 HeadedModel make_value_model(
     std::shared_ptr<LanguageModel> model, std::int64_t outputs);
 
+// The same values along completions: after the prompt and the tokens before
+// each token of a completion, rows one after the other: [sum of completion
+// lengths, outputs], float32. `model` is what a value model was made of;
+// differentiable as HeadedModel::forward().
+at::Tensor completion_values(LanguageModel& model, const ScoreBatch& batch);
+
 }  // namespace moft

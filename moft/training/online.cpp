@@ -6,6 +6,7 @@
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/minibatches.h"
 #include "moft/training/online_step.h"
 #include "moft/training/step_report.h"
 #include "moft/training/step_rewards.h"
@@ -70,7 +71,13 @@ StepResult OnlineTrainer::step() {
   SteeredPolicy& policy = *inputs_.policy;
 
   Draw drawn = draw();
-  FirstPass first(*policy.conditioning(), drawn, plan(drawn));
+  const bool ppo = options_.algorithm == Algorithm::kPpo;
+  const StepPlan step_plan = plan(drawn);
+  // Its pass serves the gradient of all prompts only.
+  std::optional<FirstPass> first;
+  if (options_.updates_per_pass() == 1)
+    first.emplace(*policy.conditioning(), drawn, step_plan);
+  FirstPass* const first_pass = first ? &*first : nullptr;
   const ObjectiveSet& objectives = *inputs_.objectives;
   StepRewards step_rewards(
       objectives, drawn, &policy.tokenizer(), options_.steps);
@@ -80,32 +87,44 @@ StepResult OnlineTrainer::step() {
       {static_cast<std::uint64_t>(options_.seed),
        options_.max_new_tokens,
        steerings_per_step(),
-       first.plan.memory.rows_at_once()},
+       step_plan.memory.rows_at_once()},
       times,
-      &first,
+      first_pass,
       step_rewards.on_completion());
   // What comes from outside may arrive while log ratios are computed, unless a
   // value network learns from it first.
-  const bool late = objectives.has_sources() && !value_;
+  const bool late = objectives.has_sources() && (ppo || !value_);
   Scores rewards;
   if (!late) rewards = step_rewards.finish(rollout, times);
-  const std::int64_t parts = value_parts(drawn, first);
-  const at::Tensor values = predict_values(drawn, rewards, parts, times);
+  const std::int64_t held = held_beside_values(step_plan, first_pass);
+  std::int64_t parts = 1;
+  at::Tensor values;  // of prompts, or PPO's of tokens
+  std::optional<StepPlan> value_plan;
+  if (ppo) {
+    value_plan = token_value_plan(drawn, held);
+    values = predict_tokens(drawn, rollout, *value_plan, times);
+  } else {
+    parts = prompt_value_parts(drawn, held);
+    values = predict_values(drawn, rewards, parts, times);
+  }
   LogRatios ratios =
-      score_log_ratios(policy, drawn, rollout, options_, times, &first);
+      score_log_ratios(policy, drawn, rollout, options_, times, first_pass);
   if (late) rewards = step_rewards.finish(rollout, times);
   Advantages advantages =
       make_advantages(drawn, rollout, rewards, ratios, values, options_);
-  const Experience experience{
+  Experience experience{
       std::move(drawn),
       std::move(rollout),
       std::move(rewards),
       std::move(ratios),
       std::move(advantages)};
-  differentiate(
-      policy, experience, whole_batch(experience), options_, times, &first);
-  learn_values(experience, values, parts, result);
-  update(result);
+  TokenValues tokens;
+  if (ppo) {
+    tokens = {values, add_token_advantages(experience, values, options_)};
+  } else {
+    learn_values(experience, values, parts, result);
+  }
+  learn(experience, tokens, value_plan.value_or(step_plan), first_pass, result);
 
   sampler_->observe(experience);
   report_step(experience, objectives.names(), result);
@@ -134,25 +153,61 @@ StepPlan OnlineTrainer::plan(const Draw& draw) const {
   if (value_) {
     plan.between = value_bytes(
         shape_of(*inputs_.value_model),
-        longest(value_prompts(draw, options_.value)));
+        longest(value_prompts(draw, options_.value)),
+        options_.algorithm == Algorithm::kPpo ? options_.max_new_tokens : 0);
   }
   return plan;
 }
 
-void OnlineTrainer::update(StepResult& result) {
+void OnlineTrainer::learn(
+    const Experience& experience,
+    const TokenValues& tokens,
+    const StepPlan& value_plan,
+    FirstPass* first,
+    StepResult& result) {
+  const std::int64_t passes = options_.passes();
+  const double share =
+      1.0 / static_cast<double>(passes * options_.updates_per_pass());
+  ClipFigures figures;
+  bool on_policy = true;
+  for (std::int64_t pass = 0; pass < passes; ++pass) {
+    for (Minibatch& batch : minibatches_of(experience, options_, pass)) {
+      batch.on_policy = on_policy;
+      figures.add(differentiate(
+          *inputs_.policy,
+          experience,
+          batch,
+          options_,
+          result.times,
+          on_policy ? first : nullptr));
+      if (tokens.values.defined())
+        learn_tokens(experience, batch.prompts, value_plan, tokens, result);
+      update(share, result);
+      on_policy = false;
+    }
+  }
+  if (tokens.values.defined()) {
+    report_token_values(
+        tokens, inputs_.objectives->names(), result.metrics);
+    result.metrics["value/clip_ratio"] *= share;
+  }
+  report_clip(figures, result.metrics);
+}
+
+void OnlineTrainer::update(double share, StepResult& result) {
   if (value_) {
     const Stopwatch watch(result.times.value);
-    result.metrics["value/grad_norm"] = value_->update();
+    result.metrics["value/grad_norm"] += share * value_->update();
   }
   const Stopwatch watch(result.times.optimizer);
   std::optional<double> rate;
   if (!value_ || step_ >= options_.value.warmup_steps)
     rate = learning_rate_at(options_, step_);
-  result.metrics["grad_norm"] = apply_update(
-      *optimizer_,
-      *inputs_.policy->conditioning(),
-      options_.gradient_clip,
-      rate);
+  result.metrics["grad_norm"] += share * apply_update(
+                                             *optimizer_,
+                                             *inputs_.policy->conditioning(),
+                                             options_.gradient_clip,
+                                             rate);
   result.metrics["learning_rate"] = rate.value_or(0.0);
 }
 
@@ -162,8 +217,8 @@ void OnlineTrainer::make_value_learner() {
   const SteeredPolicy& policy = *inputs_.policy;
   if (!inputs_.value_model) {
     throw_caller_error(
-        "the baseline is value but there is no model to make the value "
-        "network of; give one");
+        "the baseline is value, or the algorithm ppo, but there is no model to "
+        "make the value network of; give one");
   }
   const std::int64_t vocabulary = inputs_.value_model->info().vocabulary;
   const std::int64_t own = inputs_.policy->model().info().vocabulary;
@@ -181,26 +236,79 @@ void OnlineTrainer::make_value_learner() {
         "conditioning.prompt; give that, or prompt: plain");
   }
   const bool each = options_.value.target == ValueTarget::kObjectives;
-  const auto outputs = static_cast<std::int64_t>(
-      each ? inputs_.objectives->size() : std::size_t{1});
+  const std::size_t count = inputs_.objectives->size();
+  const auto outputs =
+      options_.algorithm == Algorithm::kPpo
+          ? token_value_columns(options_, count)
+          : static_cast<std::int64_t>(each ? count : std::size_t{1});
   value_ = std::make_unique<ValueLearner>(
       inputs_.value_model, outputs, options_.value);
 }
 
+std::int64_t OnlineTrainer::held_beside_values(
+    const StepPlan& plan, const FirstPass* first) const {
+  const bool graph = first && first->keep_graph;
+  return plan.memory.feature_bytes() + (graph ? plan.memory.graph_bytes() : 0);
+}
+
 // Prompts count as the longest.
-std::int64_t OnlineTrainer::value_parts(
-    const Draw& draw, const FirstPass& first) const {
+std::int64_t OnlineTrainer::prompt_value_parts(
+    const Draw& draw, std::int64_t held) const {
   if (!value_) return 1;
   const auto& prompts = value_prompts(draw, options_.value);
-  const StepMemory& step = first.plan.memory;
   const StepMemory memory = value_memory(
       shape_of(*inputs_.value_model),
       std::vector<std::int64_t>(prompts.size(), longest(prompts)),
       options_.budget_bytes(),
-      step.feature_bytes() + (first.keep_graph ? step.graph_bytes() : 0));
+      held);
   return std::max(
       options_.gradient_accumulation,
       std::ssize(memory.parts_of(all_prompts(draw))));
+}
+
+StepPlan OnlineTrainer::token_value_plan(
+    const Draw& draw, std::int64_t held) const {
+  const auto& prompts = value_prompts(draw, options_.value);
+  StepShape shape;
+  shape.prompt_tokens.assign(prompts.size(), longest(prompts));
+  shape.samples = draw.samples_per_prompt;
+  shape.new_tokens = options_.max_new_tokens;
+  return {
+      value_memory(
+          shape_of(*inputs_.value_model),
+          std::move(shape),
+          options_.budget_bytes(),
+          held),
+      options_.gradient_accumulation};
+}
+
+at::Tensor OnlineTrainer::predict_tokens(
+    const Draw& draw,
+    const Rollout& rollout,
+    const StepPlan& plan,
+    StepTimes& times) {
+  const Stopwatch watch(times.value);
+  return predict_token_values(
+      *value_,
+      value_parts(
+          draw, rollout, all_prompts(draw), plan, options_.value.prompt));
+}
+
+void OnlineTrainer::learn_tokens(
+    const Experience& experience,
+    const std::vector<std::size_t>& prompts,
+    const StepPlan& plan,
+    const TokenValues& tokens,
+    StepResult& result) {
+  const Stopwatch watch(result.times.value);
+  const auto parts = value_parts(
+      experience.draw,
+      experience.rollout,
+      prompts,
+      plan,
+      options_.value.prompt);
+  result.metrics["value/clip_ratio"] += learn_token_values(
+      *value_, parts, tokens, options_.ppo.cliprange_value);
 }
 
 // The targets of single objectives are known before the policy is scored, so

@@ -1,5 +1,6 @@
-// Online training by REINFORCE for all weightings at once: the stages of CLP's
-// algorithm 1 (online_step.h) over a run's examples.
+// Online training for all weightings at once: the stages of CLP's algorithm 1
+// (online_step.h) over a run's examples, by REINFORCE, GRPO or PPO
+// (training.algorithm).
 //
 // With a value network, it predicts first and then learns from the rewards.
 //
@@ -17,6 +18,7 @@
 #include "moft/training/experience.h"
 #include "moft/training/first_pass.h"
 #include "moft/training/steering_sampler.h"
+#include "moft/training/token_values.h"
 #include "moft/training/trainer.h"
 #include "moft/training/training_prompts.h"
 #include "moft/training/value_learner.h"
@@ -64,8 +66,11 @@ class OnlineTrainer : public Trainer {
  private:
   Draw draw();
   StepPlan plan(const Draw& draw) const;
+  // Bytes of the budget that the policy's step holds meanwhile.
+  std::int64_t held_beside_values(
+      const StepPlan& plan, const FirstPass* first) const;
   // The parts that the value network computes the step's prompts in.
-  std::int64_t value_parts(const Draw& draw, const FirstPass& first) const;
+  std::int64_t prompt_value_parts(const Draw& draw, std::int64_t held) const;
   at::Tensor predict_values(
       const Draw& draw,
       const Scores& rewards,
@@ -76,7 +81,28 @@ class OnlineTrainer : public Trainer {
       const at::Tensor& values,
       std::int64_t parts,
       StepResult& result);
-  void update(StepResult& result);
+  // PPO: how the network reads completions, and its values before the step.
+  StepPlan token_value_plan(const Draw& draw, std::int64_t held) const;
+  at::Tensor predict_tokens(
+      const Draw& draw,
+      const Rollout& rollout,
+      const StepPlan& plan,
+      StepTimes& times);
+  void learn_tokens(
+      const Experience& experience,
+      const std::vector<std::size_t>& prompts,
+      const StepPlan& plan,
+      const TokenValues& tokens,
+      StepResult& result);
+  // The step's updates of policy and network. `first` may be null.
+  void learn(
+      const Experience& experience,
+      const TokenValues& tokens,
+      const StepPlan& value_plan,
+      FirstPass* first,
+      StepResult& result);
+  // One of them: `share` of the step's, for means over them.
+  void update(double share, StepResult& result);
   void make_value_learner();
 
   TrainerInputs inputs_;

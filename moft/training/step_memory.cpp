@@ -157,16 +157,28 @@ StepMemory value_memory(
     std::vector<std::int64_t> prompt_tokens,
     std::int64_t budget,
     std::int64_t held) {
+  return value_memory(
+      network, StepShape{std::move(prompt_tokens), 1, 0}, budget, held);
+}
+
+StepMemory value_memory(
+    const ModelShape& network,
+    StepShape shape,
+    std::int64_t budget,
+    std::int64_t held) {
   MemoryBudget left;
   left.bytes = budget;
   left.held = held;
   left.user = "the value network, beside what a rollout keeps,";
-  return StepMemory(
-      {std::move(prompt_tokens), 1, 0}, costs_of_texts(network), left);
+  return StepMemory(std::move(shape), costs_of_texts(network), left);
 }
 
-std::int64_t value_bytes(const ModelShape& network, std::int64_t tokens) {
-  return saturated_product(tokens, costs_of_texts(network).prompt_token);
+std::int64_t value_bytes(
+    const ModelShape& network, std::int64_t tokens, std::int64_t new_tokens) {
+  const StepCosts costs = costs_of_texts(network);
+  return saturated_sum(
+      saturated_product(tokens, costs.prompt_token),
+      saturated_product(new_tokens, costs.new_token));
 }
 
 }  // namespace moft

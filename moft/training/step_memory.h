@@ -86,7 +86,16 @@ StepMemory value_memory(
     std::vector<std::int64_t> prompt_tokens,
     std::int64_t budget,
     std::int64_t held);
-// Bytes of its pass over one prompt.
-std::int64_t value_bytes(const ModelShape& network, std::int64_t tokens);
+// The same over prompts and completions, in parts of rows (PPO).
+StepMemory value_memory(
+    const ModelShape& network,
+    StepShape shape,
+    std::int64_t budget,
+    std::int64_t held);
+// Bytes of its pass over one prompt, and one completion of it.
+std::int64_t value_bytes(
+    const ModelShape& network,
+    std::int64_t tokens,
+    std::int64_t new_tokens = 0);
 
 }  // namespace moft

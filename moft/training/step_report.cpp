@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "moft/algorithms/values.h"
+
 namespace moft {
 namespace {
 
@@ -111,6 +113,42 @@ TrainingSample sample_of(const Experience& experience, std::size_t row) {
 }
 
 }  // namespace
+
+void report_clip(
+    const ClipFigures& figures, std::map<std::string, double>& metrics) {
+  if (figures.tokens == 0.0) return;
+  const auto share = [&](double count) { return count / figures.tokens; };
+  metrics["clip_ratio/low_mean"] = share(figures.low);
+  metrics["clip_ratio/high_mean"] = share(figures.high);
+  metrics["clip_ratio/region_mean"] = share(figures.low + figures.high);
+  metrics["approx_kl"] = share(figures.square) / 2;
+  metrics["ratio"] = share(figures.ratio);
+}
+
+void report_token_values(
+    const TokenValues& tokens,
+    const std::vector<std::string>& names,
+    std::map<std::string, double>& metrics) {
+  const at::Tensor there =
+      tokens.returns.select(1, 0).isfinite().nonzero().squeeze(1);
+  if (there.numel() == 0) return;
+  const at::Tensor found = tokens.values.index_select(0, there);
+  const at::Tensor wanted = tokens.returns.index_select(0, there);
+  metrics["value/loss"] =
+      value_loss(found, wanted, static_cast<double>(wanted.numel()))
+          .item<double>();
+  metrics["value/explained_variance"] = explained_variance(found, wanted);
+  const at::Tensor means = found.mean(0);
+  if (means.numel() == 1) {
+    metrics["value/reward/mean"] = means[0].item<double>();
+    return;
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    metrics["value/" + names[i] + "/mean"] =
+        means[static_cast<std::int64_t>(i)].item<double>();
+  }
+  metrics["value/kl/mean"] = means[std::ssize(names)].item<double>();
+}
 
 void report_step(
     const Experience& experience,

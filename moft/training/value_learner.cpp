@@ -43,7 +43,8 @@ ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
     const ValueOptions& options)
-    : model_(make_value_model(std::move(model), outputs)),
+    : base_(model),
+      model_(make_value_model(std::move(model), outputs)),
       learning_rate_(options.learning_rate) {
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
@@ -76,6 +77,27 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
     model_.end_gradient();
     return values.detach().to(at::kCPU);
   });
+}
+
+at::Tensor ValueLearner::token_values(const ScoreBatch& batch) const {
+  const at::NoGradGuard no_gradient;
+  return completion_values(*base_, batch).to(at::kCPU, at::kDouble);
+}
+
+double ValueLearner::learn_tokens(
+    const ScoreBatch& batch, const TokenTargets& targets) {
+  model_.begin_gradient();
+  const at::Tensor values = completion_values(*base_, batch);
+  clipped_value_loss(
+      values,
+      targets.old,
+      targets.returns,
+      targets.cliprange,
+      targets.normaliser)
+      .backward();
+  model_.end_gradient();
+  return clipped_values(
+      values, targets.old, targets.returns, targets.cliprange);
 }
 
 double ValueLearner::update() {

@@ -30,6 +30,14 @@ struct ValueBatch {
   std::int64_t parts = 1;  // that the prompts are computed in
 };
 
+// What PPO's network learns from in a part: n tokens, k outputs.
+struct TokenTargets {
+  at::Tensor old;      // [n, k], the values before the step
+  at::Tensor returns;  // [n, k]; NaN: no part
+  double cliprange = 0.2;
+  double normaliser = 1.0;  // values of all parts
+};
+
 class ValueLearner {
  public:
   ValueLearner(
@@ -45,7 +53,15 @@ class ValueLearner {
   // The same, from before this step's update, and takes the gradient of the
   // mean squared error over the B m targets that are not NaN.
   at::Tensor learn(const ValueBatch& batch);
-  // Updates the network by the gradient that learn() took; its global norm.
+  // --- values of a completion's tokens (PPO)
+  // [n, k], double, on the CPU, no gradient.
+  at::Tensor token_values(const ScoreBatch& batch) const;
+  void zero_gradient() { model_.zero_gradient(); }
+  // Adds the gradient of clipped_value_loss(). The number of values that it
+  // leaves alone.
+  double learn_tokens(const ScoreBatch& batch, const TokenTargets& targets);
+
+  // Updates the network by the gradient that was taken; its global norm.
   double update();
 
   // Masters and optimizer state by name: the live tensors.
@@ -58,6 +74,7 @@ class ValueLearner {
       const std::map<std::string, at::Tensor>& optimizer);
 
  private:
+  std::shared_ptr<LanguageModel> base_;  // what model_ reads with
   HeadedModel model_;
   std::unique_ptr<Optimizer> optimizer_;
   double learning_rate_;
