@@ -48,8 +48,8 @@ TokenAdvantages generalised_advantages(
   std::size_t begin = 0;
   for (std::int64_t row = 0; row < counts.numel(); ++row) {
     const std::size_t end =
-        begin + static_cast<std::size_t>(
-                    counts.const_data_ptr<std::int64_t>()[row]);
+        begin +
+        static_cast<std::size_t>(counts.const_data_ptr<std::int64_t>()[row]);
     std::vector<double> later(columns, 0.0);       // A of the next token
     std::vector<double> next_value(columns, 0.0);  // V of the next token
     for (std::size_t t = end; t-- > begin;) {

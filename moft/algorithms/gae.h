@@ -6,9 +6,9 @@
 //   G_t     = A_t + V_t                    what V_t learns
 //
 // lam = 1: A_t is the discounted sum of the rewards from t on, less V_t;
-// unbiased for any V when gamma is 1. lam < 1: less variance, and a bias of what
-// V gets wrong. Linear in rewards and values together, so the advantage of a
-// weighted sum of rewards is the weighted sum of the objectives' advantages,
+// unbiased for any V when gamma is 1. lam < 1: less variance, and a bias of
+// what V gets wrong. Linear in rewards and values together, so the advantage of
+// a weighted sum of rewards is the weighted sum of the objectives' advantages,
 // whatever the weighting.
 //
 // N packed tokens, k columns. Results are double, on the CPU, without gradient.

@@ -70,8 +70,8 @@ at::Tensor clipped_loss(const PolicyLoss& terms, double normaliser) {
   const at::Tensor clipped =
       ratio.clamp(1.0 - terms.clip->low, 1.0 + terms.clip->high);
   // reinforce_loss() checks the shapes and the normaliser.
-  const at::Tensor kept = at::where(
-      (ratio * a).le(clipped * a), ratio, clipped);
+  const at::Tensor kept =
+      at::where((ratio * a).le(clipped * a), ratio, clipped);
   return reinforce_loss(kept, a, normaliser);
 }
 

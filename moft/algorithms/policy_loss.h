@@ -53,10 +53,10 @@ at::Tensor policy_loss(const PolicyLoss& terms, double normaliser);
 // of a batch's parts add up.
 struct ClipFigures {
   double tokens = 0.0;
-  double low = 0.0;         // rho < 1 - low and a < 0: no gradient
-  double high = 0.0;        // rho > 1 + high and a > 0: no gradient
-  double square = 0.0;      // of log rho
-  double ratio = 0.0;       // of rho
+  double low = 0.0;     // rho < 1 - low and a < 0: no gradient
+  double high = 0.0;    // rho > 1 + high and a > 0: no gradient
+  double square = 0.0;  // of log rho
+  double ratio = 0.0;   // of rho
 
   void add(const ClipFigures& other);
 };

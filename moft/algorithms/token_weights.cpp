@@ -16,8 +16,8 @@ at::Tensor token_weights(
         masked.numel());
   }
   const at::Tensor counts = lengths.clamp_min(1).to(at::kDouble);
-  const at::Tensor rows = type == LossType::kGrpo ? counts.reciprocal()
-                                                  : at::ones_like(counts);
+  const at::Tensor rows =
+      type == LossType::kGrpo ? counts.reciprocal() : at::ones_like(counts);
   return at::repeat_interleave(rows.masked_fill(masked, 0.0), lengths, 0);
 }
 

@@ -36,11 +36,11 @@ at::Tensor token_weights(
 
 // What the weighted sum over a minibatch is divided by.
 struct LossShape {
-  double rows = 0.0;           // of the minibatch
-  double tokens = 0.0;         // of the minibatch, without masked rows
-  double all_tokens = 0.0;     // of the whole batch, without masked rows
-  double minibatches = 1.0;    // of the whole batch
-  double longest = 1.0;        // L
+  double rows = 0.0;         // of the minibatch
+  double tokens = 0.0;       // of the minibatch, without masked rows
+  double all_tokens = 0.0;   // of the whole batch, without masked rows
+  double minibatches = 1.0;  // of the whole batch
+  double longest = 1.0;      // L
 };
 // At least 1.
 double loss_normaliser(LossType type, const LossShape& shape);

@@ -33,10 +33,11 @@ struct GrpoOptions {
   void fields(V& v) {
     v("loss_type",
       loss_type,
-      Help{"how tokens are weighed; grpo: a mean over each completion's tokens, "
-           "then over completions, dapo: a mean over the tokens of the step, "
-           "bnpo: over those of the minibatch, dr_grpo: a sum over tokens, "
-           "divided by completions times max_new_tokens"});
+      Help{
+          "how tokens are weighed; grpo: a mean over each completion's tokens, "
+          "then over completions, dapo: a mean over the tokens of the step, "
+          "bnpo: over those of the minibatch, dr_grpo: a sum over tokens, "
+          "divided by completions times max_new_tokens"});
     v("epsilon",
       epsilon,
       Help{"a token's ratio to the policy that sampled it is clipped from "
@@ -96,8 +97,7 @@ struct PpoOptions {
       above_up_to(0, 1));
     v("cliprange_value",
       cliprange_value,
-      Help{"how far one step may move a value towards its return",
-           "reward"},
+      Help{"how far one step may move a value towards its return", "reward"},
       above(0));
     v("gamma",
       gamma,

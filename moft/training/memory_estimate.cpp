@@ -114,10 +114,12 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   if (training.algorithm != Algorithm::kPpo)
     value_shape = {shape.prompt_tokens, /*samples=*/1, /*new_tokens=*/0};
   const std::int64_t between =
-      values ? value_bytes(network, question.prompt_tokens, value_shape.new_tokens)
-             : 0;
-  const bool keeps_graph =
-      groups == 1 && training.updates_per_pass() == 1 && parts.size() == 1 && memory.has_room_for_graph(between);
+      values
+          ? value_bytes(network, question.prompt_tokens, value_shape.new_tokens)
+          : 0;
+  const bool keeps_graph = groups == 1 && training.updates_per_pass() == 1 &&
+                           parts.size() == 1 &&
+                           memory.has_room_for_graph(between);
   const std::int64_t graph = keeps_graph ? memory.graph_bytes() : 0;
   estimate.rollout += graph;
   if (!values) return;

@@ -57,8 +57,8 @@ std::vector<Minibatch> minibatches_of(
   const at::Tensor masked = masked_rows(experience, options);
   const at::Tensor weights = token_weights(type, lengths, masked);
   const at::Tensor counts = lengths.masked_fill(masked, 0);
-  const at::Tensor kept = at::zeros_like(lengths).index_fill(
-      0, experience.advantages.kept, 1);
+  const at::Tensor kept =
+      at::zeros_like(lengths).index_fill(0, experience.advantages.kept, 1);
   const Prompts order = order_of(draw, options, pass);
   const auto updates = static_cast<std::size_t>(options.updates_per_pass());
   std::vector<Minibatch> result;
@@ -83,8 +83,7 @@ std::vector<Minibatch> minibatches_of(
     LossShape shape;
     shape.rows = sum(kept);
     shape.tokens = sum(counts);
-    shape.all_tokens =
-        static_cast<double>(counts.sum().item<std::int64_t>());
+    shape.all_tokens = static_cast<double>(counts.sum().item<std::int64_t>());
     shape.minibatches = static_cast<double>(updates);
     shape.longest = static_cast<double>(options.max_new_tokens);
     minibatch.normaliser = loss_normaliser(type, shape);

@@ -96,35 +96,27 @@ StepResult OnlineTrainer::step() {
   const bool late = objectives.has_sources() && (ppo || !value_);
   Scores rewards;
   if (!late) rewards = step_rewards.finish(rollout, times);
-  const std::int64_t held = held_beside_values(step_plan, first_pass);
-  std::int64_t parts = 1;
-  at::Tensor values;  // of prompts, or PPO's of tokens
-  std::optional<StepPlan> value_plan;
-  if (ppo) {
-    value_plan = token_value_plan(drawn, held);
-    values = predict_tokens(drawn, rollout, *value_plan, times);
-  } else {
-    parts = prompt_value_parts(drawn, held);
-    values = predict_values(drawn, rewards, parts, times);
+  StepValues values;
+  if (value_) {
+    const std::int64_t held = held_beside_values(step_plan, first_pass);
+    values = predict(drawn, rollout, rewards, held, times);
   }
   LogRatios ratios =
       score_log_ratios(policy, drawn, rollout, options_, times, first_pass);
   if (late) rewards = step_rewards.finish(rollout, times);
-  Advantages advantages =
-      make_advantages(drawn, rollout, rewards, ratios, values, options_);
+  Advantages advantages = make_advantages(
+      drawn, rollout, rewards, ratios, values.of_prompts, options_);
   Experience experience{
       std::move(drawn),
       std::move(rollout),
       std::move(rewards),
       std::move(ratios),
       std::move(advantages)};
-  TokenValues tokens;
   if (ppo) {
-    tokens = {values, add_token_advantages(experience, values, options_)};
-  } else {
-    learn_values(experience, values, parts, result);
+    TokenValues& tokens = values.of_tokens;
+    tokens.returns = add_token_advantages(experience, tokens.values, options_);
   }
-  learn(experience, tokens, value_plan.value_or(step_plan), first_pass, result);
+  learn(experience, values, first_pass, result);
 
   sampler_->observe(experience);
   report_step(experience, objectives.names(), result);
@@ -161,16 +153,16 @@ StepPlan OnlineTrainer::plan(const Draw& draw) const {
 
 void OnlineTrainer::learn(
     const Experience& experience,
-    const TokenValues& tokens,
-    const StepPlan& value_plan,
+    const StepValues& values,
     FirstPass* first,
     StepResult& result) {
-  const std::int64_t passes = options_.passes();
+  const bool ppo = options_.algorithm == Algorithm::kPpo;
   const double share =
-      1.0 / static_cast<double>(passes * options_.updates_per_pass());
+      1.0 /
+      static_cast<double>(options_.passes() * options_.updates_per_pass());
   ClipFigures figures;
   bool on_policy = true;
-  for (std::int64_t pass = 0; pass < passes; ++pass) {
+  for (std::int64_t pass = 0; pass < options_.passes(); ++pass) {
     for (Minibatch& batch : minibatches_of(experience, options_, pass)) {
       batch.on_policy = on_policy;
       figures.add(differentiate(
@@ -180,25 +172,29 @@ void OnlineTrainer::learn(
           options_,
           result.times,
           on_policy ? first : nullptr));
-      if (tokens.values.defined())
-        learn_tokens(experience, batch.prompts, value_plan, tokens, result);
+      if (ppo) {
+        learn_tokens(experience, batch.prompts, values, share, result);
+      } else if (value_ && on_policy) {
+        learn_values(experience, values.of_prompts, values.parts, result);
+        update_values(1.0, result);
+      }
       update(share, result);
       on_policy = false;
     }
   }
-  if (tokens.values.defined()) {
-    report_token_values(
-        tokens, inputs_.objectives->names(), result.metrics);
-    result.metrics["value/clip_ratio"] *= share;
-  }
   report_clip(figures, result.metrics);
+  if (ppo) {
+    report_token_values(
+        values.of_tokens, inputs_.objectives->names(), result.metrics);
+  }
+}
+
+void OnlineTrainer::update_values(double share, StepResult& result) {
+  const Stopwatch watch(result.times.value);
+  result.metrics["value/grad_norm"] += share * value_->update();
 }
 
 void OnlineTrainer::update(double share, StepResult& result) {
-  if (value_) {
-    const Stopwatch watch(result.times.value);
-    result.metrics["value/grad_norm"] += share * value_->update();
-  }
   const Stopwatch watch(result.times.optimizer);
   std::optional<double> rate;
   if (!value_ || step_ >= options_.value.warmup_steps)
@@ -254,7 +250,6 @@ std::int64_t OnlineTrainer::held_beside_values(
 // Prompts count as the longest.
 std::int64_t OnlineTrainer::prompt_value_parts(
     const Draw& draw, std::int64_t held) const {
-  if (!value_) return 1;
   const auto& prompts = value_prompts(draw, options_.value);
   const StepMemory memory = value_memory(
       shape_of(*inputs_.value_model),
@@ -282,33 +277,51 @@ StepPlan OnlineTrainer::token_value_plan(
       options_.gradient_accumulation};
 }
 
-at::Tensor OnlineTrainer::predict_tokens(
-    const Draw& draw,
-    const Rollout& rollout,
-    const StepPlan& plan,
-    StepTimes& times) {
-  const Stopwatch watch(times.value);
-  return predict_token_values(
-      *value_,
-      value_parts(
-          draw, rollout, all_prompts(draw), plan, options_.value.prompt));
-}
-
 void OnlineTrainer::learn_tokens(
     const Experience& experience,
     const std::vector<std::size_t>& prompts,
-    const StepPlan& plan,
-    const TokenValues& tokens,
+    const StepValues& values,
+    double share,
     StepResult& result) {
-  const Stopwatch watch(result.times.value);
-  const auto parts = value_parts(
-      experience.draw,
-      experience.rollout,
-      prompts,
-      plan,
-      options_.value.prompt);
-  result.metrics["value/clip_ratio"] += learn_token_values(
-      *value_, parts, tokens, options_.ppo.cliprange_value);
+  {
+    const Stopwatch watch(result.times.value);
+    const auto parts = value_parts(
+        experience.draw,
+        experience.rollout,
+        prompts,
+        *values.plan,
+        options_.value.prompt);
+    result.metrics["value/clip_ratio"] +=
+        share *
+        learn_token_values(
+            *value_, parts, values.of_tokens, options_.ppo.cliprange_value);
+  }
+  update_values(share, result);
+}
+
+OnlineTrainer::StepValues OnlineTrainer::predict(
+    const Draw& draw,
+    const Rollout& rollout,
+    const Scores& rewards,
+    std::int64_t held,
+    StepTimes& times) {
+  StepValues values;
+  if (options_.algorithm != Algorithm::kPpo) {
+    values.parts = prompt_value_parts(draw, held);
+    values.of_prompts = predict_values(draw, rewards, values.parts, times);
+    return values;
+  }
+  const Stopwatch watch(times.value);
+  values.plan = token_value_plan(draw, held);
+  values.of_tokens.values = predict_token_values(
+      *value_,
+      value_parts(
+          draw,
+          rollout,
+          all_prompts(draw),
+          *values.plan,
+          options_.value.prompt));
+  return values;
 }
 
 // The targets of single objectives are known before the policy is scored, so
@@ -318,7 +331,6 @@ at::Tensor OnlineTrainer::predict_values(
     const Scores& rewards,
     std::int64_t parts,
     StepTimes& times) {
-  if (!value_) return {};
   const Stopwatch watch(times.value);
   const auto& prompts = value_prompts(draw, options_.value);
   if (options_.value.target == ValueTarget::kReward)
@@ -332,7 +344,6 @@ void OnlineTrainer::learn_values(
     const at::Tensor& values,
     std::int64_t parts,
     StepResult& result) {
-  if (!value_) return;
   const Stopwatch watch(result.times.value);
   const Draw& draw = experience.draw;
   const bool objectives = options_.value.target == ValueTarget::kObjectives;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "moft/algorithms/optimizer.h"
@@ -69,6 +70,19 @@ class OnlineTrainer : public Trainer {
   // Bytes of the budget that the policy's step holds meanwhile.
   std::int64_t held_beside_values(
       const StepPlan& plan, const FirstPass* first) const;
+  // What the value network said, and how it reads the step again.
+  struct StepValues {
+    TokenValues of_tokens;         // PPO's
+    at::Tensor of_prompts;         // [P, m or 1], of the other baselines
+    std::int64_t parts = 1;        // of the prompts
+    std::optional<StepPlan> plan;  // of the completions
+  };
+  StepValues predict(
+      const Draw& draw,
+      const Rollout& rollout,
+      const Scores& rewards,
+      std::int64_t held,
+      StepTimes& times);
   // The parts that the value network computes the step's prompts in.
   std::int64_t prompt_value_parts(const Draw& draw, std::int64_t held) const;
   at::Tensor predict_values(
@@ -81,28 +95,22 @@ class OnlineTrainer : public Trainer {
       const at::Tensor& values,
       std::int64_t parts,
       StepResult& result);
-  // PPO: how the network reads completions, and its values before the step.
   StepPlan token_value_plan(const Draw& draw, std::int64_t held) const;
-  at::Tensor predict_tokens(
-      const Draw& draw,
-      const Rollout& rollout,
-      const StepPlan& plan,
-      StepTimes& times);
   void learn_tokens(
       const Experience& experience,
       const std::vector<std::size_t>& prompts,
-      const StepPlan& plan,
-      const TokenValues& tokens,
+      const StepValues& values,
+      double share,
       StepResult& result);
   // The step's updates of policy and network. `first` may be null.
   void learn(
       const Experience& experience,
-      const TokenValues& tokens,
-      const StepPlan& value_plan,
+      const StepValues& values,
       FirstPass* first,
       StepResult& result);
   // One of them: `share` of the step's, for means over them.
   void update(double share, StepResult& result);
+  void update_values(double share, StepResult& result);
   void make_value_learner();
 
   TrainerInputs inputs_;

@@ -54,9 +54,9 @@ class RewardBuilder {
   TokenRewards make() const {
     const Draw& draw = experience_.draw;
     const at::Tensor log_ratio = experience_.ratios.tokens();
-    const at::Tensor penalty = end(
-        missing_eos_penalty_at(options_, draw.step) *
-        experience_.rollout.truncated());
+    const at::Tensor penalty =
+        end(missing_eos_penalty_at(options_, draw.step) *
+            experience_.rollout.truncated());
     const at::Tensor& mapped = experience_.rewards.mapped;
     TokenRewards rewards;
     std::vector<at::Tensor> columns;
@@ -129,8 +129,8 @@ void set_advantages(
       normalisation);
   a.token_advantage.index_copy_(0, used, normalised.advantages);
   a.advantage = row_means(a.token_advantage, lengths);
-  const at::Tensor divisor = at::ones_like(own).index_copy(
-      0, used, normalised.divisor);
+  const at::Tensor divisor =
+      at::ones_like(own).index_copy(0, used, normalised.divisor);
   a.kl_weight = experience.draw.alphas() / row_means(divisor, lengths) *
                 kept_rows(experience).to(at::kDouble);
 }
@@ -178,8 +178,8 @@ at::Tensor add_token_advantages(
   const TokenRewards rewards = RewardBuilder(experience, options).make();
   const double gamma = options.ppo.gamma;
   const double lam = options.ppo.lam;
-  const TokenAdvantages columns = generalised_advantages(
-      rewards.columns, values, lengths, gamma, lam);
+  const TokenAdvantages columns =
+      generalised_advantages(rewards.columns, values, lengths, gamma, lam);
   const at::Tensor penalty = rewards.penalty.unsqueeze(1);
   const at::Tensor penalties =
       generalised_advantages(

@@ -54,8 +54,8 @@ at::Tensor predict_token_values(
     const ValueLearner& learner, const std::vector<StepPart>& parts);
 
 // Writes experience.advantages: token_advantage, normalised over tokens by
-// options.advantage_normalisation, each row's mean of them, and kl_weight. Gives
-// the returns.
+// options.advantage_normalisation, each row's mean of them, and kl_weight.
+// Gives the returns.
 at::Tensor add_token_advantages(
     Experience& experience,
     const at::Tensor& values,

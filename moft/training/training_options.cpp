@@ -14,7 +14,7 @@ void check_algorithm(const TrainingOptions& options, const std::string& path) {
         "each prompt",
         path,
         options.algorithm == Algorithm::kGrpo ? "grpo.steps_per_generation"
-                                      : "ppo.num_mini_batches",
+                                              : "ppo.num_mini_batches",
         options.updates_per_pass(),
         options.prompts_per_step);
   }

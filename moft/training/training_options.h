@@ -206,7 +206,9 @@ struct TrainingOptions : UpdateOptions {
            "mean of the other completions of its prompt, group_mean: of all of "
            "them, as GRPO, value: the prediction of a value network, as in the "
            "paper; algorithm: ppo has values of its own"});
-    v("value", value, Help{"the value network, with baseline: value or algorithm: ppo"});
+    v("value",
+      value,
+      Help{"the value network, with baseline: value or algorithm: ppo"});
     v("advantage_normalisation",
       advantage_normalisation,
       Help{"advantages are divided by the standard deviation of the batch, of "
