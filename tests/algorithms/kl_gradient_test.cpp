@@ -25,6 +25,8 @@ constexpr Row kRows[] = {
     {KlEstimator::kRewardToGo, "k1_reward_to_go", true},
     {KlEstimator::kTokenExact, "tokenKL_direct_plus_future_score", true},
     {KlEstimator::kTokenDirect, "tokenKL_direct_only", false},
+    // The same in expectation, from samples.
+    {KlEstimator::kTokenK3, "tokenKL_direct_only", false},
     {KlEstimator::kSequenceK2, "k2_in_reward", false},
     {KlEstimator::kSequenceK3, "k3_in_reward", false},
     {KlEstimator::kNone, "reward_only", false},
@@ -69,6 +71,13 @@ class KlGradient : public testing::TestWithParam<const char*> {
     terms.advantages = p * advantages;
     terms.kl_weight = p * model_.alpha();
     terms.credit = token_credit(estimator, tokens());
+    if (estimator == KlEstimator::kTokenK3) {
+      terms.kl = token_k3(
+          terms.log_probs,
+          packed(model_.token_log_probs(model_.reference())),
+          at::Tensor(),
+          /*corrected=*/true);
+    }
     if (differentiates_kl(estimator)) {
       terms.kl = token_kl(model_.theta(), model_.reference(), 1.0)
                      .index_select(0, prefixes_);
