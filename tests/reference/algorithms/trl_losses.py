@@ -204,5 +204,4 @@ if __name__ == "__main__":
     print(json.dumps(dict(
         grpo=grpo_cases(grpo),
         ppo=dict(lengths=LENGTHS,
-                 cases=[ppo_case(ppo, 1.0, 0.95), ppo_case(ppo, 0.9, 0.5)])),
-        indent=1))
+                 cases=[ppo_case(ppo, 1.0, 0.95), ppo_case(ppo, 0.9, 0.5)]))))

@@ -1,0 +1,338 @@
+// GRPO and PPO in the production loop: training.algorithm.
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "moft/core/errors.h"
+#include "moft/training/minibatches.h"
+#include "moft/training/token_values.h"
+
+#include "tests/support/tiny_t5.h"
+#include "tests/training/support.h"
+
+namespace moft::test {
+namespace {
+
+struct AlgorithmKind {
+  const char* name;
+  Algorithm algorithm;
+  SteeredSet set;
+  bool t5;
+};
+
+using Gradients = std::vector<at::Tensor>;
+
+Gradients gradients_of(const SteeredPolicy& policy) {
+  Gradients result;
+  for (const ScaledGradient& gradient : policy.conditioning()->gradients()) {
+    if (gradient.tensor.defined())
+      result.push_back(gradient.tensor * gradient.coefficient);
+  }
+  return result;
+}
+
+double largest(const Gradients& gradients) {
+  double value = 0.0;
+  for (const at::Tensor& tensor : gradients)
+    value = std::max(value, tensor.abs().max().item<double>());
+  return value;
+}
+
+double distance(const Gradients& left, const Gradients& right) {
+  EXPECT_EQ(left.size(), right.size());
+  Gradients difference;
+  for (std::size_t i = 0; i < left.size(); ++i)
+    difference.push_back(left[i] - right[i]);
+  return largest(difference);
+}
+
+class Algorithms : public testing::TestWithParam<AlgorithmKind> {
+ protected:
+  Algorithms() {
+    if (GetParam().t5) write_tiny_t5(scratch_.path() / "base", TinyT5Shape());
+  }
+
+  static TinyRun run() {
+    TinyRun run = tiny_run();
+    run.steered_set = GetParam().set;
+    run.training.algorithm = GetParam().algorithm;
+    run.training.kl_strength = 0.1;
+    run.training.grpo.num_iterations = 2;
+    run.training.grpo.steps_per_generation = 3;
+    run.training.ppo.num_ppo_epochs = 2;
+    run.training.ppo.num_mini_batches = 3;
+    run.training.value.learning_rate = 0.01;
+    return run;
+  }
+
+  std::unique_ptr<TinyTraining> make(const TinyRun& run) const {
+    return std::make_unique<TinyTraining>(scratch_.path(), run);
+  }
+
+  // An experience of the trainer's policy, PPO's advantages included.
+  Experience experience(TinyTraining& tiny, const TrainingOptions& options) {
+    IndependentSteerings sampler(
+        make_weighting_sampler({}, {"a", "b"}, "weightings"),
+        options,
+        tiny.policy->kl_range());
+    Draw draw = make_draw(
+        *tiny.policy,
+        tiny.trainer->prompts(),
+        {0, 3, 1, 6, 2, 5},
+        sampler.draw(7, 6),
+        /*step=*/7,
+        /*samples_per_prompt=*/4);
+    RolloutOptions rollout_options;
+    rollout_options.max_new_tokens = options.max_new_tokens;
+    Rollout rollout = roll_out(*tiny.policy, draw, rollout_options, times_);
+    Scores rewards = score_rewards(*tiny.objectives, draw, rollout, times_);
+    LogRatios ratios =
+        score_log_ratios(*tiny.policy, draw, rollout, options, times_);
+    Advantages advantages =
+        make_advantages(draw, rollout, rewards, ratios, {}, options);
+    Experience result{
+        std::move(draw),
+        std::move(rollout),
+        std::move(rewards),
+        std::move(ratios),
+        std::move(advantages)};
+    if (options.algorithm != Algorithm::kPpo) return result;
+    const StepPlan plan = plan_step(*tiny.policy, result.draw, options);
+    const at::Tensor values = predict_token_values(
+        *tiny.trainer->value(),
+        value_parts(
+            result.draw,
+            result.rollout,
+            all_prompts(result.draw),
+            plan,
+            options.value.prompt));
+    add_token_advantages(result, values, options);
+    return result;
+  }
+
+  Gradients gradient(
+      TinyTraining& tiny,
+      const Experience& e,
+      const Minibatch& minibatch,
+      const TrainingOptions& options) {
+    differentiate(*tiny.policy, e, minibatch, options, times_);
+    return gradients_of(*tiny.policy);
+  }
+
+  Scratch scratch_;
+  StepTimes times_;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds,
+    Algorithms,
+    testing::Values(
+        AlgorithmKind{"Grpo", Algorithm::kGrpo, SteeredSet::kLora, false},
+        AlgorithmKind{"GrpoFull", Algorithm::kGrpo, SteeredSet::kFull, false},
+        AlgorithmKind{"GrpoT5", Algorithm::kGrpo, SteeredSet::kLora, true},
+        AlgorithmKind{"Ppo", Algorithm::kPpo, SteeredSet::kLora, false},
+        AlgorithmKind{"PpoFull", Algorithm::kPpo, SteeredSet::kFull, false},
+        AlgorithmKind{"PpoT5", Algorithm::kPpo, SteeredSet::kLora, true}),
+    [](const auto& kind) { return std::string(kind.param.name); });
+
+// Row 24: at ratio 1 the gradient is REINFORCE's with the same advantages.
+TEST_P(Algorithms, TheFirstEpochsGradientIsReinforcesWithTheSameAdvantages) {
+  TinyRun moved = run();
+  moved.training.grpo.steps_per_generation = 1;
+  moved.training.ppo.num_mini_batches = 1;
+  const auto tiny = make(moved);
+  tiny->trainer->step();
+  const TrainingOptions& options = moved.training;
+  const Experience e = experience(*tiny, options);
+  Minibatch batch = minibatches_of(e, options, 0).at(0);
+  TrainingOptions reinforce = options;
+  reinforce.algorithm = Algorithm::kReinforce;
+  const Gradients wanted = gradient(*tiny, e, batch, reinforce);
+  EXPECT_GT(largest(wanted), 1e-5);
+  EXPECT_EQ(distance(gradient(*tiny, e, batch, options), wanted), 0.0);
+  // Ratios of log-probabilities that were scored twice.
+  batch.on_policy = false;
+  EXPECT_LT(
+      distance(gradient(*tiny, e, batch, options), wanted),
+      1e-5 * largest(wanted));
+}
+
+TEST_P(Algorithms, ARestoredTrainerTakesTheSameSteps) {
+  const TinyRun given = run();
+  const auto straight = make(given);
+  for (int step = 0; step < 2; ++step)
+    straight->trainer->step();
+  TrainerState state = straight->trainer->state();
+  for (auto* tensors :
+       {&state.masters,
+        &state.optimizer,
+        &state.value,
+        &state.value_optimizer}) {
+    for (auto& [name, tensor] : *tensors)
+      tensor = tensor.clone();
+  }
+  const StepResult third = straight->trainer->step();
+  const auto restored = make(given);
+  restored->trainer->restore(state);
+  const StepResult again = restored->trainer->step();
+  for (const char* metric :
+       {"reward", "kl", "grad_norm", "approx_kl", "clip_ratio/region_mean"}) {
+    EXPECT_EQ(again.metrics.at(metric), third.metrics.at(metric)) << metric;
+  }
+  for (const auto& [name, tensor] : masters_of(*restored->policy))
+    EXPECT_TRUE(tensor.equal(masters_of(*straight->policy).at(name))) << name;
+  for (const auto& [name, tensor] : restored->trainer->state().value)
+    EXPECT_TRUE(tensor.equal(straight->trainer->state().value.at(name)));
+}
+
+// Every prompt once in a pass, in an order of its own.
+TEST_P(Algorithms, MinibatchesDivideTheStep) {
+  const TinyRun given = run();
+  const auto tiny = make(given);
+  const Experience e = experience(*tiny, given.training);
+  std::vector<std::vector<std::size_t>> orders;
+  for (const std::int64_t pass : {0, 1, 0}) {
+    std::vector<std::size_t> seen, order;
+    for (const Minibatch& batch : minibatches_of(e, given.training, pass)) {
+      EXPECT_EQ(batch.prompts.size(), 2U);
+      EXPECT_GE(batch.normaliser, 1.0);
+      seen.insert(seen.end(), batch.prompts.begin(), batch.prompts.end());
+    }
+    order = seen;
+    std::sort(seen.begin(), seen.end());
+    EXPECT_EQ(seen, all_prompts(e.draw));
+    orders.push_back(order);
+  }
+  EXPECT_EQ(orders[0], orders[2]);
+  EXPECT_NE(orders[0], orders[1]);
+}
+
+// The ratio moves away from 1 with the second update.
+TEST_P(Algorithms, ReportsTheClip) {
+  TinyRun given = run();
+  given.training.grpo.num_iterations = 1;
+  given.training.grpo.steps_per_generation = 1;
+  given.training.ppo.num_ppo_epochs = 1;
+  given.training.ppo.num_mini_batches = 1;
+  const StepResult once = make(given)->trainer->step();
+  EXPECT_EQ(once.metrics.at("ratio"), 1.0);
+  EXPECT_EQ(once.metrics.at("approx_kl"), 0.0);
+  EXPECT_EQ(once.metrics.at("clip_ratio/region_mean"), 0.0);
+  given.training.grpo.num_iterations = 3;
+  given.training.ppo.num_ppo_epochs = 3;
+  given.training.grpo.epsilon = given.training.ppo.cliprange = 1e-4;
+  const StepResult often = make(given)->trainer->step();
+  EXPECT_GT(often.metrics.at("approx_kl"), 0.0);
+  EXPECT_GT(often.metrics.at("clip_ratio/region_mean"), 0.0);
+  EXPECT_NEAR(
+      often.metrics.at("clip_ratio/low_mean") +
+          often.metrics.at("clip_ratio/high_mean"),
+      often.metrics.at("clip_ratio/region_mean"),
+      1e-12);
+  // The step's own numbers are those of the policy that sampled.
+  EXPECT_EQ(often.metrics.at("reward"), once.metrics.at("reward"));
+  EXPECT_EQ(often.metrics.at("kl"), once.metrics.at("kl"));
+}
+
+TEST_P(Algorithms, GradientAccumulationGivesTheSameStep) {
+  std::vector<StepResult> results;
+  for (const std::int64_t parts : {1, 3}) {
+    TinyRun given = run();
+    given.training.gradient_accumulation = parts;
+    const auto tiny = make(given);
+    tiny->trainer->step();
+    results.push_back(tiny->trainer->step());
+  }
+  EXPECT_NEAR(
+      results[0].metrics.at("grad_norm"),
+      results[1].metrics.at("grad_norm"),
+      1e-2 * results[0].metrics.at("grad_norm"));
+}
+
+// Linear: with one column for all, or one for each objective and the KL, and
+// values of 0, the advantages are the same.
+TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
+  const Scratch scratch;
+  TinyRun given = tiny_run();
+  given.training.algorithm = Algorithm::kPpo;
+  given.training.kl_strength = 0.3;
+  given.training.missing_eos_penalty = 0.5;
+  given.training.advantage_normalisation = AdvantageNormalisation::kNone;
+  TinyTraining tiny(scratch.path(), given);
+  for (int step = 0; step < 2; ++step)
+    tiny.trainer->step();
+  std::vector<at::Tensor> found;
+  for (const ValueTarget target :
+       {ValueTarget::kObjectives, ValueTarget::kReward}) {
+    TrainingOptions options = given.training;
+    options.value.target = target;
+    StepTimes times;
+    IndependentSteerings sampler(
+        make_weighting_sampler({}, {"a", "b"}, "weightings"),
+        options,
+        tiny.policy->kl_range());
+    Draw draw = make_draw(
+        *tiny.policy,
+        tiny.trainer->prompts(),
+        {0, 1, 2},
+        sampler.draw(3, 3),
+        3,
+        4);
+    RolloutOptions rollout_options;
+    rollout_options.max_new_tokens = options.max_new_tokens;
+    Rollout rollout = roll_out(*tiny.policy, draw, rollout_options, times);
+    Scores rewards = score_rewards(*tiny.objectives, draw, rollout, times);
+    LogRatios ratios =
+        score_log_ratios(*tiny.policy, draw, rollout, options, times);
+    Advantages advantages =
+        make_advantages(draw, rollout, rewards, ratios, {}, options);
+    Experience e{
+        std::move(draw),
+        std::move(rollout),
+        std::move(rewards),
+        std::move(ratios),
+        std::move(advantages)};
+    const at::Tensor zero = at::zeros(
+        {e.ratios.log_probs.numel(), token_value_columns(options, 2)},
+        at::kDouble);
+    add_token_advantages(e, zero, options);
+    found.push_back(e.advantages.token_advantage);
+    if (target == ValueTarget::kReward) continue;
+    // lam = 1: the first token has the whole completion's reward.
+    options.ppo.lam = 1.0;
+    add_token_advantages(e, zero, options);
+    std::int64_t first = 0;
+    for (std::size_t row = 0; row < e.rollout.rows.size(); ++row) {
+      EXPECT_NEAR(
+          e.advantages.token_advantage[first].item<double>(),
+          e.advantages.trained_reward[static_cast<std::int64_t>(row)]
+              .item<double>(),
+          1e-6);
+      first += std::ssize(e.rollout.rows[row].tokens);
+    }
+  }
+  EXPECT_LT((found[0] - found[1]).abs().max().item<double>(), 1e-12);
+}
+
+TEST(AlgorithmOptions, WhatDoesNotGoTogetherIsNamed) {
+  TrainingOptions options;
+  options.algorithm = Algorithm::kPpo;
+  options.samples_per_prompt = 1;  // nothing is compared
+  EXPECT_NO_THROW(options.check("training."));
+  options.ppo.num_mini_batches = 7;
+  EXPECT_THROW(options.check("training."), CallerError);
+  options.ppo.num_mini_batches = 6;
+  options.kl_estimator = KlEstimator::kTokenExact;
+  EXPECT_THROW(options.check("training."), CallerError);
+  options.kl_estimator = KlEstimator::kTokenK3;
+  EXPECT_NO_THROW(options.check("training."));
+  options.value.scale = ValueScale::kLiteral;
+  EXPECT_THROW(options.check("training."), CallerError);
+  options = {};
+  options.algorithm = Algorithm::kGrpo;
+  options.grpo.steps_per_generation = 7;
+  EXPECT_THROW(options.check("training."), CallerError);
+}
+
+}  // namespace
+}  // namespace moft::test
