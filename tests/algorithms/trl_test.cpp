@@ -91,13 +91,14 @@ TEST(Trl, GrpoLossesGradientsAndClipRatios) {
             terms.log_probs.grad(), numbers(wanted.at("gradient"))),
         1e-14)
         << name;
+    // TRL counts in float32.
     const ClipFigures figures = clip_figures(terms);
-    EXPECT_NEAR(figures.low / figures.tokens, wanted.at("low"), 1e-14) << name;
-    EXPECT_NEAR(figures.high / figures.tokens, wanted.at("high"), 1e-14);
+    EXPECT_NEAR(figures.low / figures.tokens, wanted.at("low"), 1e-7) << name;
+    EXPECT_NEAR(figures.high / figures.tokens, wanted.at("high"), 1e-7);
     EXPECT_NEAR(
         (figures.low + figures.high) / figures.tokens,
         wanted.at("region"),
-        1e-14);
+        1e-7);
   }
 }
 
@@ -194,7 +195,7 @@ TEST(Trl, PpoAdvantagesLossesAndGradients) {
     EXPECT_NEAR(
         clipped_values(predicted, old_values, found.returns, 0.2) / tokens,
         wanted.at("value_clipped"),
-        1e-14);
+        1e-7);
   }
 }
 
