@@ -65,7 +65,8 @@ struct GrpoOptions {
     v("use_bias_correction_kl",
       use_bias_correction_kl,
       Help{"with kl_estimator: token_k3, whether a token's KL is multiplied by "
-           "its ratio; without, its gradient is that of KL(ref || pi)"});
+           "its ratio; without, its gradient is that of the KL with policy "
+           "and reference exchanged"});
   }
 };
 
