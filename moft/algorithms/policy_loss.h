@@ -61,7 +61,7 @@ struct ClipFigures {
   void add(const ClipFigures& other);
 };
 
-// Of terms with a clip; all 0 without.
+// What it did to terms with a clip; all 0 without.
 ClipFigures clip_figures(const PolicyLoss& terms);
 
 }  // namespace moft

@@ -11,7 +11,7 @@
 
 namespace moft {
 
-// Of pass `pass`, which counts from 0, in order. REINFORCE has one,
+// Pass `pass`, which counts from 0, in order. REINFORCE has one,
 // whole_batch. Where there are several, prompts are shuffled by (options.seed,
 // step, pass); the sizes differ by one at most. Token weights and normalisers
 // are those of options.grpo.loss_type (algorithms/token_weights.h); PPO's are

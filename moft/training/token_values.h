@@ -34,7 +34,7 @@ namespace moft {
 std::int64_t token_value_columns(
     const TrainingOptions& options, std::size_t objectives);
 
-// Of a step. [N, k], double, on the CPU.
+// A step's: [N, k], double, on the CPU.
 struct TokenValues {
   at::Tensor values;   // before the step's updates
   at::Tensor returns;  // NaN in rows without a reward
