@@ -226,9 +226,17 @@ std::vector<MetricCheck> exact_metrics(
   return checks;
 }
 
-Gradients negated(Gradients gradients) {
+// What the loop's gradient is of that of E[V]: it minimises, and dr_grpo
+// divides by the longest completion.
+double loop_factor(const TrainingOptions& training) {
+  const bool dr_grpo = training.algorithm == Algorithm::kGrpo &&
+                       training.grpo.loss_type == LossType::kDrGrpo;
+  return dr_grpo ? -1.0 / kEnumMaxTokens : -1.0;
+}
+
+Gradients scaled(Gradients gradients, double factor) {
   for (auto& [name, gradient] : gradients)
-    gradient = -gradient;
+    gradient = gradient * factor;
   return gradients;
 }
 
@@ -283,8 +291,8 @@ LoopCheck check_loop(
   LoopCheck check;
   check.block = block;
   check.metrics = exact_metrics(policy, quadrature);
-  // The loop minimises.
-  GradientSums sums(negated(value_gradient(policy, quadrature)));
+  GradientSums sums(
+      scaled(value_gradient(policy, quadrature), loop_factor(training)));
   const auto trainer = make_enum_trainer(policy, training, draws);
   std::vector<Moments> moments(check.metrics.size());
   double block_errors = 0.0, group_errors = 0.0;

@@ -20,6 +20,7 @@ struct LoopCase {
   WeightingPer per;
   Baseline baseline = Baseline::kLeaveOneOut;
   KlEstimator estimator = KlEstimator::kSequence;
+  Algorithm algorithm = Algorithm::kReinforce;  // GRPO's is dr_grpo
 };
 
 LoopCheck run(const LoopCase& c) {
@@ -31,6 +32,8 @@ LoopCheck run(const LoopCase& c) {
   training.weighting_per = c.per;
   training.baseline = c.baseline;
   training.kl_estimator = c.estimator;
+  training.algorithm = c.algorithm;
+  training.grpo.loss_type = LossType::kDrGrpo;
   SteeringDraws draws;
   draws.kl_sampler = AlphaDistribution::kInverse;
   if (reads_weights(c.variant)) {
@@ -51,6 +54,8 @@ std::string case_name(const LoopCase& c) {
     name += fmt::format(", baseline {}", enum_name(c.baseline));
   if (c.estimator != KlEstimator::kSequence)
     name += fmt::format(", KL {}", enum_name(c.estimator));
+  if (c.algorithm != Algorithm::kReinforce)
+    name += fmt::format(", {}", enum_name(c.algorithm));
   return name + ": ";
 }
 
@@ -111,6 +116,14 @@ void verify_enum_loop(OracleBook& book) {
     for (const KlEstimator exact : {kRewardToGo, kTokenExact})
       verify_loop_case(
           book, {family, kFull, kOwn, Baseline::kLeaveOneOut, exact});
+    verify_loop_case(
+        book,
+        {family,
+         kFull,
+         kOwn,
+         Baseline::kLeaveOneOut,
+         kSequence,
+         Algorithm::kGrpo});
   }
 }
 
