@@ -163,12 +163,12 @@ TEST(TokenK3, ExpectedGradientsAreThoseOfTheTwoKls) {
       largest_difference(expected(true), gradient([&] {
                            return (own().exp() * (own() - reference)).sum();
                          })),
-      1e-15);
+      1e-14);
   EXPECT_LT(
       largest_difference(expected(false), gradient([&] {
                            return (reference.exp() * (reference - own())).sum();
                          })),
-      1e-15);
+      1e-14);
 }
 
 TEST(TokenWeights, MakeTheMeansOfEveryLossType) {
