@@ -53,16 +53,16 @@ class Algorithms : public testing::TestWithParam<AlgorithmKind> {
   }
 
   static TinyRun run() {
-    TinyRun run = tiny_run();
-    run.steered_set = GetParam().set;
-    run.training.algorithm = GetParam().algorithm;
-    run.training.kl_strength = 0.1;
-    run.training.grpo.num_iterations = 2;
-    run.training.grpo.steps_per_generation = 3;
-    run.training.ppo.num_ppo_epochs = 2;
-    run.training.ppo.num_mini_batches = 3;
-    run.training.value.learning_rate = 0.01;
-    return run;
+    TinyRun made = tiny_run();
+    made.steered_set = GetParam().set;
+    made.training.algorithm = GetParam().algorithm;
+    made.training.kl_strength = 0.1;
+    made.training.grpo.num_iterations = 2;
+    made.training.grpo.steps_per_generation = 3;
+    made.training.ppo.num_ppo_epochs = 2;
+    made.training.ppo.num_mini_batches = 3;
+    made.training.value.learning_rate = 0.01;
+    return made;
   }
 
   std::unique_ptr<TinyTraining> make(const TinyRun& run) const {
