@@ -95,18 +95,7 @@ std::shared_ptr<const Reward> make_classifier(
 }  // namespace
 
 void ClassifierOptions::check(const std::string& path) const {
-  if (text && (premise || hypothesis)) {
-    throw_caller_error(
-        "{}text is given beside a pair; give either text, or premise and "
-        "hypothesis",
-        path);
-  }
-  if (hypothesis && !premise) {
-    throw_caller_error(
-        "{}hypothesis is given without premise; add the text that it is "
-        "compared with, or give text alone",
-        path);
-  }
+  check_text_or_pair(path, text, premise, hypothesis);
   template_fields({premise, hypothesis, text});
 }
 

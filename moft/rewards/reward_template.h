@@ -37,4 +37,18 @@ class RewardTemplate {
 std::vector<std::string> template_fields(
     const std::vector<std::optional<std::string>>& templates);
 
+// Settings of what is judged: one text or a pair; the whole text or messages.
+// CallerError, which begins with `path`, for both at once, and for a hypothesis
+// alone.
+void check_text_or_pair(
+    const std::string& path,
+    const std::optional<std::string>& text,
+    const std::optional<std::string>& premise,
+    const std::optional<std::string>& hypothesis);
+void check_text_or_messages(
+    const std::string& path,
+    const std::optional<std::string>& text,
+    const std::optional<std::string>& user,
+    const std::optional<std::string>& system);
+
 }  // namespace moft
