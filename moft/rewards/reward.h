@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -66,6 +67,12 @@ class RewardRowError : public std::runtime_error {
   std::size_t row_;
 };
 
+// The wait for rewards from outside was ended on request.
+class WaitStopped : public std::runtime_error {
+ public:
+  WaitStopped() : std::runtime_error("stopped while waiting for rewards") {}
+};
+
 class Reward;
 class RewardSource;
 class SourceCalls;
@@ -77,6 +84,9 @@ class RewardMemo {
  public:
   std::map<const Reward*, std::vector<double>> values;
   std::map<const RewardSource*, std::shared_ptr<SourceCalls>> calls;
+  // Asked ten times a second while rewards from outside are waited for; true:
+  // the wait ends with WaitStopped. May be null.
+  std::function<bool()> stop_requested;
 };
 
 class Reward {

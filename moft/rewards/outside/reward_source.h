@@ -7,8 +7,9 @@
 // What a kind adds is its channel.
 //
 // A worker repeats a call that failed transiently, after growing waits, until
-// the call's deadline or the step's. A call that fails for good fails all
-// others of its batch, so that a run stops at once.
+// the call's deadline or the step's. A call that fails for good ends all others
+// of its batch, under way or not, so that a run stops at once; so does whoever
+// waits no more.
 //
 // Thread safety: all const functions, from any thread. A channel is used by
 // one thread.
@@ -83,10 +84,10 @@ class RewardChannel {
 // What the calls of one batch have in common.
 struct SourceBatch {
   RewardClock::time_point deadline;
-  std::atomic<bool> over = false;  // nobody waits any more
+  std::atomic<bool> over = false;  // nobody waits any more: calls end
 };
 
-// A call that was given up because another one failed.
+// A call that was given up: another one failed, or nobody waits any more.
 class GivenUp : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -46,6 +46,15 @@ RewardCall call_of(
   return call;
 }
 
+void await(
+    const std::future<RewardReply>& reply,
+    const std::function<bool()>& stop_requested) {
+  constexpr std::chrono::milliseconds kLook{100};
+  if (!stop_requested) return;
+  while (reply.wait_for(kLook) != std::future_status::ready)
+    if (stop_requested()) throw WaitStopped();
+}
+
 }  // namespace
 
 SourceCalls::SourceCalls(const RewardSource& source, const RewardBatch& batch)
@@ -88,10 +97,11 @@ void SourceCalls::send(
   sent_.push_back({std::move(rows), std::move(reply)});
 }
 
-void SourceCalls::collect() {
+void SourceCalls::collect(const std::function<bool()>& stop_requested) {
   std::exception_ptr failure;
   for (Sent& sent : sent_) {
     if (!sent.reply.valid()) continue;
+    await(sent.reply, stop_requested);
     try {
       RewardReply reply = sent.reply.get();
       for (auto& [output, values] : reply.rewards) {
@@ -115,9 +125,11 @@ void SourceCalls::collect() {
 }
 
 const std::vector<RewardValue>& SourceCalls::wait(
-    const RewardBatch& batch, const std::string& output) {
+    const RewardBatch& batch,
+    const std::string& output,
+    const std::function<bool()>& stop_requested) {
   send_rest(batch);
-  if (!collected_) collect();
+  if (!collected_) collect(stop_requested);
   collected_ = true;
   return values_.at(output);
 }

@@ -39,8 +39,8 @@ nlohmann::json parse_reply(std::string_view text);
 
 // The outputs' rewards; "" is the only output of an answer without names.
 // Throws std::runtime_error for a reward that is not a number, naming it, and
-// RewardRowError for an error that names a row. A name that is not there is
-// left out.
+// RewardRowError for an error that names a row, or a row's part of the answer
+// that is not one. A name that is not there is left out.
 RewardReply read_reply(
     const nlohmann::json& reply,
     const SourceOutputs& outputs,
