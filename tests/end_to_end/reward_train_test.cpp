@@ -140,6 +140,7 @@ TEST_F(RewardTrain, TheExamplesOfThePageTrain) {
     const Ended check =
         run_program(folder(), {"recipe", "check", "recipe.yaml"});
     EXPECT_EQ(check.code, 0) << check.output << check.errors;
+    EXPECT_TRUE(has(check.output + check.errors, ", longest text "));
     const Ended run = train(
         {"reward.steps=3",
          "reward.rows_per_step=2",
@@ -240,6 +241,9 @@ TEST_F(RewardTrain, BadSettingsAreNamed) {
   EXPECT_TRUE(has(problem({"reward.centring=0.1"}), "reward.centring"));
   EXPECT_TRUE(has(problem({"reward.labels=[one]"}), "reward.labels"));
   EXPECT_TRUE(has(problem({"data.max_tokens=8"}), "train.jsonl:"));
+  EXPECT_TRUE(has(
+      problem({"reward.lora.rank=2", "reward.lora.layers=90..95"}),
+      "reward.lora.layers"));
   EXPECT_TRUE(has(
       problem({"model.path=models/qwen3-0.6b"}), "reads one text, not a pair"));
 }
