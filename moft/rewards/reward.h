@@ -49,6 +49,9 @@ struct RewardBatch {
   std::size_t rows() const { return completions.size(); }
 };
 
+// What is said of each row in words; "" where nothing is. [rows]
+using RowTexts = std::vector<std::string>;
+
 // A failure that may pass (a busy server, a lost connection): compute() is
 // tried again. Anything else that is thrown is final.
 class TransientRewardError : public std::runtime_error {

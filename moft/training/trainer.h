@@ -39,6 +39,8 @@ struct TrainingSample {
   double advantage = 0.0;
   std::int64_t tokens = 0;
   bool finished = false;
+  // What rewards from outside said of it, by name.
+  std::map<std::string, std::string> texts = {};
 };
 
 // Seconds of each part of a step.

@@ -216,6 +216,11 @@ TEST(PythonReward, MetricsOfFunctionsAreKept) {
   EXPECT_EQ(scores.metrics.at("reward_metrics/seen"), 6);
   EXPECT_EQ(scores.metrics.at("reward_metrics/lengths"), 3.5);
   EXPECT_FALSE(scores.metrics.contains("reward_metrics/words"));
+  using Texts = std::map<std::string, RowTexts>;
+  EXPECT_EQ(scores.texts, (Texts{{"words", {"good", "bad"}}}));
+  EXPECT_EQ(
+      objectives_from(python("trl_columns", ", unit: row")).score(batch).texts,
+      scores.texts);
   const Scores math = objectives_from(python("compute_score")).score(batch);
   EXPECT_EQ(math.metrics.at("reward_metrics/acc"), 0.5);
   EXPECT_GT(scores.metrics.at("time/reward_calls"), 0);

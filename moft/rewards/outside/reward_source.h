@@ -61,6 +61,7 @@ struct RewardReply {
   // By output; a value for each row.
   std::map<std::string, std::vector<RewardValue>> rewards;
   std::map<std::string, double> metrics;
+  std::map<std::string, RowTexts> texts;  // by name
   double seconds = 0.0;  // from the first attempt to the answer
 };
 

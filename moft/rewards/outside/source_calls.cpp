@@ -97,6 +97,17 @@ void SourceCalls::send(
   sent_.push_back({std::move(rows), std::move(reply)});
 }
 
+// What a call says of its rows, among that of all.
+template <typename Value>
+void SourceCalls::place(
+    std::vector<Value> values,
+    const std::vector<std::size_t>& rows,
+    std::vector<Value>& all) const {
+  all.resize(arrived_.size());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    all[rows[i]] = std::move(values[i]);
+}
+
 void SourceCalls::collect(const std::function<bool()>& stop_requested) {
   std::exception_ptr failure;
   for (Sent& sent : sent_) {
@@ -104,14 +115,12 @@ void SourceCalls::collect(const std::function<bool()>& stop_requested) {
     await(sent.reply, stop_requested);
     try {
       RewardReply reply = sent.reply.get();
-      for (auto& [output, values] : reply.rewards) {
-        auto& all = values_[output];
-        all.resize(arrived_.size());
-        for (std::size_t i = 0; i < sent.rows.size(); ++i)
-          all[sent.rows[i]] = values[i];
-      }
+      for (auto& [output, values] : reply.rewards)
+        place(std::move(values), sent.rows, values_[output]);
       for (const auto& [name, value] : reply.metrics)
         metrics_[name].push_back(value);
+      for (auto& [name, texts] : reply.texts)
+        place(std::move(texts), sent.rows, texts_[name]);
       seconds_ += reply.seconds;
     } catch (const GivenUp&) {
       if (!failure) failure = std::current_exception();
@@ -134,7 +143,10 @@ const std::vector<RewardValue>& SourceCalls::wait(
   return values_.at(output);
 }
 
-void SourceCalls::report(std::map<std::string, double>& metrics) const {
+void SourceCalls::report(
+    std::map<std::string, double>& metrics,
+    std::map<std::string, RowTexts>& texts) const {
+  texts.insert(texts_.begin(), texts_.end());
   for (const auto& [name, values] : metrics_) {
     double sum = 0.0;
     for (const double value : values)

@@ -38,8 +38,11 @@ class SourceCalls {
       const std::string& output,
       const std::function<bool()>& stop_requested = nullptr);
 
-  // Adds the mean of each metric that answers hold, and the source's time.
-  void report(std::map<std::string, double>& metrics) const;
+  // Adds the mean of each metric that answers hold, and the source's time; and
+  // their texts by name.
+  void report(
+      std::map<std::string, double>& metrics,
+      std::map<std::string, RowTexts>& texts) const;
 
  private:
   struct Sent {
@@ -48,6 +51,11 @@ class SourceCalls {
   };
 
   void send(const RewardBatch& batch, std::vector<std::size_t> rows);
+  template <typename Value>
+  void place(
+      std::vector<Value> values,
+      const std::vector<std::size_t>& rows,
+      std::vector<Value>& all) const;
   void collect(const std::function<bool()>& stop_requested);
 
   const RewardSource& source_;
@@ -60,6 +68,7 @@ class SourceCalls {
   bool collected_ = false;
   std::map<std::string, std::vector<RewardValue>> values_;
   std::map<std::string, std::vector<double>> metrics_;
+  std::map<std::string, RowTexts> texts_;
   double seconds_ = 0.0;
 };
 

@@ -132,6 +132,18 @@ void read_metrics(const json& reply, RewardReply& result) {
     if (value.is_number()) result.metrics[name] = value.get<double>();
 }
 
+// Lists of another length are no texts of rows.
+void read_texts(const json& reply, std::size_t rows, RewardReply& result) {
+  const json* texts = find(reply, "texts");
+  if (!texts || !texts->is_object()) return;
+  for (const auto& [name, list] : texts->items()) {
+    if (!list.is_array() || list.size() != rows) continue;
+    for (const json& text : list)
+      result.texts[name].push_back(
+          text.is_string() ? text.get<std::string>() : "");
+  }
+}
+
 RewardReply read_row(const json& row, const SourceOutputs& outputs) {
   RewardReply one;
   if (row.is_object()) {
@@ -218,6 +230,7 @@ RewardReply read_reply(
       result.rewards[name] = values_of(*found, rows);
   }
   read_metrics(reply, result);
+  read_texts(reply, rows, result);
   return result;
 }
 

@@ -7,7 +7,8 @@
 //    "columns": {"post": [..]}}
 // with one entry per row in every list; "messages" where the prompts are chat
 // messages. Its answer:
-//   {"id": 7, "rewards": {"tidy": [0.5, null]}, "metrics": {"name": 1.0}}
+//   {"id": 7, "rewards": {"tidy": [0.5, null]}, "metrics": {"name": 1.0},
+//    "texts": {"name": ["a remark", null]}}
 //   {"id": 7, "error": "ValueError: ..", "row": 1}
 //
 // Servers answer in more ways; read_reply() takes
