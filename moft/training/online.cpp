@@ -84,11 +84,7 @@ StepResult OnlineTrainer::take_step() {
   FirstPass first(*policy.conditioning(), drawn, plan(drawn));
   const ObjectiveSet& objectives = *inputs_.objectives;
   StepRewards step_rewards(
-      objectives,
-      drawn,
-      &policy.tokenizer(),
-      options_.steps,
-      stop_requested_);
+      objectives, drawn, &policy.tokenizer(), options_.steps, stop_requested_);
   Rollout rollout = roll_out(
       policy,
       drawn,

@@ -89,7 +89,7 @@ class OnlineTrainer : public Trainer {
   TrainingPrompts prompts_;
   Shuffler shuffler_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<ValueLearner> value_;  // null: another baseline
+  std::unique_ptr<ValueLearner> value_;   // null: another baseline
   std::function<bool()> stop_requested_;  // or null
   std::int64_t step_ = 0;
 };

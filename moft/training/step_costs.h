@@ -29,7 +29,7 @@ struct ModelShape {
   // As ModelInfo's.
   std::int64_t scores_per_token = 0;
   std::int64_t scores_per_pair = 0;
-  bool gated = true;                // two matrices into the feed-forward layer
+  bool gated = true;  // two matrices into the feed-forward layer
   bool tied_head = false;
 };
 ModelShape shape_of(const SequenceModel& model);

@@ -147,8 +147,7 @@ std::int64_t StepMemory::graph_bytes() const {
 std::int64_t StepMemory::prompt_bytes(std::int64_t tokens) const {
   return saturated_sum(
       saturated_product(tokens, costs_.prompt_token),
-      saturated_product(
-          saturated_product(tokens, tokens), costs_.prompt_pair));
+      saturated_product(saturated_product(tokens, tokens), costs_.prompt_pair));
 }
 
 std::int64_t StepMemory::row_bytes() const {

@@ -141,7 +141,8 @@ TEST_F(OutsideRewards, AWaitForARewardEndsAtTheFirstSignal) {
   ASSERT_EQ(train({"--output", "straight"}).code, 0);
   fs::remove(folder() / "judge");
   Program program(
-      folder(), {"train", "recipe.yaml", "training.steps=4", "--output", "run"});
+      folder(),
+      {"train", "recipe.yaml", "training.steps=4", "--output", "run"});
   ASSERT_TRUE(program.wait_until([&] {
     return fs::exists(folder() / "waits");
   })) << program.errors();
@@ -149,8 +150,7 @@ TEST_F(OutsideRewards, AWaitForARewardEndsAtTheFirstSignal) {
   program.send(SIGTERM);
   EXPECT_EQ(program.exit_code(), 128 + SIGTERM) << program.errors();
   // Not the 1000 s of the function, and not its timeout of 180 s.
-  EXPECT_LT(
-      std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
   EXPECT_TRUE(has(program.errors(), "stopped after step 2; resume with: "))
       << program.errors();
   write_tiny_text(folder() / "judge", "");

@@ -241,9 +241,9 @@ TEST_F(RewardTrain, BadSettingsAreNamed) {
   EXPECT_TRUE(has(problem({"reward.centring=0.1"}), "reward.centring"));
   EXPECT_TRUE(has(problem({"reward.labels=[one]"}), "reward.labels"));
   EXPECT_TRUE(has(problem({"data.max_tokens=8"}), "train.jsonl:"));
-  EXPECT_TRUE(has(
-      problem({"reward.lora.rank=2", "reward.lora.layers=90..95"}),
-      "reward.lora.layers"));
+  EXPECT_TRUE(
+      has(problem({"reward.lora.rank=2", "reward.lora.layers=90..95"}),
+          "reward.lora.layers"));
   EXPECT_TRUE(has(
       problem({"model.path=models/qwen3-0.6b"}), "reads one text, not a pair"));
 }

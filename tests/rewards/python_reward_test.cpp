@@ -353,8 +353,7 @@ TEST(PythonReward, AFailureEndsTheCallsBesideIt) {
   const std::string said = fault_of(
       objectives_from(python("stalls_or_fails", ", unit: row, workers: 2")),
       batch_of());
-  EXPECT_LT(
-      std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
   EXPECT_NE(said.find("ValueError: no judge"), std::string::npos) << said;
   EXPECT_NE(said.find("completion 'bad'"), std::string::npos) << said;
 }
@@ -367,8 +366,7 @@ TEST(PythonReward, AWaitEndsOnRequest) {
   memo.stop_requested = [&] { return ++asked == 3; };
   const auto start = std::chrono::steady_clock::now();
   EXPECT_THROW(set.score(batch_of(), memo), WaitStopped);
-  EXPECT_LT(
-      std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
   EXPECT_EQ(asked, 3);
 }
 

@@ -45,8 +45,7 @@ TEST(Wire, NamesTheRowWhoseAnswerIsNotOneReward) {
   EXPECT_EQ(
       fault_of(R"([1, "high"])", 2),
       Fault(
-          1,
-          "the answer holds '\"high\"' where a number or null is expected"));
+          1, "the answer holds '\"high\"' where a number or null is expected"));
   EXPECT_EQ(
       fault_of(R"([1, 2, "high"])", 2),
       Fault(-1, "the answer holds 3 rewards for 2 completions"));

@@ -1,9 +1,8 @@
 // Rows of preferences, in the shapes that data sets have.
-#include "moft/training/reward/rows.h"
-
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/training/reward/rows.h"
 
 namespace moft::test {
 namespace {

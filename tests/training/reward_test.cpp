@@ -436,9 +436,9 @@ TEST(RewardTrainer, ACheckpointWithoutTheNumbersOfEarlyStoppingIsRefused) {
       "number; resume from another checkpoint, or start the run anew");
   EXPECT_NE(
       refusal([&](NamedTensors& best) { best[kLowest] = at::ones({1}); }), "");
-  EXPECT_TRUE(refusal([&](NamedTensors& best) { best.erase(std::prev(best.end()));
-              })
-                  .starts_with("best.safetensors: "));
+  EXPECT_TRUE(refusal([&](NamedTensors& best) {
+                best.erase(std::prev(best.end()));
+              }).starts_with("best.safetensors: "));
 }
 
 // DeBERTa's terms of positions: kept for 2 span rows and every two tokens.
@@ -459,8 +459,7 @@ TEST(RewardTrainer, MemoryCountsTheScoresOfDeberta) {
   const auto bytes = [&](std::int64_t tokens) {
     return reward_memory(shape, {tokens}, options).scoring_bytes({0});
   };
-  EXPECT_EQ(
-      bytes(20) - 2 * bytes(10), 4 * shape.scores_per_pair * (400 - 200));
+  EXPECT_EQ(bytes(20) - 2 * bytes(10), 4 * shape.scores_per_pair * (400 - 200));
 }
 
 TEST(RewardTrainer, ANewHeadHasTheSpreadOfTransformers) {

@@ -88,8 +88,7 @@ class Function:
         self.chat = about.get("chat", False)
         self.arguments = about.get("arguments", {})
         where = about.get("file") or about["module"]
-        load = load_file if "file" in about else importlib.import_module
-        module = load(where)
+        module = (load_file if "file" in about else importlib.import_module)(where)
         try:
             self.function = functools.reduce(
                 getattr, about["function"].split("."), module
@@ -393,11 +392,10 @@ def describe(error, function):
             name = os.path.basename(frame.filename)
             where = f" ({name}:{frame.lineno}, in {frame.name})"
             break
-    what = f"raised {type(error).__name__}: {error}"
+    what = f"raised {type(error).__name__}:"
     if isinstance(error, Ended):
-        what = f"tried to end its process with {error}"
-    text = f"{function} {what}{where}"
-    return text.encode("utf-8", "replace").decode("utf-8")
+        what = "tried to end its process with"
+    return f"{function} {what} {error}{where}".encode("utf-8", "replace").decode()
 
 
 def run_here(asking):
@@ -485,7 +483,8 @@ def main():
         traceback.print_exc()
         say({"error": describe(error, "loading the function")})
         return 1
-    say({"moft_reward": VERSION, "objectives": {f.name: f.interface for f in functions}})
+    kinds = {f.name: f.interface for f in functions}
+    say({"moft_reward": VERSION, "objectives": kinds})
     for line in requests:
         try:
             reply = answer(groups, line)

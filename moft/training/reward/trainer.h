@@ -105,7 +105,7 @@ class RewardTrainer : public SupervisedTrainer {
   Coefficients coefficients_;
   NamedTensors best_;
   double lowest_ = std::numeric_limits<double>::infinity();
-  std::int64_t worse_ = 0;  // evaluations since the lowest
+  std::int64_t worse_ = 0;         // evaluations since the lowest
   std::vector<Judgement> judged_;  // of the step's rows
 };
 
