@@ -77,7 +77,7 @@ OPPOSITE = {
     for a, b in (pair, pair[::-1])
 }
 OPPOSITE.update(pairs("warns/promises regrets/enjoys remembers/forgets quiet/loud"))
-# "Last week" has no opposite, and "before eleven months" is no English.
+# "Last week" has no opposite, and "before eleven months" is not English.
 UNCHANGED = re.compile(
     r"(?:last|first)\b (?:year|week|month|night|time|\w+day)|"
     r"(?:before|after) (?:\d|" + NUMBER_WORDS + r")|"
@@ -87,7 +87,7 @@ SYNONYM = dict(
     pairs(
         "begins/starts begin/start began/started buys/purchases "
         "bought/purchased needs/requires helps/assists shows/reveals "
-        "children/kids fixes/mends whole/entire almost/nearly "
+        "children/kids fixes/repairs whole/entire almost/nearly "
         "maybe/perhaps everyone/everybody until/till shop/store often/frequently "
         "finished/completed large/big tiny/minuscule "
         "wrong/incorrect nobody/no-one explains/describes "
@@ -249,7 +249,7 @@ def reworded(text):
 
 
 def as_answer(claim):
-    """As it goes on after "This post is about"."""
+    """As the end of a sentence that begins "This post is about"."""
     first = claim.split()[0]
     if first in ("A", "An", "The", "How", "Why", "What") or first.endswith("ing"):
         claim = claim[0].lower() + claim[1:]
