@@ -211,6 +211,15 @@ TEST_F(RewardTrain, ADecoderIsWrittenWithAPaddingToken) {
           .is_string());
 }
 
+TEST_F(RewardTrain, AnEncoderMayNameNoPaddingToken) {
+  const fs::path path = folder() / "models/all-minilm-l6-v2/config.json";
+  Json config = Json::parse(read_all(path));
+  config["pad_token_id"] = nullptr;
+  write_tiny_text(path, config.dump());
+  const Ended run = train({"reward.steps=1", "reward.rows_per_step=2"});
+  EXPECT_EQ(run.code, 0) << run.errors;
+}
+
 TEST_F(RewardTrain, BadRowsAreNamed) {
   auto rows = claims();
   rows[2]["label"] = "maybe";
