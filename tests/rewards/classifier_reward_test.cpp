@@ -130,7 +130,7 @@ TEST(Combine, OfWindowsAndSentences) {
   EXPECT_EQ(combined(values, Combine::kMin), -2.0);
   // A number that is not one is never passed over.
   for (const Combine how : {Combine::kMax, Combine::kMean, Combine::kMin})
-    EXPECT_TRUE(std::isnan(combined(std::vector{1.0, NAN}, how)));
+    EXPECT_TRUE(std::isnan(combined(std::vector<double>{1.0, NAN}, how)));
 }
 
 // -- Windows
