@@ -81,8 +81,8 @@ std::shared_ptr<const SafetensorsFile> open_weights(const fs::path& directory) {
   return std::make_shared<const SafetensorsFile>(file);
 }
 
-// Why there is no adapter: trainers save them in folders of the one that was
-// given.
+// Says why no adapter was found. Trainers often save adapters in subfolders of
+// the output folder that people give.
 std::string no_adapter(const fs::path& directory) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) return "it is not a directory";

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "moft/core/errors.h"
@@ -66,6 +67,8 @@ std::vector<std::string> warn_of_windows(
   std::int64_t count = 0;
   std::int64_t longest = 0;
   for (const Example& example : examples) {
+    // What the policy is asked is not known here.
+    if (premise.uses_prompt() && !example.fields.contains("prompt")) continue;
     const RewardBatch row{{""}, {""}, {0}, {&example}};
     const std::int64_t tokens = std::ssize(
         encode_completion(premise.fill(row, 0, ""), *framed.tokenizer));
@@ -95,18 +98,7 @@ std::shared_ptr<const Reward> make_classifier(
 }  // namespace
 
 void ClassifierOptions::check(const std::string& path) const {
-  if (text && (premise || hypothesis)) {
-    throw_caller_error(
-        "{}text is given beside a pair; give either text, or premise and "
-        "hypothesis",
-        path);
-  }
-  if (hypothesis && !premise) {
-    throw_caller_error(
-        "{}hypothesis is given without premise; add the text that it is "
-        "compared with, or give text alone",
-        path);
-  }
+  check_text_or_pair(path, text, premise, hypothesis);
   template_fields({premise, hypothesis, text});
 }
 
@@ -146,6 +138,9 @@ double label_value(
 }
 
 double combined(std::span<const double> values, Combine how) {
+  // Comparisons would pass over it.
+  if (std::ranges::any_of(values, [](double v) { return std::isnan(v); }))
+    return std::numeric_limits<double>::quiet_NaN();
   if (how == Combine::kMax) return *std::ranges::max_element(values);
   if (how == Combine::kMin) return *std::ranges::min_element(values);
   return std::accumulate(values.begin(), values.end(), 0.0) /

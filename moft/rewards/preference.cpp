@@ -1,7 +1,6 @@
 // The reward kind `preference`.
 #include "moft/rewards/preference.h"
 
-#include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/rewards/classifier_reward.h"
 #include "moft/rewards/model_chat.h"
@@ -82,12 +81,7 @@ class PreferenceReward : public Reward {
 }  // namespace
 
 void PreferenceOptions::check(const std::string& path) const {
-  if (text && (user || system)) {
-    throw_caller_error(
-        "{}text is given beside {}; give either the whole text or the messages",
-        path,
-        user ? "user" : "system");
-  }
+  check_text_or_messages(path, text, user, system);
   template_fields({user, text});
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "moft/core/errors.h"
+
 namespace moft {
 namespace {
 
@@ -28,6 +30,13 @@ std::vector<PromptPiece> RewardTemplate::fill(
     std::size_t row,
     const std::string& completion) const {
   Example filled = *batch.examples[row];
+  if (uses_prompt() && batch.prompts[row].empty() &&
+      !filled.fields.contains(kPrompt)) {
+    throw_caller_error(
+        "{}: there is no prompt for {{prompt}}; give the row a field 'prompt', "
+        "or name its fields in the template",
+        place_of(filled));
+  }
   filled.fields.emplace(kPrompt, batch.prompts[row]);
   filled.fields[kCompletion] = completion;
   return template_.fill(filled);
@@ -42,6 +51,38 @@ std::vector<std::string> template_fields(
       names.push_back(std::move(name));
   }
   return names;
+}
+
+void check_text_or_pair(
+    const std::string& path,
+    const std::optional<std::string>& text,
+    const std::optional<std::string>& premise,
+    const std::optional<std::string>& hypothesis) {
+  if (text && (premise || hypothesis)) {
+    throw_caller_error(
+        "{}text is given beside a pair; give either text, or premise and "
+        "hypothesis",
+        path);
+  }
+  if (hypothesis && !premise) {
+    throw_caller_error(
+        "{}hypothesis is given without premise; add the text that it is "
+        "compared with, or give text alone",
+        path);
+  }
+}
+
+void check_text_or_messages(
+    const std::string& path,
+    const std::optional<std::string>& text,
+    const std::optional<std::string>& user,
+    const std::optional<std::string>& system) {
+  if (text && (user || system)) {
+    throw_caller_error(
+        "{}text is given beside {}; give either the whole text or the messages",
+        path,
+        user ? "user" : "system");
+  }
 }
 
 }  // namespace moft

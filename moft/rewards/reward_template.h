@@ -23,6 +23,7 @@ class RewardTemplate {
   std::vector<std::string> example_fields() const;
   bool uses_prompt() const;
   // Filled for a row whose answer, or the part of it to judge, is `completion`.
+  // CallerError where {prompt} would be nothing.
   std::vector<PromptPiece> fill(
       const RewardBatch& batch,
       std::size_t row,
@@ -36,5 +37,19 @@ class RewardTemplate {
 // CallerError for one that is not well-formed.
 std::vector<std::string> template_fields(
     const std::vector<std::optional<std::string>>& templates);
+
+// Settings of what is judged: one text or a pair; the whole text or messages.
+// CallerError, which begins with `path`, for both at once, and for a hypothesis
+// alone.
+void check_text_or_pair(
+    const std::string& path,
+    const std::optional<std::string>& text,
+    const std::optional<std::string>& premise,
+    const std::optional<std::string>& hypothesis);
+void check_text_or_messages(
+    const std::string& path,
+    const std::optional<std::string>& text,
+    const std::optional<std::string>& user,
+    const std::optional<std::string>& system);
 
 }  // namespace moft

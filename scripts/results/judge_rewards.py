@@ -27,7 +27,7 @@ def read(path):
 
 
 def area(values):
-    """Of (reward, label): the share of pairs in order; a tie is one half."""
+    """Area under the ROC curve of pairs (reward, label); a tie counts one half."""
     ordered = sorted(values)
     positive = sum(label for _, label in ordered)
     negative = len(ordered) - positive

@@ -215,7 +215,8 @@ TEST_F(HttpReward, CertificatesAreVerified) {
       "-addext subjectAltName=DNS:localhost -keyout " +
       file + " -out " + file + ".crt 2>/dev/null && cat " + file + ".crt >> " +
       file;
-  if (std::system(make.c_str()) != 0) GTEST_SKIP() << "there is no openssl";
+  if (std::system(make.c_str()) != 0)
+    GTEST_SKIP() << "needs the program openssl";
   ASSERT_TRUE(start({"0", "127.0.0.1", file}));
   const std::string at = ":" + read("port") + "/score";
   const std::string trusts = ", certificates: " + file + ".crt";

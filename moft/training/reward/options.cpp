@@ -6,28 +6,13 @@
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/data/prompt_template.h"
+#include "moft/rewards/reward_template.h"
 
 namespace moft {
 
 void RewardDataOptions::check(const std::string& path) const {
-  if (text && (premise || hypothesis)) {
-    throw_caller_error(
-        "{}text is given beside a pair; give either text, or premise and "
-        "hypothesis",
-        path);
-  }
-  if (hypothesis && !premise) {
-    throw_caller_error(
-        "{}hypothesis is given without premise; add the text that it is "
-        "compared with, or give text alone",
-        path);
-  }
-  if (text && (user || system)) {
-    throw_caller_error(
-        "{}text is given beside {}; give either the whole text or the messages",
-        path,
-        user ? "user" : "system");
-  }
+  check_text_or_pair(path, text, premise, hypothesis);
+  check_text_or_messages(path, text, user, system);
   const std::pair<const char*, const std::optional<std::string>&> templates[] =
       {{"premise", premise},
        {"hypothesis", hypothesis},
