@@ -71,13 +71,14 @@ double normalise_rows(std::vector<double>& values, const Rows& rows) {
   return scale;
 }
 
-// `values` are the rewards' advantages; they and `divisors` are written.
+// `compared` decides about ties. `values` are advantages; they and `divisors`
+// are written.
 void normalise(
-    const std::vector<double>& rewards,
+    const std::vector<double>& compared,
     const Rows& rows,
     std::vector<double>& values,
     std::vector<double>& divisors) {
-  if (tie(rewards, rows)) set_zero(values, rows);
+  if (tie(compared, rows)) set_zero(values, rows);
   if (all_zero(values, rows)) return;
   const double divisor = normalise_rows(values, rows);
   for (const std::size_t row : rows)
@@ -90,6 +91,9 @@ NormalisedAdvantages make_advantages(
     const AdvantageTerms& terms, AdvantageNormalisation normalisation) {
   const std::vector<double> rewards = row_values(terms.rewards, "rewards");
   check_finite(rewards);
+  const std::vector<double> compared =
+      terms.compared.defined() ? row_values(terms.compared, "compared rewards")
+                               : rewards;
   std::vector<double> values =
       row_values(terms.rewards - terms.baseline, "advantages");
   std::vector<double> divisors(values.size(), 1.0);
@@ -99,15 +103,15 @@ NormalisedAdvantages make_advantages(
     for (const auto& [label, rows] :
          rows_by_group(terms.groups, values.size())) {
       if (by_group) {
-        normalise(rewards, rows, values, divisors);
-      } else if (tie(rewards, rows)) {
+        normalise(compared, rows, values, divisors);
+      } else if (tie(compared, rows)) {
         set_zero(values, rows);
       }
     }
   }
   if (normalisation == AdvantageNormalisation::kBatch) {
-    normalise(rewards, all, values, divisors);
-  } else if (!by_group && all.size() > 1 && tie(rewards, all)) {
+    normalise(compared, all, values, divisors);
+  } else if (!by_group && all.size() > 1 && tie(compared, all)) {
     set_zero(values, all);
   }
   return {
