@@ -6,6 +6,7 @@
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/gradient_cosines.h"
 #include "moft/training/online_step.h"
 #include "moft/training/step_report.h"
 #include "moft/training/step_rewards.h"
@@ -49,7 +50,8 @@ OnlineTrainer::OnlineTrainer(
           prompts_.size(),
           order_of(inputs)),
       optimizer_(
-          make_optimizer(*inputs.policy->conditioning(), options_.optimizer)) {
+          make_optimizer(*inputs.policy->conditioning(), options_.optimizer)),
+      combiner_(options_, inputs.objectives->names()) {
   if (options_.baseline == Baseline::kValue) make_value_learner();
   inputs.objectives->start_sources();
 }
@@ -94,8 +96,8 @@ StepResult OnlineTrainer::step() {
   LogRatios ratios =
       score_log_ratios(policy, drawn, rollout, options_, times, &first);
   if (late) rewards = step_rewards.finish(rollout, times);
-  Advantages advantages =
-      make_advantages(drawn, rollout, rewards, ratios, values, options_);
+  Advantages advantages = make_advantages(
+      drawn, rollout, rewards, ratios, values, options_, combiner_);
   const Experience experience{
       std::move(drawn),
       std::move(rollout),
@@ -104,10 +106,21 @@ StepResult OnlineTrainer::step() {
       std::move(advantages)};
   differentiate(
       policy, experience, whole_batch(experience), options_, times, &first);
+  if (const auto& every = options_.gradient_cosine_every;
+      every && (step_ + 1) % *every == 0) {
+    report_gradient_cosines(
+        policy,
+        experience,
+        objectives.names(),
+        options_,
+        times,
+        result.metrics);
+  }
   learn_values(experience, values, parts, result);
   update(result);
 
   sampler_->observe(experience);
+  combiner_.observe(experience.rewards);
   report_step(experience, objectives.names(), result);
   ++step_;
   return result;
@@ -291,6 +304,7 @@ TrainerState OnlineTrainer::state() const {
   state.masters = inputs_.policy->conditioning()->tensors();
   state.optimizer = optimizer_->export_state();
   state.sampler = sampler_->state();
+  state.rewards = combiner_.state();
   if (value_) {
     state.value = value_->masters();
     state.value_optimizer = value_->optimizer_state();
@@ -312,6 +326,7 @@ void OnlineTrainer::restore(const TrainerState& state) {
   shuffler_.seek(cursor);
   optimizer_->import_state(state.optimizer);
   sampler_->restore(state.sampler);
+  combiner_.restore(state.rewards);
   if (value_) value_->restore(state.value, state.value_optimizer);
   restore_masters(state.masters, *inputs_.policy->conditioning());
 }

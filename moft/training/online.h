@@ -16,6 +16,7 @@
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
 #include "moft/training/first_pass.h"
+#include "moft/training/reward_combiner.h"
 #include "moft/training/steering_sampler.h"
 #include "moft/training/trainer.h"
 #include "moft/training/training_prompts.h"
@@ -86,6 +87,7 @@ class OnlineTrainer : public Trainer {
   Shuffler shuffler_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ValueLearner> value_;  // null: another baseline
+  RewardCombiner combiner_;
   std::int64_t step_ = 0;
 };
 

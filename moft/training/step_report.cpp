@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "moft/algorithms/correlation.h"
+
 namespace moft {
 namespace {
 
@@ -76,6 +78,27 @@ void report_rewards(
     metrics[name] = value;
 }
 
+// Of the rows of the update.
+void report_correlations(
+    const Experience& experience,
+    const std::vector<std::string>& names,
+    std::map<std::string, double>& metrics) {
+  const at::Tensor& kept = experience.advantages.kept;
+  if (names.size() < 2 || kept.numel() < 2) return;
+  const at::Tensor rewards =
+      experience.rewards.mapped.index_select(0, kept);
+  const auto report = [&](const std::string& key, const at::Tensor& groups) {
+    for (const ObjectivePair& pair : reward_correlations(rewards, groups)) {
+      metrics[key + "/" + names[pair.first] + "," + names[pair.second]] =
+          pair.value;
+    }
+  };
+  report("reward_correlation", {});
+  report(
+      "reward_correlation_within_prompts",
+      experience.draw.prompt_of_row().index_select(0, kept));
+}
+
 void report_times(
     const StepTimes& times,
     double tokens,
@@ -123,6 +146,7 @@ void report_step(
       static_cast<double>(rollout.lengths().sum().item<std::int64_t>());
   const double finished = rows - sum_of(rollout.truncated());
   report_rewards(experience, names, metrics);
+  report_correlations(experience, names, metrics);
   metrics["kl"] = mean_of(experience.ratios.sequence);
   metrics["entropy"] = mean_of(experience.ratios.entropy);
   metrics["completions/mean_length"] = tokens / rows;
