@@ -86,8 +86,8 @@ void RunningMoments::add(const at::Tensor& rewards) {
   const auto before = static_cast<double>(count_);
   const auto added = static_cast<double>(rewards.size(0));
   for (std::size_t i = 0; i < m; ++i) {
-    const std::vector<double> values = row_values(
-        rewards.select(1, static_cast<std::int64_t>(i)), "rewards");
+    const std::vector<double> values =
+        row_values(rewards.select(1, static_cast<std::int64_t>(i)), "rewards");
     double mean = 0.0;
     for (const double value : values)
       mean += value / added;

@@ -16,8 +16,7 @@ std::vector<double> centred(
     const at::Tensor& column, const at::Tensor& groups) {
   std::vector<double> values = row_values(column, "rewards");
   const at::Tensor labels =
-      groups.defined() ? groups
-                       : at::zeros({column.numel()}, at::kLong);
+      groups.defined() ? groups : at::zeros({column.numel()}, at::kLong);
   for (const auto& [label, rows] : rows_by_group(labels, values.size())) {
     double mean = 0.0;
     for (const std::size_t row : rows)
@@ -42,7 +41,8 @@ std::vector<ObjectivePair> cosines(
       const double one = products[a][a];
       const double other = products[b][b];
       if (!(one > least_square[a]) || !(other > least_square[b])) continue;
-      const double cosine = products[a][b] / (std::sqrt(one) * std::sqrt(other));
+      const double cosine =
+          products[a][b] / (std::sqrt(one) * std::sqrt(other));
       pairs.push_back({a, b, std::clamp(cosine, -1.0, 1.0)});
     }
   }
@@ -74,8 +74,7 @@ std::vector<ObjectivePair> reward_correlations(
     columns.push_back(centred(column, groups));
     const double largest =
         kTieTolerance * column.detach().abs().max().item<double>();
-    rounding.push_back(
-        largest * largest * static_cast<double>(column.numel()));
+    rounding.push_back(largest * largest * static_cast<double>(column.numel()));
   }
   std::vector<std::vector<double>> products;
   for (const auto& a : columns) {

@@ -37,8 +37,7 @@ bool ties(const Table& table, const Rows& rows, std::size_t column) {
     low = std::min(low, table.row(row)[column]);
     high = std::max(high, table.row(row)[column]);
   }
-  return high - low <=
-         kTieTolerance * std::max(std::abs(low), std::abs(high));
+  return high - low <= kTieTolerance * std::max(std::abs(low), std::abs(high));
 }
 
 // The mean over the rows other than `left_out`; where a column ties, the left

@@ -1,4 +1,5 @@
-// Training f(E[R]; w), the scalarised EXPECTED rewards (SER), by policy gradient.
+// Training f(E[R]; w), the scalarised EXPECTED rewards (SER), by policy
+// gradient.
 //
 // D. Roijers et al., "A survey of multi-objective sequential decision-making",
 // JAIR 2013, section 3; C. Hayes et al., "A practical guide to multi-objective

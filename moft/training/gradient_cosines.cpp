@@ -81,9 +81,8 @@ void report_gradient_cosines(
   }
   put_back(step, conditioning.gradients());
   for (const ObjectivePair& pair : gradient_cosines(gradients)) {
-    metrics
-        ["gradient_cosine/" + names[pair.first] + "," + names[pair.second]] =
-            pair.value;
+    metrics["gradient_cosine/" + names[pair.first] + "," + names[pair.second]] =
+        pair.value;
   }
 }
 

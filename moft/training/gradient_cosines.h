@@ -20,7 +20,7 @@ namespace moft {
 // trained, A_i being objective i's mapped reward minus its baseline
 // (leave_one_out or the batch's mean), without KL and scale. Pairs with an
 // objective whose rewards tie are left out. REQUIRES that the policy's
-// conditioning holds the step's gradient, which is there again afterwards, bit
+// conditioning holds the step's gradient, and leaves it there unchanged, bit
 // for bit. One more pass per objective, and memory for m + 1 gradients.
 void report_gradient_cosines(
     SteeredPolicy& policy,

@@ -79,8 +79,7 @@ at::Tensor baseline_of(
     return batch_mean_baseline(rewards);
   const at::Tensor by_row = values.index_select(0, prompt_of_row);
   if (options.value.target == ValueTarget::kReward) return by_row.select(1, 0);
-  return combiner.value_baseline(
-      by_row, weights, alphas, options.value.scale);
+  return combiner.value_baseline(by_row, weights, alphas, options.value.scale);
 }
 
 // Rows of the update: those that are not skipped and whose prompt has `least`

@@ -55,9 +55,9 @@ void RewardCombiner::observe(const Scores& rewards) {
     std::vector<std::int64_t> kept;
     std::size_t next = 0;  // of the skipped rows, which rise
     for (std::int64_t row = 0; row < rows.size(0); ++row) {
-      const bool left_out = next < rewards.skipped.size() &&
-                            static_cast<std::size_t>(row) ==
-                                rewards.skipped[next];
+      const bool left_out =
+          next < rewards.skipped.size() &&
+          static_cast<std::size_t>(row) == rewards.skipped[next];
       if (left_out) ++next;
       if (!left_out) kept.push_back(row);
     }

@@ -85,8 +85,7 @@ void report_correlations(
     std::map<std::string, double>& metrics) {
   const at::Tensor& kept = experience.advantages.kept;
   if (names.size() < 2 || kept.numel() < 2) return;
-  const at::Tensor rewards =
-      experience.rewards.mapped.index_select(0, kept);
+  const at::Tensor rewards = experience.rewards.mapped.index_select(0, kept);
   const auto report = [&](const std::string& key, const at::Tensor& groups) {
     for (const ObjectivePair& pair : reward_correlations(rewards, groups)) {
       metrics[key + "/" + names[pair.first] + "," + names[pair.second]] =

@@ -37,7 +37,8 @@ double sum_of(std::span<const double> weights) {
   return std::accumulate(weights.begin(), weights.end(), 0.0);
 }
 
-double linear(std::span<const double> rewards, std::span<const double> weights) {
+double linear(
+    std::span<const double> rewards, std::span<const double> weights) {
   double sum = 0.0;
   for (std::size_t i = 0; i < rewards.size(); ++i)
     sum += weights[i] * rewards[i];
@@ -165,9 +166,9 @@ double NashScalarisation::value(
   double sum = 0.0;
   for (std::size_t i = 0; i < rewards.size(); ++i) {
     const double gain = rewards[i] - reference_[i];
-    sum += weights[i] * (gain >= floor_ ? std::log(gain)
-                                        : std::log(floor_) +
-                                              (gain - floor_) / floor_);
+    sum += weights[i] * (gain >= floor_
+                             ? std::log(gain)
+                             : std::log(floor_) + (gain - floor_) / floor_);
   }
   return sum;
 }
@@ -189,7 +190,8 @@ ConstraintScalarisation::ConstraintScalarisation(
     : bounds_(std::move(bounds)), penalty_(penalty) {
   if (penalty >= 0.0) return;
   throw_caller_error(
-      "the penalty of a constraint is {}; give a number of at least 0", penalty);
+      "the penalty of a constraint is {}; give a number of at least 0",
+      penalty);
 }
 
 double ConstraintScalarisation::value(

@@ -84,8 +84,7 @@ class ChebyshevScalarisation final : public Scalarisation {
 class SmoothMinimumScalarisation final : public Scalarisation {
  public:
   // reference [m]. CallerError unless temperature > 0.
-  SmoothMinimumScalarisation(
-      std::vector<double> reference, double temperature);
+  SmoothMinimumScalarisation(std::vector<double> reference, double temperature);
   double value(std::span<const double> rewards, std::span<const double> weights)
       const override;
   std::vector<double> gradient(

@@ -71,13 +71,12 @@ struct ScalarisationOptions {
           "mapped reward"});
     v("temperature",
       temperature,
-      Help{
-          "smooth_minimum: towards 0 it becomes chebyshev", "mapped reward"},
+      Help{"smooth_minimum: towards 0 it becomes chebyshev", "mapped reward"},
       above(0));
     v("floor",
       floor,
       Help{
-          "nash: below this the logarithm goes on as its tangent",
+          "nash: below this the logarithm is continued by its tangent",
           "mapped reward"},
       above(0));
     v("constraints",

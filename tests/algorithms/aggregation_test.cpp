@@ -86,11 +86,10 @@ TEST(NormaliseThenSum, IsTrlsUpToOneFactorInAStep) {
   for (const Case& c : trl_cases()) {
     const at::Tensor sum =
         scalarise(normalise_in_groups(c.rewards, c.groups), c.weights);
-    const at::Tensor ours =
-        make_advantages(
-            {sum, batch_mean_baseline(sum), c.groups},
-            AdvantageNormalisation::kBatch)
-            .advantages;
+    const at::Tensor ours = make_advantages(
+                                {sum, batch_mean_baseline(sum), c.groups},
+                                AdvantageNormalisation::kBatch)
+                                .advantages;
     const double factor = ours.square().sum().sqrt().item<double>() /
                           c.advantages.square().sum().sqrt().item<double>();
     EXPECT_LT(largest_difference(ours, c.advantages * factor), 1e-9) << c.name;
@@ -103,8 +102,8 @@ TEST(NormaliseThenSum, IsTrlsUpToOneFactorInAStep) {
 TEST(NormaliseInGroups, TakesTheScaleAway) {
   const at::Tensor groups = at::tensor({0, 0, 0, 1, 1, 1}, at::kLong);
   const at::Tensor one = row({1, 2, 4, 0, 3, 3});
-  const at::Tensor both = normalise_in_groups(
-      at::stack({one, one * 100 + 7}, 1), groups);
+  const at::Tensor both =
+      normalise_in_groups(at::stack({one, one * 100 + 7}, 1), groups);
   EXPECT_LT(largest_difference(both.select(1, 0), both.select(1, 1)), 1e-3);
   EXPECT_NEAR(both.select(1, 0).sum().item<double>(), 0.0, 1e-12);
 }
@@ -140,8 +139,7 @@ TEST(RunningMoments, AreThoseOfAllRowsTogether) {
   EXPECT_LT(largest_difference(row(moments.deviation()), deviation), 1e-14);
   const at::Tensor next = random_rewards(6, 9);
   EXPECT_LT(
-      largest_difference(
-          moments.standardised(next), (next - mean) / deviation),
+      largest_difference(moments.standardised(next), (next - mean) / deviation),
       1e-12);
 }
 

@@ -37,8 +37,7 @@ TEST(RewardCorrelations, WithinGroupsLeaveThePromptsOut) {
 
 TEST(RewardCorrelations, OfAConstantAreLeftOut) {
   // The mean of three .1 is not .1 in double.
-  EXPECT_TRUE(
-      reward_correlations(columns({{.1, .1, .1}, {1, 2, 3}})).empty());
+  EXPECT_TRUE(reward_correlations(columns({{.1, .1, .1}, {1, 2, 3}})).empty());
 }
 
 TEST(GradientCosines, CountEveryTensorWithItsCoefficient) {

@@ -34,8 +34,8 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 // w_1 R_1 R_2: quadratic, so that its gradient is affine.
 class Product final : public Scalarisation {
  public:
-  double value(std::span<const double> r, std::span<const double> w)
-      const override {
+  double value(
+      std::span<const double> r, std::span<const double> w) const override {
     return w[0] * r[0] * r[1];
   }
   std::vector<double> gradient(
@@ -46,9 +46,8 @@ class Product final : public Scalarisation {
 
 TEST(LinearisedRewards, OfAHandWorkedGroup) {
   // Two groups; the others' means of the first are (1, 2), (.5, 2.5), (.5, .5).
-  const at::Tensor rewards =
-      at::stack({row({0, 1}), row({7, 7}), row({1, 0}), row({7, 7}),
-                 row({1, 4})});
+  const at::Tensor rewards = at::stack(
+      {row({0, 1}), row({7, 7}), row({1, 0}), row({7, 7}), row({1, 4})});
   const auto result = linearised_rewards(
       rewards, row({2.0, 0.0}), labels({4, 9, 4, 9, 4}), Product());
   // f(M) = 2 M_1 M_2; slope (2 M_2, 2 M_1).
@@ -62,8 +61,8 @@ TEST(LinearisedRewards, OfAHandWorkedGroup) {
 }
 
 TEST(LinearisedRewards, OfALinearOneAreRewardsAndLeaveOneOut) {
-  const at::Tensor rewards = at::stack(
-      {row({.1, .7}), row({.3, .2}), row({.9, .4}), row({.5, .6})});
+  const at::Tensor rewards =
+      at::stack({row({.1, .7}), row({.3, .2}), row({.9, .4}), row({.5, .6})});
   const at::Tensor w = row({.3, .7});
   const at::Tensor groups = labels({0, 0, 1, 1});
   const auto result =
@@ -201,7 +200,8 @@ TEST(ExpectedRewards, AreUnbiasedWhereTheGradientIsAffine) {
   }
 }
 
-// Why each row is left out: with the mean of all rows even a quadratic f is off.
+// Why each row is left out: with the mean of all rows even a quadratic f is
+// off.
 TEST(ExpectedRewards, AreBiasedWithTheRowsOwnRewardInTheMean) {
   const Vector w{1.0, 1.0};
   const auto of_all = [&](const at::Tensor& rewards) {
@@ -229,7 +229,9 @@ TEST(ExpectedRewards, BiasOfGroupsOfFourIsAsStated) {
       1e-12);
   const SmoothMinimumScalarisation smooth({1.0, 1.0}, 0.1);
   expect_near(
-      exact_gradient(smooth, w), {0.018470526, -0.00903201, -0.009438517}, 1e-9);
+      exact_gradient(smooth, w),
+      {0.018470526, -0.00903201, -0.009438517},
+      1e-9);
   expect_near(
       expected_gradient(4, linearised(smooth, w)),
       {0.013361608134, -0.002761973619, -0.010599634515},
@@ -265,9 +267,9 @@ TEST(ExpectedRewards, AscentReachesTheOptimaOfTheCavedFront) {
       Vector gains(3);
       double average = 0.0;
       for (std::size_t y = 0; y < 3; ++y) {
-        gains[y] = of_means ? slope[0] * kOutputs[y][0] +
-                                  slope[1] * kOutputs[y][1]
-                            : f.value(kOutputs[y], w);
+        gains[y] = of_means
+                       ? slope[0] * kOutputs[y][0] + slope[1] * kOutputs[y][1]
+                       : f.value(kOutputs[y], w);
         average += p[y] * gains[y];
       }
       for (std::size_t y = 0; y < 3; ++y)

@@ -84,8 +84,7 @@ struct Step {
   TrainingOptions options;
 };
 
-void expect_values(
-    const at::Tensor& found, const std::vector<double>& wanted) {
+void expect_values(const at::Tensor& found, const std::vector<double>& wanted) {
   ASSERT_EQ(found.numel(), std::ssize(wanted));
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     EXPECT_NEAR(
@@ -109,12 +108,13 @@ TEST(CombinedRewards, SerUsesTheOtherRowsOfThePrompt) {
   step.options.scalarisation.criterion = ScalarisationCriterion::kSer;
   // Means of the others: (.65, .35) (.55, .55) (.3, .6); (.3, .6) (.3, .6)
   // (.5, .5). Slopes: (0, .5), (.25, .25), (.5, 0); (.5, 0) twice, (.25, .25).
-  const std::vector<double> wanted{.5 * .45,
-                                   .25 * (-.15) * 2,
-                                   .5 * .6,
-                                   .5 * .2,
-                                   .5 * .2,
-                                   .25 * (-.4) + .25 * .2};
+  const std::vector<double> wanted{
+      .5 * .45,
+      .25 * (-.15) * 2,
+      .5 * .6,
+      .5 * .2,
+      .5 * .2,
+      .25 * (-.4) + .25 * .2};
   for (const Baseline baseline :
        {Baseline::kLeaveOneOut, Baseline::kBatchMean}) {
     step.options.baseline = baseline;
@@ -154,10 +154,8 @@ TEST(CombinedRewards, NormalizeThenSumWeighsNormalisedRewards) {
   };
   std::vector<double> wanted;
   for (const auto& [a, b] :
-       {std::pair(
-            normalised({.2, .4, .9}), normalised({.8, .4, .3})),
-        std::pair(
-            normalised({.5, .5, .1}), normalised({.5, .5, .7}))}) {
+       {std::pair(normalised({.2, .4, .9}), normalised({.8, .4, .3})),
+        std::pair(normalised({.5, .5, .1}), normalised({.5, .5, .7}))}) {
     for (std::size_t i = 0; i < 3; ++i)
       wanted.push_back(.5 * a[i] + .5 * b[i]);
   }
@@ -216,8 +214,7 @@ TEST(CombinedRewards, RunningMomentsResumeToTheSameBits) {
   resumed.trainer->restore(state);
   for (int step = 0; step < 2; ++step)
     resumed.trainer->step();
-  EXPECT_TRUE(
-      equal(masters_of(*straight.policy), masters_of(*resumed.policy)));
+  EXPECT_TRUE(equal(masters_of(*straight.policy), masters_of(*resumed.policy)));
   // Without the moments the third step is another one.
   TinyTraining forgetful(scratch.path(), run);
   state.rewards.clear();
@@ -257,9 +254,7 @@ TEST(GradientCosine, IsOneOfEqualObjectivesAndMinusOneOfOpposites) {
         EXPECT_NEAR(metrics.at("gradient_cosine/a,b"), wanted, 1e-5);
         EXPECT_NEAR(metrics.at("reward_correlation/a,b"), wanted, 1e-12);
         EXPECT_NEAR(
-            metrics.at("reward_correlation_within_prompts/a,b"),
-            wanted,
-            1e-12);
+            metrics.at("reward_correlation_within_prompts/a,b"), wanted, 1e-12);
       }
     }
   }

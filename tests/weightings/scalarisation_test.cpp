@@ -125,13 +125,12 @@ TEST(Scalarisation, SmoothMinimumGoesToTheMinimum) {
   }
   const SmoothMinimumScalarisation sharp(reference, 1e-6);
   EXPECT_EQ(
-      sharp.gradient(kRewards, kWeights),
-      minimum.gradient(kRewards, kWeights));
+      sharp.gradient(kRewards, kWeights), minimum.gradient(kRewards, kWeights));
   // Far from the reference, where exp() alone would overflow.
   EXPECT_EQ(sharp.value(Vector{-1e6, 0, 0}, Vector{1.0, 0, 0}), -1e6 - 1);
 }
 
-TEST(Scalarisation, NashGoesOnAsItsTangent) {
+TEST(Scalarisation, NashIsContinuedByItsTangent) {
   const NashScalarisation f({0.0}, 0.25);
   const Vector one{1.0};
   EXPECT_EQ(f.value(Vector{0.5}, one), std::log(0.5));
@@ -211,15 +210,13 @@ TEST(ScalarisationOptima, OfACavedFrontAreMixedOrNotByTheCriterion) {
   const ChebyshevScalarisation minimum({0.0, 0.0});
   const Vector ones{1.0, 1.0};
   expect_best(
-      best_mixture([&](const Vector& p) {
-        return ser(minimum, kCavedFront, ones, p);
-      }),
+      best_mixture(
+          [&](const Vector& p) { return ser(minimum, kCavedFront, ones, p); }),
       0.5,
       {0.5, 0.5, 0.0});
   expect_best(
-      best_mixture([&](const Vector& p) {
-        return esr(minimum, kCavedFront, ones, p);
-      }),
+      best_mixture(
+          [&](const Vector& p) { return esr(minimum, kCavedFront, ones, p); }),
       0.4,
       {0.0, 0.0, 1.0});
   const LinearScalarisation linear;
@@ -240,9 +237,8 @@ TEST(ScalarisationOptima, NashOfTheCounterexampleIsTheThirdOutput) {
   const Vector ones{1.0, 1.0};
   for (const auto& score : {ser, esr}) {
     expect_best(
-        best_mixture([&](const Vector& p) {
-          return score(nash, outputs, ones, p);
-        }),
+        best_mixture(
+            [&](const Vector& p) { return score(nash, outputs, ones, p); }),
         -0.575364145,
         {0.0, 0.0, 1.0});
   }
@@ -283,8 +279,7 @@ TEST(ScalarisationOptions, NameTheirObjectives) {
   options.penalty = 8.0;
   EXPECT_EQ(value_of(options, {0.5, 0.5}, {1.0, 0.0}), -1.5);
   EXPECT_EQ(
-      value_of(
-          options_of(ScalarisationKind::kNash), {0.5, 1.0}, {0.5, 0.5}),
+      value_of(options_of(ScalarisationKind::kNash), {0.5, 1.0}, {0.5, 0.5}),
       0.5 * std::log(0.5));
   EXPECT_EQ(value_of({}, {0.5, 1.0}, {0.5, 0.5}), 0.75);
 }
