@@ -22,17 +22,6 @@ Rows all_rows(std::size_t count) {
   return rows;
 }
 
-bool tie(const std::vector<double>& rewards, const Rows& rows) {
-  double low = rewards[rows[0]];
-  double high = low;
-  for (const std::size_t row : rows) {
-    low = std::min(low, rewards[row]);
-    high = std::max(high, rewards[row]);
-  }
-  const double largest = std::max(std::abs(low), std::abs(high));
-  return high - low <= kTieTolerance * largest;
-}
-
 void check_finite(const std::vector<double>& rewards) {
   for (std::size_t row = 0; row < rewards.size(); ++row) {
     if (std::isfinite(rewards[row])) continue;

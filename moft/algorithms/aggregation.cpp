@@ -14,11 +14,17 @@ namespace {
 
 using Rows = std::vector<std::size_t>;
 
-// (values - mean) / (sample deviation + 1e-4) of these rows; 0 of one row.
+// (values - mean) / (sample deviation + 1e-4) of these rows; 0 where they tie,
+// as one row does.
 void normalise_rows(
     const std::vector<double>& values,
     const Rows& rows,
     std::vector<double>& normalised) {
+  if (tie(values, rows)) {
+    for (const std::size_t row : rows)
+      normalised[row] = 0.0;
+    return;
+  }
   const auto count = static_cast<double>(rows.size());
   double mean = 0.0;
   for (const std::size_t row : rows)
@@ -26,12 +32,10 @@ void normalise_rows(
   double squares = 0.0;
   for (const std::size_t row : rows)
     squares += (values[row] - mean) * (values[row] - mean);
-  const double deviation =
-      rows.size() > 1 ? std::sqrt(squares / (count - 1.0)) : 0.0;
+  const double divisor =
+      std::sqrt(squares / (count - 1.0)) + kAggregationEpsilon;
   for (const std::size_t row : rows)
-    normalised[row] = rows.size() > 1 ? (values[row] - mean) /
-                                            (deviation + kAggregationEpsilon)
-                                      : 0.0;
+    normalised[row] = (values[row] - mean) / divisor;
 }
 
 void check_table(const at::Tensor& rewards) {

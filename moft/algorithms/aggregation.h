@@ -5,7 +5,7 @@
 //   S    = sum_i w_i R'_i
 //   A    = (S - mean S) / (deviation S + 1e-4)     over the batch
 // with sample deviations (divided by n - 1). An objective that ties in a group
-// has R'_i 0 up to rounding there.
+// (advantages.h) has R'_i exactly 0 there, as in a group of one row.
 //
 // Running moments: mean and population deviation of every objective over all
 // rows seen (T. Chan et al., "Updating formulae and a pairwise algorithm for
@@ -29,7 +29,6 @@ namespace moft {
 inline constexpr double kAggregationEpsilon = 1e-4;
 
 // R' of every row and objective: rewards [B, m], groups int64 [B] -> [B, m].
-// In a group of one row it is 0.
 at::Tensor normalise_in_groups(
     const at::Tensor& rewards, const at::Tensor& groups);
 

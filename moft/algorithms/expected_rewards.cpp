@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "moft/algorithms/advantages.h"
 #include "moft/algorithms/row_values.h"
 #include "moft/core/errors.h"
 
@@ -25,19 +24,20 @@ struct Table {
   std::span<const double> row(std::size_t index) const {
     return {held.const_data_ptr<double>() + index * columns, columns};
   }
+  Vector column(std::size_t index) const {
+    return row_values(
+        held.select(1, static_cast<std::int64_t>(index)), "rewards");
+  }
 
   at::Tensor held;
   std::size_t columns;
 };
 
-bool ties(const Table& table, const Rows& rows, std::size_t column) {
-  double low = table.row(rows[0])[column];
-  double high = low;
-  for (const std::size_t row : rows) {
-    low = std::min(low, table.row(row)[column]);
-    high = std::max(high, table.row(row)[column]);
-  }
-  return high - low <= kTieTolerance * std::max(std::abs(low), std::abs(high));
+std::vector<Vector> columns_of(const Table& table) {
+  std::vector<Vector> columns;
+  for (std::size_t i = 0; i < table.columns; ++i)
+    columns.push_back(table.column(i));
+  return columns;
 }
 
 // The mean over the rows other than `left_out`; where a column ties, the left
@@ -57,10 +57,11 @@ Vector mean_of_others(
   return mean;
 }
 
-std::vector<bool> tied_columns(const Table& table, const Rows& rows) {
-  std::vector<bool> tied(table.columns);
-  for (std::size_t i = 0; i < tied.size(); ++i)
-    tied[i] = ties(table, rows, i);
+std::vector<bool> tied_columns(
+    const std::vector<Vector>& columns, const Rows& rows) {
+  std::vector<bool> tied;
+  for (const Vector& column : columns)
+    tied.push_back(tie(column, rows));
   return tied;
 }
 
@@ -83,6 +84,7 @@ LinearisedRewards linearised_rewards(
   }
   const Table r(rewards);
   const Table w(weights.expand_as(rewards));
+  const std::vector<Vector> columns = columns_of(r);
   const auto count = static_cast<std::size_t>(rewards.size(0));
   Vector value(count);
   Vector baseline(count);
@@ -93,7 +95,7 @@ LinearisedRewards linearised_rewards(
           "without it; draw at least 2 samples per prompt",
           label);
     }
-    const std::vector<bool> tied = tied_columns(r, rows);
+    const std::vector<bool> tied = tied_columns(columns, rows);
     for (const std::size_t row : rows) {
       const Vector mean = mean_of_others(r, rows, row, tied);
       const Vector slope = f.gradient(mean, w.row(row));
@@ -107,11 +109,11 @@ LinearisedRewards linearised_rewards(
 }
 
 at::Tensor tie_labels(const at::Tensor& columns, const at::Tensor& groups) {
-  const Table table(columns);
+  const std::vector<Vector> values = columns_of(Table(columns));
   const auto count = static_cast<std::size_t>(columns.size(0));
   Vector labels(count, 0.0);
   for (const auto& [label, rows] : rows_by_group(groups, count)) {
-    const std::vector<bool> tied = tied_columns(table, rows);
+    const std::vector<bool> tied = tied_columns(values, rows);
     if (std::all_of(tied.begin(), tied.end(), [](bool t) { return t; }))
       continue;
     for (std::size_t k = 0; k < rows.size(); ++k)

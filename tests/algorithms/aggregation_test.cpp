@@ -113,6 +113,11 @@ TEST(NormaliseInGroups, AGroupOfOneAndTiesAreZero) {
   const at::Tensor rewards = row({5, 2, 2}).unsqueeze(1);
   EXPECT_TRUE(at::equal(
       normalise_in_groups(rewards, groups), at::zeros({3, 1}, at::kDouble)));
+  // The mean of three .1 is not .1 in double.
+  EXPECT_TRUE(at::equal(
+      normalise_in_groups(
+          row({.1, .1, .1}).unsqueeze(1), at::zeros({3}, at::kLong)),
+      at::zeros({3, 1}, at::kDouble)));
   EXPECT_THROW(normalise_in_groups(row({5, 2, 2}), groups), CallerError);
 }
 
