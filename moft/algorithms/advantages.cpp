@@ -67,7 +67,7 @@ void normalise(
     const Rows& rows,
     std::vector<double>& values,
     std::vector<double>& divisors) {
-  if (tie(compared, rows)) set_zero(values, rows);
+  if (rewards_tie(compared, rows)) set_zero(values, rows);
   if (all_zero(values, rows)) return;
   const double divisor = normalise_rows(values, rows);
   for (const std::size_t row : rows)
@@ -93,14 +93,14 @@ NormalisedAdvantages make_advantages(
          rows_by_group(terms.groups, values.size())) {
       if (by_group) {
         normalise(compared, rows, values, divisors);
-      } else if (tie(compared, rows)) {
+      } else if (rewards_tie(compared, rows)) {
         set_zero(values, rows);
       }
     }
   }
   if (normalisation == AdvantageNormalisation::kBatch) {
     normalise(compared, all, values, divisors);
-  } else if (!by_group && all.size() > 1 && tie(compared, all)) {
+  } else if (!by_group && all.size() > 1 && rewards_tie(compared, all)) {
     set_zero(values, all);
   }
   return {
@@ -114,10 +114,10 @@ double share_of_ties(const at::Tensor& rewards, const at::Tensor& groups) {
   for (const auto& [label, rows] : rows_by_group(groups, values.size())) {
     if (rows.size() < 2) continue;
     compared += 1.0;
-    tied += tie(values, rows) ? 1.0 : 0.0;
+    tied += rewards_tie(values, rows) ? 1.0 : 0.0;
   }
   if (compared > 0.0) return tied / compared;
-  return tie(values, all_rows(values.size())) ? 1.0 : 0.0;
+  return rewards_tie(values, all_rows(values.size())) ? 1.0 : 0.0;
 }
 
 }  // namespace moft

@@ -20,7 +20,7 @@ void normalise_rows(
     const std::vector<double>& values,
     const Rows& rows,
     std::vector<double>& normalised) {
-  if (tie(values, rows)) {
+  if (rewards_tie(values, rows)) {
     for (const std::size_t row : rows)
       normalised[row] = 0.0;
     return;

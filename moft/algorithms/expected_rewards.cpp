@@ -61,7 +61,7 @@ std::vector<bool> tied_columns(
     const std::vector<Vector>& columns, const Rows& rows) {
   std::vector<bool> tied;
   for (const Vector& column : columns)
-    tied.push_back(tie(column, rows));
+    tied.push_back(rewards_tie(column, rows));
   return tied;
 }
 

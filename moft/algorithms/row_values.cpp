@@ -39,7 +39,7 @@ std::map<std::int64_t, std::vector<std::size_t>> rows_by_group(
   return found;
 }
 
-bool tie(
+bool rewards_tie(
     const std::vector<double>& values, const std::vector<std::size_t>& rows) {
   double low = values[rows[0]];
   double high = low;

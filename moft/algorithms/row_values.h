@@ -24,7 +24,7 @@ std::map<std::int64_t, std::vector<std::size_t>> rows_by_group(
     const at::Tensor& groups, std::size_t rows);
 
 // Whether the values of these rows tie, as advantages.h has it. REQUIRES a row.
-bool tie(
+bool rewards_tie(
     const std::vector<double>& values, const std::vector<std::size_t>& rows);
 
 }  // namespace moft
