@@ -66,7 +66,7 @@ std::unique_ptr<Scalarisation> make_scalarisation(
       return std::make_unique<ChebyshevScalarisation>(reference(1.0));
     case ScalarisationKind::kSmoothMinimum:
       return std::make_unique<SmoothMinimumScalarisation>(
-          reference(1.0), options.temperature);
+          reference(1.0), options.smoothing);
     case ScalarisationKind::kNash:
       return std::make_unique<NashScalarisation>(reference(0.0), options.floor);
     case ScalarisationKind::kConstraint:

@@ -44,7 +44,7 @@ struct ScalarisationOptions {
   ScalarisationKind kind = ScalarisationKind::kLinear;
   ScalarisationCriterion criterion = ScalarisationCriterion::kEsr;
   std::map<std::string, double> reference_point;
-  double temperature = 0.1;
+  double smoothing = 0.1;
   double floor = 0.05;
   std::map<std::string, double> constraints;
   double penalty = 5.0;
@@ -69,8 +69,8 @@ struct ScalarisationOptions {
           "by objective name; where left out, 1 with chebyshev and "
           "smooth_minimum, 0 with nash",
           "mapped reward"});
-    v("temperature",
-      temperature,
+    v("smoothing",
+      smoothing,
       Help{"smooth_minimum: towards 0 it becomes chebyshev", "mapped reward"},
       above(0));
     v("floor",
