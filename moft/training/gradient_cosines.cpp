@@ -71,7 +71,7 @@ void report_gradient_cosines(
   TrainingOptions without_kl = options;
   without_kl.kl_estimator = KlEstimator::kNone;
   Experience single = experience;
-  single.ratios.credit = {};
+  single.ratios.credit = at::Tensor();
   std::vector<Gradients> gradients;
   for (std::size_t i = 0; i < names.size(); ++i) {
     single.advantages.advantage = advantages_of(
