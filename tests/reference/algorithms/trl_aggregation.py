@@ -42,7 +42,8 @@ aggregation = next(
 def advantages(rewards, size, weights, kind, scale="group"):
     owner = types.SimpleNamespace(
         multi_objective_aggregation=kind, scale_rewards=scale,
-        reward_weights=torch.tensor(weights), reward_funcs=[None] * len(weights))
+        reward_weights=torch.tensor(weights),
+        reward_funcs=[None] * len(weights))
     rewards = torch.tensor(rewards)
     return run([nanstd, aggregation], dict(
         torch=torch, self=owner, rewards_per_func=rewards, device="cpu",
