@@ -22,17 +22,6 @@ Rows all_rows(std::size_t count) {
   return rows;
 }
 
-bool tie(const std::vector<double>& rewards, const Rows& rows) {
-  double low = rewards[rows[0]];
-  double high = low;
-  for (const std::size_t row : rows) {
-    low = std::min(low, rewards[row]);
-    high = std::max(high, rewards[row]);
-  }
-  const double largest = std::max(std::abs(low), std::abs(high));
-  return high - low <= kTieTolerance * largest;
-}
-
 void check_finite(const std::vector<double>& rewards) {
   for (std::size_t row = 0; row < rewards.size(); ++row) {
     if (std::isfinite(rewards[row])) continue;
@@ -71,13 +60,14 @@ double normalise_rows(std::vector<double>& values, const Rows& rows) {
   return scale;
 }
 
-// `values` are the rewards' advantages; they and `divisors` are written.
+// `compared` decides about ties. `values` are advantages; they and `divisors`
+// are written.
 void normalise(
-    const std::vector<double>& rewards,
+    const std::vector<double>& compared,
     const Rows& rows,
     std::vector<double>& values,
     std::vector<double>& divisors) {
-  if (tie(rewards, rows)) set_zero(values, rows);
+  if (rewards_tie(compared, rows)) set_zero(values, rows);
   if (all_zero(values, rows)) return;
   const double divisor = normalise_rows(values, rows);
   for (const std::size_t row : rows)
@@ -90,6 +80,9 @@ NormalisedAdvantages make_advantages(
     const AdvantageTerms& terms, AdvantageNormalisation normalisation) {
   const std::vector<double> rewards = row_values(terms.rewards, "rewards");
   check_finite(rewards);
+  const std::vector<double> compared =
+      terms.compared.defined() ? row_values(terms.compared, "compared rewards")
+                               : rewards;
   std::vector<double> values =
       row_values(terms.rewards - terms.baseline, "advantages");
   std::vector<double> divisors(values.size(), 1.0);
@@ -99,15 +92,15 @@ NormalisedAdvantages make_advantages(
     for (const auto& [label, rows] :
          rows_by_group(terms.groups, values.size())) {
       if (by_group) {
-        normalise(rewards, rows, values, divisors);
-      } else if (tie(rewards, rows)) {
+        normalise(compared, rows, values, divisors);
+      } else if (rewards_tie(compared, rows)) {
         set_zero(values, rows);
       }
     }
   }
   if (normalisation == AdvantageNormalisation::kBatch) {
-    normalise(rewards, all, values, divisors);
-  } else if (!by_group && all.size() > 1 && tie(rewards, all)) {
+    normalise(compared, all, values, divisors);
+  } else if (!by_group && all.size() > 1 && rewards_tie(compared, all)) {
     set_zero(values, all);
   }
   return {
@@ -121,10 +114,10 @@ double share_of_ties(const at::Tensor& rewards, const at::Tensor& groups) {
   for (const auto& [label, rows] : rows_by_group(groups, values.size())) {
     if (rows.size() < 2) continue;
     compared += 1.0;
-    tied += tie(values, rows) ? 1.0 : 0.0;
+    tied += rewards_tie(values, rows) ? 1.0 : 0.0;
   }
   if (compared > 0.0) return tied / compared;
-  return tie(values, all_rows(values.size())) ? 1.0 : 0.0;
+  return rewards_tie(values, all_rows(values.size())) ? 1.0 : 0.0;
 }
 
 }  // namespace moft

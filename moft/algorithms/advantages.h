@@ -44,6 +44,8 @@ struct AdvantageTerms {
   // The baseline is made of the group's own rewards (leave one out), so that
   // the advantages of a group whose rewards tie are 0 whatever the others'.
   bool baseline_of_group = false;
+  // [B], the numbers that ties are read from; undefined: the rewards.
+  at::Tensor compared = {};
 };
 
 // rewards - baseline, normalised. Without normalisation all rows are

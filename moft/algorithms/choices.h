@@ -31,6 +31,28 @@ constexpr auto enum_names(LossType) {
   }};
 }
 
+// aggregation.h; TRL's names.
+enum class RewardAggregation {
+  kSumThenNormalize,
+  kNormalizeThenSum,
+};
+constexpr auto enum_names(RewardAggregation) {
+  return EnumNames<RewardAggregation, 2>{{
+      {RewardAggregation::kSumThenNormalize, "sum_then_normalize"},
+      {RewardAggregation::kNormalizeThenSum, "normalize_then_sum"},
+  }};
+}
+enum class RewardStandardisation {
+  kNone,
+  kRunning,  // by the moments of all steps before this one
+};
+constexpr auto enum_names(RewardStandardisation) {
+  return EnumNames<RewardStandardisation, 2>{{
+      {RewardStandardisation::kNone, "none"},
+      {RewardStandardisation::kRunning, "running"},
+  }};
+}
+
 // schedule.h
 enum class ScheduleShape { kConstant, kLinear, kCosine };
 constexpr auto enum_names(ScheduleShape) {

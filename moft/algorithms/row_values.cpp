@@ -1,6 +1,10 @@
 // Tensors of rows to plain vectors and back.
 #include "moft/algorithms/row_values.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "moft/algorithms/advantages.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/tensors.h"
 
@@ -33,6 +37,18 @@ std::map<std::int64_t, std::vector<std::size_t>> rows_by_group(
     found[labels[row]].push_back(row);
   }
   return found;
+}
+
+bool rewards_tie(
+    const std::vector<double>& values, const std::vector<std::size_t>& rows) {
+  double low = values[rows[0]];
+  double high = low;
+  for (const std::size_t row : rows) {
+    low = std::min(low, values[row]);
+    high = std::max(high, values[row]);
+  }
+  const double largest = std::max(std::abs(low), std::abs(high));
+  return high - low <= kTieTolerance * largest;
 }
 
 }  // namespace moft

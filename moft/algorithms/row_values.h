@@ -2,6 +2,7 @@
 // only: batches have few rows, so clear loops on the host beat tensor tricks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -21,5 +22,9 @@ at::Tensor row_tensor(
 // Group label -> its rows, rising. CallerError unless groups is int64 [rows].
 std::map<std::int64_t, std::vector<std::size_t>> rows_by_group(
     const at::Tensor& groups, std::size_t rows);
+
+// Whether the values of these rows tie, as advantages.h has it. REQUIRES a row.
+bool rewards_tie(
+    const std::vector<double>& values, const std::vector<std::size_t>& rows);
 
 }  // namespace moft

@@ -103,8 +103,9 @@ at::Tensor value_baseline(
     const at::Tensor& values,
     const at::Tensor& weights,
     const at::Tensor& alpha,
-    ValueScale scale) {
-  const at::Tensor scalar = scalarise(values, weights);
+    ValueScale scale,
+    const Scalarisation& f) {
+  const at::Tensor scalar = scalarise(values, weights, f);
   if (alpha.sizes() != scalar.sizes()) {
     throw_caller_error(
         "{} values meet {} KL strengths; give one per row",

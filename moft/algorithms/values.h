@@ -16,6 +16,7 @@
 #include <ATen/ATen.h>
 
 #include "moft/algorithms/choices.h"
+#include "moft/weightings/scalarisation.h"
 
 namespace moft {
 
@@ -48,12 +49,14 @@ double clipped_values(
     const at::Tensor& returns,
     double range);
 
-// values, weights [B, m], alpha [B] -> [B], double, no gradient.
+// values, weights [B, m], alpha [B] -> [B], double, no gradient; f(V; w) in the
+// place of w.V where f is given.
 at::Tensor value_baseline(
     const at::Tensor& values,
     const at::Tensor& weights,
     const at::Tensor& alpha,
-    ValueScale scale);
+    ValueScale scale,
+    const Scalarisation& f = LinearScalarisation());
 
 // 1 - Var(target - V) / Var(target), each variance taken over the rows and
 // summed over the m columns: 1 for perfect values, 0 for constant ones, below

@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 constexpr const char* kSteeringFile = "steering.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kSamplerFile = "sampler.safetensors";
+constexpr const char* kRewardsFile = "rewards.safetensors";
 constexpr const char* kValueFile = "value.safetensors";
 constexpr const char* kValueOptimizerFile = "value_optimizer.safetensors";
 constexpr const char* kBestFile = "best.safetensors";
@@ -35,6 +36,7 @@ constexpr const char* kTensorFiles[] = {
     kSteeringFile,
     kOptimizerFile,
     kSamplerFile,
+    kRewardsFile,
     kValueFile,
     kValueOptimizerFile,
     kBestFile};
@@ -305,8 +307,9 @@ fs::path save_checkpoint(
       checkpoints_of(run) / fmt::format("{}{}", kStepPrefix, trainer.step);
   const std::uint64_t needed =
       bytes_of(trainer.masters) + bytes_of(trainer.optimizer) +
-      bytes_of(trainer.sampler) + bytes_of(trainer.value) +
-      bytes_of(trainer.value_optimizer) + bytes_of(trainer.best);
+      bytes_of(trainer.sampler) + bytes_of(trainer.rewards) +
+      bytes_of(trainer.value) + bytes_of(trainer.value_optimizer) +
+      bytes_of(trainer.best);
   require_free_space(run, needed + kHeaders);
   fs::create_directories(checkpoints_of(run));
   if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
@@ -325,6 +328,7 @@ fs::path save_checkpoint(
   write(kSteeringFile, trainer.masters);
   write(kOptimizerFile, trainer.optimizer);
   if (!trainer.sampler.empty()) write(kSamplerFile, trainer.sampler);
+  if (!trainer.rewards.empty()) write(kRewardsFile, trainer.rewards);
   if (!trainer.value.empty()) {
     write(kValueFile, trainer.value);
     write(kValueOptimizerFile, trainer.value_optimizer);
@@ -349,6 +353,8 @@ TrainerState load_checkpoint(const Checkpoint& checkpoint) {
   state.optimizer = read_tensors(directory / kOptimizerFile);
   if (fs::exists(directory / kSamplerFile))
     state.sampler = read_tensors(directory / kSamplerFile);
+  if (fs::exists(directory / kRewardsFile))
+    state.rewards = read_tensors(directory / kRewardsFile);
   if (fs::exists(directory / kValueFile)) {
     state.value = read_tensors(directory / kValueFile);
     state.value_optimizer = read_tensors(directory / kValueOptimizerFile);

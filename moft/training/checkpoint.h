@@ -4,6 +4,7 @@
 //     steering.safetensors   the masters, as a policy directory has them
 //     optimizer.safetensors  moments and step counters of every master
 //     sampler.safetensors    the sampler of steerings, if it keeps a state
+//     rewards.safetensors    running moments of the rewards, if there are any
 //     value.safetensors, value_optimizer.safetensors
 //                            the same of the value network, if there is one
 //     best.safetensors       the masters of the lowest held-out loss, where a

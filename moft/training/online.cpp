@@ -6,6 +6,7 @@
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/gradient_cosines.h"
 #include "moft/training/minibatches.h"
 #include "moft/training/online_step.h"
 #include "moft/training/step_report.h"
@@ -50,7 +51,8 @@ OnlineTrainer::OnlineTrainer(
           prompts_.size(),
           order_of(inputs)),
       optimizer_(
-          make_optimizer(*inputs.policy->conditioning(), options_.optimizer)) {
+          make_optimizer(*inputs.policy->conditioning(), options_.optimizer)),
+      combiner_(options_, inputs.objectives->names()) {
   if (options_.has_value_network()) make_value_learner();
   inputs.objectives->start_sources();
 }
@@ -116,7 +118,13 @@ StepResult OnlineTrainer::take_step() {
       score_log_ratios(policy, drawn, rollout, options_, times, first_pass);
   if (late) rewards = step_rewards.finish(rollout, times);
   Advantages advantages = make_advantages(
-      drawn, rollout, rewards, ratios, values.of_prompts, options_);
+      drawn,
+      rollout,
+      rewards,
+      ratios,
+      values.of_prompts,
+      options_,
+      combiner_);
   Experience experience{
       std::move(drawn),
       std::move(rollout),
@@ -130,6 +138,7 @@ StepResult OnlineTrainer::take_step() {
   learn(experience, values, first_pass, result);
 
   sampler_->observe(experience);
+  combiner_.observe(experience.rewards);
   report_step(experience, objectives.names(), result);
   ++step_;
   return result;
@@ -171,6 +180,20 @@ void OnlineTrainer::learn(
   const double share =
       1.0 /
       static_cast<double>(options_.passes() * options_.updates_per_pass());
+  const auto& every = options_.gradient_cosine_every;
+  const bool compare = every && (step_ + 1) % *every == 0;
+  const auto report_cosines = [&](bool keep_gradient) {
+    report_gradient_cosines(
+        *inputs_.policy,
+        experience,
+        inputs_.objectives->names(),
+        options_,
+        keep_gradient,
+        result.times,
+        result.metrics);
+  };
+  // They are of the parameters that sampled the completions.
+  if (compare && !first) report_cosines(false);
   ClipFigures figures;
   bool on_policy = true;
   for (std::int64_t pass = 0; pass < options_.passes(); ++pass) {
@@ -183,6 +206,7 @@ void OnlineTrainer::learn(
           options_,
           result.times,
           on_policy ? first : nullptr));
+      if (compare && first && on_policy) report_cosines(true);
       if (ppo) {
         learn_tokens(experience, batch.prompts, values, share, result);
       } else if (value_ && on_policy) {
@@ -421,6 +445,7 @@ TrainerState OnlineTrainer::state() const {
   state.masters = inputs_.policy->conditioning()->tensors();
   state.optimizer = optimizer_->export_state();
   state.sampler = sampler_->state();
+  state.rewards = combiner_.state();
   if (value_) {
     state.value = value_->masters();
     state.value_optimizer = value_->optimizer_state();
@@ -442,6 +467,7 @@ void OnlineTrainer::restore(const TrainerState& state) {
   shuffler_.seek(cursor);
   optimizer_->import_state(state.optimizer);
   sampler_->restore(state.sampler);
+  combiner_.restore(state.rewards);
   if (value_) value_->restore(state.value, state.value_optimizer);
   restore_masters(state.masters, *inputs_.policy->conditioning());
 }

@@ -18,6 +18,7 @@
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
 #include "moft/training/first_pass.h"
+#include "moft/training/reward_combiner.h"
 #include "moft/training/steering_sampler.h"
 #include "moft/training/token_values.h"
 #include "moft/training/trainer.h"
@@ -125,6 +126,7 @@ class OnlineTrainer : public Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ValueLearner> value_;   // null: another baseline
   std::function<bool()> stop_requested_;  // or null
+  RewardCombiner combiner_;
   std::int64_t step_ = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "moft/algorithms/advantages.h"
 #include "moft/algorithms/baselines.h"
+#include "moft/algorithms/expected_rewards.h"
 #include "moft/algorithms/kl_gradient.h"
 #include "moft/algorithms/policy_loss.h"
 #include "moft/algorithms/rewards.h"
@@ -70,7 +71,8 @@ at::Tensor baseline_of(
     const at::Tensor& values,
     const at::Tensor& weights,
     const at::Tensor& alphas,
-    const TrainingOptions& options) {
+    const TrainingOptions& options,
+    const RewardCombiner& combiner) {
   if (options.algorithm == Algorithm::kPpo) return at::zeros_like(rewards);
   if (options.baseline == Baseline::kLeaveOneOut)
     return leave_one_out_baseline(rewards, prompt_of_row);
@@ -80,19 +82,18 @@ at::Tensor baseline_of(
     return batch_mean_baseline(rewards);
   const at::Tensor by_row = values.index_select(0, prompt_of_row);
   if (options.value.target == ValueTarget::kReward) return by_row.select(1, 0);
-  return value_baseline(by_row, weights, alphas, options.value.scale);
+  return combiner.value_baseline(by_row, weights, alphas, options.value.scale);
 }
 
-// Rows of the update: those that are not skipped, and of these no row that is
-// left alone where it is compared with others of its prompt.
+// Rows of the update: those that are not skipped and whose prompt has `least`
+// of them.
 at::Tensor kept_rows(
     const Draw& draw,
     const std::vector<std::size_t>& skipped,
-    bool compares_samples) {
+    std::int64_t least) {
   std::vector<std::int64_t> left(draw.prompts.size(), draw.samples_per_prompt);
   for (const std::size_t row : skipped)
     --left[draw.prompt_of(row)];
-  const std::int64_t least = compares_samples ? 2 : 1;
   std::vector<std::int64_t> kept;
   for (std::size_t row = 0; row < draw.rows(); ++row) {
     if (!std::binary_search(skipped.begin(), skipped.end(), row) &&
@@ -110,9 +111,13 @@ Advantages make_advantages(
     const Scores& rewards,
     const LogRatios& ratios,
     const at::Tensor& values,
-    const TrainingOptions& options) {
-  const at::Tensor kept =
-      kept_rows(draw, rewards.skipped, options.compares_samples());
+    const TrainingOptions& options,
+    const RewardCombiner& combiner) {
+  const bool left_out = options.compares_samples();
+  const at::Tensor kept = kept_rows(
+      draw,
+      rewards.skipped,
+      std::max<std::int64_t>(left_out ? 2 : 1, combiner.least_rows()));
   const auto of_kept = [&](const at::Tensor& rows) {
     return rewards.skipped.empty() ? rows : rows.index_select(0, kept);
   };
@@ -142,15 +147,34 @@ Advantages make_advantages(
   const at::Tensor prompts = of_kept(draw.prompt_of_row());
   const at::Tensor penalty =
       missing_eos_penalty_at(options, draw.step) * of_kept(rollout.truncated());
-  const at::Tensor scalar = scalarise(of_kept(rewards.mapped), w);
-  const at::Tensor r =
-      regularised_reward(scalar, of_kept(ratios.reward_kl), alpha) - penalty;
-  const at::Tensor b = baseline_of(r, prompts, values, w, alpha, options);
+  const at::Tensor vectors = of_kept(rewards.mapped);
+  const at::Tensor kl = of_kept(ratios.reward_kl);
+  const ScalarRewards combined = combiner.combine(vectors, w, prompts);
+  const at::Tensor& scalar = combined.value;
+  const at::Tensor r = regularised_reward(scalar, kl, alpha) - penalty;
+  const auto baseline = [&](const at::Tensor& of) {
+    return baseline_of(of, prompts, values, w, alpha, options, combiner);
+  };
+  AdvantageTerms terms{
+      r, {}, prompts, left_out || options.baseline == Baseline::kGroupMean};
+  at::Tensor told_apart = scalar - penalty;
+  if (combined.baseline.defined()) {
+    // The rewards have their own baseline; what is left has the usual one.
+    const at::Tensor rest =
+        regularised_reward(at::zeros_like(scalar), kl, alpha) - penalty;
+    terms.baseline =
+        regularised_reward(combined.baseline, at::zeros_like(kl), alpha) +
+        baseline(rest);
+    const auto with = [&](const at::Tensor& column) {
+      return tie_labels(at::cat({vectors, column.unsqueeze(1)}, 1), prompts);
+    };
+    terms.compared = with(rest);
+    told_apart = with(penalty);
+  } else {
+    terms.baseline = baseline(r);
+  }
   const NormalisedAdvantages a = make_advantages(
-      {r,
-       b,
-       prompts,
-       options.compares_samples() || options.baseline == Baseline::kGroupMean},
+      terms,
       options.algorithm == Algorithm::kPpo ? AdvantageNormalisation::kNone
                                            : options.advantage_normalisation);
   return {
@@ -160,7 +184,7 @@ Advantages make_advantages(
       of_all(alpha / a.divisor, 0.0),
       kept,
       // The KL left out: do the objectives tell completions apart?
-      share_of_ties(scalar - penalty, prompts)};
+      share_of_ties(told_apart, prompts)};
 }
 
 // ---- line 7: phi += eta A grad log pi(y|x) ----------------------------------

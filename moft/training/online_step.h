@@ -35,6 +35,7 @@
 #include "moft/training/experience.h"
 #include "moft/training/first_pass.h"
 #include "moft/training/log_ratios.h"
+#include "moft/training/reward_combiner.h"
 #include "moft/training/roll_out.h"
 #include "moft/training/training_options.h"
 #include "moft/training/training_prompts.h"
@@ -61,15 +62,17 @@ Scores score_rewards(
 // that the step changes nothing.
 // values [P, m or 1]: what a value network predicted before it learned from
 // this step; undefined with the other baselines. Reads options.baseline, value,
-// advantage_normalisation and missing_eos_penalty. PPO's are rewards without a
-// baseline, until add_token_advantages() (token_values.h).
+// advantage_normalisation and missing_eos_penalty. `combiner` makes one number
+// of a row's rewards, w.R unless another one is given. PPO's are rewards without
+// a baseline, until add_token_advantages() (token_values.h).
 Advantages make_advantages(
     const Draw& draw,
     const Rollout& rollout,
     const Scores& rewards,
     const LogRatios& ratios,
     const at::Tensor& values,
-    const TrainingOptions& options);
+    const TrainingOptions& options,
+    const RewardCombiner& combiner = RewardCombiner());
 
 // What a gradient is taken over.
 struct Minibatch {

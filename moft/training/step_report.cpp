@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "moft/algorithms/correlation.h"
 #include "moft/algorithms/values.h"
 
 namespace moft {
@@ -76,6 +77,26 @@ void report_rewards(
   }
   for (const auto& [name, value] : experience.rewards.metrics)
     metrics[name] = value;
+}
+
+// Of the rows of the update.
+void report_correlations(
+    const Experience& experience,
+    const std::vector<std::string>& names,
+    std::map<std::string, double>& metrics) {
+  const at::Tensor& kept = experience.advantages.kept;
+  if (names.size() < 2 || kept.numel() < 2) return;
+  const at::Tensor rewards = experience.rewards.mapped.index_select(0, kept);
+  const auto report = [&](const std::string& key, const at::Tensor& groups) {
+    for (const ObjectivePair& pair : reward_correlations(rewards, groups)) {
+      metrics[key + "/" + names[pair.first] + "," + names[pair.second]] =
+          pair.value;
+    }
+  };
+  report("reward_correlation", {});
+  report(
+      "reward_correlation_within_prompts",
+      experience.draw.prompt_of_row().index_select(0, kept));
 }
 
 void report_times(
@@ -163,6 +184,7 @@ void report_step(
       static_cast<double>(rollout.lengths().sum().item<std::int64_t>());
   const double finished = rows - sum_of(rollout.truncated());
   report_rewards(experience, names, metrics);
+  report_correlations(experience, names, metrics);
   metrics["kl"] = mean_of(experience.ratios.sequence);
   metrics["entropy"] = mean_of(experience.ratios.entropy);
   metrics["completions/mean_length"] = tokens / rows;

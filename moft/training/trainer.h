@@ -72,6 +72,7 @@ struct TrainerState {
   NamedTensors masters;  // the trained parameters
   NamedTensors optimizer;
   NamedTensors sampler;  // of steerings; empty where it keeps none
+  NamedTensors rewards;  // their running moments; empty without
   // The value network's; empty without one.
   NamedTensors value;
   NamedTensors value_optimizer;

@@ -38,6 +38,60 @@ void check_algorithm(const TrainingOptions& options, const std::string& path) {
   }
 }
 
+// Several rewards: which choices go together.
+void check_rewards(const TrainingOptions& options, const std::string& path) {
+  const bool in_groups = options.multi_objective_aggregation ==
+                         RewardAggregation::kNormalizeThenSum;
+  const bool running =
+      options.reward_standardisation == RewardStandardisation::kRunning;
+  const bool means = options.scalarisation.of_means();
+  if ((in_groups || running) && !options.scalarisation.linear()) {
+    throw_caller_error(
+        "{}scalarisation.kind is {} but {}{}; normalised rewards have no "
+        "reference point: give kind: linear, or leave them as they are",
+        path,
+        enum_name(options.scalarisation.kind),
+        path,
+        in_groups ? "multi_objective_aggregation is normalize_then_sum"
+                  : "reward_standardisation is running");
+  }
+  if (in_groups && running) {
+    throw_caller_error(
+        "{}reward_standardisation is running but "
+        "{}multi_objective_aggregation is normalize_then_sum, which undoes it; "
+        "give one of them",
+        path,
+        path);
+  }
+  if (!in_groups && !means) return;
+  const char* choice = in_groups
+                           ? "multi_objective_aggregation is normalize_then_sum"
+                           : "scalarisation.criterion is ser";
+  if (options.samples_per_prompt < 2) {
+    throw_caller_error(
+        "{}samples_per_prompt is 1 but {}{}; give at least 2",
+        path,
+        path,
+        choice);
+  }
+  if (options.algorithm == Algorithm::kPpo) {
+    throw_caller_error(
+        "{}algorithm is ppo but {}{}, whose rewards are compared within a "
+        "prompt; give algorithm: grpo or reinforce",
+        path,
+        path,
+        choice);
+  }
+  if (options.baseline == Baseline::kValue) {
+    throw_caller_error(
+        "{}baseline is value but {}{}, whose rewards are compared within a "
+        "prompt; give baseline: leave_one_out or batch_mean",
+        path,
+        path,
+        choice);
+  }
+}
+
 }  // namespace
 
 std::int64_t TrainingOptions::passes() const {
@@ -52,6 +106,7 @@ std::int64_t TrainingOptions::updates_per_pass() const {
 
 void TrainingOptions::check(const std::string& path) const {
   check_algorithm(*this, path);
+  check_rewards(*this, path);
   if (compares_samples() && samples_per_prompt < 2) {
     throw_caller_error(
         "{}samples_per_prompt is 1 but {}baseline is leave_one_out; give at "

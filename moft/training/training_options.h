@@ -12,6 +12,7 @@
 #include "moft/training/algorithm_options.h"
 #include "moft/training/update_options.h"
 #include "moft/training/value_options.h"
+#include "moft/weightings/scalarisation_options.h"
 #include "moft/weightings/weighting_options.h"
 
 namespace moft {
@@ -122,6 +123,11 @@ struct TrainingOptions : UpdateOptions {
   ValueOptions value;
   AdvantageNormalisation advantage_normalisation =
       AdvantageNormalisation::kBatch;
+  ScalarisationOptions scalarisation;
+  RewardAggregation multi_objective_aggregation =
+      RewardAggregation::kSumThenNormalize;
+  RewardStandardisation reward_standardisation = RewardStandardisation::kNone;
+  std::optional<std::int64_t> gradient_cosine_every;
   GuardOptions guards;
   TrainingEvaluationOptions evaluation;
   std::optional<std::int64_t> log_samples;
@@ -213,6 +219,25 @@ struct TrainingOptions : UpdateOptions {
       advantage_normalisation,
       Help{"advantages are divided by the standard deviation of the batch, of "
            "their prompt's group, or not at all"});
+    v("scalarisation",
+      scalarisation,
+      Help{"how a weighting makes one number of several rewards"});
+    v("multi_objective_aggregation",
+      multi_objective_aggregation,
+      Help{"sum_then_normalize: rewards are weighted and summed as they are; "
+           "normalize_then_sum: each objective is first normalised over the "
+           "completions of its prompt (TRL's option of this name; biased)"});
+    v("reward_standardisation",
+      reward_standardisation,
+      Help{"running: each objective's reward minus its mean, by its standard "
+           "deviation, both over all earlier steps; none: the mapped reward"});
+    v("gradient_cosine_every",
+      gradient_cosine_every,
+      Help{
+          "every N steps, log the cosines between the gradients of the single "
+          "objectives, for one more pass per objective; null: never",
+          "steps"},
+      at_least(1));
     update_fields(v);
     v("guards", guards, Help{"when to stop a run that has gone wrong"});
     v("evaluation", evaluation, Help{"the front while training"});
