@@ -58,6 +58,13 @@ at::Tensor preference_beta(const at::Tensor& alphas) {
   return row_tensor(betas, alphas);
 }
 
+PreferenceTargets PreferenceTargets::select(const at::Tensor& pairs) const {
+  return {
+      first.index_select(0, pairs),
+      sign.index_select(0, pairs),
+      kept.index_select(0, pairs)};
+}
+
 PreferenceTargets preference_targets(
     const at::Tensor& first,
     const at::Tensor& second,

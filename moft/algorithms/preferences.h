@@ -35,6 +35,8 @@ struct PreferenceTargets {
   at::Tensor first;  // [P], q of the loss; outside [0, 1] with `robust`
   at::Tensor sign;   // [P], 1 where the first is preferred, -1 the second, or 0
   at::Tensor kept;   // [P], 1, or 0 for pairs that are left out
+
+  PreferenceTargets select(const at::Tensor& pairs) const;  // int64 indices
 };
 
 // first, second: mapped scores [P, m] of the two answers; weights [P, m]. With
