@@ -24,7 +24,8 @@ StepMemory::StepMemory(
   const std::int64_t longest =
       saturated_product(longest_prompt(), costs_.prompt_token);
   const std::int64_t scored =
-      saturated_sum(held(), saturated_sum(longest, least_rows() * row_bytes()));
+      saturated_sum(held(), saturated_sum(
+                      longest, saturated_product(least_rows(), row_bytes())));
   const std::int64_t needed =
       std::max(saturated_sum(held(), decoding_bytes(1)), scored);
   if (needed <= budget_.bytes) return;
