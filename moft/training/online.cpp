@@ -6,6 +6,7 @@
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/online_dpo.h"
 #include "moft/training/online_step.h"
 #include "moft/training/step_report.h"
 #include "moft/training/step_rewards.h"
@@ -96,12 +97,14 @@ StepResult OnlineTrainer::step() {
   if (late) rewards = step_rewards.finish(rollout, times);
   Advantages advantages =
       make_advantages(drawn, rollout, rewards, ratios, values, options_);
-  const Experience experience{
+  Experience experience{
       std::move(drawn),
       std::move(rollout),
       std::move(rewards),
       std::move(ratios),
       std::move(advantages)};
+  if (options_.algorithm == Algorithm::kOnlineDpo)
+    add_preference_advantages(experience, options_, result.metrics);
   differentiate(
       policy, experience, whole_batch(experience), options_, times, &first);
   learn_values(experience, values, parts, result);

@@ -5,8 +5,37 @@
 #include "moft/core/saturated.h"
 
 namespace moft {
+namespace {
+
+void check_online_dpo(const TrainingOptions& options, const std::string& path) {
+  if (options.kl_estimator != KlEstimator::kSequence) {
+    throw_caller_error(
+        "{}kl_estimator is {} but {}algorithm is online_dpo, whose loss is of "
+        "whole completions; give sequence",
+        path,
+        enum_name(options.kl_estimator),
+        path);
+  }
+  if (options.baseline != Baseline::kLeaveOneOut) {
+    throw_caller_error(
+        "{}baseline is {} but {}algorithm is online_dpo, which compares "
+        "completions of a prompt; leave it out",
+        path,
+        enum_name(options.baseline),
+        path);
+  }
+  if (options.kl_strength > 0.0) return;
+  throw_caller_error(
+      "{}kl_strength is 0 but {}algorithm is online_dpo, whose beta is alpha / "
+      "(1 - alpha); give a number above 0",
+      path,
+      path);
+}
+
+}  // namespace
 
 void TrainingOptions::check(const std::string& path) const {
+  if (algorithm == Algorithm::kOnlineDpo) check_online_dpo(*this, path);
   if (baseline == Baseline::kLeaveOneOut && samples_per_prompt < 2) {
     throw_caller_error(
         "{}samples_per_prompt is 1 but {}baseline is leave_one_out; give at "

@@ -9,6 +9,7 @@
 #include "moft/algorithms/choices.h"
 #include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
+#include "moft/training/algorithm_options.h"
 #include "moft/training/update_options.h"
 #include "moft/training/value_options.h"
 #include "moft/weightings/weighting_options.h"
@@ -103,6 +104,8 @@ inline constexpr const char* kTrainingMemoryCure =
     "model";
 
 struct TrainingOptions : UpdateOptions {
+  Algorithm algorithm = Algorithm::kReinforce;
+  OnlineDpoOptions online_dpo;
   std::int64_t prompts_per_step = 6;
   std::int64_t samples_per_prompt = 4;
   WeightingPer weighting_per = WeightingPer::kPrompt;
@@ -135,6 +138,12 @@ struct TrainingOptions : UpdateOptions {
           "/ prompts_per_step, rounded up",
           "epochs"},
       above_up_to(0, 1e6));
+    v("algorithm",
+      algorithm,
+      Help{"how the policy learns from a step's rewards; reinforce: policy "
+           "gradient, as in the paper, online_dpo: preference optimisation on "
+           "every pair of completions of a prompt (docs/methods/dpo.md)"});
+    v("online_dpo", online_dpo, Help{"with algorithm: online_dpo"});
     v("prompts_per_step",
       prompts_per_step,
       Help{"number of prompts in a step", "prompts"},
