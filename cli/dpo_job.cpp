@@ -67,7 +67,10 @@ class DpoJob : public RecipeJob {
       throw_other_recipe(checkpoint, "policy.adapter");
     check_steps(
         checkpoint,
-        {"dpo", before.dpo.steps, recipe_.dpo.steps, recipe_.dpo.schedule.kind});
+        {"dpo",
+         before.dpo.steps,
+         recipe_.dpo.steps,
+         recipe_.dpo.schedule.kind});
   }
 
   PreparedRun prepare(

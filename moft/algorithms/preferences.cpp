@@ -119,14 +119,13 @@ void PreferenceFigures::add(
   const at::Tensor decided = targets.sign.abs();
   decided_ += sum_of(decided);
   const at::Tensor first_wins = targets.sign > 0;
-  const auto add_both = [&](const char* chosen,
-                            const char* rejected,
-                            const at::Tensor& values) {
-    const at::Tensor a = values.select(1, 0);
-    const at::Tensor b = values.select(1, 1);
-    sums_[chosen] += sum_of(decided * at::where(first_wins, a, b));
-    sums_[rejected] += sum_of(decided * at::where(first_wins, b, a));
-  };
+  const auto add_both =
+      [&](const char* chosen, const char* rejected, const at::Tensor& values) {
+        const at::Tensor a = values.select(1, 0);
+        const at::Tensor b = values.select(1, 1);
+        sums_[chosen] += sum_of(decided * at::where(first_wins, a, b));
+        sums_[rejected] += sum_of(decided * at::where(first_wins, b, a));
+      };
   add_both(
       "rewards/chosen",
       "rewards/rejected",

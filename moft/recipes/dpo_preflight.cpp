@@ -24,8 +24,8 @@ class DpoCheck {
       : recipe_(recipe), options_(options) {}
 
   DpoPreflight run() {
-    const bool model = attempt([&] { open_model(); }) &&
-                       attempt([&] { settle(); });
+    const bool model =
+        attempt([&] { open_model(); }) && attempt([&] { settle(); });
     if (!model) return std::move(result_);
     attempt([&] { check_start(recipe_.as_train(), base()); });
     attempt([&] {
@@ -33,9 +33,8 @@ class DpoCheck {
           definition_of(recipe_.as_train()).info().prompt, tokenizer());
     });
     DataParts parts;
-    const bool train = attempt([&] {
-      read("train", recipe_.data.train, parts.train, result_.train);
-    });
+    const bool train = attempt(
+        [&] { read("train", recipe_.data.train, parts.train, result_.train); });
     const bool held_out = attempt([&] {
       read(
           "evaluation",

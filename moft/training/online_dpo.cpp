@@ -53,9 +53,8 @@ void add_preference_advantages(
   for (const auto& [name, value] : figures.metrics())
     metrics[name] = value;
   const auto rows = static_cast<std::int64_t>(draw.rows());
-  advantages.advantage =
-      row_advantages(pairs, found, targets, rows) *
-      static_cast<double>(advantages.kept.numel());
+  advantages.advantage = row_advantages(pairs, found, targets, rows) *
+                         static_cast<double>(advantages.kept.numel());
 }
 
 }  // namespace moft

@@ -23,9 +23,9 @@ StepMemory::StepMemory(
       saturated_sum(prompt_tokens(), new_tokens), costs_.feature_token);
   const std::int64_t longest =
       saturated_product(longest_prompt(), costs_.prompt_token);
-  const std::int64_t scored =
-      saturated_sum(held(), saturated_sum(
-                      longest, saturated_product(least_rows(), row_bytes())));
+  const std::int64_t scored = saturated_sum(
+      held(),
+      saturated_sum(longest, saturated_product(least_rows(), row_bytes())));
   const std::int64_t needed =
       std::max(saturated_sum(held(), decoding_bytes(1)), scored);
   if (needed <= budget_.bytes) return;
@@ -39,9 +39,8 @@ StepMemory::StepMemory(
           ? std::string()
           : fmt::format(
                 "{} of {} tokens after ",
-                least_rows() == 1
-                    ? std::string("one completion")
-                    : fmt::format("{} completions", least_rows()),
+                least_rows() == 1 ? std::string("one completion")
+                                  : fmt::format("{} completions", least_rows()),
                 shape_.new_tokens),
       longest_prompt(),
       budget_.key,

@@ -126,8 +126,9 @@ TEST(Preferences, TiesCountHalfOrNotAtAll) {
     const at::Tensor z = doubles({0.5, 0.5});
     EXPECT_NEAR(
         number(dpo_loss(z, skip)),
-        number(dpo_loss(z, half)) - number(dpo_loss(z, half.select(
-            at::tensor(std::vector<std::int64_t>{0})))),
+        number(dpo_loss(z, half)) -
+            number(dpo_loss(
+                z, half.select(at::tensor(std::vector<std::int64_t>{0})))),
         1e-15);
     EXPECT_EQ(number(dpo_slope(z, skip)[0]), 0.0);
   }
@@ -145,11 +146,14 @@ TEST(Preferences, RobustLossUndoesLabelNoiseOnAverage) {
     options.loss_type = loss;
     options.label_smoothing = e;
     const at::Tensor w = at::ones({1, 1}, at::kDouble);
-    return (1 - e) * number(dpo_loss(z, preference_targets(one, zero, w, options))) +
+    return (1 - e) *
+               number(dpo_loss(z, preference_targets(one, zero, w, options))) +
            e * number(dpo_loss(z, preference_targets(zero, one, w, options)));
   };
   EXPECT_NEAR(
-      mean(PreferenceLoss::kRobust), number(dpo_loss(z, certain({1.0}))), 1e-14);
+      mean(PreferenceLoss::kRobust),
+      number(dpo_loss(z, certain({1.0}))),
+      1e-14);
   const double twice = (1 - e) * (1 - e) + e * e;
   EXPECT_NEAR(
       mean(PreferenceLoss::kSigmoid),
@@ -172,8 +176,7 @@ TEST(Preferences, LossGradientAndMetricsAreThoseOfTrl) {
                             ? PreferenceLoss::kRobust
                             : PreferenceLoss::kSigmoid;
     options.label_smoothing = expected.at("label_smoothing").get<double>();
-    at::Tensor policy =
-        pairs_of("policy").contiguous().set_requires_grad(true);
+    at::Tensor policy = pairs_of("policy").contiguous().set_requires_grad(true);
     const std::int64_t count = policy.size(0);
     const at::Tensor ones = at::ones({count, 1}, at::kDouble);
     const PreferenceTargets targets =
@@ -221,7 +224,8 @@ TEST(Preferences, FiguresSwapAnswersWhereTheSecondIsPreferred) {
 // Two prompts of three and two rows, one row left out: REINFORCE's gradient
 // with row_advantages() is the pairs' own.
 TEST(Preferences, RowAdvantagesGiveTheGradientOfThePairs) {
-  const at::Tensor prompts = at::tensor(std::vector<std::int64_t>{0, 0, 0, 1, 1});
+  const at::Tensor prompts =
+      at::tensor(std::vector<std::int64_t>{0, 0, 0, 1, 1});
   const at::Tensor kept = at::tensor(std::vector<std::int64_t>{0, 1, 2, 3, 4});
   const RowPairs pairs = pairs_of_rows(prompts, kept);
   EXPECT_TRUE(at::equal(

@@ -1,6 +1,4 @@
 // Rows as pairs of answers with scores.
-#include "moft/training/dpo/pairs.h"
-
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -8,6 +6,7 @@
 #include "moft/core/errors.h"
 #include "moft/models/load.h"
 #include "moft/tokenizers/hf_tokenizer.h"
+#include "moft/training/dpo/pairs.h"
 
 #include "tests/support/tiny_model.h"
 #include "tests/training/support.h"
@@ -38,12 +37,10 @@ class PreferencePairs : public testing::Test {
     return "none";
   }
   DpoPairs encode(const std::string& lines) const {
-    const LoadedModel loaded =
-        load_language_model(scratch_.path() / "model");
+    const LoadedModel loaded = load_language_model(scratch_.path() / "model");
     const auto tokenizer = load_tokenizer(scratch_.path() / "model");
     return encode_dpo_pairs(
-        read(lines),
-        {options_, objectives_, *tokenizer, loaded.model->info()});
+        read(lines), {options_, objectives_, *tokenizer, loaded.model->info()});
   }
 
   Scratch scratch_;
@@ -92,9 +89,8 @@ TEST_F(PreferencePairs, AScoreThatIsMissingNamesRowObjectiveAndField) {
 
 TEST_F(PreferencePairs, AnswersEndAndTheirTextIsNotMarkup) {
   objectives_["preferred"].chosen_is_better = true;
-  const auto pairs = encode(
-                         R"({"prompt": "one", "chosen": "a", "rejected": "b"})")
-                         .pairs;
+  const auto pairs =
+      encode(R"({"prompt": "one", "chosen": "a", "rejected": "b"})").pairs;
   const LoadedModel loaded = load_language_model(scratch_.path() / "model");
   const auto& ends = loaded.model->info().end_tokens;
   for (const TokenIds& answer : pairs.at(0).answers) {
@@ -108,8 +104,8 @@ TEST_F(PreferencePairs, AnswersEndAndTheirTextIsNotMarkup) {
 
 TEST_F(PreferencePairs, TheAnswerOfMessagesIsTheLastOfThem) {
   objectives_["preferred"].chosen_is_better = true;
-  const auto text = encode(
-      R"({"prompt": "one", "chosen": "a", "rejected": "b"})");
+  const auto text =
+      encode(R"({"prompt": "one", "chosen": "a", "rejected": "b"})");
   const auto messages = encode(
       R"({"prompt": "one", "chosen": [{"role": "user", "content": "one"}, )"
       R"({"role": "assistant", "content": "a"}], )"

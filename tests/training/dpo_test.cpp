@@ -1,13 +1,12 @@
 // Preference optimisation from given pairs on a tiny policy, and what it
 // promises.
-#include "moft/training/dpo/trainer.h"
-
 #include <cmath>
 
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/dpo/trainer.h"
 #include "moft/training/online_dpo.h"
 #include "moft/training/online_step.h"
 
@@ -109,8 +108,10 @@ TEST(Dpo, BeginsAtLogTwoWithRewardsOfZero) {
 // At the two corners the same pair teaches opposite things.
 TEST(Dpo, ThePreferredAnswerDependsOnTheWeighting) {
   Preferring run(dpo_options());
-  const auto at_a = run.trainer.differentiate({0}, run.steerings(1.0)).metrics();
-  const auto at_b = run.trainer.differentiate({0}, run.steerings(0.0)).metrics();
+  const auto at_a =
+      run.trainer.differentiate({0}, run.steerings(1.0)).metrics();
+  const auto at_b =
+      run.trainer.differentiate({0}, run.steerings(0.0)).metrics();
   EXPECT_EQ(at_a.at("logps/chosen"), at_b.at("logps/rejected"));
   EXPECT_EQ(at_a.at("logps/rejected"), at_b.at("logps/chosen"));
 }
@@ -171,7 +172,7 @@ TEST(Dpo, PartsGiveTheGradientOfOneBatch) {
     EXPECT_LT(distance(gradient, expected.at(name)), 1e-5) << name;
 }
 
-// A trainer that stopped after two steps goes on as one that did not.
+// A trainer that stopped after two steps resumes as if it had not.
 TEST(Dpo, ResumesBitForBit) {
   Preferring straight(dpo_options());
   for (int step = 0; step < 6; ++step)

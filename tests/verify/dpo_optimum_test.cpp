@@ -7,6 +7,7 @@
 
 #include "moft/algorithms/preferences.h"
 #include "moft/weightings/grid.h"
+
 #include "verify/enum_task.h"
 
 namespace moft::exact {
@@ -117,8 +118,7 @@ TEST(DpoOptimum, IsWhereTheLossLeads) {
   for (const Weighting& w : simplex_cover(3, 3)) {
     const Population population(
         task.problem(0), weights_of(w), 0.1, PreferenceOptions{});
-    const Vector best =
-        optimum(task.problem(0), weights_of(w), 0.1).log_probs;
+    const Vector best = optimum(task.problem(0), weights_of(w), 0.1).log_probs;
     EXPECT_LT(distance(population.minimum(), best), 1e-8);
   }
 }
@@ -134,16 +134,17 @@ TEST(DpoOptimum, RobustLossKeepsItUnderLabelNoise) {
   PreferenceOptions smoothed;
   smoothed.label_smoothing = 0.2;
   const Population population(problem, w, alpha, smoothed);
-  EXPECT_GT(loss_to_optimum(
-                problem,
-                [&] {
-                  const at::Tensor found = population.minimum().contiguous();
-                  const double* first = found.const_data_ptr<double>();
-                  return Vector(first, first + found.numel());
-                }(),
-                w,
-                alpha),
-            1e-3);
+  EXPECT_GT(
+      loss_to_optimum(
+          problem,
+          [&] {
+            const at::Tensor found = population.minimum().contiguous();
+            const double* first = found.const_data_ptr<double>();
+            return Vector(first, first + found.numel());
+          }(),
+          w,
+          alpha),
+      1e-3);
   // Targets (1 - 2 e) q + e are what noisy labels are on average; the robust
   // loss is linear in them and gives back q.
   PreferenceOptions robust = smoothed;

@@ -185,9 +185,7 @@ void DpoTrainer::score_references(
     const ReferenceScores scores =
         score_reference(*inputs_.policy, part, KlEstimator::kSequence, times);
     batch.reference.index_copy_(
-        0,
-        part.rows,
-        sum_packed(scores.log_probs.to(at::kCPU), part.lengths));
+        0, part.rows, sum_packed(scores.log_probs.to(at::kCPU), part.lengths));
   }
   known.index_copy_(0, places, batch.reference.view({-1, 2}));
 }
@@ -266,8 +264,7 @@ PreferenceFigures DpoTrainer::held_out() {
       pairs.push_back(i);
       steerings.push_back({cover[i % cover.size()], options_.kl_strength});
     }
-    Batch batch =
-        make_batch(*inputs_.held_out, pairs, std::move(steerings));
+    Batch batch = make_batch(*inputs_.held_out, pairs, std::move(steerings));
     const std::vector<StepPart> parts = split_step(
         batch.draw, batch.rollout, all_prompts(batch.draw), plan(batch));
     score_references(batch, parts, pairs, held_out_references_);
