@@ -47,8 +47,8 @@ Recipe DpoRecipe::as_train() const {
   recipe.data.evaluation = data.evaluation;
   recipe.data.max_prompt_tokens = data.max_prompt_tokens;
   recipe.data.shuffle = data.shuffle;
-  for (const auto& [name, objective] : objectives)
-    recipe.objectives[name].range = objective.range;
+  for (const auto& [key, objective] : objectives)
+    recipe.objectives[key].range = objective.range;
   recipe.weightings = weightings;
   recipe.conditioning = conditioning;
   recipe.training = dpo.as_training();

@@ -22,8 +22,8 @@ def fraction(index, salt):
 
 
 def log_probs(salt):
-    return torch.tensor([fraction(i, salt) - 16.0 for i in range(2 * PAIRS)],
-                        dtype=torch.float64)
+    values = [fraction(i ** (salt + 1), salt) - 16.0 for i in range(2 * PAIRS)]
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def run(loss_type, beta, label_smoothing):
