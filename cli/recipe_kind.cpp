@@ -5,6 +5,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/settings_yaml.h"
+#include "moft/recipes/dpo_recipe.h"
 #include "moft/recipes/reward_recipe.h"
 #include "moft/recipes/sft_recipe.h"
 
@@ -51,6 +52,20 @@ std::span<const RecipeKind> recipe_kinds() {
        "## Top level of `moft reward train`\n",
        list_options<RewardRecipe>,
        open_reward_job},
+      {"dpo",
+       RunKind::kDpo,
+       "Train a steerable policy on pairs of answers",
+       "A YAML file or a shipped recipe, with a section `dpo`",
+       {"dpo"},
+       kDpoMemoryCure,
+       "# Recipes of `moft dpo`\n"
+       "\n"
+       "Preference optimisation has recipes of its own; their section `dpo`\n"
+       "tells them from the others.\n"
+       "\n"
+       "## Top level of `moft dpo`\n",
+       list_options<DpoRecipe>,
+       open_dpo_job},
   };
   return kKinds;
 }

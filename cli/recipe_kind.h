@@ -54,5 +54,7 @@ std::unique_ptr<RecipeJob> open_sft_job(
     const RecipeSource& source, const std::vector<std::string>& overrides);
 std::unique_ptr<RecipeJob> open_reward_job(
     const RecipeSource& source, const std::vector<std::string>& overrides);
+std::unique_ptr<RecipeJob> open_dpo_job(
+    const RecipeSource& source, const std::vector<std::string>& overrides);
 
 }  // namespace moft

@@ -55,4 +55,9 @@ KeyHints reward_key_hints() {
   return {kHints.foreign, kHints.conditional};
 }
 
+KeyHints dpo_key_hints() {
+  static const Hints kHints("dpo");
+  return {kHints.foreign, kHints.conditional};
+}
+
 }  // namespace moft

@@ -10,6 +10,7 @@ namespace moft {
 KeyHints train_key_hints();
 KeyHints sft_key_hints();
 KeyHints reward_key_hints();
+KeyHints dpo_key_hints();
 
 // key_hints.yaml, which is part of the program.
 std::string_view key_hints_text();

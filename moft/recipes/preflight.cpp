@@ -3,11 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 
 #include <fmt/format.h>
 
-#include "moft/conditioning/steered_set.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/log.h"
@@ -32,43 +30,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// T5 has no limit, which is written as the largest number.
-std::string context_text(std::int64_t context) {
-  return context >= std::numeric_limits<std::int32_t>::max()
-             ? std::string("no limit of context")
-             : fmt::format("context of {} tokens", context);
-}
-
-void note_model(
-    Findings& findings, const LoadedModel& model, const Tokenizer& tokenizer) {
-  const ModelInfo& info = model.model->info();
-  findings.note(
-      "model",
-      fmt::format(
-          "{}, {} parameters, {}, {} embeddings for {} tokens",
-          info.family,
-          info.parameters,
-          context_text(info.context),
-          info.vocabulary,
-          tokenizer.vocab_size()));
-  if (tokenizer.vocab_size() > info.vocabulary) {
-    findings.warn(fmt::format(
-        "the tokenizer has {} tokens but the model embeds {}; prompts with the "
-        "others cannot be read: use the tokenizer that belongs to the model, "
-        "or resize its embeddings",
-        tokenizer.vocab_size(),
-        info.vocabulary));
-  }
-  if (!findings.attempt([&] { require_end_token(info.end_tokens); })) return;
-  std::vector<std::string> ends;
-  for (const std::int32_t id : info.end_tokens) {
-    ends.push_back(
-        id < tokenizer.vocab_size() ? quote_text(tokenizer.token_bytes(id))
-                                    : std::to_string(id));
-  }
-  findings.note("end tokens", join(ends, ", "));
-}
-
 // Prompts that two parts of the data share.
 void check_overlap(
     Findings& findings,
@@ -79,40 +40,6 @@ void check_overlap(
     const std::string shared = check_parts(prompt, parts, place);
     if (!shared.empty()) findings.warn(shared);
   });
-}
-
-// Prompts with tokens that the model does not embed would end the run.
-void check_ids(const LengthReport& report, std::int64_t vocabulary) {
-  if (report.largest_id < vocabulary) return;
-  throw_caller_error(
-      "{}: the prompt holds token {}, but the model embeds {}; use the "
-      "tokenizer that belongs to the model, or resize its embeddings",
-      report.largest_id_place,
-      report.largest_id,
-      vocabulary);
-}
-
-// Numbers that training would change and the policy keeps, without making
-// copies of the model. The adapters that it leaves on the maps are replaced
-// when the run installs its own.
-std::int64_t trained_size(LanguageModel& model, const Recipe& recipe) {
-  Steerable& steerable = model.steerable();
-  const ConditioningOptions& options = recipe.conditioning;
-  if (options.steered_set == SteeredSet::kLora) {
-    return install_conditioning(
-               steerable, options, recipe.objective_names(), /*seed=*/0)
-        ->counts()
-        .trained;
-  }
-  const std::vector<bool> steered = choose_steered(steerable, options);
-  const auto copies = static_cast<std::int64_t>(recipe.objectives.size());
-  std::int64_t trained = 0;
-  for (std::size_t p = 0; p < steered.size(); ++p) {
-    const std::int64_t count = steerable.parameters[p]->numel();
-    if (steered[p]) trained += copies * count;
-    if (!steered[p] && !options.freeze_shared) trained += count;
-  }
-  return trained;
 }
 
 // The weighting's words that go into every prompt, the longest of them.

@@ -20,6 +20,20 @@ namespace moft {
 // address space leave. None where the system does not say.
 std::optional<std::int64_t> available_memory();
 
+// Notes what the model is and its end tokens; warns of a tokenizer with more
+// tokens than it embeds.
+void note_model(
+    Findings& findings, const LoadedModel& model, const Tokenizer& tokenizer);
+
+// CallerError for prompts with tokens that the model does not embed, which
+// would end the run.
+void check_ids(const LengthReport& report, std::int64_t vocabulary);
+
+// Numbers that training would change and the policy keeps, without making
+// copies of the model. The adapters that it leaves on the maps are replaced
+// when the run installs its own.
+std::int64_t trained_size(LanguageModel& model, const Recipe& recipe);
+
 // Notes the estimate (training/memory_estimate.h) beside what is free, and
 // warns when it is more. CallerError as estimate_memory().
 void look_at_memory(

@@ -1,21 +1,24 @@
-// The policy-gradient algorithms as recipes describe them: training.algorithm
-// and a section for each (docs/algorithms.md). Keys and defaults are TRL's.
+// The algorithms of an online step as recipes describe them:
+// training.algorithm and a section for each (docs/algorithms.md). Keys and
+// defaults are TRL's.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
 #include "moft/algorithms/choices.h"
+#include "moft/algorithms/preference_options.h"
 #include "moft/core/fields.h"
 
 namespace moft {
 
-enum class Algorithm { kReinforce, kGrpo, kPpo };
+enum class Algorithm { kReinforce, kGrpo, kPpo, kOnlineDpo };
 constexpr auto enum_names(Algorithm) {
-  return EnumNames<Algorithm, 3>{{
+  return EnumNames<Algorithm, 4>{{
       {Algorithm::kReinforce, "reinforce"},
       {Algorithm::kGrpo, "grpo"},
       {Algorithm::kPpo, "ppo"},
+      {Algorithm::kOnlineDpo, "online_dpo"},
   }};
 }
 
@@ -112,5 +115,8 @@ struct PpoOptions {
       between(0, 1));
   }
 };
+
+// docs/methods/dpo.md
+using OnlineDpoOptions = PreferenceOptions;
 
 }  // namespace moft

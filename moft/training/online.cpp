@@ -8,6 +8,7 @@
 #include "moft/training/apply_update.h"
 #include "moft/training/gradient_cosines.h"
 #include "moft/training/minibatches.h"
+#include "moft/training/online_dpo.h"
 #include "moft/training/online_step.h"
 #include "moft/training/step_report.h"
 #include "moft/training/step_rewards.h"
@@ -135,6 +136,8 @@ StepResult OnlineTrainer::take_step() {
     TokenValues& tokens = values.of_tokens;
     tokens.returns = add_token_advantages(experience, tokens.values, options_);
   }
+  if (options_.algorithm == Algorithm::kOnlineDpo)
+    add_preference_advantages(experience, options_, result.metrics);
   learn(experience, values, first_pass, result);
 
   sampler_->observe(experience);

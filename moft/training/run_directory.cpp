@@ -22,12 +22,13 @@
 
 namespace moft {
 
-static constexpr EnumNames<RunKind, 4> enum_names(RunKind /*unused*/) {
+static constexpr EnumNames<RunKind, 5> enum_names(RunKind /*unused*/) {
   return {
       {{RunKind::kTrain, "train"},
        {RunKind::kSft, "sft"},
        {RunKind::kSoup, "soup"},
-       {RunKind::kReward, "reward"}}};
+       {RunKind::kReward, "reward"},
+       {RunKind::kDpo, "dpo"}}};
 }
 
 namespace {
@@ -121,6 +122,8 @@ const char* command_of(RunKind kind) {
       return "moft sft";
     case RunKind::kReward:
       return "moft reward train";
+    case RunKind::kDpo:
+      return "moft dpo";
     case RunKind::kSoup:
       break;
   }

@@ -22,8 +22,9 @@ StepMemory::StepMemory(
   features_ = saturated_product(
       saturated_sum(prompt_tokens(), new_tokens), costs_.feature_token);
   const std::int64_t longest = prompt_bytes(longest_prompt());
-  const std::int64_t scored =
-      saturated_sum(held(), saturated_sum(longest, row_bytes()));
+  const std::int64_t scored = saturated_sum(
+      held(),
+      saturated_sum(longest, saturated_product(least_rows(), row_bytes())));
   const std::int64_t needed =
       std::max(saturated_sum(held(), decoding_bytes(1)), scored);
   if (needed <= budget_.bytes) return;
@@ -36,7 +37,10 @@ StepMemory::StepMemory(
       shape_.new_tokens == 0
           ? std::string()
           : fmt::format(
-                "one completion of {} tokens after ", shape_.new_tokens),
+                "{} of {} tokens after ",
+                least_rows() == 1 ? std::string("one completion")
+                                  : fmt::format("{} completions", least_rows()),
+                shape_.new_tokens),
       longest_prompt(),
       budget_.key,
       budget_.cure);
@@ -69,7 +73,12 @@ std::vector<std::vector<std::size_t>> StepMemory::parts_of(
          ++row) {
       const std::int64_t tokens = shape_.prompt_tokens[prompt];
       std::int64_t more = row_bytes() + (there ? 0 : prompt_bytes(tokens));
-      if (parts.empty() || used + more > room) {
+      // What has to be in the same part; none once its first row is there.
+      const std::int64_t needed =
+          !shape_.together ? more
+          : there          ? 0
+                           : more + (shape_.samples - 1) * row_bytes();
+      if (parts.empty() || used + needed > room) {
         parts.emplace_back();
         used = 0;
         more = row_bytes() + prompt_bytes(tokens);
@@ -123,6 +132,10 @@ std::int64_t StepMemory::scoring_bytes(
     bytes += row_bytes();
   }
   return bytes;
+}
+
+std::int64_t StepMemory::least_rows() const {
+  return shape_.together ? shape_.samples : 1;
 }
 
 std::int64_t StepMemory::longest_prompt() const {

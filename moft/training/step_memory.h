@@ -24,6 +24,8 @@ struct StepShape {
   std::vector<std::int64_t> prompt_tokens;  // [P]
   std::int64_t samples = 1;                 // completions of each prompt
   std::int64_t new_tokens = 1;
+  // A prompt's rows are never in different parts.
+  bool together = false;
 
   std::int64_t rows() const {
     return saturated_product(std::ssize(prompt_tokens), samples);
@@ -65,6 +67,7 @@ class StepMemory {
   std::int64_t graph_bytes() const;
 
  private:
+  std::int64_t least_rows() const;  // that a part holds
   std::int64_t longest_prompt() const;
   std::int64_t prompt_tokens() const;  // of all
   std::int64_t prompt_bytes(std::int64_t tokens) const;

@@ -1,6 +1,10 @@
 // What has to hold between the settings of `training`.
 #include "moft/training/training_options.h"
 
+#include <string>
+
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 #include "moft/core/saturated.h"
 
@@ -36,6 +40,44 @@ void check_algorithm(const TrainingOptions& options, const std::string& path) {
         path,
         path);
   }
+}
+
+// Preferences are of the weighted sum of mapped rewards.
+void check_online_dpo(const TrainingOptions& options, const std::string& path) {
+  if (options.kl_estimator != KlEstimator::kSequence) {
+    throw_caller_error(
+        "{}kl_estimator is {} but {}algorithm is online_dpo, whose loss is of "
+        "whole completions; give sequence",
+        path,
+        enum_name(options.kl_estimator),
+        path);
+  }
+  if (options.baseline != Baseline::kLeaveOneOut) {
+    throw_caller_error(
+        "{}baseline is {} but {}algorithm is online_dpo, which compares "
+        "completions of a prompt; leave it out",
+        path,
+        enum_name(options.baseline),
+        path);
+  }
+  const bool linear = options.scalarisation.linear();
+  if (!linear || options.reward_standardisation == RewardStandardisation::kRunning) {
+    throw_caller_error(
+        "{}{} but {}algorithm is online_dpo, whose preferences are of the "
+        "weighted sum of the rewards; leave it out",
+        path,
+        linear ? std::string("reward_standardisation is running")
+               : fmt::format(
+                     "scalarisation.kind is {}",
+                     enum_name(options.scalarisation.kind)),
+        path);
+  }
+  if (options.kl_strength > 0.0) return;
+  throw_caller_error(
+      "{}kl_strength is 0 but {}algorithm is online_dpo, whose beta is alpha / "
+      "(1 - alpha); give a number above 0",
+      path,
+      path);
 }
 
 // Several rewards: which choices go together.
@@ -74,11 +116,13 @@ void check_rewards(const TrainingOptions& options, const std::string& path) {
         path,
         choice);
   }
-  if (options.algorithm == Algorithm::kPpo) {
+  if (options.algorithm == Algorithm::kPpo ||
+      options.algorithm == Algorithm::kOnlineDpo) {
     throw_caller_error(
-        "{}algorithm is ppo but {}{}, whose rewards are compared within a "
+        "{}algorithm is {} but {}{}, whose rewards are compared within a "
         "prompt; give algorithm: grpo or reinforce",
         path,
+        enum_name(options.algorithm),
         path,
         choice);
   }
@@ -106,6 +150,7 @@ std::int64_t TrainingOptions::updates_per_pass() const {
 
 void TrainingOptions::check(const std::string& path) const {
   check_algorithm(*this, path);
+  if (algorithm == Algorithm::kOnlineDpo) check_online_dpo(*this, path);
   check_rewards(*this, path);
   if (compares_samples() && samples_per_prompt < 2) {
     throw_caller_error(

@@ -110,6 +110,7 @@ struct TrainingOptions : UpdateOptions {
   Algorithm algorithm = Algorithm::kReinforce;
   GrpoOptions grpo;
   PpoOptions ppo;
+  OnlineDpoOptions online_dpo;
   std::int64_t prompts_per_step = 6;
   std::int64_t samples_per_prompt = 4;
   WeightingPer weighting_per = WeightingPer::kPrompt;
@@ -152,9 +153,11 @@ struct TrainingOptions : UpdateOptions {
       Help{"how the policy learns from a step's rewards; reinforce: one update "
            "without a ratio, as in the paper, grpo: clipped ratios and "
            "token-weighted losses, ppo: clipped ratios, and a value for each "
-           "token (docs/algorithms.md)"});
+           "token, online_dpo: preferences among the completions of a prompt "
+           "(docs/algorithms.md)"});
     v("grpo", grpo, Help{"with algorithm: grpo"});
     v("ppo", ppo, Help{"with algorithm: ppo"});
+    v("online_dpo", online_dpo, Help{"with algorithm: online_dpo"});
     v("prompts_per_step",
       prompts_per_step,
       Help{"number of prompts in a step", "prompts"},

@@ -34,6 +34,25 @@ constexpr std::int64_t kDecodedRow = 64 * 5 + 50;
 
 using Parts = std::vector<std::vector<std::size_t>>;
 
+// Rows of a pair are differentiated together: a part that has room for one of
+// them has neither.
+TEST(StepMemory, RowsThatBelongTogetherShareAPart) {
+  StepShape pairs = {{4, 8, 2}, 2, 2};
+  const std::int64_t states = 4 + 8 + 2 + 6 * 2;
+  const std::int64_t room = states + 120 + 3 * kRow;
+  const StepMemory apart(pairs, costs(), {room});
+  EXPECT_EQ(apart.parts_of({0, 1, 2}), (Parts{{0, 1, 2}, {3, 4, 5}}));
+  pairs.together = true;
+  const StepMemory together(pairs, costs(), {room});
+  EXPECT_EQ(together.parts_of({0, 1, 2}), (Parts{{0, 1}, {2, 3}, {4, 5}}));
+  // One row alone would fit.
+  EXPECT_NO_THROW(StepMemory({{8}, 2, 2}, costs(), {12 + 80 + kRow + 400}));
+  StepShape one = {{8}, 2, 2};
+  one.together = true;
+  EXPECT_NO_THROW(StepMemory(one, costs(), {12 + 80 + 2 * kRow}));
+  EXPECT_THROW(StepMemory(one, costs(), {12 + 80 + 2 * kRow - 1}), CallerError);
+}
+
 TEST(StepMemory, CountsWhatAStepHolds) {
   const StepMemory memory(shape(), costs(), {1'000'000});
   EXPECT_EQ(memory.rollout_bytes(9), kStates + 9 * kDecodedRow);
