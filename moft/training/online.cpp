@@ -119,13 +119,7 @@ StepResult OnlineTrainer::take_step() {
       score_log_ratios(policy, drawn, rollout, options_, times, first_pass);
   if (late) rewards = step_rewards.finish(rollout, times);
   Advantages advantages = make_advantages(
-      drawn,
-      rollout,
-      rewards,
-      ratios,
-      values.of_prompts,
-      options_,
-      combiner_);
+      drawn, rollout, rewards, ratios, values.of_prompts, options_, combiner_);
   Experience experience{
       std::move(drawn),
       std::move(rollout),
@@ -134,7 +128,8 @@ StepResult OnlineTrainer::take_step() {
       std::move(advantages)};
   if (ppo) {
     TokenValues& tokens = values.of_tokens;
-    tokens.returns = add_token_advantages(experience, tokens.values, options_);
+    tokens.returns =
+        add_token_advantages(experience, tokens.values, options_, combiner_);
   }
   if (options_.algorithm == Algorithm::kOnlineDpo)
     add_preference_advantages(experience, options_, result.metrics);

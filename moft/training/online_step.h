@@ -63,8 +63,8 @@ Scores score_rewards(
 // values [P, m or 1]: what a value network predicted before it learned from
 // this step; undefined with the other baselines. Reads options.baseline, value,
 // advantage_normalisation and missing_eos_penalty. `combiner` makes one number
-// of a row's rewards, w.R unless another one is given. PPO's are rewards without
-// a baseline, until add_token_advantages() (token_values.h).
+// of a row's rewards, w.R unless another one is given. PPO's are rewards
+// without a baseline, until add_token_advantages() (token_values.h).
 Advantages make_advantages(
     const Draw& draw,
     const Rollout& rollout,

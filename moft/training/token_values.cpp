@@ -6,7 +6,6 @@
 
 #include "moft/algorithms/advantages.h"
 #include "moft/algorithms/gae.h"
-#include "moft/algorithms/rewards.h"
 #include "moft/algorithms/token_sums.h"
 
 namespace moft {
@@ -45,9 +44,13 @@ struct TokenRewards {
 
 class RewardBuilder {
  public:
-  RewardBuilder(const Experience& experience, const TrainingOptions& options)
+  RewardBuilder(
+      const Experience& experience,
+      const TrainingOptions& options,
+      const RewardCombiner& combiner)
       : experience_(experience),
         options_(options),
+        combiner_(combiner),
         lengths_(experience.rollout.lengths()),
         left_out_(kept_rows(experience).logical_not()) {}
 
@@ -62,7 +65,9 @@ class RewardBuilder {
     std::vector<at::Tensor> columns;
     if (options_.value.target == ValueTarget::kReward) {
       const at::Tensor alpha = draw.alphas();
-      const at::Tensor scalar = (1 - alpha) * scalarise(mapped, draw.weights());
+      const at::Tensor value =
+          combiner_.combine(mapped, draw.weights(), draw.prompt_of_row()).value;
+      const at::Tensor scalar = (1 - alpha) * value;
       at::Tensor column = end(scalar) - penalty;
       if (kl_in_reward(options_))
         column = column - by_token(alpha, lengths_) * log_ratio;
@@ -85,6 +90,7 @@ class RewardBuilder {
 
   const Experience& experience_;
   const TrainingOptions& options_;
+  const RewardCombiner& combiner_;
   at::Tensor lengths_;
   at::Tensor left_out_;
 };
@@ -173,9 +179,11 @@ at::Tensor predict_token_values(
 at::Tensor add_token_advantages(
     Experience& experience,
     const at::Tensor& values,
-    const TrainingOptions& options) {
+    const TrainingOptions& options,
+    const RewardCombiner& combiner) {
   const at::Tensor lengths = experience.rollout.lengths();
-  const TokenRewards rewards = RewardBuilder(experience, options).make();
+  const TokenRewards rewards =
+      RewardBuilder(experience, options, combiner).make();
   const double gamma = options.ppo.gamma;
   const double lam = options.ppo.lam;
   const TokenAdvantages columns =

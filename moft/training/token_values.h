@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "moft/training/experience.h"
+#include "moft/training/reward_combiner.h"
 #include "moft/training/step_parts.h"
 #include "moft/training/training_options.h"
 #include "moft/training/value_learner.h"
@@ -55,11 +56,13 @@ at::Tensor predict_token_values(
 
 // Writes experience.advantages: token_advantage, normalised over tokens by
 // options.advantage_normalisation, each row's mean of them, and kl_weight.
-// Gives the returns.
+// `combiner` makes one number of a row's rewards with value.target: reward;
+// with target: objectives it is w.R. Gives the returns.
 at::Tensor add_token_advantages(
     Experience& experience,
     const at::Tensor& values,
-    const TrainingOptions& options);
+    const TrainingOptions& options,
+    const RewardCombiner& combiner = RewardCombiner());
 
 // Takes the gradient of the clipped value loss over these parts' tokens, in the
 // place of what is there. The share of values that the clip leaves alone.

@@ -61,7 +61,8 @@ void check_online_dpo(const TrainingOptions& options, const std::string& path) {
         path);
   }
   const bool linear = options.scalarisation.linear();
-  if (!linear || options.reward_standardisation == RewardStandardisation::kRunning) {
+  if (!linear ||
+      options.reward_standardisation == RewardStandardisation::kRunning) {
     throw_caller_error(
         "{}{} but {}algorithm is online_dpo, whose preferences are of the "
         "weighted sum of the rewards; leave it out",
@@ -103,6 +104,19 @@ void check_rewards(const TrainingOptions& options, const std::string& path) {
         "{}multi_objective_aggregation is normalize_then_sum, which undoes it; "
         "give one of them",
         path,
+        path);
+  }
+  if (options.algorithm == Algorithm::kPpo &&
+      options.value.target == ValueTarget::kObjectives &&
+      (running || !options.scalarisation.linear())) {
+    throw_caller_error(
+        "{}{} but {}algorithm is ppo with value.target: objectives, whose "
+        "advantages are weighted sums; give value.target: reward",
+        path,
+        running ? std::string("reward_standardisation is running")
+                : fmt::format(
+                      "scalarisation.kind is {}",
+                      enum_name(options.scalarisation.kind)),
         path);
   }
   if (!in_groups && !means) return;
