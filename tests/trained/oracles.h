@@ -15,5 +15,7 @@ void verify_weighting_toys(OracleBook& book);
 // against enumeration, and what trained policies reach. Many minutes.
 void verify_enum_loop(OracleBook& book);
 void verify_enum_training(OracleBook& book);
+// The same of every algorithm (training.algorithm).
+void verify_enum_algorithms(OracleBook& book);
 
 }  // namespace moft::exact

@@ -54,7 +54,8 @@ INSTANTIATE_TEST_SUITE_P(
         Group{"front_toys", verify_front_toys, false},
         Group{"weighting_toys", verify_weighting_toys, false},
         Group{"enum_loop", verify_enum_loop, true},
-        Group{"enum_training", verify_enum_training, true}),
+        Group{"enum_training", verify_enum_training, true},
+        Group{"enum_algorithms", verify_enum_algorithms, true}),
     [](const auto& group) { return std::string(group.param.name); });
 
 }  // namespace
