@@ -4,8 +4,8 @@
   compare_algorithms.py run [FOLDER]     trains and evaluates what is missing
   compare_algorithms.py table [FOLDER]   prints the tables of what is there
 
-FOLDER is runs/algorithms by default. `run` may be stopped and started again: a
-run goes on from its newest checkpoint, a finished one is left alone. Run it in the
+FOLDER is runs/algorithms by default. `run` may be stopped and started again: it
+continues from the newest checkpoint, and leaves finished runs alone. Run it in the
 background: on two cores it takes an hour or more. docs/results/algorithms.md has
 the protocol. Needs Python and the built program.
 """
