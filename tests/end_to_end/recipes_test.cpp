@@ -39,13 +39,20 @@ class Recipes : public testing::Test {
         "\n"
         R"({"document": "a b c", "post": "a b c", "summary": "b"})"
         "\n");
+    write_tiny_text(
+        folder() / "pairs.jsonl",
+        R"({"prompt": "one two", "chosen": "a", "rejected": "b", )"
+        R"("scores": {"helpfulness": [4, 1], "verbosity": [0, 2]}})"
+        "\n");
   }
 
   const fs::path& folder() const { return scratch_.path(); }
 
   Words with_files(Words words, const fs::path& recipe) const {
-    words.push_back("data.train=examples.jsonl");
-    words.push_back("data.evaluation=examples.jsonl");
+    const std::string data =
+        mentions(recipe, "\ndpo:") ? "pairs.jsonl" : "examples.jsonl";
+    words.push_back("data.train=" + data);
+    words.push_back("data.evaluation=" + data);
     const bool sft = mentions(recipe, "\nsft:");
     words.push_back(sft ? "model.random.tokenizer=t5" : "policy.model=t5");
     if (mentions(recipe, "\n    similarity:")) {
