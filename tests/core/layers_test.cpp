@@ -187,6 +187,9 @@ const std::set<std::string> kWithoutSubject = {
     "rewards/conflict",
     // A support header's oracle, which all estimators are compared with.
     "algorithms/enumerated",
+    // Another program's numbers; where an objective's optimum lies.
+    "algorithms/trl",
+    "verify/dpo_optimum",
     // A part's promises as a whole.
     "evaluation/compare",
     "evaluation/text",
@@ -198,6 +201,7 @@ const std::set<std::string> kWithoutSubject = {
     "models/steered_sets",
     "models/weight_files",
     "tokenizers/bad_input",
+    "training/algorithms",
     "training/conditioned_training",
     "training/gradient_estimates",
     "training/t5_training",
