@@ -31,7 +31,7 @@ constexpr auto enum_names(PreferenceTies) {
   }};
 }
 
-struct PreferenceOptions {
+struct PreferenceLossOptions {
   PreferenceTarget target = PreferenceTarget::kBradleyTerry;
   PreferenceLoss loss_type = PreferenceLoss::kSigmoid;
   double label_smoothing = 0.0;

@@ -69,7 +69,7 @@ PreferenceTargets preference_targets(
     const at::Tensor& first,
     const at::Tensor& second,
     const at::Tensor& weights,
-    const PreferenceOptions& options) {
+    const PreferenceLossOptions& options) {
   if (first.dim() != 2 || first.sizes() != second.sizes() ||
       first.sizes() != weights.sizes()) {
     throw_caller_error(

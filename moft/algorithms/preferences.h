@@ -50,7 +50,7 @@ PreferenceTargets preference_targets(
     const at::Tensor& first,
     const at::Tensor& second,
     const at::Tensor& weights,
-    const PreferenceOptions& options);
+    const PreferenceLossOptions& options);
 
 // The sum of the losses of the pairs that are kept: [], differentiable in
 // margins z [P].

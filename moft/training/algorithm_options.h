@@ -117,6 +117,6 @@ struct PpoOptions {
 };
 
 // docs/methods/dpo.md
-using OnlineDpoOptions = PreferenceOptions;
+using OnlineDpoOptions = PreferenceLossOptions;
 
 }  // namespace moft

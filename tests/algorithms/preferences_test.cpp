@@ -35,9 +35,9 @@ PreferenceTargets certain(const std::vector<double>& q) {
   return {first, at::sign(first - 0.5), at::ones_like(first)};
 }
 
-PreferenceOptions options_of(
+PreferenceLossOptions options_of(
     PreferenceTarget target, PreferenceTies ties = PreferenceTies::kHalf) {
-  PreferenceOptions options;
+  PreferenceLossOptions options;
   options.target = target;
   options.ties = ties;
   return options;
@@ -143,7 +143,7 @@ TEST(Preferences, RobustLossUndoesLabelNoiseOnAverage) {
   const at::Tensor zero = rows({0.0}, 1);
   const at::Tensor z = doubles({0.7});
   const auto mean = [&](PreferenceLoss loss) {
-    PreferenceOptions options = options_of(PreferenceTarget::kBetter);
+    PreferenceLossOptions options = options_of(PreferenceTarget::kBetter);
     options.loss_type = loss;
     options.label_smoothing = e;
     const at::Tensor w = at::ones({1, 1}, at::kDouble);
@@ -172,7 +172,7 @@ TEST(Preferences, LossGradientAndMetricsAreThoseOfTrl) {
   };
   const at::Tensor reference = pairs_of("reference").contiguous();
   for (const auto& expected : json.at("cases")) {
-    PreferenceOptions options = options_of(PreferenceTarget::kBetter);
+    PreferenceLossOptions options = options_of(PreferenceTarget::kBetter);
     options.loss_type = expected.at("loss_type") == "robust"
                             ? PreferenceLoss::kRobust
                             : PreferenceLoss::kSigmoid;

@@ -176,6 +176,32 @@ TEST(Sources, HaveTheHeaderOfTheirNameAndOpenWithWhatTheyAre) {
   EXPECT_GT(seen, 100u);
 }
 
+// Two types of one name would be mixed up without a word when they are linked.
+TEST(Sources, TypesOfANamespaceHaveNamesOfTheirOwn) {
+  const std::regex opens(R"(^namespace ([a-z_:]+) \{)");
+  const std::regex defines(
+      R"(^(?:struct|class|enum class) (\w+)(?: final)?(?: :.*)? \{.*)");
+  std::map<std::string, std::string> header_of;
+  for (const char* top : {"moft", "verify", "cli"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / top)) {
+      if (entry.path().extension() != ".h") continue;
+      const std::string header = fs::relative(entry.path(), kRoot);
+      std::ifstream file(entry.path());
+      std::string space;
+      for (std::string line; std::getline(file, line);) {
+        std::smatch found;
+        if (std::regex_match(line, found, opens)) space = found[1];
+        if (!std::regex_match(line, found, defines)) continue;
+        const std::string name = space + "::" + found[1].str();
+        const auto [at, is_new] = header_of.emplace(name, header);
+        EXPECT_TRUE(is_new)
+            << name << " is in " << at->second << " and in " << header;
+      }
+    }
+  }
+  EXPECT_GT(header_of.size(), 300u);
+}
+
 // Tests of what no single header holds.
 const std::set<std::string> kWithoutSubject = {
     // The tree itself.

@@ -25,7 +25,7 @@ class Population {
       const EnumeratedProblem& problem,
       const Vector& w,
       double alpha,
-      const PreferenceOptions& options)
+      const PreferenceLossOptions& options)
       : beta_(preference_beta(alpha)), reference_(tensor(problem.reference)) {
     const auto n = static_cast<std::int64_t>(problem.outputs());
     std::vector<at::Tensor> columns;
@@ -96,7 +96,7 @@ double distance(const at::Tensor& log_probs, const Vector& other) {
 // Row 118 of the paper's table: pi* ~ ref exp((1 - alpha) w.R / alpha).
 TEST(DpoOptimum, IsTheRegularisedOptimumForEveryWeighting) {
   const EnumTask task;
-  const PreferenceOptions options;  // bradley_terry
+  const PreferenceLossOptions options;  // bradley_terry
   for (const Weighting& w : simplex_cover(3, 15)) {
     for (const double alpha : {0.1, 0.5}) {
       for (std::size_t prompt = 0; prompt < task.prompts().size(); ++prompt) {
@@ -117,7 +117,7 @@ TEST(DpoOptimum, IsWhereTheLossLeads) {
   const EnumTask task;
   for (const Weighting& w : simplex_cover(3, 3)) {
     const Population population(
-        task.problem(0), weights_of(w), 0.1, PreferenceOptions{});
+        task.problem(0), weights_of(w), 0.1, PreferenceLossOptions{});
     const Vector best = optimum(task.problem(0), weights_of(w), 0.1).log_probs;
     EXPECT_LT(distance(population.minimum(), best), 1e-8);
   }
@@ -131,7 +131,7 @@ TEST(DpoOptimum, RobustLossKeepsItUnderLabelNoise) {
   const double alpha = 0.1;
   const EnumeratedProblem& problem = task.problem(0);
   const Vector best = optimum(problem, w, alpha).log_probs;
-  PreferenceOptions smoothed;
+  PreferenceLossOptions smoothed;
   smoothed.label_smoothing = 0.2;
   const Population population(problem, w, alpha, smoothed);
   EXPECT_GT(
@@ -147,7 +147,7 @@ TEST(DpoOptimum, RobustLossKeepsItUnderLabelNoise) {
       1e-3);
   // Targets (1 - 2 e) q + e are what noisy labels are on average; the robust
   // loss is linear in them and gives back q.
-  PreferenceOptions robust = smoothed;
+  PreferenceLossOptions robust = smoothed;
   robust.loss_type = PreferenceLoss::kRobust;
   const PreferenceTargets back = [&] {
     const at::Tensor one = at::ones({1, 1}, at::kDouble);

@@ -139,7 +139,7 @@ inline constexpr const char* kDpoMemoryCure =
     "data.max_completion_tokens, lower dpo.memory_budget, or take a smaller "
     "model";
 
-struct DpoOptions : UpdateOptions, PreferenceOptions {
+struct DpoOptions : UpdateOptions, PreferenceLossOptions {
   DpoOptions() {
     steps = 1000;
     optimizer.learning_rate = 1e-6;
@@ -188,7 +188,7 @@ struct DpoOptions : UpdateOptions, PreferenceOptions {
       Help{"how alpha is drawn, independently of the weighting; fixed: always "
            "kl_strength, inverse: so that the softmdp mixing amount is uniform "
            "on [0, 1], uniform: on [conditioning.alpha_min, 1]"});
-    PreferenceOptions::fields(v);
+    PreferenceLossOptions::fields(v);
     update_fields(v);
     v("evaluation", evaluation, Help{"the measurement on held-out pairs"});
     v("checkpoint", checkpoint, Help{"saved states to resume from"});
