@@ -66,7 +66,8 @@ void count_parameters(
   const std::int64_t trained = m * steered + common;
   estimate.weights = 2 * question.shape.parameters * s;
   estimate.masters = trained * kFloat;
-  estimate.gradients = trained * kFloat;
+  const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
+  estimate.gradients = (1 + copies) * trained * kFloat;
   if (options.steered_set != SteeredSet::kLora) {
     estimate.masters += (steered + common) * (kFloat + 2 * s);
     estimate.gradients += (steered + common) * kFloat;

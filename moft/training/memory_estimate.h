@@ -16,7 +16,8 @@
 //               packed both ways, (S + C)(4 + 2 s), and one packed value more
 //               for each of K steerings that a batch keeps (at most 8, or
 //               m + 1), S s
-//   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C)
+//   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C);
+//               m + 1 more of the former with gradient_cosine_every
 //   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
 //               each, and its packed halves, 8 P

@@ -49,8 +49,10 @@ std::vector<Minibatch> minibatches_of(
     const Experience& experience,
     const TrainingOptions& options,
     std::int64_t pass) {
-  if (options.algorithm == Algorithm::kReinforce)
+  if (options.algorithm != Algorithm::kGrpo &&
+      options.algorithm != Algorithm::kPpo) {
     return {whole_batch(experience)};
+  }
   const Draw& draw = experience.draw;
   const LossType type = loss_type(options);
   const at::Tensor lengths = experience.rollout.lengths();

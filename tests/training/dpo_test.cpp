@@ -7,6 +7,7 @@
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
 #include "moft/training/dpo/trainer.h"
+#include "moft/training/minibatches.h"
 #include "moft/training/online_dpo.h"
 #include "moft/training/online_step.h"
 
@@ -223,17 +224,34 @@ TEST(Dpo, SkippedTiesLeaveTheGradientAlone) {
     EXPECT_EQ(gradient.abs().max().item<double>(), 0.0) << name;
 }
 
+// "three is " before "banana" and "bab", which count as long as each other.
 TEST(Dpo, RefusesABudgetThatHoldsOnePairOnlyInPart) {
   Preferring run(dpo_options());
-  DpoOptions options = dpo_options();
-  options.memory_budget = 1e-6;
-  EXPECT_THROW(
-      check_dpo_memory(
-          shape_of(*run.tiny.policy->base().model),
-          run.tiny.policy->conditioning()->options(),
-          run.pairs,
-          options),
-      CallerError);
+  const ModelShape shape = shape_of(*run.tiny.policy->base().model);
+  const ConditioningOptions& conditioning =
+      run.tiny.policy->conditioning()->options();
+  const StepCosts costs =
+      step_costs(shape, conditioning, KlEstimator::kSequence);
+  const std::int64_t pair = 9 * costs.prompt_token + 2 * 7 * costs.new_token;
+  const auto refusal_at = [&](std::int64_t bytes) -> std::string {
+    DpoOptions options = dpo_options();
+    options.memory_budget = static_cast<double>(bytes) / 1e9;
+    try {
+      check_dpo_memory(shape, conditioning, run.pairs, options);
+    } catch (const CallerError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal_at(pair + 9), "");
+  EXPECT_EQ(
+      refusal_at(pair - 9),
+      fmt::format(
+          "dpo.memory_budget is {}, but a step needs {} for 2 completions of "
+          "7 tokens after a prompt of 9 tokens; raise dpo.memory_budget, or "
+          "lower data.max_prompt_tokens or data.max_completion_tokens",
+          bytes_as_text(pair - 9),
+          bytes_as_text(pair)));
 }
 
 // An online step on given completions is the offline step on the same pairs.
@@ -280,7 +298,9 @@ TEST(OnlineDpo, GradientIsThatOfThePairs) {
       options);
   std::map<std::string, double> metrics;
   add_preference_advantages(experience, options, metrics);
-  differentiate(policy, experience, whole_batch(experience), options, times);
+  const auto updates = minibatches_of(experience, options, 0);
+  ASSERT_EQ(updates.size(), 1U);
+  differentiate(policy, experience, updates[0], options, times);
   const auto online = run.gradients();
   const double loss = run.trainer.differentiate(kAll, steerings).loss();
   EXPECT_NEAR(metrics.at("loss"), loss, 1e-6);

@@ -137,6 +137,51 @@ TEST(MemoryEstimate, TheValueNetworksPassIsTheClosedForm) {
   }
 }
 
+// PPO's network reads completions too, and has a column more.
+TEST(MemoryEstimate, PposValuePassHoldsTheCompletions) {
+  MemoryQuestion asked = question();
+  asked.training.algorithm = Algorithm::kPpo;
+  const std::int64_t features = (6 * 10 + 24 * 5) * 8 * 4;
+  const std::int64_t kept = 6 * 8 + 2 * 8 + 2 * 4 + 3 * 16;
+  const std::int64_t prompts = 10 * 3 * kept * 4;
+  const std::int64_t row = 5 * (3 * kept + 3 * 100) * 4;
+  const MemoryEstimate found = estimate_memory(asked);
+  EXPECT_EQ(found.value, 5 * 4 * kParameters);
+  EXPECT_EQ(found.value_pass, features + 6 * prompts + 24 * row);
+  // In parts of rows: one prompt and two of its completions, or one.
+  const auto with_budget = [&](std::int64_t bytes) {
+    asked.training.memory_budget = static_cast<double>(bytes) / 1e9;
+    return estimate_memory(asked).value_pass;
+  };
+  const std::int64_t least = features + prompts + row;
+  EXPECT_EQ(with_budget(least + row + 9), least + row);
+  EXPECT_EQ(with_budget(least + 9), least);
+  EXPECT_THROW(with_budget(least - 9), CallerError);
+}
+
+// The budget bounds an update's parts, however many updates a step has.
+TEST(MemoryEstimate, OfGrposUpdatesIsThatOfOne) {
+  MemoryQuestion asked = question();
+  const MemoryEstimate one = estimate_memory(asked);
+  asked.training.algorithm = Algorithm::kGrpo;
+  asked.training.grpo.steps_per_generation = 3;
+  asked.training.grpo.num_iterations = 2;
+  const MemoryEstimate several = estimate_memory(asked);
+  EXPECT_EQ(several.peak(), one.peak());
+  asked.training.algorithm = Algorithm::kOnlineDpo;
+  EXPECT_EQ(estimate_memory(asked).peak(), one.peak());
+}
+
+// The step's gradient and one of each objective.
+TEST(MemoryEstimate, GradientCosinesKeepGradients) {
+  MemoryQuestion asked = question();
+  const MemoryEstimate without = estimate_memory(asked);
+  asked.training.gradient_cosine_every = 10;
+  const MemoryEstimate found = estimate_memory(asked);
+  EXPECT_EQ(found.gradients, 4 * without.gradients);
+  EXPECT_EQ(found.peak(), without.peak() + 3 * without.gradients);
+}
+
 // What a user can lower lowers it.
 TEST(MemoryEstimate, FallsWithEverySettingThatMessagesName) {
   MemoryQuestion asked = question();

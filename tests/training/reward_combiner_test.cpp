@@ -274,6 +274,53 @@ TEST(GradientCosine, ChangesNoBitOfTheTraining) {
   }
 }
 
+// Before the first update of several they are those of one update.
+TEST(GradientCosine, OfMinibatchesIsThatOfOneUpdate) {
+  for (const SteeredSet set : {SteeredSet::kLora, SteeredSet::kFull}) {
+    TinyRun run = tiny_run();
+    run.steered_set = set;
+    run.training.gradient_cosine_every = 1;
+    const auto cosine =
+        [&](const std::function<void(TrainingOptions&)>& change) {
+          TinyRun changed = run;
+          change(changed.training);
+          return train(changed, 1).metrics[0].at("gradient_cosine/a,b");
+        };
+    const double reinforce = cosine([](TrainingOptions&) {});
+    EXPECT_GT(std::abs(reinforce), 1e-3);
+    EXPECT_LT(std::abs(reinforce), 0.999);
+    for (const std::int64_t updates : {1, 3}) {
+      const double grpo = cosine([&](TrainingOptions& options) {
+        options.algorithm = Algorithm::kGrpo;
+        options.grpo.steps_per_generation = updates;
+        options.grpo.num_iterations = updates;
+      });
+      EXPECT_NEAR(grpo, reinforce, 1e-6) << updates;
+    }
+    // PPO reads no baseline: the batch's mean.
+    const double mean = cosine([](TrainingOptions& options) {
+      options.baseline = Baseline::kBatchMean;
+    });
+    for (const std::int64_t updates : {1, 3}) {
+      const double ppo = cosine([&](TrainingOptions& options) {
+        options.algorithm = Algorithm::kPpo;
+        options.ppo.num_mini_batches = updates;
+      });
+      EXPECT_NEAR(ppo, mean, 1e-6) << updates;
+    }
+  }
+}
+
+TEST(GradientCosine, NeedsNoSecondSampleOfPpo) {
+  TinyRun run = tiny_run();
+  run.training.algorithm = Algorithm::kPpo;
+  run.training.samples_per_prompt = 1;
+  run.training.prompts_per_step = 8;
+  run.training.gradient_cosine_every = 1;
+  for (const auto& metrics : train(run, 2).metrics)
+    EXPECT_TRUE(std::isfinite(metrics.at("gradient_cosine/a,b")));
+}
+
 // An objective that does not vary has no direction.
 TEST(GradientCosine, OfASaturatedObjectiveIsLeftOut) {
   for (const auto& metrics : train(cosine_run("")).metrics) {

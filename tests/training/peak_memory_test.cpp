@@ -1,0 +1,158 @@
+// What a step of every method holds at its peak, measured: within
+// memory_budget, and above it where there is none.
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "moft/training/dpo/trainer.h"
+
+#include "tests/support/counted_memory.h"
+#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_t5.h"
+#include "tests/training/support.h"
+
+namespace moft::test {
+namespace {
+
+constexpr double kBudget = 0.002;  // GB
+constexpr double kWhole = 1.0;
+
+struct Method {
+  const char* name;
+  void (*choose)(TrainingOptions& options);
+};
+
+constexpr Method kMethods[] = {
+    {"Reinforce", [](TrainingOptions&) {}},
+    {"GrpoMinibatches",
+     [](TrainingOptions& options) {
+       options.algorithm = Algorithm::kGrpo;
+       options.grpo.num_iterations = 2;
+       options.grpo.steps_per_generation = 2;
+     }},
+    {"GrpoOneUpdate",
+     [](TrainingOptions& options) { options.algorithm = Algorithm::kGrpo; }},
+    {"Ppo",
+     [](TrainingOptions& options) { options.algorithm = Algorithm::kPpo; }},
+    {"PpoMinibatches",
+     [](TrainingOptions& options) {
+       options.algorithm = Algorithm::kPpo;
+       options.ppo.num_mini_batches = 3;
+       options.value.target = ValueTarget::kReward;
+     }},
+    {"OnlineDpo",
+     [](TrainingOptions& options) {
+       options.algorithm = Algorithm::kOnlineDpo;
+     }},
+};
+
+class PeakMemory : public testing::TestWithParam<Method> {
+ protected:
+  PeakMemory() { CountedMemory::get(); }
+
+  // Every token of every layer costs some kilobytes.
+  static void write_decoder(const std::filesystem::path& folder) {
+    TinyModel shape;
+    shape.layers = 4;
+    shape.width = 32;
+    shape.heads = 4;
+    shape.kv_heads = 2;
+    shape.feed_forward = 64;
+    write_tiny_model(folder, shape);
+  }
+  static void write_encoder_decoder(const std::filesystem::path& folder) {
+    TinyT5Shape shape;
+    shape.encoder_layers = 2;
+    shape.decoder_layers = 4;
+    shape.width = 32;
+    shape.feed_forward = 64;
+    write_tiny_t5(folder, shape);
+  }
+
+  // Bytes that the second step holds at most, beside what was there before it:
+  // by then the optimizers have their state.
+  static std::int64_t growth(Trainer& trainer) {
+    trainer.step();
+    CountedMemory::get().begin();
+    trainer.step();
+    return CountedMemory::get().growth();
+  }
+
+  static std::int64_t online(bool t5, double budget) {
+    const Scratch scratch;
+    if (t5) {
+      write_encoder_decoder(scratch.path() / "base");
+    } else {
+      write_decoder(scratch.path() / "base");
+    }
+    TinyRun run = tiny_run();
+    GetParam().choose(run.training);
+    run.training.kl_strength = 0.1;
+    run.training.samples_per_prompt = 16;
+    run.training.max_new_tokens = 40;
+    run.training.memory_budget = budget;
+    run.training.check("training.");
+    TinyTraining tiny(scratch.path(), run);
+    return growth(*tiny.trainer);
+  }
+
+  Scratch scratch_;
+};
+
+TEST_P(PeakMemory, OfAStepStaysWithinTheBudget) {
+  for (const bool t5 : {false, true}) {
+    EXPECT_LE(online(t5, kBudget), kBudget * 1e9) << "t5: " << t5;
+    EXPECT_GT(online(t5, kWhole), 2 * kBudget * 1e9) << "t5: " << t5;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Methods, PeakMemory, testing::ValuesIn(kMethods), [](const auto& method) {
+      return std::string(method.param.name);
+    });
+
+// 24 pairs of 20 tokens each.
+TEST(PeakMemoryOfDpo, OfAStepStaysWithinTheBudget) {
+  const auto growth = [](double budget) {
+    const Scratch scratch;
+    TinyModel shape;
+    shape.layers = 4;
+    shape.width = 32;
+    shape.heads = 4;
+    shape.feed_forward = 64;
+    write_tiny_model(scratch.path() / "base", shape);
+    TinyRun run = tiny_run();
+    TinyTraining tiny(scratch.path(), run);
+    std::vector<DpoPair> pairs(24);
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      DpoPair& pair = pairs[i];
+      pair.prompt.ids.assign(5 + i % 3, static_cast<TokenId>(i));
+      for (TokenIds& answer : pair.answers)
+        answer.assign(40, static_cast<TokenId>(&answer == &pair.answers[0]));
+      pair.scores = {std::vector<double>{1.0, 0.0}, {0.25, 0.5}};
+    }
+    DpoOptions options;
+    options.steps = 4;
+    options.pairs_per_step = 24;
+    options.memory_budget = budget;
+    DpoTrainer trainer(
+        {tiny.policy.get(), &pairs, &pairs, true},
+        options,
+        make_weighting_sampler({}, {"a", "b"}, "weightings"));
+    trainer.step();
+    // The second step scores no reference: count the first of another one.
+    DpoTrainer fresh(
+        {tiny.policy.get(), &pairs, &pairs, true},
+        options,
+        make_weighting_sampler({}, {"a", "b"}, "weightings"));
+    CountedMemory::get().begin();
+    fresh.step();
+    return CountedMemory::get().growth();
+  };
+  CountedMemory::get();
+  EXPECT_LE(growth(kBudget), kBudget * 1e9);
+  EXPECT_GT(growth(kWhole), 2 * kBudget * 1e9);
+}
+
+}  // namespace
+}  // namespace moft::test
