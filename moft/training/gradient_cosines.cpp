@@ -41,13 +41,12 @@ void put_back(const Gradients& saved, const Gradients& live) {
 
 // A_i of every row; 0 at those that are not kept.
 at::Tensor advantages_of(
-    const Experience& experience, std::int64_t objective, Baseline baseline) {
+    const Experience& experience, std::int64_t objective, bool left_out) {
   const at::Tensor& kept = experience.advantages.kept;
   const at::Tensor rewards =
       experience.rewards.mapped.select(1, objective).index_select(0, kept);
   const at::Tensor groups =
       experience.draw.prompt_of_row().index_select(0, kept);
-  const bool left_out = baseline == Baseline::kLeaveOneOut;
   const at::Tensor b = left_out ? leave_one_out_baseline(rewards, groups)
                                 : batch_mean_baseline(rewards);
   const NormalisedAdvantages a = make_advantages(
@@ -66,7 +65,7 @@ void report_gradient_cosines(
     bool keep_gradient,
     StepTimes& times,
     std::map<std::string, double>& metrics) {
-  if (experience.advantages.kept.numel() == 0) return;
+  if (names.size() < 2 || experience.advantages.kept.numel() == 0) return;
   const Conditioning& conditioning = *policy.conditioning();
   Gradients step;
   if (keep_gradient) step = copies_of(conditioning.gradients());
@@ -79,7 +78,7 @@ void report_gradient_cosines(
   std::vector<Gradients> gradients;
   for (std::size_t i = 0; i < names.size(); ++i) {
     single.advantages.advantage = advantages_of(
-        experience, static_cast<std::int64_t>(i), options.baseline);
+        experience, static_cast<std::int64_t>(i), options.compares_samples());
     differentiate(policy, single, whole_batch(single), plain, times);
     gradients.push_back(copies_of(conditioning.gradients()));
   }

@@ -49,7 +49,8 @@ std::vector<Minibatch> minibatches_of(
     const Experience& experience,
     const TrainingOptions& options,
     std::int64_t pass) {
-  if (options.algorithm == Algorithm::kReinforce)
+  if (options.algorithm == Algorithm::kReinforce ||
+      options.algorithm == Algorithm::kOnlineDpo)
     return {whole_batch(experience)};
   const Draw& draw = experience.draw;
   const LossType type = loss_type(options);
@@ -88,6 +89,7 @@ std::vector<Minibatch> minibatches_of(
     shape.longest = static_cast<double>(options.max_new_tokens);
     minibatch.normaliser = loss_normaliser(type, shape);
     minibatch.token_weights = weights;
+    minibatch.empty = shape.tokens == 0.0;
     result.push_back(std::move(minibatch));
   }
   return result;

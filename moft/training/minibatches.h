@@ -11,8 +11,8 @@
 
 namespace moft {
 
-// Pass `pass`, which counts from 0, in order. REINFORCE has one,
-// whole_batch. Where there are several, prompts are shuffled by (options.seed,
+// Pass `pass`, which counts from 0, in order. REINFORCE and online DPO have
+// one, whole_batch. Where there are several, prompts are shuffled by (options.seed,
 // step, pass); the sizes differ by one at most. Token weights and normalisers
 // are those of options.grpo.loss_type (algorithms/token_weights.h); PPO's are
 // bnpo's, a mean over the minibatch's tokens. Rows without a reward have no

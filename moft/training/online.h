@@ -27,6 +27,8 @@
 
 namespace moft {
 
+struct Minibatch;  // online_step.h
+
 struct TrainerInputs {
   SteeredPolicy* policy = nullptr;           // with conditioning
   const ObjectiveSet* objectives = nullptr;  // the policy's, same order
@@ -114,7 +116,7 @@ class OnlineTrainer : public Trainer {
       FirstPass* first,
       StepResult& result);
   // One of them: `share` of the step's, for means over them.
-  void update(double share, StepResult& result);
+  void update(const Minibatch& batch, double share, StepResult& result);
   void update_values(double share, StepResult& result);
   void make_value_learner();
 

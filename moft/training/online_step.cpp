@@ -249,10 +249,12 @@ void begin_gradients(
 }  // namespace
 
 Minibatch whole_batch(const Experience& experience) {
-  return {
-      all_prompts(experience.draw),
-      std::max(1.0, static_cast<double>(experience.advantages.kept.numel())),
-      {}};
+  const std::int64_t kept = experience.advantages.kept.numel();
+  Minibatch batch;
+  batch.prompts = all_prompts(experience.draw);
+  batch.normaliser = std::max(1.0, static_cast<double>(kept));
+  batch.empty = kept == 0;
+  return batch;
 }
 
 ClipFigures differentiate(

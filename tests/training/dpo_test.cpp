@@ -7,6 +7,7 @@
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
 #include "moft/training/dpo/trainer.h"
+#include "moft/training/minibatches.h"
 #include "moft/training/online_dpo.h"
 #include "moft/training/online_step.h"
 
@@ -278,7 +279,9 @@ TEST(OnlineDpo, GradientIsThatOfThePairs) {
       options);
   std::map<std::string, double> metrics;
   add_preference_advantages(experience, options, metrics);
-  differentiate(policy, experience, whole_batch(experience), options, times);
+  const auto minibatches = minibatches_of(experience, options, /*pass=*/0);
+  ASSERT_EQ(minibatches.size(), 1U);
+  differentiate(policy, experience, minibatches[0], options, times);
   const auto online = run.gradients();
   const double loss = run.trainer.differentiate(kAll, steerings).loss();
   EXPECT_NEAR(metrics.at("loss"), loss, 1e-6);
