@@ -34,11 +34,10 @@ class LetterReward : public Reward {
     for (std::size_t row = 0; row < batch.rows(); ++row) {
       const std::string& text = batch.completions[row];
       rewards.push_back(
-          missing_(batch.step, row)
-              ? std::numeric_limits<double>::quiet_NaN()
-              : static_cast<double>(
-                    std::count(text.begin(), text.end(), letter_)) /
-                    4.0);
+          missing_(batch.step, row) ? std::numeric_limits<double>::quiet_NaN()
+                                    : static_cast<double>(std::count(
+                                          text.begin(), text.end(), letter_)) /
+                                          4.0);
     }
     return rewards;
   }
