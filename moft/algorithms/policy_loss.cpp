@@ -34,7 +34,7 @@ at::Tensor constant(const PolicyLoss& terms, const at::Tensor& values) {
   return values.detach().to(terms.log_probs.device(), at::kDouble);
 }
 
-// Of tokens, not of rows. Where every row has one token both are the same.
+// Whether they are of tokens, not rows; the same where every row has one token.
 bool has_token_advantages(const PolicyLoss& terms) {
   return terms.advantages.sizes() == terms.log_probs.sizes() &&
          terms.advantages.numel() != terms.lengths.numel();

@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-// Of a head that a config.json asks for.
+// The head of a config.json has at most this many.
 constexpr std::int64_t kMostLabels = 100'000;
 // Tokens read at once: bounds the memory of one call.
 constexpr std::int64_t kTokensPerPass = 4096;

@@ -79,7 +79,7 @@ void report_rewards(
     metrics[name] = value;
 }
 
-// Of the rows of the update.
+// Over the rows of the update.
 void report_correlations(
     const Experience& experience,
     const std::vector<std::string>& names,

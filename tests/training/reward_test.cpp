@@ -433,7 +433,7 @@ TEST(RewardTrainer, ACheckpointWithoutTheNumbersOfEarlyStoppingIsRefused) {
   EXPECT_EQ(
       refusal([&](NamedTensors& best) { best.erase(kLowest); }),
       "best.safetensors: 'early_stopping.lowest_loss' is not there as one "
-      "number; resume from another checkpoint, or start the run anew");
+      "number; resume from another checkpoint, or start the run again");
   EXPECT_NE(
       refusal([&](NamedTensors& best) { best[kLowest] = at::ones({1}); }), "");
   EXPECT_TRUE(refusal([&](NamedTensors& best) {

@@ -132,7 +132,7 @@ void read_metrics(const json& reply, RewardReply& result) {
     if (value.is_number()) result.metrics[name] = value.get<double>();
 }
 
-// Lists of another length are no texts of rows.
+// Leaves out lists of another length.
 void read_texts(const json& reply, std::size_t rows, RewardReply& result) {
   const json* texts = find(reply, "texts");
   if (!texts || !texts->is_object()) return;

@@ -26,7 +26,7 @@ at::Tensor take_number(NamedTensors& best, const char* name) {
       found->second.numel() != 1) {
     throw_caller_error(
         "'{}' is not there as one number; resume from another checkpoint, or "
-        "start the run anew",
+        "start the run again",
         name);
   }
   return best.extract(found).mapped();
@@ -312,7 +312,7 @@ void RewardTrainer::restore(const TrainerState& state) {
   SupervisedTrainer::restore(state);
 }
 
-// Of what is kept until the end, the names and shapes are checked now.
+// Checks names and shapes of what is kept until the end.
 void RewardTrainer::restore_best() {
   try {
     lowest_ = take_number(best_, kLowestLoss).view(at::kDouble).item<double>();
