@@ -76,8 +76,10 @@ struct Preferring {
     const Conditioning& conditioning = *tiny.policy->conditioning();
     const std::vector<ScaledGradient> all = conditioning.gradients();
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const at::Tensor part = all[i].tensor.clone() * all[i].coefficient;
-      auto& sum = result[conditioning.trained()[i].name];
+      const TrainedTensor& trained = conditioning.trained()[i];
+      at::Tensor part = all[i].tensor.clone() * all[i].coefficient;
+      if (trained.transposed_in_files) part = part.t();
+      auto& sum = result[trained.name];
       sum = sum.defined() ? sum + part : part;
     }
     return result;
@@ -110,9 +112,9 @@ TEST(Dpo, BeginsAtLogTwoWithRewardsOfZero) {
 TEST(Dpo, ThePreferredAnswerDependsOnTheWeighting) {
   Preferring run(dpo_options());
   const auto at_a =
-      run.trainer.differentiate({0}, run.steerings(1.0)).metrics();
+      run.trainer.differentiate({0}, {run.steerings(1.0)[0]}).metrics();
   const auto at_b =
-      run.trainer.differentiate({0}, run.steerings(0.0)).metrics();
+      run.trainer.differentiate({0}, {run.steerings(0.0)[0]}).metrics();
   EXPECT_EQ(at_a.at("logps/chosen"), at_b.at("logps/rejected"));
   EXPECT_EQ(at_a.at("logps/rejected"), at_b.at("logps/chosen"));
 }
