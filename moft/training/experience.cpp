@@ -37,4 +37,9 @@ at::Tensor Rollout::truncated() const {
   return at::tensor(truncated, at::kDouble);
 }
 
+at::Tensor Experience::is_kept() const {
+  return at::zeros({std::ssize(rollout.rows)}, at::kBool)
+      .index_fill(0, advantages.kept, at::Scalar(true));
+}
+
 }  // namespace moft

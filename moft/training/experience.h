@@ -92,6 +92,8 @@ struct Experience {
   Scores rewards;  // [B, m]; its `skipped` rows have no part in an update
   LogRatios ratios;
   Advantages advantages;
+
+  at::Tensor is_kept() const;  // bool [B], of advantages.kept
 };
 
 }  // namespace moft

@@ -65,7 +65,7 @@ void report_gradient_cosines(
     bool keep_gradient,
     StepTimes& times,
     std::map<std::string, double>& metrics) {
-  if (experience.advantages.kept.numel() == 0) return;
+  if (names.size() < 2 || experience.advantages.kept.numel() == 0) return;
   const Conditioning& conditioning = *policy.conditioning();
   Gradients step;
   if (keep_gradient) step = copies_of(conditioning.gradients());

@@ -17,11 +17,11 @@ namespace moft {
 
 // Adds "gradient_cosine/<a>,<b>" to `metrics` for every pair of `names`, the
 // objectives: of the gradients of -mean A_i log pi(y|x) over everything that is
-// trained, A_i being objective i's mapped reward minus its baseline
-// (leave_one_out; the batch's mean under other baselines and PPO), without KL
-// and scale. Pairs with an objective whose rewards tie are left out. With
-// keep_gradient the policy's conditioning holds the step's gradient, of the
-// whole batch, and keeps it bit for bit. One more pass per objective, and
+// trained, A_i being objective i's mapped reward minus its baseline (that of
+// leave_one_out where the training compares samples, else the batch's mean),
+// without KL and scale. Pairs with an objective whose rewards tie are left out.
+// With keep_gradient the policy's conditioning holds the step's gradient, of
+// the whole batch, and keeps it bit for bit. One more pass per objective, and
 // memory for m + 1 gradients.
 void report_gradient_cosines(
     SteeredPolicy& policy,

@@ -30,12 +30,11 @@ Prompts order_of(
 // Bool [B]: rows that have no part in the loss.
 at::Tensor masked_rows(
     const Experience& experience, const TrainingOptions& options) {
-  const at::Tensor truncated = experience.rollout.truncated().ne(0.0);
-  at::Tensor masked = at::ones_like(truncated).index_fill(
-      0, experience.advantages.kept, at::Scalar(false));
+  const at::Tensor masked = experience.is_kept().logical_not();
   const bool by_length = options.algorithm == Algorithm::kGrpo &&
                          options.grpo.mask_truncated_completions;
-  return by_length ? masked.logical_or(truncated) : masked;
+  return by_length ? masked.logical_or(experience.rollout.truncated().ne(0.0))
+                   : masked;
 }
 
 LossType loss_type(const TrainingOptions& options) {
@@ -59,8 +58,7 @@ std::vector<Minibatch> minibatches_of(
   const at::Tensor masked = masked_rows(experience, options);
   const at::Tensor weights = token_weights(type, lengths, masked);
   const at::Tensor counts = lengths.masked_fill(masked, 0);
-  const at::Tensor kept =
-      at::zeros_like(lengths).index_fill(0, experience.advantages.kept, 1);
+  const at::Tensor kept = experience.is_kept().to(at::kLong);
   const Prompts order = order_of(draw, options, pass);
   const auto updates = static_cast<std::size_t>(options.updates_per_pass());
   std::vector<Minibatch> result;
@@ -90,6 +88,7 @@ std::vector<Minibatch> minibatches_of(
     shape.longest = static_cast<double>(options.max_new_tokens);
     minibatch.normaliser = loss_normaliser(type, shape);
     minibatch.token_weights = weights;
+    minibatch.empty = shape.tokens == 0.0;
     result.push_back(std::move(minibatch));
   }
   return result;

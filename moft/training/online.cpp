@@ -211,7 +211,7 @@ void OnlineTrainer::learn(
         learn_values(experience, values.of_prompts, values.parts, result);
         update_values(1.0, result);
       }
-      update(share, result);
+      update(batch, share, result);
       on_policy = false;
     }
   }
@@ -227,17 +227,21 @@ void OnlineTrainer::update_values(double share, StepResult& result) {
   result.metrics["value/grad_norm"] += share * value_->update();
 }
 
-void OnlineTrainer::update(double share, StepResult& result) {
+// Where nothing is learned the optimizer does not move either: its moments
+// would go on in the direction of earlier steps.
+void OnlineTrainer::update(
+    const Minibatch& batch, double share, StepResult& result) {
   const Stopwatch watch(result.times.optimizer);
+  const bool warm = !value_ || step_ >= options_.value.warmup_steps;
   std::optional<double> rate;
-  if (!value_ || step_ >= options_.value.warmup_steps)
-    rate = learning_rate_at(options_, step_);
+  if (warm && !batch.empty) rate = learning_rate_at(options_, step_);
   result.metrics["grad_norm"] += share * apply_update(
                                              *optimizer_,
                                              *inputs_.policy->conditioning(),
                                              options_.gradient_clip,
                                              rate);
-  result.metrics["learning_rate"] = rate.value_or(0.0);
+  double& reported = result.metrics["learning_rate"];
+  reported = rate.value_or(reported);
 }
 
 // ---- the value network -----------------------------------------------------

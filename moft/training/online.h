@@ -1,6 +1,6 @@
 // Online training for all weightings at once: the stages of CLP's algorithm 1
-// (online_step.h) over a run's examples, by REINFORCE, GRPO or PPO
-// (training.algorithm).
+// (online_step.h) over a run's examples, by REINFORCE, GRPO, PPO or
+// online DPO (training.algorithm).
 //
 // With a value network, it predicts first and then learns from the rewards.
 //
@@ -27,6 +27,8 @@
 
 namespace moft {
 
+struct Minibatch;  // online_step.h
+
 struct TrainerInputs {
   SteeredPolicy* policy = nullptr;           // with conditioning
   const ObjectiveSet* objectives = nullptr;  // the policy's, same order
@@ -34,7 +36,7 @@ struct TrainerInputs {
   std::int64_t max_prompt_tokens = 512;
   bool shuffle = true;
   // What the value network starts from, a plain model that nobody else uses;
-  // with baseline: value only.
+  // with baseline: value or algorithm: ppo only.
   std::shared_ptr<LanguageModel> value_model = nullptr;
 };
 
@@ -114,7 +116,7 @@ class OnlineTrainer : public Trainer {
       FirstPass* first,
       StepResult& result);
   // One of them: `share` of the step's, for means over them.
-  void update(double share, StepResult& result);
+  void update(const Minibatch& batch, double share, StepResult& result);
   void update_values(double share, StepResult& result);
   void make_value_learner();
 

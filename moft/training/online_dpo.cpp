@@ -2,22 +2,10 @@
 #include "moft/training/online_dpo.h"
 
 #include "moft/algorithms/preferences.h"
-#include "moft/kernels/tensors.h"
+#include "moft/algorithms/token_sums.h"
 
 namespace moft {
 namespace {
-
-// log pi(y|x) of every row as it was sampled, [B].
-at::Tensor sampled_log_probs(const Rollout& rollout) {
-  std::vector<double> sums;
-  for (const Generation& row : rollout.rows) {
-    double sum = 0.0;
-    for (const float log_prob : row.log_probs)
-      sum += log_prob;
-    sums.push_back(sum);
-  }
-  return kernels::double_tensor(sums);
-}
 
 // [P, 2] of the pairs' rows.
 at::Tensor both(const at::Tensor& rows, const RowPairs& pairs) {
@@ -44,8 +32,10 @@ void add_preference_advantages(
       scores.index_select(0, pairs.second),
       draw.weights().index_select(0, pairs.first),
       options.online_dpo);
+  const at::Tensor log_probs =
+      sum_packed(experience.ratios.log_probs, experience.rollout.lengths());
   const PairScores found{
-      both(sampled_log_probs(experience.rollout), pairs),
+      both(log_probs, pairs),
       both(experience.ratios.sequence, pairs),
       preference_beta(alphas).index_select(0, pairs.first)};
   PreferenceFigures figures;

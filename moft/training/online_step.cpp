@@ -2,6 +2,7 @@
 #include "moft/training/online_step.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -87,20 +88,88 @@ at::Tensor baseline_of(
 
 // Rows of the update: those that are not skipped and whose prompt has `least`
 // of them.
-at::Tensor kept_rows(
-    const Draw& draw,
-    const std::vector<std::size_t>& skipped,
-    std::int64_t least) {
-  std::vector<std::int64_t> left(draw.prompts.size(), draw.samples_per_prompt);
-  for (const std::size_t row : skipped)
-    --left[draw.prompt_of(row)];
-  std::vector<std::int64_t> kept;
-  for (std::size_t row = 0; row < draw.rows(); ++row) {
-    if (!std::binary_search(skipped.begin(), skipped.end(), row) &&
-        (skipped.empty() || left[draw.prompt_of(row)] >= least))
-      kept.push_back(static_cast<std::int64_t>(row));
+class KeptRows {
+ public:
+  KeptRows(
+      const Draw& draw,
+      const std::vector<std::size_t>& skipped,
+      std::int64_t least)
+      : all_(static_cast<std::int64_t>(draw.rows())) {
+    std::vector<std::int64_t> left(
+        draw.prompts.size(), draw.samples_per_prompt);
+    for (const std::size_t row : skipped)
+      --left[draw.prompt_of(row)];
+    std::vector<std::int64_t> kept;
+    for (std::size_t row = 0; row < draw.rows(); ++row) {
+      if (!std::binary_search(skipped.begin(), skipped.end(), row) &&
+          (skipped.empty() || left[draw.prompt_of(row)] >= least))
+        kept.push_back(static_cast<std::int64_t>(row));
+    }
+    indices_ = kernels::long_tensor(kept);
   }
-  return kernels::long_tensor(kept);
+
+  const at::Tensor& indices() const { return indices_; }
+  // Of all rows [B, ..] those that are kept, and back: `absent` at the others.
+  at::Tensor of(const at::Tensor& rows) const {
+    return are_all() ? rows : rows.index_select(0, indices_);
+  }
+  at::Tensor spread(const at::Tensor& rows, double absent) const {
+    return are_all() ? rows
+                     : at::full({all_}, absent, rows.options())
+                           .index_copy(0, indices_, rows);
+  }
+
+ private:
+  bool are_all() const { return indices_.numel() == all_; }
+
+  std::int64_t all_;
+  at::Tensor indices_;
+};
+
+// Advantages of a step that has no reward.
+Advantages no_advantages(
+    const Draw& draw, const Scores& rewards, const KeptRows& kept) {
+  log_warning(
+      "step {} changes nothing: {} of {} completions have no reward",
+      draw.step + 1,
+      rewards.skipped.size(),
+      draw.rows());
+  const at::Tensor none = at::empty({0}, at::kDouble);
+  return {
+      kept.spread(none, kNan),
+      kept.spread(none, kNan),
+      kept.spread(none, 0.0),
+      kept.spread(none, 0.0),
+      kept.indices(),
+      /*share_of_ties=*/1.0};
+}
+
+// A step's numbers at the rows of the update.
+struct RewardTerms {
+  at::Tensor vectors;  // mapped rewards
+  at::Tensor scalar;   // what the combiner made of them
+  at::Tensor kl, alpha, penalty, prompts;
+
+  at::Tensor reward(const at::Tensor& scalarised) const {
+    return regularised_reward(scalarised, kl, alpha) - penalty;
+  }
+  // Ties of reward vectors, whatever one number each was made of them.
+  at::Tensor tie_labels_with(const at::Tensor& column) const {
+    return tie_labels(at::cat({vectors, column.unsqueeze(1)}, 1), prompts);
+  }
+};
+
+// Rewards that have their own baseline leave the usual one what is not in them.
+void add_own_baseline(
+    const RewardTerms& terms,
+    const at::Tensor& own,
+    const std::function<at::Tensor(const at::Tensor&)>& baseline,
+    AdvantageTerms& advantages) {
+  const at::Tensor rest = terms.reward(at::zeros_like(terms.scalar));
+  advantages.baseline =
+      regularised_reward(own, at::zeros_like(terms.kl), terms.alpha) +
+      baseline(rest);
+  advantages.compared = terms.tie_labels_with(rest);
 }
 
 }  // namespace
@@ -114,77 +183,53 @@ Advantages make_advantages(
     const TrainingOptions& options,
     const RewardCombiner& combiner) {
   const bool left_out = options.compares_samples();
-  const at::Tensor kept = kept_rows(
+  const KeptRows kept(
       draw,
       rewards.skipped,
       std::max<std::int64_t>(left_out ? 2 : 1, combiner.least_rows()));
-  const auto of_kept = [&](const at::Tensor& rows) {
-    return rewards.skipped.empty() ? rows : rows.index_select(0, kept);
-  };
-  const auto of_all = [&](const at::Tensor& rows, double absent) {
-    return rewards.skipped.empty()
-               ? rows
-               : at::full({std::ssize(rollout.rows)}, absent, rows.options())
-                     .index_copy(0, kept, rows);
-  };
-  if (kept.numel() == 0) {
-    log_warning(
-        "step {} changes nothing: {} of {} completions have no reward",
-        draw.step + 1,
-        rewards.skipped.size(),
-        draw.rows());
-    const at::Tensor none = at::empty({0}, at::kDouble);
-    return {
-        of_all(none, kNan),
-        of_all(none, kNan),
-        of_all(none, 0.0),
-        of_all(none, 0.0),
-        kept,
-        /*share_of_ties=*/1.0};
-  }
-  const at::Tensor w = of_kept(draw.weights());
-  const at::Tensor alpha = of_kept(draw.alphas());
-  const at::Tensor prompts = of_kept(draw.prompt_of_row());
-  const at::Tensor penalty =
-      missing_eos_penalty_at(options, draw.step) * of_kept(rollout.truncated());
-  const at::Tensor vectors = of_kept(rewards.mapped);
-  const at::Tensor kl = of_kept(ratios.reward_kl);
-  const ScalarRewards combined = combiner.combine(vectors, w, prompts);
-  const at::Tensor& scalar = combined.value;
-  const at::Tensor r = regularised_reward(scalar, kl, alpha) - penalty;
+  if (kept.indices().numel() == 0) return no_advantages(draw, rewards, kept);
+  const at::Tensor w = kept.of(draw.weights());
+  RewardTerms terms;
+  terms.vectors = kept.of(rewards.mapped);
+  terms.kl = kept.of(ratios.reward_kl);
+  terms.alpha = kept.of(draw.alphas());
+  terms.prompts = kept.of(draw.prompt_of_row());
+  terms.penalty =
+      missing_eos_penalty_at(options, draw.step) * kept.of(rollout.truncated());
+  const ScalarRewards combined =
+      combiner.combine(terms.vectors, w, terms.prompts);
+  terms.scalar = combined.value;
+  const at::Tensor r = terms.reward(terms.scalar);
   const auto baseline = [&](const at::Tensor& of) {
-    return baseline_of(of, prompts, values, w, alpha, options, combiner);
+    return baseline_of(
+        of, terms.prompts, values, w, terms.alpha, options, combiner);
   };
-  AdvantageTerms terms{
-      r, {}, prompts, left_out || options.baseline == Baseline::kGroupMean};
-  at::Tensor told_apart = scalar - penalty;
+  AdvantageTerms compared{
+      r,
+      {},
+      terms.prompts,
+      left_out || options.baseline == Baseline::kGroupMean};
+  // The KL left out: do the objectives tell completions apart?
+  at::Tensor told_apart = terms.scalar - terms.penalty;
   if (combined.baseline.defined()) {
-    // The rewards have their own baseline; what is left has the usual one.
-    const at::Tensor rest =
-        regularised_reward(at::zeros_like(scalar), kl, alpha) - penalty;
-    terms.baseline =
-        regularised_reward(combined.baseline, at::zeros_like(kl), alpha) +
-        baseline(rest);
-    const auto with = [&](const at::Tensor& column) {
-      return tie_labels(at::cat({vectors, column.unsqueeze(1)}, 1), prompts);
-    };
-    terms.compared = with(rest);
-    told_apart = with(penalty);
+    add_own_baseline(terms, combined.baseline, baseline, compared);
+    told_apart = terms.tie_labels_with(terms.penalty);
   } else {
-    terms.baseline = baseline(r);
+    compared.baseline = baseline(r);
   }
   const NormalisedAdvantages a = make_advantages(
-      terms,
+      compared,
       options.algorithm == Algorithm::kPpo ? AdvantageNormalisation::kNone
                                            : options.advantage_normalisation);
+  const at::Tensor logged =
+      regularised_reward(terms.scalar, kept.of(ratios.sequence), terms.alpha);
   return {
-      of_all(regularised_reward(scalar, of_kept(ratios.sequence), alpha), kNan),
-      of_all(r, kNan),
-      of_all(a.advantages, 0.0),
-      of_all(alpha / a.divisor, 0.0),
-      kept,
-      // The KL left out: do the objectives tell completions apart?
-      share_of_ties(told_apart, prompts)};
+      kept.spread(logged, kNan),
+      kept.spread(r, kNan),
+      kept.spread(a.advantages, 0.0),
+      kept.spread(terms.alpha / a.divisor, 0.0),
+      kept.indices(),
+      share_of_ties(told_apart, terms.prompts)};
 }
 
 // ---- line 7: phi += eta A grad log pi(y|x) ----------------------------------
@@ -249,10 +294,12 @@ void begin_gradients(
 }  // namespace
 
 Minibatch whole_batch(const Experience& experience) {
-  return {
-      all_prompts(experience.draw),
-      std::max(1.0, static_cast<double>(experience.advantages.kept.numel())),
-      {}};
+  const std::int64_t kept = experience.advantages.kept.numel();
+  Minibatch batch;
+  batch.prompts = all_prompts(experience.draw);
+  batch.normaliser = std::max(1.0, static_cast<double>(kept));
+  batch.empty = kept == 0;
+  return batch;
 }
 
 ClipFigures differentiate(

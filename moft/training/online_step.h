@@ -81,6 +81,8 @@ struct Minibatch {
   // [N], over the tokens of ALL rows: how much each token's terms count, for
   // example 1 / length of its completion. Undefined: 1.
   at::Tensor token_weights;
+  // No row has a part in the loss: nothing is to be learned.
+  bool empty = false;
   // The parameters are still those that sampled the completions, so ratios are
   // exactly 1.
   bool on_policy = true;

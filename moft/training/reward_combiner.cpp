@@ -1,6 +1,8 @@
 // Reward vectors to one number per row.
 #include "moft/training/reward_combiner.h"
 
+#include <algorithm>
+
 #include "moft/algorithms/expected_rewards.h"
 #include "moft/algorithms/rewards.h"
 #include "moft/algorithms/values.h"
@@ -50,21 +52,14 @@ at::Tensor RewardCombiner::value_baseline(
 
 void RewardCombiner::observe(const Scores& rewards) {
   if (!running_) return;
-  at::Tensor rows = rewards.mapped;
-  if (!rewards.skipped.empty()) {
-    std::vector<std::int64_t> kept;
-    std::size_t next = 0;  // of the skipped rows, which rise
-    for (std::int64_t row = 0; row < rows.size(0); ++row) {
-      const bool left_out =
-          next < rewards.skipped.size() &&
-          static_cast<std::size_t>(row) == rewards.skipped[next];
-      if (left_out) ++next;
-      if (!left_out) kept.push_back(row);
-    }
-    if (kept.empty()) return;
-    rows = rows.index_select(0, kernels::long_tensor(kept));
+  std::vector<std::int64_t> kept;
+  for (std::int64_t row = 0; row < rewards.mapped.size(0); ++row) {
+    if (!std::ranges::binary_search(
+            rewards.skipped, static_cast<std::size_t>(row)))
+      kept.push_back(row);
   }
-  moments_.add(rows);
+  if (kept.empty()) return;
+  moments_.add(rewards.mapped.index_select(0, kernels::long_tensor(kept)));
 }
 
 NamedTensors RewardCombiner::state() const {

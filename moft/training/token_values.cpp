@@ -25,15 +25,9 @@ at::Tensor at_the_end(const at::Tensor& rows, const at::Tensor& lengths) {
       .index_copy(0, last, rows);
 }
 
-// Bool [B]: rows of the update.
-at::Tensor kept_rows(const Experience& experience) {
-  return at::zeros({std::ssize(experience.rollout.rows)}, at::kBool)
-      .index_fill(0, experience.advantages.kept, at::Scalar(true));
-}
-
 bool kl_in_reward(const TrainingOptions& options) {
-  return options.kl_estimator == KlEstimator::kSequence ||
-         options.kl_estimator == KlEstimator::kRewardToGo;
+  return options.kl_estimator != KlEstimator::kNone &&
+         !has_kl_in_loss(options.kl_estimator);
 }
 
 // Rewards [N, k]; 0 in rows that are left out.
@@ -52,7 +46,7 @@ class RewardBuilder {
         options_(options),
         combiner_(combiner),
         lengths_(experience.rollout.lengths()),
-        left_out_(kept_rows(experience).logical_not()) {}
+        left_out_(experience.is_kept().logical_not()) {}
 
   TokenRewards make() const {
     const Draw& draw = experience_.draw;
@@ -126,7 +120,7 @@ void set_advantages(
   a.token_advantage = at::zeros_like(own);
   if (a.kept.numel() == 0) return;
   const at::Tensor used =
-      by_token(kept_rows(experience), lengths).nonzero().squeeze(1);
+      by_token(experience.is_kept(), lengths).nonzero().squeeze(1);
   const at::Tensor groups =
       by_token(experience.draw.prompt_of_row(), lengths).index_select(0, used);
   const at::Tensor values = own.index_select(0, used);
@@ -138,7 +132,7 @@ void set_advantages(
   const at::Tensor divisor =
       at::ones_like(own).index_copy(0, used, normalised.divisor);
   a.kl_weight = experience.draw.alphas() / row_means(divisor, lengths) *
-                kept_rows(experience).to(at::kDouble);
+                experience.is_kept().to(at::kDouble);
 }
 
 }  // namespace
@@ -199,7 +193,7 @@ at::Tensor add_token_advantages(
       penalties;
   set_advantages(own, lengths, options.advantage_normalisation, experience);
   const at::Tensor left_out =
-      by_token(kept_rows(experience).logical_not(), lengths).unsqueeze(1);
+      by_token(experience.is_kept().logical_not(), lengths).unsqueeze(1);
   return columns.returns.masked_fill(left_out, kNan);
 }
 

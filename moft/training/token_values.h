@@ -65,7 +65,7 @@ at::Tensor add_token_advantages(
     const RewardCombiner& combiner = RewardCombiner());
 
 // Takes the gradient of the clipped value loss over these parts' tokens, in the
-// place of what is there. The share of values that the clip leaves alone.
+// place of what is there. The share of values that get none, by the clip.
 double learn_token_values(
     ValueLearner& learner,
     const std::vector<StepPart>& parts,

@@ -81,13 +81,16 @@ void check_online_dpo(const TrainingOptions& options, const std::string& path) {
       path);
 }
 
+bool normalises_in_groups(const TrainingOptions& options) {
+  return options.multi_objective_aggregation ==
+         RewardAggregation::kNormalizeThenSum;
+}
+
 // Several rewards: which choices go together.
 void check_rewards(const TrainingOptions& options, const std::string& path) {
-  const bool in_groups = options.multi_objective_aggregation ==
-                         RewardAggregation::kNormalizeThenSum;
+  const bool in_groups = normalises_in_groups(options);
   const bool running =
       options.reward_standardisation == RewardStandardisation::kRunning;
-  const bool means = options.scalarisation.of_means();
   if ((in_groups || running) && !options.scalarisation.linear()) {
     throw_caller_error(
         "{}scalarisation.kind is {} but {}{}; normalised rewards have no "
@@ -119,7 +122,12 @@ void check_rewards(const TrainingOptions& options, const std::string& path) {
                       enum_name(options.scalarisation.kind)),
         path);
   }
-  if (!in_groups && !means) return;
+}
+
+// Rewards that are made of those of a prompt's other completions.
+void check_groups(const TrainingOptions& options, const std::string& path) {
+  const bool in_groups = normalises_in_groups(options);
+  if (!in_groups && !options.scalarisation.of_means()) return;
   const char* choice = in_groups
                            ? "multi_objective_aggregation is normalize_then_sum"
                            : "scalarisation.criterion is ser";
@@ -166,6 +174,7 @@ void TrainingOptions::check(const std::string& path) const {
   check_algorithm(*this, path);
   if (algorithm == Algorithm::kOnlineDpo) check_online_dpo(*this, path);
   check_rewards(*this, path);
+  check_groups(*this, path);
   if (compares_samples() && samples_per_prompt < 2) {
     throw_caller_error(
         "{}samples_per_prompt is 1 but {}baseline is leave_one_out; give at "

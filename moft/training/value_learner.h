@@ -57,8 +57,8 @@ class ValueLearner {
   // [n, k], double, on the CPU, no gradient.
   at::Tensor token_values(const ScoreBatch& batch) const;
   void zero_gradient() { model_.zero_gradient(); }
-  // Adds the gradient of clipped_value_loss(). The number of values that it
-  // leaves alone.
+  // Adds the gradient of clipped_value_loss(). The number of values that get
+  // none, by the clip.
   double learn_tokens(const ScoreBatch& batch, const TokenTargets& targets);
 
   // Updates the network by the gradient that was taken; its global norm.

@@ -35,6 +35,14 @@ std::vector<double> by_objective(
 
 void ScalarisationOptions::check(const std::string& path) const {
   const bool constrained = kind == ScalarisationKind::kConstraint;
+  if (!reference_point.empty() && (linear() || constrained)) {
+    throw_caller_error(
+        "{}reference_point is given but {}kind is {}, which has none; give "
+        "kind: chebyshev, smooth_minimum or nash, or leave reference_point out",
+        path,
+        path,
+        enum_name(kind));
+  }
   if (constrained == !constraints.empty()) return;
   if (constrained) {
     throw_caller_error(

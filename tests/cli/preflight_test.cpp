@@ -343,7 +343,28 @@ TEST_F(Preflight, HintsLeadToKeysWithAnEffect) {
       {"report_to=wandb", "every step is logged to metrics.jsonl"},
       {"training.critic_learning_rate=1",
        "did you mean 'training.value.learning_rate'? (it needs "
-       "training.baseline: value)"}};
+       "training.baseline: value, or training.algorithm: ppo)"},
+      {"training.loss_type=grpo",
+       "did you mean 'training.grpo.loss_type'? (it needs training.algorithm: "
+       "grpo)"},
+      {"epsilon=0.2", "did you mean 'training.grpo.epsilon'?"},
+      {"training.epsilon_high=0.28",
+       "did you mean 'training.grpo.epsilon_high'?"},
+      {"num_iterations=2", "did you mean 'training.grpo.num_iterations'?"},
+      {"training.steps_per_generation=2",
+       "did you mean 'training.grpo.steps_per_generation'?"},
+      {"training.grpo.num_generations=8",
+       "did you mean 'training.samples_per_prompt'?"},
+      {"training.grpo.beta=0.04",
+       "did you mean 'training.kl_strength'? (beta / (1 + beta))"},
+      {"scale_rewards=group",
+       "did you mean 'training.advantage_normalisation'?"},
+      {"training.num_ppo_epochs=4",
+       "did you mean 'training.ppo.num_ppo_epochs'? (it needs "
+       "training.algorithm: ppo)"},
+      {"cliprange=0.2", "did you mean 'training.ppo.cliprange'?"},
+      {"training.gamma=0.99", "did you mean 'training.ppo.gamma'?"},
+      {"training.ppo.vf_coef=0.1", "has an optimizer of its own"}};
   for (const auto& [assignment, hint] : kCases) {
     const ProgramResult result = moft("show", {assignment});
     EXPECT_EQ(result.exit_code, 2);

@@ -294,6 +294,22 @@ TEST(ScalarisationOptions, ConstraintsComeWithTheirKind) {
   EXPECT_THROW(options.check("s."), CallerError);
 }
 
+// A point that nothing reads is refused, and not passed over.
+TEST(ScalarisationOptions, AReferencePointNeedsAKindThatHasOne) {
+  for (const auto& [kind, name] : enum_names(ScalarisationKind{})) {
+    ScalarisationOptions options = options_of(kind);
+    if (kind == ScalarisationKind::kConstraint)
+      options.constraints = {{"a", 0.5}};
+    options.reference_point = {{"a", 0.5}};
+    if (kind == ScalarisationKind::kLinear ||
+        kind == ScalarisationKind::kConstraint) {
+      EXPECT_THROW(options.check("s."), CallerError) << name;
+    } else {
+      EXPECT_NO_THROW(options.check("s.")) << name;
+    }
+  }
+}
+
 TEST(ScalarisationOptions, LinearIsTheSameUnderBothCriteria) {
   ScalarisationOptions options;
   options.criterion = ScalarisationCriterion::kSer;
