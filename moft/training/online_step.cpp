@@ -109,7 +109,7 @@ class KeptRows {
   }
 
   const at::Tensor& indices() const { return indices_; }
-  // Of all rows [B, ..] those that are kept, and back: `absent` at the others.
+  // The kept ones among all rows [B, ..], and back: `absent` at the others.
   at::Tensor of(const at::Tensor& rows) const {
     return are_all() ? rows : rows.index_select(0, indices_);
   }
@@ -159,7 +159,7 @@ struct RewardTerms {
   }
 };
 
-// Rewards that have their own baseline leave the usual one what is not in them.
+// Rewards that have their own baseline: the usual one is of the KL and penalty.
 void add_own_baseline(
     const RewardTerms& terms,
     const at::Tensor& own,
