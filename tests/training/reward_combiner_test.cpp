@@ -314,6 +314,7 @@ TEST(GradientCosine, OfMinibatchesIsThatOfOneUpdate) {
 TEST(GradientCosine, NeedsNoSecondSampleOfPpo) {
   TinyRun run = tiny_run();
   run.training.algorithm = Algorithm::kPpo;
+  run.patterns = {{"a", "[a-m]"}, {"b", "[h-z]"}};
   run.training.samples_per_prompt = 1;
   run.training.prompts_per_step = 8;
   run.training.gradient_cosine_every = 1;
