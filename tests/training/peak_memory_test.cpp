@@ -1,21 +1,29 @@
 // What a step of every method holds at its peak, measured: within
 // memory_budget, which does not hold weights, gradients and optimizer state.
-#include <functional>
-
 #include <gtest/gtest.h>
 
 #include "moft/training/dpo/trainer.h"
 
 #include "tests/support/counted_memory.h"
 #include "tests/support/tiny_model.h"
-#include "tests/support/tiny_t5.h"
 #include "tests/training/support.h"
 
 namespace moft::test {
 namespace {
 
-constexpr double kBudget = 0.003;  // GB
+constexpr double kBudget = 0.001;  // GB
 constexpr double kWhole = 1.0;
+
+// Every token of every layer costs some kilobytes.
+TinyModel shape_of_layers(std::int64_t layers) {
+  TinyModel shape;
+  shape.layers = layers;
+  shape.width = 32;
+  shape.heads = 4;
+  shape.kv_heads = 2;
+  shape.feed_forward = 64;
+  return shape;
+}
 
 struct Method {
   const char* name;
@@ -50,26 +58,6 @@ class PeakMemory : public testing::TestWithParam<Method> {
  protected:
   PeakMemory() { CountedMemory::get(); }
 
-  // Enough layers that what the backward pass of one holds beside them is
-  // little.
-  static void write_decoder(const std::filesystem::path& folder) {
-    TinyModel shape;
-    shape.layers = 8;
-    shape.width = 32;
-    shape.heads = 4;
-    shape.kv_heads = 2;
-    shape.feed_forward = 64;
-    write_tiny_model(folder, shape);
-  }
-  static void write_encoder_decoder(const std::filesystem::path& folder) {
-    TinyT5Shape shape;
-    shape.encoder_layers = 6;
-    shape.decoder_layers = 12;
-    shape.width = 32;
-    shape.feed_forward = 64;
-    write_tiny_t5(folder, shape);
-  }
-
   // Bytes that the second step holds at most, beside what was there before it:
   // by then the optimizers have their state.
   static std::int64_t growth(Trainer& trainer) {
@@ -80,17 +68,13 @@ class PeakMemory : public testing::TestWithParam<Method> {
   }
 
   // Less the gradients, which the budget does not hold.
-  static std::int64_t online(bool t5, double budget) {
+  static std::int64_t online(double budget) {
     const Scratch scratch;
-    if (t5) {
-      write_encoder_decoder(scratch.path() / "base");
-    } else {
-      write_decoder(scratch.path() / "base");
-    }
+    write_tiny_model(scratch.path() / "base", shape_of_layers(4));
     TinyRun run = tiny_run();
     GetParam().choose(run.training);
     run.training.kl_strength = 0.1;
-    run.training.samples_per_prompt = 4;
+    run.training.samples_per_prompt = 8;
     run.training.max_new_tokens = 32;
     run.training.memory_budget = budget;
     run.training.check("training.");
@@ -103,10 +87,8 @@ class PeakMemory : public testing::TestWithParam<Method> {
 };
 
 TEST_P(PeakMemory, OfAStepStaysWithinTheBudget) {
-  for (const bool t5 : {false, true}) {
-    EXPECT_LE(online(t5, kBudget), kBudget * 1e9) << "t5: " << t5;
-    EXPECT_GT(online(t5, kWhole), 2 * kBudget * 1e9) << "t5: " << t5;
-  }
+  EXPECT_LE(online(kBudget), kBudget * 1e9);
+  EXPECT_GT(online(kWhole), 2 * kBudget * 1e9);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -118,13 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(PeakMemoryOfDpo, OfAStepStaysWithinTheBudget) {
   const auto growth = [](double budget) {
     const Scratch scratch;
-    TinyModel shape;
-    shape.layers = 8;
-    shape.width = 32;
-    shape.heads = 4;
-    shape.kv_heads = 2;
-    shape.feed_forward = 64;
-    write_tiny_model(scratch.path() / "base", shape);
+    write_tiny_model(scratch.path() / "base", shape_of_layers(8));
     TinyTraining tiny(scratch.path(), tiny_run());
     std::vector<DpoPair> pairs(24);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
@@ -149,8 +125,8 @@ TEST(PeakMemoryOfDpo, OfAStepStaysWithinTheBudget) {
            4 * 2 * tiny.policy->conditioning()->counts().steered;
   };
   CountedMemory::get();
-  EXPECT_LE(growth(kBudget), kBudget * 1e9);
-  EXPECT_GT(growth(kWhole), 2 * kBudget * 1e9);
+  EXPECT_LE(growth(3 * kBudget), 3 * kBudget * 1e9);
+  EXPECT_GT(growth(kWhole), 6 * kBudget * 1e9);
 }
 
 }  // namespace

@@ -314,12 +314,13 @@ TEST(GradientCosine, OfMinibatchesIsThatOfOneUpdate) {
 TEST(GradientCosine, NeedsNoSecondSampleOfPpo) {
   TinyRun run = tiny_run();
   run.training.algorithm = Algorithm::kPpo;
-  run.patterns = {{"a", "[a-m]"}, {"b", "[h-z]"}};
+  run.patterns = {{"a", "[a-e]"}, {"b", "[d-i]"}};
   run.training.samples_per_prompt = 1;
   run.training.prompts_per_step = 8;
   run.training.gradient_cosine_every = 1;
-  for (const auto& metrics : train(run, 2).metrics)
-    EXPECT_TRUE(std::isfinite(metrics.at("gradient_cosine/a,b")));
+  const auto metrics = train(run, 1).metrics[0];
+  ASSERT_TRUE(metrics.contains("gradient_cosine/a,b"));
+  EXPECT_LE(std::abs(metrics.at("gradient_cosine/a,b")), 1.0);
 }
 
 // An objective that does not vary has no direction.
