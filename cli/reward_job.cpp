@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "moft/core/log.h"
 #include "moft/core/text.h"
@@ -124,19 +125,27 @@ class RewardJob : public RecipeJob {
     const RewardDataOptions& data = recipe_.data;
     if (recipe_.reward.kind == RewardTask::kPreference) {
       return fmt::format(
-          "liked: {{preference: {{model: {}{}}}}}",
+          "liked: {{preference: {{model: {}{}{}{}}}}}",
           directory,
-          data.user ? fmt::format(", user: \"{}\"", *data.user) : "");
+          setting("user", data.user),
+          setting("system", data.system),
+          setting("text", data.text));
     }
     const bool labels = recipe_.reward.kind == RewardTask::kClassification;
     return fmt::format(
         "judged: {{classifier: {{model: {}{}{}}}}}",
         directory,
         labels ? ", label: " + ready_.start.info().labels.front() : "",
-        data.premise ? fmt::format(
-                           ", premise: \"{}\", hypothesis: \"{{completion}}\"",
-                           *data.premise)
+        data.premise ? setting("premise", data.premise) +
+                           ", hypothesis: \"{completion}\""
                      : ", text: \"{completion}\"");
+  }
+
+  // A text as JSON writes it is YAML too.
+  static std::string setting(
+      const char* key, const std::optional<std::string>& text) {
+    return text ? fmt::format(", {}: {}", key, nlohmann::json(*text).dump())
+                : "";
   }
 
   void print_start(const Compute& compute) const {

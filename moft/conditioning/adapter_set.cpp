@@ -24,14 +24,15 @@ AdapterSet::AdapterSet(
     const ConditioningOptions& options,
     std::vector<std::string> objectives,
     std::uint64_t seed,
-    std::vector<std::shared_ptr<SteeredParameter>> whole)
+    std::vector<std::shared_ptr<SteeredParameter>> whole,
+    const std::string& key)
     : Conditioning(model, options, std::move(objectives)),
       weighted_(this->objectives().size(), false),
       whole_(std::move(whole)),
       whole_gradients_(whole_.size()) {
   const LoraOptions& lora = options.lora;
   const LayerRange range =
-      parse_layers(lora.layers, model.layers, "conditioning.lora.layers");
+      parse_layers(lora.layers, model.layers, key + ".layers");
   model.first_steered_layer = model.layers;
   for (const SteerableLinear& entry : model.linears) {
     const bool wanted = std::any_of(
@@ -56,8 +57,9 @@ AdapterSet::AdapterSet(
   }
   if (adapted_.empty()) {
     throw_caller_error(
-        "conditioning.lora chooses no linear map of this model; name modules "
-        "among q, k, v, o, gate, up, down and layers that exist");
+        "{} chooses no linear map of this model; name modules among q, k, v, "
+        "o, gate, up, down and layers that exist",
+        key);
   }
   for (const SteerableLinear& entry : adapted_) {
     LowRankAdapters& adapters = *entry.linear->adapters();

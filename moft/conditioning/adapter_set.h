@@ -23,13 +23,15 @@ class AdapterSet : public Conditioning {
  public:
   // Installs on `model`, which must outlive this. CallerError when `options`
   // choose no linear map of the model. A joint matrix of queries, keys and
-  // values is chosen by any of the three. `whole`: trained whole.
+  // values is chosen by any of the three. `whole`: trained whole. `key`: of
+  // options.lora in the recipe, for messages.
   AdapterSet(
       Steerable& model,
       const ConditioningOptions& options,
       std::vector<std::string> objectives,
       std::uint64_t seed,
-      std::vector<std::shared_ptr<SteeredParameter>> whole = {});
+      std::vector<std::shared_ptr<SteeredParameter>> whole = {},
+      const std::string& key = "conditioning.lora");
 
   bool mixes_rows() const override { return true; }
   void expect_steerings(std::int64_t) override {}

@@ -25,6 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+// The head of a config.json has at most this many.
+constexpr std::int64_t kMostLabels = 100'000;
 // Tokens read at once: bounds the memory of one call.
 constexpr std::int64_t kTokensPerPass = 4096;
 
@@ -71,6 +73,8 @@ std::vector<std::string> read_labels(const ConfigKeys& keys) {
   std::vector<std::string> labels;
   if (!keys.has(kNames)) {
     const std::int64_t count = keys.size_or("num_labels", 2);
+    if (count > kMostLabels)
+      keys.refuse("num_labels", fmt::format("at most {} labels", kMostLabels));
     for (std::int64_t i = 0; i < count; ++i)
       labels.push_back(fmt::format("LABEL_{}", i));
     return labels;

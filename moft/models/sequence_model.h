@@ -32,6 +32,10 @@ struct ModelInfo {
   std::vector<std::int32_t> end_tokens;
   std::int64_t parameters = 0;  // numbers, not tensors
   std::int64_t width = 0;       // of a state
+  // Numbers that attention keeps for its gradient beside q, k, v and what it
+  // gives, of all layers: for each token, and for each two of a text.
+  std::int64_t scores_per_token = 0;
+  std::int64_t scores_per_pair = 0;
 };
 
 // CallerError unless every id has its row among the `vocabulary` embeddings.

@@ -76,14 +76,16 @@ void check_writable(const std::string& output) {
 std::string describe_rows(
     const std::vector<std::string>& files,
     std::size_t kept,
-    const LengthReport& report) {
+    const LengthReport& report,
+    const char* read) {
   const std::string changed = report.describe();
   return fmt::format(
-      "{} example{} from {} file{}, longest prompt {} tokens{}",
+      "{} example{} from {} file{}, longest {} {} tokens{}",
       kept,
       kept == 1 ? "" : "s",
       files.size(),
       files.size() == 1 ? "" : "s",
+      read,
       report.longest,
       changed.empty() ? "" : "; " + changed);
 }

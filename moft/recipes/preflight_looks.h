@@ -60,11 +60,13 @@ void look_at_turn_ends(
     const Tokenizer& tokenizer,
     const ModelInfo& model);
 
-// "12 examples from 1 file, longest prompt 40 tokens; 2 skipped, ..".
+// "12 examples from 1 file, longest prompt 40 tokens; 2 skipped, ..". `read`:
+// what the report's lengths are of.
 std::string describe_rows(
     const std::vector<std::string>& files,
     std::size_t kept,
-    const LengthReport& report);
+    const LengthReport& report,
+    const char* read = "prompt");
 
 // Bytes of the masters of `trained` numbers and of the optimizer's state, at
 // most.

@@ -83,7 +83,7 @@ class RewardCheck {
          recipe_.data,
          recipe_.reward.kind});
     result_.findings.note(
-        name, describe_rows(files, rows.rows.size(), rows.lengths));
+        name, describe_rows(files, rows.rows.size(), rows.lengths, "text"));
   }
 
   void warn_of_shared_rows() {

@@ -77,9 +77,12 @@ RewardStart start_reward_model(
   start.reader = std::make_unique<TextReader>(folder, info);
   const Tokenizer& tokenizer = start.reader->tokenizer();
   if (info.encoder) {
-    const auto id = start.model->config().value("pad_token_id", TokenId{-1});
+    const auto& config = start.model->config();
+    const auto pad = config.find("pad_token_id");  // null in some files
+    const bool given = pad != config.end() && pad->is_number_integer();
+    const std::int64_t id = given ? pad->get<std::int64_t>() : -1;
     if (id >= 0 && id < tokenizer.vocab_size())
-      start.pad_text = tokenizer.token_bytes(id);
+      start.pad_text = tokenizer.token_bytes(static_cast<TokenId>(id));
   } else {
     info.pad_token = padding_of(folder, info, tokenizer);
     start.pad_text = tokenizer.token_bytes(*info.pad_token);

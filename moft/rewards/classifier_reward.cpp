@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "moft/core/errors.h"
@@ -66,6 +67,8 @@ std::vector<std::string> warn_of_windows(
   std::int64_t count = 0;
   std::int64_t longest = 0;
   for (const Example& example : examples) {
+    // What the policy is asked is not known here.
+    if (premise.uses_prompt() && !example.fields.contains("prompt")) continue;
     const RewardBatch row{{""}, {""}, {0}, {&example}};
     const std::int64_t tokens = std::ssize(
         encode_completion(premise.fill(row, 0, ""), *framed.tokenizer));
@@ -135,6 +138,9 @@ double label_value(
 }
 
 double combined(std::span<const double> values, Combine how) {
+  // Comparisons would pass over it.
+  if (std::ranges::any_of(values, [](double v) { return std::isnan(v); }))
+    return std::numeric_limits<double>::quiet_NaN();
   if (how == Combine::kMax) return *std::ranges::max_element(values);
   if (how == Combine::kMin) return *std::ranges::min_element(values);
   return std::accumulate(values.begin(), values.end(), 0.0) /

@@ -129,6 +129,7 @@ double label_value(
     LabelValue value,
     bool separate_labels);
 
+// NaN where a value is. REQUIRES values.
 double combined(std::span<const double> values, Combine how);
 
 // What is judged of an answer; at least one text, empty for an empty answer.

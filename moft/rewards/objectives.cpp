@@ -118,7 +118,7 @@ Scores ObjectiveSet::score(const RewardBatch& batch, RewardMemo& memo) const {
   for (std::size_t row = 0; row < rows; ++row)
     if (skipped[row]) scores.skipped.push_back(row);
   for (const RewardSource* source : sources_)
-    memo.calls.at(source)->report(scores.metrics);
+    memo.calls.at(source)->report(scores.metrics, scores.texts);
   return scores;
 }
 

@@ -34,6 +34,8 @@ struct Scores {
   std::vector<double> seconds = {};
   // What the sources of rewards say of themselves: "reward_calls/.."
   std::map<std::string, double> metrics = {};
+  // What they say of rows, by name.
+  std::map<std::string, RowTexts> texts = {};
 };
 
 // The values of one objective, in the order of the rows.

@@ -97,6 +97,8 @@ std::vector<double> Reward::attempt(
       throw;
     } catch (const WorldError&) {
       throw;
+    } catch (const WaitStopped&) {
+      throw;
     } catch (const RewardRowError& error) {
       fail(name_, batch, std::min(error.row(), batch.rows() - 1), error.what());
     } catch (const TransientRewardError& error) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -48,6 +49,9 @@ struct RewardBatch {
   std::size_t rows() const { return completions.size(); }
 };
 
+// What is said of each row in words; "" where nothing is. [rows]
+using RowTexts = std::vector<std::string>;
+
 // A failure that may pass (a busy server, a lost connection): compute() is
 // tried again. Anything else that is thrown is final.
 class TransientRewardError : public std::runtime_error {
@@ -66,6 +70,12 @@ class RewardRowError : public std::runtime_error {
   std::size_t row_;
 };
 
+// The wait for rewards from outside was ended on request.
+class WaitStopped : public std::runtime_error {
+ public:
+  WaitStopped() : std::runtime_error("stopped while waiting for rewards") {}
+};
+
 class Reward;
 class RewardSource;
 class SourceCalls;
@@ -77,6 +87,9 @@ class RewardMemo {
  public:
   std::map<const Reward*, std::vector<double>> values;
   std::map<const RewardSource*, std::shared_ptr<SourceCalls>> calls;
+  // Asked ten times a second while rewards from outside are waited for; true:
+  // the wait ends with WaitStopped. May be null.
+  std::function<bool()> stop_requested;
 };
 
 class Reward {

@@ -30,6 +30,13 @@ std::vector<PromptPiece> RewardTemplate::fill(
     std::size_t row,
     const std::string& completion) const {
   Example filled = *batch.examples[row];
+  if (uses_prompt() && batch.prompts[row].empty() &&
+      !filled.fields.contains(kPrompt)) {
+    throw_caller_error(
+        "{}: there is no prompt for {{prompt}}; give the row a field 'prompt', "
+        "or name its fields in the template",
+        place_of(filled));
+  }
   filled.fields.emplace(kPrompt, batch.prompts[row]);
   filled.fields[kCompletion] = completion;
   return template_.fill(filled);

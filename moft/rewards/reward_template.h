@@ -23,6 +23,7 @@ class RewardTemplate {
   std::vector<std::string> example_fields() const;
   bool uses_prompt() const;
   // Filled for a row whose answer, or the part of it to judge, is `completion`.
+  // CallerError where {prompt} would be nothing.
   std::vector<PromptPiece> fill(
       const RewardBatch& batch,
       std::size_t row,

@@ -197,12 +197,12 @@ double verdict_value(
   const double log_p = log_probabilities[0];
   if (log_probabilities.size() > 1) {
     // Among these answers: their log-probabilities are logits.
-    if (kind == LabelValue::kLogit) {
-      const double p =
-          label_value(log_probabilities, 0, LabelValue::kProbability, false);
-      return std::log(p);
-    }
-    return label_value(log_probabilities, 0, kind, false);
+    if (kind != LabelValue::kLogit)
+      return label_value(log_probabilities, 0, kind, false);
+    // log p from log(p / (1 - p)): finite where p rounds to 0.
+    const double odds =
+        label_value(log_probabilities, 0, LabelValue::kLogOdds, false);
+    return std::min(odds, 0.0) - std::log1p(std::exp(-std::abs(odds)));
   }
   if (kind == LabelValue::kLogit) return log_p;
   if (kind == LabelValue::kProbability) return std::exp(log_p);

@@ -51,6 +51,7 @@ ordered_json sample_to_json(
   json["advantage"] = sample.advantage;
   json["tokens"] = sample.tokens;
   json["finished"] = sample.finished;
+  if (!sample.texts.empty()) json["texts"] = sample.texts;
   return json;
 }
 

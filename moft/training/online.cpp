@@ -62,8 +62,19 @@ OnlineTrainer::OnlineTrainer(
           std::make_unique<IndependentSteerings>(
               std::move(sampler), options, inputs.policy->kl_range())) {}
 
-// Algorithm 1, one turn of its loop.
+// Nothing but the order of the examples changes before the rewards are there.
 StepResult OnlineTrainer::step() {
+  const ShuffleCursor before = shuffler_.cursor();
+  try {
+    return take_step();
+  } catch (const WaitStopped&) {
+    shuffler_.seek(before);
+    throw;
+  }
+}
+
+// Algorithm 1, one turn of its loop.
+StepResult OnlineTrainer::take_step() {
   StepResult result;
   result.step = step_ + 1;
   StepTimes& times = result.times;
@@ -73,7 +84,7 @@ StepResult OnlineTrainer::step() {
   FirstPass first(*policy.conditioning(), drawn, plan(drawn));
   const ObjectiveSet& objectives = *inputs_.objectives;
   StepRewards step_rewards(
-      objectives, drawn, &policy.tokenizer(), options_.steps);
+      objectives, drawn, &policy.tokenizer(), options_.steps, stop_requested_);
   Rollout rollout = roll_out(
       policy,
       drawn,

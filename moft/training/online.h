@@ -49,6 +49,9 @@ class OnlineTrainer : public Trainer {
       TrainerInputs inputs, TrainingOptions options, WeightingSampler sampler);
 
   StepResult step() override;
+  void stop_when(std::function<bool()> requested) override {
+    stop_requested_ = std::move(requested);
+  }
   std::int64_t finished_steps() const override { return step_; }
   RunOptions run_options() const override;
   TrainerState state() const override;
@@ -62,6 +65,7 @@ class OnlineTrainer : public Trainer {
   const ValueLearner* value() const { return value_.get(); }
 
  private:
+  StepResult take_step();
   Draw draw();
   StepPlan plan(const Draw& draw) const;
   // The parts that the value network computes the step's prompts in.
@@ -85,7 +89,8 @@ class OnlineTrainer : public Trainer {
   TrainingPrompts prompts_;
   Shuffler shuffler_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<ValueLearner> value_;  // null: another baseline
+  std::unique_ptr<ValueLearner> value_;   // null: another baseline
+  std::function<bool()> stop_requested_;  // or null
   std::int64_t step_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/rewards/reward.h"
 #include "moft/training/run_directory.h"
 
 namespace moft {
@@ -115,8 +116,14 @@ void Run::restore(const Checkpoint& checkpoint) {
 }
 
 RunOutcome Run::run() {
-  while (!done() && !store_.stop_requested())
-    one_step();
+  trainer_.stop_when(store_.setup().stop_requested);
+  try {
+    while (!done() && !store_.stop_requested())
+      one_step();
+  } catch (const WaitStopped&) {
+    // The trainer is where the last step left it.
+  }
+  trainer_.stop_when(nullptr);
   RunOutcome outcome;
   outcome.finished = done();
   outcome.step = trainer_.finished_steps();

@@ -13,7 +13,8 @@
 
 namespace moft {
 
-// Asked between two steps; true: save and stop.
+// Asked between two steps, and while a step waits for rewards from outside;
+// true: save and stop.
 using StopRequested = std::function<bool()>;
 
 // Evaluates what is trained on held-out data. Called after the steps that

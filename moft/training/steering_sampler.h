@@ -18,7 +18,8 @@ class SteeringSampler {
  public:
   virtual ~SteeringSampler() = default;
 
-  // One steering per prompt of step `step`, which counts from 0.
+  // One steering per prompt of step `step`, which counts from 0. The same again
+  // for a step that was not finished.
   virtual std::vector<Steering> draw(
       std::int64_t step, std::size_t prompts) = 0;
   // The most distinct steerings that a step of `prompts` prompts can draw.

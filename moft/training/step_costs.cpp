@@ -27,6 +27,8 @@ ModelShape shape_of(const SequenceModel& model) {
   s.parameters = model.info().parameters;
   s.vocabulary = model.info().vocabulary;
   s.width = model.info().width;
+  s.scores_per_token = model.info().scores_per_token;
+  s.scores_per_pair = model.info().scores_per_pair;
   s.layers = steerable.layers;
   if (steerable.stacks.size() > 1) s.encoder_layers = steerable.stacks[0];
   s.gated = false;
@@ -79,7 +81,8 @@ StepCosts costs_of_texts(const ModelShape& shape) {
   all_trained.steered_set = SteeredSet::kNone;
   const StepCosts all = step_costs(shape, all_trained, KlEstimator::kNone);
   StepCosts costs;
-  costs.prompt_token = all.prompt_token;
+  costs.prompt_token = all.prompt_token + shape.scores_per_token * kFloat;
+  costs.prompt_pair = shape.scores_per_pair * kFloat;
   costs.new_token = all.new_token;
   return costs;
 }

@@ -26,7 +26,10 @@ struct ModelShape {
   std::int64_t key_width = 0;    // of keys; values have the same
   std::int64_t feed_forward = 0;
   std::int64_t encoder_layers = 0;  // of them; 0: decoder-only
-  bool gated = true;                // two matrices into the feed-forward layer
+  // As ModelInfo's.
+  std::int64_t scores_per_token = 0;
+  std::int64_t scores_per_pair = 0;
+  bool gated = true;  // two matrices into the feed-forward layer
   bool tied_head = false;
 };
 ModelShape shape_of(const SequenceModel& model);
@@ -36,6 +39,7 @@ ModelShape shape_of(const SequenceModel& model);
 struct StepCosts {
   // Scoring with its gradient: what the backward pass reads again, and logits.
   std::int64_t prompt_token = 0;
+  std::int64_t prompt_pair = 0;  // of any two tokens of a prompt
   std::int64_t new_token = 0;
   // Rollout: keys and values of an entry of a page, and a row's logits twice.
   std::int64_t decoded_token = 0;

@@ -21,8 +21,7 @@ StepMemory::StepMemory(
       saturated_product(shape_.rows(), shape_.new_tokens);
   features_ = saturated_product(
       saturated_sum(prompt_tokens(), new_tokens), costs_.feature_token);
-  const std::int64_t longest =
-      saturated_product(longest_prompt(), costs_.prompt_token);
+  const std::int64_t longest = prompt_bytes(longest_prompt());
   const std::int64_t scored =
       saturated_sum(held(), saturated_sum(longest, row_bytes()));
   const std::int64_t needed =
@@ -68,11 +67,12 @@ std::vector<std::vector<std::size_t>> StepMemory::parts_of(
     bool there = false;  // whether the part has the prompt
     for (std::size_t row = prompt * samples; row < (prompt + 1) * samples;
          ++row) {
-      std::int64_t more = row_bytes() + (there ? 0 : prompt_bytes(prompt));
+      const std::int64_t tokens = shape_.prompt_tokens[prompt];
+      std::int64_t more = row_bytes() + (there ? 0 : prompt_bytes(tokens));
       if (parts.empty() || used + more > room) {
         parts.emplace_back();
         used = 0;
-        more = row_bytes() + prompt_bytes(prompt);
+        more = row_bytes() + prompt_bytes(tokens);
       }
       parts.back().push_back(row);
       used += more;
@@ -118,7 +118,7 @@ std::int64_t StepMemory::scoring_bytes(
   std::optional<std::size_t> last;
   for (const std::size_t row : rows) {
     const std::size_t prompt = shape_.prompt_of(row);
-    if (last != prompt) bytes += prompt_bytes(prompt);
+    if (last != prompt) bytes += prompt_bytes(shape_.prompt_tokens[prompt]);
     last = prompt;
     bytes += row_bytes();
   }
@@ -144,8 +144,10 @@ std::int64_t StepMemory::graph_bytes() const {
   return saturated_product(prompt_tokens(), costs_.graph_token);
 }
 
-std::int64_t StepMemory::prompt_bytes(std::size_t prompt) const {
-  return shape_.prompt_tokens[prompt] * costs_.prompt_token;
+std::int64_t StepMemory::prompt_bytes(std::int64_t tokens) const {
+  return saturated_sum(
+      saturated_product(tokens, costs_.prompt_token),
+      saturated_product(saturated_product(tokens, tokens), costs_.prompt_pair));
 }
 
 std::int64_t StepMemory::row_bytes() const {

@@ -67,7 +67,7 @@ class StepMemory {
  private:
   std::int64_t longest_prompt() const;
   std::int64_t prompt_tokens() const;  // of all
-  std::int64_t prompt_bytes(std::size_t prompt) const;
+  std::int64_t prompt_bytes(std::int64_t tokens) const;
   std::int64_t row_bytes() const;
   std::int64_t held() const;
   std::int64_t decoding_bytes(std::int64_t rows) const;

@@ -107,6 +107,8 @@ TrainingSample sample_of(const Experience& experience, std::size_t row) {
   sample.advantage = experience.advantages.advantage[r].item<double>();
   sample.tokens = std::ssize(generation.tokens);
   sample.finished = generation.finished;
+  for (const auto& [name, texts] : experience.rewards.texts)
+    if (!texts[row].empty()) sample.texts[name] = texts[row];
   return sample;
 }
 

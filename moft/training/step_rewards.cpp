@@ -11,8 +11,10 @@ StepRewards::StepRewards(
     const ObjectiveSet& objectives,
     const Draw& draw,
     const Tokenizer* tokenizer,
-    std::int64_t max_steps)
+    std::int64_t max_steps,
+    std::function<bool()> stop_requested)
     : objectives_(objectives), tokenizer_(tokenizer), added_(draw.rows()) {
+  memo_.stop_requested = std::move(stop_requested);
   const std::size_t rows = draw.rows();
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t p = draw.prompt_of(row);

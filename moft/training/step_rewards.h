@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "moft/rewards/objectives.h"
 #include "moft/tokenizers/tokenizer.h"
@@ -17,12 +18,14 @@ namespace moft {
 class StepRewards {
  public:
   // What it is given must outlive it. tokenizer: for completions with their
-  // special tokens; may be null. max_steps: of the training.
+  // special tokens; may be null. max_steps: of the training. stop_requested: as
+  // RewardMemo's.
   StepRewards(
       const ObjectiveSet& objectives,
       const Draw& draw,
       const Tokenizer* tokenizer = nullptr,
-      std::int64_t max_steps = 0);
+      std::int64_t max_steps = 0,
+      std::function<bool()> stop_requested = nullptr);
   StepRewards(const StepRewards&) = delete;
   StepRewards& operator=(const StepRewards&) = delete;
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,6 +39,8 @@ struct TrainingSample {
   double advantage = 0.0;
   std::int64_t tokens = 0;
   bool finished = false;
+  // What rewards from outside said of it, by name.
+  std::map<std::string, std::string> texts = {};
 };
 
 // Seconds of each part of a step.
@@ -106,8 +109,12 @@ class Trainer {
  public:
   virtual ~Trainer() = default;
 
-  // WorldError for a loss, gradient or reward that is not finite.
+  // WorldError for a loss, gradient or reward that is not finite; WaitStopped
+  // (rewards/reward.h) as stop_when() says.
   virtual StepResult step() = 0;
+  // Asked while a step waits for what is computed elsewhere. When it says true
+  // the step ends with WaitStopped, and the trainer is as it was before it.
+  virtual void stop_when(std::function<bool()> /*requested*/) {}
   virtual std::int64_t finished_steps() const = 0;
   // The run ends here, before its last step.
   virtual bool stopped_early() const { return false; }

@@ -41,6 +41,12 @@ def with_child(completions, **kwargs):
             file.write(f"{os.getpid()} {child.pid}")
         os.rename("grandchild.new", "grandchild")
     return [1.0 for _ in completions]
+
+def stalls(completions, trainer_state, **kwargs):
+    if trainer_state.global_step == 2 and not os.path.exists("judge"):
+        open("waits", "w").close()
+        time.sleep(1000)
+    return [0.0 if "a" in c else 1.0 for c in completions]
 )";
 
 class OutsideRewards : public testing::Test {
@@ -125,6 +131,34 @@ TEST_F(OutsideRewards, AnInterruptedRunResumesToTheSameBits) {
         read_all(folder() / run / weights),
         read_all(folder() / "straight" / weights));
   }
+}
+
+// The first signal ends the wait for a reward; the step is done again later.
+TEST_F(OutsideRewards, AWaitForARewardEndsAtTheFirstSignal) {
+  use("  a: {python: {file: my_rewards.py, function: stalls}}\n"
+      "  b: {regex: {pattern: b}}\n");
+  write_tiny_text(folder() / "judge", "");
+  ASSERT_EQ(train({"--output", "straight"}).code, 0);
+  fs::remove(folder() / "judge");
+  Program program(
+      folder(),
+      {"train", "recipe.yaml", "training.steps=4", "--output", "run"});
+  ASSERT_TRUE(program.wait_until([&] {
+    return fs::exists(folder() / "waits");
+  })) << program.errors();
+  const auto start = std::chrono::steady_clock::now();
+  program.send(SIGTERM);
+  EXPECT_EQ(program.exit_code(), 128 + SIGTERM) << program.errors();
+  // Not the 1000 s of the function, and not its timeout of 180 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+  EXPECT_TRUE(has(program.errors(), "stopped after step 2; resume with: "))
+      << program.errors();
+  write_tiny_text(folder() / "judge", "");
+  ASSERT_EQ(train({"--output", "run", "--resume", "auto"}).code, 0);
+  const std::string weights = "policy/steering.safetensors";
+  EXPECT_EQ(
+      read_all(folder() / "run" / weights),
+      read_all(folder() / "straight" / weights));
 }
 
 TEST_F(OutsideRewards, AFailureStopsTheRunAndResumingEndsWithTheSameBits) {

@@ -140,6 +140,7 @@ TEST_F(RewardTrain, TheExamplesOfThePageTrain) {
     const Ended check =
         run_program(folder(), {"recipe", "check", "recipe.yaml"});
     EXPECT_EQ(check.code, 0) << check.output << check.errors;
+    EXPECT_TRUE(has(check.output + check.errors, ", longest text "));
     const Ended run = train(
         {"reward.steps=3",
          "reward.rows_per_step=2",
@@ -210,6 +211,15 @@ TEST_F(RewardTrain, ADecoderIsWrittenWithAPaddingToken) {
           .is_string());
 }
 
+TEST_F(RewardTrain, AnEncoderMayNameNoPaddingToken) {
+  const fs::path path = folder() / "models/all-minilm-l6-v2/config.json";
+  Json config = Json::parse(read_all(path));
+  config["pad_token_id"] = nullptr;
+  write_tiny_text(path, config.dump());
+  const Ended run = train({"reward.steps=1", "reward.rows_per_step=2"});
+  EXPECT_EQ(run.code, 0) << run.errors;
+}
+
 TEST_F(RewardTrain, BadRowsAreNamed) {
   auto rows = claims();
   rows[2]["label"] = "maybe";
@@ -240,6 +250,9 @@ TEST_F(RewardTrain, BadSettingsAreNamed) {
   EXPECT_TRUE(has(problem({"reward.centring=0.1"}), "reward.centring"));
   EXPECT_TRUE(has(problem({"reward.labels=[one]"}), "reward.labels"));
   EXPECT_TRUE(has(problem({"data.max_tokens=8"}), "train.jsonl:"));
+  EXPECT_TRUE(
+      has(problem({"reward.lora.rank=2", "reward.lora.layers=90..95"}),
+          "reward.lora.layers"));
   EXPECT_TRUE(has(
       problem({"model.path=models/qwen3-0.6b"}), "reads one text, not a pair"));
 }

@@ -128,6 +128,9 @@ TEST(Combine, OfWindowsAndSentences) {
   EXPECT_EQ(combined(values, Combine::kMax), 4.0);
   EXPECT_EQ(combined(values, Combine::kMean), 1.0);
   EXPECT_EQ(combined(values, Combine::kMin), -2.0);
+  // A number that is not one is never passed over.
+  for (const Combine how : {Combine::kMax, Combine::kMean, Combine::kMin})
+    EXPECT_TRUE(std::isnan(combined(std::vector<double>{1.0, NAN}, how)));
 }
 
 // -- Windows

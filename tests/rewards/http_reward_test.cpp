@@ -242,7 +242,9 @@ TEST_F(HttpReward, AServerThatIsRestartedIsWaitedFor) {
 }
 
 TEST_F(HttpReward, FaultsThatDoNotPassStopTheRun) {
-  const auto expect = [&](const std::string& yaml, const std::string& what) {
+  const auto expect = [&](std::string yaml, const std::string& what) {
+    // One call after the other, so that the first one fails first.
+    yaml.insert(yaml.rfind("}}"), ", workers: 1");
     const std::string said = fault(yaml);
     EXPECT_TRUE(said.starts_with("reward 'made': ")) << said;
     EXPECT_NE(said.find(what), std::string::npos) << said;

@@ -216,6 +216,11 @@ TEST(PythonReward, MetricsOfFunctionsAreKept) {
   EXPECT_EQ(scores.metrics.at("reward_metrics/seen"), 6);
   EXPECT_EQ(scores.metrics.at("reward_metrics/lengths"), 3.5);
   EXPECT_FALSE(scores.metrics.contains("reward_metrics/words"));
+  using Texts = std::map<std::string, RowTexts>;
+  EXPECT_EQ(scores.texts, (Texts{{"words", {"good", "bad"}}}));
+  EXPECT_EQ(
+      objectives_from(python("trl_columns", ", unit: row")).score(batch).texts,
+      scores.texts);
   const Scores math = objectives_from(python("compute_score")).score(batch);
   EXPECT_EQ(math.metrics.at("reward_metrics/acc"), 0.5);
   EXPECT_GT(scores.metrics.at("time/reward_calls"), 0);
@@ -341,6 +346,29 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"future", command("future"), "speaks version '99'"},
         Fault{"large", command("large"), "where a number or null is expected"}),
     [](const auto& fault) { return fault.param.name; });
+
+// One completion is judged for 100 s when the other one fails.
+TEST(PythonReward, AFailureEndsTheCallsBesideIt) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::string said = fault_of(
+      objectives_from(python("stalls_or_fails", ", unit: row, workers: 2")),
+      batch_of());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+  EXPECT_NE(said.find("ValueError: no judge"), std::string::npos) << said;
+  EXPECT_NE(said.find("completion 'bad'"), std::string::npos) << said;
+}
+
+// The wait ends, and the call with it.
+TEST(PythonReward, AWaitEndsOnRequest) {
+  const ObjectiveSet set = objectives_from(python("stalls"));
+  RewardMemo memo;
+  int asked = 0;
+  memo.stop_requested = [&] { return ++asked == 3; };
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(set.score(batch_of(), memo), WaitStopped);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+  EXPECT_EQ(asked, 3);
+}
 
 TEST(PythonReward, AProcessThatDiedIsStartedAgain) {
   const auto mark = std::filesystem::temp_directory_path() /

@@ -55,6 +55,7 @@ TEST(VerdictValue, IsTheClosedForm) {
   EXPECT_NEAR(value(among, LabelValue::kProbability), 0.75, 1e-15);
   EXPECT_NEAR(value(among, LabelValue::kLogit), std::log(0.75), 1e-14);
   EXPECT_NEAR(value(among, LabelValue::kLogOdds), std::log(3.0), 1e-14);
+  EXPECT_NEAR(value({-900.0, 0.0}, LabelValue::kLogit), -900.0, 1e-9);
 }
 
 TEST(VerdictReward, EqualsTransformers) {

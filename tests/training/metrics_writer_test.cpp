@@ -29,6 +29,7 @@ StepResult result_of(std::int64_t step, const Example& example) {
     sample.advantage = -0.3;
     sample.tokens = 7;
     sample.finished = true;
+    if (i == 2) sample.texts = {{"remark", "good"}};
     result.samples.push_back(sample);
   }
   return result;
@@ -77,6 +78,7 @@ TEST(MetricsWriter, LinesHoldWhatTheStepSaid) {
           {"advantage", -0.3},
           {"tokens", 7},
           {"finished", true}}));
+  EXPECT_EQ(samples[2].at("texts"), (nlohmann::json{{"remark", "good"}}));
   EXPECT_EQ(samples[0].at("completion"), "ill-formed \xef\xbf\xbd text");
 }
 

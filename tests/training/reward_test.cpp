@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "moft/checkpoints/safetensors.h"
+#include "moft/core/errors.h"
 #include "moft/training/reward/publisher.h"
 #include "moft/training/run.h"
 
@@ -407,6 +408,58 @@ TEST(RewardTrainer, TheModelReadBackGivesTheSameLogits) {
   EXPECT_EQ(config["id2label"]["2"], "c");
   EXPECT_EQ(config["label2id"]["b"], 1);
   EXPECT_EQ(config["problem_type"], "single_label_classification");
+}
+
+// A checkpoint without what early stopping keeps is refused with its file.
+TEST(RewardTrainer, ACheckpointWithoutTheNumbersOfEarlyStoppingIsRefused) {
+  RewardTrainingOptions options = quick(4);
+  options.early_stopping = 2;
+  Training tiny("bert", options, bert_rows(), kHead);
+  tiny.trainer.step();
+  tiny.trainer.evaluate();
+  const TrainerState good = tiny.trainer.state();
+  tiny.trainer.restore(good);
+  const auto refusal = [&](const auto& spoil) -> std::string {
+    TrainerState state = good;
+    spoil(state.best);
+    try {
+      tiny.trainer.restore(state);
+    } catch (const CallerError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  constexpr const char* kLowest = "early_stopping.lowest_loss";
+  EXPECT_EQ(
+      refusal([&](NamedTensors& best) { best.erase(kLowest); }),
+      "best.safetensors: 'early_stopping.lowest_loss' is not there as one "
+      "number; resume from another checkpoint, or start the run again");
+  EXPECT_NE(
+      refusal([&](NamedTensors& best) { best[kLowest] = at::ones({1}); }), "");
+  EXPECT_TRUE(refusal([&](NamedTensors& best) {
+                best.erase(std::prev(best.end()));
+              }).starts_with("best.safetensors: "));
+}
+
+// DeBERTa's terms of positions: kept for 2 span rows and every two tokens.
+TEST(RewardTrainer, MemoryCountsTheScoresOfDeberta) {
+  const auto of = [](const char* family) {
+    Classifier model(classifier_of(family));
+    return shape_of(model.network());
+  };
+  EXPECT_EQ(of("bert").scores_per_pair, 0);
+  const ModelShape shape = of("deberta_v3");
+  const Json config = read_json(classifier_of("deberta_v3") / "config.json");
+  const std::int64_t heads = config["num_attention_heads"];
+  const std::int64_t layers = config["num_hidden_layers"];
+  const std::int64_t span = config["position_buckets"];
+  EXPECT_EQ(shape.scores_per_token, layers * heads * 2 * 2 * span);
+  EXPECT_EQ(shape.scores_per_pair, (layers + 4) * heads);
+  RewardTrainingOptions options = quick(1);
+  const auto bytes = [&](std::int64_t tokens) {
+    return reward_memory(shape, {tokens}, options).scoring_bytes({0});
+  };
+  EXPECT_EQ(bytes(20) - 2 * bytes(10), 4 * shape.scores_per_pair * (400 - 200));
 }
 
 TEST(RewardTrainer, ANewHeadHasTheSpreadOfTransformers) {

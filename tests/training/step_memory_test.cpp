@@ -42,6 +42,16 @@ TEST(StepMemory, CountsWhatAStepHolds) {
   EXPECT_EQ(memory.parts_of({0, 1, 2}), (Parts{{0, 1, 2, 3, 4, 5, 6, 7, 8}}));
 }
 
+// Some attentions keep a number for every two tokens of a prompt.
+TEST(StepMemory, CountsThePairsOfAPromptsTokens) {
+  StepCosts square = costs();
+  square.prompt_pair = 3;
+  const StepMemory memory(shape(), square, {1'000'000});
+  EXPECT_EQ(
+      memory.scoring_bytes({0, 1, 3}),
+      kStates + (40 + 3 * 16) + (80 + 3 * 64) + 3 * kRow);
+}
+
 // Prompts of 130 tokens: two full pages that a prompt's rows share, and each
 // row has a page for the 2 tokens that are left and its own 20.
 TEST(StepMemory, RowsShareTheFullPagesOfTheirPrompt) {

@@ -101,6 +101,29 @@ TEST(OutsideRewards, AValueNetworkLearnsFromTheRewardsThatAreThere) {
   }
 }
 
+// A step that was stopped while it waited is taken again with the same bits.
+TEST(OutsideRewards, AStoppedStepIsTakenAgain) {
+  for (const SteeredSet set : {SteeredSet::kLora, SteeredSet::kFull}) {
+    TinyRun run = tiny_run();
+    run.steered_set = set;
+    run.objectives = {
+        {"a", ObjectiveOptions("python", function("letter_a_later"))},
+        {"b", ObjectiveOptions("regex", RegexOptions{.pattern = "b"})}};
+    const Trained straight = train(run, 2);
+    const Scratch scratch;
+    TinyTraining tiny(scratch.path(), run);
+    tiny.trainer->step();
+    tiny.trainer->stop_when([] { return true; });
+    EXPECT_THROW(tiny.trainer->step(), WaitStopped);
+    EXPECT_EQ(tiny.trainer->finished_steps(), 1);
+    tiny.trainer->stop_when(nullptr);
+    Trained stopped;
+    tiny.trainer->step();
+    stopped.masters = masters_of(*tiny.policy);
+    expect_equal(stopped, straight, enum_name(set));
+  }
+}
+
 // Two prompts of three samples under one weighting; no KL.
 struct Step {
   Step() {

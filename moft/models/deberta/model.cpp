@@ -69,6 +69,11 @@ DebertaModel::DebertaModel(
   if (c.relative) {
     positions_ = builder.parameter(
         encoder + "rel_embeddings.weight", {2 * c.span, width});
+    // A token's products with the table, those of its pairs after the softmax,
+    // and what leads to these in the layer that is computed.
+    const std::int64_t tables = c.score_terms() - 1;
+    info_.scores_per_token = c.bert.layers * c.bert.heads * tables * 2 * c.span;
+    info_.scores_per_pair = (c.bert.layers + 4) * c.bert.heads;
   }
   if (c.norm_positions)
     positions_norm_ = build_layer_norm(builder, encoder + "LayerNorm", width);

@@ -101,7 +101,7 @@ class HttpChannel : public RewardChannel {
     answer_.clear();
     error_[0] = '\0';
     const CURLcode code = curl_easy_perform(curl_);
-    if (stopped) throw GivenUp("the run has ended");
+    if (stopped) throw GivenUp("the call was given up");
     check(code);
     check_status();
     return read_reply(parse_reply(answer_), outputs_, call.rows());

@@ -95,7 +95,7 @@ std::string LinesChannel::line(
     case ChildProcess::Answer::kStopped:
       break;
   }
-  throw GivenUp("the run has ended");
+  throw GivenUp("the call was given up");
 }
 
 RewardReply LinesChannel::ask(

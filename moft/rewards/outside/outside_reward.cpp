@@ -12,7 +12,8 @@ namespace moft {
 
 std::vector<double> OutsideReward::compute(
     const RewardBatch& batch, RewardMemo& memo) const {
-  const auto& values = calls_to(*source_, batch, memo).wait(batch, output_);
+  const auto& values =
+      calls_to(*source_, batch, memo).wait(batch, output_, memo.stop_requested);
   std::vector<double> rewards;
   for (std::size_t row = 0; row < values.size(); ++row) {
     if (values[row] && !std::isfinite(*values[row]))

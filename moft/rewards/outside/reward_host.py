@@ -37,21 +37,17 @@ class Ended(Exception):
 
 # --- finding functions ------------------------------------------------------
 
-_files = {}
-
-
+@functools.lru_cache(maxsize=None)
 def load_file(path):
     path = os.path.abspath(path)
-    if path not in _files:
-        name = "reward_" + os.path.splitext(os.path.basename(path))[0]
-        loader = importlib.machinery.SourceFileLoader(name, path)
-        spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        sys.path.insert(0, os.path.dirname(path))
-        spec.loader.exec_module(module)
-        _files[path] = module
-    return _files[path]
+    name = "reward_" + os.path.splitext(os.path.basename(path))[0]
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, os.path.dirname(path))
+    spec.loader.exec_module(module)
+    return module
 
 
 _loop = asyncio.new_event_loop()
@@ -65,9 +61,8 @@ def wait_for(awaitable):
 def is_async(function):
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)
-    )
+    called = getattr(function, "__call__", None)
+    return any(map(inspect.iscoroutinefunction, (function, called)))
 
 
 def interface_of(names):
@@ -93,8 +88,7 @@ class Function:
         self.chat = about.get("chat", False)
         self.arguments = about.get("arguments", {})
         where = about.get("file") or about["module"]
-        load = load_file if "file" in about else importlib.import_module
-        module = load(where)
+        module = (load_file if "file" in about else importlib.import_module)(where)
         try:
             self.function = functools.reduce(
                 getattr, about["function"].split("."), module
@@ -115,8 +109,7 @@ class Function:
             self.takes = inspect.signature(self.function).parameters
         except ValueError:  # a built-in one
             self.takes = {}
-        kinds = {p.kind for p in self.takes.values()}
-        self.takes_all = inspect.Parameter.VAR_KEYWORD in kinds
+        self.takes_all = any(p.kind is p.VAR_KEYWORD for p in self.takes.values())
         self.is_async = is_async(self.function)
         kind = about.get("interface", "auto")
         self.interface = interface_of(set(self.takes)) if kind == "auto" else kind
@@ -234,14 +227,14 @@ def entry(result, key, default):
 class Call:
     """The rows of a request, as the interfaces name them."""
 
-    def __init__(self, request, metrics):
+    def __init__(self, request, metrics, said):
         self.request = request
         self.columns = request.get("columns") or {}
         self.texts = request["completions"]
         self.rows = len(self.texts)
         self.metrics = metrics
-        turns = [{"role": "assistant", "content": text} for text in self.texts]
-        self.messages = [[turn] for turn in turns]
+        self.said = said
+        self.messages = [[{"role": "assistant", "content": t}] for t in self.texts]
 
     def prompts(self, chat):
         prompts = self.request["prompts"]
@@ -255,10 +248,13 @@ class Call:
         self.log_extra(name, [value])
 
     def log_extra(self, name, values):
-        """Numbers become a metric, their mean; texts are left out."""
+        """Numbers become a metric, their mean; texts go with their rows."""
+        values = plain(values)
         try:
-            values = [number(v) for v in plain(values)]
+            values = [number(v) for v in values]
         except (TypeError, ValueError):
+            if isinstance(values, (list, tuple)) and len(values) == self.rows:
+                self.said[str(name)] = [v if v is None else str(v) for v in values]
             return
         self.metrics.setdefault(str(name), []).extend(
             v for v in values if isinstance(v, float)
@@ -266,9 +262,7 @@ class Call:
 
     def log_entries(self, results, but):
         """What else is in the dictionaries that a function returned."""
-        for result in results:
-            if not isinstance(result, dict):
-                continue
+        for result in (r for r in results if isinstance(r, dict)):
             extra = {**result, **(result.get("extra_logs") or {})}
             for name in extra.keys() - but - {"rewards", "score", "extra_logs"}:
                 values = plain(extra[name])
@@ -316,12 +310,9 @@ WHOLE = {"trl", "verl_batch", "verifiers_group"}
 
 
 async def ask_trl(f, call):
-    request = call.request
-    steps = request.get("step", 0), request.get("max_steps", 0)
-    state = types.SimpleNamespace(
-        global_step=steps[0], max_steps=steps[1], epoch=None
-    )
-    ids = request.get("completion_ids") or [[] for _ in call.texts]
+    step, steps = (call.request.get(k, 0) for k in ("step", "max_steps"))
+    state = types.SimpleNamespace(global_step=step, max_steps=steps, epoch=None)
+    ids = call.request.get("completion_ids") or [[] for _ in call.texts]
     return await f.call(
         {
             **call.columns,
@@ -338,8 +329,8 @@ async def ask_trl(f, call):
 async def ask_openrlhf(f, call):
     ends = call.request.get("raw_completions") or call.texts
     prompts = call.request["prompts"]
-    labels = call.columns.get("label") or call.columns.get("labels")
-    labels = labels or [None] * call.rows
+    nothing = [None] * call.rows
+    labels = call.columns.get("label") or call.columns.get("labels") or nothing
 
     def one(i):
         query = prompts[i] + ends[i]
@@ -370,10 +361,9 @@ async def ask_verifiers(f, call):
 
 async def ask_verifiers_group(f, call):
     states = call.states()
-    given = {"states": states}
-    for name in ("prompt", "completion", "answer", "info", "task"):
-        given[name + "s"] = [state[name] for state in states]
-    return await f.call(given)
+    names = ("prompt", "completion", "answer", "info", "task")
+    lists = {name + "s": [state[name] for state in states] for name in names}
+    return await f.call({"states": states, **lists})
 
 
 def rewards_of(f, result, rows):
@@ -402,11 +392,10 @@ def describe(error, function):
             name = os.path.basename(frame.filename)
             where = f" ({name}:{frame.lineno}, in {frame.name})"
             break
-    what = f"raised {type(error).__name__}: {error}"
+    what = f"raised {type(error).__name__}:"
     if isinstance(error, Ended):
-        what = f"tried to end its process with {error}"
-    text = f"{function} {what}{where}"
-    return text.encode("utf-8", "replace").decode("utf-8")
+        what = "tried to end its process with"
+    return f"{function} {what} {error}{where}".encode("utf-8", "replace").decode()
 
 
 def run_here(asking):
@@ -420,16 +409,16 @@ def run_here(asking):
         return error
 
 
-async def gather(askings):
-    return await asyncio.gather(*askings, return_exceptions=True)
-
-
 def ask_all(groups, calls):
     """A result or an exception for each group of objectives that one call of a
     function serves: functions of `def` one after another, then those of
     `async def` together."""
     found = {}
     together = {}
+
+    async def gather():
+        return await asyncio.gather(*together.values(), return_exceptions=True)
+
     for key, (f, *_) in groups.items():
         asking = globals()["ask_" + f.interface](f, calls[key])
         if f.is_async:
@@ -437,14 +426,14 @@ def ask_all(groups, calls):
         else:
             found[key] = run_here(asking)
     if together:
-        found.update(zip(together, wait_for(gather(together.values()))))
+        found.update(zip(together, wait_for(gather())))
     return found
 
 
 def answer(groups, line):
-    metrics = {}
+    metrics, said = {}, {}
     # Each has lists of its own, which it may change.
-    calls = {key: Call(json.loads(line), metrics) for key in groups}
+    calls = {key: Call(json.loads(line), metrics, said) for key in groups}
     rewards = {}
     for key, result in ask_all(groups, calls).items():
         call = calls[key]
@@ -458,7 +447,7 @@ def answer(groups, line):
         whole = groups[key][0].interface in WHOLE and not isinstance(result, list)
         call.log_entries([result] if whole else result, {f.key for f in groups[key]})
     means = {k: sum(v) / len(v) for k, v in metrics.items() if v}
-    return {"rewards": rewards, "metrics": means}
+    return {"rewards": rewards, "metrics": means, "texts": said}
 
 
 def failure(f, error):
@@ -494,8 +483,8 @@ def main():
         traceback.print_exc()
         say({"error": describe(error, "loading the function")})
         return 1
-    found = {f.name: f.interface for f in functions}
-    say({"moft_reward": VERSION, "objectives": found})
+    kinds = {f.name: f.interface for f in functions}
+    say({"moft_reward": VERSION, "objectives": kinds})
     for line in requests:
         try:
             reply = answer(groups, line)

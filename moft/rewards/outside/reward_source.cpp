@@ -71,6 +71,8 @@ class RewardSource::Workers {
     {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
+      for (const auto& known : batches_)
+        if (const auto batch = known.lock()) batch->over = true;
     }
     changed_.notify_all();
     for (std::thread& thread : threads_)
@@ -98,6 +100,10 @@ class RewardSource::Workers {
     std::future<RewardReply> future = job.promise.get_future();
     {
       const std::lock_guard lock(mutex_);
+      if (batches_.empty() || batches_.back().lock() != job.batch) {
+        std::erase_if(batches_, [](const auto& b) { return b.expired(); });
+        batches_.push_back(job.batch);
+      }
       jobs_.push_back(std::move(job));
     }
     changed_.notify_all();
@@ -114,8 +120,9 @@ class RewardSource::Workers {
 
   void work(Channel channel) {
     try {
-      if (!channel)
-        channel = open(RewardClock::now() + seconds(options().call_deadline));
+      const auto deadline =
+          RewardClock::now() + seconds(options().call_deadline);
+      if (!channel) channel = open(deadline, stopped_);
     } catch (const std::exception&) {
       // The first call meets it too, and reports it.
     }
@@ -139,8 +146,9 @@ class RewardSource::Workers {
     return job;
   }
 
-  Channel open(RewardClock::time_point deadline) {
-    return source_.open_(source_.outputs_, deadline, stopped_);
+  Channel open(
+      RewardClock::time_point deadline, const std::atomic<bool>& stopped) {
+    return source_.open_(source_.outputs_, deadline, stopped);
   }
 
   RewardReply answer(Job& job, Channel& channel) {
@@ -150,13 +158,13 @@ class RewardSource::Workers {
     BackOff waits;
     std::string why = "no worker was free in time";
     for (int attempt = 1;; ++attempt) {
-      if (job.batch->over) throw GivenUp("another call failed");
+      if (job.batch->over) throw GivenUp("the call was given up");
       if (RewardClock::now() >= last)
         throw std::runtime_error(give_up(why, attempt - 1, start, job));
       bool again = true;
       double wait = waits.next();
       try {
-        RewardReply reply = ask(job.call, channel, last);
+        RewardReply reply = ask(job, channel, last);
         reply.seconds = duration<double>(RewardClock::now() - start).count();
         return reply;
       } catch (const AskLater& error) {
@@ -181,16 +189,17 @@ class RewardSource::Workers {
     }
   }
 
-  RewardReply ask(
-      const RewardCall& call, Channel& channel, RewardClock::time_point last) {
-    if (!channel) channel = open(last);
+  RewardReply ask(Job& job, Channel& channel, RewardClock::time_point last) {
+    const RewardCall& call = job.call;
+    const std::atomic<bool>& over = job.batch->over;
+    if (!channel) channel = open(last, over);
     const bool logs = options().log_calls;
     if (logs) {
       log_info("rewards from {}: call {}", source_.place_, request_text(call));
     }
     const auto deadline =
         std::min(last, RewardClock::now() + seconds(options().timeout));
-    RewardReply reply = channel->ask(call, deadline, stopped_);
+    RewardReply reply = channel->ask(call, deadline, over);
     if (logs) log_info("rewards from {}: {}", source_.place_, text_of(reply));
     for (const auto& [output, about] : source_.outputs_)
       check_count(output, reply, call.rows());
@@ -237,7 +246,6 @@ class RewardSource::Workers {
     std::unique_lock lock(mutex_);
     while (!stopped_ && !batch.over && RewardClock::now() < until)
       changed_.wait_for(lock, kLook);
-    if (stopped_) throw GivenUp("the run has ended");
   }
 
   const SourceOptions& options() const { return source_.options_; }
@@ -246,6 +254,7 @@ class RewardSource::Workers {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::vector<std::weak_ptr<SourceBatch>> batches_;  // with calls
   std::atomic<bool> stopped_ = false;
   std::vector<std::thread> threads_;
 };

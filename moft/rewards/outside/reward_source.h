@@ -7,8 +7,9 @@
 // What a kind adds is its channel.
 //
 // A worker repeats a call that failed transiently, after growing waits, until
-// the call's deadline or the step's. A call that fails for good fails all
-// others of its batch, so that a run stops at once.
+// the call's deadline or the step's. A call that fails for good ends all others
+// of its batch, under way or not, so that a run stops at once; so does whoever
+// waits no more.
 //
 // Thread safety: all const functions, from any thread. A channel is used by
 // one thread.
@@ -60,6 +61,7 @@ struct RewardReply {
   // By output; a value for each row.
   std::map<std::string, std::vector<RewardValue>> rewards;
   std::map<std::string, double> metrics;
+  std::map<std::string, RowTexts> texts;  // by name
   double seconds = 0.0;  // from the first attempt to the answer
 };
 
@@ -83,10 +85,10 @@ class RewardChannel {
 // What the calls of one batch have in common.
 struct SourceBatch {
   RewardClock::time_point deadline;
-  std::atomic<bool> over = false;  // nobody waits any more
+  std::atomic<bool> over = false;  // nobody waits any more: calls end
 };
 
-// A call that was given up because another one failed.
+// A call that was given up: another one failed, or nobody waits any more.
 class GivenUp : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -46,6 +46,15 @@ RewardCall call_of(
   return call;
 }
 
+void await(
+    const std::future<RewardReply>& reply,
+    const std::function<bool()>& stop_requested) {
+  constexpr std::chrono::milliseconds kLook{100};
+  if (!stop_requested) return;
+  while (reply.wait_for(kLook) != std::future_status::ready)
+    if (stop_requested()) throw WaitStopped();
+}
+
 }  // namespace
 
 SourceCalls::SourceCalls(const RewardSource& source, const RewardBatch& batch)
@@ -88,20 +97,30 @@ void SourceCalls::send(
   sent_.push_back({std::move(rows), std::move(reply)});
 }
 
-void SourceCalls::collect() {
+// What a call says of its rows, among that of all.
+template <typename Value>
+void SourceCalls::place(
+    std::vector<Value> values,
+    const std::vector<std::size_t>& rows,
+    std::vector<Value>& all) const {
+  all.resize(arrived_.size());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    all[rows[i]] = std::move(values[i]);
+}
+
+void SourceCalls::collect(const std::function<bool()>& stop_requested) {
   std::exception_ptr failure;
   for (Sent& sent : sent_) {
     if (!sent.reply.valid()) continue;
+    await(sent.reply, stop_requested);
     try {
       RewardReply reply = sent.reply.get();
-      for (auto& [output, values] : reply.rewards) {
-        auto& all = values_[output];
-        all.resize(arrived_.size());
-        for (std::size_t i = 0; i < sent.rows.size(); ++i)
-          all[sent.rows[i]] = values[i];
-      }
+      for (auto& [output, values] : reply.rewards)
+        place(std::move(values), sent.rows, values_[output]);
       for (const auto& [name, value] : reply.metrics)
         metrics_[name].push_back(value);
+      for (auto& [name, texts] : reply.texts)
+        place(std::move(texts), sent.rows, texts_[name]);
       seconds_ += reply.seconds;
     } catch (const GivenUp&) {
       if (!failure) failure = std::current_exception();
@@ -115,14 +134,19 @@ void SourceCalls::collect() {
 }
 
 const std::vector<RewardValue>& SourceCalls::wait(
-    const RewardBatch& batch, const std::string& output) {
+    const RewardBatch& batch,
+    const std::string& output,
+    const std::function<bool()>& stop_requested) {
   send_rest(batch);
-  if (!collected_) collect();
+  if (!collected_) collect(stop_requested);
   collected_ = true;
   return values_.at(output);
 }
 
-void SourceCalls::report(std::map<std::string, double>& metrics) const {
+void SourceCalls::report(
+    std::map<std::string, double>& metrics,
+    std::map<std::string, RowTexts>& texts) const {
+  texts.insert(texts_.begin(), texts_.end());
   for (const auto& [name, values] : metrics_) {
     double sum = 0.0;
     for (const double value : values)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -30,13 +31,18 @@ class SourceCalls {
   // Sends all rows that have not arrived.
   void send_rest(const RewardBatch& batch);
   // The values of an output, by row: waits for every answer. Throws what a
-  // worker met; RewardRowError names the first row of the call that failed, or
-  // the row at fault.
+  // worker met, and WaitStopped; RewardRowError names the first row of the call
+  // that failed, or the row at fault.
   const std::vector<RewardValue>& wait(
-      const RewardBatch& batch, const std::string& output);
+      const RewardBatch& batch,
+      const std::string& output,
+      const std::function<bool()>& stop_requested = nullptr);
 
-  // Adds the mean of each metric that answers hold, and the source's time.
-  void report(std::map<std::string, double>& metrics) const;
+  // Adds the mean of each metric that answers hold, and the source's time; and
+  // their texts by name.
+  void report(
+      std::map<std::string, double>& metrics,
+      std::map<std::string, RowTexts>& texts) const;
 
  private:
   struct Sent {
@@ -45,7 +51,12 @@ class SourceCalls {
   };
 
   void send(const RewardBatch& batch, std::vector<std::size_t> rows);
-  void collect();
+  template <typename Value>
+  void place(
+      std::vector<Value> values,
+      const std::vector<std::size_t>& rows,
+      std::vector<Value>& all) const;
+  void collect(const std::function<bool()>& stop_requested);
 
   const RewardSource& source_;
   std::shared_ptr<SourceBatch> shared_;   // null: nothing sent yet
@@ -57,6 +68,7 @@ class SourceCalls {
   bool collected_ = false;
   std::map<std::string, std::vector<RewardValue>> values_;
   std::map<std::string, std::vector<double>> metrics_;
+  std::map<std::string, RowTexts> texts_;
   double seconds_ = 0.0;
 };
 

@@ -132,15 +132,48 @@ void read_metrics(const json& reply, RewardReply& result) {
     if (value.is_number()) result.metrics[name] = value.get<double>();
 }
 
+// Leaves out lists of another length.
+void read_texts(const json& reply, std::size_t rows, RewardReply& result) {
+  const json* texts = find(reply, "texts");
+  if (!texts || !texts->is_object()) return;
+  for (const auto& [name, list] : texts->items()) {
+    if (!list.is_array() || list.size() != rows) continue;
+    for (const json& text : list)
+      result.texts[name].push_back(
+          text.is_string() ? text.get<std::string>() : "");
+  }
+}
+
+RewardReply read_row(const json& row, const SourceOutputs& outputs) {
+  RewardReply one;
+  if (row.is_object()) {
+    one = read_reply(row, outputs, 1);
+  } else {
+    one.rewards[""] = {value_of(row)};
+  }
+  for (const auto& [name, values] : one.rewards) {
+    if (values.size() == 1) continue;
+    throw std::runtime_error(fmt::format(
+        "the answer holds {} rewards for one completion", values.size()));
+  }
+  return one;
+}
+
 // One object, or one number, per row.
-RewardReply read_rows(const json& reply, const SourceOutputs& outputs) {
+RewardReply read_rows(
+    const json& reply, const SourceOutputs& outputs, std::size_t rows) {
+  if (reply.size() != rows) {
+    throw std::runtime_error(fmt::format(
+        "the answer holds {} rewards for {} completions", reply.size(), rows));
+  }
   RewardReply result;
-  for (const json& row : reply) {
-    const RewardReply one = row.is_object()
-                                ? read_reply(row, outputs, 1)
-                                : RewardReply{{{"", {value_of(row)}}}, {}};
-    for (const auto& [name, values] : one.rewards)
-      result.rewards[name].push_back(values.front());
+  for (std::size_t row = 0; row < reply.size(); ++row) {
+    try {
+      for (const auto& [name, values] : read_row(reply[row], outputs).rewards)
+        result.rewards[name].push_back(values.front());
+    } catch (const std::runtime_error& error) {
+      throw RewardRowError(row, error.what());
+    }
   }
   return result;
 }
@@ -186,7 +219,7 @@ json parse_reply(std::string_view text) {
 RewardReply read_reply(
     const json& reply, const SourceOutputs& outputs, std::size_t rows) {
   throw_error(reply, rows);
-  if (reply.is_array()) return read_rows(reply, outputs);
+  if (reply.is_array()) return read_rows(reply, outputs, rows);
   RewardReply result;
   if (!reply.is_object()) {
     result.rewards[""] = values_of(reply, rows);
@@ -197,6 +230,7 @@ RewardReply read_reply(
       result.rewards[name] = values_of(*found, rows);
   }
   read_metrics(reply, result);
+  read_texts(reply, rows, result);
   return result;
 }
 

@@ -7,7 +7,8 @@
 //    "columns": {"post": [..]}}
 // with one entry per row in every list; "messages" where the prompts are chat
 // messages. Its answer:
-//   {"id": 7, "rewards": {"tidy": [0.5, null]}, "metrics": {"name": 1.0}}
+//   {"id": 7, "rewards": {"tidy": [0.5, null]}, "metrics": {"name": 1.0},
+//    "texts": {"name": ["a remark", null]}}
 //   {"id": 7, "error": "ValueError: ..", "row": 1}
 //
 // Servers answer in more ways; read_reply() takes
@@ -39,8 +40,8 @@ nlohmann::json parse_reply(std::string_view text);
 
 // The outputs' rewards; "" is the only output of an answer without names.
 // Throws std::runtime_error for a reward that is not a number, naming it, and
-// RewardRowError for an error that names a row. A name that is not there is
-// left out.
+// RewardRowError for an error that names a row, or a row's part of the answer
+// that is not one. A name that is not there is left out.
 RewardReply read_reply(
     const nlohmann::json& reply,
     const SourceOutputs& outputs,

@@ -63,6 +63,12 @@ std::int64_t label_of(
       join(labels, ", "));
 }
 
+// Answers of many data sets repeat the prompt as their first message.
+bool has_user(const ChatMessages& messages) {
+  return std::ranges::any_of(
+      messages, [](const ChatMessage& m) { return m.role == "user"; });
+}
+
 PromptPiece field_piece(const std::string& text) {
   return {text, true};
 }
@@ -157,7 +163,7 @@ class RowEncoder {
     const auto prompt = example.dialogues.find("prompt");
     if (prompt != example.dialogues.end()) {
       turns.messages = prompt->second.messages;
-    } else if (example.fields.contains("prompt")) {
+    } else if (example.fields.contains("prompt") && !has_user(messages)) {
       turns.messages = {{"user", example.fields.at("prompt")}};
     }
     turns.messages.insert(
@@ -173,7 +179,23 @@ class RowEncoder {
                             example.dialogues.contains("messages");
     if (!data_.user && !data_.text && !has_prompt)
       return {{field_piece(completion)}};
+    if (!data_.user && !data_.text && !answers_->chat() &&
+        !example.fields.contains("prompt"))
+      return answers_->of(dialogue_and(example, completion));
     return answers_->of(RewardBatch{{""}, {completion}, {0}, {&example}}, 0);
+  }
+
+  // The dialogue that is the prompt, and an answer that is a text.
+  static ChatTurns dialogue_and(
+      const Example& example, const std::string& completion) {
+    const char* field =
+        example.dialogues.contains("prompt") ? "prompt" : "messages";
+    const Dialogue& dialogue = example.dialogues.at(field);
+    if (!dialogue.fault.empty())
+      throw_caller_error("{}: {}", place_of(example), dialogue.fault);
+    ChatTurns turns{.messages = dialogue.messages, .where = place_of(example)};
+    turns.messages.push_back({"assistant", completion});
+    return turns;
   }
 
   // None: too long and left out.

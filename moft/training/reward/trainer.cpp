@@ -8,6 +8,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/conditioning/adapter_set.h"
+#include "moft/core/errors.h"
 #include "moft/kernels/tensors.h"
 #include "moft/training/apply_update.h"
 
@@ -17,6 +18,19 @@ namespace {
 // Names in TrainerState::best beside the masters.
 constexpr const char* kLowestLoss = "early_stopping.lowest_loss";
 constexpr const char* kEvaluations = "early_stopping.evaluations_since";
+
+// Takes one of these out of what a checkpoint holds, one int64.
+at::Tensor take_number(NamedTensors& best, const char* name) {
+  const auto found = best.find(name);
+  if (found == best.end() || found->second.scalar_type() != at::kLong ||
+      found->second.numel() != 1) {
+    throw_caller_error(
+        "'{}' is not there as one number; resume from another checkpoint, or "
+        "start the run again",
+        name);
+  }
+  return best.extract(found).mapped();
+}
 
 // The one copy of every trained parameter.
 Coefficients only_copy() {
@@ -98,7 +112,8 @@ std::unique_ptr<Conditioning> condition_classifier(
       conditioning,
       std::vector<std::string>{kRewardObjective},
       static_cast<std::uint64_t>(options.seed),
-      model.head_parameters());
+      model.head_parameters(),
+      "reward.lora");
 }
 
 StepMemory reward_memory(
@@ -261,10 +276,8 @@ RewardFigures RewardTrainer::held_out() const {
 std::map<std::string, double> RewardTrainer::evaluate() {
   const RewardFigures figures = held_out();
   require_finite_loss(figures.loss);
-  const auto metrics = figures.metrics();
-  if (!options_.early_stopping || figures.loss < lowest_) metrics_ = metrics;
   if (options_.early_stopping) keep_best(figures.loss);
-  return metrics;
+  return figures.metrics();
 }
 
 void RewardTrainer::keep_best(double loss) {
@@ -294,13 +307,20 @@ TrainerState RewardTrainer::state() const {
 }
 
 void RewardTrainer::restore(const TrainerState& state) {
-  SupervisedTrainer::restore(state);
   best_ = state.best;
-  if (best_.empty()) return;
-  lowest_ = best_.at(kLowestLoss).view(at::kDouble).item<double>();
-  worse_ = best_.at(kEvaluations).item<std::int64_t>();
-  best_.erase(kLowestLoss);
-  best_.erase(kEvaluations);
+  if (!best_.empty()) restore_best();
+  SupervisedTrainer::restore(state);
+}
+
+// Checks names and shapes of what is kept until the end.
+void RewardTrainer::restore_best() {
+  try {
+    lowest_ = take_number(best_, kLowestLoss).view(at::kDouble).item<double>();
+    worse_ = take_number(best_, kEvaluations).item<std::int64_t>();
+    restore_masters(best_, conditioning());
+  } catch (const CallerError& error) {
+    throw_caller_error("best.safetensors: {}", error.what());
+  }
 }
 
 std::map<std::string, at::Tensor> RewardTrainer::product() {

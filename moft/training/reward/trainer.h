@@ -84,8 +84,6 @@ class RewardTrainer : public SupervisedTrainer {
   // The parameters to publish, by their names in network(): with early stopping
   // those of the lowest held-out loss, which the model has from now on.
   std::map<std::string, at::Tensor> product();
-  // What is to be said of them; empty before an evaluation.
-  std::map<std::string, double> product_metrics() const { return metrics_; }
 
  private:
   std::map<std::string, double> learn(
@@ -100,14 +98,14 @@ class RewardTrainer : public SupervisedTrainer {
       std::span<const RewardRow* const> rows,
       std::vector<Judgement>& judgements) const;
   void keep_best(double loss);
+  void restore_best();
 
   RewardInputs inputs_;
   RewardTrainingOptions options_;
   Coefficients coefficients_;
   NamedTensors best_;
   double lowest_ = std::numeric_limits<double>::infinity();
-  std::int64_t worse_ = 0;  // evaluations since the lowest
-  std::map<std::string, double> metrics_;
+  std::int64_t worse_ = 0;         // evaluations since the lowest
   std::vector<Judgement> judged_;  // of the step's rows
 };
 

@@ -287,6 +287,12 @@ def stalls(completions, **kwargs):
     time.sleep(1000)
 
 
+def stalls_or_fails(completions, **kwargs):
+    if completions[0] == "bad":
+        raise ValueError("no judge")
+    time.sleep(100)
+
+
 def reads_input(completions, **kwargs):
     return [float(len(sys.stdin.read())) for _ in completions]
 
@@ -296,6 +302,11 @@ def reads_input(completions, **kwargs):
 
 def letter_a(completions, **kwargs):
     time.sleep(random.random() * 0.05)
+    return [float("a" in c) for c in completions]
+
+
+def letter_a_later(completions, **kwargs):
+    time.sleep(0.2)
     return [float("a" in c) for c in completions]
 
 
