@@ -213,7 +213,8 @@ const std::set<std::string> kWithoutSubject = {
     "rewards/conflict",
     // A support header's oracle, which all estimators are compared with.
     "algorithms/enumerated",
-    // Another program's numbers; where an objective's optimum lies.
+    // Another program's numbers; what gradients lead to, by enumeration.
+    "algorithms/bias",
     "algorithms/trl",
     "verify/dpo_optimum",
     // A part's promises as a whole.
@@ -228,8 +229,11 @@ const std::set<std::string> kWithoutSubject = {
     "models/weight_files",
     "tokenizers/bad_input",
     "training/algorithms",
+    "training/combinations",
     "training/conditioned_training",
     "training/gradient_estimates",
+    "training/peak_memory",
+    "training/resume",
     "training/t5_training",
     "training/ties",
 };

@@ -2,6 +2,7 @@
 // a random tiny model of the same family.
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/end_to_end/support.h"
@@ -39,11 +40,15 @@ class Recipes : public testing::Test {
         "\n"
         R"({"document": "a b c", "post": "a b c", "summary": "b"})"
         "\n");
-    write_tiny_text(
-        folder() / "pairs.jsonl",
-        R"({"prompt": "one two", "chosen": "a", "rejected": "b", )"
-        R"("scores": {"helpfulness": [4, 1], "verbosity": [0, 2]}})"
-        "\n");
+    std::string pairs;  // more than a recipe's warm-up
+    for (int i = 0; i < 800; ++i) {
+      pairs += fmt::format(
+          R"({{"prompt": "one {}", "chosen": "a", "rejected": "b", )"
+          R"("scores": {{"helpfulness": [4, 1], "verbosity": [0, 2]}}}})"
+          "\n",
+          i);
+    }
+    write_tiny_text(folder() / "pairs.jsonl", pairs);
   }
 
   const fs::path& folder() const { return scratch_.path(); }
