@@ -249,6 +249,7 @@ TEST(Combinations, CosinesOfPpoNeedOneCompletionPerPrompt) {
   options.algorithm = Algorithm::kPpo;
   options.samples_per_prompt = 1;
   options.prompts_per_step = 8;
+  options.kl_strength = 0.1;
   options.gradient_cosine_every = 1;
   options.check("training.");
   LetterTraining run(scratch.path(), options, never);
