@@ -253,7 +253,16 @@ TEST(Combinations, CosinesOfPpoNeedOneCompletionPerPrompt) {
   options.gradient_cosine_every = 1;
   options.check("training.");
   LetterTraining run(scratch.path(), options, never);
-  EXPECT_TRUE(run.trainer->step().metrics.contains("gradient_cosine/a,b"));
+  // Absent where all answers have as many of a letter.
+  int compared = 0;
+  for (int step = 0; step < 8; ++step) {
+    const StepResult result = run.trainer->step();
+    const auto found = result.metrics.find("gradient_cosine/a,b");
+    if (found == result.metrics.end()) continue;
+    EXPECT_LE(std::abs(found->second), 1.0 + 1e-9);
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
 }
 
 }  // namespace
