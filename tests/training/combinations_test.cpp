@@ -188,7 +188,7 @@ bool is_accepted(const TrainingOptions& options) {
 TEST(Combinations, TrainToFiniteNumbersWhateverThePartsOfAStep) {
   const Scratch scratch;
   int trained = 0;
-  for (std::uint32_t seed = 0; trained < 60; ++seed) {
+  for (std::uint32_t seed = 0; trained < 30; ++seed) {
     const TrainingOptions options = random_options(seed);
     if (!is_accepted(options)) continue;
     ++trained;
@@ -240,29 +240,6 @@ TEST(Combinations, AStepWithoutRewardsChangesNothing) {
       EXPECT_TRUE(tensor.equal(value.at(key))) << name << " " << key;
     EXPECT_GT(run.trainer->step().metrics.at("grad_norm"), 0.0) << name;
   }
-}
-
-// PPO compares no completions, so one for each prompt is enough.
-TEST(Combinations, CosinesOfPpoNeedOneCompletionPerPrompt) {
-  const Scratch scratch;
-  TrainingOptions options = tiny_run().training;
-  options.algorithm = Algorithm::kPpo;
-  options.samples_per_prompt = 1;
-  options.prompts_per_step = 8;
-  options.kl_strength = 0.1;
-  options.gradient_cosine_every = 1;
-  options.check("training.");
-  LetterTraining run(scratch.path(), options, never);
-  // Absent where all answers have as many of a letter.
-  int compared = 0;
-  for (int step = 0; step < 8; ++step) {
-    const StepResult result = run.trainer->step();
-    const auto found = result.metrics.find("gradient_cosine/a,b");
-    if (found == result.metrics.end()) continue;
-    EXPECT_LE(std::abs(found->second), 1.0 + 1e-9);
-    ++compared;
-  }
-  EXPECT_GT(compared, 0);
 }
 
 }  // namespace
