@@ -160,9 +160,9 @@ class DpoJob : public RecipeJob {
         counts.policy);
     if (recipe_.dpo.kl_sampler == AlphaDistribution::kFixed) {
       log_info(
-          "KL strength {}, beta {}",
+          "KL strength {}, beta {:.4g}",
           shortest_number(recipe_.dpo.kl_strength),
-          shortest_number(preference_beta(recipe_.dpo.kl_strength)));
+          preference_beta(recipe_.dpo.kl_strength));
     } else {
       log_info("KL strength {}", enum_name(recipe_.dpo.kl_sampler));
     }
