@@ -261,11 +261,11 @@ PolicyLoss loss_terms(
   PolicyLoss terms;
   terms.log_probs = scores.log_probs;
   terms.lengths = part.lengths;
-  const bool of_each_token = a.token_advantage.defined();
-  terms.advantages = of_each_token ? of_tokens(a.token_advantage)
-                                   : a.advantage.index_select(0, part.rows);
+  terms.advantages = a.advantage.index_select(0, part.rows);
+  terms.token_advantages = of_tokens(a.token_advantage);
   terms.kl_weight = a.kl_weight.index_select(0, part.rows);
-  if (!of_each_token) terms.credit = of_tokens(ratios.credit);
+  // PPO's rewards of tokens hold what the credit would add.
+  if (!a.token_advantage.defined()) terms.credit = of_tokens(ratios.credit);
   terms.kl = scores.differentiable_kl;
   terms.token_weights = of_tokens(minibatch.token_weights);
   terms.clip = clip_of(options);
