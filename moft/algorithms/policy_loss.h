@@ -11,13 +11,9 @@
 
 #include <ATen/ATen.h>
 
-namespace moft {
+#include "moft/algorithms/choices.h"
 
-// rho is clipped to [1 - low, 1 + high].
-struct RatioClip {
-  double low = 0.2;
-  double high = 0.2;
-};
+namespace moft {
 
 struct PolicyLoss {
   at::Tensor log_probs;         // [N], with gradient

@@ -110,15 +110,14 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
     estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
   const bool values = training.has_value_network();
   const ModelShape& network = value_network(question);
-  // PPO's network reads the completions too.
   StepShape value_shape = shape;
-  if (training.algorithm != Algorithm::kPpo)
+  if (!training.rule().values_tokens)
     value_shape = {shape.prompt_tokens, /*samples=*/1, /*new_tokens=*/0};
   const std::int64_t between =
       values
           ? value_bytes(network, question.prompt_tokens, value_shape.new_tokens)
           : 0;
-  const bool keeps_graph = groups == 1 && training.updates_per_pass() == 1 &&
+  const bool keeps_graph = groups == 1 && training.rule().updates == 1 &&
                            parts.size() == 1 &&
                            memory.has_room_for_graph(between);
   const std::int64_t graph = keeps_graph ? memory.graph_bytes() : 0;

@@ -9,7 +9,9 @@
 #include "moft/algorithms/choices.h"
 #include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
-#include "moft/training/algorithm_options.h"
+#include "moft/training/algorithms/grpo.h"
+#include "moft/training/algorithms/online_dpo.h"
+#include "moft/training/algorithms/ppo.h"
 #include "moft/training/update_options.h"
 #include "moft/training/value_options.h"
 #include "moft/weightings/scalarisation_options.h"
@@ -258,16 +260,15 @@ struct TrainingOptions : UpdateOptions {
   // together.
   void check(const std::string& path) const;
 
+  // Of the algorithm.
+  UpdateRule rule() const;
   bool has_value_network() const {
-    return algorithm == Algorithm::kPpo || baseline == Baseline::kValue;
+    return rule().values_tokens || baseline == Baseline::kValue;
   }
   // Whether rewards are compared with those of other completions of a prompt.
   bool compares_samples() const {
-    return algorithm != Algorithm::kPpo && baseline == Baseline::kLeaveOneOut;
+    return !rule().values_tokens && baseline == Baseline::kLeaveOneOut;
   }
-  // Passes over a step's completions, and updates in each.
-  std::int64_t passes() const;
-  std::int64_t updates_per_pass() const;
 };
 
 // The penalty at a step, which counts from 0:
