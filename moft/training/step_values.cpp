@@ -174,13 +174,12 @@ class CompletionValues : public StepValues {
 
  private:
   StepPlan plan(const ValueInputs& inputs) const {
-    StepShape shape;
-    shape.prompt_tokens = lengths_of(prompts_of(inputs.draw));
-    shape.samples = inputs.draw.samples_per_prompt;
-    shape.new_tokens = options().max_new_tokens;
+    StepShape step;
+    step.prompt_tokens = lengths_of(prompts_of(inputs.draw));
+    step.samples = inputs.draw.samples_per_prompt;
+    step.new_tokens = options().max_new_tokens;
     return {
-        value_memory(
-            shape(), std::move(shape), options().budget_bytes(), inputs.held),
+        value_memory(shape(), step, options().budget_bytes(), inputs.held),
         options().gradient_accumulation};
   }
 
@@ -250,7 +249,7 @@ void StepValues::restore(const TrainerState& state) {
 
 std::unique_ptr<StepValues> make_step_values(
     const SteeredPolicy& policy, const ValueSetup& setup) {
-  if (!setup.options.has_value_shape()) return nullptr;
+  if (!setup.options.has_value_network()) return nullptr;
   check(policy, setup);
   if (setup.options.rule().values_tokens)
     return std::make_unique<CompletionValues>(setup);
