@@ -221,7 +221,7 @@ TEST(TokenRewards, APenaltyWithoutAValueReachesEveryTokenWhole) {
       wanted({0.2, 0.4, 0.0, 0.1, 0.2, 0.4, 0.0}));
 }
 
-// All tokens of all rows expect the same: that is no rounding of a baseline.
+// All tokens of all rows expect the same, which no baseline has rounded.
 TEST(TokenRewards, AdvantagesThatTieStayWithoutNormalisation) {
   ByHand step;
   step.e.rewards.mapped = at::full({4, 2}, 0.5, at::kDouble);

@@ -35,8 +35,8 @@ struct UpdateRule {
   std::int64_t passes = 1;       // over the step's completions
   std::int64_t updates = 1;      // in each, from its share of the prompts
   const char* updates_key = "";  // under training., for messages
-  // How a token's ratio to the policy that sampled it is clipped; none: there
-  // is no ratio.
+  // How a token's ratio to the policy that sampled it is clipped; none: the
+  // loss has no ratio.
   std::optional<RatioClip> clip = std::nullopt;
   // How tokens are weighed; none: the loss is a mean over completions.
   std::optional<LossType> loss = std::nullopt;
