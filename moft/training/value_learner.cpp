@@ -42,9 +42,12 @@ std::vector<TokenIds> slice(
 ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
-    const ValueOptions& options)
-    : base_(model),
-      model_(make_value_model(std::move(model), outputs)),
+    const ValueOptions& options,
+    FirstValues first)
+    : outputs_(outputs),
+      first_(first),
+      base_(model),
+      model_(make_value_model(std::move(model), outputs, first)),
       learning_rate_(options.learning_rate) {
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
@@ -57,7 +60,7 @@ at::Tensor ValueLearner::predict(
   const at::NoGradGuard no_gradient;
   const auto count = static_cast<std::int64_t>(prompts.size());
   return in_parts(count, parts, [&](std::int64_t begin, std::int64_t end) {
-    return model_.forward(slice(prompts, begin, end)).to(at::kCPU);
+    return values_of(model_.forward(slice(prompts, begin, end))).to(at::kCPU);
   });
 }
 
@@ -69,7 +72,8 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
       std::max(1.0, (~batch.targets.isnan()).sum().item<double>());
   return in_parts(count, batch.parts, [&](auto begin, auto end) {
     model_.begin_gradient();
-    const at::Tensor values = model_.forward(slice(batch.prompts, begin, end));
+    const at::Tensor values =
+        values_of(model_.forward(slice(batch.prompts, begin, end)));
     const at::Tensor by_row = values.repeat_interleave(samples, 0);
     const at::Tensor targets =
         batch.targets.slice(0, begin * samples, end * samples);
@@ -81,13 +85,13 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
 
 at::Tensor ValueLearner::token_values(const ScoreBatch& batch) const {
   const at::NoGradGuard no_gradient;
-  return completion_values(*base_, batch).to(at::kCPU, at::kDouble);
+  return values_of(completion_values(*base_, batch)).to(at::kCPU, at::kDouble);
 }
 
 double ValueLearner::learn_tokens(
     const ScoreBatch& batch, const TokenTargets& targets) {
   model_.begin_gradient();
-  const at::Tensor values = completion_values(*base_, batch);
+  const at::Tensor values = values_of(completion_values(*base_, batch));
   clipped_value_loss(
       values,
       targets.old,

@@ -43,9 +43,11 @@ class ValueLearner {
   ValueLearner(
       std::shared_ptr<LanguageModel> model,
       std::int64_t outputs,
-      const ValueOptions& options);
+      const ValueOptions& options,
+      FirstValues first = FirstValues::kLogits);
 
   const HeadedModel& model() const { return model_; }
+  std::int64_t outputs() const { return outputs_; }
 
   // Values of the prompts, [P, m], double, no gradient. `parts` as above.
   at::Tensor predict(
@@ -74,6 +76,12 @@ class ValueLearner {
       const std::map<std::string, at::Tensor>& optimizer);
 
  private:
+  at::Tensor values_of(const at::Tensor& logits) const {
+    return moft::values_of(logits, first_);
+  }
+
+  std::int64_t outputs_;
+  FirstValues first_;
   std::shared_ptr<LanguageModel> base_;  // what model_ reads with
   HeadedModel model_;
   std::unique_ptr<Optimizer> optimizer_;
