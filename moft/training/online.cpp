@@ -208,7 +208,7 @@ void OnlineTrainer::learn(
       if (ppo) {
         learn_tokens(experience, batch.prompts, values, share, result);
       } else if (value_ && on_policy) {
-        learn_values(experience, values.of_prompts, values.parts, result);
+        learn_values(experience, values.of_prompts, values.slices, result);
         update_values(1.0, result);
       }
       update(batch, share, result);
@@ -285,7 +285,7 @@ std::int64_t OnlineTrainer::held_beside_values(
 }
 
 // Prompts count as the longest.
-std::int64_t OnlineTrainer::prompt_value_parts(
+ItemSlices OnlineTrainer::prompt_value_slices(
     const Draw& draw, std::int64_t held) const {
   const auto& prompts = value_prompts(draw, options_.value);
   const StepMemory memory = value_memory(
@@ -293,9 +293,8 @@ std::int64_t OnlineTrainer::prompt_value_parts(
       std::vector<std::int64_t>(prompts.size(), longest(prompts)),
       options_.budget_bytes(),
       held);
-  return std::max(
-      options_.gradient_accumulation,
-      std::ssize(memory.parts_of(all_prompts(draw))));
+  return memory.parts_of_slices(
+      prompts.size(), options_.gradient_accumulation);
 }
 
 StepPlan OnlineTrainer::token_value_plan(
@@ -344,8 +343,8 @@ OnlineTrainer::StepValues OnlineTrainer::predict(
     StepTimes& times) {
   StepValues values;
   if (options_.algorithm != Algorithm::kPpo) {
-    values.parts = prompt_value_parts(draw, held);
-    values.of_prompts = predict_values(draw, rewards, values.parts, times);
+    values.slices = prompt_value_slices(draw, held);
+    values.of_prompts = predict_values(draw, rewards, values.slices, times);
     return values;
   }
   const Stopwatch watch(times.value);
@@ -366,20 +365,20 @@ OnlineTrainer::StepValues OnlineTrainer::predict(
 at::Tensor OnlineTrainer::predict_values(
     const Draw& draw,
     const Scores& rewards,
-    std::int64_t parts,
+    const ItemSlices& slices,
     StepTimes& times) {
   const Stopwatch watch(times.value);
   const auto& prompts = value_prompts(draw, options_.value);
   if (options_.value.target == ValueTarget::kReward)
-    return value_->predict(prompts, parts);
+    return value_->predict(prompts, slices);
   return value_->learn(
-      {prompts, rewards.mapped, draw.samples_per_prompt, parts});
+      {prompts, rewards.mapped, draw.samples_per_prompt, slices});
 }
 
 void OnlineTrainer::learn_values(
     const Experience& experience,
     const at::Tensor& values,
-    std::int64_t parts,
+    const ItemSlices& slices,
     StepResult& result) {
   const Stopwatch watch(result.times.value);
   const Draw& draw = experience.draw;
@@ -392,7 +391,7 @@ void OnlineTrainer::learn_values(
         {value_prompts(draw, options_.value),
          targets,
          draw.samples_per_prompt,
-         parts});
+         slices});
   }
   auto& metrics = result.metrics;
   const at::Tensor& kept = experience.advantages.kept;

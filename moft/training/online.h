@@ -81,7 +81,7 @@ class OnlineTrainer : public Trainer {
   struct StepValues {
     TokenValues of_tokens;         // PPO's
     at::Tensor of_prompts;         // [P, m or 1], of the other baselines
-    std::int64_t parts = 1;        // of the prompts
+    ItemSlices slices;             // of the prompts
     std::optional<StepPlan> plan;  // of the completions
   };
   StepValues predict(
@@ -90,17 +90,17 @@ class OnlineTrainer : public Trainer {
       const Scores& rewards,
       std::int64_t held,
       StepTimes& times);
-  // The parts that the value network computes the step's prompts in.
-  std::int64_t prompt_value_parts(const Draw& draw, std::int64_t held) const;
+  // What the value network computes the step's prompts in.
+  ItemSlices prompt_value_slices(const Draw& draw, std::int64_t held) const;
   at::Tensor predict_values(
       const Draw& draw,
       const Scores& rewards,
-      std::int64_t parts,
+      const ItemSlices& slices,
       StepTimes& times);
   void learn_values(
       const Experience& experience,
       const at::Tensor& values,
-      std::int64_t parts,
+      const ItemSlices& slices,
       StepResult& result);
   StepPlan token_value_plan(const Draw& draw, std::int64_t held) const;
   void learn_tokens(

@@ -343,6 +343,7 @@ ClipFigures differentiate(
     policy_loss(terms, minibatch.normaliser).backward();
     figures.add(clip_figures(terms));
     conditioning.end_gradient(c);
+    if (part.ends_slice) conditioning.end_slice();
   }
   return figures;
 }

@@ -215,6 +215,7 @@ double learn_token_values(
     clipped += learner.learn_tokens(
         part.score,
         {of(part, tokens.values), of(part, tokens.returns), cliprange, count});
+    if (part.ends_slice) learner.end_slice();
   }
   return clipped / count;
 }
