@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "moft/conditioning/gradient_sum.h"
 #include "moft/conditioning/conditioning.h"
+#include "moft/conditioning/gradient_sum.h"
 
 namespace moft {
 

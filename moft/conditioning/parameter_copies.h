@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "moft/conditioning/gradient_sum.h"
 #include "moft/conditioning/conditioning.h"
+#include "moft/conditioning/gradient_sum.h"
 
 namespace moft {
 
@@ -57,7 +57,7 @@ class ParameterCopies : public Conditioning {
   ScaledGradient gradient(std::size_t parameter, std::size_t copy) const;
 
   std::vector<Accumulated> accumulated_;  // per model parameter
-  bool several_ = false;  // steerings were noted of this step
+  bool several_ = false;                  // steerings were noted of this step
 };
 
 }  // namespace moft

@@ -293,8 +293,7 @@ ItemSlices OnlineTrainer::prompt_value_slices(
       std::vector<std::int64_t>(prompts.size(), longest(prompts)),
       options_.budget_bytes(),
       held);
-  return memory.parts_of_slices(
-      prompts.size(), options_.gradient_accumulation);
+  return memory.parts_of_slices(prompts.size(), options_.gradient_accumulation);
 }
 
 StepPlan OnlineTrainer::token_value_plan(

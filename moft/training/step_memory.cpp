@@ -18,8 +18,7 @@ std::vector<ItemRange> slices_of(std::size_t count, std::int64_t slices) {
   const auto wanted = static_cast<std::size_t>(slices);
   std::vector<ItemRange> result;
   for (std::size_t slice = 0; slice < wanted; ++slice) {
-    const ItemRange range{
-        count * slice / wanted, count * (slice + 1) / wanted};
+    const ItemRange range{count * slice / wanted, count * (slice + 1) / wanted};
     if (range.first < range.second) result.push_back(range);
   }
   return result;

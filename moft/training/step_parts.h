@@ -27,10 +27,10 @@ struct StepPart {
   std::vector<Coefficients> coefficients;     // distinct
   std::vector<std::int64_t> coefficients_of;  // [prompts of this part]
   // int64, on the CPU. n: completion tokens of this part, row after row.
-  at::Tensor rows;     // [rows], indices into the rollout's rows
-  at::Tensor tokens;   // [n], indices into the rollout's N packed tokens
-  at::Tensor targets;  // [n], token ids
-  at::Tensor lengths;  // [rows], tokens of each row
+  at::Tensor rows;          // [rows], indices into the rollout's rows
+  at::Tensor tokens;        // [n], indices into the rollout's N packed tokens
+  at::Tensor targets;       // [n], token ids
+  at::Tensor lengths;       // [rows], tokens of each row
   bool ends_slice = false;  // after its gradient: end_slice()
 };
 

@@ -52,7 +52,8 @@ class ValueLearner {
 
   // Values of the prompts, [P, m], double, no gradient. `slices` as above.
   at::Tensor predict(
-      const std::vector<TokenIds>& prompts, const ItemSlices& slices = {}) const;
+      const std::vector<TokenIds>& prompts,
+      const ItemSlices& slices = {}) const;
   // The same, from before this step's update, and takes the gradient of the
   // mean squared error over the B m targets that are not NaN.
   at::Tensor learn(const ValueBatch& batch);
