@@ -313,17 +313,17 @@ ClipFigures differentiate(
   const KlEstimator estimator = options.kl_estimator;
   const Draw& draw = experience.draw;
   TORCH_CHECK(
-      !first || (!first->parts.empty() &&
+      !first || (!first->parts.empty() && !minibatch.slices &&
                  minibatch.prompts.size() == draw.prompts.size()),
       "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
   ClipFigures figures;
-  std::vector<StepPart> parts = first ? std::move(first->parts)
-                                      : split_step(
-                                            draw,
-                                            experience.rollout,
-                                            minibatch.prompts,
-                                            plan_step(policy, draw, options));
+  const auto split = [&] {
+    StepPlan plan = plan_step(policy, draw, options);
+    plan.here = minibatch.slices;
+    return split_step(draw, experience.rollout, minibatch.prompts, plan);
+  };
+  std::vector<StepPart> parts = first ? std::move(first->parts) : split();
   for (const StepPart& part : parts) {
     const bool scored = first && &part == &parts.front();
     const Coefficients& c = part.coefficients.front();

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -86,6 +87,10 @@ struct Minibatch {
   // The parameters are still those that sampled the completions, so ratios are
   // exactly 1.
   bool on_policy = true;
+  // The slices (step_parts.h) whose gradient is taken, as the whole minibatch's
+  // would have it; none: all of them. Sums of them, added in order, are the
+  // minibatch's gradient to the last bit.
+  std::optional<ItemRange> slices = std::nullopt;
 };
 
 // All prompts, divided by the number of rows that are kept.
@@ -94,7 +99,7 @@ Minibatch whole_batch(const Experience& experience);
 // Puts the gradient of the minibatch's loss under the current parameters into
 // the policy's conditioning, in the place of what is there. Reads
 // options.algorithm, grpo, ppo, kl_estimator and what plan_step() reads.
-// `first`: of a minibatch of all prompts, on policy.
+// `first`: of a minibatch of all prompts and slices, on policy.
 ClipFigures differentiate(
     SteeredPolicy& policy,
     const Experience& experience,

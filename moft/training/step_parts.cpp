@@ -142,7 +142,10 @@ std::vector<StepPart> split_step(
     const StepPlan& plan) {
   const PartBuilder builder(draw, rollout);
   std::vector<StepPart> result;
-  for (const auto& [begin, end] : slices_of(prompts.size(), plan.slices)) {
+  const auto slices = slices_of(prompts.size(), plan.slices);
+  const ItemRange here = plan.here.value_or(ItemRange{0, slices.size()});
+  for (std::size_t i = here.first; i < here.second; ++i) {
+    const auto& [begin, end] = slices.at(i);
     const Prompts slice(
         prompts.begin() + static_cast<std::ptrdiff_t>(begin),
         prompts.begin() + static_cast<std::ptrdiff_t>(end));

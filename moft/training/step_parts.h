@@ -42,6 +42,8 @@ struct StepPlan {
   bool mixes_rows = true;
   // Bytes that others need between the rollout and the scoring.
   std::int64_t between = 0;
+  // Which of the slices are computed, counted from 0; none: all of them.
+  std::optional<ItemRange> here = std::nullopt;
 };
 
 // Reads options.memory_budget, gradient_accumulation and kl_estimator.
