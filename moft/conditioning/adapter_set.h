@@ -53,8 +53,8 @@ class AdapterSet : public Conditioning {
   std::int64_t added() const override;
 
   std::vector<SteerableLinear> adapted_;
-  // Of A and B of each, after the slices that ended; the open slice's are with
-  // the masters' leaves, where backward leaves them.
+  // Sums for A and B of each, of the slices that ended; the open slice's are
+  // with the masters' leaves, where backward leaves them.
   std::vector<at::Tensor> ended_;
   std::vector<bool> weighted_;  // copies with weight in this step
   std::vector<std::shared_ptr<SteeredParameter>> whole_;

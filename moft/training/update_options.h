@@ -49,7 +49,7 @@ struct UpdateOptions {
       gradient_accumulation,
       Help{
           "number of slices that the prompts, pairs or rows of an update are "
-          "cut into, which it divides evenly; each is computed by itself and "
+          "cut into, which it divides evenly; each is computed alone and "
           "their gradients are added in order; more slices need less memory "
           "and give the same update up to rounding",
           "slices"},

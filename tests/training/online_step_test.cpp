@@ -432,49 +432,6 @@ TEST(RollOut, InBf16KeepsEightMixturesAtATime) {
   }
 }
 
-// The message of a refusal, or "none".
-std::string refusal(const TrainingOptions& options) {
-  try {
-    options.check("training.");
-  } catch (const CallerError& error) {
-    return error.what();
-  }
-  return "none";
-}
-
-TEST(TrainingOptionsCheck, EveryMinibatchIsCutIntoSlicesOfOneSize) {
-  TrainingOptions options;
-  options.prompts_per_step = 12;
-  for (const std::int64_t slices : {1, 2, 3, 4, 6, 12}) {
-    options.gradient_accumulation = slices;
-    EXPECT_EQ(refusal(options), "none");
-  }
-  options.gradient_accumulation = 5;
-  EXPECT_EQ(
-      refusal(options),
-      "training.gradient_accumulation is 5, the number of slices that "
-      "training.prompts_per_step, which is 12, is cut into evenly; give 4 or "
-      "6");
-  options.gradient_accumulation = 13;
-  EXPECT_NE(refusal(options).find("give at most 12"), std::string::npos);
-  // Minibatches of 4.
-  options.algorithm = Algorithm::kGrpo;
-  options.grpo.steps_per_generation = 3;
-  options.gradient_accumulation = 4;
-  EXPECT_EQ(refusal(options), "none");
-  options.gradient_accumulation = 3;
-  EXPECT_NE(refusal(options).find("which is 4"), std::string::npos);
-  EXPECT_NE(refusal(options).find("give 2 or 4"), std::string::npos);
-  // Minibatches of 2 and 3.
-  options.grpo.steps_per_generation = 5;
-  options.gradient_accumulation = 2;
-  EXPECT_NE(
-      refusal(options).find("grpo.steps_per_generation is 5"),
-      std::string::npos);
-  options.gradient_accumulation = 1;
-  EXPECT_EQ(refusal(options), "none");
-}
-
 TEST(TrainingOptionsCheck, RefusesStepsOfTooManyCompletions) {
   TrainingOptions options;
   options.prompts_per_step = 1'000'000;
