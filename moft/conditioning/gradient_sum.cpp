@@ -37,12 +37,12 @@ void add_product(at::Tensor& sum, const at::Tensor& x, double factor) {
   const auto rounded = static_cast<float>(factor);
   kernels::parallel_ranges(
       sum.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-        std::array<float, kBlock> product;
+        std::array<float, kBlock> terms;
         for (std::int64_t first = begin; first < end; first += kBlock) {
           const std::int64_t count = std::min(kBlock, end - first);
-          multiply(from + first, rounded, count, product.data());
+          multiply(from + first, rounded, count, terms.data());
           for (std::int64_t i = 0; i < count; ++i)
-            to[first + i] += product[static_cast<std::size_t>(i)];
+            to[first + i] += terms[static_cast<std::size_t>(i)];
         }
       });
 }

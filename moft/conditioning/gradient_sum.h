@@ -7,7 +7,7 @@
 // Nothing is fused: a product is rounded before it is added, because the bits
 // of a fused sum depend on the element's place in memory.
 //
-// Without end_slice() everything is one slice. A slice of one pass costs no
+// Without end_slice() everything is one slice. A slice of one add() costs no
 // memory and no pass over memory beside the sum itself.
 //
 // Thread safety: plain values that share tensors.
