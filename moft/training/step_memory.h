@@ -80,8 +80,7 @@ class StepMemory {
   std::int64_t graph_bytes() const;
 
  private:
-  std::int64_t least_rows() const;  // that a part holds
-  std::int64_t longest_prompt() const;
+  std::int64_t least_rows() const;     // that a part holds
   std::int64_t prompt_tokens() const;  // of all
   std::int64_t prompt_bytes(std::int64_t tokens) const;
   std::int64_t row_bytes() const;
@@ -91,6 +90,7 @@ class StepMemory {
   StepShape shape_;
   StepCosts costs_;
   MemoryBudget budget_;
+  std::int64_t longest_;  // tokens of the longest prompt
   std::int64_t features_;
 };
 
