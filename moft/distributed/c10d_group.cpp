@@ -401,6 +401,16 @@ void meet(
   const auto deadline = Clock::now() + timeout;
   store.set(rank_key("join", launch.rank), write_handshake(handshake));
   const auto missing = missing_at(store, "join", launch.size, deadline);
+  std::vector<Handshake> ranks;
+  for (int rank = 0; rank < launch.size && missing.empty(); ++rank) {
+    ranks.push_back(read_handshake(
+        store.get_to_str(rank_key("join", rank)),
+        fmt::format("rank {}", rank)));
+  }
+  store.set(rank_key("met", launch.rank), std::string("yes"));
+  // Whoever has the store stays until the others have read it.
+  if (opens_store(launch))
+    missing_at(store, "met", launch.size, Clock::now() + kStorePatience);
   if (!missing.empty()) {
     throw_world_error(
         "rank {}: {} {} not joined within {:.0f} s; look at {} output and "
@@ -410,17 +420,6 @@ void meet(
         missing.size() == 1 ? "has" : "have",
         duration<double>(timeout).count(),
         missing.size() == 1 ? "its" : "their");
-  }
-  std::vector<Handshake> ranks;
-  for (int rank = 0; rank < launch.size; ++rank) {
-    ranks.push_back(read_handshake(
-        store.get_to_str(rank_key("join", rank)),
-        fmt::format("rank {}", rank)));
-  }
-  store.set(rank_key("met", launch.rank), "yes");
-  // Whoever has the store stays until all have read it.
-  if (opens_store(launch)) {
-    missing_at(store, "met", launch.size, Clock::now() + kStorePatience);
   }
   check_same(ranks);
 }
