@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <optional>
 #include <thread>
 #include <type_traits>
@@ -282,12 +283,14 @@ class C10dGroup final : public Group {
   }
 
   // Tells the others. Whoever has the store keeps it until those that still
-  // give signs of life have left too.
+  // give signs of life have left too. In good order everybody waits: data that
+  // is on its way to a peer is lost when its sender's sockets close.
   void leave(const std::string& reason) {
     if (has_left_) return;
     has_left_ = true;
     pulse_->leave(reason);
-    if (!opens_store(launch_)) return;
+    const bool in_order = reason.empty() && std::uncaught_exceptions() == 0;
+    if (!opens_store(launch_) && !in_order) return;
     const auto deadline = Clock::now() + kLeavePatience;
     std::vector<Beat> last(static_cast<std::size_t>(size()));
     std::vector<Clock::time_point> changed(last.size(), Clock::now());

@@ -32,8 +32,9 @@ struct JoinOptions {
 //
 // When an exchange fails, the rank watches the others' beats (heartbeat.h) for
 // three seconds to name the one at fault, up to ten more if the store does not
-// answer. Destroying the group tells the others that this rank has left; rank
-// 0, if it opened the store, waits up to ten seconds until they have left too.
+// answer. Destroying the group tells the others that this rank has left, and
+// waits up to ten seconds until those that are alive have left too; during an
+// exception only rank 0 waits, and only if it opened the store.
 std::unique_ptr<Group> join_group(
     const Launch& launch,
     const Handshake& handshake,

@@ -58,7 +58,7 @@ Handshake read_handshake(std::string_view text, const std::string& place) {
           place,
           item.key);
     }
-    handshake.*item.value = json[item.key];
+    handshake.*item.value = json[item.key].get<std::string>();
   }
   return handshake;
 }

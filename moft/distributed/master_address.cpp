@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -19,7 +20,10 @@
 namespace moft {
 namespace {
 
-using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+struct FreeAddresses {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+using AddressList = std::unique_ptr<addrinfo, FreeAddresses>;
 
 // The addresses of a name; `error` says why there are none.
 AddressList look_up(
@@ -32,7 +36,7 @@ AddressList look_up(
   error =
       ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (error != 0) found = nullptr;
-  return {found, &::freeaddrinfo};
+  return AddressList(found);
 }
 
 std::string digits_of(const sockaddr* address, socklen_t length) {

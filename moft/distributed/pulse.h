@@ -55,11 +55,12 @@ auto answer_within(std::chrono::milliseconds patience, Ask ask)
     -> std::optional<decltype(ask())> {
   std::promise<decltype(ask())> promise;
   auto answer = promise.get_future();
-  std::thread([promise = std::move(promise), ask = std::move(ask)]() mutable {
+  std::thread([result = std::move(promise),
+               question = std::move(ask)]() mutable {
     try {
-      promise.set_value(ask());
+      result.set_value(question());
     } catch (...) {
-      promise.set_exception(std::current_exception());
+      result.set_exception(std::current_exception());
     }
   }).detach();
   if (answer.wait_for(patience) != std::future_status::ready)
