@@ -232,7 +232,7 @@ class C10dGroup final : public Group {
 
   // Runs `work` as the next exchange; when it fails, finds who is at fault.
   template <typename Work>
-  auto exchange(std::string_view name, Work work) {
+  std::invoke_result_t<Work&> exchange(std::string_view name, Work work) {
     if (is_broken_) {
       throw_world_error(
           "rank {}: an exchange failed before, so the group has ended; start "
