@@ -80,11 +80,6 @@ Outcome RankProcess::finish() {
   return outcome;
 }
 
-void RankProcess::wait_until_stopped() const {
-  int status = 0;
-  ::waitpid(process_, &status, WUNTRACED);
-}
-
 void RankProcess::kill_now() const {
   ::kill(process_, SIGKILL);
 }

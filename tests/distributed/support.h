@@ -34,8 +34,6 @@ class RankProcess {
 
   // Waits for its end.
   Outcome finish();
-  // Waits until the process has stopped (SIGSTOP).
-  void wait_until_stopped() const;
   void kill_now() const;
 
  private:
