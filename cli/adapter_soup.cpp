@@ -155,8 +155,7 @@ std::unique_ptr<SteeredPolicy> AdapterSoup::mix() const {
       {"recipe", "soup of adapters"},
       {"base", fs::path(model_).filename().string()},
       {"moft", MOFT_VERSION_STRING}};
-  for (const auto& [name, hash] : inputs.hashes())
-    definition.provenance["xxh3 " + name] = hash;
+  add_provenance(inputs.hashes(), definition.provenance);
   auto policy = std::make_unique<SteeredPolicy>(
       std::move(base), std::move(tokenizer), std::move(definition));
   start_from_adapters(*policy, adapters);

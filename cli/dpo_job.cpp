@@ -8,12 +8,11 @@
 
 #include "moft/core/log.h"
 #include "moft/core/text.h"
-#include "moft/core/version.h"
 #include "moft/generation/policy_directory.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/dpo_preflight.h"
-#include "moft/recipes/recipe_examples.h"
 #include "moft/recipes/start.h"
+#include "moft/recipes/training_job.h"
 #include "moft/training/dpo/trainer.h"
 #include "moft/training/run_directory.h"
 
@@ -32,17 +31,13 @@ namespace fs = std::filesystem;
 constexpr const char* kFreeKeys[] = {
     "dpo.steps", "dpo.evaluation", "dpo.checkpoint"};
 
-class DpoJob : public RecipeJob {
+class DpoJob : public JobOf<DpoRecipe> {
  public:
-  explicit DpoJob(DpoRecipe recipe) : recipe_(std::move(recipe)) {}
+  explicit DpoJob(DpoRecipe recipe) : JobOf(RunKind::kDpo, std::move(recipe)) {}
 
-  RecipeHeader& header() override { return recipe_; }
-  std::string text() const override { return print_recipe(recipe_); }
   void resolve_paths(const RecipeSource& source) override {
     moft::resolve_paths(recipe_, source);
   }
-  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
-  RunPlan plan() override { return plan_of(RunKind::kDpo, recipe_); }
 
   CheckedRecipe check(const PreflightOptions& options) override {
     ready_ = check_preference_training(recipe_, options);
@@ -57,14 +52,7 @@ class DpoJob : public RecipeJob {
   void check_same_recipe(const Checkpoint& checkpoint) const override {
     const auto before = recipe_of<DpoRecipe>(checkpoint);
     check_same_options(checkpoint, before, recipe_, kFreeKeys);
-    const auto same_name = [](const auto& a, const auto& b) {
-      return a.first == b.first;
-    };
-    if (!std::ranges::equal(
-            before.policy.start, recipe_.policy.start, same_name))
-      throw_other_recipe(checkpoint, "policy.start");
-    if (before.policy.adapter.has_value() != recipe_.policy.adapter.has_value())
-      throw_other_recipe(checkpoint, "policy.adapter");
+    check_same_start(checkpoint, before.policy, recipe_.policy);
     check_steps(
         checkpoint,
         {"dpo",
@@ -86,7 +74,7 @@ class DpoJob : public RecipeJob {
     policy_ = std::make_unique<SteeredPolicy>(
         std::move(models.base),
         std::move(models.tokenizer),
-        make_definition(prepared.inputs.hashes()),
+        make_definition(recipe_.as_train(), prepared.inputs.hashes()),
         static_cast<std::uint64_t>(recipe_.dpo.seed));
     trainer_ = std::make_unique<DpoTrainer>(
         DpoInputs{
@@ -123,17 +111,6 @@ class DpoJob : public RecipeJob {
   }
 
  private:
-  PolicyDefinition make_definition(const InputHashes& hashes) const {
-    PolicyDefinition definition = definition_of(recipe_.as_train());
-    definition.provenance = {
-        {"recipe", recipe_.name},
-        {"base", fs::path(recipe_.policy.model).filename().string()},
-        {"moft", MOFT_VERSION_STRING}};
-    for (const auto& [name, hash] : hashes)
-      definition.provenance["xxh3 " + name] = hash;
-    return definition;
-  }
-
   PolicyProduct product() {
     PolicyProduct product;
     product.policy = policy_.get();
@@ -176,15 +153,9 @@ class DpoJob : public RecipeJob {
       if (!changed.empty()) log_warning("pairs: {}", changed);
     }
     log_info("compute     {}", compute.describe());
-    if (resume) {
-      log_info(
-          "resumed     after step {}, from {}",
-          resume->state.step,
-          resume->directory.string());
-    }
+    if (resume) log_resumed(*resume);
   }
 
-  DpoRecipe recipe_;
   DpoPreflight ready_;
   std::unique_ptr<SteeredPolicy> policy_;
   std::unique_ptr<DpoTrainer> trainer_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "moft/recipes/findings.h"
 #include "moft/recipes/preflight.h"
@@ -60,6 +61,24 @@ class RecipeJob {
       const Compute& compute, const std::optional<Checkpoint>& resume) = 0;
   // Prints where the results are, and commands to use them.
   virtual void print_end(const RunOutcome& outcome) const = 0;
+};
+
+// What the kinds do alike with their recipes.
+template <class R>
+class JobOf : public RecipeJob {
+ public:
+  RecipeHeader& header() override { return recipe_; }
+  std::string text() const override { return print_recipe(recipe_); }
+  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
+  RunPlan plan() override { return plan_of(kind_, recipe_); }
+
+ protected:
+  JobOf(RunKind kind, R recipe) : recipe_(std::move(recipe)), kind_(kind) {}
+
+  R recipe_;
+
+ private:
+  RunKind kind_;
 };
 
 }  // namespace moft

@@ -30,18 +30,15 @@ namespace fs = std::filesystem;
 constexpr const char* kFreeKeys[] = {
     "reward.steps", "reward.checkpoint", "reward.evaluation"};
 
-class RewardJob : public RecipeJob {
+class RewardJob : public JobOf<RewardRecipe> {
  public:
-  explicit RewardJob(RewardRecipe recipe) : recipe_(std::move(recipe)) {}
+  explicit RewardJob(RewardRecipe recipe)
+      : JobOf(RunKind::kReward, std::move(recipe)) {}
 
-  RecipeHeader& header() override { return recipe_; }
-  std::string text() const override { return print_recipe(recipe_); }
   void resolve_paths(const RecipeSource& source) override {
     moft::resolve_paths(recipe_, source);
     refuse_policies(recipe_);
   }
-  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
-  RunPlan plan() override { return plan_of(RunKind::kReward, recipe_); }
 
   CheckedRecipe check(const PreflightOptions& options) override {
     ready_ = check_reward_training(recipe_, options);
@@ -115,8 +112,7 @@ class RewardJob : public RecipeJob {
     product.pad_text = ready_.start.pad_text;
     product.provenance = {
         {"recipe", recipe_.name}, {"moft", MOFT_VERSION_STRING}};
-    for (const auto& [name, hash] : hashes)
-      product.provenance["xxh3 " + name] = hash;
+    add_provenance(hashes, product.provenance);
     return product;
   }
 
@@ -172,7 +168,6 @@ class RewardJob : public RecipeJob {
     log_info("compute     {}", compute.describe());
   }
 
-  RewardRecipe recipe_;
   RewardPreflight ready_;
   std::unique_ptr<Conditioning> conditioning_;
   std::unique_ptr<RewardTrainer> trainer_;

@@ -259,6 +259,26 @@ void throw_other_recipe(const Checkpoint& checkpoint, const std::string& key) {
       cure_of_other_inputs(checkpoint));
 }
 
+void check_same_start(
+    const Checkpoint& checkpoint,
+    const PolicyOptions& before,
+    const PolicyOptions& now) {
+  const auto same_name = [](const auto& a, const auto& b) {
+    return a.first == b.first;
+  };
+  if (!std::ranges::equal(before.start, now.start, same_name))
+    throw_other_recipe(checkpoint, "policy.start");
+  if (before.adapter.has_value() != now.adapter.has_value())
+    throw_other_recipe(checkpoint, "policy.adapter");
+}
+
+void log_resumed(const Checkpoint& resume) {
+  log_info(
+      "resumed     after step {}, from {}",
+      resume.state.step,
+      resume.directory.string());
+}
+
 bool is_free_key(std::span<const char* const> keys, const std::string& key) {
   // Not `precision`.
   constexpr const char* kHeaderKeys[] = {

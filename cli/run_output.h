@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/generation/policy_options.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/run_inputs.h"
 #include "moft/training/checkpoint.h"
@@ -119,6 +120,13 @@ void check_same_options(
   }
 }
 
+// CallerError unless both start from the same objectives' copies, and from an
+// adapter or none. What the paths name is compared by check_resumed().
+void check_same_start(
+    const Checkpoint& checkpoint,
+    const PolicyOptions& before,
+    const PolicyOptions& now);
+
 // `section`: of `steps` and `schedule` ("training").
 struct StepsChange {
   std::string section;
@@ -129,6 +137,8 @@ struct StepsChange {
 // CallerError when the learning rate so far would have been another, or when
 // more steps are finished.
 void check_steps(const Checkpoint& checkpoint, const StepsChange& change);
+
+void log_resumed(const Checkpoint& resume);
 
 // CallerError when anything that a resumed run reads has changed; a warning
 // where only the machine has. Checkpoints of format 1 know less of it; what

@@ -50,18 +50,14 @@ RunInputs read_inputs(const SftRecipe& recipe, const SftStart& start) {
   return inputs;
 }
 
-class SftJob : public RecipeJob {
+class SftJob : public JobOf<SftRecipe> {
  public:
-  explicit SftJob(SftRecipe recipe) : recipe_(std::move(recipe)) {}
+  explicit SftJob(SftRecipe recipe) : JobOf(RunKind::kSft, std::move(recipe)) {}
 
-  RecipeHeader& header() override { return recipe_; }
-  std::string text() const override { return print_recipe(recipe_); }
   void resolve_paths(const RecipeSource& source) override {
     moft::resolve_paths(recipe_, source);
     refuse_policies(recipe_);
   }
-  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
-  RunPlan plan() override { return plan_of(RunKind::kSft, recipe_); }
 
   CheckedRecipe check(const PreflightOptions& options) override {
     ready_ = check_finetuning(recipe_, options);
@@ -123,8 +119,7 @@ class SftJob : public RecipeJob {
     definition.chat = prompt.chat;
     definition.provenance = {
         {"recipe", recipe_.name}, {"moft", MOFT_VERSION_STRING}};
-    for (const auto& [name, hash] : hashes)
-      definition.provenance["xxh3 " + name] = hash;
+    add_provenance(hashes, definition.provenance);
     return definition;
   }
 
@@ -162,7 +157,6 @@ class SftJob : public RecipeJob {
     log_info("compute     {}", compute.describe());
   }
 
-  SftRecipe recipe_;
   SftPreflight ready_;
   std::unique_ptr<SteeredPolicy> policy_;
   std::unique_ptr<SftTrainer> trainer_;

@@ -49,13 +49,7 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
   check_same_options(checkpoint, before, now, kFreeKeys);
-  const auto same_name = [](const auto& a, const auto& b) {
-    return a.first == b.first;
-  };
-  if (!std::ranges::equal(before.policy.start, now.policy.start, same_name))
-    throw_other_recipe(checkpoint, "policy.start");
-  if (before.policy.adapter.has_value() != now.policy.adapter.has_value())
-    throw_other_recipe(checkpoint, "policy.adapter");
+  check_same_start(checkpoint, before.policy, now.policy);
   check_steps(
       checkpoint,
       {"training",
@@ -64,19 +58,16 @@ void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
        now.training.schedule.kind});
 }
 
-class TrainJob : public RecipeJob {
+class TrainJob : public JobOf<Recipe> {
  public:
-  explicit TrainJob(Recipe recipe) : recipe_(std::move(recipe)) {}
+  explicit TrainJob(Recipe recipe)
+      : JobOf(RunKind::kTrain, std::move(recipe)) {}
 
-  RecipeHeader& header() override { return recipe_; }
-  std::string text() const override { return print_recipe(recipe_); }
   void resolve_paths(const RecipeSource& source) override {
     moft::resolve_paths(recipe_, source);
     refuse_policies(recipe_);
     resolve_start(recipe_, source);
   }
-  void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
-  RunPlan plan() override { return plan_of(RunKind::kTrain, recipe_); }
 
   CheckedRecipe check(const PreflightOptions& options) override {
     TrainPreflight found = check_training(recipe_, options);
@@ -163,12 +154,7 @@ class TrainJob : public RecipeJob {
     const std::string changed = examples_.report.describe();
     if (!changed.empty()) log_warning("prompts: {}", changed);
     log_info("compute     {}", compute.describe());
-    if (resume) {
-      log_info(
-          "resumed     after step {}, from {}",
-          resume->state.step,
-          resume->directory.string());
-    }
+    if (resume) log_resumed(*resume);
   }
 
   void print_value(const HeadedModel& value) const {
@@ -212,7 +198,6 @@ class TrainJob : public RecipeJob {
     }
   }
 
-  Recipe recipe_;
   FittedExamples examples_;
   TrainingModels models_;
   std::unique_ptr<TrainingJob> job_;

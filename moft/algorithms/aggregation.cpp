@@ -74,6 +74,14 @@ at::Tensor normalise_batch(const at::Tensor& values) {
 
 // ---- running moments -------------------------------------------------------
 
+void RunningMoments::check_width(const at::Tensor& rewards) const {
+  if (static_cast<std::size_t>(rewards.size(1)) == mean_.size()) return;
+  throw_caller_error(
+      "{} rewards per row meet the moments of {}; give one per objective",
+      rewards.size(1),
+      mean_.size());
+}
+
 void RunningMoments::add(const at::Tensor& rewards) {
   check_table(rewards);
   const auto m = static_cast<std::size_t>(rewards.size(1));
@@ -81,12 +89,7 @@ void RunningMoments::add(const at::Tensor& rewards) {
     mean_.assign(m, 0.0);
     squares_.assign(m, 0.0);
   }
-  if (m != mean_.size()) {
-    throw_caller_error(
-        "{} rewards per row meet the moments of {}; give one per objective",
-        m,
-        mean_.size());
-  }
+  check_width(rewards);
   const auto before = static_cast<double>(count_);
   const auto added = static_cast<double>(rewards.size(0));
   for (std::size_t i = 0; i < m; ++i) {
@@ -117,12 +120,7 @@ at::Tensor RunningMoments::standardised(const at::Tensor& rewards) const {
   check_table(rewards);
   const at::Tensor values = rewards.detach().to(at::kDouble);
   if (count_ == 0) return values;
-  if (static_cast<std::size_t>(rewards.size(1)) != mean_.size()) {
-    throw_caller_error(
-        "{} rewards per row meet the moments of {}; give one per objective",
-        rewards.size(1),
-        mean_.size());
-  }
+  check_width(rewards);
   return (values - kernels::double_tensor(mean_, values.device())) /
          kernels::double_tensor(deviation(), values.device());
 }

@@ -54,6 +54,8 @@ class RunningMoments {
   void restore(const std::map<std::string, at::Tensor>& state);
 
  private:
+  void check_width(const at::Tensor& rewards) const;
+
   std::int64_t count_ = 0;
   std::vector<double> mean_;     // [m]
   std::vector<double> squares_;  // [m], sums of squared differences from it

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "moft/algorithms/rewards.h"
 #include "moft/algorithms/row_values.h"
 #include "moft/core/errors.h"
 
@@ -72,16 +73,7 @@ LinearisedRewards linearised_rewards(
     const at::Tensor& weights,
     const at::Tensor& groups,
     const Scalarisation& f) {
-  const bool fits = rewards.dim() == 2 &&
-                    (weights.dim() == 1 || weights.dim() == 2) &&
-                    weights.size(-1) == rewards.size(1) &&
-                    (weights.dim() == 1 || weights.size(0) == rewards.size(0));
-  if (!fits) {
-    throw_caller_error(
-        "{} rewards meet {} weights; give [B, m] and [m] or [B, m]",
-        rewards.numel(),
-        weights.numel());
-  }
+  check_weights(rewards, weights);
   const Table r(rewards);
   const Table w(weights.expand_as(rewards));
   const std::vector<Vector> columns = columns_of(r);

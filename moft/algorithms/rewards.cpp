@@ -6,10 +6,7 @@
 
 namespace moft {
 
-at::Tensor scalarise(
-    const at::Tensor& rewards,
-    const at::Tensor& weights,
-    const Scalarisation& f) {
+void check_weights(const at::Tensor& rewards, const at::Tensor& weights) {
   const bool fits = rewards.dim() == 2 &&
                     (weights.dim() == 1 || weights.dim() == 2) &&
                     weights.size(-1) == rewards.size(1) &&
@@ -20,6 +17,13 @@ at::Tensor scalarise(
         rewards.numel(),
         weights.numel());
   }
+}
+
+at::Tensor scalarise(
+    const at::Tensor& rewards,
+    const at::Tensor& weights,
+    const Scalarisation& f) {
+  check_weights(rewards, weights);
   const auto on_host = [&](const at::Tensor& x) {
     return x.detach().to(at::kCPU, at::kDouble).expand_as(rewards).contiguous();
   };

@@ -19,6 +19,9 @@
 
 namespace moft {
 
+// CallerError unless rewards are [B, m] and weights [m] or [B, m].
+void check_weights(const at::Tensor& rewards, const at::Tensor& weights);
+
 // f(R; w) of every row, w.R unless another f is given:
 // rewards [B, m], weights [m] or [B, m] -> [B].
 at::Tensor scalarise(

@@ -27,6 +27,12 @@ std::string hash_text(const std::string& text) {
 
 }  // namespace
 
+void add_provenance(
+    const InputHashes& hashes, std::map<std::string, std::string>& provenance) {
+  for (const auto& [name, hash] : hashes)
+    provenance["xxh3 " + name] = hash;
+}
+
 std::string hash_files(const std::vector<std::string>& files) {
   if (files.size() == 1) return hash_file(files.front());
   std::string hashes;

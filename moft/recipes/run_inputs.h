@@ -19,6 +19,10 @@ namespace moft {
 
 using InputHashes = std::map<std::string, std::string>;
 
+// Names them in a product's provenance: "xxh3 <name>".
+void add_provenance(
+    const InputHashes& hashes, std::map<std::string, std::string>& provenance);
+
 // The hash of one file; of several, that of their hashes in their order.
 std::string hash_files(const std::vector<std::string>& files);
 

@@ -2,6 +2,7 @@
 #include "moft/recipes/training_job.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "moft/core/version.h"
@@ -14,20 +15,6 @@
 
 namespace moft {
 namespace {
-
-namespace fs = std::filesystem;
-
-PolicyDefinition make_definition(
-    const Recipe& recipe, const InputHashes& hashes) {
-  PolicyDefinition definition = definition_of(recipe);
-  definition.provenance = {
-      {"recipe", recipe.name},
-      {"base", fs::path(recipe.policy.model).filename().string()},
-      {"moft", MOFT_VERSION_STRING}};
-  for (const auto& [name, hash] : hashes)
-    definition.provenance["xxh3 " + name] = hash;
-  return definition;
-}
 
 std::map<std::string, double> metrics_of(const Report& report) {
   std::map<std::string, double> metrics;
@@ -49,6 +36,17 @@ std::map<std::string, double> metrics_of(const Report& report) {
 }
 
 }  // namespace
+
+PolicyDefinition make_definition(
+    const Recipe& recipe, const InputHashes& hashes) {
+  PolicyDefinition definition = definition_of(recipe);
+  definition.provenance = {
+      {"recipe", recipe.name},
+      {"base", std::filesystem::path(recipe.policy.model).filename().string()},
+      {"moft", MOFT_VERSION_STRING}};
+  add_provenance(hashes, definition.provenance);
+  return definition;
+}
 
 TrainingJob::TrainingJob(
     const Recipe& recipe,

@@ -26,6 +26,10 @@
 
 namespace moft {
 
+// The policy that a run of the recipe makes, with what the run reads.
+PolicyDefinition make_definition(
+    const Recipe& recipe, const InputHashes& hashes);
+
 class TrainingJob {
  public:
   // `examples`: as check_training() leaves them. `recipe` must outlive the job.

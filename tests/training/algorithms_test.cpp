@@ -71,31 +71,8 @@ class Algorithms : public testing::TestWithParam<AlgorithmKind> {
 
   // An experience of the trainer's policy, PPO's advantages included.
   Experience experience(TinyTraining& tiny, const TrainingOptions& options) {
-    IndependentSteerings sampler(
-        make_weighting_sampler({}, {"a", "b"}, "weightings"),
-        options,
-        tiny.policy->kl_range());
-    Draw draw = make_draw(
-        *tiny.policy,
-        tiny.trainer->prompts(),
-        {0, 3, 1, 6, 2, 5},
-        sampler.draw(7, 6),
-        /*step=*/7,
-        /*samples_per_prompt=*/4);
-    RolloutOptions rollout_options;
-    rollout_options.max_new_tokens = options.max_new_tokens;
-    Rollout rollout = roll_out(*tiny.policy, draw, rollout_options, times_);
-    Scores rewards = score_rewards(*tiny.objectives, draw, rollout, times_);
-    LogRatios ratios =
-        score_log_ratios(*tiny.policy, draw, rollout, options, times_);
-    Advantages advantages =
-        make_advantages(draw, rollout, rewards, ratios, {}, options);
-    Experience result{
-        std::move(draw),
-        std::move(rollout),
-        std::move(rewards),
-        std::move(ratios),
-        std::move(advantages)};
+    Experience result =
+        experience_of(tiny, options, {0, 3, 1, 6, 2, 5}, /*step=*/7);
     if (options.algorithm != Algorithm::kPpo) return result;
     const StepPlan plan = plan_step(*tiny.policy, result.draw, options);
     const at::Tensor values = predict_token_values(

@@ -7,6 +7,7 @@
 #include "moft/generation/policy_directory.h"
 #include "moft/rewards/make_objectives.h"
 #include "moft/rewards/regex_reward.h"
+#include "moft/training/online_step.h"
 
 #include "tests/support/tiny_model.h"
 
@@ -86,6 +87,39 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
       inputs,
       run.training,
       make_weighting_sampler(run.weightings, {"a", "b"}, "weightings"));
+}
+
+Experience experience_of(
+    const TinyTraining& tiny,
+    const TrainingOptions& options,
+    const std::vector<std::size_t>& chosen,
+    std::int64_t step) {
+  StepTimes times;
+  IndependentSteerings sampler(
+      make_weighting_sampler({}, {"a", "b"}, "weightings"),
+      options,
+      tiny.policy->kl_range());
+  Draw draw = make_draw(
+      *tiny.policy,
+      tiny.trainer->prompts(),
+      chosen,
+      sampler.draw(step, chosen.size()),
+      step,
+      /*samples_per_prompt=*/4);
+  RolloutOptions rollout_options;
+  rollout_options.max_new_tokens = options.max_new_tokens;
+  Rollout rollout = roll_out(*tiny.policy, draw, rollout_options, times);
+  Scores rewards = score_rewards(*tiny.objectives, draw, rollout, times);
+  LogRatios ratios =
+      score_log_ratios(*tiny.policy, draw, rollout, options, times);
+  Advantages advantages =
+      make_advantages(draw, rollout, rewards, ratios, {}, options);
+  return {
+      std::move(draw),
+      std::move(rollout),
+      std::move(rewards),
+      std::move(ratios),
+      std::move(advantages)};
 }
 
 std::string read_all(const fs::path& path) {

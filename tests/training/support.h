@@ -59,6 +59,14 @@ struct TinyTraining {
   std::unique_ptr<OnlineTrainer> trainer;
 };
 
+// A step of the trainer's policy on the examples `chosen`, four completions
+// each, up to its advantages; nothing is learned.
+Experience experience_of(
+    const TinyTraining& tiny,
+    const TrainingOptions& options,
+    const std::vector<std::size_t>& chosen,
+    std::int64_t step);
+
 std::string read_all(const std::filesystem::path& path);
 
 // Copies of the masters by name.

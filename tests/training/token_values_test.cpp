@@ -30,32 +30,7 @@ TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
        {ValueTarget::kObjectives, ValueTarget::kReward}) {
     TrainingOptions options = given.training;
     options.value.target = target;
-    StepTimes times;
-    IndependentSteerings sampler(
-        make_weighting_sampler({}, {"a", "b"}, "weightings"),
-        options,
-        tiny.policy->kl_range());
-    Draw draw = make_draw(
-        *tiny.policy,
-        tiny.trainer->prompts(),
-        {0, 1, 2},
-        sampler.draw(3, 3),
-        3,
-        4);
-    RolloutOptions rollout_options;
-    rollout_options.max_new_tokens = options.max_new_tokens;
-    Rollout rollout = roll_out(*tiny.policy, draw, rollout_options, times);
-    Scores rewards = score_rewards(*tiny.objectives, draw, rollout, times);
-    LogRatios ratios =
-        score_log_ratios(*tiny.policy, draw, rollout, options, times);
-    Advantages advantages =
-        make_advantages(draw, rollout, rewards, ratios, {}, options);
-    Experience e{
-        std::move(draw),
-        std::move(rollout),
-        std::move(rewards),
-        std::move(ratios),
-        std::move(advantages)};
+    Experience e = experience_of(tiny, options, {0, 1, 2}, /*step=*/3);
     const at::Tensor zero = at::zeros(
         {e.ratios.log_probs.numel(), token_value_columns(options, 2)},
         at::kDouble);

@@ -40,7 +40,7 @@ StepMemory dpo_memory(
   shape.samples = 2;
   shape.together = true;
   StepCosts costs = step_costs(model, conditioning, KlEstimator::kSequence);
-  // There is no rollout.
+  // Nothing is sampled.
   costs.decoded_token = 0;
   costs.decoded_row = 0;
   costs.graph_token = 0;

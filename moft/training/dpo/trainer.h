@@ -7,7 +7,7 @@
 // A pair's two answers are always computed together, in one pass with gradient;
 // parts of a step divide by the step's number of pairs, so that their gradients
 // add up. The reference's log-probabilities of a pair are computed once, when
-// it is first drawn, and checkpoints keep them. There is no dropout.
+// it is first drawn, and checkpoints keep them. Dropout is off.
 //
 // Thread safety: one thread.
 #pragma once
