@@ -7,6 +7,7 @@
 
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
+#include "moft/training/ranks.h"
 #include "moft/training/step_memory.h"
 #include "moft/training/step_report.h"
 #include "moft/training/stopwatch.h"
@@ -52,12 +53,15 @@ class PromptValues : public StepValues {
   // one pass of the network predicts and learns.
   void predict(const ValueInputs& inputs, StepTimes& times) override {
     slices_ = slices_of_prompts(inputs);
-    const Stopwatch watch(times.value);
-    if (predicts_objectives(options())) {
-      values_ = learn_targets(inputs.draw, inputs.rewards.mapped);
-    } else {
-      values_ = network().predict(prompts_of(inputs.draw), slices_);
+    {
+      const Stopwatch watch(times.value);
+      if (predicts_objectives(options())) {
+        values_ = learn_targets(inputs.draw, inputs.rewards.mapped);
+      } else {
+        values_ = network().predict(prompts_of(inputs.draw), slices_);
+      }
     }
+    if (ranks()) values_ = ranks()->gather_rows(values_, times);
   }
 
   at::Tensor of_prompts() const override { return values_; }
@@ -69,13 +73,15 @@ class PromptValues : public StepValues {
       double /*share*/,
       StepResult& result) override {
     if (!minibatch.on_policy) return;
-    const Stopwatch watch(result.times.value);
-    at::Tensor targets = experience.rewards.mapped;
-    if (!predicts_objectives(options())) {
-      targets = experience.advantages.trained_reward.unsqueeze(1);
-      learn_targets(experience.draw, targets);
+    {
+      const Stopwatch watch(result.times.value);
+      at::Tensor targets = experience.rewards.mapped;
+      if (!predicts_objectives(options())) {
+        targets = experience.advantages.trained_reward.unsqueeze(1);
+        learn_targets(experience.draw, targets);
+      }
+      report(experience, targets, result.metrics);
     }
-    report(experience, targets, result.metrics);
     update(/*share=*/1.0, result);
   }
 
@@ -84,8 +90,13 @@ class PromptValues : public StepValues {
     const auto& prompts = prompts_of(inputs.draw);
     const StepMemory memory = value_memory(
         shape(), lengths_of(prompts), options().budget_bytes(), inputs.held);
-    return memory.parts_of_slices(
+    const ItemSlices all = memory.parts_of_slices(
         prompts.size(), options().gradient_accumulation);
+    if (!ranks()) return all;
+    const auto [begin, end] = ranks()->slices();
+    return {
+        all.begin() + static_cast<std::ptrdiff_t>(begin),
+        all.begin() + static_cast<std::ptrdiff_t>(end)};
   }
 
   // targets [B, m or 1]; the values before.
@@ -139,11 +150,14 @@ class CompletionValues : public StepValues {
   bool reads_rewards() const override { return false; }
 
   void predict(const ValueInputs& inputs, StepTimes& times) override {
-    const Stopwatch watch(times.value);
     plan_ = plan(inputs);
-    tokens_.values = predict_token_values(
-        network(),
-        parts(inputs.draw, inputs.rollout, all_prompts(inputs.draw)));
+    {
+      const Stopwatch watch(times.value);
+      tokens_.values = predict_token_values(
+          network(),
+          parts(inputs.draw, inputs.rollout, all_prompts(inputs.draw)));
+    }
+    if (ranks()) tokens_.values = ranks()->gather_rows(tokens_.values, times);
   }
 
   void make_token_advantages(
@@ -159,13 +173,23 @@ class CompletionValues : public StepValues {
       StepResult& result) override {
     if (minibatch.on_policy)
       report_token_values(tokens_, objectives(), result.metrics);
-    const Stopwatch watch(result.times.value);
-    const double clipped = learn_token_values(
-        network(),
-        parts(experience.draw, experience.rollout, minibatch.prompts),
-        tokens_,
-        options().ppo.cliprange_value);
-    result.metrics["value/clip_ratio"] += share * clipped;
+    const double count = count_returns(
+        experience.draw,
+        experience.rollout,
+        minibatch.prompts,
+        tokens_.returns);
+    double clipped = 0.0;
+    {
+      const Stopwatch watch(result.times.value);
+      clipped = learn_token_values(
+          network(),
+          parts(experience.draw, experience.rollout, minibatch.prompts),
+          tokens_,
+          options().ppo.cliprange_value,
+          count);
+    }
+    if (ranks()) clipped = ranks()->sum(clipped, result.times);
+    result.metrics["value/clip_ratio"] += share * (clipped / count);
     update(share, result);
   }
 
@@ -175,9 +199,11 @@ class CompletionValues : public StepValues {
     step.prompt_tokens = lengths_of(prompts_of(inputs.draw));
     step.samples = inputs.draw.samples_per_prompt;
     step.new_tokens = options().max_new_tokens;
-    return {
+    StepPlan plan{
         value_memory(shape(), step, options().budget_bytes(), inputs.held),
         options().gradient_accumulation};
+    if (ranks()) plan.here = ranks()->slices();
+    return plan;
   }
 
   std::vector<StepPart> parts(
@@ -223,7 +249,10 @@ StepValues::StepValues(ValueSetup setup, std::int64_t columns)
     : objectives_(std::move(setup.objectives)),
       options_(std::move(setup.options)),
       learner_(setup.model, columns, options_.value),
-      shape_(shape_of(*setup.model)) {}
+      shape_(shape_of(*setup.model)),
+      ranks_(setup.ranks) {
+  if (ranks_) learner_.keep_slices();
+}
 
 const std::vector<TokenIds>& StepValues::prompts_of(const Draw& draw) const {
   return options_.value.prompt == ValuePrompt::kConditioned
@@ -232,6 +261,9 @@ const std::vector<TokenIds>& StepValues::prompts_of(const Draw& draw) const {
 }
 
 void StepValues::update(double share, StepResult& result) {
+  if (ranks_)
+    learner_.put_slice(ranks_->sum(learner_.take_slices(), result.times));
+  const Stopwatch watch(result.times.value);
   result.metrics["value/grad_norm"] += share * learner_.update();
 }
 

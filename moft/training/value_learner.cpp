@@ -57,8 +57,21 @@ at::Tensor ValueLearner::predict(
   return at::cat(values).to(at::kDouble);
 }
 
-at::Tensor ValueLearner::learn(const ValueBatch& batch) {
+void ValueLearner::zero_gradient() {
   model_.zero_gradient();
+  kept_.clear();
+}
+
+void ValueLearner::end_slice() {
+  if (keeps_slices_) {
+    kept_.push_back(model_.take_slice());
+  } else {
+    model_.end_slice();
+  }
+}
+
+at::Tensor ValueLearner::learn(const ValueBatch& batch) {
+  zero_gradient();
   const std::int64_t samples = batch.samples_per_prompt;
   const double normaliser =
       std::max(1.0, (~batch.targets.isnan()).sum().item<double>());
@@ -76,7 +89,7 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
       values.push_back(found.detach().to(at::kCPU));
     }
     model_.end_gradient();
-    model_.end_slice();
+    end_slice();
   }
   return at::cat(values).to(at::kDouble);
 }
