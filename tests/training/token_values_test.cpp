@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <functional>
-#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -14,8 +13,23 @@
 namespace moft::test {
 namespace {
 
+// What lambda cuts off a truncated row's penalty, for each token: the penalty
+// less lam^(tokens to come) of it, packed.
+at::Tensor cut_penalties(const Rollout& rollout, double penalty, double lam) {
+  std::vector<double> cut;
+  for (const Generation& row : rollout.rows) {
+    const std::int64_t length = std::ssize(row.tokens);
+    const double of_row = row.finished ? 0.0 : penalty;
+    for (std::int64_t t = 0; t < length; ++t)
+      cut.push_back(
+          of_row * (1 - std::pow(lam, static_cast<double>(length - 1 - t))));
+  }
+  return at::tensor(cut, at::kDouble);
+}
+
 // Linear: with one column for all, or one for each objective and the KL, and
-// values of 0, the advantages are the same.
+// values of 0, the advantages are the same, but for what lambda cuts off a
+// penalty in the reward only.
 TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
   const Scratch scratch;
   TinyRun given = tiny_run();
@@ -26,22 +40,21 @@ TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
   TinyTraining tiny(scratch.path(), given);
   for (int step = 0; step < 2; ++step)
     tiny.trainer->step();
-  // Below 1, lambda cuts the penalty off in the reward only.
-  for (const auto& [lam, penalty] :
-       std::vector<std::pair<double, double>>{{0.95, 0.0}, {1.0, 0.5}}) {
+  for (const double lam : {0.95, 1.0}) {
     std::vector<at::Tensor> found;
+    at::Tensor cut;
     for (const ValueTarget target :
          {ValueTarget::kObjectives, ValueTarget::kReward}) {
       TrainingOptions options = given.training;
       options.value.target = target;
       options.ppo.lam = lam;
-      options.missing_eos_penalty = penalty;
       Experience e = experience_of(tiny, options, {0, 1, 2}, /*step=*/3);
       const at::Tensor zero = at::zeros(
           {e.ratios.log_probs.numel(), token_value_columns(options, 2)},
           at::kDouble);
       add_token_advantages(e, zero, options);
       found.push_back(e.advantages.token_advantage);
+      cut = cut_penalties(e.rollout, options.missing_eos_penalty, lam);
       if (target == ValueTarget::kReward) continue;
       // lam = 1: the first token has the whole completion's reward.
       options.ppo.lam = 1.0;
@@ -56,7 +69,8 @@ TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
         first += std::ssize(e.rollout.rows[row].tokens);
       }
     }
-    EXPECT_LT((found[0] - found[1]).abs().max().item<double>(), 1e-12);
+    EXPECT_EQ(cut.max().item<double>() > 0.0, lam < 1.0);
+    EXPECT_LT((found[0] + cut - found[1]).abs().max().item<double>(), 1e-12);
   }
 }
 
