@@ -1,10 +1,14 @@
 // From the words of a command to a finished run, whatever its recipe's kind.
+#include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "moft/distributed/first_rank.h"
 #include "moft/training/run.h"
 
 #include "cli/command.h"
+#include "cli/find_launch.h"
 #include "cli/join_ranks.h"
 #include "cli/recipe_job.h"
 #include "cli/run_output.h"
@@ -40,6 +44,14 @@ RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   return output;
 }
 
+// Ranks of one machine share its cores, unless the recipe says otherwise.
+ComputeOptions share_cores(ComputeOptions options, const Launch& launch) {
+  if (options.threads || launch.local_size == 1) return options;
+  const auto cores = std::thread::hardware_concurrency();
+  options.threads = std::max<std::int64_t>(1, cores / launch.local_size);
+  return options;
+}
+
 // Fills everything except the kind and on_evaluate. `text` is the effective
 // recipe as YAML.
 RunSetup make_run_setup(
@@ -72,6 +84,9 @@ class RecipeRunner : public Command {
     add_output_flags(parser, arguments_.output);
   }
 
+  // Or the job says that its kind does not (use_ranks).
+  bool runs_over_ranks() const override { return true; }
+
   int run() override {
     catch_interrupts();
     const RecipeSource source = find_recipe(arguments_.recipe);
@@ -84,34 +99,40 @@ class RecipeRunner : public Command {
     job_->make_paths_absolute();
     const RunPlan plan = job_->plan();
     check_output(arguments_.output, output_, plan);
-    const Compute compute = use_compute(job_->header().compute);
+    const Compute compute =
+        use_compute(share_cores(job_->header().compute, launch_));
     const RunBegins begins = arguments_.output.resume.empty()
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
     job_->check({arguments_.recipe, begins, compute.load}).findings.settle();
-    std::optional<RunLock> lock;
-    if (launch_.rank == 0) lock.emplace(output_.directory);
-    const auto resume = open_output(arguments_.output, output_, plan);
-    if (resume) job_->check_same_recipe(*resume);
-    return train(compute, resume);
+    // Ends with this function, so that an error tells the others.
+    const std::unique_ptr<Group> group =
+        join_ranks(launch_, job_->text(), job_->header().distributed);
+    const OpenedOutput opened =
+        open_for_all(*group, arguments_.output, output_, plan);
+    if (opened.resume) job_->check_same_recipe(*opened.resume);
+    const int code = train(*group, compute, opened.resume);
+    job_.reset();  // it uses the group
+    return code;
   }
 
  private:
-  int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
-    // Ends with this function, so that an error tells the others.
-    std::unique_ptr<Group> group;
+  int train(
+      Group& group,
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) {
     const PreparedRun prepared =
         job_->prepare(compute, resume, [&](const RunInputs& inputs) {
-          group = join_ranks(launch_, start_of(resume), inputs.hashes());
-          return group.get();
+          compare_inputs(group, inputs.hashes());
+          return &group;
         });
     RunSetup setup =
         make_run_setup(job_->header(), job_->text(), prepared.inputs, compute);
-    if (launch_.size > 1) setup.group = group.get();
+    if (launch_.size > 1) setup.group = &group;
     setup.kind = kind_.run;
     setup.on_evaluate = prepared.on_evaluate;
     if (arguments_.output.overwrite) prepared.publisher->require_finite();
-    if (launch_.rank == 0) clear_output(arguments_.output, output_);
+    do_on_first(group, [&] { clear_output(arguments_.output, output_); });
     Run run(std::move(setup), *prepared.trainer, *prepared.publisher, resume);
     const RunOutcome outcome = run.run();
     if (!outcome.finished) {
@@ -120,12 +141,6 @@ class RecipeRunner : public Command {
     }
     if (launch_.rank == 0) job_->print_end(outcome);
     return 0;
-  }
-
-  // What ranks have to agree on: the recipe, and where they begin.
-  std::string start_of(const std::optional<Checkpoint>& resume) {
-    return job_->text() +
-           (resume ? fmt::format("after step {}\n", resume->state.step) : "");
   }
 
   const RecipeKind& kind_;
