@@ -2,13 +2,13 @@
 #include "cli/find_launch.h"
 
 #include "moft/core/errors.h"
-#include "moft/core/quiet_log.h"
+#include "moft/core/log_muting.h"
 
 namespace moft {
 
 Launch find_launch() {
   Launch launch = launch_from(process_environment());
-  if (launch.rank > 0) quiet_log();
+  if (launch.rank > 0) mute_log(true);
   return launch;
 }
 

@@ -90,8 +90,8 @@ class PromptValues : public StepValues {
     const auto& prompts = prompts_of(inputs.draw);
     const StepMemory memory = value_memory(
         shape(), lengths_of(prompts), options().budget_bytes(), inputs.held);
-    const ItemSlices all = memory.parts_of_slices(
-        prompts.size(), options().gradient_accumulation);
+    const ItemSlices all =
+        memory.parts_of_slices(prompts.size(), options().gradient_accumulation);
     if (!ranks()) return all;
     const auto [begin, end] = ranks()->slices();
     return {

@@ -71,9 +71,7 @@ class ValueLearner {
   // From now on slices are kept apart, for take_slices().
   void keep_slices() { keeps_slices_ = true; }
   // Those whose gradient was taken.
-  std::vector<GradientSlice> take_slices() {
-    return std::exchange(kept_, {});
-  }
+  std::vector<GradientSlice> take_slices() { return std::exchange(kept_, {}); }
   // Makes sums of slices the gradient.
   void put_slice(GradientSlice sums) { model_.put_slice(std::move(sums)); }
 

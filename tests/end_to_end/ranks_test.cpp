@@ -169,8 +169,7 @@ TEST(TrainOverRanks, RanksThatDifferAreRefused) {
   EXPECT_EQ(second->exit_code(), 2);
   EXPECT_EQ(first->exit_code(), 2);
   for (const auto* program : {first.get(), second.get()}) {
-    EXPECT_TRUE(has(program->errors(), "rank 1: recipe"))
-        << program->errors();
+    EXPECT_TRUE(has(program->errors(), "rank 1: recipe")) << program->errors();
   }
   EXPECT_FALSE(fs::exists(folder / "run/metrics.jsonl"));
 }
@@ -182,10 +181,7 @@ TEST(TrainOverRanks, WhatDoesNotFitTheirNumberIsRefused) {
       scratch.path(),
       train(),
       std::nullopt,
-      {"RANK=0",
-       "WORLD_SIZE=5",
-       "MASTER_ADDR=127.0.0.1",
-       "MASTER_PORT=29400"});
+      {"RANK=0", "WORLD_SIZE=5", "MASTER_ADDR=127.0.0.1", "MASTER_PORT=29400"});
   EXPECT_EQ(program.exit_code(), 2);
   EXPECT_TRUE(has(program.errors(), "start another number of ranks"))
       << program.errors();

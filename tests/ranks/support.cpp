@@ -5,12 +5,11 @@
 #include <span>
 #include <sstream>
 
-#include <unistd.h>
-
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "moft/core/files.h"
 #include "moft/distributed/c10d_group.h"
@@ -104,9 +103,8 @@ std::string trace_of(const RankCase& given, Group* group) {
 
 void expect_same_bits(const std::vector<RankCase>& cases, int ranks) {
   namespace ranks_of = testing_ranks;
-  ranks_of::RankProcess alone({}, [&](const Launch&) {
-    return traces_of(cases, nullptr);
-  });
+  ranks_of::RankProcess alone(
+      {}, [&](const Launch&) { return traces_of(cases, nullptr); });
   const ranks_of::Outcome expected = alone.finish();
   ASSERT_EQ(expected.status, 0) << expected.text;
   const nlohmann::json one = nlohmann::json::parse(expected.text);
