@@ -1,5 +1,6 @@
 // From the words of a command to a finished run, whatever its recipe's kind.
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,10 +45,14 @@ RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   return output;
 }
 
-// Ranks of one machine share its cores, unless the recipe says otherwise.
+// Ranks of one machine share its cores, unless the recipe or OMP_NUM_THREADS,
+// which torchrun sets, says how many threads each has.
 ComputeOptions share_cores(ComputeOptions options, const Launch& launch) {
-  if (options.threads || launch.local_size == 1) return options;
-  const auto cores = std::thread::hardware_concurrency();
+  if (options.threads || launch.local_size == 1 ||
+      std::getenv("OMP_NUM_THREADS") != nullptr) {
+    return options;
+  }
+  const auto cores = std::int64_t{std::thread::hardware_concurrency()};
   options.threads = std::max<std::int64_t>(1, cores / launch.local_size);
   return options;
 }
