@@ -42,7 +42,7 @@ TEST(RankFaults, ASecondJobOnARunIsRefused) {
 }
 
 // A killed rank is named on standard error and in the launcher's file, and the
-// same command goes on to the same bits.
+// same command then ends with the same bits.
 TEST(RankFaults, AKilledRankIsNamedAndTheRunGoesOn) {
   const Scratch scratch;
   const fs::path& folder = scratch.path();
