@@ -84,7 +84,7 @@ void Recipe::check_knobs(const std::string& path) const {
 }
 
 void Recipe::check_waits(const std::string& path) const {
-  for (const auto& [name, objective] : objectives) {
+  for (const auto& [key, objective] : objectives) {
     const RewardKind& kind = objective.kind();
     const double deadline = kind.step_deadline(objective.chosen());
     if (deadline < distributed.timeout) continue;
@@ -95,7 +95,7 @@ void Recipe::check_waits(const std::string& path) const {
         path,
         shortest_number(distributed.timeout),
         path,
-        name,
+        key,
         kind.name,
         shortest_number(deadline));
   }
