@@ -1,65 +1,18 @@
 // `moft train` as several processes, started as a launcher starts them: by
 // variables.
+#include "tests/end_to_end/ranks.h"
+
 #include <csignal>
 #include <memory>
 #include <sstream>
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <nlohmann/json.hpp>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "tests/end_to_end/support.h"
 
 namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A port that nobody listened at a moment ago.
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* plain = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(socket, plain, size) != 0) throw std::runtime_error("bind");
-  ::getsockname(socket, plain, &size);
-  ::close(socket);
-  return ntohs(address.sin_port);
-}
-
-// The same program as so many ranks.
-class Ranks {
- public:
-  Ranks(const fs::path& folder, const Words& arguments, int size) {
-    const std::string port = std::to_string(free_port());
-    for (int rank = 0; rank < size; ++rank) {
-      const Words variables = {
-          "RANK=" + std::to_string(rank),
-          "WORLD_SIZE=" + std::to_string(size),
-          "LOCAL_RANK=" + std::to_string(rank),
-          "LOCAL_WORLD_SIZE=" + std::to_string(size),
-          "MASTER_ADDR=127.0.0.1",
-          "MASTER_PORT=" + port};
-      programs_.push_back(std::make_unique<Program>(
-          folder, arguments, std::nullopt, variables));
-    }
-  }
-
-  Program& at(std::size_t rank) { return *programs_.at(rank); }
-  // All of them end with this code.
-  void expect_code(int code) {
-    for (const auto& program : programs_)
-      EXPECT_EQ(program->exit_code(), code) << program->errors();
-  }
-
- private:
-  std::vector<std::unique_ptr<Program>> programs_;
-};
 
 // One thread each, so that the number of ranks is all that differs.
 Words train(const Words& more = {}) {
