@@ -29,7 +29,8 @@ std::vector<nlohmann::json> metrics_without_times(const fs::path& run) {
   std::vector<nlohmann::json> lines;
   for (std::string line; std::getline(text, line);) {
     nlohmann::json kept;
-    for (const auto& [key, value] : nlohmann::json::parse(line).items()) {
+    const auto parsed = nlohmann::json::parse(line);
+    for (const auto& [key, value] : parsed.items()) {
       if (!key.starts_with("time/") && !key.starts_with("ranks/") &&
           key != "step_time" && key != "tokens_per_second")
         kept[key] = value;
@@ -105,20 +106,13 @@ TEST(TrainOverRanks, RanksThatDifferAreRefused) {
   const Scratch scratch;
   const fs::path& folder = scratch.path();
   write_tiny_task(folder);
-  const std::string port = std::to_string(free_port());
-  const auto start = [&](const std::string& rank, const Words& more) {
+  const int port = free_port();
+  const auto start = [&](int rank, const Words& more) {
     return std::make_unique<Program>(
-        folder,
-        train(more),
-        std::nullopt,
-        Words{
-            "RANK=" + rank,
-            "WORLD_SIZE=2",
-            "MASTER_ADDR=127.0.0.1",
-            "MASTER_PORT=" + port});
+        folder, train(more), std::nullopt, variables_of(rank, 2, port));
   };
-  const auto first = start("0", {});
-  const auto second = start("1", {"training.seed=2"});
+  const auto first = start(0, {});
+  const auto second = start(1, {"training.seed=2"});
   EXPECT_EQ(second->exit_code(), 2);
   EXPECT_EQ(first->exit_code(), 2);
   for (const auto* program : {first.get(), second.get()}) {
