@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/end_to_end/ranks.h"
+#include "tests/end_to_end/support_ranks.h"
 
 namespace moft::test {
 namespace {

@@ -1,13 +1,13 @@
 // `moft train` as several processes, started as a launcher starts them: by
 // variables.
-#include "tests/end_to_end/ranks.h"
-
 #include <csignal>
 #include <memory>
 #include <sstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/support_ranks.h"
 
 namespace moft::test {
 namespace {

@@ -1,5 +1,5 @@
 // Ports, variables, processes.
-#include "tests/end_to_end/ranks.h"
+#include "tests/end_to_end/support_ranks.h"
 
 #include <stdexcept>
 
