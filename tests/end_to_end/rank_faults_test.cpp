@@ -126,7 +126,7 @@ TEST(RankFaults, CommandsThatRunInOneProcessRefuseSeveral) {
        {Words{"generate", "policy", "--prompt", "x"},
         Words{"evaluate", "run"},
         Words{"export", "policy", "--to", "out"},
-        Words{"tokenize", "base"}}) {
+        Words{"tokenize", "base", "--input", "x"}}) {
     const Ended ended = run_rank(scratch.path(), command);
     EXPECT_EQ(ended.code, 2) << command[0];
     EXPECT_TRUE(
