@@ -25,8 +25,7 @@ HeadedModel make_value_model(
       ReadAt::kLastToken,
       HeadedModel::Head{
           "value_head.weight",
-          first == FirstValues::kZero ? at::cat({rows, rows})
-                                      : rows.clone()});
+          first == FirstValues::kZero ? at::cat({rows, rows}) : rows.clone()});
   value.make_trainable();
   return value;
 }

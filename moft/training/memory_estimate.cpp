@@ -82,7 +82,9 @@ void count_parameters(
   estimate.weights = 2 * question.shape.parameters * s;
   estimate.masters = trained * kFloat;
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
-  estimate.gradients = (1 + copies) * trained * kFloat;
+  // Of several slices there is a sum beside the one that is open.
+  const std::int64_t sums = training.gradient_accumulation > 1 ? 2 : 1;
+  estimate.gradients = (sums + copies) * trained * kFloat;
   if (options.steered_set == SteeredSet::kLora) {
     estimate.masters += 2 * trained * kFloat;
   } else {
@@ -100,7 +102,7 @@ void count_parameters(
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
   estimate.optimizer = (adamw ? 2 : 1) * trained * kFloat;
   if (training.has_value_network())
-    estimate.value = 5 * value_network(question).parameters * kFloat;
+    estimate.value = (4 + sums) * value_network(question).parameters * kFloat;
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {

@@ -21,6 +21,16 @@ std::int64_t longest_of(const std::vector<std::int64_t>& prompt_tokens) {
 
 }  // namespace
 
+std::vector<ItemRange> slices_of(std::size_t count, std::int64_t slices) {
+  const auto wanted = static_cast<std::size_t>(slices);
+  std::vector<ItemRange> result;
+  for (std::size_t slice = 0; slice < wanted; ++slice) {
+    const ItemRange range{count * slice / wanted, count * (slice + 1) / wanted};
+    if (range.first < range.second) result.push_back(range);
+  }
+  return result;
+}
+
 StepMemory::StepMemory(
     StepShape shape, const StepCosts& costs, MemoryBudget budget)
     : shape_(std::move(shape)),
@@ -99,6 +109,20 @@ std::vector<std::vector<std::size_t>> StepMemory::parts_of(
     }
   }
   return parts;
+}
+
+ItemSlices StepMemory::parts_of_slices(
+    std::size_t count, std::int64_t slices) const {
+  TORCH_CHECK(shape_.samples == 1, "[step_memory] slices of prompts alone");
+  ItemSlices result;
+  for (const auto& [begin, end] : slices_of(count, slices)) {
+    std::vector<std::size_t> items(end - begin);
+    std::iota(items.begin(), items.end(), begin);
+    result.emplace_back();
+    for (const auto& part : parts_of(items))
+      result.back().emplace_back(part.front(), part.front() + part.size());
+  }
+  return result;
 }
 
 bool StepMemory::has_room_for_graph(std::int64_t between) const {

@@ -87,6 +87,32 @@ void check_groups(const TrainingOptions& options, const std::string& path) {
   }
 }
 
+// Every minibatch is cut into slices of one size.
+void check_minibatches(
+    const TrainingOptions& options, const std::string& path) {
+  const UpdateRule rule = options.rule();
+  const std::int64_t updates = rule.updates;
+  const std::string key = rule.updates_key;
+  if (updates == 1 || options.gradient_accumulation == 1) return;
+  if (options.prompts_per_step % updates != 0) {
+    throw_caller_error(
+        "{}gradient_accumulation is {}, but {}{} is {}, which does not divide "
+        "the {} prompts of a step into minibatches of one size; give a divisor "
+        "of {}, or gradient_accumulation: 1",
+        path,
+        options.gradient_accumulation,
+        path,
+        key,
+        updates,
+        options.prompts_per_step,
+        options.prompts_per_step);
+  }
+  options.check_slices(
+      path,
+      fmt::format("{}prompts_per_step / {}{}", path, path, key),
+      options.prompts_per_step / updates);
+}
+
 }  // namespace
 
 UpdateRule TrainingOptions::rule() const {
@@ -121,6 +147,7 @@ void TrainingOptions::check(const std::string& path) const {
         kMostRows);
   }
   check_updates(path, "prompts_per_step", prompts_per_step);
+  check_minibatches(*this, path);
 }
 
 double missing_eos_penalty_at(
