@@ -9,16 +9,22 @@
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
 #include "moft/data/encode_prompt.h"
+#include "moft/distributed/bytes.h"
+#include "moft/distributed/first_rank.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/generation/policy_kinds.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/run_inputs.h"
 #include "moft/recipes/settle_prompt.h"
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
+#include "moft/rewards/reward_chunks.h"
 
 #include "cli/command.h"
+#include "cli/find_launch.h"
+#include "cli/join_ranks.h"
 #include "cli/recipe_kind.h"
 
 namespace moft {
@@ -63,18 +69,37 @@ class CalibrateCommand : public Command {
         .range(1, 1000);
   }
 
+  bool runs_over_ranks() const override { return true; }
+
   int run() override {
+    const Launch launch = find_launch();
     const RecipeSource source = find_recipe(recipe_);
     require_kind(source, "train");
     Recipe recipe = load_recipe(source, overrides_);
     resolve_paths(recipe, source);
     refuse_policies(recipe);
-    const Compute compute = use_compute(recipe.compute);
+    const Compute compute = use_compute(share_cores(recipe.compute, launch));
     const auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);
-    const Sample sample = sample_reference(recipe, compute, objectives);
-    print_distributions(objectives, sample.scores);
-    print_correlations(objectives, sample);
+    const std::unique_ptr<Group> group = join_ranks(
+        launch,
+        fmt::format("{}\n{} {}", print_recipe(recipe), prompts_, samples_),
+        recipe.distributed);
+    RunInputs inputs;
+    inputs.add_files("data.train", recipe.data.train);
+    inputs.add_reward_files(recipe.objectives);
+    compare_inputs(*group, inputs.hashes());
+    const RewardBatch batch =
+        sample_reference(recipe, compute, objectives, *group);
+    RewardMemo memo;
+    score_here(objectives, batch, *group, memo);
+    do_on_first(*group, [&] {
+      const Sample sample = without_skipped(
+          {objectives.score(batch, memo),
+           {batch.token_counts.begin(), batch.token_counts.end()}});
+      print_distributions(objectives, sample.scores);
+      print_correlations(objectives, sample);
+    });
     return 0;
   }
 
@@ -84,11 +109,15 @@ class CalibrateCommand : public Command {
     Column tokens;  // length of each answer
   };
 
-  Sample sample_reference(
+  // Its answers, each rank's share sampled there. The examples stay with the
+  // command.
+  RewardBatch sample_reference(
       const Recipe& recipe,
       const Compute& compute,
-      const ObjectiveSet& objectives) const {
-    auto examples = read_examples(recipe.data.train);
+      const ObjectiveSet& objectives,
+      Group& group) {
+    std::vector<Example>& examples = examples_;
+    examples = read_examples(recipe.data.train);
     DataOptions prompts = recipe.data;
     settle_prompt(
         prompts, {"policy.model", recipe.policy.model}, recipe.data.train);
@@ -122,7 +151,8 @@ class CalibrateCommand : public Command {
         compute.describe());
     GenerateOptions options;
     options.max_new_tokens = recipe.training.max_new_tokens;
-    for (const Completion& answer : policy->complete(requests, options)) {
+    for (const Completion& answer :
+         complete(*policy, requests, options, group)) {
       batch.completions.push_back(answer.text);
       batch.token_counts.push_back(
           static_cast<std::int64_t>(answer.tokens.size()) -
@@ -132,8 +162,69 @@ class CalibrateCommand : public Command {
       batch.raw_completions.push_back(
           policy->tokenizer().decode(answer.tokens, /*skip_special=*/false));
     }
-    const Column tokens(batch.token_counts.begin(), batch.token_counts.end());
-    return without_skipped({objectives.score(batch), tokens});
+    return batch;
+  }
+
+  // A rank samples consecutive requests; what a row says does not depend on
+  // those beside it.
+  static std::vector<Completion> complete(
+      Policy& policy,
+      const std::vector<CompletionRequest>& requests,
+      const GenerateOptions& options,
+      Group& group) {
+    if (group.size() == 1) return policy.complete(requests, options);
+    const auto ranks = static_cast<std::size_t>(group.size());
+    const auto rank = static_cast<std::size_t>(group.rank());
+    const auto first = requests.begin();
+    const auto at = [&](std::size_t share) {
+      return first +
+             static_cast<std::ptrdiff_t>(requests.size() * share / ranks);
+    };
+    const std::vector<CompletionRequest> own(at(rank), at(rank + 1));
+    BytesWriter writer;
+    writer.number(own.size());
+    if (!own.empty()) {
+      for (const Completion& answer : policy.complete(own, options)) {
+        writer.list(answer.text);
+        writer.list(answer.tokens);
+        writer.number(answer.finished);
+      }
+    }
+    std::vector<Completion> all;
+    for (const std::string& bytes : group.gather(writer.bytes())) {
+      BytesReader reader(bytes);
+      for (auto left = reader.number<std::size_t>(); left > 0; --left) {
+        Completion answer;
+        answer.text = reader.list<std::string>();
+        answer.tokens = reader.list<TokenIds>();
+        answer.finished = reader.number<bool>();
+        all.push_back(std::move(answer));
+      }
+    }
+    return all;
+  }
+
+  // Rewards that are computed here, a share by each rank.
+  static void score_here(
+      const ObjectiveSet& objectives,
+      const RewardBatch& batch,
+      Group& group,
+      RewardMemo& memo) {
+    if (group.size() == 1) return;
+    const auto [begin, end] = rows_of_chunks(
+        batch.rows(),
+        static_cast<std::size_t>(group.rank()),
+        static_cast<std::size_t>(group.size()));
+    const RewardBatch own = rows_of(batch, begin, end);
+    for (const Reward* reward : objectives.computed_rewards()) {
+      BytesWriter writer;
+      writer.list(reward->score(own));
+      std::vector<double>& values = memo.values[reward];
+      for (const std::string& bytes : group.gather(writer.bytes())) {
+        const auto more = BytesReader(bytes).list<std::vector<double>>();
+        values.insert(values.end(), more.begin(), more.end());
+      }
+    }
   }
 
   // Answers that an objective gives no reward (`missing: skip`) are left out.
@@ -225,6 +316,7 @@ class CalibrateCommand : public Command {
   std::vector<std::string> overrides_;
   std::size_t prompts_ = 24;
   std::size_t samples_ = 4;
+  std::vector<Example> examples_;
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "moft/training/run_directory.h"
 
 #include "cli/policy_flags.h"
+#include "cli/rank_slices.h"
 #include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_output.h"
@@ -29,7 +30,10 @@ namespace fs = std::filesystem;
 
 // What a resumed run may also differ in; see train_job.cpp.
 constexpr const char* kFreeKeys[] = {
-    "dpo.steps", "dpo.evaluation", "dpo.checkpoint"};
+    "dpo.steps",
+    "dpo.evaluation",
+    "dpo.checkpoint",
+    "dpo.gradient_accumulation"};
 
 class DpoJob : public JobOf<DpoRecipe> {
  public:
@@ -49,10 +53,16 @@ class DpoJob : public JobOf<DpoRecipe> {
             ready_.held_out.pairs.size())};
   }
 
+  void use_ranks(int ranks) override {
+    DpoOptions& dpo = recipe_.dpo;
+    share_slices(dpo, {"pairs_per_step", dpo.pairs_per_step}, ranks, "dpo");
+  }
+
   void check_same_recipe(const Checkpoint& checkpoint) const override {
     const auto before = recipe_of<DpoRecipe>(checkpoint);
     check_same_options(checkpoint, before, recipe_, kFreeKeys);
     check_same_start(checkpoint, before.policy, recipe_.policy);
+    log_other_slices(before.dpo, recipe_.dpo, "dpo");
     check_steps(
         checkpoint,
         {"dpo",
@@ -64,7 +74,7 @@ class DpoJob : public JobOf<DpoRecipe> {
   PreparedRun prepare(
       const Compute& compute,
       const std::optional<Checkpoint>& resume,
-      const JoinGroup& /*join*/) override {
+      const JoinGroup& join) override {
     Recipe read = recipe_.as_train();
     read.objectives.clear();  // they have no files
     TrainingModels models =
@@ -72,6 +82,7 @@ class DpoJob : public JobOf<DpoRecipe> {
     PreparedRun prepared;
     prepared.inputs = models.inputs;
     check_resumed(resume, prepared.inputs.hashes(), compute);
+    Group* const group = join(prepared.inputs);
     policy_ = std::make_unique<SteeredPolicy>(
         std::move(models.base),
         std::move(models.tokenizer),
@@ -82,7 +93,8 @@ class DpoJob : public JobOf<DpoRecipe> {
             policy_.get(),
             &ready_.train.pairs,
             &ready_.held_out.pairs,
-            recipe_.data.shuffle},
+            recipe_.data.shuffle,
+            group},
         recipe_.dpo,
         make_weighting_sampler(
             recipe_.weightings, recipe_.objective_names(), "weightings"));

@@ -11,6 +11,7 @@
 #include "moft/core/text.h"
 #include "moft/core/version.h"
 #include "moft/data/encode_prompt.h"
+#include "moft/distributed/first_rank.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/knob_effects.h"
@@ -19,10 +20,13 @@
 #include "moft/recipes/evaluated_run.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/run_inputs.h"
 #include "moft/rewards/make_objectives.h"
 
 #include "cli/build_info.h"
 #include "cli/command.h"
+#include "cli/find_launch.h"
+#include "cli/join_ranks.h"
 #include "cli/policy_flags.h"
 #include "cli/result.h"
 #include "cli/signals.h"
@@ -97,8 +101,11 @@ class EvaluateCommand : public Command {
         "the same alpha and shown beside");
   }
 
+  bool runs_over_ranks() const override { return true; }
+
   int run() override {
     outlive_closed_pipes();
+    const Launch launch = find_launch();
     const auto start = std::chrono::steady_clock::now();
     const fs::path target =
         output_.empty() ? fs::path(run_) / "report" : fs::path(output_);
@@ -114,7 +121,8 @@ class EvaluateCommand : public Command {
       check_parts(
           run.info.prompt.parsed(), read_parts(run.recipe.data), run.name);
     }
-    const Compute compute = use_compute(run.recipe.compute);
+    const Compute compute =
+        use_compute(share_cores(run.recipe.compute, launch));
     auto examples = read_split(run.recipe.data, split);
     // What is skipped does not count; what is an error does not matter unused.
     if (run.recipe.data.too_long == TooLong::kError) keep_first(examples);
@@ -128,13 +136,18 @@ class EvaluateCommand : public Command {
     for (const EvaluatedRun& other : others)
       check_overlap(other, split, examples);
     set_options(run);
-    Report report = evaluate_all(run, others, compute, examples);
+    const std::unique_ptr<Group> group =
+        join_ranks(launch, request(run), run.recipe.distributed);
+    compare_inputs(*group, inputs_of(run, others));
+    Report report = evaluate_all(run, others, compute, examples, *group);
     finish(report, run);
     report.cost["evaluation_seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
             .count();
-    write_report(target, report);
-    print(report, target);
+    do_on_first(*group, [&] {
+      write_report(target, report);
+      print(report, target);
+    });
     return 0;
   }
 
@@ -194,15 +207,50 @@ class EvaluateCommand : public Command {
     }
   }
 
+  // Everything that ranks must have been told alike.
+  std::string request(const EvaluatedRun& run) const {
+    std::string alphas;
+    for (const double alpha : options_.alphas)
+      alphas += shortest_number(alpha) + " ";
+    return fmt::format(
+        "{}\n{} {} {} {} {}\n{}\n{}",
+        print_recipe(run.recipe),
+        split_,
+        data_.prompts,
+        options_.weightings,
+        options_.samples_per_prompt,
+        options_.seed,
+        alphas,
+        join(baselines_, "\n"));
+  }
+
+  InputHashes inputs_of(
+      const EvaluatedRun& run, const std::vector<EvaluatedRun>& others) const {
+    InputHashes hashes{
+        {"data." + data_.split, data_.hash}, {"policy", hash_of(run)}};
+    for (const EvaluatedRun& other : others)
+      hashes["policy of " + other.name] = hash_of(other);
+    return hashes;
+  }
+
+  static std::string hash_of(const EvaluatedRun& run) {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(run.policy()))
+      if (entry.is_regular_file()) files.push_back(entry.path().string());
+    std::sort(files.begin(), files.end());
+    return hash_files(files);
+  }
+
   Report evaluate_all(
       const EvaluatedRun& run,
       const std::vector<EvaluatedRun>& others,
       const Compute& compute,
-      const std::vector<Example>& examples) {
+      const std::vector<Example>& examples,
+      Group& group) {
     const ObjectiveSet objectives =
         make_objectives(run.recipe.objectives, ".", compute.load.device);
     Report report =
-        evaluate(run, options_, compute, objectives, examples, "policy");
+        evaluate(run, options_, compute, objectives, examples, "policy", group);
     std::vector<ComparedRun> compared;
     for (const EvaluatedRun& other : others) {
       compared.push_back(
@@ -213,7 +261,8 @@ class EvaluateCommand : public Command {
                compute,
                objectives,
                examples,
-               other.name)});
+               other.name,
+               group)});
     }
     add_baselines(report, std::move(compared));
     add_remarks(run);
@@ -244,7 +293,8 @@ class EvaluateCommand : public Command {
       const Compute& compute,
       const ObjectiveSet& objectives,
       const std::vector<Example>& examples,
-      const std::string& what) {
+      const std::string& what,
+      Group& group) {
     const std::int64_t steerings =
         evaluated_steerings(objectives.size(), options);
     const auto policy = open_policy(run.policy(), {compute.load, steerings});
@@ -268,7 +318,8 @@ class EvaluateCommand : public Command {
         options,
         [](std::int64_t done, std::int64_t all) {
           log_info("evaluated {} of {} completions", done, all);
-        });
+        },
+        &group);
     report.policy = run.facts;
     report.provenance["steering"] = fmt::format(
         "{} steerings, the reference included: {}",

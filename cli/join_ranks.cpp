@@ -1,8 +1,11 @@
 // How the processes of a run find each other and begin alike.
 #include "cli/join_ranks.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <span>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "moft/core/files.h"
@@ -41,6 +44,16 @@ std::unique_ptr<Group> join_ranks(
   Handshake own;
   if (launch.size > 1) own = {build_name(), hash_text(recipe), {}};
   return join_group(launch, own, join);
+}
+
+ComputeOptions share_cores(ComputeOptions options, const Launch& launch) {
+  if (options.threads || launch.local_size == 1 ||
+      std::getenv("OMP_NUM_THREADS") != nullptr) {
+    return options;
+  }
+  const auto cores = std::int64_t{std::thread::hardware_concurrency()};
+  options.threads = std::max<std::int64_t>(1, cores / launch.local_size);
+  return options;
 }
 
 void compare_inputs(Group& group, const InputHashes& hashes) {

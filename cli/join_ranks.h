@@ -11,6 +11,7 @@
 #include "moft/distributed/distributed_options.h"
 #include "moft/distributed/group.h"
 #include "moft/distributed/launch.h"
+#include "moft/recipes/compute.h"
 #include "moft/recipes/run_inputs.h"
 
 #include "cli/run_output.h"
@@ -25,6 +26,10 @@ std::unique_ptr<Group> join_ranks(
     const Launch& launch,
     const std::string& recipe,
     const DistributedOptions& options);
+
+// Ranks of one machine share its cores, unless the recipe or OMP_NUM_THREADS,
+// which torchrun sets, says how many threads each has.
+ComputeOptions share_cores(ComputeOptions options, const Launch& launch);
 
 // Every rank calls it before anything else is exchanged. CallerError on every
 // rank names the first input that differs.

@@ -57,7 +57,7 @@ class RecipeJob {
   virtual RunPlan plan() = 0;
 
   // Several ranks will make the run together: fits the recipe to their number.
-  // CallerError for a kind that runs in one process.
+  // CallerError for one that cannot be cut into as many parts.
   virtual void use_ranks(int ranks) = 0;
 
   // Looks at everything that the run needs, and keeps what prepare() can use.
@@ -67,7 +67,7 @@ class RecipeJob {
   virtual void check_same_recipe(const Checkpoint& checkpoint) const = 0;
 
   // Loads models, logs what will be trained, makes the trainer. `join`: called
-  // before the trainer is made, where use_ranks() allows several.
+  // before the trainer is made.
   virtual PreparedRun prepare(
       const Compute& compute,
       const std::optional<Checkpoint>& resume,
@@ -84,13 +84,6 @@ class JobOf : public RecipeJob {
   std::string text() const override { return print_recipe(recipe_); }
   void make_paths_absolute() override { moft::make_paths_absolute(recipe_); }
   RunPlan plan() override { return plan_of(kind_, recipe_); }
-  void use_ranks(int ranks) override {
-    throw_caller_error(
-        "{} ranks were started, but `{}` runs in one process; start it without "
-        "the launcher",
-        ranks,
-        command_of(kind_));
-  }
 
  protected:
   JobOf(RunKind kind, R recipe) : recipe_(std::move(recipe)), kind_(kind) {}

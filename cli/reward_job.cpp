@@ -15,6 +15,7 @@
 #include "moft/recipes/start.h"
 #include "moft/training/reward/publisher.h"
 
+#include "cli/rank_slices.h"
 #include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_output.h"
@@ -28,7 +29,10 @@ namespace fs = std::filesystem;
 // What a resumed run may also differ in; see train_job.cpp. With early stopping
 // the evaluation decides the result.
 constexpr const char* kFreeKeys[] = {
-    "reward.steps", "reward.checkpoint", "reward.evaluation"};
+    "reward.steps",
+    "reward.checkpoint",
+    "reward.gradient_accumulation",
+    "reward.evaluation"};
 
 class RewardJob : public JobOf<RewardRecipe> {
  public:
@@ -50,11 +54,18 @@ class RewardJob : public JobOf<RewardRecipe> {
             ready_.held_out.rows.size())};
   }
 
+  void use_ranks(int ranks) override {
+    RewardTrainingOptions& reward = recipe_.reward;
+    share_slices(
+        reward, {"rows_per_step", reward.rows_per_step}, ranks, "reward");
+  }
+
   void check_same_recipe(const Checkpoint& checkpoint) const override {
     const auto before = recipe_of<RewardRecipe>(checkpoint);
-    const std::size_t free = recipe_.reward.early_stopping ? 2 : 3;
+    const std::size_t free = recipe_.reward.early_stopping ? 3 : 4;
     check_same_options(
         checkpoint, before, recipe_, std::span(kFreeKeys).first(free));
+    log_other_slices(before.reward, recipe_.reward, "reward");
     check_steps(
         checkpoint,
         {"reward",
@@ -66,13 +77,14 @@ class RewardJob : public JobOf<RewardRecipe> {
   PreparedRun prepare(
       const Compute& compute,
       const std::optional<Checkpoint>& resume,
-      const JoinGroup& /*join*/) override {
+      const JoinGroup& join) override {
     RewardStart& start = ready_.start;
     PreparedRun prepared;
     prepared.inputs.add_directory("base", recipe_.model.path);
     prepared.inputs.add_files("data.train", recipe_.data.train);
     prepared.inputs.add_files("data.evaluation", recipe_.data.evaluation);
     check_resumed(resume, prepared.inputs.hashes(), compute);
+    Group* const group = join(prepared.inputs);
     print_start(compute);
     conditioning_ = condition_classifier(*start.model, recipe_.reward);
     trainer_ = std::make_unique<RewardTrainer>(
@@ -81,7 +93,8 @@ class RewardJob : public JobOf<RewardRecipe> {
             conditioning_.get(),
             &ready_.train.rows,
             &ready_.held_out.rows,
-            recipe_.data.shuffle},
+            recipe_.data.shuffle,
+            group},
         recipe_.reward);
     publisher_ =
         std::make_unique<RewardPublisher>(product(prepared.inputs.hashes()));

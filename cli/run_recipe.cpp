@@ -1,8 +1,5 @@
 // From the words of a command to a finished run, whatever its recipe's kind.
-#include <algorithm>
-#include <cstdlib>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "moft/distributed/first_rank.h"
@@ -45,18 +42,6 @@ RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   return output;
 }
 
-// Ranks of one machine share its cores, unless the recipe or OMP_NUM_THREADS,
-// which torchrun sets, says how many threads each has.
-ComputeOptions share_cores(ComputeOptions options, const Launch& launch) {
-  if (options.threads || launch.local_size == 1 ||
-      std::getenv("OMP_NUM_THREADS") != nullptr) {
-    return options;
-  }
-  const auto cores = std::int64_t{std::thread::hardware_concurrency()};
-  options.threads = std::max<std::int64_t>(1, cores / launch.local_size);
-  return options;
-}
-
 // Fills everything except the kind and on_evaluate. `text` is the effective
 // recipe as YAML.
 RunSetup make_run_setup(
@@ -89,7 +74,6 @@ class RecipeRunner : public Command {
     add_output_flags(parser, arguments_.output);
   }
 
-  // Or the job says that its kind does not (use_ranks).
   bool runs_over_ranks() const override { return true; }
 
   int run() override {

@@ -16,6 +16,7 @@
 #include "moft/training/run_directory.h"
 #include "moft/training/sft/trainer.h"
 
+#include "cli/rank_slices.h"
 #include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_output.h"
@@ -28,13 +29,17 @@ namespace fs = std::filesystem;
 
 // What a resumed run may also differ in; see train_job.cpp.
 constexpr const char* kFreeKeys[] = {
-    "sft.steps", "sft.evaluation", "sft.checkpoint"};
+    "sft.steps",
+    "sft.evaluation",
+    "sft.checkpoint",
+    "sft.gradient_accumulation"};
 
 void check_same_recipe(const Checkpoint& checkpoint, const SftRecipe& now) {
   const auto before = recipe_of<SftRecipe>(checkpoint);
   check_same_options(checkpoint, before, now, kFreeKeys);
   if (before.model.adapter.has_value() != now.model.adapter.has_value())
     throw_other_recipe(checkpoint, "model.adapter");
+  log_other_slices(before.sft, now.sft, "sft");
   check_steps(
       checkpoint,
       {"sft", before.sft.steps, now.sft.steps, now.sft.schedule.kind});
@@ -69,6 +74,11 @@ class SftJob : public JobOf<SftRecipe> {
             ready_.held_out.pairs.size())};
   }
 
+  void use_ranks(int ranks) override {
+    SftOptions& sft = recipe_.sft;
+    share_slices(sft, {"pairs_per_step", sft.pairs_per_step}, ranks, "sft");
+  }
+
   void check_same_recipe(const Checkpoint& checkpoint) const override {
     moft::check_same_recipe(checkpoint, recipe_);
   }
@@ -76,11 +86,12 @@ class SftJob : public JobOf<SftRecipe> {
   PreparedRun prepare(
       const Compute& compute,
       const std::optional<Checkpoint>& resume,
-      const JoinGroup& /*join*/) override {
+      const JoinGroup& join) override {
     SftStart& start = ready_.start;
     PreparedRun prepared;
     prepared.inputs = read_inputs(recipe_, start);
     check_resumed(resume, prepared.inputs.hashes(), compute);
+    Group* const group = join(prepared.inputs);
     print_start(start, ready_.train, ready_.held_out, compute);
     policy_ = std::make_unique<SteeredPolicy>(
         std::move(start.model),
@@ -92,7 +103,8 @@ class SftJob : public JobOf<SftRecipe> {
             policy_.get(),
             &ready_.train.pairs,
             &ready_.held_out.pairs,
-            recipe_.data.shuffle},
+            recipe_.data.shuffle,
+            group},
         recipe_.sft);
     publisher_ = std::make_unique<ModelPublisher>(
         *policy_, sft_steering(), start.tokenizer_folder);

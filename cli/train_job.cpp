@@ -13,10 +13,10 @@
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/start.h"
 #include "moft/recipes/training_job.h"
-#include "moft/training/ranks.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/policy_flags.h"
+#include "cli/rank_slices.h"
 #include "cli/recipe_job.h"
 #include "cli/result.h"
 #include "cli/run_output.h"
@@ -48,21 +48,10 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
       checkpoint.directory.string());
 }
 
-void log_other_slices(
-    const TrainingOptions& before, const TrainingOptions& now) {
-  if (before.gradient_accumulation == now.gradient_accumulation) return;
-  log_info(
-      "slices      training.gradient_accumulation was {} and is {}: from here "
-      "on the run has the bits of one that has {}",
-      before.gradient_accumulation,
-      now.gradient_accumulation,
-      now.gradient_accumulation);
-}
-
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
   check_same_options(checkpoint, before, now, kFreeKeys);
-  log_other_slices(before.training, now.training);
+  log_other_slices(before.training, now.training, "training");
   check_same_start(checkpoint, before.policy, now.policy);
   check_steps(
       checkpoint,
@@ -99,14 +88,7 @@ class TrainJob : public JobOf<Recipe> {
   void use_ranks(int ranks) override {
     recipe_.check_waits("");
     TrainingOptions& training = recipe_.training;
-    const std::int64_t slices = slices_of_ranks(training, ranks, "training.");
-    log_info(
-        "ranks       {}, of {} slices in each step: training."
-        "gradient_accumulation {}",
-        ranks,
-        slices,
-        slices);
-    training.gradient_accumulation = slices;
+    share_slices(training, items_of(training), ranks, "training");
   }
 
   void check_same_recipe(const Checkpoint& checkpoint) const override {
@@ -123,12 +105,13 @@ class TrainJob : public JobOf<Recipe> {
     prepared.inputs = models.inputs;
     if (resume) check_words_place(*resume, recipe_);
     check_resumed(resume, prepared.inputs.hashes(), compute);
+    Group* const group = join(prepared.inputs);
     job_ = std::make_unique<TrainingJob>(
         recipe_,
         std::move(models),
         std::move(examples_.examples),
         compute.load.device,
-        join(prepared.inputs));
+        group);
     SteeredPolicy& policy = job_->policy();
     OnlineTrainer& trainer = job_->trainer();
     print_start(compute, resume);
@@ -139,7 +122,7 @@ class TrainJob : public JobOf<Recipe> {
     prepared.trainer = &trainer;
     prepared.publisher = publisher_.get();
     prepared.on_evaluate =
-        make_training_evaluation(recipe_, policy, job_->objectives());
+        make_training_evaluation(recipe_, policy, job_->objectives(), group);
     return prepared;
   }
 

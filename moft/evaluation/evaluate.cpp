@@ -9,6 +9,7 @@
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/data/encode_prompt.h"
+#include "moft/evaluation/answers.h"
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/summarise.h"
 #include "moft/evaluation/text_measures.h"
@@ -21,16 +22,6 @@ namespace {
 // so that what they share of a prompt is computed once.
 constexpr std::size_t kPromptsAtOnce = 8;
 
-// All completions of one steering, sample-major within a prompt.
-struct Answers {
-  std::vector<std::string> texts;
-  std::vector<double> kl;
-  std::vector<bool> finished;
-  std::vector<std::int64_t> tokens;
-  std::vector<std::size_t> prompts;
-  std::vector<TokenIds> ids;  // for rewards from outside
-};
-
 class Evaluator {
  public:
   Evaluator(
@@ -38,13 +29,15 @@ class Evaluator {
       const ObjectiveSet& objectives,
       const std::vector<Example>& examples,
       const EvaluateOptions& options,
-      const OnProgress& on_progress)
+      const OnProgress& on_progress,
+      Group* group)
       : policy_(policy),
         objectives_(objectives),
         examples_(examples),
         prompt_(policy.info().prompt.parsed()),
         options_(options),
-        on_progress_(on_progress) {
+        on_progress_(on_progress),
+        group_(group && group->size() > 1 ? group : nullptr) {
     prompt_.check(examples_);
     for (const Example& example : examples_) {
       prompts_.push_back(policy_.fill_prompt(example));
@@ -67,15 +60,22 @@ class Evaluator {
   }
 
   Report run() {
-    for (std::size_t p = 0; p < examples_.size(); p += kPromptsAtOnce) {
+    const std::size_t slices =
+        (examples_.size() + kPromptsAtOnce - 1) / kPromptsAtOnce;
+    for (std::size_t s = slices * rank() / ranks();
+         s < slices * (rank() + 1) / ranks();
+         ++s) {
+      const std::size_t p = s * kPromptsAtOnce;
       answer(p, std::min(examples_.size(), p + kPromptsAtOnce));
     }
+    if (group_) gather_answers(*group_, answers_);
+    score_all();
     Report report;
     report.objectives = objectives_.names();
     for (std::size_t k = 0; k < steerings_.size(); ++k) {
       report.points.push_back(point(k));
     }
-    measure(report.reference, answers_.back());
+    measure(report.reference, answers_.back(), scores_.back());
     add_texts(report);
     complete_report(report);
     report.notes = automatic_notes(report);
@@ -83,6 +83,13 @@ class Evaluator {
   }
 
  private:
+  std::size_t rank() const {
+    return group_ ? static_cast<std::size_t>(group_->rank()) : 0;
+  }
+  std::size_t ranks() const {
+    return group_ ? static_cast<std::size_t>(group_->size()) : 1;
+  }
+
   RowKey key(std::size_t prompt, std::int64_t sample) const {
     // The same draws for every steering: common random numbers.
     return {
@@ -122,9 +129,9 @@ class Evaluator {
     if (on_progress_) {
       const auto each = static_cast<std::int64_t>(answers_.size()) *
                         options_.samples_per_prompt;
-      on_progress_(
-          static_cast<std::int64_t>(end) * each,
-          static_cast<std::int64_t>(examples_.size()) * each);
+      const auto all = static_cast<std::int64_t>(examples_.size()) * each;
+      done_ += static_cast<std::int64_t>((end - begin) * ranks()) * each;
+      on_progress_(std::min(done_, all), all);
     }
   }
 
@@ -143,7 +150,16 @@ class Evaluator {
     answers.kl.push_back(kl);
   }
 
-  Scores score(const Answers& answers) const {
+  // Each rank scores all answers of some steerings, as one process would.
+  void score_all() {
+    for (std::size_t k = 0; k < answers_.size(); ++k) {
+      scores_.emplace_back();
+      if (k % ranks() == rank()) scores_[k] = score(answers_[k]);
+    }
+    if (group_) gather_scores(*group_, objectives_.size(), scores_);
+  }
+
+  RewardColumns score(const Answers& answers) const {
     RewardBatch batch;
     batch.completions = answers.texts;
     batch.token_counts = answers.tokens;
@@ -158,7 +174,13 @@ class Evaluator {
       batch.prompts.push_back(texts_[p]);
       batch.examples.push_back(&examples_[p]);
     }
-    return objectives_.score(batch);
+    const Scores scores = objectives_.score(batch);
+    RewardColumns columns;
+    for (std::size_t i = 0; i < objectives_.size(); ++i) {
+      columns.raw.push_back(column_of(scores.raw, i));
+      columns.mapped.push_back(column_of(scores.mapped, i));
+    }
+    return columns;
   }
 
   // Mean over each prompt's samples, in the order of the prompts.
@@ -202,13 +224,15 @@ class Evaluator {
   }
 
   // What a point and the reference have in common.
-  void measure(MeasuredAnswers& measured, const Answers& answers) const {
-    const Scores scores = score(answers);
+  void measure(
+      MeasuredAnswers& measured,
+      const Answers& answers,
+      const RewardColumns& scores) const {
     for (std::size_t i = 0; i < objectives_.size(); ++i) {
       const std::string& name = objectives_.names()[i];
       measured.per_prompt.rewards[name] =
-          rewards_per_prompt(column_of(scores.mapped, i), answers);
-      std::vector<double> raw = column_of(scores.raw, i);
+          rewards_per_prompt(scores.mapped[i], answers);
+      std::vector<double> raw = scores.raw[i];
       std::erase_if(raw, is_missing);
       measured.raw_rewards[name] = mean(raw);
     }
@@ -236,7 +260,7 @@ class Evaluator {
     result.weights = weighting_to_map(steerings_[k].w, objectives_.names());
     result.alpha = steerings_[k].alpha;
     result.beta = policy_.kl_range().mixing_amount(result.alpha);
-    measure(result, answers_[k]);
+    measure(result, answers_[k], scores_[k]);
     result.per_prompt.kl = per_prompt(answers_[k].kl, answers_[k]);
     return result;
   }
@@ -288,11 +312,14 @@ class Evaluator {
   const PromptMaker& prompt_;
   const EvaluateOptions& options_;
   const OnProgress& on_progress_;
+  Group* group_;  // null: alone
   std::vector<Prompt> prompts_;
   std::vector<std::string> texts_;  // of the prompts
   std::vector<Steering> steerings_;
   GenerateOptions generate_;
   std::vector<Answers> answers_;
+  std::vector<RewardColumns> scores_;  // of answers_
+  std::int64_t done_ = 0;
   std::vector<std::size_t> prompt_of_steered_;
   std::vector<std::size_t> prompt_of_plain_;
 };
@@ -304,7 +331,8 @@ Report evaluate_policy(
     const ObjectiveSet& objectives,
     const std::vector<Example>& examples,
     const EvaluateOptions& options,
-    const OnProgress& on_progress) {
+    const OnProgress& on_progress,
+    Group* group) {
   std::vector<std::string> names;
   for (const auto& objective : policy.objectives()) {
     names.push_back(objective.name);
@@ -314,7 +342,8 @@ Report evaluate_policy(
         "the policy's objectives are not those of the evaluation; use the "
         "recipe that the policy was trained with");
   }
-  return Evaluator(policy, objectives, examples, options, on_progress).run();
+  return Evaluator(policy, objectives, examples, options, on_progress, group)
+      .run();
 }
 
 std::int64_t evaluated_steerings(

@@ -6,6 +6,10 @@
 // with less noise than the log-ratio. Completions are drawn at the policy's
 // temperature without truncation.
 //
+// Over ranks each takes whole slices of the prompts, and then scores the
+// answers of some of the steerings; all receive everything and make the same
+// report, with the bits of one process.
+//
 // Thread safety: one thread.
 #pragma once
 
@@ -15,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "moft/distributed/group.h"
 #include "moft/evaluation/front.h"
 #include "moft/generation/policy.h"
 #include "moft/rewards/objectives.h"
@@ -40,17 +45,20 @@ struct EvaluateOptions {
 std::int64_t evaluated_steerings(
     std::size_t objectives, const EvaluateOptions& options);
 
-// done of all completions.
+// done of all completions; over ranks by this one's pace.
 using OnProgress = std::function<void(std::int64_t done, std::int64_t all)>;
 
 // A complete report (summarise.h has run) without title, provenance, cost and
 // training curves. `names` of the policy and of `objectives` must agree.
+// `group`: the ranks that evaluate together, each of which calls this; none:
+// alone.
 Report evaluate_policy(
     Policy& policy,
     const ObjectiveSet& objectives,
     const std::vector<Example>& examples,
     const EvaluateOptions& options,
-    const OnProgress& on_progress = nullptr);
+    const OnProgress& on_progress = nullptr,
+    Group* group = nullptr);
 
 // `count` KL strengths that the range answers to, from its lowest to 1, evenly
 // spread over the mixing amount; one where it answers to one only.

@@ -92,7 +92,8 @@ PolicyProduct TrainingJob::product() {
 OnEvaluate make_training_evaluation(
     const Recipe& recipe,
     SteeredPolicy& policy,
-    const ObjectiveSet& objectives) {
+    const ObjectiveSet& objectives,
+    Group* group) {
   const TrainingEvaluationOptions& wanted = recipe.training.evaluation;
   if (!wanted.every) return nullptr;
   auto examples = fit_to_policy(
@@ -108,10 +109,11 @@ OnEvaluate make_training_evaluation(
   options.weightings = wanted.weightings;
   options.max_new_tokens = recipe.training.max_new_tokens;
   options.texts = 0;
-  return [&policy, &objectives, examples, options](std::int64_t) {
+  return [&policy, &objectives, examples, options, group](std::int64_t) {
     const ExpectedSteerings expected(
         policy, evaluated_steerings(objectives.size(), options));
-    return metrics_of(evaluate_policy(policy, objectives, examples, options));
+    return metrics_of(
+        evaluate_policy(policy, objectives, examples, options, nullptr, group));
   };
 }
 

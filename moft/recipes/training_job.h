@@ -62,11 +62,13 @@ class TrainingJob {
 // training.evaluation.every is given. Reads the first held-out prompts of the
 // recipe at once, so that a bad file is found before training. The metrics are
 // "evaluation/<weighting>/rewards/<name>", ".../kl",
-// ".../value", and "evaluation/moft_value", "evaluation/hypervolume". All
+// ".../value", and "evaluation/moft_value", "evaluation/hypervolume". `group`:
+// the ranks that evaluate together, each of which calls it; none: alone. All
 // arguments must outlive what is returned.
 OnEvaluate make_training_evaluation(
     const Recipe& recipe,
     SteeredPolicy& policy,
-    const ObjectiveSet& objectives);
+    const ObjectiveSet& objectives,
+    Group* group = nullptr);
 
 }  // namespace moft

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "moft/core/errors.h"
-#include "moft/rewards/model_reward.h"
+#include "moft/rewards/reward_chunks.h"
 #include "moft/training/rank_bytes.h"
 #include "moft/training/stopwatch.h"
 #include "moft/training/sum_gradients.h"
@@ -87,15 +87,6 @@ Rollout cut(const Rollout& rollout, const ItemRange& rows) {
   return own;
 }
 
-// The rows of one of `parts` shares of the chunks.
-ItemRange chunk_rows(std::size_t rows, std::size_t index, std::size_t parts) {
-  constexpr std::size_t kChunk = ModelReward::kRowsPerChunk;
-  const ItemRange chunks = part((rows + kChunk - 1) / kChunk, index, parts);
-  return {
-      std::min(rows, chunks.first * kChunk),
-      std::min(rows, chunks.second * kChunk)};
-}
-
 void append(RewardValues& all, const std::string& bytes) {
   BytesReader reader(bytes);
   for (std::vector<double>& values : all) {
@@ -106,8 +97,8 @@ void append(RewardValues& all, const std::string& bytes) {
 
 std::string pack(const Scores& scores) {
   BytesWriter writer;
-  writer.tensor(scores.raw);
-  writer.tensor(scores.mapped);
+  write_tensor(writer, scores.raw);
+  write_tensor(writer, scores.mapped);
   writer.list(scores.seconds);
   writer.number(static_cast<std::uint64_t>(scores.metrics.size()));
   for (const auto& [name, value] : scores.metrics) {
@@ -131,8 +122,8 @@ class ScoresReader {
   // Rows [first, second) come from these bytes.
   void add(const std::string& bytes, const ItemRange& rows) {
     BytesReader reader(bytes);
-    raw_.push_back(reader.tensor());
-    mapped_.push_back(reader.tensor());
+    raw_.push_back(read_tensor(reader));
+    mapped_.push_back(read_tensor(reader));
     const auto seconds = reader.list<std::vector<double>>();
     all_.seconds.resize(seconds.size());
     // What the slowest took.
@@ -185,9 +176,9 @@ ItemRange StepRanks::slices() const {
   return part_of(static_cast<std::size_t>(slices_));
 }
 
-ItemRange StepRanks::part_of(std::size_t prompts) const {
+ItemRange StepRanks::part_of(std::size_t items) const {
   return part(
-      prompts,
+      items,
       static_cast<std::size_t>(group_.rank()),
       static_cast<std::size_t>(group_.size()));
 }
@@ -245,13 +236,13 @@ void StepRanks::gather(
   }
   BytesWriter writer;
   for (const auto& [all, mine] : parts)
-    writer.tensor(mine);
+    write_tensor(writer, mine);
   const std::vector<std::string> ranks = group_.gather(writer.bytes());
   std::vector<BytesReader> readers(ranks.begin(), ranks.end());
   for (auto& [all, mine] : parts) {
     std::vector<at::Tensor> theirs;
     for (BytesReader& reader : readers)
-      theirs.push_back(reader.tensor());
+      theirs.push_back(read_tensor(reader));
     *all = at::cat(theirs);
   }
 }
@@ -260,10 +251,12 @@ at::Tensor StepRanks::gather_rows(const at::Tensor& own, StepTimes& times) {
   const Stopwatch watch(times.ranks);
   meet("values");
   BytesWriter writer;
-  writer.tensor(own);
+  write_tensor(writer, own);
   std::vector<at::Tensor> all;
-  for (const std::string& bytes : group_.gather(writer.bytes()))
-    all.push_back(BytesReader(bytes).tensor());
+  for (const std::string& bytes : group_.gather(writer.bytes())) {
+    BytesReader reader(bytes);
+    all.push_back(read_tensor(reader));
+  }
   return at::cat(all);
 }
 
@@ -280,7 +273,7 @@ Scores StepRanks::score(
   BytesWriter writer;
   {
     const Stopwatch watch(times.rewards);
-    const ItemRange chunk = chunk_rows(draw.rows(), index, size);
+    const ItemRange chunk = rows_of_chunks(draw.rows(), index, size);
     for (const auto& values :
          StepRewards(objectives, draw).compute(computed, rollout, chunk))
       writer.list(values);
@@ -306,6 +299,13 @@ Scores StepRanks::score(
   for (std::size_t r = 0; r < size; ++r)
     reader.add(ranks[r], rows_of(draw, part(draw.prompts.size(), r, size)));
   return reader.finish();
+}
+
+std::vector<std::string> StepRanks::gather(
+    std::string_view what, std::string_view own, StepTimes& times) {
+  const Stopwatch watch(times.ranks);
+  meet(what);
+  return group_.gather(own);
 }
 
 GradientSlice StepRanks::sum(
@@ -361,9 +361,15 @@ void StepRanks::report(std::map<std::string, double>& metrics) {
   lasts_.clear();
 }
 
+StepItems items_of(const TrainingOptions& options) {
+  return {"prompts_per_step", options.prompts_per_step, options.rule().updates};
+}
+
 std::int64_t slices_of_ranks(
-    const TrainingOptions& options, int ranks, const std::string& path) {
-  const std::int64_t given = options.gradient_accumulation;
+    std::int64_t given,
+    const StepItems& items,
+    int ranks,
+    const std::string& path) {
   const std::int64_t slices = given == 1 ? ranks : given;
   if (slices % ranks != 0) {
     throw_caller_error(
@@ -374,20 +380,19 @@ std::int64_t slices_of_ranks(
         ranks,
         ranks);
   }
-  const UpdateRule rule = options.rule();
-  const std::int64_t prompts = options.prompts_per_step;
-  if (prompts % (rule.updates * slices) != 0) {
+  if (items.count % (items.updates * slices) != 0) {
     throw_caller_error(
-        "{}prompts_per_step is {}, but {} ranks cut each of the {} {} of a "
-        "step into {} slices of one size; give a multiple of {}, or start "
-        "another number of ranks",
+        "{}{} is {}, but {} ranks cut each of the {} {} of a step into {} "
+        "slices of one size; give a multiple of {}, or start another number of "
+        "ranks",
         path,
-        prompts,
+        items.key,
+        items.count,
         ranks,
-        rule.updates,
-        rule.updates == 1 ? "update" : "updates",
+        items.updates,
+        items.updates == 1 ? "update" : "updates",
         slices,
-        rule.updates * slices);
+        items.updates * slices);
   }
   return slices;
 }

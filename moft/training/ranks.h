@@ -38,8 +38,9 @@ class StepRanks {
   int rank() const { return group_.rank(); }
   // Those of every minibatch that are this rank's.
   ItemRange slices() const;
-  // Its part of a step's prompts. REQUIRES a multiple of the slices.
-  ItemRange part_of(std::size_t prompts) const;
+  // Its part of consecutive items, such as a step's prompts: those of its
+  // slices, where the slices divide them.
+  ItemRange part_of(std::size_t items) const;
 
   // The step's rollout from each rank's part. Hidden states are those of this
   // rank's rows alone, the others' undefined.
@@ -63,14 +64,17 @@ class StepRanks {
       StepRewards& outside,
       StepTimes& times);
 
+  // What each rank gives; `what` says what that is, in errors.
+  std::vector<std::string> gather(
+      std::string_view what, std::string_view own, StepTimes& times);
+
   // The sum of the slices' gradients (sum_gradients.h).
   GradientSlice sum(std::vector<GradientSlice> slices, StepTimes& times);
   // Added part by part, as one process adds those of its parts.
   ClipFigures sum(const std::vector<ClipFigures>& parts, StepTimes& times);
   double sum(double own, StepTimes& times);
 
-  // "ranks/..": how long ranks waited in this step, and for whom. Begins the
-  // next one.
+  // "ranks/..": how long ranks waited since the last report, and for whom.
   void report(std::map<std::string, double>& metrics);
 
  private:
@@ -83,10 +87,22 @@ class StepRanks {
   std::vector<int> lasts_;     // who came last to each
 };
 
-// gradient_accumulation of a group: as given, or the number of ranks where it
-// is 1. CallerError, opened by `path` ("training."), unless it is a multiple of
-// the ranks that divides the prompts of every minibatch.
+// What the updates of a step learn from, by its key in the recipe.
+struct StepItems {
+  std::string key;  // "prompts_per_step"
+  std::int64_t count = 1;
+  std::int64_t updates = 1;  // that share them
+};
+
+StepItems items_of(const TrainingOptions& options);
+
+// gradient_accumulation of a group: as `given`, or the number of ranks where
+// that is 1. CallerError, opened by `path` ("training."), unless it is a
+// multiple of the ranks that divides the items of every update.
 std::int64_t slices_of_ranks(
-    const TrainingOptions& options, int ranks, const std::string& path);
+    std::int64_t given,
+    const StepItems& items,
+    int ranks,
+    const std::string& path);
 
 }  // namespace moft

@@ -1,16 +1,24 @@
 // The steps of a trainer that learns from given rows.
 #include "moft/training/supervised_trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/ranks.h"
 
 namespace moft {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::unique_ptr<StepRanks> ranks_of(Group* group, std::int64_t slices) {
+  if (group == nullptr || group->size() == 1) return nullptr;
+  return std::make_unique<StepRanks>(*group, slices);
+}
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -22,7 +30,8 @@ SupervisedTrainer::SupervisedTrainer(
     Conditioning& conditioning,
     const UpdateOptions& options,
     std::string section,
-    SupervisedRows rows)
+    SupervisedRows rows,
+    Group* group)
     : conditioning_(conditioning),
       options_(options),
       section_(std::move(section)),
@@ -31,7 +40,10 @@ SupervisedTrainer::SupervisedTrainer(
           static_cast<std::uint64_t>(options.seed),
           rows.count,
           rows.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile),
-      optimizer_(make_optimizer(conditioning, options.optimizer)) {}
+      optimizer_(make_optimizer(conditioning, options.optimizer)),
+      ranks_(ranks_of(group, options.gradient_accumulation)) {}
+
+SupervisedTrainer::~SupervisedTrainer() = default;
 
 RunOptions SupervisedTrainer::loop_options() const {
   RunOptions run;
@@ -49,17 +61,62 @@ void SupervisedTrainer::differentiate_parts(
     std::size_t count,
     const StepMemory& memory,
     const Coefficients& coefficients,
-    const std::function<void(const ItemRange& rows)>& differentiate) const {
-  conditioning_.zero_gradient();
-  conditioning_.note_steerings({coefficients});
-  for (const auto& parts :
-       memory.parts_of_slices(count, options_.gradient_accumulation)) {
+    const std::function<void(const ItemRange& rows)>& differentiate) {
+  const ItemSlices slices =
+      memory.parts_of_slices(count, options_.gradient_accumulation);
+  const auto [begin, end] = slices_here().value_or(ItemRange{0, slices.size()});
+  begin_step({coefficients});
+  for (std::size_t slice = begin; slice < end; ++slice) {
     conditioning_.begin_gradient(coefficients);
-    for (const ItemRange& part : parts)
+    for (const ItemRange& part : slices.at(slice))
       differentiate(part);
     conditioning_.end_gradient(coefficients);
-    conditioning_.end_slice();
+    end_slice();
   }
+  finish_step({coefficients});
+}
+
+void SupervisedTrainer::begin_step(const std::vector<Coefficients>& steerings) {
+  conditioning_.zero_gradient();
+  conditioning_.note_steerings(steerings);
+  slices_.clear();
+}
+
+void SupervisedTrainer::end_slice() {
+  if (!ranks_) return conditioning_.end_slice();
+  slices_.push_back(conditioning_.take_slice());
+}
+
+void SupervisedTrainer::finish_step(
+    const std::vector<Coefficients>& steerings) {
+  if (!ranks_) return;
+  StepTimes times;
+  GradientSlice sums = ranks_->sum(std::exchange(slices_, {}), times);
+  begin_step(steerings);
+  conditioning_.put_slice(std::move(sums));
+}
+
+std::optional<ItemRange> SupervisedTrainer::slices_here() const {
+  if (!ranks_) return std::nullopt;
+  return ranks_->slices();
+}
+
+std::vector<ItemRange> SupervisedTrainer::groups_here(
+    std::size_t rows, std::size_t at_once) const {
+  const std::size_t count = (rows + at_once - 1) / at_once;
+  const auto [begin, end] =
+      ranks_ ? ranks_->part_of(count) : ItemRange{0, count};
+  std::vector<ItemRange> groups;
+  for (std::size_t i = begin; i < end; ++i)
+    groups.emplace_back(i * at_once, std::min(rows, (i + 1) * at_once));
+  return groups;
+}
+
+std::vector<std::string> SupervisedTrainer::bytes_of_all(
+    std::string_view own) const {
+  if (!ranks_) return {std::string(own)};
+  StepTimes times;
+  return ranks_->gather("figures", own, times);
 }
 
 void SupervisedTrainer::require_finite_loss(double loss) const {
@@ -90,6 +147,7 @@ StepResult SupervisedTrainer::step() {
        {"epoch", seen / static_cast<double>(rows_.count)},
        {"step_time", seconds},
        {"tokens_per_second", result.metrics.at("tokens") / seconds}});
+  if (ranks_) ranks_->report(result.metrics);
   return result;
 }
 

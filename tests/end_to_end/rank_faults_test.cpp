@@ -1,7 +1,11 @@
 // Ranks that die, hang or do not fit, and jobs that get in each other's way.
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <random>
+#include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -71,6 +75,65 @@ TEST(RankFaults, AKilledRankIsNamedAndTheRunGoesOn) {
       read_all(folder / "straight" / steering));
 }
 
+// As a launcher does it: a random rank dies at a random moment, the others are
+// told to end, and the same command begins again, as two or three ranks.
+// scripts/verify_distributed --kill says how often.
+TEST(RankFaults, KillsAtRandomMomentsChangeNoBit) {
+  const char* asked = std::getenv("MOFT_KILLS");
+  const int kills = asked == nullptr ? 2 : std::atoi(asked);
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const Words again = {
+      "training.gradient_accumulation=6",
+      "distributed.timeout=20",
+      "--resume",
+      "auto"};
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937 random(seed);
+  const auto below = [&](int count) {
+    return std::uniform_int_distribution<int>(0, count - 1)(random);
+  };
+  for (int kill = 0; kill < kills; ++kill) {
+    const int size = 2 + below(2);
+    const int victim = below(size);
+    const int moment = below(2500);
+    SCOPED_TRACE(fmt::format(
+        "kill {}: rank {} of {} after {} ms", kill, victim, size, moment));
+    Ranks ranks(folder, train(with(again, kEndless)), size);
+    std::this_thread::sleep_for(std::chrono::milliseconds(moment));
+    for (int rank = 0; rank < size; ++rank) {
+      EXPECT_TRUE(ranks.at(static_cast<std::size_t>(rank)).running())
+          << ranks.at(static_cast<std::size_t>(rank)).errors();
+    }
+    ranks.at(static_cast<std::size_t>(victim)).send(SIGKILL);
+    for (int rank = 0; rank < size; ++rank)
+      if (rank != victim)
+        ranks.at(static_cast<std::size_t>(rank)).send(SIGTERM);
+    for (int rank = 0; rank < size; ++rank)
+      (void)ranks.at(static_cast<std::size_t>(rank)).exit_code();
+  }
+  const std::string end =
+      std::to_string(count_lines(folder / "run/metrics.jsonl") + 2);
+  const Words steps = {"training.steps=" + end};
+  Ranks(folder, train(with(again, steps)), 2).expect_code(0);
+  run_alone(
+      folder,
+      train(with(
+          steps,
+          {"training.gradient_accumulation=6", "--output", "straight"})));
+  for (const char* name : {"policy/steering.safetensors", "samples.jsonl"}) {
+    EXPECT_FALSE(read_all(folder / "run" / name).empty()) << name;
+    EXPECT_EQ(
+        read_all(folder / "run" / name), read_all(folder / "straight" / name))
+        << name << ", " << end << " steps";
+  }
+  EXPECT_EQ(
+      metrics_without_times(folder / "run"),
+      metrics_without_times(folder / "straight"));
+}
+
 TEST(RankFaults, AHangingRankIsNamedAfterTheTimeout) {
   const Scratch scratch;
   write_tiny_task(scratch.path());
@@ -124,7 +187,7 @@ TEST(RankFaults, CommandsThatRunInOneProcessRefuseSeveral) {
   const Scratch scratch;
   for (const Words& command :
        {Words{"generate", "policy", "--prompt", "x"},
-        Words{"evaluate", "run"},
+        Words{"sweep", "policy", "--prompt", "x"},
         Words{"export", "policy", "--to", "out"},
         Words{"tokenize", "base", "--input", "x"}}) {
     const Ended ended = run_rank(scratch.path(), command);

@@ -2,7 +2,6 @@
 // variables.
 #include <csignal>
 #include <memory>
-#include <sstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -17,27 +16,6 @@ namespace fs = std::filesystem;
 // One thread each, so that the number of ranks is all that differs.
 Words train(const Words& more = {}) {
   return with({"train", "recipe.yaml", "threads=1"}, more);
-}
-
-void run_alone(const fs::path& folder, const Words& arguments) {
-  const Ended ended = run_program(folder, arguments);
-  ASSERT_EQ(ended.code, 0) << ended.errors;
-}
-
-std::vector<nlohmann::json> metrics_without_times(const fs::path& run) {
-  std::istringstream text(read_all(run / "metrics.jsonl"));
-  std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(text, line);) {
-    nlohmann::json kept;
-    const auto parsed = nlohmann::json::parse(line);
-    for (const auto& [key, value] : parsed.items()) {
-      if (!key.starts_with("time/") && !key.starts_with("ranks/") &&
-          key != "step_time" && key != "tokens_per_second")
-        kept[key] = value;
-    }
-    lines.push_back(std::move(kept));
-  }
-  return lines;
 }
 
 void expect_same_runs(
@@ -57,7 +35,7 @@ TEST(TrainOverRanks, TwoWriteTheRunOfOne) {
   const Scratch scratch;
   const fs::path& folder = scratch.path();
   write_tiny_task(folder);
-  const Words steps = {"training.steps=4"};
+  const Words steps = {"training.steps=4", "training.evaluation.every=2"};
   run_alone(
       folder,
       train(with(
@@ -65,6 +43,9 @@ TEST(TrainOverRanks, TwoWriteTheRunOfOne) {
   Ranks ranks(folder, train(steps), 2);
   ranks.expect_code(0);
   expect_same_runs(folder / "alone", folder / "run", "step-4");
+  EXPECT_TRUE(metrics_without_times(folder / "run")
+                  .at(3)
+                  .contains("evaluation/moft_value"));
   const auto first = nlohmann::json::parse(
       read_all(folder / "run/metrics.jsonl")
           .substr(0, read_all(folder / "run/metrics.jsonl").find('\n')));

@@ -1,6 +1,7 @@
 // Ports, variables, processes.
 #include "tests/end_to_end/support_ranks.h"
 
+#include <sstream>
 #include <stdexcept>
 
 #include <arpa/inet.h>
@@ -52,6 +53,28 @@ Ranks::Ranks(
 void Ranks::expect_code(int code) {
   for (const auto& program : programs_)
     EXPECT_EQ(program->exit_code(), code) << program->errors();
+}
+
+void run_alone(const std::filesystem::path& folder, const Words& arguments) {
+  const Ended ended = run_program(folder, arguments);
+  ASSERT_EQ(ended.code, 0) << ended.errors;
+}
+
+std::vector<nlohmann::json> metrics_without_times(
+    const std::filesystem::path& run) {
+  std::istringstream text(read_all(run / "metrics.jsonl"));
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json kept;
+    const auto parsed = nlohmann::json::parse(line);
+    for (const auto& [key, value] : parsed.items()) {
+      if (!key.starts_with("time/") && !key.starts_with("ranks/") &&
+          key != "step_time" && key != "tokens_per_second")
+        kept[key] = value;
+    }
+    lines.push_back(std::move(kept));
+  }
+  return lines;
 }
 
 }  // namespace moft::test

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/end_to_end/support.h"
 
 namespace moft::test {
@@ -30,5 +32,12 @@ class Ranks {
  private:
   std::vector<std::unique_ptr<Program>> programs_;
 };
+
+// Runs `moft` as one process, which must end well.
+void run_alone(const std::filesystem::path& folder, const Words& arguments);
+
+// The lines of a run's log without what depends on the machine.
+std::vector<nlohmann::json> metrics_without_times(
+    const std::filesystem::path& run);
 
 }  // namespace moft::test

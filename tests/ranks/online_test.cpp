@@ -101,7 +101,8 @@ TEST(OnlineOverRanks, ThreeHaveTheBitsOfOneProcess) {
 
 std::string refusal(const TrainingOptions& options, int ranks) {
   try {
-    slices_of_ranks(options, ranks, "training.");
+    slices_of_ranks(
+        options.gradient_accumulation, items_of(options), ranks, "training.");
   } catch (const CallerError& error) {
     return error.what();
   }
@@ -111,9 +112,9 @@ std::string refusal(const TrainingOptions& options, int ranks) {
 TEST(SlicesOfRanks, AreOneForEachUnlessTheRecipeSaysMore) {
   TrainingOptions options;
   options.prompts_per_step = 12;
-  EXPECT_EQ(slices_of_ranks(options, 3, "training."), 3);
+  EXPECT_EQ(slices_of_ranks(1, items_of(options), 3, "training."), 3);
+  EXPECT_EQ(slices_of_ranks(6, items_of(options), 3, "training."), 6);
   options.gradient_accumulation = 6;
-  EXPECT_EQ(slices_of_ranks(options, 3, "training."), 6);
   EXPECT_EQ(
       refusal(options, 4),
       "training.gradient_accumulation is 6, but there are 4 ranks, each of "

@@ -31,14 +31,34 @@ bool is_of_the_machine(const std::string& metric) {
          metric == "step_time" || metric == "tokens_per_second";
 }
 
-// All cases by name, as JSON.
-std::string traces_of(const std::vector<RankCase>& cases, Group* group) {
+// All by name, as JSON.
+std::string texts_of(const Traces& traces, Group* group) {
   at::set_num_threads(1);
   if (std::getenv("MOFT_RANKS_ALL") != nullptr) ::alarm(3600);
-  nlohmann::json traces;
-  for (const RankCase& given : cases)
-    traces[given.name] = trace_of(given, group);
-  return traces.dump();
+  nlohmann::json texts;
+  for (const auto& [name, trace] : traces)
+    texts[name] = trace(group);
+  return texts.dump();
+}
+
+void add_metrics(
+    std::string& trace,
+    std::int64_t step,
+    const std::map<std::string, double>& metrics) {
+  for (const auto& [name, value] : metrics) {
+    if (!is_of_the_machine(name))
+      trace += fmt::format("step {} {} {:a}\n", step, name, value);
+  }
+}
+
+std::string trace_of_case(const RankCase& given, Group* group) {
+  const Scratch scratch;
+  if (given.t5) write_tiny_t5(scratch.path() / "base");
+  TinyRun run = given.run;
+  run.group = group;
+  run.training.check("training.");
+  const TinyTraining tiny(scratch.path(), run);
+  return moft::test::trace_of(*tiny.trainer, given.steps);
 }
 
 std::string first_difference(const std::string& one, const std::string& other) {
@@ -71,61 +91,63 @@ RankCase rank_case(
   return result;
 }
 
-std::string trace_of(const RankCase& given, Group* group) {
-  const Scratch scratch;
-  if (given.t5) write_tiny_t5(scratch.path() / "base");
-  TinyRun run = given.run;
-  run.group = group;
-  run.training.check("training.");
-  TinyTraining tiny(scratch.path(), run);
+std::string trace_of(Trainer& trainer, int steps, const OnEvaluate& evaluate) {
   std::string trace;
   const auto add = [&](const std::string& kind, const NamedTensors& tensors) {
     for (const auto& [name, tensor] : tensors)
       trace += fmt::format("{} {} {}\n", kind, name, hash_of(tensor));
   };
-  for (int step = 0; step < given.steps; ++step) {
-    const StepResult result = tiny.trainer->step();
-    for (const auto& [name, value] : result.metrics) {
-      if (!is_of_the_machine(name))
-        trace += fmt::format("step {} {} {:a}\n", step, name, value);
-    }
+  for (int step = 0; step < steps; ++step) {
+    const StepResult result = trainer.step();
+    add_metrics(trace, step, result.metrics);
+    if (evaluate) add_metrics(trace, step, evaluate(step));
     for (const TrainingSample& sample : result.samples)
       trace += fmt::format("sample {} {:a}\n", sample.completion, sample.kl);
   }
-  const TrainerState state = tiny.trainer->state();
+  const TrainerState state = trainer.state();
   add("master", state.masters);
   add("optimizer", state.optimizer);
+  add("sampler", state.sampler);
   add("value", state.value);
   add("value optimizer", state.value_optimizer);
   add("rewards", state.rewards);
+  add("best", state.best);
   return trace;
 }
 
-void expect_same_bits(const std::vector<RankCase>& cases, int ranks) {
+void expect_same_texts(const Traces& traces, int ranks) {
   namespace ranks_of = testing_ranks;
   ranks_of::RankProcess alone(
-      {}, [&](const Launch&) { return traces_of(cases, nullptr); });
+      {}, [&](const Launch&) { return texts_of(traces, nullptr); });
   const ranks_of::Outcome expected = alone.finish();
   ASSERT_EQ(expected.status, 0) << expected.text;
   const nlohmann::json one = nlohmann::json::parse(expected.text);
-  for (const RankCase& given : cases) {
-    const std::string text = one.at(given.name);
-    EXPECT_NE(text.find("\nmaster "), std::string::npos) << given.name;
-    EXPECT_NE(text.find("\noptimizer "), std::string::npos) << given.name;
+  for (const auto& [name, text] : one.items()) {
+    EXPECT_NE(text.get<std::string>().find("\nmaster "), std::string::npos)
+        << name;
+    EXPECT_NE(text.get<std::string>().find("\noptimizer "), std::string::npos)
+        << name;
   }
   const auto outcomes = ranks_of::run_ranks(ranks, [&](const Launch& launch) {
     const auto group = join_group(launch, {}, {std::chrono::seconds(60)});
-    return traces_of(cases, group.get());
+    return texts_of(traces, group.get());
   });
   for (const auto& outcome : outcomes) {
     ASSERT_EQ(outcome.status, 0) << outcome.text;
     const nlohmann::json several = nlohmann::json::parse(outcome.text);
-    for (const RankCase& given : cases) {
-      EXPECT_EQ(
-          first_difference(one.at(given.name), several.at(given.name)), "none")
-          << given.name;
-    }
+    for (const auto& [name, text] : one.items())
+      EXPECT_EQ(first_difference(text, several.at(name)), "none") << name;
   }
+}
+
+void expect_same_bits(const std::vector<RankCase>& cases, int ranks) {
+  Traces traces;
+  for (const RankCase& given : cases) {
+    traces[given.name] = [&given](Group* group) {
+      return trace_of_case(given, group);
+    };
+  }
+  expect_same_texts(traces, ranks);
 }
 
 }  // namespace moft::test

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "moft/distributed/group.h"
+#include "moft/training/run_setup.h"
 
 #include "tests/training/support.h"
 
@@ -26,12 +28,19 @@ RankCase rank_case(
     std::int64_t slices,
     const std::function<void(RankCase&)>& change = nullptr);
 
-// The steps' metrics but for times, and the hashes of all parameters and
-// optimizer states after them: a line each. `group`: none, for one process.
-std::string trace_of(const RankCase& given, Group* group);
+// The steps' metrics but for times, those of `evaluate` (or null) after each,
+// and the hashes of all parameters and optimizer states in the end: a line
+// each.
+std::string trace_of(
+    Trainer& trainer, int steps, const OnEvaluate& evaluate = nullptr);
 
-// Runs all cases in one process, then over `ranks` processes of one thread
-// each; compares the texts of every rank with those of the one process.
+// What makes such a text, by name. The group is null for one process.
+using Traces = std::map<std::string, std::function<std::string(Group*)>>;
+
+// Makes all texts in one process, then over `ranks` processes of one thread
+// each; compares those of every rank with those of the one process.
+void expect_same_texts(const Traces& traces, int ranks);
+// The same of trainings.
 void expect_same_bits(const std::vector<RankCase>& cases, int ranks);
 
 }  // namespace moft::test

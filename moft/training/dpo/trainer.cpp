@@ -10,6 +10,7 @@
 #include "moft/algorithms/token_sums.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/tensors.h"
+#include "moft/training/rank_bytes.h"
 #include "moft/weightings/grid.h"
 
 namespace moft {
@@ -86,7 +87,8 @@ DpoTrainer::DpoTrainer(
           *inputs.policy->conditioning(),
           options,
           "dpo",
-          {inputs.train->size(), options.pairs_per_step, inputs.shuffle}),
+          {inputs.train->size(), options.pairs_per_step, inputs.shuffle},
+          inputs.group),
       inputs_(inputs),
       options_(std::move(options)),
       steerings_(
@@ -190,20 +192,75 @@ void DpoTrainer::score_references(
   known.index_copy_(0, places, batch.reference.view({-1, 2}));
 }
 
-PairScores DpoTrainer::score(
-    const StepPart& part, const Batch& batch, double& entropy) {
+// A rank's slices, and so its pairs, follow those of the rank before it.
+void DpoTrainer::share_references(
+    Batch& batch, const std::vector<std::size_t>& chosen) {
+  const auto here = slices_here();
+  if (!here) return;
+  const std::size_t rows_of_slice =
+      2 * chosen.size() /
+      static_cast<std::size_t>(options_.gradient_accumulation);
+  const double* rows = batch.reference.const_data_ptr<double>();
+  const std::vector<double> own(
+      rows + here->first * rows_of_slice, rows + here->second * rows_of_slice);
+  batch.reference = kernels::double_tensor(of_all(own));
+  train_references_.index_copy_(
+      0,
+      kernels::long_tensor({chosen.begin(), chosen.end()}),
+      batch.reference.view({-1, 2}));
+}
+
+DpoTrainer::PartScores DpoTrainer::score(
+    const StepPart& part, const Batch& batch) {
   StepTimes times;
   const PolicyScores policy =
       score_policy(*inputs_.policy, part, {}, KlEstimator::kSequence, times);
-  entropy += policy.entropy.sum(at::kDouble).item<double>();
   const at::Tensor log_probs =
       sum_packed(policy.log_probs.to(at::kCPU), part.lengths);
   const at::Tensor log_ratios =
       log_probs - batch.reference.index_select(0, part.rows);
+  const at::Tensor pairs = pairs_of(part);
   return {
-      log_probs.view({-1, 2}),
-      log_ratios.view({-1, 2}),
-      batch.betas.index_select(0, pairs_of(part))};
+      {log_probs.view({-1, 2}),
+       log_ratios.view({-1, 2}),
+       batch.betas.index_select(0, pairs)},
+      batch.targets.select(pairs),
+      policy.entropy.sum(at::kDouble).item<double>()};
+}
+
+PreferenceFigures DpoTrainer::figures_of(
+    const std::vector<PartScores>& own, double& entropy) const {
+  BytesWriter writer;
+  writer.number(own.size());
+  for (const auto& [scores, targets, of_tokens] : own) {
+    for (const at::Tensor* tensor :
+         {&scores.log_probs,
+          &scores.log_ratios,
+          &scores.betas,
+          &targets.first,
+          &targets.sign,
+          &targets.kept})
+      write_tensor(writer, tensor->detach());
+    writer.number(of_tokens);
+  }
+  PreferenceFigures figures;
+  for (const std::string& bytes : bytes_of_all(writer.bytes())) {
+    BytesReader reader(bytes);
+    for (auto left = reader.number<std::size_t>(); left > 0; --left) {
+      PartScores part;
+      for (at::Tensor* tensor :
+           {&part.scores.log_probs,
+            &part.scores.log_ratios,
+            &part.scores.betas,
+            &part.targets.first,
+            &part.targets.sign,
+            &part.targets.kept})
+        *tensor = read_tensor(reader);
+      figures.add(part.scores, part.targets);
+      entropy += reader.number<double>();
+    }
+  }
+  return figures;
 }
 
 // ---- the gradient ----------------------------------------------------------
@@ -212,26 +269,31 @@ PreferenceFigures DpoTrainer::differentiate(
     const std::vector<std::size_t>& pairs,
     const std::vector<Steering>& steerings) {
   Batch batch = make_batch(*inputs_.train, pairs, steerings);
-  const std::vector<StepPart> parts = split_step(
-      batch.draw, batch.rollout, all_prompts(batch.draw), plan(batch));
+  StepPlan step_plan = plan(batch);
+  step_plan.here = slices_here();
+  const std::vector<StepPart> parts =
+      split_step(batch.draw, batch.rollout, all_prompts(batch.draw), step_plan);
   score_references(batch, parts, pairs, train_references_);
+  share_references(batch, pairs);
   const double kept = std::max(1.0, batch.targets.kept.sum().item<double>());
-  PreferenceFigures figures;
-  entropy_ = 0.0;
   tokens_ = batch.rollout.lengths().sum().item<std::int64_t>();
-  conditioning().zero_gradient();
-  conditioning().note_steerings(batch.draw.coefficients);
+  std::vector<PartScores> scored;
+  begin_step(batch.draw.coefficients);
   for (const StepPart& part : parts) {
     const Coefficients& c = part.coefficients.front();
     conditioning().begin_gradient(c);
-    const PairScores scores = score(part, batch, entropy_);
-    const PreferenceTargets targets = batch.targets.select(pairs_of(part));
-    figures.add(scores, targets);
-    (dpo_loss(scores.margins(), targets) / kept).backward();
+    PartScores of_part = score(part, batch);
+    PairScores& scores = of_part.scores;
+    (dpo_loss(scores.margins(), of_part.targets) / kept).backward();
     conditioning().end_gradient(c);
-    if (part.ends_slice) conditioning().end_slice();
+    if (part.ends_slice) end_slice();
+    scores.log_probs = scores.log_probs.detach();
+    scores.log_ratios = scores.log_ratios.detach();
+    scored.push_back(std::move(of_part));
   }
-  return figures;
+  finish_step(batch.draw.coefficients);
+  entropy_ = 0.0;
+  return figures_of(scored, entropy_);
 }
 
 std::map<std::string, double> DpoTrainer::learn(
@@ -256,12 +318,11 @@ PreferenceFigures DpoTrainer::held_out() {
   const std::size_t count = std::min(
       inputs_.held_out->size(),
       static_cast<std::size_t>(options_.evaluation.pairs));
-  PreferenceFigures figures;
-  for (std::size_t begin = 0; begin < count; begin += kScoredAtOnce) {
+  std::vector<PartScores> scored;
+  for (const auto& [begin, end] : groups_here(count, kScoredAtOnce)) {
     std::vector<std::size_t> pairs;
     std::vector<Steering> steerings;
-    for (std::size_t i = begin; i < std::min(begin + kScoredAtOnce, count);
-         ++i) {
+    for (std::size_t i = begin; i < end; ++i) {
       pairs.push_back(i);
       steerings.push_back({cover[i % cover.size()], options_.kl_strength});
     }
@@ -269,13 +330,11 @@ PreferenceFigures DpoTrainer::held_out() {
     const std::vector<StepPart> parts = split_step(
         batch.draw, batch.rollout, all_prompts(batch.draw), plan(batch));
     score_references(batch, parts, pairs, held_out_references_);
-    double entropy = 0.0;
-    for (const StepPart& part : parts) {
-      figures.add(
-          score(part, batch, entropy), batch.targets.select(pairs_of(part)));
-    }
+    for (const StepPart& part : parts)
+      scored.push_back(score(part, batch));
   }
-  return figures;
+  double entropy = 0.0;
+  return figures_of(scored, entropy);
 }
 
 std::map<std::string, double> DpoTrainer::evaluate() {

@@ -42,6 +42,7 @@ struct DpoInputs {
   const std::vector<DpoPair>* train = nullptr;
   const std::vector<DpoPair>* held_out = nullptr;
   bool shuffle = true;
+  Group* group = nullptr;  // that takes the steps together; none: alone
 };
 
 class DpoTrainer : public SupervisedTrainer {
@@ -88,8 +89,19 @@ class DpoTrainer : public SupervisedTrainer {
       const std::vector<StepPart>& parts,
       const std::vector<std::size_t>& chosen,
       at::Tensor& known);
-  // With gradient when gradient mode is on. Adds the tokens' entropies.
-  PairScores score(const StepPart& part, const Batch& batch, double& entropy);
+  struct PartScores {
+    PairScores scores;
+    PreferenceTargets targets;
+    double entropy = 0.0;  // of the tokens, summed
+  };
+
+  // Gives batch.reference and train_references_ what other ranks computed.
+  void share_references(Batch& batch, const std::vector<std::size_t>& chosen);
+  // With gradient when gradient mode is on.
+  PartScores score(const StepPart& part, const Batch& batch);
+  // Of these parts and the other ranks'; adds the entropies.
+  PreferenceFigures figures_of(
+      const std::vector<PartScores>& own, double& entropy) const;
 
   DpoInputs inputs_;
   DpoOptions options_;

@@ -87,6 +87,10 @@ std::vector<double> numbers_of(
   return numbers;
 }
 
+double sum_of(const std::vector<double>& numbers) {
+  return std::accumulate(numbers.begin(), numbers.end(), 0.0);
+}
+
 // Rows that are read at once without gradient.
 constexpr std::size_t kReadAtOnce = 32;
 
@@ -140,7 +144,8 @@ RewardTrainer::RewardTrainer(RewardInputs inputs, RewardTrainingOptions options)
           *inputs.conditioning,
           options,
           "reward",
-          {inputs.train->size(), options.rows_per_step, inputs.shuffle}),
+          {inputs.train->size(), options.rows_per_step, inputs.shuffle},
+          inputs.group),
       inputs_(inputs),
       options_(std::move(options)),
       coefficients_(only_copy()) {}
@@ -221,17 +226,18 @@ double RewardTrainer::differentiate(std::vector<const RewardRow*> rows) {
   const StepMemory memory = reward_memory(
       shape_of(inputs_.model->network()), tokens_of(all), options_);
   judged_.clear();
-  double sum = 0.0;
+  std::vector<double> sums;  // of parts
   const auto differentiate_part = [&](const ItemRange& range) {
     const auto part = all.subspan(range.first, range.second - range.first);
     const at::Tensor of_part = outputs(part);
     judge(of_part, part, judged_);
     const at::Tensor part_loss = loss(of_part, part);
-    sum += part_loss.item<double>();
+    sums.push_back(part_loss.item<double>());
     (part_loss / static_cast<double>(all.size())).backward();
   };
   differentiate_parts(all.size(), memory, coefficients_, differentiate_part);
-  return sum / static_cast<double>(all.size());
+  judged_ = of_all(judged_);
+  return sum_of(of_all(sums)) / static_cast<double>(all.size());
 }
 
 std::map<std::string, double> RewardTrainer::learn(
@@ -259,14 +265,15 @@ RewardFigures RewardTrainer::held_out() const {
   sort_by_length(rows);
   const std::span<const RewardRow* const> all(rows);
   RewardFigures figures;
-  for (std::size_t begin = 0; begin < all.size(); begin += kReadAtOnce) {
-    const auto part =
-        all.subspan(begin, std::min(kReadAtOnce, all.size() - begin));
+  std::vector<double> sums;  // of groups
+  for (const auto& [begin, end] : groups_here(all.size(), kReadAtOnce)) {
+    const auto part = all.subspan(begin, end - begin);
     const at::Tensor of_part = outputs(part);
     judge(of_part, part, figures.judgements);
-    figures.loss += loss(of_part, part).item<double>();
+    sums.push_back(loss(of_part, part).item<double>());
   }
-  figures.loss /= static_cast<double>(all.size());
+  figures.judgements = of_all(figures.judgements);
+  figures.loss = sum_of(of_all(sums)) / static_cast<double>(all.size());
   return figures;
 }
 

@@ -60,6 +60,7 @@ struct RewardInputs {
   const std::vector<RewardRow>* train = nullptr;
   const std::vector<RewardRow>* held_out = nullptr;
   bool shuffle = true;
+  Group* group = nullptr;  // that takes the steps together; none: alone
 };
 
 class RewardTrainer : public SupervisedTrainer {

@@ -116,7 +116,8 @@ SftTrainer::SftTrainer(SftInputs inputs, SftOptions options)
           *inputs.policy->conditioning(),
           options,
           "sft",
-          {inputs.train->size(), options.pairs_per_step, inputs.shuffle}),
+          {inputs.train->size(), options.pairs_per_step, inputs.shuffle},
+          inputs.group),
       inputs_(inputs),
       options_(std::move(options)),
       coefficients_(inputs.policy->coefficients_of(sft_steering())) {}
@@ -150,6 +151,7 @@ StepMemory SftTrainer::memory_of(std::span<const SftPair* const> pairs) const {
 TokenLikelihood SftTrainer::differentiate(std::vector<const SftPair*> batch) {
   sort_by_length(batch);
   TokenLikelihood likelihood{0.0, tokens_of(batch)};
+  std::vector<double> sums;  // of parts
   const std::span<const SftPair* const> all(batch);
   const auto differentiate_part = [&](const ItemRange& part) {
     const at::Tensor log_probs = log_probs_of(
@@ -157,11 +159,13 @@ TokenLikelihood SftTrainer::differentiate(std::vector<const SftPair*> batch) {
         all.subspan(part.first, part.second - part.first),
         coefficients_);
     const at::Tensor sum = log_probs.sum(at::kDouble);
-    likelihood.log_prob += sum.item<double>();
+    sums.push_back(sum.item<double>());
     (sum / -static_cast<double>(likelihood.tokens)).backward();
   };
   differentiate_parts(
       all.size(), memory_of(all), coefficients_, differentiate_part);
+  for (const double log_prob : of_all(sums))
+    likelihood.log_prob += log_prob;
   return likelihood;
 }
 
@@ -186,14 +190,17 @@ TokenLikelihood SftTrainer::held_out() const {
   sort_by_length(pairs);
   TokenLikelihood likelihood{0.0, tokens_of(pairs)};
   const std::span<const SftPair* const> all(pairs);
-  for (std::size_t begin = 0; begin < pairs.size(); begin += kScoredAtOnce) {
-    const std::size_t count = std::min(kScoredAtOnce, pairs.size() - begin);
-    likelihood.log_prob +=
-        log_probs_of(
-            inputs_.policy->model(), all.subspan(begin, count), coefficients_)
-            .sum(at::kDouble)
-            .item<double>();
+  std::vector<double> sums;  // of groups
+  for (const auto& [begin, end] : groups_here(pairs.size(), kScoredAtOnce)) {
+    sums.push_back(log_probs_of(
+                       inputs_.policy->model(),
+                       all.subspan(begin, end - begin),
+                       coefficients_)
+                       .sum(at::kDouble)
+                       .item<double>());
   }
+  for (const double log_prob : of_all(sums))
+    likelihood.log_prob += log_prob;
   return likelihood;
 }
 

@@ -61,6 +61,7 @@ struct SftInputs {
   const std::vector<SftPair>* train = nullptr;
   const std::vector<SftPair>* held_out = nullptr;
   bool shuffle = true;
+  Group* group = nullptr;  // that takes the steps together; none: alone
 };
 
 class SftTrainer : public SupervisedTrainer {
