@@ -78,7 +78,7 @@ class CommandsOverRanks : public testing::Test {
     for (std::size_t i = 0; i < std::size(texts); ++i) {
       words += nlohmann::json({{"word", texts[i]},
                                {"answer", texts[(i + 3) % std::size(texts)]},
-                               {"label", i % 2 ? "yes" : "no"}})
+                               {"label", i % 2 ? "neutral" : "entailment"}})
                    .dump() +
                "\n";
       pairs += nlohmann::json({{"prompt", "x is "},
