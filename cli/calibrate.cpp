@@ -78,6 +78,7 @@ class CalibrateCommand : public Command {
     Recipe recipe = load_recipe(source, overrides_);
     resolve_paths(recipe, source);
     refuse_policies(recipe);
+    if (launch.size > 1) recipe.check_waits("");
     const Compute compute = use_compute(share_cores(recipe.compute, launch));
     const auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);

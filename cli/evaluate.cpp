@@ -112,6 +112,7 @@ class EvaluateCommand : public Command {
     check_report_directory(target);
     const Split split = parse_split(split_);
     const EvaluatedRun run = open_run();
+    if (launch.size > 1) run.recipe.check_waits("");
     std::vector<EvaluatedRun> others;
     for (const std::string& other : baselines_) {
       others.push_back(open_evaluated_run(other, &run.recipe));

@@ -1,5 +1,5 @@
 // The slices of a step (gradient_accumulation), where several ranks share them
-// and where a run goes on with other ones.
+// and where a resumed run has others.
 //
 // Thread safety: plain functions.
 #pragma once

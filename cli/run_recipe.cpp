@@ -93,7 +93,8 @@ class RecipeRunner : public Command {
     const RunBegins begins = arguments_.output.resume.empty()
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
-    job_->check({arguments_.recipe, begins, compute.load}).findings.settle();
+    job_->check({arguments_.recipe, begins, compute.load, launch_.rank})
+        .findings.settle();
     // Ends with this function, so that an error tells the others.
     const std::unique_ptr<Group> group =
         join_ranks(launch_, job_->text(), job_->header().distributed);

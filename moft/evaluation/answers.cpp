@@ -53,21 +53,22 @@ void gather_answers(Group& group, std::vector<Answers>& steerings) {
 
 void gather_scores(
     Group& group,
+    std::size_t scorers,
     std::size_t objectives,
     std::vector<RewardColumns>& steerings) {
-  const auto ranks = static_cast<std::size_t>(group.size());
+  const auto own = static_cast<std::size_t>(group.rank());
   BytesWriter writer;
-  for (auto k = static_cast<std::size_t>(group.rank()); k < steerings.size();
-       k += ranks) {
+  for (std::size_t k = own; own < scorers && k < steerings.size();
+       k += scorers) {
     for (std::size_t i = 0; i < objectives; ++i) {
       writer.list(steerings[k].raw[i]);
       writer.list(steerings[k].mapped[i]);
     }
   }
   const std::vector<std::string> all = group.gather(writer.bytes());
-  for (std::size_t rank = 0; rank < ranks; ++rank) {
+  for (std::size_t rank = 0; rank < scorers; ++rank) {
     BytesReader reader(all[rank]);
-    for (std::size_t k = rank; k < steerings.size(); k += ranks) {
+    for (std::size_t k = rank; k < steerings.size(); k += scorers) {
       steerings[k] = {};
       for (std::size_t i = 0; i < objectives; ++i) {
         steerings[k].raw.push_back(reader.list<std::vector<double>>());

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "moft/distributed/group.h"
-#include "moft/tokenizers/tokenizer.h"
+#include "moft/rewards/reward.h"
 
 namespace moft {
 
@@ -32,9 +32,10 @@ struct RewardColumns {
 // Puts the answers of all ranks after one another, by rank, for every steering.
 void gather_answers(Group& group, std::vector<Answers>& steerings);
 
-// Rank k % ranks has scored the answers of steering k: all receive them.
+// Rank k % scorers has scored the answers of steering k: all receive them.
 void gather_scores(
     Group& group,
+    std::size_t scorers,
     std::size_t objectives,
     std::vector<RewardColumns>& steerings);
 

@@ -13,6 +13,7 @@
 #include "moft/evaluation/notes.h"
 #include "moft/evaluation/summarise.h"
 #include "moft/evaluation/text_measures.h"
+#include "moft/rewards/outside/asked_by.h"
 #include "moft/weightings/grid.h"
 
 namespace moft {
@@ -152,11 +153,12 @@ class Evaluator {
 
   // Each rank scores all answers of some steerings, as one process would.
   void score_all() {
+    const std::size_t scorers = asked_by_first_rank(objectives_) ? 1 : ranks();
     for (std::size_t k = 0; k < answers_.size(); ++k) {
       scores_.emplace_back();
-      if (k % ranks() == rank()) scores_[k] = score(answers_[k]);
+      if (k % scorers == rank()) scores_[k] = score(answers_[k]);
     }
-    if (group_) gather_scores(*group_, objectives_.size(), scores_);
+    if (group_) gather_scores(*group_, scorers, objectives_.size(), scores_);
   }
 
   RewardColumns score(const Answers& answers) const {

@@ -20,6 +20,7 @@
 #include "moft/recipes/settle_prompt.h"
 #include "moft/recipes/start.h"
 #include "moft/rewards/make_objectives.h"
+#include "moft/rewards/outside/asked_by.h"
 #include "moft/rewards/reward_inputs.h"
 #include "moft/training/sft/trainer.h"
 #include "moft/training/training_prompts.h"
@@ -128,7 +129,8 @@ class TrainingCheck {
     check_reward_files(recipe_.objectives);
     const ObjectiveSet& objectives = result_.models.objectives.emplace(
         make_objectives(recipe_.objectives, {}, options_.load.device));
-    objectives.check_sources();
+    if (options_.rank == 0 || !asked_by_first_rank(objectives))
+      objectives.check_sources();
     findings().note("objectives", join(objectives.names(), ", "));
   }
 

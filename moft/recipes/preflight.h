@@ -36,6 +36,7 @@ struct PreflightOptions {
   std::string place;  // of the recipe, for messages
   RunBegins begins = RunBegins::kFresh;
   LoadOptions load = {};  // of the models that are opened
+  int rank = 0;           // of this process
 };
 
 // Looks at a recipe with resolved paths. `epochs` becomes `steps` in `recipe`

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "moft/rewards/outside/asked_by.h"
 #include "moft/training/apply_update.h"
 #include "moft/training/gradient_cosines.h"
 #include "moft/training/minibatches.h"
@@ -30,6 +31,13 @@ std::unique_ptr<StepRanks> ranks_of(
 Draw part_of(const Draw& draw, const StepRanks& ranks) {
   const auto [begin, end] = ranks.part_of(draw.prompts.size());
   return draw.slice(begin, end);
+}
+
+// Asks about all rows.
+void send(const Rollout& rollout, StepRewards& rewards) {
+  const OnCompletion arrived = rewards.on_completion();
+  for (std::size_t row = 0; row < rollout.rows.size(); ++row)
+    arrived(row, rollout.rows[row], rollout.texts[row]);
 }
 
 // Bytes of the budget that the policy's step holds from the rollout to the
@@ -66,7 +74,8 @@ OnlineTrainer::OnlineTrainer(
            inputs.objectives->names(),
            options_,
            ranks_.get()})) {
-  inputs.objectives->start_sources();
+  by_first_ = ranks_ && asked_by_first_rank(*inputs.objectives);
+  if (!by_first_ || ranks_->rank() == 0) inputs.objectives->start_sources();
 }
 
 OnlineTrainer::OnlineTrainer(
@@ -107,7 +116,11 @@ StepResult OnlineTrainer::take_step() {
   const Draw part = ranks_ ? part_of(e.draw, *ranks_) : Draw();
   const Draw& own = ranks_ ? part : e.draw;
   StepRewards rewards(
-      objectives, own, &policy.tokenizer(), options_.steps, stop_requested_);
+      objectives,
+      by_first_ ? e.draw : own,
+      &policy.tokenizer(),
+      options_.steps,
+      stop_requested_);
   roll_out_step(e, own, step_plan, first, rewards, times);
   // What comes from outside may arrive while log ratios are computed, unless a
   // value network learns from it first.
@@ -167,9 +180,10 @@ void OnlineTrainer::roll_out_step(
       rollout_options(plan),
       times,
       first,
-      rewards.on_completion());
+      by_first_ ? OnCompletion() : rewards.on_completion());
   if (!ranks_) return;
   ranks_->gather(experience.rollout, experience.draw, times);
+  if (by_first_ && ranks_->rank() == 0) send(experience.rollout, rewards);
   // Minibatches of several updates have prompts that others sampled.
   if (options_.rule().updates > 1) experience.rollout.features.reset();
 }

@@ -80,7 +80,7 @@ class OnlineTrainer : public Trainer {
   StepPlan plan(const Draw& draw) const;
   RolloutOptions rollout_options(const StepPlan& plan) const;
   // Line 5, by this rank for its part of the prompts, by all for the step.
-  // `rewards` are of the part.
+  // `rewards` are of the part, or of the step (by_first_).
   void roll_out_step(
       Experience& experience,
       const Draw& part,
@@ -117,6 +117,7 @@ class OnlineTrainer : public Trainer {
   std::function<bool()> stop_requested_;  // or null
   RewardCombiner combiner_;
   std::unique_ptr<StepRanks> ranks_;    // null: alone
+  bool by_first_ = false;               // rank 0 asks for rewards from outside
   std::unique_ptr<StepValues> values_;  // null: no value network
   std::int64_t step_ = 0;
 };

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "moft/core/errors.h"
+#include "moft/distributed/first_rank.h"
+#include "moft/rewards/outside/asked_by.h"
 #include "moft/rewards/reward_chunks.h"
 #include "moft/training/rank_bytes.h"
 #include "moft/training/stopwatch.h"
@@ -285,16 +287,28 @@ Scores StepRanks::score(
     for (const std::string& bytes : group_.gather(writer.bytes()))
       append(values, bytes);
   }
+  const bool by_first = asked_by_first_rank(objectives);
   for (std::size_t i = 0; i < computed.size(); ++i) {
+    const auto at = [&](std::size_t row) {
+      return values[i].begin() + static_cast<std::ptrdiff_t>(row);
+    };
     outside.know(
         computed[i],
-        {values[i].begin() + static_cast<std::ptrdiff_t>(rows.first),
-         values[i].begin() + static_cast<std::ptrdiff_t>(rows.second)});
+        by_first ? values[i]
+                 : std::vector<double>(at(rows.first), at(rows.second)));
+  }
+  ScoresReader reader(draw.rows());
+  if (by_first) {
+    StepTimes unused;
+    const Stopwatch watch((rank() == 0 ? unused : times).ranks);
+    const std::string all = run_on_first(
+        group_, [&] { return pack(outside.finish(rollout, times)); });
+    reader.add(all, {0, draw.rows()});
+    return reader.finish();
   }
   const Scores own = outside.finish(cut(rollout, rows), times);
   const Stopwatch watch(times.ranks);
   if (objectives.has_sources()) meet("rewards from outside");
-  ScoresReader reader(draw.rows());
   const std::vector<std::string> ranks = group_.gather(pack(own));
   for (std::size_t r = 0; r < size; ++r)
     reader.add(ranks[r], rows_of(draw, part(draw.prompts.size(), r, size)));
@@ -312,7 +326,18 @@ GradientSlice StepRanks::sum(
     std::vector<GradientSlice> slices, StepTimes& times) {
   const Stopwatch watch(times.ranks);
   meet("gradients");
-  return sum_over_ranks(group_, std::move(slices));
+  const auto slices_of_rank = static_cast<double>(slices.size());
+  const Stopwatch sums(sum_seconds_);
+  GradientSlice all = sum_over_ranks(group_, std::move(slices));
+  // Every rank sends its slices to those who add them, and its share of the sum
+  // to all (Group::sum).
+  const double others = group_.size() - 1;
+  for (const at::Tensor& tensor : all) {
+    if (!tensor.defined()) continue;
+    sum_bytes_ += static_cast<double>(tensor.nbytes()) * others *
+                  (slices_of_rank + 1) / group_.size();
+  }
+  return all;
 }
 
 ClipFigures StepRanks::sum(
@@ -357,6 +382,8 @@ void StepRanks::report(std::map<std::string, double>& metrics) {
   metrics["ranks/longest_wait"] = *std::ranges::max_element(waited);
   metrics["ranks/waited_for"] =
       static_cast<double>(std::ranges::max_element(caused) - caused.begin());
+  metrics["ranks/sum_time"] = std::exchange(sum_seconds_, 0.0);
+  metrics["ranks/sum_bytes"] = std::exchange(sum_bytes_, 0.0);
   waits_.clear();
   lasts_.clear();
 }

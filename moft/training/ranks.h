@@ -56,7 +56,8 @@ class StepRanks {
   at::Tensor gather_rows(const at::Tensor& own, StepTimes& times);
   // The scores of all rows. Rewards that are computed here are shared out in
   // the chunks of model_reward.h; those from outside are `outside`'s, which
-  // has this rank's part of the draw.
+  // has this rank's part of the draw, or the whole draw where rank 0 alone asks
+  // for it (asked_by_first_rank).
   Scores score(
       const ObjectiveSet& objectives,
       const Draw& draw,
@@ -74,7 +75,8 @@ class StepRanks {
   ClipFigures sum(const std::vector<ClipFigures>& parts, StepTimes& times);
   double sum(double own, StepTimes& times);
 
-  // "ranks/..": how long ranks waited since the last report, and for whom.
+  // "ranks/..": how long ranks waited since the last report, and for whom; what
+  // the sums of gradients cost this one.
   void report(std::map<std::string, double>& metrics);
 
  private:
@@ -85,6 +87,8 @@ class StepRanks {
   std::int64_t slices_;
   std::vector<double> waits_;  // of this rank in this step
   std::vector<int> lasts_;     // who came last to each
+  double sum_seconds_ = 0.0;
+  double sum_bytes_ = 0.0;  // of gradients, sent to other ranks
 };
 
 // What the updates of a step learn from, by its key in the recipe.

@@ -154,6 +154,40 @@ TEST_F(CommandsOverRanks, EvaluateAndCalibratePrintWhatOneDoes) {
   expect_same_output({"calibrate", "recipe.yaml", "--samples", "5"});
 }
 
+// Each rank starts the program of its own rows' rewards, or rank 0 alone.
+TEST_F(CommandsOverRanks, RewardsFromOutsideAreAskedForAsTheRecipeSays) {
+  write_tiny_text(
+      folder() / "rewards.py",
+      "with open('starts', 'a') as file:\n"
+      "    file.write('started\\n')\n"
+      "def tidy(completions, **kwargs):\n"
+      "    return [0.0 if 'a' in c else 1.0 for c in completions]\n");
+  for (const auto& [setting, starts] :
+       {std::pair("asked_by: each_rank", 2U),
+        std::pair("asked_by: first_rank", 1U),
+        std::pair("unit: step", 1U)}) {
+    SCOPED_TRACE(setting);
+    fs::remove(folder() / "starts");
+    const std::string objective =
+        std::string(
+            "objectives.c={python: {file: rewards.py, function: tidy, ") +
+        setting + "}}";
+    Ranks ranks(
+        folder(),
+        {"train",
+         "recipe.yaml",
+         objective,
+         "training.steps=2",
+         "distributed.timeout=4000",
+         "--output",
+         "outside",
+         "--overwrite"},
+        2);
+    ranks.expect_code(0);
+    EXPECT_EQ(count_lines(folder() / "starts"), starts);
+  }
+}
+
 TEST_F(CommandsOverRanks, OtherPromptsAreRefused) {
   run_alone(folder(), {"train", "recipe.yaml", "training.steps=2"});
   const int port = free_port();

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
+#include "moft/rewards/outside/python_reward.h"
+#include "moft/rewards/regex_reward.h"
 #include "moft/training/ranks.h"
 
 #include "tests/ranks/support.h"
@@ -44,6 +46,45 @@ void online_dpo(RankCase& given) {
 
 void value_network(RankCase& given) {
   given.run.training.baseline = Baseline::kValue;
+}
+
+// An objective of a Python function.
+void use_python(
+    RankCase& given, const std::function<void(PythonOptions&)>& change) {
+  PythonOptions options;
+  options.file = MOFT_SOURCE_DIR "/tests/rewards/outside/functions.py";
+  change(options);
+  given.run.objectives = {
+      {"a", ObjectiveOptions("regex", RegexOptions{.pattern = "a"})},
+      {"b", ObjectiveOptions("python", options)}};
+}
+
+// It depends on all rows of the call.
+void whole_steps(RankCase& given) {
+  use_python(given, [](PythonOptions& options) {
+    options.function = "place_in_call";
+    options.unit = CallUnit::kStep;
+  });
+}
+
+void asked_by_first(RankCase& given) {
+  use_python(given, [](PythonOptions& options) {
+    options.function = "letter_b";
+    options.asked_by = AskedBy::kFirstRank;
+  });
+}
+
+void asked_by_each(RankCase& given) {
+  use_python(
+      given, [](PythonOptions& options) { options.function = "letter_b"; });
+}
+
+TEST(OnlineOverRanks, RewardsFromOutsideHaveTheBitsOfOneProcess) {
+  expect_same_bits(
+      {rank_case("whole steps", 2, whole_steps),
+       rank_case("each rank asks", 2, asked_by_each),
+       rank_case("the first rank asks", 2, asked_by_first)},
+      2);
 }
 
 TEST(OnlineOverRanks, TwoHaveTheBitsOfOneProcess) {

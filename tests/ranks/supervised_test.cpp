@@ -39,7 +39,7 @@ LoadedModel random_model(const std::string& family) {
   return make_random_model(random_model_config(options, tokens), 1);
 }
 
-// Of many lengths; some tokens of every third one are not learned.
+// Many lengths; one token of every third completion is not learned.
 std::vector<SftPair> sft_pairs(std::int32_t count) {
   std::vector<SftPair> pairs;
   for (std::int32_t i = 0; i < count; ++i) {

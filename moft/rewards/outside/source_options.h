@@ -17,6 +17,15 @@ constexpr auto enum_names(CallUnit) {
   }};
 }
 
+// Who asks, where several ranks train together (docs/distributed.md).
+enum class AskedBy { kEachRank, kFirstRank };
+constexpr auto enum_names(AskedBy) {
+  return EnumNames<AskedBy, 2>{{
+      {AskedBy::kEachRank, "each_rank"},
+      {AskedBy::kFirstRank, "first_rank"},
+  }};
+}
+
 enum class MissingReward { kStop, kSkip };
 constexpr auto enum_names(MissingReward) {
   return EnumNames<MissingReward, 2>{{
@@ -28,6 +37,7 @@ constexpr auto enum_names(MissingReward) {
 // How a source is asked; several objectives may share one.
 struct SourceOptions {
   CallUnit unit = CallUnit::kGroup;
+  AskedBy asked_by = AskedBy::kEachRank;
   std::int64_t workers = 1;
   double timeout = 180.0;
   double call_deadline = 600.0;
@@ -40,6 +50,12 @@ struct SourceOptions {
       unit,
       Help{"rows asked about in one call: one, those of a prompt, or the whole "
            "step; it is sent when its last row is finished"});
+    v("asked_by",
+      asked_by,
+      Help{
+          "of several processes that train together: each asks about its own "
+          "rows, or the first one about all; unit: step is always the first's, "
+          "and one such reward makes all from outside so"});
     v("workers",
       workers,
       Help{"calls that are answered at the same time: processes, or "

@@ -26,6 +26,11 @@ async def trl_async(completions, post, **kwargs):
     return [len(c) / len(p) for c, p in zip(completions, post)]
 
 
+def place_in_call(completions, **kwargs):
+    """Depends on every other row of the call."""
+    return [(i + ("b" in c)) / len(completions) for i, c in enumerate(completions)]
+
+
 def trl_none(completions, **kwargs):
     return [None if c == "bad" else 1.0 for c in completions]
 
