@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two processes of one thread against one process of two, in tokens per second.
 
-  ranks_speed.py [--case NAME] [--rounds N] [--steps N] [--folder FOLDER]
+  ranks_speed.py [--case NAME] [--rounds N] [--steps N] [--folder FOLDER] [KEY=VALUE ..]
 
 Trains the quickstart's task (SmolLM2, two objectives, 32 new tokens) for a few
 steps, alternately with one process and with two, and prints for every case
@@ -70,20 +70,30 @@ def train(settings, output, ranks):
             }
         processes.append(
             subprocess.Popen(
-                command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True
+                command,
+                cwd=ROOT,
+                env=variables,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
             )
         )
-    for process in processes:
-        _, errors = process.communicate()
-        if process.returncode != 0:
-            sys.exit(errors)
+    try:
+        for process in processes:
+            _, errors = process.communicate()
+            if process.returncode != 0:
+                sys.exit(errors)
+    finally:
+        for process in processes:
+            process.kill()
     lines = (output / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
 def measure(name, arguments):
     settings, least = CASES[name]
-    settings = settings + [f"training.steps={arguments.steps}", "training.checkpoint.every=null"]
+    settings = settings + arguments.settings
+    settings += [f"training.steps={arguments.steps}", "training.checkpoint.every=null"]
     steps = {1: [], 2: []}
     for _ in range(arguments.rounds):
         for ranks in steps:
@@ -113,6 +123,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "runs/ranks-speed")
+    parser.add_argument("settings", nargs="*", help="more keys to set, as key=value")
     arguments = parser.parse_args()
     arguments.folder = arguments.folder.resolve()
     good = [measure(name, arguments) for name in arguments.case or CASES]
