@@ -3,9 +3,9 @@
 // A copy whose coefficient is 0 takes no part in a step: it keeps its state and
 // its counter. With `dense` it receives a zero gradient instead.
 //
-// Of several ranks each keeps the moments of its own shards (shards.h), updates
-// those, and receives the others' masters at the end of a step; counters are
-// everybody's. The bits are those of one process.
+// With several ranks each keeps the moments of its own shards (shards.h),
+// updates those, and receives the others' masters at the end of a step;
+// counters are everybody's. The bits are those of one process.
 //
 // Thread safety: one thread at a time.
 #pragma once

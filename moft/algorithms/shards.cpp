@@ -13,8 +13,10 @@
 namespace moft {
 namespace {
 
-// What a rank sends at once, which bounds the memory of an exchange.
-constexpr std::size_t kRoundBytes = std::size_t{16} << 20;
+// What all ranks together send at once, which bounds the memory of an exchange;
+// and the least that is worth a rank's turn.
+constexpr std::size_t kRoundBytes = std::size_t{32} << 20;
+constexpr std::size_t kLeastBytes = std::size_t{256} << 10;
 
 bool may_be_cut(const at::Tensor& master, Division division) {
   return division == Division::kChunks && master.numel() > 0 &&
@@ -114,18 +116,19 @@ Travelling prepare(
   return {&shard, at::empty(master.sizes(), options), true};
 }
 
-// One round: this rank's next bytes to all others, theirs into place.
-void exchange_round(std::vector<Stream>& streams, const Ranks& ranks) {
+// One round: this rank's next `count` bytes to all others, theirs into place.
+void exchange_round(
+    std::vector<Stream>& streams, std::size_t count, const Ranks& ranks) {
   const auto self = static_cast<std::size_t>(ranks.rank);
   std::string own;
-  own.reserve(std::min(kRoundBytes, streams[self].left()));
-  streams[self].next(kRoundBytes, [&](std::span<std::byte> run) {
+  own.reserve(std::min(count, streams[self].left()));
+  streams[self].next(count, [&](std::span<std::byte> run) {
     own.append(reinterpret_cast<const char*>(run.data()), run.size());
   });
   const std::vector<std::string> all = ranks.gather(own);
   for (std::size_t r = 0; r < streams.size(); ++r) {
     if (r == self) continue;
-    const std::size_t expected = std::min(kRoundBytes, streams[r].left());
+    const std::size_t expected = std::min(count, streams[r].left());
     if (all.size() != streams.size() || all[r].size() != expected) {
       throw_world_error(
           "rank {} did not send the {} bytes of parameters that it has to "
@@ -134,7 +137,7 @@ void exchange_round(std::vector<Stream>& streams, const Ranks& ranks) {
           expected);
     }
     const char* bytes = all[r].data();
-    streams[r].next(kRoundBytes, [&](std::span<std::byte> run) {
+    streams[r].next(count, [&](std::span<std::byte> run) {
       std::memcpy(run.data(), bytes, run.size());
       bytes += run.size();
     });
@@ -192,8 +195,9 @@ void exchange_shards(
   std::size_t longest = 0;
   for (const Stream& stream : streams)
     longest = std::max(longest, stream.left());
-  for (std::size_t sent = 0; sent < longest; sent += kRoundBytes)
-    exchange_round(streams, ranks);
+  const std::size_t count = std::max(kLeastBytes, kRoundBytes / streams.size());
+  for (std::size_t sent = 0; sent < longest; sent += count)
+    exchange_round(streams, count, ranks);
   for (const Travelling& received : travelling) {
     if (!received.copied) continue;
     at::Tensor master = parameters[received.shard->parameter].master;

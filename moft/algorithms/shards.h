@@ -20,8 +20,8 @@
 
 namespace moft {
 
-// The clipped norm adds sums over chunks of so many elements of a tensor
-// (clip.h); shards begin and end at them.
+// Elements of a chunk: the clipped norm adds the sums over a tensor's chunks
+// (clip.h), and shards begin and end at them.
 inline constexpr std::int64_t kNormChunk = 1 << 15;
 
 // The processes that train together, free of what joins them.
