@@ -1,6 +1,7 @@
 #include "cli/run_output.h"
 
 #include <algorithm>
+#include <csignal>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -376,7 +377,9 @@ int print_stopped(const RunOutcome& outcome, const std::string& command) {
   } else {
     write_log_line("stopped before the first step; nothing to resume");
   }
-  return 128 + interrupted_by();
+  // None came where another rank was asked to stop.
+  const int signal = interrupted_by();
+  return 128 + (signal != 0 ? signal : SIGTERM);
 }
 
 }  // namespace moft

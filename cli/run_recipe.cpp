@@ -5,6 +5,7 @@
 #include "moft/training/run.h"
 
 #include "cli/command.h"
+#include "cli/join_ranks.h"
 #include "cli/recipe_job.h"
 #include "cli/run_output.h"
 #include "cli/signals.h"
@@ -76,6 +77,8 @@ class RecipeRunner : public Command {
     const RecipeSource source = find_recipe(arguments_.recipe);
     require_kind(source, kind_.command);
     job_ = kind_.open(source, arguments_.overrides);
+    launch_ = find_launch();
+    if (launch_.size > 1) job_->use_ranks(launch_.size);
     job_->resolve_paths(source);
     output_ = settle_output(arguments_.output, job_->header());
     job_->make_paths_absolute();
@@ -86,7 +89,8 @@ class RecipeRunner : public Command {
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
     job_->check({arguments_.recipe, begins, compute.load}).findings.settle();
-    const RunLock lock(output_.directory);
+    std::optional<RunLock> lock;
+    if (launch_.rank == 0) lock.emplace(output_.directory);
     const auto resume = open_output(arguments_.output, output_, plan);
     if (resume) job_->check_same_recipe(*resume);
     return train(compute, resume);
@@ -94,26 +98,40 @@ class RecipeRunner : public Command {
 
  private:
   int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
-    const PreparedRun prepared = job_->prepare(compute, resume);
+    // Ends with this function, so that an error tells the others.
+    std::unique_ptr<Group> group;
+    const PreparedRun prepared =
+        job_->prepare(compute, resume, [&](const RunInputs& inputs) {
+          group = join_ranks(launch_, start_of(resume), inputs.hashes());
+          return group.get();
+        });
     RunSetup setup =
         make_run_setup(job_->header(), job_->text(), prepared.inputs, compute);
+    if (launch_.size > 1) setup.group = group.get();
     setup.kind = kind_.run;
     setup.on_evaluate = prepared.on_evaluate;
     if (arguments_.output.overwrite) prepared.publisher->require_finite();
-    clear_output(arguments_.output, output_);
+    if (launch_.rank == 0) clear_output(arguments_.output, output_);
     Run run(std::move(setup), *prepared.trainer, *prepared.publisher, resume);
     const RunOutcome outcome = run.run();
     if (!outcome.finished) {
       return print_stopped(
           outcome, command_line(kind_.command, arguments_, output_.directory));
     }
-    job_->print_end(outcome);
+    if (launch_.rank == 0) job_->print_end(outcome);
     return 0;
+  }
+
+  // What ranks have to agree on: the recipe, and where they begin.
+  std::string start_of(const std::optional<Checkpoint>& resume) {
+    return job_->text() +
+           (resume ? fmt::format("after step {}\n", resume->state.step) : "");
   }
 
   const RecipeKind& kind_;
   RunArguments arguments_;
   RunOutput output_;
+  Launch launch_;
   std::unique_ptr<RecipeJob> job_;
 };
 

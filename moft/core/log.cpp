@@ -1,14 +1,28 @@
 // Log lines on standard error, durations as text.
 #include "moft/core/log.h"
 
+#include <atomic>
 #include <cmath>
 #include <mutex>
 
 #include <unistd.h>
 
+#include "moft/core/quiet_log.h"
+
 namespace moft {
 
+namespace {
+
+std::atomic<bool> is_quiet = false;
+
+}  // namespace
+
+void quiet_log() {
+  is_quiet = true;
+}
+
 void write_log_line(std::string_view line) {
+  if (is_quiet && !line.starts_with("moft: ")) return;
   static std::mutex mutex;
   std::string whole(line);
   whole += '\n';

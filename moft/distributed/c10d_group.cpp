@@ -2,6 +2,7 @@
 #include "moft/distributed/c10d_group.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -15,6 +16,7 @@
 #define USE_C10D_GLOO
 #endif
 #include <ATen/ATen.h>
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -23,6 +25,7 @@
 #include "moft/core/text.h"
 #include "moft/distributed/heartbeat.h"
 #include "moft/distributed/master_address.h"
+#include "moft/distributed/meeting.h"
 #include "moft/distributed/pulse.h"
 #include "moft/distributed/single_group.h"
 
@@ -34,12 +37,11 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 
-constexpr milliseconds kBeatEvery{1000};
-// Between the two looks at the beats: three of them.
-constexpr milliseconds kLook{3000};
-// For an answer of the store, and for others to leave.
-constexpr milliseconds kStorePatience{5000};
-constexpr milliseconds kLeavePatience{10'000};
+// In beats: between the two looks at them; for an answer of the store; for
+// others to leave.
+constexpr int kLookBeats = 3;
+constexpr int kStoreBeats = 5;
+constexpr int kLeaveBeats = 10;
 // A sum travels in pieces, which bounds the memory it needs.
 constexpr std::size_t kPieceBytes = std::size_t{32} << 20;
 
@@ -53,32 +55,6 @@ std::string words_of(const std::exception& error) {
 
 std::string rank_key(const char* what, int rank) {
   return fmt::format("{}/{}", what, rank);
-}
-
-milliseconds time_until(Clock::time_point deadline) {
-  const auto left =
-      std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
-  // Zero would mean "without end".
-  return std::max(left, milliseconds(10));
-}
-
-// The ranks whose key is still missing at `deadline`.
-std::vector<std::string> missing_at(
-    c10d::Store& store,
-    const char* what,
-    int size,
-    Clock::time_point deadline) {
-  std::vector<std::string> missing;
-  for (int rank = 0; rank < size; ++rank) {
-    try {
-      store.wait({rank_key(what, rank)}, time_until(deadline));
-    } catch (const std::exception&) {
-      // What fails before its time is the store, not a rank.
-      if (Clock::now() + kBeatEvery < deadline) throw;
-      missing.push_back(std::to_string(rank));
-    }
-  }
-  return missing;
 }
 
 bool opens_store(const Launch& launch) {
@@ -121,12 +97,6 @@ std::vector<Beat> read_beats(c10d::Store& store, int size) {
   return beats;
 }
 
-// The same, or nothing when the store does not answer.
-std::optional<std::vector<Beat>> try_beats(const StorePtr& store, int size) {
-  return answer_within(
-      kStorePatience, [store, size] { return read_beats(*store, size); });
-}
-
 Pulse::Post post_to(const StorePtr& store, int rank) {
   // A connection of its own: a store does one thing at a time.
   return [own = store->clone(), key = rank_key("beat", rank)](
@@ -153,9 +123,12 @@ class C10dGroup final : public Group {
       const Launch& launch,
       StorePtr store,
       const std::string& master,
-      milliseconds timeout)
-      : launch_(launch), store_(std::move(store)), timeout_(timeout) {
-    pulse_ = std::make_unique<Pulse>(post_to(store_, rank()), kBeatEvery);
+      const JoinOptions& options)
+      : launch_(launch),
+        store_(std::move(store)),
+        timeout_(options.timeout),
+        beat_(options.beat) {
+    pulse_ = std::make_unique<Pulse>(post_to(store_, rank()), beat_);
     connect(master);
   }
 
@@ -256,7 +229,7 @@ class C10dGroup final : public Group {
 
   std::string find_fault(const std::string& error) {
     const auto look = [&] {
-      auto beats = try_beats(store_, size());
+      auto beats = try_beats();
       if (beats) (*beats)[static_cast<std::size_t>(rank())] = pulse_->beat();
       return beats;
     };
@@ -266,7 +239,7 @@ class C10dGroup final : public Group {
         std::any_of(before->begin(), before->end(), [](const Beat& beat) {
           return !beat.reason.empty();
         });
-    if (before && !is_known) std::this_thread::sleep_for(kLook);
+    if (before && !is_known) std::this_thread::sleep_for(kLookBeats * beat_);
     const auto after = before && !is_known ? look() : before;
     if (!after) {
       return fmt::format(
@@ -279,7 +252,18 @@ class C10dGroup final : public Group {
           error);
     }
     return name_the_fault(
-        *before, *after, rank(), duration<double>(kLook).count(), error);
+        *before,
+        *after,
+        rank(),
+        duration<double>(kLookBeats * beat_).count(),
+        error);
+  }
+
+  // Nothing when the store does not answer.
+  std::optional<std::vector<Beat>> try_beats() const {
+    return answer_within(kStoreBeats * beat_, [store = store_, n = size()] {
+      return read_beats(*store, n);
+    });
   }
 
   // Tells the others. Whoever has the store keeps it until those that still
@@ -291,16 +275,17 @@ class C10dGroup final : public Group {
     pulse_->leave(reason);
     const bool in_order = reason.empty() && std::uncaught_exceptions() == 0;
     if (!opens_store(launch_) && !in_order) return;
-    const auto deadline = Clock::now() + kLeavePatience;
+    const auto deadline = Clock::now() + kLeaveBeats * beat_;
     std::vector<Beat> last(static_cast<std::size_t>(size()));
     std::vector<Clock::time_point> changed(last.size(), Clock::now());
     for (bool waits = true; waits && Clock::now() < deadline;) {
-      auto beats = try_beats(store_, size());
+      auto beats = try_beats();
       if (!beats) return;
       waits = false;
       for (std::size_t r = 0; r < last.size(); ++r) {
         if ((*beats)[r].count != last[r].count) changed[r] = Clock::now();
-        waits |= !(*beats)[r].left && Clock::now() - changed[r] < kLook;
+        waits |=
+            !(*beats)[r].left && Clock::now() - changed[r] < kLookBeats * beat_;
       }
       last = std::move(*beats);
       std::this_thread::sleep_for(milliseconds(20));
@@ -389,42 +374,32 @@ class C10dGroup final : public Group {
   const Launch launch_;
   const StorePtr store_;
   const milliseconds timeout_;
+  const milliseconds beat_;
   std::unique_ptr<Pulse> pulse_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
   bool is_broken_ = false;
   bool has_left_ = false;
 };
 
-// Waits for all ranks and compares what they are about to run.
-void meet(
-    c10d::Store& store,
-    const Launch& launch,
-    const Handshake& handshake,
-    milliseconds timeout) {
-  const auto deadline = Clock::now() + timeout;
-  store.set(rank_key("join", launch.rank), write_handshake(handshake));
-  const auto missing = missing_at(store, "join", launch.size, deadline);
-  std::vector<Handshake> ranks;
-  for (int rank = 0; rank < launch.size && missing.empty(); ++rank) {
-    ranks.push_back(read_handshake(
-        store.get_to_str(rank_key("join", rank)),
-        fmt::format("rank {}", rank)));
-  }
-  store.set(rank_key("met", launch.rank), std::string("yes"));
-  // Whoever has the store stays until the others have read it.
-  if (opens_store(launch))
-    missing_at(store, "met", launch.size, Clock::now() + kStorePatience);
-  if (!missing.empty()) {
-    throw_world_error(
-        "rank {}: {} {} not joined within {:.0f} s; look at {} output and "
-        "machine",
-        launch.rank,
-        (missing.size() == 1 ? "rank " : "ranks ") + listed(missing),
-        missing.size() == 1 ? "has" : "have",
-        duration<double>(timeout).count(),
-        missing.size() == 1 ? "its" : "their");
-  }
-  check_same(ranks);
+KeyStore keys_of(const StorePtr& store) {
+  return {
+      [store](const std::string& key, const std::string& value) {
+        store->set(key, value);
+      },
+      [store](const std::string& key) {
+        return store->check({key}) ? store->get_to_str(key) : std::string();
+      }};
+}
+
+// c10d writes stack traces to standard error for what is told in one sentence
+// here, and writes to connections that the other side has closed.
+void prepare_process() {
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr)
+    FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+  struct sigaction before {};
+  if (::sigaction(SIGPIPE, nullptr, &before) == 0 &&
+      before.sa_handler == SIG_DFL)
+    ::signal(SIGPIPE, SIG_IGN);
 }
 
 }  // namespace
@@ -434,12 +409,17 @@ std::unique_ptr<Group> join_group(
     const Handshake& handshake,
     const JoinOptions& options) {
   if (launch.size == 1) return std::make_unique<SingleGroup>();
-  if (options.timeout <= milliseconds::zero())
-    throw_caller_error("timeout of the group: must be above 0 s");
+  if (options.timeout <= milliseconds::zero() ||
+      options.beat <= milliseconds::zero())
+    throw_caller_error("timeout and beat of the group: must be above 0 s");
   const std::string master = resolve_master(launch);
-  const StorePtr store = open_store(launch, master, options.timeout);
+  prepare_process();
+  StorePtr store = open_store(launch, master, options.timeout);
   try {
-    meet(*store, launch, handshake, options.timeout);
+    MeetingOptions meeting{launch.rank, launch.size, options.timeout, {}};
+    if (opens_store(launch)) meeting.stay = kStoreBeats * options.beat;
+    const std::string start = meet(keys_of(store), handshake, meeting);
+    store = c10::make_intrusive<c10d::PrefixStore>(start, store);
   } catch (const c10::Error& error) {
     throw_world_error(
         "rank {}: the store at {} port {} was lost while the ranks joined "
@@ -449,7 +429,7 @@ std::unique_ptr<Group> join_group(
         launch.master_port,
         words_of(error));
   }
-  return std::make_unique<C10dGroup>(launch, store, master, options.timeout);
+  return std::make_unique<C10dGroup>(launch, store, master, options);
 }
 
 }  // namespace moft

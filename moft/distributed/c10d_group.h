@@ -23,6 +23,8 @@ struct JoinOptions {
   // exceed the longest time that one rank works alone between exchanges. Above
   // zero.
   std::chrono::milliseconds timeout = std::chrono::seconds(600);
+  // Between two beats of a rank. Above zero.
+  std::chrono::milliseconds beat = std::chrono::seconds(1);
 };
 
 // A group of one for a process alone; otherwise waits for all ranks, compares
@@ -31,10 +33,14 @@ struct JoinOptions {
 // have not joined.
 //
 // When an exchange fails, the rank watches the others' beats (heartbeat.h) for
-// three seconds to name the one at fault, up to ten more if the store does not
+// three beats to name the one at fault, up to ten more if the store does not
 // answer. Destroying the group tells the others that this rank has left, and
-// waits up to ten seconds until those that are alive have left too; during an
+// waits up to ten beats until those that are alive have left too; during an
 // exception only rank 0 waits, and only if it opened the store.
+//
+// For more than one rank c10d's own log lines are turned off, unless
+// TORCH_CPP_LOG_LEVEL is set, and SIGPIPE is ignored where it would end the
+// process.
 std::unique_ptr<Group> join_group(
     const Launch& launch,
     const Handshake& handshake,

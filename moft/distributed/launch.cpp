@@ -146,11 +146,7 @@ Launch torchrun_launch(const Environment& variables) {
   launch.master_port = *master_port(variables);
   launch.store_exists =
       text_or(variables, "TORCHELASTIC_USE_AGENT_STORE") == "True";
-  // The agent's store lives on over restarts, so their keys differ, as in
-  // torch's own rendezvous.
   launch.job = text_or(variables, "TORCHELASTIC_RUN_ID");
-  if (launch.store_exists)
-    launch.job += "/" + text_or(variables, "TORCHELASTIC_RESTART_COUNT");
   return launch;
 }
 

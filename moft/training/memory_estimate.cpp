@@ -27,13 +27,28 @@ std::int64_t sides_of(const ModelShape& s, LinearKind kind) {
   }
 }
 
+bool is_of_attention(LinearKind kind) {
+  return kind == LinearKind::kQ || kind == LinearKind::kK ||
+         kind == LinearKind::kV || kind == LinearKind::kO;
+}
+
 std::int64_t adapter_parameters(const ModelShape& s, const LoraOptions& lora) {
   const LayerRange range =
       parse_layers(lora.layers, s.layers, "conditioning.lora.layers");
   std::int64_t sides = 0;
-  for (const LinearKind kind : lora.modules)
+  std::int64_t of_attention = 0;
+  for (const LinearKind kind : lora.modules) {
     sides += sides_of(s, kind);
-  return (range.last - range.first + 1) * lora.rank * sides;
+    if (is_of_attention(kind)) of_attention += sides_of(s, kind);
+  }
+  // A decoder that looks at an encoder has attention twice.
+  const std::int64_t twice =
+      s.encoder_layers == 0
+          ? 0
+          : std::max<std::int64_t>(
+                0, range.last + 1 - std::max(range.first, s.encoder_layers));
+  return lora.rank *
+         ((range.last - range.first + 1) * sides + twice * of_attention);
 }
 
 bool by_copies(SteeredSet set) {
@@ -67,8 +82,12 @@ void count_parameters(
   estimate.weights = 2 * question.shape.parameters * s;
   estimate.masters = trained * kFloat;
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
-  estimate.gradients = (1 + copies) * trained * kFloat;
-  if (options.steered_set != SteeredSet::kLora) {
+  // Of several slices there is a sum beside the one that is open.
+  const std::int64_t sums = training.gradient_accumulation > 1 ? 2 : 1;
+  estimate.gradients = (sums + copies) * trained * kFloat;
+  if (options.steered_set == SteeredSet::kLora) {
+    estimate.masters += 2 * trained * kFloat;
+  } else {
     estimate.masters += (steered + common) * (kFloat + 2 * s);
     estimate.gradients += (steered + common) * kFloat;
   }
@@ -83,7 +102,7 @@ void count_parameters(
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
   estimate.optimizer = (adamw ? 2 : 1) * trained * kFloat;
   if (training.has_value_network())
-    estimate.value = 5 * value_network(question).parameters * kFloat;
+    estimate.value = (4 + sums) * value_network(question).parameters * kFloat;
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
@@ -110,15 +129,14 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
     estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
   const bool values = training.has_value_network();
   const ModelShape& network = value_network(question);
-  // PPO's network reads the completions too.
   StepShape value_shape = shape;
-  if (training.algorithm != Algorithm::kPpo)
+  if (!training.rule().values_tokens)
     value_shape = {shape.prompt_tokens, /*samples=*/1, /*new_tokens=*/0};
   const std::int64_t between =
       values
           ? value_bytes(network, question.prompt_tokens, value_shape.new_tokens)
           : 0;
-  const bool keeps_graph = groups == 1 && training.updates_per_pass() == 1 &&
+  const bool keeps_graph = groups == 1 && training.rule().updates == 1 &&
                            parts.size() == 1 &&
                            memory.has_room_for_graph(between);
   const std::int64_t graph = keeps_graph ? memory.graph_bytes() : 0;

@@ -1,33 +1,33 @@
 // Online training for all weightings at once: the stages of CLP's algorithm 1
-// (online_step.h) over a run's examples, by REINFORCE, GRPO, PPO or
-// online DPO (training.algorithm).
-//
-// With a value network, it predicts first and then learns from the rewards.
+// (online_step.h) over a run's examples, by REINFORCE, GRPO, PPO or online DPO
+// (training.algorithm, algorithms/algorithm.h). With a value network, that
+// predicts first and then learns from the rewards (step_values.h).
 //
 // Thread safety: one thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "moft/algorithms/optimizer.h"
 #include "moft/data/shuffler.h"
+#include "moft/distributed/group.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
 #include "moft/training/first_pass.h"
+#include "moft/training/ranks.h"
 #include "moft/training/reward_combiner.h"
 #include "moft/training/steering_sampler.h"
-#include "moft/training/token_values.h"
+#include "moft/training/step_values.h"
 #include "moft/training/trainer.h"
 #include "moft/training/training_prompts.h"
-#include "moft/training/value_learner.h"
 
 namespace moft {
-
-struct Minibatch;  // online_step.h
 
 struct TrainerInputs {
   SteeredPolicy* policy = nullptr;           // with conditioning
@@ -38,6 +38,8 @@ struct TrainerInputs {
   // What the value network starts from, a plain model that nobody else uses;
   // with baseline: value or algorithm: ppo only.
   std::shared_ptr<LanguageModel> value_model = nullptr;
+  // The processes that take the steps together (ranks.h); none, or one: alone.
+  Group* group = nullptr;
 };
 
 class OnlineTrainer : public Trainer {
@@ -45,7 +47,8 @@ class OnlineTrainer : public Trainer {
   // What `inputs` points to must outlive the trainer. CallerError for a prompt
   // that is too long, a template that does not fit the examples, a baseline
   // that needs more samples per prompt, a value network that does not fit the
-  // policy, or a model that names no end token.
+  // policy, or a model that names no end token. REQUIRES that
+  // gradient_accumulation is what slices_of_ranks() gives.
   OnlineTrainer(
       TrainerInputs inputs,
       TrainingOptions options,
@@ -56,7 +59,8 @@ class OnlineTrainer : public Trainer {
 
   StepResult step() override;
   void stop_when(std::function<bool()> requested) override {
-    stop_requested_ = std::move(requested);
+    // A rank alone may not leave a step.
+    if (!ranks_) stop_requested_ = std::move(requested);
   }
   std::int64_t finished_steps() const override { return step_; }
   RunOptions run_options() const override;
@@ -68,57 +72,41 @@ class OnlineTrainer : public Trainer {
   // The most distinct steerings that a step's rollout can hold.
   std::int64_t steerings_per_step() const;
   // Null without a value network.
-  const ValueLearner* value() const { return value_.get(); }
+  const ValueLearner* value() const;
 
  private:
   StepResult take_step();
   Draw draw();
   StepPlan plan(const Draw& draw) const;
-  // Bytes of the budget that the policy's step holds meanwhile.
-  std::int64_t held_beside_values(
-      const StepPlan& plan, const FirstPass* first) const;
-  // What the value network said, and how it reads the step again.
-  struct StepValues {
-    TokenValues of_tokens;         // PPO's
-    at::Tensor of_prompts;         // [P, m or 1], of the other baselines
-    std::int64_t parts = 1;        // of the prompts
-    std::optional<StepPlan> plan;  // of the completions
-  };
-  StepValues predict(
-      const Draw& draw,
-      const Rollout& rollout,
-      const Scores& rewards,
-      std::int64_t held,
-      StepTimes& times);
-  // The parts that the value network computes the step's prompts in.
-  std::int64_t prompt_value_parts(const Draw& draw, std::int64_t held) const;
-  at::Tensor predict_values(
-      const Draw& draw,
-      const Scores& rewards,
-      std::int64_t parts,
-      StepTimes& times);
-  void learn_values(
-      const Experience& experience,
-      const at::Tensor& values,
-      std::int64_t parts,
-      StepResult& result);
-  StepPlan token_value_plan(const Draw& draw, std::int64_t held) const;
-  void learn_tokens(
-      const Experience& experience,
-      const std::vector<std::size_t>& prompts,
-      const StepValues& values,
-      double share,
-      StepResult& result);
-  // The step's updates of policy and network. `first` may be null.
-  void learn(
-      const Experience& experience,
-      const StepValues& values,
+  RolloutOptions rollout_options(const StepPlan& plan) const;
+  // Line 5, by this rank for its part of the prompts, by all for the step.
+  // `rewards` are of the part.
+  void roll_out_step(
+      Experience& experience,
+      const Draw& part,
+      const StepPlan& plan,
       FirstPass* first,
-      StepResult& result);
+      StepRewards& rewards,
+      StepTimes& times);
+  Scores rewards_of(
+      const Experience& experience, StepRewards& rewards, StepTimes& times);
+  LogRatios ratios_of(
+      const Experience& experience, FirstPass* first, StepTimes& times);
+  // Line 6, from the other data of `experience`.
+  void make_advantages_of(
+      Experience& experience, std::map<std::string, double>& metrics);
+  // Line 7: the step's updates of policy and value network. `first` may be
+  // null.
+  void learn(
+      const Experience& experience, FirstPass* first, StepResult& result);
+  // The gradient of one of them, to the policy's conditioning.
+  ClipFigures take_gradient(
+      const Experience& experience,
+      const Minibatch& batch,
+      FirstPass* first,
+      StepTimes& times);
   // One of them: `share` of the step's, for means over them.
   void update(const Minibatch& batch, double share, StepResult& result);
-  void update_values(double share, StepResult& result);
-  void make_value_learner();
 
   TrainerInputs inputs_;
   TrainingOptions options_;
@@ -126,9 +114,10 @@ class OnlineTrainer : public Trainer {
   TrainingPrompts prompts_;
   Shuffler shuffler_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<ValueLearner> value_;   // null: another baseline
   std::function<bool()> stop_requested_;  // or null
   RewardCombiner combiner_;
+  std::unique_ptr<StepRanks> ranks_;    // null: alone
+  std::unique_ptr<StepValues> values_;  // null: no value network
   std::int64_t step_ = 0;
 };
 

@@ -74,7 +74,7 @@ at::Tensor baseline_of(
     const at::Tensor& alphas,
     const TrainingOptions& options,
     const RewardCombiner& combiner) {
-  if (options.algorithm == Algorithm::kPpo) return at::zeros_like(rewards);
+  if (options.rule().values_tokens) return at::zeros_like(rewards);
   if (options.baseline == Baseline::kLeaveOneOut)
     return leave_one_out_baseline(rewards, prompt_of_row);
   if (options.baseline == Baseline::kGroupMean)
@@ -219,8 +219,8 @@ Advantages make_advantages(
   }
   const NormalisedAdvantages a = make_advantages(
       compared,
-      options.algorithm == Algorithm::kPpo ? AdvantageNormalisation::kNone
-                                           : options.advantage_normalisation);
+      options.rule().values_tokens ? AdvantageNormalisation::kNone
+                                   : options.advantage_normalisation);
   const at::Tensor logged =
       regularised_reward(terms.scalar, kept.of(ratios.sequence), terms.alpha);
   return {
@@ -235,16 +235,6 @@ Advantages make_advantages(
 // ---- line 7: phi += eta A grad log pi(y|x) ----------------------------------
 
 namespace {
-
-std::optional<RatioClip> clip_of(const TrainingOptions& options) {
-  if (options.algorithm == Algorithm::kGrpo) {
-    const GrpoOptions& grpo = options.grpo;
-    return RatioClip{grpo.epsilon, grpo.epsilon_high.value_or(grpo.epsilon)};
-  }
-  if (options.algorithm == Algorithm::kPpo)
-    return RatioClip{options.ppo.cliprange, options.ppo.cliprange};
-  return std::nullopt;
-}
 
 // -(1 / normaliser) sum_y A log pi(y|x) over the part's rows, and its kin.
 PolicyLoss loss_terms(
@@ -261,14 +251,14 @@ PolicyLoss loss_terms(
   PolicyLoss terms;
   terms.log_probs = scores.log_probs;
   terms.lengths = part.lengths;
-  const bool of_each_token = a.token_advantage.defined();
-  terms.advantages = of_each_token ? of_tokens(a.token_advantage)
-                                   : a.advantage.index_select(0, part.rows);
+  terms.advantages = a.advantage.index_select(0, part.rows);
+  terms.token_advantages = of_tokens(a.token_advantage);
   terms.kl_weight = a.kl_weight.index_select(0, part.rows);
-  if (!of_each_token) terms.credit = of_tokens(ratios.credit);
+  // PPO's rewards of tokens hold what the credit would add.
+  if (!a.token_advantage.defined()) terms.credit = of_tokens(ratios.credit);
   terms.kl = scores.differentiable_kl;
   terms.token_weights = of_tokens(minibatch.token_weights);
-  terms.clip = clip_of(options);
+  terms.clip = options.rule().clip;
   if (!minibatch.on_policy) terms.old_log_probs = of_tokens(ratios.log_probs);
   if (options.kl_estimator == KlEstimator::kTokenK3) {
     terms.kl = token_k3(
@@ -308,22 +298,24 @@ ClipFigures differentiate(
     const Minibatch& minibatch,
     const TrainingOptions& options,
     StepTimes& times,
-    FirstPass* first) {
+    FirstPass* first,
+    GradientShare* share) {
   Conditioning& conditioning = *policy.conditioning();
   const KlEstimator estimator = options.kl_estimator;
   const Draw& draw = experience.draw;
   TORCH_CHECK(
       !first || (!first->parts.empty() &&
+                 minibatch.slices == first->plan.here &&
                  minibatch.prompts.size() == draw.prompts.size()),
       "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
   ClipFigures figures;
-  std::vector<StepPart> parts = first ? std::move(first->parts)
-                                      : split_step(
-                                            draw,
-                                            experience.rollout,
-                                            minibatch.prompts,
-                                            plan_step(policy, draw, options));
+  const auto split = [&] {
+    StepPlan plan = plan_step(policy, draw, options);
+    plan.here = minibatch.slices;
+    return split_step(draw, experience.rollout, minibatch.prompts, plan);
+  };
+  std::vector<StepPart> parts = first ? std::move(first->parts) : split();
   for (const StepPart& part : parts) {
     const bool scored = first && &part == &parts.front();
     const Coefficients& c = part.coefficients.front();
@@ -341,10 +333,27 @@ ClipFigures differentiate(
     const PolicyLoss terms =
         loss_terms(part, scores, experience, minibatch, options);
     policy_loss(terms, minibatch.normaliser).backward();
-    figures.add(clip_figures(terms));
+    const ClipFigures clipped = clip_figures(terms);
+    figures.add(clipped);
     conditioning.end_gradient(c);
+    if (share) share->figures.push_back(clipped);
+    if (!part.ends_slice) continue;
+    if (share) {
+      share->slices.push_back(conditioning.take_slice());
+    } else {
+      conditioning.end_slice();
+    }
   }
   return figures;
+}
+
+void put_gradient(
+    SteeredPolicy& policy,
+    const Draw& draw,
+    const Minibatch& minibatch,
+    GradientSlice sums) {
+  begin_gradients(*policy.conditioning(), draw, minibatch.prompts);
+  policy.conditioning()->put_slice(std::move(sums));
 }
 
 }  // namespace moft

@@ -26,6 +26,11 @@ void RunStore::open(
     std::optional<std::int64_t> log_samples) {
   const fs::path& directory = setup_.directory;
   const LogLengths start = start_of(resume);
+  if (resume) {
+    newest_ = resume->directory;
+    saved_step_ = resume->state.step;
+  }
+  if (!writes()) return;
   check_log_lengths(directory, start);
   write_run_kind(directory, setup_.kind);
   remove_stale_temporaries(directory);
@@ -36,14 +41,14 @@ void RunStore::open(
     for (const fs::path& damaged : resume->damaged)
       set_aside(damaged);
     remove_later_checkpoints(directory, resume->state.step);
-    newest_ = resume->directory;
-    saved_step_ = resume->state.step;
   }
   logs_.emplace(directory, start, std::move(objectives), log_samples);
 }
 
 void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   check_inputs();
+  saved_step_ = trainer.step;
+  if (!writes()) return;
   CheckpointState state;
   state.logs = logs_->flush();
   state.guards = guards;
@@ -52,11 +57,11 @@ void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   state.input_hashes = setup_.input_hashes;
   newest_ = save_checkpoint(
       setup_.directory, trainer, std::move(state), setup_.recipe);
-  saved_step_ = trainer.step;
 }
 
 bool RunStore::stop_requested() const {
-  return setup_.stop_requested && setup_.stop_requested();
+  const bool own = setup_.stop_requested && setup_.stop_requested();
+  return setup_.group ? setup_.group->agree(own) : own;
 }
 
 Progress::Progress(
@@ -156,9 +161,11 @@ void Run::one_step() {
     evaluate(taken);
     return taken;
   });
-  store_.logs().write(result);
-  progress_.print(result);
-  ties_.note(result.step, result.metrics);
+  if (store_.writes()) {
+    store_.logs().write(result);
+    progress_.print(result);
+    ties_.note(result.step, result.metrics);
+  }
   if (const auto reason = guards_.check(result.metrics)) {
     throw_world_error(
         "stopped at step {}: {}; {}", step, *reason, what_is_left(place()));
@@ -186,6 +193,7 @@ void Run::save_when_due() {
   if (!every || guards_.alarmed()) return;
   if (trainer_.finished_steps() % *every != 0 && !done()) return;
   save();
+  if (!store_.writes()) return;
   remove_old_checkpoints(store_.setup().directory, options_.checkpoint.keep);
 }
 
@@ -223,6 +231,7 @@ std::optional<std::string> Run::end_in_alarm() const {
 void Run::publish() {
   store_.check_inputs();
   require_finite();
+  if (!store_.writes()) return;
   store_.logs().flush();
   const std::string alarm = end_in_alarm().value_or("");
   publisher_.publish(

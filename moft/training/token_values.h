@@ -13,7 +13,9 @@
 // tell apart. With target: reward there is one column, the trained reward of
 // each token. In the KL's column r_t is the token's log ratio; alpha does not
 // multiply it where the KL is in the loss, or nowhere. The penalty of a
-// truncated completion has no value: gamma and lam discount it.
+// truncated completion has no column, so every token gets it whole (lambda 1;
+// gamma discounts it), which is unbiased; with target: reward it is part of the
+// reward, as in TRL, and V learns it.
 //
 // P prompts, B rows, N packed tokens, k columns.
 // Thread safety: one thread.
@@ -50,7 +52,8 @@ std::vector<StepPart> value_parts(
     const StepPlan& plan,
     ValuePrompt prompt);
 
-// [N, k], without gradient. `parts`: of all prompts.
+// [N, k], without gradient. `parts`: of all prompts, or of consecutive ones and
+// then of their tokens alone.
 at::Tensor predict_token_values(
     const ValueLearner& learner, const std::vector<StepPart>& parts);
 
@@ -65,11 +68,19 @@ at::Tensor add_token_advantages(
     const RewardCombiner& combiner = RewardCombiner());
 
 // Takes the gradient of the clipped value loss over these parts' tokens, in the
-// place of what is there. The share of values that get none, by the clip.
+// place of what is there. `count`: values of the minibatch that have a return,
+// of which these parts may be some. How many values get none, by the clip.
 double learn_token_values(
     ValueLearner& learner,
     const std::vector<StepPart>& parts,
     const TokenValues& tokens,
-    double cliprange);
+    double cliprange,
+    double count);
+// The values of these prompts' tokens that have a return; at least 1.
+double count_returns(
+    const Draw& draw,
+    const Rollout& rollout,
+    const std::vector<std::size_t>& prompts,
+    const at::Tensor& returns);
 
 }  // namespace moft

