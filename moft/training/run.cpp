@@ -47,16 +47,15 @@ void RunStore::open(
 
 void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   check_inputs();
-  saved_step_ = trainer.step;
-  if (!writes()) return;
   CheckpointState state;
-  state.logs = logs_->flush();
+  if (writes()) state.logs = logs_->flush();
   state.guards = guards;
   state.device = setup_.device;
   state.threads = setup_.threads;
   state.input_hashes = setup_.input_hashes;
   newest_ = save_checkpoint(
-      setup_.directory, trainer, std::move(state), setup_.recipe);
+      setup_.directory, trainer, std::move(state), setup_.recipe, setup_.group);
+  saved_step_ = trainer.step;
 }
 
 bool RunStore::stop_requested() const {

@@ -7,6 +7,7 @@
 
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
+#include "moft/training/make_optimizer.h"
 #include "moft/training/ranks.h"
 #include "moft/training/step_memory.h"
 #include "moft/training/step_report.h"
@@ -90,8 +91,8 @@ class PromptValues : public StepValues {
     const auto& prompts = prompts_of(inputs.draw);
     const StepMemory memory = value_memory(
         shape(), lengths_of(prompts), options().budget_bytes(), inputs.held);
-    const ItemSlices all = memory.parts_of_slices(
-        prompts.size(), options().gradient_accumulation);
+    const ItemSlices all =
+        memory.parts_of_slices(prompts.size(), options().gradient_accumulation);
     if (!ranks()) return all;
     const auto [begin, end] = ranks()->slices();
     return {
@@ -248,7 +249,11 @@ void check(const SteeredPolicy& policy, const ValueSetup& setup) {
 StepValues::StepValues(ValueSetup setup, std::int64_t columns)
     : objectives_(std::move(setup.objectives)),
       options_(std::move(setup.options)),
-      learner_(setup.model, columns, options_.value),
+      learner_(
+          setup.model,
+          columns,
+          options_.value,
+          optimizer_ranks(setup.ranks ? setup.ranks->group() : nullptr)),
       shape_(shape_of(*setup.model)),
       ranks_(setup.ranks) {
   if (ranks_) learner_.keep_slices();

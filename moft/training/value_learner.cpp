@@ -36,14 +36,15 @@ std::vector<TokenIds> slice(
 ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
-    const ValueOptions& options)
+    const ValueOptions& options,
+    const Ranks& ranks)
     : base_(model),
       model_(make_value_model(std::move(model), outputs)),
       learning_rate_(options.learning_rate) {
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
   optimizer.adafactor = options.adafactor;
-  optimizer_ = make_optimizer(masters_of(model_), optimizer);
+  optimizer_ = make_optimizer(masters_of(model_), optimizer, ranks);
 }
 
 at::Tensor ValueLearner::predict(

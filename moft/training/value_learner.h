@@ -47,7 +47,8 @@ class ValueLearner {
   ValueLearner(
       std::shared_ptr<LanguageModel> model,
       std::int64_t outputs,
-      const ValueOptions& options);
+      const ValueOptions& options,
+      const Ranks& ranks = {});
 
   const HeadedModel& model() const { return model_; }
 
@@ -71,9 +72,7 @@ class ValueLearner {
   // From now on slices are kept apart, for take_slices().
   void keep_slices() { keeps_slices_ = true; }
   // Those whose gradient was taken.
-  std::vector<GradientSlice> take_slices() {
-    return std::exchange(kept_, {});
-  }
+  std::vector<GradientSlice> take_slices() { return std::exchange(kept_, {}); }
   // Makes sums of slices the gradient.
   void put_slice(GradientSlice sums) { model_.put_slice(std::move(sums)); }
 
