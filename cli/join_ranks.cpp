@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "moft/core/files.h"
-#include "moft/core/quiet_log.h"
+#include "moft/core/log_muting.h"
 #include "moft/core/version.h"
 #include "moft/distributed/c10d_group.h"
 #include "moft/distributed/single_group.h"
@@ -22,26 +22,11 @@ std::string build_name() {
   return std::string(MOFT_VERSION_STRING) + " " + hash_file("/proc/self/exe");
 }
 
-// Models, and everything else that is read.
-Handshake handshake_of(const std::string& recipe, const InputHashes& hashes) {
-  std::string models;
-  std::string data;
-  for (const auto& [name, hash] : hashes) {
-    const bool weights = name.find(" weights") != std::string::npos;
-    (weights ? models : data) += name + " " + hash + "\n";
-  }
-  return {
-      build_name(),
-      hash_text(recipe),
-      hash_text(data),
-      hash_text(models)};
-}
-
 }  // namespace
 
 Launch find_launch() {
   Launch launch = launch_from(process_environment());
-  if (launch.rank > 0) quiet_log();
+  if (launch.rank > 0) mute_log(true);
   return launch;
 }
 
@@ -50,7 +35,7 @@ std::unique_ptr<Group> join_ranks(
     const std::string& recipe,
     const InputHashes& hashes) {
   if (launch.size == 1) return std::make_unique<SingleGroup>();
-  return join_group(launch, handshake_of(recipe, hashes));
+  return join_group(launch, {build_name(), hash_text(recipe), hashes});
 }
 
 }  // namespace moft

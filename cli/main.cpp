@@ -12,6 +12,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/core/log_muting.h"
 #include "moft/core/memory.h"
 #include "moft/recipes/recipe_reference.h"
 
@@ -33,6 +34,7 @@ constexpr const char* kAbout =
 int fail(int code, std::string message) {
   // One line, whatever a library put into its exception.
   message = message.substr(0, message.find('\n'));
+  mute_log(false);
   write_log_line("moft: " + message);  // nobody has to listen
   return code;
 }

@@ -7,22 +7,21 @@
 
 #include <unistd.h>
 
-#include "moft/core/quiet_log.h"
+#include "moft/core/log_muting.h"
 
 namespace moft {
-
 namespace {
 
-std::atomic<bool> is_quiet = false;
+std::atomic<bool> is_mute{false};
 
 }  // namespace
 
-void quiet_log() {
-  is_quiet = true;
+void mute_log(bool mute) {
+  is_mute = mute;
 }
 
 void write_log_line(std::string_view line) {
-  if (is_quiet && !line.starts_with("moft: ")) return;
+  if (is_mute) return;
   static std::mutex mutex;
   std::string whole(line);
   whole += '\n';

@@ -37,7 +37,7 @@ using Clock = std::chrono::steady_clock;
 // Faults are found within a few of these.
 constexpr milliseconds kBeat{250};
 
-const Handshake kSame = {"build", "recipe", "data", "model"};
+const Handshake kSame = {"build", "recipe", {{"data", "data"}}};
 
 std::unique_ptr<Group> join(
     const Launch& launch, milliseconds timeout = seconds(60)) {
@@ -194,7 +194,7 @@ TEST(C10dGroup, ABarrierSaysWhoCameLast) {
 TEST(C10dGroup, NamesWhatDiffersBeforeAnythingElse) {
   const auto outcomes = run_ranks(3, [](const Launch& launch) -> std::string {
     Handshake own = kSame;
-    if (launch.rank == 2) own.data = "other";
+    if (launch.rank == 2) own.inputs["data"] = "other";
     join_group(launch, own, {seconds(60), kBeat});
     return "joined";
   });
@@ -202,8 +202,8 @@ TEST(C10dGroup, NamesWhatDiffersBeforeAnythingElse) {
     EXPECT_EQ(outcome.status, 1);
     EXPECT_EQ(
         outcome.text,
-        "rank 2: data 'other' differs from rank 0's 'data'; copy the same data "
-        "files to every machine");
+        "rank 2: data 'other' differs from rank 0's 'data'; give every machine "
+        "a copy of the same files");
   }
 }
 
