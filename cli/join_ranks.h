@@ -21,8 +21,6 @@ Launch find_launch();
 // build, recipe (effective, as YAML) and inputs. CallerError names what
 // differs. A process alone is a group of one.
 std::unique_ptr<Group> join_ranks(
-    const Launch& launch,
-    const std::string& recipe,
-    const InputHashes& hashes);
+    const Launch& launch, const std::string& recipe, const InputHashes& hashes);
 
 }  // namespace moft

@@ -2,6 +2,8 @@
 #include <string>
 #include <vector>
 
+#include "moft/core/errors.h"
+#include "moft/distributed/first_rank.h"
 #include "moft/training/run.h"
 
 #include "cli/command.h"
@@ -89,8 +91,8 @@ class RecipeRunner : public Command {
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
     job_->check({arguments_.recipe, begins, compute.load}).findings.settle();
-    std::optional<RunLock> lock;
-    if (launch_.rank == 0) lock.emplace(output_.directory);
+    // Of several ranks the first takes it once they have met.
+    if (launch_.size == 1) lock_.emplace(output_.directory);
     const auto resume = open_output(arguments_.output, output_, plan);
     if (resume) job_->check_same_recipe(*resume);
     return train(compute, resume);
@@ -103,6 +105,7 @@ class RecipeRunner : public Command {
     const PreparedRun prepared =
         job_->prepare(compute, resume, [&](const RunInputs& inputs) {
           group = join_ranks(launch_, start_of(resume), inputs.hashes());
+          if (launch_.size > 1) lock_on_first(*group, resume);
           return group.get();
         });
     RunSetup setup =
@@ -122,6 +125,21 @@ class RecipeRunner : public Command {
     return 0;
   }
 
+  // Nobody wrote to the run since the ranks looked at it.
+  void lock_on_first(Group& group, const std::optional<Checkpoint>& resume) {
+    do_on_first(group, [&] {
+      lock_.emplace(output_.directory);
+      const auto now = open_output(arguments_.output, output_, job_->plan());
+      const auto place = [](const std::optional<Checkpoint>& found) {
+        return found ? found->directory : fs::path();
+      };
+      if (place(now) == place(resume)) return;
+      throw_world_error(
+          "{}: another process has written to the run just now; start again",
+          output_.directory);
+    });
+  }
+
   // What ranks have to agree on: the recipe, and where they begin.
   std::string start_of(const std::optional<Checkpoint>& resume) {
     return job_->text() +
@@ -132,6 +150,7 @@ class RecipeRunner : public Command {
   RunArguments arguments_;
   RunOutput output_;
   Launch launch_;
+  std::optional<RunLock> lock_;
   std::unique_ptr<RecipeJob> job_;
 };
 

@@ -174,7 +174,8 @@ void AdapterSet::put_slice(GradientSlice sums) {
     }
   }
   for (std::size_t p = 0; p < whole_.size(); ++p, ++next)
-    if (next->defined()) whole_gradients_[p].add(next->view(whole_[p]->shape()));
+    if (next->defined())
+      whole_gradients_[p].add(next->view(whole_[p]->shape()));
 }
 
 void AdapterSet::note_steerings(const std::vector<Coefficients>& steerings) {

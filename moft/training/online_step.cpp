@@ -304,9 +304,9 @@ ClipFigures differentiate(
   const KlEstimator estimator = options.kl_estimator;
   const Draw& draw = experience.draw;
   TORCH_CHECK(
-      !first || (!first->parts.empty() &&
-                 minibatch.slices == first->plan.here &&
-                 minibatch.prompts.size() == draw.prompts.size()),
+      !first ||
+          (!first->parts.empty() && minibatch.slices == first->plan.here &&
+           minibatch.prompts.size() == draw.prompts.size()),
       "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
   ClipFigures figures;

@@ -202,8 +202,7 @@ void StepRanks::gather(Rollout& own, const Draw& draw, StepTimes& times) {
   const Stopwatch watch(times.ranks);
   meet("completions");
   Rollout all;
-  const auto each =
-      draw.rows() / static_cast<std::size_t>(group_.size());
+  const auto each = draw.rows() / static_cast<std::size_t>(group_.size());
   for (const std::string& bytes : group_.gather(pack(own)))
     unpack(bytes, each, all);
   if (own.features) {
@@ -223,9 +222,9 @@ void StepRanks::gather(
   const ItemRange rows = rows_of(draw, part_of(draw.prompts.size()));
   const at::Tensor ends = rollout.lengths().cumsum(0);
   const auto token_at = [&](std::size_t row) {
-    return row == 0 ? std::int64_t{0}
-                    : ends[static_cast<std::int64_t>(row) - 1]
-                          .item<std::int64_t>();
+    return row == 0
+               ? std::int64_t{0}
+               : ends[static_cast<std::int64_t>(row) - 1].item<std::int64_t>();
   };
   std::vector<std::pair<at::Tensor*, at::Tensor>> parts;  // all, and own
   for (at::Tensor* of_rows :
@@ -356,8 +355,8 @@ void StepRanks::report(std::map<std::string, double>& metrics) {
   metrics["ranks/size"] = group_.size();
   metrics["ranks/wait"] = sum / static_cast<double>(waited.size());
   metrics["ranks/longest_wait"] = *std::ranges::max_element(waited);
-  metrics["ranks/waited_for"] = static_cast<double>(
-      std::ranges::max_element(caused) - caused.begin());
+  metrics["ranks/waited_for"] =
+      static_cast<double>(std::ranges::max_element(caused) - caused.begin());
   waits_.clear();
   lasts_.clear();
 }

@@ -224,8 +224,7 @@ double count_returns(
     const Rollout& rollout,
     const std::vector<std::size_t>& prompts,
     const at::Tensor& returns) {
-  const at::Tensor by_token =
-      (~returns.isnan()).sum(1).to(at::kDouble);  // [N]
+  const at::Tensor by_token = (~returns.isnan()).sum(1).to(at::kDouble);  // [N]
   const at::Tensor by_prompt = sum_packed(by_token, rollout.lengths())
                                    .view({-1, draw.samples_per_prompt})
                                    .sum(1);
