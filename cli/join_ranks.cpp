@@ -1,14 +1,17 @@
-// The handshake of a run.
+// How the processes of a run find each other and begin alike.
 #include "cli/join_ranks.h"
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "moft/core/files.h"
-#include "moft/core/log_muting.h"
 #include "moft/core/version.h"
 #include "moft/distributed/c10d_group.h"
-#include "moft/distributed/single_group.h"
+#include "moft/distributed/first_rank.h"
+
+#include "cli/build_info.h"
+#include "cli/signals.h"
 
 namespace moft {
 namespace {
@@ -19,23 +22,51 @@ std::string hash_text(std::string_view text) {
 
 // The version, and what tells builds of it apart.
 std::string build_name() {
-  return std::string(MOFT_VERSION_STRING) + " " + hash_file("/proc/self/exe");
+  return fmt::format(
+      "{} {} {}",
+      MOFT_VERSION_STRING,
+      kGitRevision,
+      hash_file("/proc/self/exe"));
 }
 
 }  // namespace
 
-Launch find_launch() {
-  Launch launch = launch_from(process_environment());
-  if (launch.rank > 0) mute_log(true);
-  return launch;
-}
-
 std::unique_ptr<Group> join_ranks(
     const Launch& launch,
     const std::string& recipe,
-    const InputHashes& hashes) {
-  if (launch.size == 1) return std::make_unique<SingleGroup>();
-  return join_group(launch, {build_name(), hash_text(recipe), hashes});
+    const DistributedOptions& options) {
+  JoinOptions join;
+  join.timeout = options.wait();
+  join.stop_requested = [] { return interrupted_by() != 0; };
+  Handshake own;
+  if (launch.size > 1) own = {build_name(), hash_text(recipe), {}};
+  return join_group(launch, own, join);
+}
+
+void compare_inputs(Group& group, const InputHashes& hashes) {
+  if (group.size() == 1) return;
+  Handshake own;
+  own.inputs = hashes;
+  std::vector<Handshake> all;
+  for (const std::string& text : group.gather(write_handshake(own)))
+    all.push_back(read_handshake(text, fmt::format("rank {}", all.size())));
+  check_same(all);
+}
+
+OpenedOutput open_for_all(
+    Group& group,
+    const OutputFlags& flags,
+    const RunOutput& output,
+    const RunPlan& plan) {
+  OpenedOutput opened;
+  const std::string checkpoint = run_on_first(group, [&] {
+    opened.lock = std::make_unique<RunLock>(output.directory);
+    opened.resume = open_output(flags, output, plan);
+    return opened.resume ? opened.resume->directory.string() : std::string();
+  });
+  if (group.rank() != 0 && !checkpoint.empty())
+    opened.resume = read_intact_checkpoint(checkpoint);
+  return opened;
 }
 
 }  // namespace moft

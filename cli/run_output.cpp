@@ -283,7 +283,12 @@ void log_resumed(const Checkpoint& resume) {
 bool is_free_key(std::span<const char* const> keys, const std::string& key) {
   // Not `precision`.
   constexpr const char* kHeaderKeys[] = {
-      "name", "description", "output", "device", "threads"};
+      "name",
+      "description",
+      "output",
+      "device",
+      "threads",
+      "distributed.timeout"};
   const bool of_header =
       std::find(std::begin(kHeaderKeys), std::end(kHeaderKeys), key) !=
       std::end(kHeaderKeys);

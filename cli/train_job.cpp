@@ -97,6 +97,7 @@ class TrainJob : public JobOf<Recipe> {
   }
 
   void use_ranks(int ranks) override {
+    recipe_.check_waits("");
     TrainingOptions& training = recipe_.training;
     const std::int64_t slices = slices_of_ranks(training, ranks, "training.");
     log_info(

@@ -416,7 +416,8 @@ std::unique_ptr<Group> join_group(
   prepare_process();
   StorePtr store = open_store(launch, master, options.timeout);
   try {
-    MeetingOptions meeting{launch.rank, launch.size, options.timeout, {}};
+    MeetingOptions meeting{
+        launch.rank, launch.size, options.timeout, {}, options.stop_requested};
     if (opens_store(launch)) meeting.stay = kStoreBeats * options.beat;
     const std::string start = meet(keys_of(store), handshake, meeting);
     store = c10::make_intrusive<c10d::PrefixStore>(start, store);

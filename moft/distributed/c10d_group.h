@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "moft/distributed/group.h"
@@ -25,6 +26,9 @@ struct JoinOptions {
   std::chrono::milliseconds timeout = std::chrono::seconds(600);
   // Between two beats of a rank. Above zero.
   std::chrono::milliseconds beat = std::chrono::seconds(1);
+  // Asked while the rank waits for the others to join, or null; true: give up,
+  // with a WorldError.
+  std::function<bool()> stop_requested = nullptr;
 };
 
 // A group of one for a process alone; otherwise waits for all ranks, compares

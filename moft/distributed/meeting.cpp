@@ -46,15 +46,24 @@ void write_own(
   store.set(key_of(start + "/join", rank), text);
 }
 
+void pause(const MeetingOptions& options) {
+  if (options.stop_requested && options.stop_requested()) {
+    throw_world_error(
+        "rank {}: was stopped while it waited for the other ranks",
+        options.rank);
+  }
+  std::this_thread::sleep_for(kPoll);
+}
+
 std::string lead(
     const KeyStore& store,
     const std::string& text,
-    int size,
+    const MeetingOptions& options,
     Clock::time_point deadline) {
   std::string name = own_word(0);
   write_own(store, name, 0, text);
   store.set(kStart, name);
-  std::set<int> expected = ranks_from(1, size);
+  std::set<int> expected = ranks_from(1, options.size);
   while (true) {
     std::erase_if(expected, [&](int rank) {
       const std::string said = store.find(key_of("hello", rank));
@@ -63,15 +72,16 @@ std::string lead(
       return true;
     });
     if (expected.empty() || Clock::now() >= deadline) return name;
-    std::this_thread::sleep_for(kPoll);
+    pause(options);
   }
 }
 
 std::string follow(
     const KeyStore& store,
     const std::string& text,
-    int rank,
+    const MeetingOptions& options,
     Clock::time_point deadline) {
+  const int rank = options.rank;
   const std::string word = own_word(rank);
   std::string said;
   while (true) {
@@ -85,7 +95,7 @@ std::string follow(
     if (!name.empty() && store.find(key_of("answer", rank)) == hello)
       return name;
     if (Clock::now() >= deadline) return "";
-    std::this_thread::sleep_for(kPoll);
+    pause(options);
   }
 }
 
@@ -108,6 +118,7 @@ std::map<int, std::string> collect(
     const KeyStore& store,
     const std::string& what,
     std::set<int>& ranks,
+    const MeetingOptions& options,
     Clock::time_point deadline) {
   std::map<int, std::string> found;
   while (true) {
@@ -116,7 +127,7 @@ std::map<int, std::string> collect(
       return !text.empty() && found.emplace(rank, std::move(text)).second;
     });
     if (ranks.empty() || Clock::now() >= deadline) return found;
-    std::this_thread::sleep_for(kPoll);
+    pause(options);
   }
 }
 
@@ -127,8 +138,8 @@ std::string agree_on_start(
     const std::string& text,
     const MeetingOptions& options,
     Clock::time_point deadline) {
-  return options.rank == 0 ? lead(store, text, options.size, deadline)
-                           : follow(store, text, options.rank, deadline);
+  return options.rank == 0 ? lead(store, text, options, deadline)
+                           : follow(store, text, options, deadline);
 }
 
 std::string meet(
@@ -140,7 +151,8 @@ std::string meet(
       agree_on_start(store, write_handshake(handshake), options, deadline);
   if (start.empty()) throw_missing({"0"}, options);
   std::set<int> missing = ranks_from(0, options.size);
-  const auto texts = collect(store, start + "/join", missing, deadline);
+  const auto texts =
+      collect(store, start + "/join", missing, options, deadline);
   std::vector<Handshake> handshakes;
   std::set<int> there;
   for (const auto& [rank, text] : texts) {
@@ -148,7 +160,7 @@ std::string meet(
     there.insert(rank);
   }
   store.set(key_of(start + "/met", options.rank), "yes");
-  collect(store, start + "/met", there, Clock::now() + options.stay);
+  collect(store, start + "/met", there, options, Clock::now() + options.stay);
   if (!missing.empty()) {
     std::vector<std::string> names;
     for (int rank : missing)

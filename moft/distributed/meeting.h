@@ -35,6 +35,8 @@ struct MeetingOptions {
   // How long this rank stays for the others to read what it wrote: the one
   // whose process has the store.
   std::chrono::milliseconds stay{};
+  // Asked while others are waited for, or null; true: WorldError.
+  std::function<bool()> stop_requested = nullptr;
 };
 
 // A name for this start, the same on every rank and new. Each rank has written

@@ -6,6 +6,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/distributed/first_rank.h"
 #include "moft/rewards/reward.h"
 #include "moft/training/run_directory.h"
 
@@ -107,7 +108,11 @@ Run::Run(
       progress_(
           options_.progress, options_.steps, resume ? resume->state.step : 0) {
   if (resume) restore(*resume);
-  store_.open(resume, options_.objectives, options_.log_samples);
+  const auto open = [&] {
+    store_.open(resume, options_.objectives, options_.log_samples);
+  };
+  if (!store_.writes()) open();
+  on_first(open);
 }
 
 void Run::restore(const Checkpoint& checkpoint) {
@@ -230,11 +235,20 @@ std::optional<std::string> Run::end_in_alarm() const {
 void Run::publish() {
   store_.check_inputs();
   require_finite();
-  if (!store_.writes()) return;
-  store_.logs().flush();
-  const std::string alarm = end_in_alarm().value_or("");
-  publisher_.publish(
-      {store_.setup().directory, product(), trainer_.finished_steps(), alarm});
+  on_first([&] {
+    store_.logs().flush();
+    const std::string alarm = end_in_alarm().value_or("");
+    publisher_.publish(
+        {store_.setup().directory,
+         product(),
+         trainer_.finished_steps(),
+         alarm});
+  });
+}
+
+void Run::on_first(const std::function<void()>& work) const {
+  Group* group = store_.setup().group;
+  return group ? do_on_first(*group, work) : work();
 }
 
 }  // namespace moft

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -123,6 +124,8 @@ class Run {
   // None: the run did not end in alarm.
   std::optional<std::string> end_in_alarm() const;
   void publish();
+  // What rank 0 does; its error is every rank's.
+  void on_first(const std::function<void()>& work) const;
 
   Trainer& trainer_;
   Publisher& publisher_;

@@ -39,7 +39,7 @@ std::future<std::string> begin(
     Keys& keys, int rank, int size, milliseconds patience) {
   return std::async(std::launch::async, [&keys, rank, size, patience] {
     return agree_on_start(
-        keys.store(), "", {rank, size, {}, {}}, Clock::now() + patience);
+        keys.store(), "", {rank, size, {}, {}, {}}, Clock::now() + patience);
   });
 }
 
@@ -85,7 +85,7 @@ std::vector<std::string> meet_with(
     words.push_back(std::async(std::launch::async, [=, &keys] {
       try {
         const Handshake own = {"b", "r", {}};
-        meet(keys.store(), own, {rank, size, timeout, milliseconds(500)});
+        meet(keys.store(), own, {rank, size, timeout, milliseconds(500), {}});
         return std::string("met");
       } catch (const WorldError& error) {
         return std::string(error.what());
@@ -111,6 +111,15 @@ TEST(Meeting, NamesWhoHasNotComeAlthoughItCameBefore) {
   const auto alone = meet_with(keys, {2}, 3, milliseconds(100));
   EXPECT_TRUE(alone[0].starts_with("rank 2: rank 0 has not joined"))
       << alone[0];
+}
+
+TEST(Meeting, ARankThatIsToStopDoesNotWait) {
+  Keys keys;
+  const auto asked = [] { return true; };
+  for (int rank : {0, 1}) {
+    EXPECT_THROW(
+        meet(keys.store(), {}, {rank, 2, seconds(60), {}, asked}), WorldError);
+  }
 }
 
 }  // namespace

@@ -4,62 +4,15 @@
 #include <memory>
 #include <sstream>
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <nlohmann/json.hpp>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "tests/end_to_end/support.h"
+#include "tests/end_to_end/support_ranks.h"
 
 namespace moft::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A port that nobody listened at a moment ago.
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* plain = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(socket, plain, size) != 0) throw std::runtime_error("bind");
-  ::getsockname(socket, plain, &size);
-  ::close(socket);
-  return ntohs(address.sin_port);
-}
-
-// The same program as so many ranks.
-class Ranks {
- public:
-  Ranks(const fs::path& folder, const Words& arguments, int size) {
-    const std::string port = std::to_string(free_port());
-    for (int rank = 0; rank < size; ++rank) {
-      const Words variables = {
-          "RANK=" + std::to_string(rank),
-          "WORLD_SIZE=" + std::to_string(size),
-          "LOCAL_RANK=" + std::to_string(rank),
-          "LOCAL_WORLD_SIZE=" + std::to_string(size),
-          "MASTER_ADDR=127.0.0.1",
-          "MASTER_PORT=" + port};
-      programs_.push_back(std::make_unique<Program>(
-          folder, arguments, std::nullopt, variables));
-    }
-  }
-
-  Program& at(std::size_t rank) { return *programs_.at(rank); }
-  // All of them end with this code.
-  void expect_code(int code) {
-    for (const auto& program : programs_)
-      EXPECT_EQ(program->exit_code(), code) << program->errors();
-  }
-
- private:
-  std::vector<std::unique_ptr<Program>> programs_;
-};
 
 // One thread each, so that the number of ranks is all that differs.
 Words train(const Words& more = {}) {
@@ -76,7 +29,8 @@ std::vector<nlohmann::json> metrics_without_times(const fs::path& run) {
   std::vector<nlohmann::json> lines;
   for (std::string line; std::getline(text, line);) {
     nlohmann::json kept;
-    for (const auto& [key, value] : nlohmann::json::parse(line).items()) {
+    const auto parsed = nlohmann::json::parse(line);
+    for (const auto& [key, value] : parsed.items()) {
       if (!key.starts_with("time/") && !key.starts_with("ranks/") &&
           key != "step_time" && key != "tokens_per_second")
         kept[key] = value;
@@ -158,20 +112,13 @@ TEST(TrainOverRanks, RanksThatDifferAreRefused) {
   const Scratch scratch;
   const fs::path& folder = scratch.path();
   write_tiny_task(folder);
-  const std::string port = std::to_string(free_port());
-  const auto start = [&](const std::string& rank, const Words& more) {
+  const int port = free_port();
+  const auto start = [&](int rank, const Words& more) {
     return std::make_unique<Program>(
-        folder,
-        train(more),
-        std::nullopt,
-        Words{
-            "RANK=" + rank,
-            "WORLD_SIZE=2",
-            "MASTER_ADDR=127.0.0.1",
-            "MASTER_PORT=" + port});
+        folder, train(more), std::nullopt, variables_of(rank, 2, port));
   };
-  const auto first = start("0", {});
-  const auto second = start("1", {"training.seed=2"});
+  const auto first = start(0, {});
+  const auto second = start(1, {"training.seed=2"});
   EXPECT_EQ(second->exit_code(), 2);
   EXPECT_EQ(first->exit_code(), 2);
   for (const auto* program : {first.get(), second.get()}) {

@@ -129,6 +129,11 @@ void expect_same_bits(const std::vector<RankCase>& cases, int ranks) {
   const ranks_of::Outcome expected = alone.finish();
   ASSERT_EQ(expected.status, 0) << expected.text;
   const nlohmann::json one = nlohmann::json::parse(expected.text);
+  for (const RankCase& given : cases) {
+    const std::string text = one.at(given.name);
+    EXPECT_NE(text.find("\nmaster "), std::string::npos) << given.name;
+    EXPECT_NE(text.find("\noptimizer "), std::string::npos) << given.name;
+  }
   const auto outcomes = ranks_of::run_ranks(ranks, [&](const Launch& launch) {
     const auto group = join_group(launch, {}, {std::chrono::seconds(60)});
     return traces_of(cases, group.get());
