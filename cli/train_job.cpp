@@ -134,7 +134,7 @@ class TrainJob : public JobOf<Recipe> {
     print_start(compute, resume);
     if (!recipe_.policy.start.empty() && !resume)
       start_policy(policy, recipe_.policy);
-    if (trainer.value() != nullptr) print_value(trainer.value()->model());
+    if (trainer.value() != nullptr) print_value(*trainer.value());
     publisher_ = std::make_unique<PolicyPublisher>(job_->product());
     prepared.trainer = &trainer;
     prepared.publisher = publisher_.get();
@@ -186,12 +186,12 @@ class TrainJob : public JobOf<Recipe> {
     if (resume) log_resumed(*resume);
   }
 
-  void print_value(const HeadedModel& value) const {
+  void print_value(const ValueLearner& value) const {
     const ValueOptions& options = recipe_.training.value;
     log_info(
         "value       a network of {} parameters, {} from the {} prompt, "
         "learning rate {}",
-        value.parameters(),
+        value.model().parameters(),
         value.outputs() == 1 ? "1 output"
                              : fmt::format("{} outputs", value.outputs()),
         enum_name(options.prompt),

@@ -23,7 +23,7 @@ class BytesWriter {
     raw(&value, sizeof value);
   }
 
-  // Of numbers or characters.
+  // Its items are numbers or characters.
   template <typename List>
   void list(const List& values) {
     number(static_cast<std::uint64_t>(values.size()));

@@ -45,7 +45,8 @@ class StepRanks {
   // The step's rollout from each rank's part. Hidden states are those of this
   // rank's rows alone, the others' undefined.
   void gather(Rollout& own, const Draw& draw, StepTimes& times);
-  // Of all rows, on every rank; `own` has this rank's at their places.
+  // The numbers of all rows, on every rank; `own` has this rank's at their
+  // places.
   void gather(
       LogRatios& own,
       const Draw& draw,

@@ -42,7 +42,7 @@ std::int64_t prompt_columns(const ValueSetup& setup) {
 class PromptValues : public StepValues {
  public:
   explicit PromptValues(const ValueSetup& setup)
-      : StepValues(setup, prompt_columns(setup)) {}
+      : StepValues(setup, prompt_columns(setup), FirstValues::kLogits) {}
 
   std::int64_t least_bytes(const Draw& draw) const override {
     return value_bytes(shape(), longest(prompts_of(draw)));
@@ -136,12 +136,16 @@ class PromptValues : public StepValues {
 
 // ---- values of tokens: PPO --------------------------------------------------
 
+// Its values are 0 at first. Logits, which are larger than any reward, would
+// make every end of a completion look like a loss: lambda below 1 does not take
+// out what a value is off by, and completions would grow to their longest.
 class CompletionValues : public StepValues {
  public:
   explicit CompletionValues(const ValueSetup& setup)
       : StepValues(
             setup,
-            token_value_columns(setup.options, setup.objectives.size())) {}
+            token_value_columns(setup.options, setup.objectives.size()),
+            FirstValues::kZero) {}
 
   std::int64_t least_bytes(const Draw& draw) const override {
     return value_bytes(
@@ -246,13 +250,15 @@ void check(const SteeredPolicy& policy, const ValueSetup& setup) {
 // ---- what both kinds have ---------------------------------------------------
 
 // Its shape is that of the model with its new head.
-StepValues::StepValues(ValueSetup setup, std::int64_t columns)
+StepValues::StepValues(
+    ValueSetup setup, std::int64_t columns, FirstValues first)
     : objectives_(std::move(setup.objectives)),
       options_(std::move(setup.options)),
       learner_(
           setup.model,
           columns,
           options_.value,
+          first,
           optimizer_ranks(setup.ranks ? setup.ranks->group() : nullptr)),
       shape_(shape_of(*setup.model)),
       ranks_(setup.ranks) {

@@ -74,8 +74,8 @@ class StepValues {
   void restore(const TrainerState& state);
 
  protected:
-  // `columns`: outputs of the network.
-  StepValues(ValueSetup setup, std::int64_t columns);
+  // `columns`: values at a place.
+  StepValues(ValueSetup setup, std::int64_t columns, FirstValues first);
 
   const TrainingOptions& options() const { return options_; }
   const std::vector<std::string>& objectives() const { return objectives_; }

@@ -76,7 +76,7 @@ class Exchange {
   }
 
  private:
-  // Sums [begin, end), of so many numbers in all.
+  // Adds sums [begin, end), which have `numbers` numbers in all.
   void sum(
       std::size_t begin,
       std::size_t end,

@@ -37,9 +37,12 @@ ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
     const ValueOptions& options,
+    FirstValues first,
     const Ranks& ranks)
-    : base_(model),
-      model_(make_value_model(std::move(model), outputs)),
+    : outputs_(outputs),
+      first_(first),
+      base_(model),
+      model_(make_value_model(std::move(model), outputs, first)),
       learning_rate_(options.learning_rate) {
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
@@ -53,7 +56,8 @@ at::Tensor ValueLearner::predict(
   std::vector<at::Tensor> values;
   for (const auto& parts : slices_or_all(slices, prompts.size())) {
     for (const ItemRange& part : parts)
-      values.push_back(model_.forward(slice(prompts, part)).to(at::kCPU));
+      values.push_back(
+          values_of(model_.forward(slice(prompts, part))).to(at::kCPU));
   }
   return at::cat(values).to(at::kDouble);
 }
@@ -80,7 +84,8 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
   for (const auto& parts : slices_or_all(batch.slices, batch.prompts.size())) {
     model_.begin_gradient();
     for (const ItemRange& part : parts) {
-      const at::Tensor found = model_.forward(slice(batch.prompts, part));
+      const at::Tensor found =
+          values_of(model_.forward(slice(batch.prompts, part)));
       const at::Tensor targets = batch.targets.slice(
           0,
           static_cast<std::int64_t>(part.first) * samples,
@@ -97,13 +102,13 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
 
 at::Tensor ValueLearner::token_values(const ScoreBatch& batch) const {
   const at::NoGradGuard no_gradient;
-  return completion_values(*base_, batch).to(at::kCPU, at::kDouble);
+  return values_of(completion_values(*base_, batch)).to(at::kCPU, at::kDouble);
 }
 
 double ValueLearner::learn_tokens(
     const ScoreBatch& batch, const TokenTargets& targets) {
   model_.begin_gradient();
-  const at::Tensor values = completion_values(*base_, batch);
+  const at::Tensor values = values_of(completion_values(*base_, batch));
   clipped_value_loss(
       values,
       targets.old,

@@ -48,9 +48,11 @@ class ValueLearner {
       std::shared_ptr<LanguageModel> model,
       std::int64_t outputs,
       const ValueOptions& options,
+      FirstValues first = FirstValues::kLogits,
       const Ranks& ranks = {});
 
   const HeadedModel& model() const { return model_; }
+  std::int64_t outputs() const { return outputs_; }
 
   // Values of the prompts, [P, m], double, no gradient. `slices` as above.
   at::Tensor predict(
@@ -89,6 +91,12 @@ class ValueLearner {
       const std::map<std::string, at::Tensor>& optimizer);
 
  private:
+  at::Tensor values_of(const at::Tensor& logits) const {
+    return moft::values_of(logits, first_);
+  }
+
+  std::int64_t outputs_;
+  FirstValues first_;
   std::shared_ptr<LanguageModel> base_;  // what model_ reads with
   HeadedModel model_;
   std::unique_ptr<Optimizer> optimizer_;

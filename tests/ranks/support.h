@@ -20,7 +20,7 @@ struct RankCase {
   int steps = 2;
 };
 
-// Three slices of six prompts for `ranks` 3, else `slices` of them.
+// A step of six prompts in `slices` slices, changed by `change`.
 RankCase rank_case(
     const std::string& name,
     std::int64_t slices,
@@ -30,8 +30,8 @@ RankCase rank_case(
 // optimizer states after them: a line each. `group`: none, for one process.
 std::string trace_of(const RankCase& given, Group* group);
 
-// Runs all cases in one process, then over so many ranks, each a process of one
-// thread; compares the texts of every rank with those of the one process.
+// Runs all cases in one process, then over `ranks` processes of one thread
+// each; compares the texts of every rank with those of the one process.
 void expect_same_bits(const std::vector<RankCase>& cases, int ranks);
 
 }  // namespace moft::test
