@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/training/run.h"
 
 #include "cli/command.h"

@@ -1,4 +1,5 @@
-// Work that succeeds on every rank or fails on every rank.
+// Work that succeeds on every rank or fails on every rank: of each rank, or of
+// rank 0 for all, which alone writes files.
 //
 // A rank that throws on its own would leave the others waiting for it in the
 // next exchange, until their timeout.
@@ -19,5 +20,14 @@ namespace moft {
 // rank's words as "rank 2: ..", a CallerError if it was one, else WorldError.
 std::vector<std::string> gather_results(
     Group& group, const std::function<std::string()>& work);
+
+// Every rank calls it. Rank 0 runs `work`; each rank returns what it returned,
+// or throws what it threw: CallerError and WorldError as they are, another
+// exception as a WorldError on the other ranks.
+std::string run_on_first(
+    Group& group, const std::function<std::string()>& work);
+
+// The same without a result.
+void do_on_first(Group& group, const std::function<void()>& work);
 
 }  // namespace moft
