@@ -31,13 +31,15 @@ std::string hash_of(const at::Tensor& tensor) {
 // them: the models of these tests have no parameter that ranks share.
 std::map<std::string, std::string> hashes_of(
     const NamedTensors& tensors, Group* group) {
-  nlohmann::json own = nlohmann::json::object();
+  using Hashes = std::map<std::string, std::string>;
+  Hashes own;
   for (const auto& [name, tensor] : tensors)
     own[name] = hash_of(tensor);
-  std::map<std::string, std::string> all;
-  for (const std::string& part :
-       group ? group->gather(own.dump()) : std::vector{own.dump()}) {
-    for (const auto& [name, hash] : nlohmann::json::parse(part).items())
+  if (!group) return own;
+  Hashes all;
+  for (const std::string& part : group->gather(nlohmann::json(own).dump())) {
+    const auto hashes = nlohmann::json::parse(part).get<Hashes>();
+    for (const auto& [name, hash] : hashes)
       EXPECT_TRUE(all.emplace(name, hash).second) << name;
   }
   return all;
