@@ -215,8 +215,7 @@ TEST(Checkpoint, OldShardsAreReplacedAndRemoved) {
       (std::vector<std::string>{"notes.txt", "optimizer-of-mine.safetensors"}));
 }
 
-// ---- damage
-// -------------------------------------------------------------------
+// ---- damage ----------------------------------------------------------------
 
 // Step 4 of three ranks, newer than step 2 of two.
 fs::path two_checkpoints(const fs::path& run) {
