@@ -82,7 +82,7 @@ void count_parameters(
   estimate.weights = 2 * question.shape.parameters * s;
   estimate.masters = trained * kFloat;
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
-  // Of several slices there is a sum beside the one that is open.
+  // Several slices have a sum beside the one that is open.
   const std::int64_t sums = training.gradient_accumulation > 1 ? 2 : 1;
   estimate.gradients = (sums + copies) * trained * kFloat;
   if (options.steered_set == SteeredSet::kLora) {
