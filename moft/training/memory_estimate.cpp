@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "moft/core/errors.h"
 #include "moft/generation/mixtures.h"
 #include "moft/training/step_memory.h"
 
@@ -51,6 +52,34 @@ std::int64_t common_parameters(
   return frozen ? 0 : question.shape.parameters - steered;
 }
 
+// Parameters of the layers that no gradient passes.
+std::int64_t parameters_below(
+    const ModelShape& s, const ConditioningOptions& options) {
+  if (options.steered_set != SteeredSet::kLora) return 0;
+  const LayerRange range =
+      parse_layers(options.lora.layers, s.layers, "conditioning.lora.layers");
+  const std::int64_t layer = s.width * (2 * s.query_width + 2 * s.key_width +
+                                        (s.gated ? 3 : 2) * s.feed_forward);
+  return range.first * layer;
+}
+
+std::int64_t weight_bytes(const MemoryQuestion& question) {
+  const std::int64_t s = question.bf16 ? kBf16 : kFloat;
+  const ModelShape& shape = question.shape;
+  const bool adapters = question.conditioning.steered_set == SteeredSet::kLora;
+  const std::int64_t forwards =
+      adapters && !question.bf16
+          ? question.block_bytes.value_or(shape.parameters * s)
+          : shape.parameters * s;
+  if (question.on_gpu) return forwards;
+  return forwards + s * (shape.parameters -
+                         parameters_below(shape, question.conditioning));
+}
+
+std::int64_t share_of(std::int64_t bytes, bool sharded, std::int64_t ranks) {
+  return sharded ? (bytes + ranks - 1) / ranks : bytes;
+}
+
 const ModelShape& value_network(const MemoryQuestion& question) {
   return question.value_network ? *question.value_network : question.shape;
 }
@@ -60,12 +89,11 @@ void count_parameters(
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
   const ConditioningOptions& options = question.conditioning;
   const TrainingOptions& training = question.training;
-  const std::int64_t steered = steered_parameters(question.shape, options);
-  const std::int64_t common = common_parameters(question, steered);
+  const auto [steered, common, trained] = trained_parameters(question);
   const std::int64_t m = question.objectives;
-  const std::int64_t trained = m * steered + common;
-  estimate.weights = 2 * question.shape.parameters * s;
-  estimate.masters = trained * kFloat;
+  estimate.weights = weight_bytes(question);
+  estimate.masters =
+      share_of(trained * kFloat, question.sharding.copies, question.ranks);
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
   estimate.gradients = (1 + copies) * trained * kFloat;
   if (options.steered_set != SteeredSet::kLora) {
@@ -73,25 +101,27 @@ void count_parameters(
     estimate.gradients += (steered + common) * kFloat;
   }
   if (by_copies(options.steered_set)) {
-    const bool one = training.weighting_per == WeightingPer::kBatch;
-    const std::int64_t steerings = one ? 1 : training.prompts_per_step;
     const auto most = static_cast<std::int64_t>(kMixturesAtOnce);
-    const std::int64_t kept =
-        std::min(steerings, question.bf16 ? std::max(most, m + 1) : m + 1);
+    const std::int64_t kept = std::min(
+        steerings_of_rank(question),
+        question.bf16 ? std::max(most, m + 1) : m + 1);
     estimate.masters += kept * steered * s;
   }
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
-  estimate.optimizer = (adamw ? 2 : 1) * trained * kFloat;
+  estimate.optimizer = share_of(
+      (adamw ? 2 : 1) * trained * kFloat,
+      question.sharding.optimizer,
+      question.ranks);
   if (training.has_value_network())
     estimate.value = 5 * value_network(question).parameters * kFloat;
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   const TrainingOptions& training = question.training;
+  const std::int64_t prompts = prompts_of_rank(question);
   StepShape shape;
   shape.prompt_tokens.assign(
-      static_cast<std::size_t>(training.prompts_per_step),
-      question.prompt_tokens);
+      static_cast<std::size_t>(prompts), question.prompt_tokens);
   shape.samples = training.samples_per_prompt;
   shape.new_tokens = training.max_new_tokens;
   const StepMemory memory(
@@ -99,11 +129,11 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
       step_costs(question.shape, question.conditioning, training.kl_estimator),
       {training.budget_bytes()});
   estimate.rollout = memory.rollout_bytes(memory.rows_at_once());
+  estimate.cache = memory.cache_bytes(memory.rows_at_once());
   // All prompts count as the longest, so the first group has the largest part.
-  const std::int64_t groups =
-      std::min(training.gradient_accumulation, training.prompts_per_step);
-  std::vector<std::size_t> group(static_cast<std::size_t>(
-      (training.prompts_per_step + groups - 1) / groups));
+  const std::int64_t groups = std::min(parts_of_rank(question), prompts);
+  std::vector<std::size_t> group(
+      static_cast<std::size_t>((prompts + groups - 1) / groups));
   std::iota(group.begin(), group.end(), std::size_t{0});
   const auto parts = memory.parts_of(group);
   for (const auto& part : parts)
@@ -154,9 +184,62 @@ std::int64_t steered_parameters(
   }
 }
 
+TrainedParameters trained_parameters(const MemoryQuestion& question) {
+  TrainedParameters counts;
+  counts.steered = steered_parameters(question.shape, question.conditioning);
+  counts.common = common_parameters(question, counts.steered);
+  counts.trained = question.objectives * counts.steered + counts.common;
+  return counts;
+}
+
+std::int64_t prompts_of_rank(const MemoryQuestion& question) {
+  const std::int64_t ranks = question.ranks;
+  const std::int64_t prompts = question.training.prompts_per_step;
+  if (prompts % ranks != 0) {
+    throw_caller_error(
+        "training.prompts_per_step is {}, which {} ranks do not divide evenly; "
+        "give a multiple of {}",
+        prompts,
+        ranks,
+        ranks);
+  }
+  return prompts / ranks;
+}
+
+std::int64_t steerings_of_rank(const MemoryQuestion& question) {
+  return question.training.weighting_per == WeightingPer::kBatch
+             ? 1
+             : prompts_of_rank(question);
+}
+
+std::int64_t parts_of_rank(const MemoryQuestion& question) {
+  const std::int64_t parts = question.training.gradient_accumulation;
+  if (parts == 1) return 1;
+  if (parts % question.ranks != 0) {
+    throw_caller_error(
+        "training.gradient_accumulation is {}, which {} ranks do not divide "
+        "evenly; leave it out, or give a multiple of {}",
+        parts,
+        question.ranks,
+        question.ranks);
+  }
+  return parts / question.ranks;
+}
+
+Sharding possible_sharding(const MemoryQuestion& question) {
+  if (question.ranks == 1) return {};
+  const TrainingOptions& training = question.training;
+  const bool one = training.weighting_per == WeightingPer::kBatch ||
+                   training.prompts_per_step == 1;
+  return {true, one && by_copies(question.conditioning.steered_set)};
+}
+
+std::int64_t MemoryEstimate::held() const {
+  return weights + masters + gradients + optimizer + value;
+}
+
 std::int64_t MemoryEstimate::peak() const {
-  return weights + masters + gradients + optimizer + value +
-         std::max({rollout, value_pass, scoring});
+  return held() + std::max({rollout, value_pass, scoring});
 }
 
 MemoryEstimate estimate_memory(const MemoryQuestion& question) {

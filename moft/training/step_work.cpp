@@ -1,0 +1,77 @@
+// Counting what a rank computes, updates and sends.
+#include "moft/training/step_work.h"
+
+namespace moft {
+namespace {
+
+constexpr std::int64_t kFloat = 4;
+
+// Of the norm and the update, for each trained number.
+std::int64_t bytes_of_update(const OptimizerOptions& optimizer) {
+  constexpr std::int64_t kGradientTwice = 2 * kFloat;
+  constexpr std::int64_t kReadAndWritten = 2 * kFloat;
+  const std::int64_t moments = optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
+  return kGradientTwice + (1 + moments) * kReadAndWritten;
+}
+
+}  // namespace
+
+std::int64_t bytes_of_sum(
+    std::int64_t numbers, std::int64_t parts, std::int64_t ranks) {
+  return numbers * kFloat * (parts + 1) * (ranks - 1) / ranks;
+}
+
+StepWork work_of_rank(const MemoryQuestion& question, MeanLengths lengths) {
+  const TrainingOptions& training = question.training;
+  const std::int64_t trained = trained_parameters(question).trained;
+  const std::int64_t parts = parts_of_rank(question);
+  StepWork work;
+  work.prompts = prompts_of_rank(question);
+  work.rows = work.prompts * training.samples_per_prompt;
+  work.prompt_tokens = static_cast<double>(work.prompts) * lengths.prompt;
+  work.new_tokens = static_cast<double>(work.rows) * lengths.answer;
+  work.passes = training.passes();
+  const std::int64_t updates = work.passes * training.updates_per_pass();
+  work.optimizer_bytes =
+      updates * trained * bytes_of_update(training.optimizer);
+  work.sent_bytes = updates * bytes_of_sum(trained, parts, question.ranks);
+  if (!training.has_value_network()) return work;
+  const std::int64_t network =
+      question.value_network.value_or(question.shape).parameters;
+  const std::int64_t value_updates =
+      training.algorithm == Algorithm::kPpo ? updates : 1;
+  work.sent_bytes +=
+      value_updates * bytes_of_sum(network, parts, question.ranks);
+  return work;
+}
+
+PassSeconds pass_through(
+    MeasuredPart brief, MeasuredPart whole, double prompt_tokens) {
+  PassSeconds pass;
+  const double more = whole.fresh - brief.fresh;
+  const double slope =
+      more > 0.0 ? (whole.seconds - brief.seconds) / more : 0.0;
+  const double rest = whole.seconds - slope * whole.fresh;
+  if (slope <= 0.0 || rest < 0.0) {
+    pass.fresh = whole.fresh > 0.0 ? whole.seconds / whole.fresh : 0.0;
+    return pass;
+  }
+  pass.fresh = slope;
+  pass.prompt = rest / prompt_tokens;
+  return pass;
+}
+
+PredictedStep predict_step(const StepWork& work, const StepRates& rates) {
+  PredictedStep step;
+  step.times.rollout = rates.rollout.of(work);
+  step.times.reference = rates.reference.of(work);
+  step.times.policy = rates.policy.of(work);
+  step.times.value = rates.value.of(work);
+  step.times.rewards = rates.reward * static_cast<double>(work.rows);
+  step.times.optimizer =
+      rates.optimizer * static_cast<double>(work.optimizer_bytes);
+  step.exchange = rates.sending * static_cast<double>(work.sent_bytes);
+  return step;
+}
+
+}  // namespace moft
