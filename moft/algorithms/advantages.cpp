@@ -83,8 +83,10 @@ NormalisedAdvantages make_advantages(
   const std::vector<double> compared =
       terms.compared.defined() ? row_values(terms.compared, "compared rewards")
                                : rewards;
+  const bool subtracts = terms.baseline.defined();
   std::vector<double> values =
-      row_values(terms.rewards - terms.baseline, "advantages");
+      subtracts ? row_values(terms.rewards - terms.baseline, "advantages")
+                : rewards;
   std::vector<double> divisors(values.size(), 1.0);
   const Rows all = all_rows(values.size());
   const bool by_group = normalisation == AdvantageNormalisation::kGroup;
@@ -100,7 +102,8 @@ NormalisedAdvantages make_advantages(
   }
   if (normalisation == AdvantageNormalisation::kBatch) {
     normalise(compared, all, values, divisors);
-  } else if (!by_group && all.size() > 1 && rewards_tie(compared, all)) {
+  } else if (
+      subtracts && !by_group && all.size() > 1 && rewards_tie(compared, all)) {
     set_zero(values, all);
   }
   return {

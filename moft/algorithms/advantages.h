@@ -39,7 +39,7 @@ struct NormalisedAdvantages {
 // The rows of an update.
 struct AdvantageTerms {
   at::Tensor rewards;   // [B], before the baseline
-  at::Tensor baseline;  // [B]
+  at::Tensor baseline;  // [B]; undefined: 0, and it leaves no rounding
   at::Tensor groups;    // int64 [B]: the completions of one prompt
   // The baseline is made of the group's own rewards (leave one out), so that
   // the advantages of a group whose rewards tie are 0 whatever the others'.
@@ -49,7 +49,8 @@ struct AdvantageTerms {
 };
 
 // rewards - baseline, normalised. Without normalisation all rows are
-// together, and rewards that all tie give 0 too (two rows at least).
+// together, and rewards that all tie give 0 too (two rows at least); where
+// there is no baseline they stay.
 NormalisedAdvantages make_advantages(
     const AdvantageTerms& terms, AdvantageNormalisation normalisation);
 

@@ -62,16 +62,6 @@ at::Tensor normalise_in_groups(
   return at::stack(columns, 1);
 }
 
-at::Tensor normalise_batch(const at::Tensor& values) {
-  const std::vector<double> given = row_values(values, "rewards");
-  Rows rows(given.size());
-  for (std::size_t row = 0; row < rows.size(); ++row)
-    rows[row] = row;
-  std::vector<double> normalised(given.size());
-  normalise_rows(given, rows, normalised);
-  return row_tensor(normalised, values);
-}
-
 // ---- running moments -------------------------------------------------------
 
 void RunningMoments::check_width(const at::Tensor& rewards) const {

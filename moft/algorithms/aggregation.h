@@ -32,9 +32,6 @@ inline constexpr double kAggregationEpsilon = 1e-4;
 at::Tensor normalise_in_groups(
     const at::Tensor& rewards, const at::Tensor& groups);
 
-// (S - mean S) / (deviation S + 1e-4): values [B] -> [B]; one row gives 0.
-at::Tensor normalise_batch(const at::Tensor& values);
-
 // The mean and deviation that rewards had so far.
 class RunningMoments {
  public:

@@ -31,6 +31,12 @@ constexpr auto enum_names(LossType) {
   }};
 }
 
+// policy_loss.h: ratios are clipped to [1 - low, 1 + high].
+struct RatioClip {
+  double low = 0.2;
+  double high = 0.2;
+};
+
 // aggregation.h; TRL's names.
 enum class RewardAggregation {
   kSumThenNormalize,

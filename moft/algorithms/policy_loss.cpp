@@ -24,6 +24,7 @@ void check_tokens(
 }
 
 void check(const PolicyLoss& terms) {
+  check_tokens("advantages", terms.token_advantages, terms.log_probs);
   check_tokens("credits", terms.credit, terms.log_probs);
   check_tokens("KLs", terms.kl, terms.log_probs);
   check_tokens("token weights", terms.token_weights, terms.log_probs);
@@ -34,17 +35,12 @@ at::Tensor constant(const PolicyLoss& terms, const at::Tensor& values) {
   return values.detach().to(terms.log_probs.device(), at::kDouble);
 }
 
-// Whether they are of tokens, not rows; the same where every row has one token.
-bool has_token_advantages(const PolicyLoss& terms) {
-  return terms.advantages.sizes() == terms.log_probs.sizes() &&
-         terms.advantages.numel() != terms.lengths.numel();
-}
-
 // a_t: [N], double, no gradient.
 at::Tensor token_advantages(const PolicyLoss& terms) {
-  const at::Tensor given = constant(terms, terms.advantages);
   const at::Tensor a =
-      has_token_advantages(terms) ? given : per_token(given, terms.lengths);
+      terms.token_advantages.defined()
+          ? constant(terms, terms.token_advantages)
+          : per_token(constant(terms, terms.advantages), terms.lengths);
   if (!terms.credit.defined()) return a;
   return a + per_token(constant(terms, terms.kl_weight), terms.lengths) *
                  constant(terms, terms.credit);
@@ -77,7 +73,7 @@ at::Tensor clipped_loss(const PolicyLoss& terms, double normaliser) {
 
 at::Tensor plain_loss(const PolicyLoss& terms, double normaliser) {
   if (terms.credit.defined() || terms.token_weights.defined() ||
-      has_token_advantages(terms)) {
+      terms.token_advantages.defined()) {
     return reinforce_loss(
         terms.log_probs, weighted(terms, token_advantages(terms)), normaliser);
   }

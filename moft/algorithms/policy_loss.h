@@ -11,24 +11,21 @@
 
 #include <ATen/ATen.h>
 
+#include "moft/algorithms/choices.h"
+
 namespace moft {
 
-// rho is clipped to [1 - low, 1 + high].
-struct RatioClip {
-  double low = 0.2;
-  double high = 0.2;
-};
-
 struct PolicyLoss {
-  at::Tensor log_probs;   // [N], with gradient
-  at::Tensor lengths;     // int64 [B]
-  at::Tensor advantages;  // [B], or [N]: one for each token
-  at::Tensor kl_weight;   // [B]: alpha, over what advantages were divided by
-                          // (1 where the rewards tied); read with `credit` or
-                          // `kl`
-  at::Tensor credit;      // [N] token_credit(), or undefined
-  at::Tensor kl;          // [N] token_kl() or token_k3() with gradient, or
-                          // undefined
+  at::Tensor log_probs;         // [N], with gradient
+  at::Tensor lengths;           // int64 [B]
+  at::Tensor advantages;        // [B]
+  at::Tensor token_advantages;  // [N], read instead; or undefined
+  at::Tensor kl_weight;  // [B]: alpha, over what advantages were divided by
+                         // (1 where the rewards tied); read with `credit` or
+                         // `kl`
+  at::Tensor credit;     // [N] token_credit(), or undefined
+  at::Tensor kl;         // [N] token_kl() or token_k3() with gradient, or
+                         // undefined
   at::Tensor token_weights;  // [N], or undefined: every token counts 1
   // None: REINFORCE, without a ratio.
   std::optional<RatioClip> clip = std::nullopt;

@@ -2,6 +2,7 @@
 #include "moft/conditioning/adapter_set.h"
 
 #include <algorithm>
+#include <array>
 
 #include <ATen/core/grad_mode.h>
 
@@ -15,6 +16,19 @@ bool is_kind(const SteerableLinear& entry, LinearKind kind) {
   const bool part = kind == LinearKind::kQ || kind == LinearKind::kK ||
                     kind == LinearKind::kV;
   return part && entry.kind == "qkv";
+}
+
+// A of all objectives, and B^T.
+std::array<at::Tensor*, 2> leaves_of(const SteerableLinear& entry) {
+  LowRankAdapters& adapters = *entry.linear->adapters();
+  return {&adapters.down_all(), &adapters.up_all()};
+}
+
+// Of the slices that ended and the open one; undefined without any.
+at::Tensor sum_of(const at::Tensor& ended, const at::Tensor& slice) {
+  if (!ended.defined()) return slice;
+  const at::NoGradGuard no_gradient;
+  return slice.defined() ? ended + slice : ended;
 }
 
 }  // namespace
@@ -77,6 +91,7 @@ AdapterSet::AdapterSet(
            .transposed_in_files = true});
     }
   }
+  ended_.resize(2 * adapted_.size());
   for (const auto& parameter : whole_) {
     parameter->make_shared();
     const at::Tensor& master = parameter->copies().at(0);
@@ -96,11 +111,12 @@ std::int64_t AdapterSet::added() const {
 
 void AdapterSet::zero_gradient() {
   for (const SteerableLinear& entry : adapted_) {
-    entry.linear->adapters()->down_all().mutable_grad() = at::Tensor();
-    entry.linear->adapters()->up_all().mutable_grad() = at::Tensor();
+    for (at::Tensor* leaf : leaves_of(entry))
+      leaf->mutable_grad() = at::Tensor();
   }
+  ended_.assign(2 * adapted_.size(), at::Tensor());
   std::fill(weighted_.begin(), weighted_.end(), false);
-  std::fill(whole_gradients_.begin(), whole_gradients_.end(), at::Tensor());
+  std::fill(whole_gradients_.begin(), whole_gradients_.end(), GradientSum());
 }
 
 void AdapterSet::begin_gradient(const Coefficients& coefficients) {
@@ -112,10 +128,24 @@ void AdapterSet::end_gradient(const Coefficients&) {
   for (std::size_t p = 0; p < whole_.size(); ++p) {
     const at::Tensor gradient = whole_[p]->leaf().grad();
     whole_[p]->end_gradient();
-    if (!gradient.defined()) continue;
-    at::Tensor& sum = whole_gradients_[p];
-    sum = sum.defined() ? sum.add_(gradient) : gradient;
+    if (gradient.defined()) whole_gradients_[p].add(gradient);
   }
+}
+
+void AdapterSet::end_slice() {
+  const at::NoGradGuard no_gradient;
+  auto ended = ended_.begin();
+  for (const SteerableLinear& entry : adapted_) {
+    for (at::Tensor* leaf : leaves_of(entry)) {
+      at::Tensor& sum = *ended++;
+      const at::Tensor slice = leaf->grad();
+      leaf->mutable_grad() = at::Tensor();
+      if (!slice.defined()) continue;
+      sum = sum.defined() ? sum.add_(slice) : slice;
+    }
+  }
+  for (GradientSum& gradient : whole_gradients_)
+    gradient.end_slice();
 }
 
 void AdapterSet::note_steerings(const std::vector<Coefficients>& steerings) {
@@ -128,21 +158,24 @@ void AdapterSet::note_steerings(const std::vector<Coefficients>& steerings) {
 
 std::vector<ScaledGradient> AdapterSet::gradients() const {
   std::vector<ScaledGradient> result;
+  auto ended = ended_.begin();
   for (const SteerableLinear& entry : adapted_) {
-    LowRankAdapters& adapters = *entry.linear->adapters();
+    const std::int64_t rank = entry.linear->adapters()->rank();
+    std::vector<at::Tensor> sums;
+    for (at::Tensor* leaf : leaves_of(entry))
+      sums.push_back(sum_of(*ended++, leaf->grad()));
     for (std::size_t i = 0; i < weighted_.size(); ++i) {
-      const auto begin = static_cast<std::int64_t>(i) * adapters.rank();
-      for (const at::Tensor& all : {adapters.down_all(), adapters.up_all()}) {
-        const at::Tensor& sum = all.grad();
+      const auto begin = static_cast<std::int64_t>(i) * rank;
+      for (const at::Tensor& sum : sums) {
         const bool part = sum.defined() && weighted_[i];
         result.push_back(
-            part ? ScaledGradient{sum.narrow(0, begin, adapters.rank())}
+            part ? ScaledGradient{sum.narrow(0, begin, rank)}
                  : ScaledGradient{});
       }
     }
   }
-  for (const at::Tensor& gradient : whole_gradients_)
-    result.push_back({gradient});
+  for (const GradientSum& gradient : whole_gradients_)
+    result.push_back({gradient.value()});
   return result;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "moft/conditioning/conditioning.h"
+#include "moft/conditioning/gradient_sum.h"
 
 namespace moft {
 
@@ -41,6 +42,7 @@ class AdapterSet : public Conditioning {
   void zero_gradient() override;
   void begin_gradient(const Coefficients& coefficients) override;
   void end_gradient(const Coefficients& coefficients) override;
+  void end_slice() override;
   void note_steerings(const std::vector<Coefficients>& steerings) override;
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
@@ -51,9 +53,12 @@ class AdapterSet : public Conditioning {
   std::int64_t added() const override;
 
   std::vector<SteerableLinear> adapted_;
+  // Sums for A and B of each, of the slices that ended; the open slice's are
+  // with the masters' leaves, where backward leaves them.
+  std::vector<at::Tensor> ended_;
   std::vector<bool> weighted_;  // copies with weight in this step
   std::vector<std::shared_ptr<SteeredParameter>> whole_;
-  std::vector<at::Tensor> whole_gradients_;
+  std::vector<GradientSum> whole_gradients_;
 };
 
 }  // namespace moft

@@ -11,9 +11,13 @@
 // A training step is
 //   zero_gradient() -> note_steerings(..)
 //   -> begin_gradient(c) -> forward, backward -> end_gradient(c), once or more
+//   -> end_slice(), where a step has slices; these lines again for each
 //   -> gradients() -> the optimizer -> masters_changed()
 // Where mixes_rows() is false each pass works on one steering c; else the rows
 // of one batch may carry any steerings.
+//
+// A slice's gradient depends on its passes alone; those of the slices are added
+// one after the other (gradient_sum.h).
 //
 // The reference is the model as loaded: its shared parameters are not the
 // trained ones. At beta = 1 a policy with trained shared parameters is
@@ -76,12 +80,16 @@ class Conditioning {
   // Collects the gradient of the pass. REQUIRES the coefficients given to
   // begin_gradient().
   virtual void end_gradient(const Coefficients& coefficients) = 0;
-  // The steerings of the step: an adapter that has no weight in any of them
-  // takes no part in it.
+  // The passes since the last end_slice(), or zero_gradient(), were a slice.
+  virtual void end_slice() = 0;
+  // The steerings of the whole step: an adapter that has no weight in any of
+  // them takes no part in it, and several make a sum for each copy from the
+  // first pass on, so that sums of parts of a step are alike.
   virtual void note_steerings(const std::vector<Coefficients>& steerings) = 0;
   // Masters, in a fixed order and the same tensors for life.
   const std::vector<TrainedTensor>& trained() const { return trained_; }
   // The step's gradient of each of trained(); undefined where it takes no part.
+  // The live tensors, once the last slice has ended.
   virtual std::vector<ScaledGradient> gradients() const = 0;
   // After the optimizer wrote the masters.
   virtual void masters_changed() = 0;

@@ -80,6 +80,13 @@ std::string ParameterCopies::steering_way(std::int64_t distinct) const {
 void ParameterCopies::zero_gradient() {
   for (Accumulated& entry : accumulated_)
     entry = Accumulated();
+  several_ = false;
+}
+
+void ParameterCopies::note_steerings(
+    const std::vector<Coefficients>& steerings) {
+  for (const Coefficients& c : steerings)
+    several_ = several_ || c != steerings.front();
 }
 
 void ParameterCopies::begin_gradient(const Coefficients& coefficients) {
@@ -97,43 +104,41 @@ void ParameterCopies::end_gradient(const Coefficients& coefficients) {
   }
 }
 
+void ParameterCopies::end_slice() {
+  for (Accumulated& entry : accumulated_) {
+    entry.single.end_slice();
+    for (GradientSum& copy : entry.per_copy)
+      copy.end_slice();
+  }
+}
+
 void ParameterCopies::accumulate(std::size_t index, const Coefficients& c) {
   const at::Tensor gradient = model_.parameters[index]->leaf().grad();
   if (!gradient.defined()) return;
   Accumulated& sum = accumulated_[index];
   if (model_.parameters[index]->role() == ParameterRole::kShared) {
-    sum.single = sum.single.defined() ? sum.single.add_(gradient) : gradient;
+    sum.single.add(gradient);
     return;
   }
-  if (!sum.coefficients && sum.per_copy.empty()) {
-    sum.coefficients = c;
-    sum.single = gradient;
-    return;
-  }
+  const bool first = !sum.coefficients && sum.per_copy.empty();
+  if (first && !several_) sum.coefficients = c;
   if (sum.coefficients == c) {
-    sum.single.add_(gradient);
+    sum.single.add(gradient);
     return;
   }
   make_per_copy(sum);
-  for (std::size_t i = 0; i < objectives().size(); ++i) {
-    if (c.copy(i) == 0.0) continue;
-    at::Tensor& copy = sum.per_copy[i];
-    if (copy.defined()) {
-      copy.add_(gradient, c.copy(i));
-    } else {
-      copy = gradient * c.copy(i);
-    }
-  }
+  for (std::size_t i = 0; i < objectives().size(); ++i)
+    if (c.copy(i) != 0.0) sum.per_copy[i].add(gradient, c.copy(i));
 }
 
 void ParameterCopies::make_per_copy(Accumulated& sum) const {
-  if (!sum.coefficients) return;
   sum.per_copy.resize(objectives().size());
+  if (!sum.coefficients) return;
   for (std::size_t i = 0; i < objectives().size(); ++i) {
     const double c = sum.coefficients->copy(i);
-    if (c != 0.0) sum.per_copy[i] = sum.single * c;
+    if (c != 0.0) sum.per_copy[i] = sum.single.times(c);
   }
-  sum.single = at::Tensor();
+  sum.single = GradientSum();
   sum.coefficients.reset();
 }
 
@@ -142,10 +147,10 @@ ScaledGradient ParameterCopies::gradient(
   const Accumulated& sum = accumulated_[parameter];
   if (sum.coefficients) {
     const double c = sum.coefficients->copy(copy);
-    return c == 0.0 ? ScaledGradient{} : ScaledGradient{sum.single, c};
+    return c == 0.0 ? ScaledGradient{} : ScaledGradient{sum.single.value(), c};
   }
-  if (!sum.per_copy.empty()) return {sum.per_copy[copy]};
-  return {sum.single};  // of a shared parameter, or none
+  if (!sum.per_copy.empty()) return {sum.per_copy[copy].value()};
+  return {sum.single.value()};  // of a shared parameter, or none
 }
 
 std::vector<ScaledGradient> ParameterCopies::gradients() const {

@@ -5,7 +5,8 @@
 // A pass with gradient works on one steering: the mixed value is a leaf that
 // collects G, and the gradient of copy i is c_i G, that of a shared parameter G
 // (CLP, appendix A.3). If a step has one steering, the gradients are the pairs
-// (G, c_i); several are accumulated per copy.
+// (G, c_i); several are accumulated per copy, from the first pass on where the
+// step's steerings are noted.
 //
 // Thread safety: one thread.
 #pragma once
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "moft/conditioning/conditioning.h"
+#include "moft/conditioning/gradient_sum.h"
 
 namespace moft {
 
@@ -34,7 +36,8 @@ class ParameterCopies : public Conditioning {
   void zero_gradient() override;
   void begin_gradient(const Coefficients& coefficients) override;
   void end_gradient(const Coefficients& coefficients) override;
-  void note_steerings(const std::vector<Coefficients>&) override {}
+  void end_slice() override;
+  void note_steerings(const std::vector<Coefficients>& steerings) override;
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
   std::map<std::string, at::Tensor> merged(
@@ -43,8 +46,8 @@ class ParameterCopies : public Conditioning {
  private:
   std::int64_t added() const override { return 0; }
   struct Accumulated {
-    std::vector<at::Tensor> per_copy;  // [m], undefined: no part
-    at::Tensor single;  // G of a step's only steering, or of a shared one
+    std::vector<GradientSum> per_copy;  // [m], undefined: no part
+    GradientSum single;  // G of a step's only steering, or of a shared one
     std::optional<Coefficients> coefficients;
   };
   SteeringWay way_for(std::int64_t distinct) const;
@@ -54,6 +57,7 @@ class ParameterCopies : public Conditioning {
   ScaledGradient gradient(std::size_t parameter, std::size_t copy) const;
 
   std::vector<Accumulated> accumulated_;  // per model parameter
+  bool several_ = false;                  // steerings were noted of this step
 };
 
 }  // namespace moft

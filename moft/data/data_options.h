@@ -7,36 +7,27 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/data/data_files.h"
 #include "moft/data/prompt_options.h"
 #include "moft/data/too_long.h"
 
 namespace moft {
 
-struct DataOptions : PromptOptions {
-  std::vector<std::string> train;
-  std::vector<std::string> evaluation;
+struct DataOptions : PromptOptions, DataFiles {
   std::vector<std::string> final;
   std::optional<std::string> reference_field;
   std::int64_t max_prompt_tokens = 512;
   TooLong too_long = TooLong::kError;
-  bool shuffle = true;
 
   template <class V>
   void fields(V& v) {
-    v("train",
-      train,
-      Help{"examples to train on: files of JSON lines (.gz too), one object a "
-           "line; a path, a pattern such as data/*.jsonl, or a list of them"},
-      Required{},
-      OneOrMore{},
-      Path{});
-    v("evaluation",
-      evaluation,
-      Help{"held-out examples, never trained on, for choosing between "
-           "settings: files as in train"},
-      Required{},
-      OneOrMore{},
-      Path{});
+    file_fields(
+        v,
+        Help{
+            "examples to train on: files of JSON lines (.gz too), one object a "
+            "line; a path, a pattern such as data/*.jsonl, or a list of them"},
+        Help{"held-out examples, never trained on, for choosing between "
+             "settings: files as in train"});
     v("final",
       final,
       Help{"held-out examples for the figures that are published, answered by "
@@ -59,9 +50,7 @@ struct DataOptions : PromptOptions {
           "tokens"},
       at_least(1));
     v("too_long", too_long, kTooLongHelp);
-    v("shuffle",
-      shuffle,
-      Help{"a fresh order in every epoch; false: the order of the file"});
+    shuffle_field(v);
   }
 
   void check(const std::string& path) const { check_prompt(path); }

@@ -71,7 +71,7 @@ void HeadedModel::make_trainable() {
 }
 
 void HeadedModel::zero_gradient() {
-  gradients_.assign(steerable().parameters.size(), at::Tensor());
+  gradients_.assign(steerable().parameters.size(), GradientSum());
 }
 
 void HeadedModel::begin_gradient() {
@@ -84,10 +84,13 @@ void HeadedModel::end_gradient() {
     SteeredParameter& parameter = *steerable().parameters[p];
     const at::Tensor gradient = parameter.leaf().grad();
     parameter.end_gradient();
-    if (!gradient.defined()) continue;
-    at::Tensor& sum = gradients_[p];
-    sum = sum.defined() ? sum.add_(gradient) : gradient;
+    if (gradient.defined()) gradients_[p].add(gradient);
   }
+}
+
+void HeadedModel::end_slice() {
+  for (GradientSum& gradient : gradients_)
+    gradient.end_slice();
 }
 
 std::vector<HeadedParameter> HeadedModel::trained() const {
@@ -96,7 +99,7 @@ std::vector<HeadedParameter> HeadedModel::trained() const {
     const SteeredParameter& parameter = *steerable().parameters[p];
     const at::Tensor& master = parameter.copies().at(0);
     result.push_back(
-        {parameter.name(), master, gradients_[p], master.dim() == 2});
+        {parameter.name(), master, gradients_[p].value(), master.dim() == 2});
   }
   return result;
 }

@@ -17,6 +17,7 @@
 
 #include <ATen/ATen.h>
 
+#include "moft/conditioning/gradient_sum.h"
 #include "moft/models/sequence_model.h"
 
 namespace moft {
@@ -69,6 +70,9 @@ class HeadedModel {
   void begin_gradient();
   // Adds the gradient of the passes since begin_gradient().
   void end_gradient();
+  // The passes since the last one, or zero_gradient(), were a slice of the step
+  // (conditioning/gradient_sum.h).
+  void end_slice();
   // In a fixed order.
   std::vector<HeadedParameter> trained() const;
   // To be called after an optimizer wrote the masters.
@@ -86,7 +90,7 @@ class HeadedModel {
   std::shared_ptr<SequenceModel> model_;
   ReadAt read_at_;
   bool headed_;
-  std::vector<at::Tensor> gradients_;  // of steerable().parameters
+  std::vector<GradientSum> gradients_;  // of steerable().parameters
 };
 
 }  // namespace moft

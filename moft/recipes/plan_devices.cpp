@@ -81,7 +81,7 @@ class Assumed {
     const TrainingOptions& training = question_.training;
     if (!training.has_value_network()) return {};
     PassSeconds pass = read(question_.value_network.value_or(shape_), 4.0);
-    if (training.algorithm == Algorithm::kPpo)
+    if (training.rule().values_tokens)
       return repeated(pass, static_cast<double>(work_.passes));
     pass.fresh = 0.0;
     return pass;

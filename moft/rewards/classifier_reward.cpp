@@ -151,7 +151,7 @@ ClassifierReward::ClassifierReward(
     std::string name,
     std::shared_ptr<const TextClassifier> classifier,
     ClassifierRules rules)
-    : Reward(std::move(name)),
+    : ModelReward(std::move(name)),
       classifier_(std::move(classifier)),
       rules_(std::move(rules)) {}
 
@@ -163,8 +163,8 @@ std::vector<std::string> judged_units(
   return sentences;
 }
 
-std::vector<double> ClassifierReward::compute(
-    const RewardBatch& batch, RewardMemo&) const {
+std::vector<double> ClassifierReward::compute_chunk(
+    const RewardBatch& batch) const {
   WindowedTexts windows;
   std::vector<std::size_t> row_of_part;
   for (std::size_t row = 0; row < batch.rows(); ++row) {

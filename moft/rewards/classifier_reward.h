@@ -10,7 +10,7 @@
 
 #include "moft/core/fields.h"
 #include "moft/rewards/gate_options.h"
-#include "moft/rewards/reward.h"
+#include "moft/rewards/model_reward.h"
 #include "moft/rewards/reward_kind.h"
 #include "moft/rewards/reward_template.h"
 #include "moft/rewards/text_classifier.h"
@@ -136,7 +136,7 @@ double combined(std::span<const double> values, Combine how);
 std::vector<std::string> judged_units(
     const std::string& completion, JudgedUnit unit);
 
-class ClassifierReward : public Reward {
+class ClassifierReward : public ModelReward {
  public:
   ClassifierReward(
       std::string name,
@@ -144,8 +144,7 @@ class ClassifierReward : public Reward {
       ClassifierRules rules);
 
  protected:
-  std::vector<double> compute(
-      const RewardBatch& batch, RewardMemo& memo) const override;
+  std::vector<double> compute_chunk(const RewardBatch& batch) const override;
 
  private:
   std::shared_ptr<const TextClassifier> classifier_;

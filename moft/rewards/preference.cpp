@@ -5,27 +5,27 @@
 #include "moft/rewards/classifier_reward.h"
 #include "moft/rewards/model_chat.h"
 #include "moft/rewards/model_files.h"
+#include "moft/rewards/model_reward.h"
 #include "moft/rewards/preference_text.h"
 #include "moft/rewards/reward_context.h"
 
 namespace moft {
 namespace {
 
-class PreferenceReward : public Reward {
+class PreferenceReward : public ModelReward {
  public:
   PreferenceReward(
       std::string name,
       std::shared_ptr<const TextClassifier> model,
       std::optional<ChatPrompt> chat,
       const PreferenceOptions& options)
-      : Reward(std::move(name)),
+      : ModelReward(std::move(name)),
         model_(std::move(model)),
         text_({options.user, options.text}, model_->info(), std::move(chat)),
         label_(find_label(model_->info(), options.label)) {}
 
  protected:
-  std::vector<double> compute(
-      const RewardBatch& batch, RewardMemo&) const override {
+  std::vector<double> compute_chunk(const RewardBatch& batch) const override {
     WindowedTexts texts;
     for (std::size_t row = 0; row < batch.rows(); ++row) {
       const std::size_t before = texts.texts.size();

@@ -69,7 +69,7 @@ SimilarityReward::SimilarityReward(
     std::string name,
     std::shared_ptr<const TextEmbedder> embedder,
     SimilarityTarget target)
-    : Reward(std::move(name)),
+    : ModelReward(std::move(name)),
       embedder_(std::move(embedder)),
       target_(std::move(target)) {
   if (target_.field.has_value() == target_.literal.has_value()) {
@@ -126,8 +126,8 @@ at::Tensor SimilarityReward::target_embedding(
   return embedding;
 }
 
-std::vector<double> SimilarityReward::compute(
-    const RewardBatch& batch, RewardMemo&) const {
+std::vector<double> SimilarityReward::compute_chunk(
+    const RewardBatch& batch) const {
   std::vector<double> values(batch.rows(), 0.0);
   std::vector<std::size_t> rows;
   std::vector<std::string> answers;

@@ -10,7 +10,7 @@
 
 #include "moft/core/fields.h"
 #include "moft/models/bert/sentence_encoder.h"
-#include "moft/rewards/reward.h"
+#include "moft/rewards/model_reward.h"
 #include "moft/rewards/reward_kind.h"
 #include "moft/tokenizers/tokenizer.h"
 
@@ -105,7 +105,7 @@ LongTexts find_long_texts(
 // the text: a resumed run, whose cache is empty, computes the same rewards. The
 // first target and the first completion that are longer than the encoder's
 // window are warned of.
-class SimilarityReward : public Reward {
+class SimilarityReward : public ModelReward {
  public:
   // Throws CallerError unless exactly one kind of target is given.
   SimilarityReward(
@@ -114,8 +114,7 @@ class SimilarityReward : public Reward {
       SimilarityTarget target);
 
  protected:
-  std::vector<double> compute(
-      const RewardBatch& batch, RewardMemo& memo) const override;
+  std::vector<double> compute_chunk(const RewardBatch& batch) const override;
 
  private:
   // Targets kept; beyond that the cache starts afresh.

@@ -12,6 +12,7 @@
 #include "moft/data/encode_prompt.h"
 #include "moft/models/load.h"
 #include "moft/rewards/model_files.h"
+#include "moft/rewards/model_reward.h"
 #include "moft/rewards/reward_context.h"
 #include "moft/rewards/sentences.h"
 #include "moft/tokenizers/hf_tokenizer.h"
@@ -108,13 +109,13 @@ class Answerer {
   mutable std::mutex mutex_;
 };
 
-class VerdictReward : public Reward {
+class VerdictReward : public ModelReward {
  public:
   VerdictReward(
       std::string name,
       std::shared_ptr<const Answerer> model,
       const VerdictOptions& options)
-      : Reward(std::move(name)),
+      : ModelReward(std::move(name)),
         model_(std::move(model)),
         text_(options.text),
         options_(options) {
@@ -124,8 +125,7 @@ class VerdictReward : public Reward {
   }
 
  protected:
-  std::vector<double> compute(
-      const RewardBatch& batch, RewardMemo&) const override {
+  std::vector<double> compute_chunk(const RewardBatch& batch) const override {
     std::vector<TokenIds> questions;
     std::vector<std::size_t> row_of;
     for (std::size_t row = 0; row < batch.rows(); ++row) {

@@ -3,6 +3,27 @@
 
 namespace moft {
 
+Draw Draw::slice(std::size_t begin, std::size_t end) const {
+  const auto cut = [&]<typename Value>(const std::vector<Value>& all) {
+    if (all.empty()) return all;
+    return std::vector<Value>(
+        all.begin() + static_cast<std::ptrdiff_t>(begin),
+        all.begin() + static_cast<std::ptrdiff_t>(end));
+  };
+  Draw draw;
+  draw.step = step;
+  draw.samples_per_prompt = samples_per_prompt;
+  draw.first_prompt = first_prompt + begin;
+  draw.examples = cut(examples);
+  draw.prompts = cut(prompts);
+  draw.plain_prompts = cut(plain_prompts);
+  draw.prompt_texts = cut(prompt_texts);
+  draw.turns = cut(turns);
+  draw.steerings = cut(steerings);
+  draw.coefficients = cut(coefficients);
+  return draw;
+}
+
 at::Tensor Draw::weights() const {
   std::vector<at::Tensor> weights;
   for (const Steering& steering : steerings)

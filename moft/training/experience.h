@@ -24,6 +24,7 @@ namespace moft {
 struct Draw {
   std::int64_t step = 0;  // counted from 0; names the rows' random streams
   std::int64_t samples_per_prompt = 1;
+  std::size_t first_prompt = 0;  // of the step's, where this is a slice of them
   std::vector<const Example*> examples;   // [P]
   std::vector<TokenIds> prompts;          // [P], as the policy reads them
   std::vector<TokenIds> plain_prompts;    // [P], as the reference reads them
@@ -42,6 +43,13 @@ struct Draw {
   std::size_t prompt_of(std::size_t row) const {
     return row / static_cast<std::size_t>(samples_per_prompt);
   }
+  // The row among the step's, which names its random stream.
+  std::size_t row_of_step(std::size_t row) const {
+    return first_row(first_prompt) + row;
+  }
+  // Prompts [begin, end). What is computed of them, row by row, is what the
+  // whole draw gives.
+  Draw slice(std::size_t begin, std::size_t end) const;
   at::Tensor weights() const;        // [B, m]
   at::Tensor alphas() const;         // [B]
   at::Tensor prompt_of_row() const;  // int64 [B]

@@ -28,13 +28,38 @@ std::int64_t sides_of(const ModelShape& s, LinearKind kind) {
   }
 }
 
+bool is_of_attention(LinearKind kind) {
+  return kind == LinearKind::kQ || kind == LinearKind::kK ||
+         kind == LinearKind::kV || kind == LinearKind::kO;
+}
+
 std::int64_t adapter_parameters(const ModelShape& s, const LoraOptions& lora) {
   const LayerRange range =
       parse_layers(lora.layers, s.layers, "conditioning.lora.layers");
   std::int64_t sides = 0;
-  for (const LinearKind kind : lora.modules)
+  std::int64_t of_attention = 0;
+  for (const LinearKind kind : lora.modules) {
     sides += sides_of(s, kind);
-  return (range.last - range.first + 1) * lora.rank * sides;
+    if (is_of_attention(kind)) of_attention += sides_of(s, kind);
+  }
+  // A decoder that looks at an encoder has attention twice.
+  const std::int64_t twice =
+      s.encoder_layers == 0
+          ? 0
+          : std::max<std::int64_t>(
+                0, range.last + 1 - std::max(range.first, s.encoder_layers));
+  return lora.rank *
+         ((range.last - range.first + 1) * sides + twice * of_attention);
+}
+
+// The attentions that are steered. A decoder that looks at an encoder has two
+// in each layer.
+std::int64_t attentions_of(
+    const ModelShape& s, const AttentionOptions& options) {
+  const std::int64_t most = options.layers.value_or(s.layers);
+  const std::int64_t decoder = s.layers - s.encoder_layers;
+  return std::min(s.encoder_layers, most) +
+         (s.encoder_layers > 0 ? 2 : 1) * std::min(decoder, most);
 }
 
 bool by_copies(SteeredSet set) {
@@ -95,8 +120,12 @@ void count_parameters(
   estimate.masters =
       share_of(trained * kFloat, question.sharding.copies, question.ranks);
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
-  estimate.gradients = (1 + copies) * trained * kFloat;
-  if (options.steered_set != SteeredSet::kLora) {
+  // Of several slices there is a sum beside the one that is open.
+  const std::int64_t sums = parts_of_rank(question) > 1 ? 2 : 1;
+  estimate.gradients = (sums + copies) * trained * kFloat;
+  if (options.steered_set == SteeredSet::kLora) {
+    estimate.masters += 2 * trained * kFloat;
+  } else {
     estimate.masters += (steered + common) * (kFloat + 2 * s);
     estimate.gradients += (steered + common) * kFloat;
   }
@@ -113,7 +142,7 @@ void count_parameters(
       question.sharding.optimizer,
       question.ranks);
   if (training.has_value_network())
-    estimate.value = 5 * value_network(question).parameters * kFloat;
+    estimate.value = (4 + sums) * value_network(question).parameters * kFloat;
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
@@ -140,15 +169,14 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
     estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
   const bool values = training.has_value_network();
   const ModelShape& network = value_network(question);
-  // PPO's network reads the completions too.
   StepShape value_shape = shape;
-  if (training.algorithm != Algorithm::kPpo)
+  if (!training.rule().values_tokens)
     value_shape = {shape.prompt_tokens, /*samples=*/1, /*new_tokens=*/0};
   const std::int64_t between =
       values
           ? value_bytes(network, question.prompt_tokens, value_shape.new_tokens)
           : 0;
-  const bool keeps_graph = groups == 1 && training.updates_per_pass() == 1 &&
+  const bool keeps_graph = groups == 1 && training.rule().updates == 1 &&
                            parts.size() == 1 &&
                            memory.has_room_for_graph(between);
   const std::int64_t graph = keeps_graph ? memory.graph_bytes() : 0;
@@ -171,10 +199,8 @@ std::int64_t steered_parameters(
     case SteeredSet::kLora:
       return adapter_parameters(shape, options.lora);
     case SteeredSet::kAttention:
-      return std::min(
-                 shape.layers,
-                 options.attention.layers.value_or(shape.layers)) *
-             2 * shape.width * (shape.query_width + shape.key_width);
+      return attentions_of(shape, options.attention) * 2 * shape.width *
+             (shape.query_width + shape.key_width);
     case SteeredSet::kLogits:
       return shape.vocabulary * shape.width;
     case SteeredSet::kNone:

@@ -15,10 +15,10 @@
 //               take under adapters; packed backwards P s again, under adapters
 //               without the layers below the first that has one. On a GPU one
 //               form serves both
-//   masters     4 (m S + C), under full copies with the mixture in float32 and
-//               packed both ways, (S + C)(4 + 2 s), and one packed value more
-//               for each of K steerings that a batch keeps (at most 8, or
-//               m + 1), S s
+//   masters     4 (m S + C); of adapters packed both ways too, 8 m S; under
+//               full copies with the mixture in float32 and packed both ways,
+//               (S + C)(4 + 2 s), and one packed value more for each of K
+//               steerings that a batch keeps (at most 8, or m + 1), S s
 //   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C);
 //               m + 1 more of the former with gradient_cosine_every
 //   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor

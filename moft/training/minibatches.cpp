@@ -16,7 +16,7 @@ using Prompts = std::vector<std::size_t>;
 Prompts order_of(
     const Draw& draw, const TrainingOptions& options, std::int64_t pass) {
   Prompts order = all_prompts(draw);
-  if (options.updates_per_pass() == 1) return order;
+  if (options.rule().updates == 1) return order;
   RandomStream random(
       static_cast<std::uint64_t>(options.seed),
       Purpose::kMinibatch,
@@ -28,18 +28,11 @@ Prompts order_of(
 }
 
 // Bool [B]: rows that have no part in the loss.
-at::Tensor masked_rows(
-    const Experience& experience, const TrainingOptions& options) {
+at::Tensor masked_rows(const Experience& experience, bool masks_truncated) {
   const at::Tensor masked = experience.is_kept().logical_not();
-  const bool by_length = options.algorithm == Algorithm::kGrpo &&
-                         options.grpo.mask_truncated_completions;
-  return by_length ? masked.logical_or(experience.rollout.truncated().ne(0.0))
-                   : masked;
-}
-
-LossType loss_type(const TrainingOptions& options) {
-  return options.algorithm == Algorithm::kPpo ? LossType::kBnpo
-                                              : options.grpo.loss_type;
+  return masks_truncated
+             ? masked.logical_or(experience.rollout.truncated().ne(0.0))
+             : masked;
 }
 
 }  // namespace
@@ -48,19 +41,17 @@ std::vector<Minibatch> minibatches_of(
     const Experience& experience,
     const TrainingOptions& options,
     std::int64_t pass) {
-  if (options.algorithm != Algorithm::kGrpo &&
-      options.algorithm != Algorithm::kPpo) {
-    return {whole_batch(experience)};
-  }
+  const UpdateRule rule = options.rule();
+  if (!rule.loss) return {whole_batch(experience)};
   const Draw& draw = experience.draw;
-  const LossType type = loss_type(options);
+  const LossType type = *rule.loss;
   const at::Tensor lengths = experience.rollout.lengths();
-  const at::Tensor masked = masked_rows(experience, options);
+  const at::Tensor masked = masked_rows(experience, rule.masks_truncated);
   const at::Tensor weights = token_weights(type, lengths, masked);
   const at::Tensor counts = lengths.masked_fill(masked, 0);
   const at::Tensor kept = experience.is_kept().to(at::kLong);
   const Prompts order = order_of(draw, options, pass);
-  const auto updates = static_cast<std::size_t>(options.updates_per_pass());
+  const auto updates = static_cast<std::size_t>(rule.updates);
   std::vector<Minibatch> result;
   for (std::size_t i = 0; i < updates; ++i) {
     const auto cut = [&](std::size_t k) {

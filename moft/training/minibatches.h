@@ -11,13 +11,12 @@
 
 namespace moft {
 
-// Pass `pass`, which counts from 0, in order. REINFORCE and online DPO have
-// one, whole_batch. Where there are several, prompts are shuffled by
-// (options.seed, step, pass); the sizes differ by one at most. Token weights
-// and normalisers are those of options.grpo.loss_type
-// (algorithms/token_weights.h); PPO's are bnpo's, a mean over the minibatch's
-// tokens. Rows without a reward have no part, and neither have truncated ones
-// under mask_truncated_completions.
+// Pass `pass`, which counts from 0, in order, by the algorithm's rule
+// (algorithms/algorithm.h): whole_batch() where it weighs no tokens. Where
+// there are several, prompts are shuffled by (options.seed, step, pass); the
+// sizes differ by one at most. Token weights and normalisers are those of the
+// rule's loss type (moft/algorithms/token_weights.h). Rows without a reward
+// have no part, and neither have truncated ones where the rule masks them.
 std::vector<Minibatch> minibatches_of(
     const Experience& experience,
     const TrainingOptions& options,

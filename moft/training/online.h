@@ -1,15 +1,16 @@
 // Online training for all weightings at once: the stages of CLP's algorithm 1
-// (online_step.h) over a run's examples, by REINFORCE, GRPO, PPO or
-// online DPO (training.algorithm).
-//
-// With a value network, it predicts first and then learns from the rewards.
+// (online_step.h) over a run's examples, by REINFORCE, GRPO, PPO or online DPO
+// (training.algorithm, algorithms/algorithm.h). With a value network, that
+// predicts first and then learns from the rewards (step_values.h).
 //
 // Thread safety: one thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "moft/algorithms/optimizer.h"
@@ -20,14 +21,11 @@
 #include "moft/training/first_pass.h"
 #include "moft/training/reward_combiner.h"
 #include "moft/training/steering_sampler.h"
-#include "moft/training/token_values.h"
+#include "moft/training/step_values.h"
 #include "moft/training/trainer.h"
 #include "moft/training/training_prompts.h"
-#include "moft/training/value_learner.h"
 
 namespace moft {
-
-struct Minibatch;  // online_step.h
 
 struct TrainerInputs {
   SteeredPolicy* policy = nullptr;           // with conditioning
@@ -68,57 +66,22 @@ class OnlineTrainer : public Trainer {
   // The most distinct steerings that a step's rollout can hold.
   std::int64_t steerings_per_step() const;
   // Null without a value network.
-  const ValueLearner* value() const { return value_.get(); }
+  const ValueLearner* value() const;
 
  private:
   StepResult take_step();
   Draw draw();
   StepPlan plan(const Draw& draw) const;
-  // Bytes of the budget that the policy's step holds meanwhile.
-  std::int64_t held_beside_values(
-      const StepPlan& plan, const FirstPass* first) const;
-  // What the value network said, and how it reads the step again.
-  struct StepValues {
-    TokenValues of_tokens;         // PPO's
-    at::Tensor of_prompts;         // [P, m or 1], of the other baselines
-    std::int64_t parts = 1;        // of the prompts
-    std::optional<StepPlan> plan;  // of the completions
-  };
-  StepValues predict(
-      const Draw& draw,
-      const Rollout& rollout,
-      const Scores& rewards,
-      std::int64_t held,
-      StepTimes& times);
-  // The parts that the value network computes the step's prompts in.
-  std::int64_t prompt_value_parts(const Draw& draw, std::int64_t held) const;
-  at::Tensor predict_values(
-      const Draw& draw,
-      const Scores& rewards,
-      std::int64_t parts,
-      StepTimes& times);
-  void learn_values(
-      const Experience& experience,
-      const at::Tensor& values,
-      std::int64_t parts,
-      StepResult& result);
-  StepPlan token_value_plan(const Draw& draw, std::int64_t held) const;
-  void learn_tokens(
-      const Experience& experience,
-      const std::vector<std::size_t>& prompts,
-      const StepValues& values,
-      double share,
-      StepResult& result);
-  // The step's updates of policy and network. `first` may be null.
+  RolloutOptions rollout_options(const StepPlan& plan) const;
+  // Line 6, from the other data of `experience`.
+  void make_advantages_of(
+      Experience& experience, std::map<std::string, double>& metrics);
+  // Line 7: the step's updates of policy and value network. `first` may be
+  // null.
   void learn(
-      const Experience& experience,
-      const StepValues& values,
-      FirstPass* first,
-      StepResult& result);
+      const Experience& experience, FirstPass* first, StepResult& result);
   // One of them: `share` of the step's, for means over them.
   void update(const Minibatch& batch, double share, StepResult& result);
-  void update_values(double share, StepResult& result);
-  void make_value_learner();
 
   TrainerInputs inputs_;
   TrainingOptions options_;
@@ -126,9 +89,9 @@ class OnlineTrainer : public Trainer {
   TrainingPrompts prompts_;
   Shuffler shuffler_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<ValueLearner> value_;   // null: another baseline
   std::function<bool()> stop_requested_;  // or null
   RewardCombiner combiner_;
+  std::unique_ptr<StepValues> values_;  // null: no value network
   std::int64_t step_ = 0;
 };
 

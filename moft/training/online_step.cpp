@@ -74,7 +74,7 @@ at::Tensor baseline_of(
     const at::Tensor& alphas,
     const TrainingOptions& options,
     const RewardCombiner& combiner) {
-  if (options.algorithm == Algorithm::kPpo) return at::zeros_like(rewards);
+  if (options.rule().values_tokens) return at::zeros_like(rewards);
   if (options.baseline == Baseline::kLeaveOneOut)
     return leave_one_out_baseline(rewards, prompt_of_row);
   if (options.baseline == Baseline::kGroupMean)
@@ -219,8 +219,8 @@ Advantages make_advantages(
   }
   const NormalisedAdvantages a = make_advantages(
       compared,
-      options.algorithm == Algorithm::kPpo ? AdvantageNormalisation::kNone
-                                           : options.advantage_normalisation);
+      options.rule().values_tokens ? AdvantageNormalisation::kNone
+                                   : options.advantage_normalisation);
   const at::Tensor logged =
       regularised_reward(terms.scalar, kept.of(ratios.sequence), terms.alpha);
   return {
@@ -235,16 +235,6 @@ Advantages make_advantages(
 // ---- line 7: phi += eta A grad log pi(y|x) ----------------------------------
 
 namespace {
-
-std::optional<RatioClip> clip_of(const TrainingOptions& options) {
-  if (options.algorithm == Algorithm::kGrpo) {
-    const GrpoOptions& grpo = options.grpo;
-    return RatioClip{grpo.epsilon, grpo.epsilon_high.value_or(grpo.epsilon)};
-  }
-  if (options.algorithm == Algorithm::kPpo)
-    return RatioClip{options.ppo.cliprange, options.ppo.cliprange};
-  return std::nullopt;
-}
 
 // -(1 / normaliser) sum_y A log pi(y|x) over the part's rows, and its kin.
 PolicyLoss loss_terms(
@@ -261,14 +251,14 @@ PolicyLoss loss_terms(
   PolicyLoss terms;
   terms.log_probs = scores.log_probs;
   terms.lengths = part.lengths;
-  const bool of_each_token = a.token_advantage.defined();
-  terms.advantages = of_each_token ? of_tokens(a.token_advantage)
-                                   : a.advantage.index_select(0, part.rows);
+  terms.advantages = a.advantage.index_select(0, part.rows);
+  terms.token_advantages = of_tokens(a.token_advantage);
   terms.kl_weight = a.kl_weight.index_select(0, part.rows);
-  if (!of_each_token) terms.credit = of_tokens(ratios.credit);
+  // PPO's rewards of tokens hold what the credit would add.
+  if (!a.token_advantage.defined()) terms.credit = of_tokens(ratios.credit);
   terms.kl = scores.differentiable_kl;
   terms.token_weights = of_tokens(minibatch.token_weights);
-  terms.clip = clip_of(options);
+  terms.clip = options.rule().clip;
   if (!minibatch.on_policy) terms.old_log_probs = of_tokens(ratios.log_probs);
   if (options.kl_estimator == KlEstimator::kTokenK3) {
     terms.kl = token_k3(
@@ -313,17 +303,17 @@ ClipFigures differentiate(
   const KlEstimator estimator = options.kl_estimator;
   const Draw& draw = experience.draw;
   TORCH_CHECK(
-      !first || (!first->parts.empty() &&
+      !first || (!first->parts.empty() && !minibatch.slices &&
                  minibatch.prompts.size() == draw.prompts.size()),
       "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
   ClipFigures figures;
-  std::vector<StepPart> parts = first ? std::move(first->parts)
-                                      : split_step(
-                                            draw,
-                                            experience.rollout,
-                                            minibatch.prompts,
-                                            plan_step(policy, draw, options));
+  const auto split = [&] {
+    StepPlan plan = plan_step(policy, draw, options);
+    plan.here = minibatch.slices;
+    return split_step(draw, experience.rollout, minibatch.prompts, plan);
+  };
+  std::vector<StepPart> parts = first ? std::move(first->parts) : split();
   for (const StepPart& part : parts) {
     const bool scored = first && &part == &parts.front();
     const Coefficients& c = part.coefficients.front();
@@ -343,6 +333,7 @@ ClipFigures differentiate(
     policy_loss(terms, minibatch.normaliser).backward();
     figures.add(clip_figures(terms));
     conditioning.end_gradient(c);
+    if (part.ends_slice) conditioning.end_slice();
   }
   return figures;
 }

@@ -11,9 +11,10 @@
 //   line 7  differentiate     the gradient of -mean A log pi(y|x), through
 //                             log pi alone; apply_update() takes the step
 //
-// GRPO and PPO (training.algorithm) differ in line 7 and in how often it is
-// done: minibatches.h has their updates; PPO's advantages are of tokens
-// (token_values.h).
+// Other algorithms (training.algorithm) differ in line 7 and in how often it is
+// done, by their rules (algorithms/algorithm.h, minibatches.h); PPO's
+// advantages are of tokens (token_values.h), online DPO's of preferences
+// (preference_advantages.h).
 //
 // Other ways to bring the KL in (kl_estimator) are in algorithms/kl_gradient.h.
 // differentiate() may be called any number of times on one experience: over
@@ -25,6 +26,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -86,6 +88,10 @@ struct Minibatch {
   // The parameters are still those that sampled the completions, so ratios are
   // exactly 1.
   bool on_policy = true;
+  // The slices (step_parts.h) whose gradient is taken, as the whole minibatch's
+  // would have it; none: all of them. Sums of them, added in order, are the
+  // minibatch's gradient to the last bit.
+  std::optional<ItemRange> slices = std::nullopt;
 };
 
 // All prompts, divided by the number of rows that are kept.
@@ -93,8 +99,8 @@ Minibatch whole_batch(const Experience& experience);
 
 // Puts the gradient of the minibatch's loss under the current parameters into
 // the policy's conditioning, in the place of what is there. Reads
-// options.algorithm, grpo, ppo, kl_estimator and what plan_step() reads.
-// `first`: of a minibatch of all prompts, on policy.
+// the algorithm's rule, kl_estimator and what plan_step() reads.
+// `first`: of a minibatch of all prompts and slices, on policy.
 ClipFigures differentiate(
     SteeredPolicy& policy,
     const Experience& experience,

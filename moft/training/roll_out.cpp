@@ -20,7 +20,7 @@ GenerateBatch batch_of(const Draw& draw, const RolloutOptions& settings) {
         {settings.seed,
          Purpose::kToken,
          static_cast<std::uint32_t>(draw.step),
-         static_cast<std::uint32_t>(r)});
+         static_cast<std::uint32_t>(draw.row_of_step(r))});
   }
   batch.record_features = true;
   return batch;

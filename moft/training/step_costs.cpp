@@ -56,7 +56,9 @@ StepCosts step_costs(
   const std::int64_t kept = (6 * s.width + 2 * s.query_width + 2 * s.key_width +
                              (s.gated ? 3 : 2) * s.feed_forward) *
                             kFloat;
-  const std::int64_t cross = (3 * s.width + 2 * s.query_width) * kFloat;
+  // A norm with what enters and leaves it; q and what attention gives, each as
+  // it is and padded to the prompt with most tokens (models/t5/scoring.cpp).
+  const std::int64_t cross = (3 * s.width + 4 * s.query_width) * kFloat;
   const std::int64_t keys_values = 2 * s.key_width * kFloat;
   const bool encodes = s.encoder_layers > 0;
   const std::int64_t decoder = s.layers - s.encoder_layers;
@@ -69,7 +71,10 @@ StepCosts step_costs(
   costs.new_token = trained_decoder * (kept + (encodes ? cross : 0)) +
                     (differentiates_kl(estimator) ? 8 : 3) * logits;
   costs.encodes = encodes;
-  if (encodes) costs.graph_token = costs.prompt_token;
+  if (encodes) {
+    costs.graph_token = costs.prompt_token;
+    costs.padded_token = decoder * keys_values;
+  }
   costs.decoded_token = decoder * keys_values;
   costs.decoded_row = 2 * logits;
   costs.feature_token = s.width * kFloat;
@@ -83,6 +88,7 @@ StepCosts costs_of_texts(const ModelShape& shape) {
   StepCosts costs;
   costs.prompt_token = all.prompt_token + shape.scores_per_token * kFloat;
   costs.prompt_pair = shape.scores_per_pair * kFloat;
+  costs.padded_token = all.padded_token;
   costs.new_token = all.new_token;
   return costs;
 }

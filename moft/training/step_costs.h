@@ -40,6 +40,9 @@ struct StepCosts {
   // Scoring with its gradient: what the backward pass reads again, and logits.
   std::int64_t prompt_token = 0;
   std::int64_t prompt_pair = 0;  // of any two tokens of a prompt
+  // An encoder's prompts are laid out once more for the decoder to look at,
+  // each as long as the longest of the step.
+  std::int64_t padded_token = 0;
   std::int64_t new_token = 0;
   // Rollout: keys and values of an entry of a page, and a row's logits twice.
   std::int64_t decoded_token = 0;

@@ -13,15 +13,35 @@
 #include "moft/models/page_pool.h"
 
 namespace moft {
+namespace {
+
+std::int64_t longest_of(const std::vector<std::int64_t>& prompt_tokens) {
+  return *std::max_element(prompt_tokens.begin(), prompt_tokens.end());
+}
+
+}  // namespace
+
+std::vector<ItemRange> slices_of(std::size_t count, std::int64_t slices) {
+  const auto wanted = static_cast<std::size_t>(slices);
+  std::vector<ItemRange> result;
+  for (std::size_t slice = 0; slice < wanted; ++slice) {
+    const ItemRange range{count * slice / wanted, count * (slice + 1) / wanted};
+    if (range.first < range.second) result.push_back(range);
+  }
+  return result;
+}
 
 StepMemory::StepMemory(
     StepShape shape, const StepCosts& costs, MemoryBudget budget)
-    : shape_(std::move(shape)), costs_(costs), budget_(std::move(budget)) {
+    : shape_(std::move(shape)),
+      costs_(costs),
+      budget_(std::move(budget)),
+      longest_(longest_of(shape_.prompt_tokens)) {
   const std::int64_t new_tokens =
       saturated_product(shape_.rows(), shape_.new_tokens);
   features_ = saturated_product(
       saturated_sum(prompt_tokens(), new_tokens), costs_.feature_token);
-  const std::int64_t longest = prompt_bytes(longest_prompt());
+  const std::int64_t longest = prompt_bytes(longest_);
   const std::int64_t scored = saturated_sum(
       held(),
       saturated_sum(longest, saturated_product(least_rows(), row_bytes())));
@@ -41,7 +61,7 @@ StepMemory::StepMemory(
                 least_rows() == 1 ? std::string("one completion")
                                   : fmt::format("{} completions", least_rows()),
                 shape_.new_tokens),
-      longest_prompt(),
+      longest_,
       budget_.key,
       budget_.cure);
 }
@@ -91,6 +111,20 @@ std::vector<std::vector<std::size_t>> StepMemory::parts_of(
   return parts;
 }
 
+ItemSlices StepMemory::parts_of_slices(
+    std::size_t count, std::int64_t slices) const {
+  TORCH_CHECK(shape_.samples == 1, "[step_memory] slices of prompts alone");
+  ItemSlices result;
+  for (const auto& [begin, end] : slices_of(count, slices)) {
+    std::vector<std::size_t> items(end - begin);
+    std::iota(items.begin(), items.end(), begin);
+    result.emplace_back();
+    for (const auto& part : parts_of(items))
+      result.back().emplace_back(part.front(), part.front() + part.size());
+  }
+  return result;
+}
+
 bool StepMemory::has_room_for_graph(std::int64_t between) const {
   const std::int64_t kept = saturated_sum(held(), graph_bytes());
   const std::int64_t beside = std::max(decoding_bytes(shape_.rows()), between);
@@ -103,7 +137,7 @@ std::int64_t StepMemory::rollout_bytes(std::int64_t rows) const {
 
 // Rows that follow one another; they share the pages of a prompt.
 std::int64_t StepMemory::cache_bytes(std::int64_t rows) const {
-  const std::int64_t prompt = longest_prompt();
+  const std::int64_t prompt = longest_;
   const std::int64_t all = shape_.new_tokens + prompt;
   const std::int64_t shared =
       costs_.encodes ? pages_of(prompt) : prompt / kPageSize;
@@ -141,11 +175,6 @@ std::int64_t StepMemory::least_rows() const {
   return shape_.together ? shape_.samples : 1;
 }
 
-std::int64_t StepMemory::longest_prompt() const {
-  const auto& tokens = shape_.prompt_tokens;
-  return *std::max_element(tokens.begin(), tokens.end());
-}
-
 std::int64_t StepMemory::prompt_tokens() const {
   const auto& tokens = shape_.prompt_tokens;
   return std::accumulate(
@@ -161,9 +190,10 @@ std::int64_t StepMemory::graph_bytes() const {
 }
 
 std::int64_t StepMemory::prompt_bytes(std::int64_t tokens) const {
-  return saturated_sum(
+  const std::int64_t own = saturated_sum(
       saturated_product(tokens, costs_.prompt_token),
       saturated_product(saturated_product(tokens, tokens), costs_.prompt_pair));
+  return saturated_sum(own, saturated_product(longest_, costs_.padded_token));
 }
 
 std::int64_t StepMemory::row_bytes() const {
@@ -195,7 +225,8 @@ std::int64_t value_bytes(
     const ModelShape& network, std::int64_t tokens, std::int64_t new_tokens) {
   const StepCosts costs = costs_of_texts(network);
   return saturated_sum(
-      saturated_product(tokens, costs.prompt_token),
+      saturated_product(
+          tokens, saturated_sum(costs.prompt_token, costs.padded_token)),
       saturated_product(new_tokens, costs.new_token));
 }
 

@@ -13,12 +13,22 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moft/core/saturated.h"
 #include "moft/training/step_costs.h"
 
 namespace moft {
+
+// Items [first, second) of a step.
+using ItemRange = std::pair<std::size_t, std::size_t>;
+// The parts that each slice is computed in.
+using ItemSlices = std::vector<std::vector<ItemRange>>;
+
+// A step's items in consecutive slices, `slices` of them at most, none empty:
+// equal ones where `slices` divides `count` (training.gradient_accumulation).
+std::vector<ItemRange> slices_of(std::size_t count, std::int64_t slices);
 
 struct StepShape {
   std::vector<std::int64_t> prompt_tokens;  // [P]
@@ -55,6 +65,9 @@ class StepMemory {
   // are filled one after the other.
   std::vector<std::vector<std::size_t>> parts_of(
       const std::vector<std::size_t>& prompts) const;
+  // Slices of the first `count` prompts, each in the fewest parts that fit.
+  // REQUIRES one row of each prompt.
+  ItemSlices parts_of_slices(std::size_t count, std::int64_t slices) const;
   // Whether the graph of all prompts fits beside the decoding of all rows, and
   // then beside `between` bytes until the step is scored.
   bool has_room_for_graph(std::int64_t between) const;
@@ -68,8 +81,7 @@ class StepMemory {
   std::int64_t graph_bytes() const;
 
  private:
-  std::int64_t least_rows() const;  // that a part holds
-  std::int64_t longest_prompt() const;
+  std::int64_t least_rows() const;     // that a part holds
   std::int64_t prompt_tokens() const;  // of all
   std::int64_t prompt_bytes(std::int64_t tokens) const;
   std::int64_t row_bytes() const;
@@ -79,6 +91,7 @@ class StepMemory {
   StepShape shape_;
   StepCosts costs_;
   MemoryBudget budget_;
+  std::int64_t longest_;  // tokens of the longest prompt
   std::int64_t features_;
 };
 

@@ -141,18 +141,19 @@ std::vector<StepPart> split_step(
     const Prompts& prompts,
     const StepPlan& plan) {
   const PartBuilder builder(draw, rollout);
-  const auto wanted = static_cast<std::size_t>(plan.parts);
-  const std::size_t size = (draw.prompts.size() + wanted - 1) / wanted;
   std::vector<StepPart> result;
-  for (const Prompts& group : groups_of(draw, prompts, plan.mixes_rows)) {
-    for (auto begin = group.begin(); begin != group.end();) {
-      const auto left = static_cast<std::size_t>(group.end() - begin);
-      const auto end =
-          begin + static_cast<std::ptrdiff_t>(std::min(size, left));
-      for (const auto& rows : plan.memory.parts_of({begin, end}))
+  const auto slices = slices_of(prompts.size(), plan.slices);
+  const ItemRange here = plan.here.value_or(ItemRange{0, slices.size()});
+  for (std::size_t i = here.first; i < here.second; ++i) {
+    const auto& [begin, end] = slices.at(i);
+    const Prompts slice(
+        prompts.begin() + static_cast<std::ptrdiff_t>(begin),
+        prompts.begin() + static_cast<std::ptrdiff_t>(end));
+    for (const Prompts& group : groups_of(draw, slice, plan.mixes_rows)) {
+      for (const auto& rows : plan.memory.parts_of(group))
         result.push_back(builder.make(rows));
-      begin = end;
     }
+    result.back().ends_slice = true;
   }
   return result;
 }
@@ -160,7 +161,7 @@ std::vector<StepPart> split_step(
 bool is_one_part(const Draw& draw, const StepPlan& plan) {
   const auto& c = draw.coefficients;
   const bool same = std::equal(c.begin() + 1, c.end(), c.begin());
-  return (plan.parts == 1 || c.size() == 1) && (plan.mixes_rows || same) &&
+  return (plan.slices == 1 || c.size() == 1) && (plan.mixes_rows || same) &&
          plan.memory.parts_of(all_prompts(draw)).size() == 1;
 }
 

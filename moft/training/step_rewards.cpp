@@ -20,7 +20,7 @@ StepRewards::StepRewards(
     const std::size_t p = draw.prompt_of(row);
     batch_.prompts.push_back(draw.prompt_texts[p]);
     batch_.examples.push_back(draw.examples[p]);
-    batch_.groups.push_back(p);
+    batch_.groups.push_back(draw.first_prompt + p);
     if (!draw.turns.empty()) batch_.turns.push_back(draw.turns[p]);
   }
   batch_.completions.resize(rows);

@@ -30,16 +30,16 @@ StepWork work_of_rank(const MemoryQuestion& question, MeanLengths lengths) {
   work.rows = work.prompts * training.samples_per_prompt;
   work.prompt_tokens = static_cast<double>(work.prompts) * lengths.prompt;
   work.new_tokens = static_cast<double>(work.rows) * lengths.answer;
-  work.passes = training.passes();
-  const std::int64_t updates = work.passes * training.updates_per_pass();
+  const UpdateRule rule = training.rule();
+  work.passes = rule.passes;
+  const std::int64_t updates = rule.passes * rule.updates;
   work.optimizer_bytes =
       updates * trained * bytes_of_update(training.optimizer);
   work.sent_bytes = updates * bytes_of_sum(trained, parts, question.ranks);
   if (!training.has_value_network()) return work;
   const std::int64_t network =
       question.value_network.value_or(question.shape).parameters;
-  const std::int64_t value_updates =
-      training.algorithm == Algorithm::kPpo ? updates : 1;
+  const std::int64_t value_updates = rule.values_tokens ? updates : 1;
   work.sent_bytes +=
       value_updates * bytes_of_sum(network, parts, question.ranks);
   return work;

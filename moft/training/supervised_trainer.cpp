@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
@@ -45,19 +44,22 @@ RunOptions SupervisedTrainer::loop_options() const {
   return run;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> SupervisedTrainer::parts_of(
-    std::size_t count, const StepMemory& memory) const {
-  const auto groups = static_cast<std::size_t>(options_.gradient_accumulation);
-  std::vector<std::pair<std::size_t, std::size_t>> parts;
-  for (std::size_t group = 0; group < groups; ++group) {
-    const std::size_t begin = count * group / groups;
-    const std::size_t end = count * (group + 1) / groups;
-    std::vector<std::size_t> rows(end - begin);
-    std::iota(rows.begin(), rows.end(), begin);
-    for (const auto& part : memory.parts_of(rows))
-      parts.emplace_back(part.front(), part.front() + part.size());
+// A slice's parts add up in the leaves of one pass, without another tensor.
+void SupervisedTrainer::differentiate_parts(
+    std::size_t count,
+    const StepMemory& memory,
+    const Coefficients& coefficients,
+    const std::function<void(const ItemRange& rows)>& differentiate) const {
+  conditioning_.zero_gradient();
+  conditioning_.note_steerings({coefficients});
+  for (const auto& parts :
+       memory.parts_of_slices(count, options_.gradient_accumulation)) {
+    conditioning_.begin_gradient(coefficients);
+    for (const ItemRange& part : parts)
+      differentiate(part);
+    conditioning_.end_gradient(coefficients);
+    conditioning_.end_slice();
   }
-  return parts;
 }
 
 void SupervisedTrainer::require_finite_loss(double loss) const {

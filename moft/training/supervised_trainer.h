@@ -5,10 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "moft/algorithms/optimizer.h"
@@ -52,11 +52,14 @@ class SupervisedTrainer : public Trainer {
   Conditioning& conditioning() const { return conditioning_; }
   // The run is evaluated at its end and logs no samples.
   RunOptions loop_options() const;
-  // [begin, end) of the parts that a step of `count` rows, sorted as they will
-  // be computed, is divided into: gradient_accumulation groups, each in as many
-  // parts as the memory asks for.
-  std::vector<std::pair<std::size_t, std::size_t>> parts_of(
-      std::size_t count, const StepMemory& memory) const;
+  // Takes the gradient of `count` rows, sorted as they will be computed: in
+  // gradient_accumulation slices, each in as many parts as the memory asks for.
+  // differentiate() is called for each part and runs backward.
+  void differentiate_parts(
+      std::size_t count,
+      const StepMemory& memory,
+      const Coefficients& coefficients,
+      const std::function<void(const ItemRange& rows)>& differentiate) const;
   // WorldError for a loss that is not finite.
   void require_finite_loss(double loss) const;
 

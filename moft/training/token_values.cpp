@@ -125,7 +125,7 @@ void set_advantages(
       by_token(experience.draw.prompt_of_row(), lengths).index_select(0, used);
   const at::Tensor values = own.index_select(0, used);
   const NormalisedAdvantages normalised = make_advantages(
-      {values, at::zeros_like(values), groups, /*baseline_of_group=*/false},
+      {values, /*baseline=*/{}, groups, /*baseline_of_group=*/false},
       normalisation);
   a.token_advantage.index_copy_(0, used, normalised.advantages);
   a.advantage = row_means(a.token_advantage, lengths);
@@ -183,9 +183,10 @@ at::Tensor add_token_advantages(
   const TokenAdvantages columns =
       generalised_advantages(rewards.columns, values, lengths, gamma, lam);
   const at::Tensor penalty = rewards.penalty.unsqueeze(1);
+  // Nothing says what is still to come of it, so lambda may not cut it off.
   const at::Tensor penalties =
       generalised_advantages(
-          penalty, at::zeros_like(penalty), lengths, gamma, lam)
+          penalty, at::zeros_like(penalty), lengths, gamma, /*lam=*/1.0)
           .advantages.select(1, 0);
   const at::Tensor own =
       steered_advantages(
@@ -215,6 +216,7 @@ double learn_token_values(
     clipped += learner.learn_tokens(
         part.score,
         {of(part, tokens.values), of(part, tokens.returns), cliprange, count});
+    if (part.ends_slice) learner.end_slice();
   }
   return clipped / count;
 }

@@ -13,7 +13,9 @@
 // tell apart. With target: reward there is one column, the trained reward of
 // each token. In the KL's column r_t is the token's log ratio; alpha does not
 // multiply it where the KL is in the loss, or nowhere. The penalty of a
-// truncated completion has no value: gamma and lam discount it.
+// truncated completion has no column, so every token gets it whole (lambda 1;
+// gamma discounts it), which is unbiased; with target: reward it is part of the
+// reward, as in TRL, and V learns it.
 //
 // P prompts, B rows, N packed tokens, k columns.
 // Thread safety: one thread.

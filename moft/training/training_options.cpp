@@ -11,74 +11,17 @@
 namespace moft {
 namespace {
 
-void check_algorithm(const TrainingOptions& options, const std::string& path) {
-  if (options.updates_per_pass() > options.prompts_per_step) {
-    throw_caller_error(
-        "{}{} is {}, but a step has {} prompts; give at most one update for "
-        "each prompt",
-        path,
-        options.algorithm == Algorithm::kGrpo ? "grpo.steps_per_generation"
-                                              : "ppo.num_mini_batches",
-        options.updates_per_pass(),
-        options.prompts_per_step);
-  }
-  if (options.algorithm != Algorithm::kPpo) return;
-  if (options.kl_estimator == KlEstimator::kTokenExact ||
-      options.kl_estimator == KlEstimator::kSequenceK2 ||
-      options.kl_estimator == KlEstimator::kSequenceK3) {
-    throw_caller_error(
-        "{}kl_estimator is {} but {}algorithm is ppo, whose rewards hold the "
-        "log ratio of each token; give sequence, or a KL in the loss "
-        "(token_direct, token_k3), or none",
-        path,
-        enum_name(options.kl_estimator),
-        path);
-  }
-  if (options.value.scale == ValueScale::kLiteral) {
-    throw_caller_error(
-        "{}value.scale is literal but {}algorithm is ppo; give scale: reward",
-        path,
-        path);
-  }
-}
-
-// Preferences are of the weighted sum of mapped rewards.
-void check_online_dpo(const TrainingOptions& options, const std::string& path) {
-  if (options.kl_estimator != KlEstimator::kSequence) {
-    throw_caller_error(
-        "{}kl_estimator is {} but {}algorithm is online_dpo, whose loss is of "
-        "whole completions; give sequence",
-        path,
-        enum_name(options.kl_estimator),
-        path);
-  }
-  if (options.baseline != Baseline::kLeaveOneOut) {
-    throw_caller_error(
-        "{}baseline is {} but {}algorithm is online_dpo, which compares "
-        "completions of a prompt; leave it out",
-        path,
-        enum_name(options.baseline),
-        path);
-  }
-  const bool linear = options.scalarisation.linear();
-  if (!linear ||
-      options.reward_standardisation == RewardStandardisation::kRunning) {
-    throw_caller_error(
-        "{}{} but {}algorithm is online_dpo, whose preferences are of the "
-        "weighted sum of the rewards; leave it out",
-        path,
-        linear ? std::string("reward_standardisation is running")
-               : fmt::format(
-                     "scalarisation.kind is {}",
-                     enum_name(options.scalarisation.kind)),
-        path);
-  }
-  if (options.kl_strength > 0.0) return;
+void check_updates_per_pass(
+    const TrainingOptions& options, const std::string& path) {
+  const UpdateRule rule = options.rule();
+  if (rule.updates <= options.prompts_per_step) return;
   throw_caller_error(
-      "{}kl_strength is 0 but {}algorithm is online_dpo, whose beta is alpha / "
-      "(1 - alpha); give a number above 0",
+      "{}{} is {}, but a step has {} prompts; give at most one update for "
+      "each prompt",
       path,
-      path);
+      rule.updates_key,
+      rule.updates,
+      options.prompts_per_step);
 }
 
 bool normalises_in_groups(const TrainingOptions& options) {
@@ -109,19 +52,6 @@ void check_rewards(const TrainingOptions& options, const std::string& path) {
         path,
         path);
   }
-  if (options.algorithm == Algorithm::kPpo &&
-      options.value.target == ValueTarget::kObjectives &&
-      (running || !options.scalarisation.linear())) {
-    throw_caller_error(
-        "{}{} but {}algorithm is ppo with value.target: objectives, whose "
-        "advantages are weighted sums; give value.target: reward",
-        path,
-        running ? std::string("reward_standardisation is running")
-                : fmt::format(
-                      "scalarisation.kind is {}",
-                      enum_name(options.scalarisation.kind)),
-        path);
-  }
 }
 
 // Rewards that are made of those of a prompt's other completions.
@@ -138,8 +68,7 @@ void check_groups(const TrainingOptions& options, const std::string& path) {
         path,
         choice);
   }
-  if (options.algorithm == Algorithm::kPpo ||
-      options.algorithm == Algorithm::kOnlineDpo) {
+  if (!options.rule().takes_group_rewards) {
     throw_caller_error(
         "{}algorithm is {} but {}{}, whose rewards are compared within a "
         "prompt; give algorithm: grpo or reinforce",
@@ -158,21 +87,43 @@ void check_groups(const TrainingOptions& options, const std::string& path) {
   }
 }
 
-}  // namespace
-
-std::int64_t TrainingOptions::passes() const {
-  if (algorithm == Algorithm::kGrpo) return grpo.num_iterations;
-  return algorithm == Algorithm::kPpo ? ppo.num_ppo_epochs : 1;
+// Every minibatch is cut into slices of one size.
+void check_minibatches(
+    const TrainingOptions& options, const std::string& path) {
+  const UpdateRule rule = options.rule();
+  const std::int64_t updates = rule.updates;
+  const std::string key = rule.updates_key;
+  if (updates == 1 || options.gradient_accumulation == 1) return;
+  if (options.prompts_per_step % updates != 0) {
+    throw_caller_error(
+        "{}gradient_accumulation is {}, but {}{} is {}, which does not divide "
+        "the {} prompts of a step into minibatches of one size; give a divisor "
+        "of {}, or gradient_accumulation: 1",
+        path,
+        options.gradient_accumulation,
+        path,
+        key,
+        updates,
+        options.prompts_per_step,
+        options.prompts_per_step);
+  }
+  options.check_slices(
+      path,
+      fmt::format("{}prompts_per_step / {}{}", path, path, key),
+      options.prompts_per_step / updates);
 }
 
-std::int64_t TrainingOptions::updates_per_pass() const {
-  if (algorithm == Algorithm::kGrpo) return grpo.steps_per_generation;
-  return algorithm == Algorithm::kPpo ? ppo.num_mini_batches : 1;
+}  // namespace
+
+UpdateRule TrainingOptions::rule() const {
+  const AlgorithmKind& kind = kind_of(algorithm);
+  return kind.rule == nullptr ? UpdateRule() : kind.rule(*this);
 }
 
 void TrainingOptions::check(const std::string& path) const {
-  check_algorithm(*this, path);
-  if (algorithm == Algorithm::kOnlineDpo) check_online_dpo(*this, path);
+  check_updates_per_pass(*this, path);
+  const AlgorithmKind& kind = kind_of(algorithm);
+  if (kind.check != nullptr) kind.check(*this, path);
   check_rewards(*this, path);
   check_groups(*this, path);
   if (compares_samples() && samples_per_prompt < 2) {
@@ -196,6 +147,7 @@ void TrainingOptions::check(const std::string& path) const {
         kMostRows);
   }
   check_updates(path, "prompts_per_step", prompts_per_step);
+  check_minibatches(*this, path);
 }
 
 double missing_eos_penalty_at(

@@ -9,21 +9,15 @@
 #include "moft/algorithms/choices.h"
 #include "moft/algorithms/kl_estimator.h"
 #include "moft/core/fields.h"
-#include "moft/training/algorithm_options.h"
+#include "moft/training/algorithms/grpo.h"
+#include "moft/training/algorithms/online_dpo.h"
+#include "moft/training/algorithms/ppo.h"
+#include "moft/training/steering_options.h"
 #include "moft/training/update_options.h"
 #include "moft/training/value_options.h"
 #include "moft/weightings/scalarisation_options.h"
-#include "moft/weightings/weighting_options.h"
 
 namespace moft {
-
-enum class WeightingPer { kBatch, kPrompt };
-constexpr auto enum_names(WeightingPer) {
-  return EnumNames<WeightingPer, 2>{{
-      {WeightingPer::kBatch, "batch"},
-      {WeightingPer::kPrompt, "prompt"},
-  }};
-}
 
 enum class Baseline { kBatchMean, kGroupMean, kLeaveOneOut, kValue };
 constexpr auto enum_names(Baseline) {
@@ -106,16 +100,13 @@ inline constexpr const char* kTrainingMemoryCure =
     "training.max_new_tokens, lower training.memory_budget, or take a smaller "
     "model";
 
-struct TrainingOptions : UpdateOptions {
+struct TrainingOptions : UpdateOptions, SteeringOptions {
   Algorithm algorithm = Algorithm::kReinforce;
   GrpoOptions grpo;
   PpoOptions ppo;
   OnlineDpoOptions online_dpo;
   std::int64_t prompts_per_step = 6;
   std::int64_t samples_per_prompt = 4;
-  WeightingPer weighting_per = WeightingPer::kPrompt;
-  double kl_strength = 0.01;
-  AlphaDistribution kl_sampler = AlphaDistribution::kFixed;
   KlEstimator kl_estimator = KlEstimator::kSequence;
   std::int64_t max_new_tokens = 32;
   double missing_eos_penalty = 0.0;
@@ -166,21 +157,14 @@ struct TrainingOptions : UpdateOptions {
       samples_per_prompt,
       Help{"number of completions sampled for each prompt", "completions"},
       between(1, 1e6));
-    v("weighting_per",
-      weighting_per,
-      Help{"how many weightings a step draws; batch: one, as in the paper, "
-           "prompt: one per prompt"});
-    v("kl_strength",
-      kl_strength,
-      Help{"KL strength alpha in (1 - alpha) w.R - alpha KL; if kl_sampler is "
-           "not fixed, this is only the default of requests that give no "
-           "alpha"},
-      from_up_to_below(0, 1));
-    v("kl_sampler",
-      kl_sampler,
-      Help{"how alpha is drawn, independently of the weighting; fixed: always "
-           "kl_strength, inverse: so that the softmdp mixing amount is uniform "
-           "on [0, 1], uniform: on [conditioning.alpha_min, 1]"});
+    steering_fields(
+        v,
+        Help{"how many weightings a step draws; batch: one, as in the paper, "
+             "prompt: one per prompt"},
+        Help{
+            "KL strength alpha in (1 - alpha) w.R - alpha KL; if kl_sampler is "
+            "not fixed, this is only the default of requests that give no "
+            "alpha"});
     v("kl_estimator",
       kl_estimator,
       Help{"how the KL enters the gradient. Unbiased: sequence (the log ratio "
@@ -258,16 +242,15 @@ struct TrainingOptions : UpdateOptions {
   // together.
   void check(const std::string& path) const;
 
+  // Of the algorithm.
+  UpdateRule rule() const;
   bool has_value_network() const {
-    return algorithm == Algorithm::kPpo || baseline == Baseline::kValue;
+    return rule().values_tokens || baseline == Baseline::kValue;
   }
   // Whether rewards are compared with those of other completions of a prompt.
   bool compares_samples() const {
-    return algorithm != Algorithm::kPpo && baseline == Baseline::kLeaveOneOut;
+    return !rule().values_tokens && baseline == Baseline::kLeaveOneOut;
   }
-  // Passes over a step's completions, and updates in each.
-  std::int64_t passes() const;
-  std::int64_t updates_per_pass() const;
 };
 
 // The penalty at a step, which counts from 0:

@@ -1,6 +1,10 @@
 // What has to hold between the settings of an update.
 #include "moft/training/update_options.h"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 #include "moft/core/errors.h"
 
 namespace moft {
@@ -26,15 +30,31 @@ void UpdateOptions::check_updates(
         path,
         steps);
   }
-  if (gradient_accumulation > items) {
-    throw_caller_error(
-        "{}gradient_accumulation is {}; give at most {}{}, which is {}",
-        path,
-        gradient_accumulation,
-        path,
-        per_step,
-        items);
-  }
+  check_slices(path, path + per_step, items);
+}
+
+void UpdateOptions::check_slices(
+    const std::string& path,
+    const std::string& what,
+    std::int64_t items) const {
+  const std::int64_t slices = gradient_accumulation;
+  if (items % slices == 0) return;
+  // The divisors on either side.
+  std::int64_t below = std::min(slices, items);
+  while (items % below != 0)
+    --below;
+  std::int64_t above = std::min(slices, items);
+  while (items % above != 0)
+    ++above;
+  throw_caller_error(
+      "{}gradient_accumulation is {}, the number of slices that {}, which is "
+      "{}, is cut into evenly; give {}",
+      path,
+      slices,
+      what,
+      items,
+      above == below ? fmt::format("at most {}", items)
+                     : fmt::format("{} or {}", below, above));
 }
 
 }  // namespace moft

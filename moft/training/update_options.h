@@ -48,9 +48,11 @@ struct UpdateOptions {
     v("gradient_accumulation",
       gradient_accumulation,
       Help{
-          "number of parts that a step is computed in; more parts need less "
-          "memory and give the same update up to rounding",
-          "parts"},
+          "number of slices that the prompts, pairs or rows of an update are "
+          "cut into, which it divides evenly; each is computed alone and "
+          "their gradients are added in order; more slices need less memory "
+          "and give the same update up to rounding",
+          "slices"},
       between(1, 1e6));
     v("memory_budget",
       memory_budget,
@@ -74,11 +76,18 @@ struct UpdateOptions {
   }
 
   // CallerError for weight decay that the optimizer does not have, a warm-up
-  // longer than the run, or more parts than a step has items. `path` comes
-  // before the keys in messages; `per_step` is the key of a step's items.
+  // longer than the run, or a step's items that cannot be cut into
+  // gradient_accumulation slices of one size. `path` comes before the keys in
+  // messages; `per_step` is the key of a step's items.
   void check_updates(
       const std::string& path,
       const std::string& per_step,
+      std::int64_t items) const;
+  // The last of these, of the `items` of an update; `what` says whose number
+  // that is.
+  void check_slices(
+      const std::string& path,
+      const std::string& what,
       std::int64_t items) const;
 };
 

@@ -19,22 +19,16 @@ std::vector<TrainedTensor> masters_of(const HeadedModel& model) {
   return result;
 }
 
-// Calls compute(begin, end) for prompts begin .. end - 1 of each part.
-template <typename Compute>
-at::Tensor in_parts(
-    std::int64_t prompts, std::int64_t parts, const Compute& compute) {
-  const std::int64_t size = (prompts + parts - 1) / parts;
-  std::vector<at::Tensor> values;
-  for (std::int64_t begin = 0; begin < prompts; begin += size)
-    values.push_back(compute(begin, std::min(prompts, begin + size)));
-  return at::cat(values).to(at::kDouble);
+ItemSlices slices_or_all(const ItemSlices& slices, std::size_t prompts) {
+  return slices.empty() ? ItemSlices{{{0, prompts}}} : slices;
 }
 
 std::vector<TokenIds> slice(
-    const std::vector<TokenIds>& prompts,
-    std::int64_t begin,
-    std::int64_t end) {
-  return {prompts.begin() + begin, prompts.begin() + end};
+    const std::vector<TokenIds>& prompts, const ItemRange& range) {
+  const auto at = [&](std::size_t item) {
+    return prompts.begin() + static_cast<std::ptrdiff_t>(item);
+  };
+  return {at(range.first), at(range.second)};
 }
 
 }  // namespace
@@ -53,30 +47,38 @@ ValueLearner::ValueLearner(
 }
 
 at::Tensor ValueLearner::predict(
-    const std::vector<TokenIds>& prompts, std::int64_t parts) const {
+    const std::vector<TokenIds>& prompts, const ItemSlices& slices) const {
   const at::NoGradGuard no_gradient;
-  const auto count = static_cast<std::int64_t>(prompts.size());
-  return in_parts(count, parts, [&](std::int64_t begin, std::int64_t end) {
-    return model_.forward(slice(prompts, begin, end)).to(at::kCPU);
-  });
+  std::vector<at::Tensor> values;
+  for (const auto& parts : slices_or_all(slices, prompts.size())) {
+    for (const ItemRange& part : parts)
+      values.push_back(model_.forward(slice(prompts, part)).to(at::kCPU));
+  }
+  return at::cat(values).to(at::kDouble);
 }
 
 at::Tensor ValueLearner::learn(const ValueBatch& batch) {
   model_.zero_gradient();
-  const auto count = static_cast<std::int64_t>(batch.prompts.size());
   const std::int64_t samples = batch.samples_per_prompt;
   const double normaliser =
       std::max(1.0, (~batch.targets.isnan()).sum().item<double>());
-  return in_parts(count, batch.parts, [&](auto begin, auto end) {
+  std::vector<at::Tensor> values;
+  for (const auto& parts : slices_or_all(batch.slices, batch.prompts.size())) {
     model_.begin_gradient();
-    const at::Tensor values = model_.forward(slice(batch.prompts, begin, end));
-    const at::Tensor by_row = values.repeat_interleave(samples, 0);
-    const at::Tensor targets =
-        batch.targets.slice(0, begin * samples, end * samples);
-    value_loss(by_row, targets, normaliser).backward();
+    for (const ItemRange& part : parts) {
+      const at::Tensor found = model_.forward(slice(batch.prompts, part));
+      const at::Tensor targets = batch.targets.slice(
+          0,
+          static_cast<std::int64_t>(part.first) * samples,
+          static_cast<std::int64_t>(part.second) * samples);
+      value_loss(found.repeat_interleave(samples, 0), targets, normaliser)
+          .backward();
+      values.push_back(found.detach().to(at::kCPU));
+    }
     model_.end_gradient();
-    return values.detach().to(at::kCPU);
-  });
+    model_.end_slice();
+  }
+  return at::cat(values).to(at::kDouble);
 }
 
 at::Tensor ValueLearner::token_values(const ScoreBatch& batch) const {

@@ -17,6 +17,7 @@
 
 #include "moft/algorithms/optimizer.h"
 #include "moft/models/value_model.h"
+#include "moft/training/step_memory.h"
 #include "moft/training/value_options.h"
 
 namespace moft {
@@ -27,7 +28,9 @@ struct ValueBatch {
   // [B, m], double; the rows of prompt p are samples_per_prompt in a row.
   at::Tensor targets;
   std::int64_t samples_per_prompt = 1;
-  std::int64_t parts = 1;  // that the prompts are computed in
+  // Parts of the prompts (step_memory.h), which depend on the slice alone;
+  // none: all at once.
+  ItemSlices slices = {};
 };
 
 // What PPO's network learns from in a part: n tokens, k outputs.
@@ -47,9 +50,10 @@ class ValueLearner {
 
   const HeadedModel& model() const { return model_; }
 
-  // Values of the prompts, [P, m], double, no gradient. `parts` as above.
+  // Values of the prompts, [P, m], double, no gradient. `slices` as above.
   at::Tensor predict(
-      const std::vector<TokenIds>& prompts, std::int64_t parts) const;
+      const std::vector<TokenIds>& prompts,
+      const ItemSlices& slices = {}) const;
   // The same, from before this step's update, and takes the gradient of the
   // mean squared error over the B m targets that are not NaN.
   at::Tensor learn(const ValueBatch& batch);
@@ -57,6 +61,7 @@ class ValueLearner {
   // [n, k], double, on the CPU, no gradient.
   at::Tensor token_values(const ScoreBatch& batch) const;
   void zero_gradient() { model_.zero_gradient(); }
+  void end_slice() { model_.end_slice(); }
   // Adds the gradient of clipped_value_loss(). The number of values that get
   // none, by the clip.
   double learn_tokens(const ScoreBatch& batch, const TokenTargets& targets);

@@ -228,6 +228,22 @@ TEST(MakeAdvantages, OneRowAloneIsNoTieWithoutNormalisation) {
   EXPECT_EQ(result.advantages[0].item<double>(), 0.25);
 }
 
+// What a baseline leaves of ties is rounding; without one they are what they
+// are, unless they are normalised.
+TEST(MakeAdvantages, TiesStayWhereThereIsNoBaseline) {
+  const at::Tensor rewards = row({0.5, 0.5, 0.5, 0.5});
+  const at::Tensor groups = labels({0, 0, 1, 1});
+  const auto of = [&](AdvantageNormalisation kind) {
+    return make_advantages({rewards, {}, groups, false}, kind);
+  };
+  const auto none = of(AdvantageNormalisation::kNone);
+  EXPECT_TRUE(at::equal(none.advantages, rewards));
+  EXPECT_TRUE(at::equal(none.divisor, at::ones_like(rewards)));
+  for (const AdvantageNormalisation kind :
+       {AdvantageNormalisation::kBatch, AdvantageNormalisation::kGroup})
+    EXPECT_TRUE(at::equal(of(kind).advantages, at::zeros_like(rewards)));
+}
+
 TEST(MakeAdvantages, ARewardThatIsNoNumberStopsTheRun) {
   for (const double bad :
        {std::numeric_limits<double>::quiet_NaN(),

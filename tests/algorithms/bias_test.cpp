@@ -85,7 +85,7 @@ class Bias : public testing::Test {
     PolicyLoss terms;
     terms.log_probs = packed(model_.token_log_probs(model_.theta()));
     terms.lengths = model_.lengths();
-    terms.advantages = weighted;
+    terms.token_advantages = weighted;
     terms.clip = RatioClip{};
     model_.theta().mutable_grad() = at::Tensor();
     policy_loss(terms, 1.0).backward();
@@ -293,7 +293,7 @@ TEST_F(Bias, OfASecondUpdateIsTheClips) {
     terms.log_probs = log_probs();
     terms.old_log_probs = old;
     terms.lengths = model_.lengths();
-    terms.advantages = p * a;
+    terms.token_advantages = p * a;
     terms.clip = RatioClip{epsilon, epsilon};
     return gradient_there(policy_loss(terms, 1.0));
   };

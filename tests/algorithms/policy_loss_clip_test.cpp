@@ -78,12 +78,16 @@ TEST(ClippedLoss, OnPolicyItsGradientIsReinforces) {
 TEST(ClippedLoss, AdvantagesMayBeOfRowsOrTokens) {
   PolicyLoss rows = terms();
   PolicyLoss tokens = rows;
-  tokens.advantages = numbers({2.0, 2.0, -3.0, -3.0, -3.0});
+  tokens.advantages = at::Tensor();
+  tokens.token_advantages = numbers({2.0, 2.0, -3.0, -3.0, -3.0});
   const at::Tensor wanted = gradient_of(rows, 2.0).clone();
   EXPECT_TRUE(gradient_of(tokens, 2.0).equal(wanted));
   rows.clip = tokens.clip = RatioClip{};
   EXPECT_TRUE(gradient_of(rows, 2.0).equal(wanted));
   EXPECT_TRUE(gradient_of(tokens, 2.0).equal(wanted));
+  // Nothing is read from sizes: one for each row is not one for each token.
+  tokens.token_advantages = numbers({2.0, -3.0});
+  EXPECT_THROW(policy_loss(tokens, 2.0), CallerError);
 }
 
 // rho = 1.5, 0.5 with A = 2; 1.5, 0.5, 1.1 with A = -3; clipped to [0.8, 1.3].

@@ -167,7 +167,7 @@ TEST(Trl, PpoAdvantagesLossesAndGradients) {
     PolicyLoss terms;
     terms.log_probs = numbers(wanted.at("now")).requires_grad_();
     terms.lengths = lengths;
-    terms.advantages = numbers(wanted.at("advantages"));
+    terms.token_advantages = numbers(wanted.at("advantages"));
     terms.old_log_probs = numbers(wanted.at("old"));
     terms.clip = RatioClip{0.2, 0.2};
     const at::Tensor loss = policy_loss(terms, tokens);

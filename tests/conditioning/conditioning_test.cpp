@@ -91,6 +91,66 @@ std::vector<Part> parts() {
   return result;
 }
 
+using Slices = std::vector<std::vector<Part>>;
+
+// The step's gradients in this order, the steerings of `noted` noted; the first
+// coefficient of each is that of every other call.
+std::vector<at::Tensor> sums_of(
+    const TwoLayers& model,
+    Conditioning& conditioning,
+    const Slices& slices,
+    const Slices& noted) {
+  std::vector<Coefficients> steerings;
+  for (const auto& slice : noted)
+    for (const Part& part : slice)
+      steerings.push_back(part.c);
+  conditioning.zero_gradient();
+  conditioning.note_steerings(steerings);
+  for (const auto& slice : slices) {
+    for (const Part& part : slice) {
+      conditioning.begin_gradient(part.c);
+      (model(part.x, RowSteering::uniform(part.c)) * part.push)
+          .sum()
+          .backward();
+      conditioning.end_gradient(part.c);
+    }
+    conditioning.end_slice();
+  }
+  std::vector<at::Tensor> sums;
+  for (const ScaledGradient& gradient : conditioning.gradients()) {
+    sums.push_back(
+        gradient.tensor.defined() ? gradient.tensor.clone() : at::Tensor());
+  }
+  return sums;
+}
+
+// What another process would compute of each slice, added in order.
+void expect_slices_to_add_up(
+    const TwoLayers& model, Conditioning& conditioning, const Slices& slices) {
+  std::vector<at::Tensor> by_hand;
+  for (const auto& slice : slices) {
+    const auto sums = sums_of(model, conditioning, {slice}, slices);
+    by_hand.resize(sums.size());
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      if (!sums[i].defined()) continue;
+      by_hand[i] = by_hand[i].defined() ? by_hand[i] + sums[i] : sums[i];
+    }
+  }
+  const auto whole = sums_of(model, conditioning, slices, slices);
+  ASSERT_EQ(whole.size(), by_hand.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    ASSERT_EQ(whole[i].defined(), by_hand[i].defined()) << i;
+    if (!whole[i].defined()) continue;
+    EXPECT_TRUE(test::same_bits(whole[i], by_hand[i])) << i;
+  }
+}
+
+// Slices of several steerings, of one, and of one without the second copy.
+Slices some_slices() {
+  const auto p = parts();
+  return {{p[0], p[1]}, {p[2], p[2]}, {p[1]}, {p[1], p[0], p[2]}};
+}
+
 class FullCopies : public testing::Test {
  protected:
   FullCopies() { perturb(conditioning_); }
@@ -173,6 +233,30 @@ TEST_F(FullCopies, SeveralSteeringsInAStepAddUpPerCopy) {
   expect_gradients(parts());
   const auto all = parts();
   expect_gradients({all[1], all[0], all[1]});
+}
+
+TEST_F(FullCopies, SlicesAddUpInOrderToTheLastBit) {
+  expect_slices_to_add_up(model_, conditioning_, some_slices());
+  // One steering in all of them: the pairs (G, c_i).
+  auto other = parts()[1];
+  other.c = parts()[0].c;
+  const Slices same{{parts()[0], other}, {other}, {parts()[0]}};
+  expect_slices_to_add_up(model_, conditioning_, same);
+  const auto gradients = conditioning_.gradients();
+  for (std::size_t i = 0; i < gradients.size(); ++i)
+    EXPECT_EQ(gradients[i].coefficient, other.c.copy(i % 2)) << i;
+}
+
+// Parameters that all weightings share.
+TEST(SharedParameters, SlicesAddUpInOrderToTheLastBit) {
+  TwoLayers model;
+  ConditioningOptions options;
+  options.steered_set = SteeredSet::kPattern;
+  options.pattern = "two";
+  const auto conditioning =
+      install_conditioning(model.steerable, options, kObjectives, 1);
+  perturb(*conditioning);
+  expect_slices_to_add_up(model, *conditioning, some_slices());
 }
 
 TEST_F(FullCopies, ACopyWithoutWeightGetsNoGradient) {
@@ -282,6 +366,14 @@ TEST(LoraAdapters, GradientsEqualTheFormulaRowByRow) {
     EXPECT_LT(distance(gradients[i].tensor, leaves[i].grad()), 1e-5)
         << trained[i].name;
   }
+}
+
+TEST(LoraAdapters, SlicesAddUpInOrderToTheLastBit) {
+  TwoLayers model;
+  const auto conditioning =
+      install_conditioning(model.steerable, lora_options(), kObjectives, 1);
+  perturb(*conditioning);
+  expect_slices_to_add_up(model, *conditioning, some_slices());
 }
 
 TEST(LoraAdapters, ACopyWithoutWeightGetsNoGradient) {

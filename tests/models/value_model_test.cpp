@@ -113,6 +113,32 @@ TEST_P(ValueModels, TheHeadIsItsOwnAndHasTheRowsThatAreRead) {
   EXPECT_EQ(sum, value.parameters());
 }
 
+TEST_P(ValueModels, SlicesAddUpInOrderToTheLastBit) {
+  HeadedModel value = make_value_model(load(), 2);
+  const auto sums_of = [&](const std::vector<std::vector<TokenIds>>& slices) {
+    value.zero_gradient();
+    for (const auto& slice : slices) {
+      for (const TokenIds& prompt : slice) {
+        value.begin_gradient();
+        (value.forward({prompt}) - 1).square().sum().backward();
+        value.end_gradient();
+      }
+      value.end_slice();
+    }
+    std::vector<at::Tensor> sums;
+    for (const HeadedParameter& parameter : value.trained())
+      sums.push_back(parameter.gradient.clone());
+    return sums;
+  };
+  const std::vector<TokenIds> one{kPrompts[0]};
+  const std::vector<TokenIds> two{kPrompts[1], kPrompts[2]};
+  const auto first = sums_of({one});
+  const auto second = sums_of({two});
+  const auto both = sums_of({one, two});
+  for (std::size_t i = 0; i < both.size(); ++i)
+    EXPECT_TRUE(at::equal(both[i], first[i] + second[i])) << i;
+}
+
 // The derivative of sum (V - 1)^2 along random directions of all parameters.
 TEST_P(ValueModels, GradientIsTheFiniteDifference) {
   HeadedModel value = make_value_model(load(), 2);

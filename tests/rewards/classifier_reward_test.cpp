@@ -2,6 +2,7 @@
 // numbers.
 #include "moft/rewards/classifier_reward.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/rewards/make_objectives.h"
+#include "moft/rewards/model_reward.h"
 #include "moft/rewards/preference.h"
 #include "moft/rewards/reward_inputs.h"
 #include "moft/rewards/sentences.h"
@@ -180,6 +182,35 @@ TEST(TextWindows, OfAPairHoldTheWholePremiseAndHypothesis) {
     covered = std::max(covered, begin + second - 2);
   }
   EXPECT_EQ(covered, all.size());
+}
+
+// -- Chunks
+// --------------------------------------------------------------------
+
+// Another process may read one of them alone.
+TEST(Chunks, GiveTheSameBitsAloneAndBesideOthers) {
+  constexpr std::size_t kChunk = ModelReward::kRowsPerChunk;
+  std::vector<std::string> completions;
+  for (std::size_t row = 0; row < 2 * kChunk + 5; ++row) {
+    std::string text = "The bakery";
+    for (std::size_t word = 0; word < row * 7 % 12; ++word)
+      text += " opens";
+    completions.push_back(text + ".");
+  }
+  const RewardBatch batch = batch_of(std::move(completions));
+  for (const std::string family :
+       {"bert", "deberta_v3", "modernbert", "gpt2"}) {
+    ClassifierOptions options = options_of(family);
+    options.label = "0";
+    const std::vector<double> all = score(options, batch);
+    ASSERT_EQ(all.size(), batch.rows());
+    for (std::size_t first = 0; first < batch.rows(); first += kChunk) {
+      const std::size_t last = std::min(first + kChunk, batch.rows());
+      const auto alone = score(options, rows_of(batch, first, last));
+      for (std::size_t row = first; row < last; ++row)
+        EXPECT_EQ(alone[row - first], all[row]) << family << " " << row;
+    }
+  }
 }
 
 // -- Sentences

@@ -167,7 +167,7 @@ std::string describe(const TrainingOptions& o) {
 // Seconds, rounding, and, where a step has several updates, what comes after
 // the first: an optimizer makes large of what rounding leaves.
 bool is_of_the_parts(const std::string& name, const TrainingOptions& options) {
-  const bool once = options.passes() * options.updates_per_pass() == 1;
+  const bool once = options.rule().passes * options.rule().updates == 1;
   const auto has = [&](const char* text) {
     return name.find(text) != std::string::npos;
   };

@@ -8,8 +8,8 @@
 #include "moft/training/apply_update.h"
 #include "moft/training/dpo/trainer.h"
 #include "moft/training/minibatches.h"
-#include "moft/training/online_dpo.h"
 #include "moft/training/online_step.h"
+#include "moft/training/preference_advantages.h"
 
 #include "tests/support/tensors.h"
 #include "tests/training/support.h"

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
@@ -103,6 +104,40 @@ class OnlineStep : public testing::TestWithParam<SteeredSet> {
         std::move(advantages)};
   }
 
+  // GB that suffice for one row.
+  double least_budget() {
+    TrainingOptions options = run_.training;
+    const Draw drawn = draw();
+    for (options.memory_budget = 1e-6;; options.memory_budget *= 1.01) {
+      try {
+        (void)plan_step(policy(), drawn, options);
+        return options.memory_budget;
+      } catch (const CallerError&) {
+      }
+    }
+  }
+
+  // The gradients as the optimizer takes them, coefficients aside.
+  std::vector<at::Tensor> sums_of(
+      const Experience& experience, const Minibatch& minibatch) {
+    differentiate(policy(), experience, minibatch, run_.training, times_);
+    std::vector<at::Tensor> sums;
+    for (const auto& gradient : policy().conditioning()->gradients()) {
+      sums.push_back(
+          gradient.tensor.defined() ? gradient.tensor.clone() : at::Tensor());
+    }
+    return sums;
+  }
+
+  static void add_up(
+      std::vector<at::Tensor>& sums, const std::vector<at::Tensor>& terms) {
+    sums.resize(terms.size());
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      if (!terms[i].defined()) continue;
+      sums[i] = sums[i].defined() ? sums[i] + terms[i] : terms[i];
+    }
+  }
+
   Gradients gradient(const Experience& experience, const Minibatch& minibatch) {
     differentiate(policy(), experience, minibatch, run_.training, times_);
     return gradients_of(policy());
@@ -155,6 +190,79 @@ TEST_P(OnlineStep, TheGradientsOfMinibatchesAddUpToTheWholeBatchs) {
     EXPECT_LT(distance(sum, whole), 1e-5 * largest(whole))
         << enum_name(estimator);
   }
+}
+
+// What N processes compute of a step, a slice or several each, is what one
+// computes: added in order, to the last bit, whatever parts a slice has.
+TEST_P(OnlineStep, SlicesAddUpToTheStepsGradientToTheLastBit) {
+  for (const WeightingPer per : {WeightingPer::kPrompt, WeightingPer::kBatch}) {
+    run_.training.weighting_per = per;
+    for (const double budget : {8.0, least_budget(), 4 * least_budget()}) {
+      run_.training.memory_budget = budget;
+      const Experience e = experience();
+      for (const std::int64_t slices : {2, 3, 6}) {
+        SCOPED_TRACE(fmt::format("{} slices, {} GB", slices, budget));
+        run_.training.gradient_accumulation = slices;
+        Minibatch batch = whole_batch(e);
+        std::vector<at::Tensor> by_hand;
+        for (std::size_t s = 0; s < static_cast<std::size_t>(slices); ++s) {
+          batch.slices = ItemRange{s, s + 1};
+          add_up(by_hand, sums_of(e, batch));
+        }
+        const auto whole = sums_of(e, whole_batch(e));
+        ASSERT_EQ(whole.size(), by_hand.size());
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+          ASSERT_EQ(whole[i].defined(), by_hand[i].defined()) << i;
+          if (!whole[i].defined()) continue;
+          EXPECT_TRUE(at::equal(whole[i], by_hand[i])) << i;
+        }
+      }
+    }
+  }
+}
+
+// A slice of the step's prompts gets the step's tokens and log ratios, also
+// when nothing else is computed beside it.
+TEST_P(OnlineStep, ASliceIsSampledAndScoredAsInTheStep) {
+  const Draw drawn = draw();
+  const auto roll_slice = [&](const Draw& of) {
+    RolloutOptions options;
+    options.max_new_tokens = run_.training.max_new_tokens;
+    options.steerings = std::ssize(drawn.coefficients);
+    return roll_out(policy(), of, options, times_);
+  };
+  const Rollout whole = roll_slice(drawn);
+  const LogRatios ratios =
+      score_log_ratios(policy(), drawn, whole, run_.training, times_);
+  const Scores scores = score_rewards(*tiny_.objectives, drawn, whole, times_);
+  for (const auto& [begin, end] : slices_of(6, 3)) {
+    const Draw slice = drawn.slice(begin, end);
+    ASSERT_EQ(slice.rows(), (end - begin) * 4);
+    const Rollout rollout = roll_slice(slice);
+    const std::size_t first = drawn.first_row(begin);
+    for (std::size_t r = 0; r < slice.rows(); ++r) {
+      EXPECT_EQ(slice.row_of_step(r), first + r);
+      EXPECT_EQ(rollout.rows[r].tokens, whole.rows[first + r].tokens);
+      EXPECT_EQ(rollout.rows[r].log_probs, whole.rows[first + r].log_probs);
+      EXPECT_EQ(rollout.texts[r], whole.texts[first + r]);
+    }
+    const auto of_whole = [&](const at::Tensor& all) {
+      return all.narrow(
+          0,
+          static_cast<std::int64_t>(first),
+          static_cast<std::int64_t>(slice.rows()));
+    };
+    const LogRatios found =
+        score_log_ratios(policy(), slice, rollout, run_.training, times_);
+    EXPECT_TRUE(at::equal(found.sequence, of_whole(ratios.sequence)));
+    EXPECT_TRUE(at::equal(found.reward_kl, of_whole(ratios.reward_kl)));
+    EXPECT_TRUE(at::equal(found.entropy, of_whole(ratios.entropy)));
+    EXPECT_TRUE(at::equal(
+        score_rewards(*tiny_.objectives, slice, rollout, times_).mapped,
+        of_whole(scores.mapped)));
+  }
+  // Slices of a slice count from the step's first row.
+  EXPECT_EQ(drawn.slice(2, 6).slice(1, 3).row_of_step(0), 12U);
 }
 
 // The pass that scored the rollout is the one that a gradient would take.

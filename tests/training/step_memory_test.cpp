@@ -71,6 +71,23 @@ TEST(StepMemory, CountsThePairsOfAPromptsTokens) {
       kStates + (40 + 3 * 16) + (80 + 3 * 64) + 3 * kRow);
 }
 
+// An encoder's prompts are laid out as the longest of the step, which has 8.
+TEST(StepMemory, CountsPromptsThatArePadded) {
+  StepCosts padded = costs();
+  padded.padded_token = 3;
+  const StepMemory memory(shape(), padded, {1'000'000});
+  EXPECT_EQ(
+      memory.scoring_bytes({0, 1, 6}),
+      kStates + (40 + 3 * 8) + (20 + 3 * 8) + 3 * kRow);
+  // Two rows of each prompt, to the last byte, whatever its own length.
+  const std::int64_t part = kStates + 80 + 3 * 8 + 2 * kRow;
+  const StepMemory tight(shape(), padded, {part});
+  EXPECT_EQ(tight.parts_of({1}), (Parts{{3, 4}, {5}}));
+  EXPECT_EQ(
+      StepMemory(shape(), padded, {part - 1}).parts_of({1}),
+      (Parts{{3}, {4}, {5}}));
+}
+
 // Prompts of 130 tokens: two full pages that a prompt's rows share, and each
 // row has a page for the 2 tokens that are left and its own 20.
 TEST(StepMemory, RowsShareTheFullPagesOfTheirPrompt) {

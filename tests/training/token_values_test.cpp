@@ -13,8 +13,23 @@
 namespace moft::test {
 namespace {
 
+// What lambda cuts off a truncated row's penalty, for each token: the penalty
+// less lam^(tokens to come) of it, packed.
+at::Tensor cut_penalties(const Rollout& rollout, double penalty, double lam) {
+  std::vector<double> cut;
+  for (const Generation& row : rollout.rows) {
+    const std::int64_t length = std::ssize(row.tokens);
+    const double of_row = row.finished ? 0.0 : penalty;
+    for (std::int64_t t = 0; t < length; ++t)
+      cut.push_back(
+          of_row * (1 - std::pow(lam, static_cast<double>(length - 1 - t))));
+  }
+  return at::tensor(cut, at::kDouble);
+}
+
 // Linear: with one column for all, or one for each objective and the KL, and
-// values of 0, the advantages are the same.
+// values of 0, the advantages are the same, but for what lambda cuts off a
+// penalty in the reward only.
 TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
   const Scratch scratch;
   TinyRun given = tiny_run();
@@ -25,32 +40,38 @@ TEST(TokenValues, ColumnsOfObjectivesAddUpToTheReward) {
   TinyTraining tiny(scratch.path(), given);
   for (int step = 0; step < 2; ++step)
     tiny.trainer->step();
-  std::vector<at::Tensor> found;
-  for (const ValueTarget target :
-       {ValueTarget::kObjectives, ValueTarget::kReward}) {
-    TrainingOptions options = given.training;
-    options.value.target = target;
-    Experience e = experience_of(tiny, options, {0, 1, 2}, /*step=*/3);
-    const at::Tensor zero = at::zeros(
-        {e.ratios.log_probs.numel(), token_value_columns(options, 2)},
-        at::kDouble);
-    add_token_advantages(e, zero, options);
-    found.push_back(e.advantages.token_advantage);
-    if (target == ValueTarget::kReward) continue;
-    // lam = 1: the first token has the whole completion's reward.
-    options.ppo.lam = 1.0;
-    add_token_advantages(e, zero, options);
-    std::int64_t first = 0;
-    for (std::size_t row = 0; row < e.rollout.rows.size(); ++row) {
-      EXPECT_NEAR(
-          e.advantages.token_advantage[first].item<double>(),
-          e.advantages.trained_reward[static_cast<std::int64_t>(row)]
-              .item<double>(),
-          1e-6);
-      first += std::ssize(e.rollout.rows[row].tokens);
+  for (const double lam : {0.95, 1.0}) {
+    std::vector<at::Tensor> found;
+    at::Tensor cut;
+    for (const ValueTarget target :
+         {ValueTarget::kObjectives, ValueTarget::kReward}) {
+      TrainingOptions options = given.training;
+      options.value.target = target;
+      options.ppo.lam = lam;
+      Experience e = experience_of(tiny, options, {0, 1, 2}, /*step=*/3);
+      const at::Tensor zero = at::zeros(
+          {e.ratios.log_probs.numel(), token_value_columns(options, 2)},
+          at::kDouble);
+      add_token_advantages(e, zero, options);
+      found.push_back(e.advantages.token_advantage);
+      cut = cut_penalties(e.rollout, options.missing_eos_penalty, lam);
+      if (target == ValueTarget::kReward) continue;
+      // lam = 1: the first token has the whole completion's reward.
+      options.ppo.lam = 1.0;
+      add_token_advantages(e, zero, options);
+      std::int64_t first = 0;
+      for (std::size_t row = 0; row < e.rollout.rows.size(); ++row) {
+        EXPECT_NEAR(
+            e.advantages.token_advantage[first].item<double>(),
+            e.advantages.trained_reward[static_cast<std::int64_t>(row)]
+                .item<double>(),
+            1e-6);
+        first += std::ssize(e.rollout.rows[row].tokens);
+      }
     }
+    EXPECT_EQ(cut.max().item<double>() > 0.0, lam < 1.0);
+    EXPECT_LT((found[0] + cut - found[1]).abs().max().item<double>(), 1e-12);
   }
-  EXPECT_LT((found[0] - found[1]).abs().max().item<double>(), 1e-12);
 }
 
 // ---- one number of a row's rewards, by hand --------------------------------
@@ -160,6 +181,46 @@ TEST(TokenRewards, OfSingleObjectivesAreTheWeightedSum) {
   ByHand step;
   expect_equal(
       step.to_come(ValueTarget::kObjectives), step.wanted(weighted_sum));
+}
+
+// Rows of 2, 1, 3 and 1 tokens, of which the first and the third are truncated.
+// V says nothing of the penalty with single objectives: every token has it
+// whole. In the reward, GAE with V = 0 leaves lam^(tokens to come) of it.
+TEST(TokenRewards, APenaltyWithoutAValueReachesEveryTokenWhole) {
+  const auto penalties = [](ValueTarget target, double gamma) {
+    ByHand step;
+    step.options.ppo.lam = 0.5;
+    step.options.ppo.gamma = gamma;
+    const at::Tensor without = step.to_come(target).clone();
+    step.e.rollout.rows[0].finished = step.e.rollout.rows[2].finished = false;
+    step.options.missing_eos_penalty = 0.4;
+    return without - step.to_come(target);
+  };
+  const auto wanted = [](const std::vector<double>& values) {
+    return at::tensor(values, at::kDouble);
+  };
+  expect_equal(
+      penalties(ValueTarget::kObjectives, 1.0),
+      wanted({0.4, 0.4, 0.0, 0.4, 0.4, 0.4, 0.0}));
+  expect_equal(
+      penalties(ValueTarget::kObjectives, 0.5),
+      wanted({0.2, 0.4, 0.0, 0.1, 0.2, 0.4, 0.0}));
+  expect_equal(
+      penalties(ValueTarget::kReward, 1.0),
+      wanted({0.2, 0.4, 0.0, 0.1, 0.2, 0.4, 0.0}));
+}
+
+// All tokens of all rows expect the same, which no baseline has rounded.
+TEST(TokenRewards, AdvantagesThatTieStayWithoutNormalisation) {
+  ByHand step;
+  step.e.rewards.mapped = at::full({4, 2}, 0.5, at::kDouble);
+  step.e.ratios.log_probs = at::zeros({7}, at::kDouble);
+  const at::Tensor all = at::full({7}, 0.75 * 0.5, at::kDouble);
+  expect_equal(step.to_come(ValueTarget::kReward), all);
+  expect_equal(step.to_come(ValueTarget::kObjectives), all);
+  // Normalised, they are 0 as in TRL.
+  step.options.advantage_normalisation = AdvantageNormalisation::kBatch;
+  expect_equal(step.to_come(ValueTarget::kReward), at::zeros_like(all));
 }
 
 // The step's combiner reaches PPO's rewards, running moments too.

@@ -382,7 +382,7 @@ TEST(ValueRegression, TheLoopReachesEachPromptsExactExpectedReward) {
     return text.size() == 1 && text[0] >= first && text[0] <= last;
   };
   const at::Tensor found =
-      tiny->trainer->value()->predict(tiny->trainer->prompts().ids(), 1);
+      tiny->trainer->value()->predict(tiny->trainer->prompts().ids());
   for (std::size_t p = 0; p < tiny->examples.size(); ++p) {
     ScoreBatch batch;
     batch.prompts = {tiny->trainer->prompts().ids()[p]};

@@ -62,11 +62,9 @@ void DpoOptions::check(const std::string& path) const {
 TrainingOptions DpoOptions::as_training() const {
   TrainingOptions training;
   static_cast<UpdateOptions&>(training) = *this;
+  static_cast<SteeringOptions&>(training) = *this;
   training.prompts_per_step = pairs_per_step;
   training.samples_per_prompt = 2;
-  training.weighting_per = weighting_per;
-  training.kl_strength = kl_strength;
-  training.kl_sampler = kl_sampler;
   return training;
 }
 

@@ -9,6 +9,7 @@
 
 #include "moft/algorithms/preference_options.h"
 #include "moft/core/fields.h"
+#include "moft/data/data_files.h"
 #include "moft/data/prompt_options.h"
 #include "moft/data/too_long.h"
 #include "moft/training/training_options.h"
@@ -58,31 +59,20 @@ struct PreferenceObjective {
 // By name, so in alphabetical order, as Objectives.
 using PreferenceObjectives = std::map<std::string, PreferenceObjective>;
 
-struct DpoDataOptions : PromptOptions {
-  std::vector<std::string> train;
-  std::vector<std::string> evaluation;
+struct DpoDataOptions : PromptOptions, DataFiles {
   std::string chosen = "chosen";
   std::string rejected = "rejected";
   std::int64_t max_prompt_tokens = 512;
   std::int64_t max_completion_tokens = 512;
   TooLong too_long = TooLong::kError;
-  bool shuffle = true;
 
   template <class V>
   void fields(V& v) {
-    v("train",
-      train,
-      Help{"pairs to train on: files of JSON lines (.gz too), one object a "
-           "line; a path, a pattern such as data/*.jsonl, or a list of them"},
-      Required{},
-      OneOrMore{},
-      Path{});
-    v("evaluation",
-      evaluation,
-      Help{"held-out pairs, never trained on: files as in train"},
-      Required{},
-      OneOrMore{},
-      Path{});
+    file_fields(
+        v,
+        Help{"pairs to train on: files of JSON lines (.gz too), one object a "
+             "line; a path, a pattern such as data/*.jsonl, or a list of them"},
+        Help{"held-out pairs, never trained on: files as in train"});
     prompt_fields(v);
     v("chosen",
       chosen,
@@ -98,9 +88,7 @@ struct DpoDataOptions : PromptOptions {
       Help{"longer answers are too long; the end token counts", "tokens"},
       at_least(1));
     v("too_long", too_long, kTooLongHelp);
-    v("shuffle",
-      shuffle,
-      Help{"a fresh order in every epoch; false: the order of the file"});
+    shuffle_field(v);
   }
   void check(const std::string& path) const { check_prompt(path); }
 };
@@ -139,18 +127,16 @@ inline constexpr const char* kDpoMemoryCure =
     "data.max_completion_tokens, lower dpo.memory_budget, or take a smaller "
     "model";
 
-struct DpoOptions : UpdateOptions, PreferenceLossOptions {
+struct DpoOptions : UpdateOptions, SteeringOptions, PreferenceLossOptions {
   DpoOptions() {
     steps = 1000;
+    kl_strength = 0.0909;  // beta .1
     optimizer.learning_rate = 1e-6;
     optimizer.betas = {0.9, 0.999};
     checkpoint.every = 100;
   }
 
   std::int64_t pairs_per_step = 16;
-  WeightingPer weighting_per = WeightingPer::kPrompt;
-  double kl_strength = 0.0909;  // beta .1
-  AlphaDistribution kl_sampler = AlphaDistribution::kFixed;
   DpoEvaluationOptions evaluation;
 
   template <class V>
@@ -172,22 +158,14 @@ struct DpoOptions : UpdateOptions, PreferenceLossOptions {
       pairs_per_step,
       Help{"number of pairs in an update", "pairs"},
       between(1, 1e6));
-    v("weighting_per",
-      weighting_per,
-      Help{"how many weightings a step draws; batch: one, prompt: one per "
-           "pair"});
-    v("kl_strength",
-      kl_strength,
-      Help{"KL strength alpha in (1 - alpha) w.R - alpha KL, above 0; DPO's "
-           "beta is alpha / (1 - alpha): 0.0909 is TRL's 0.1. If kl_sampler is "
-           "not fixed, this is only the default of requests that give no "
-           "alpha"},
-      from_up_to_below(0, 1));
-    v("kl_sampler",
-      kl_sampler,
-      Help{"how alpha is drawn, independently of the weighting; fixed: always "
-           "kl_strength, inverse: so that the softmdp mixing amount is uniform "
-           "on [0, 1], uniform: on [conditioning.alpha_min, 1]"});
+    steering_fields(
+        v,
+        Help{"how many weightings a step draws; batch: one, prompt: one per "
+             "pair"},
+        Help{"KL strength alpha in (1 - alpha) w.R - alpha KL, above 0; DPO's "
+             "beta is alpha / (1 - alpha): 0.0909 is TRL's 0.1. If kl_sampler "
+             "is not fixed, this is only the default of requests that give no "
+             "alpha"});
     PreferenceLossOptions::fields(v);
     update_fields(v);
     v("evaluation", evaluation, Help{"the measurement on held-out pairs"});

@@ -229,6 +229,7 @@ PreferenceFigures DpoTrainer::differentiate(
     figures.add(scores, targets);
     (dpo_loss(scores.margins(), targets) / kept).backward();
     conditioning().end_gradient(c);
+    if (part.ends_slice) conditioning().end_slice();
   }
   return figures;
 }

@@ -8,6 +8,7 @@
 
 #include "moft/conditioning/conditioning_options.h"
 #include "moft/core/fields.h"
+#include "moft/data/data_files.h"
 #include "moft/data/too_long.h"
 #include "moft/training/update_options.h"
 
@@ -38,9 +39,7 @@ struct RewardModelOptions {
   }
 };
 
-struct RewardDataOptions {
-  std::vector<std::string> train;
-  std::vector<std::string> evaluation;
+struct RewardDataOptions : DataFiles {
   std::optional<std::string> premise;
   std::optional<std::string> hypothesis;
   std::optional<std::string> text;
@@ -52,24 +51,14 @@ struct RewardDataOptions {
   std::optional<std::string> margin;
   std::optional<std::int64_t> max_tokens;
   TooLong too_long = TooLong::kError;
-  bool shuffle = true;
 
   template <class V>
   void fields(V& v) {
-    v("train",
-      train,
-      Help{
-          "rows to train on: files of JSON lines (.gz too), one object a line; "
-          "a path, a pattern such as data/*.jsonl, or a list of them"},
-      Required{},
-      OneOrMore{},
-      Path{});
-    v("evaluation",
-      evaluation,
-      Help{"held-out rows, never trained on: files as in train"},
-      Required{},
-      OneOrMore{},
-      Path{});
+    file_fields(
+        v,
+        Help{"rows to train on: files of JSON lines (.gz too), one object a "
+             "line; a path, a pattern such as data/*.jsonl, or a list of them"},
+        Help{"held-out rows, never trained on: files as in train"});
     v("premise",
       premise,
       Help{"first text of a pair, with {name} for a row's field; null: the "
@@ -118,9 +107,7 @@ struct RewardDataOptions {
            "step, skip: leaves it out, truncate_left, truncate_right: cut the "
            "beginning or the end off its text, of a pair off the premise. What "
            "was skipped or cut is counted and the first ones are named"});
-    v("shuffle",
-      shuffle,
-      Help{"a fresh order in every epoch; false: the order of the file"});
+    shuffle_field(v);
   }
   // Throws CallerError for a text beside a pair and a hypothesis alone.
   void check(const std::string& path) const;

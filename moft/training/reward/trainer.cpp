@@ -222,18 +222,15 @@ double RewardTrainer::differentiate(std::vector<const RewardRow*> rows) {
       shape_of(inputs_.model->network()), tokens_of(all), options_);
   judged_.clear();
   double sum = 0.0;
-  conditioning().zero_gradient();
-  conditioning().note_steerings({coefficients_});
-  conditioning().begin_gradient(coefficients_);
-  for (const auto& [begin, end] : parts_of(all.size(), memory)) {
-    const auto part = all.subspan(begin, end - begin);
+  const auto differentiate_part = [&](const ItemRange& range) {
+    const auto part = all.subspan(range.first, range.second - range.first);
     const at::Tensor of_part = outputs(part);
     judge(of_part, part, judged_);
     const at::Tensor part_loss = loss(of_part, part);
     sum += part_loss.item<double>();
     (part_loss / static_cast<double>(all.size())).backward();
-  }
-  conditioning().end_gradient(coefficients_);
+  };
+  differentiate_parts(all.size(), memory, coefficients_, differentiate_part);
   return sum / static_cast<double>(all.size());
 }
 

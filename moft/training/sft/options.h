@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/data/data_files.h"
 #include "moft/data/prompt_options.h"
 #include "moft/data/too_long.h"
 #include "moft/models/random/options.h"
@@ -38,14 +39,11 @@ struct SftModelOptions {
   void check(const std::string& path_of_this) const;
 };
 
-struct SftDataOptions : PromptOptions {
-  std::vector<std::string> train;
-  std::vector<std::string> evaluation;
+struct SftDataOptions : PromptOptions, DataFiles {
   std::optional<std::string> completion_template;
   std::int64_t max_prompt_tokens = 512;
   std::int64_t max_completion_tokens = 128;
   TooLong too_long = TooLong::kError;
-  bool shuffle = true;
 
   // TRL's name for it where no template is given.
   std::string completion_text() const {
@@ -54,20 +52,13 @@ struct SftDataOptions : PromptOptions {
 
   template <class V>
   void fields(V& v) {
-    v("train",
-      train,
-      Help{"pairs or dialogues to train on: files of JSON lines (.gz too), one "
-           "object a "
-           "line; a path, a pattern such as data/*.jsonl, or a list of them"},
-      Required{},
-      OneOrMore{},
-      Path{});
-    v("evaluation",
-      evaluation,
-      Help{"held-out pairs, never trained on: files as in train"},
-      Required{},
-      OneOrMore{},
-      Path{});
+    file_fields(
+        v,
+        Help{"pairs or dialogues to train on: files of JSON lines (.gz too), "
+             "one "
+             "object a "
+             "line; a path, a pattern such as data/*.jsonl, or a list of them"},
+        Help{"held-out pairs, never trained on: files as in train"});
     prompt_fields(v);
     v("completion_template",
       completion_template,
@@ -83,9 +74,7 @@ struct SftDataOptions : PromptOptions {
       Help{"longer completions are too long; the end token counts", "tokens"},
       at_least(1));
     v("too_long", too_long, kTooLongHelp);
-    v("shuffle",
-      shuffle,
-      Help{"a fresh order in every epoch; false: the order of the file"});
+    shuffle_field(v);
   }
   void check(const std::string& path) const;
 };

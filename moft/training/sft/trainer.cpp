@@ -150,19 +150,18 @@ StepMemory SftTrainer::memory_of(std::span<const SftPair* const> pairs) const {
 TokenLikelihood SftTrainer::differentiate(std::vector<const SftPair*> batch) {
   sort_by_length(batch);
   TokenLikelihood likelihood{0.0, tokens_of(batch)};
-  conditioning().zero_gradient();
-  conditioning().begin_gradient(coefficients_);
   const std::span<const SftPair* const> all(batch);
-  for (const auto& [begin, end] : parts_of(all.size(), memory_of(all))) {
+  const auto differentiate_part = [&](const ItemRange& part) {
     const at::Tensor log_probs = log_probs_of(
         inputs_.policy->model(),
-        all.subspan(begin, end - begin),
+        all.subspan(part.first, part.second - part.first),
         coefficients_);
     const at::Tensor sum = log_probs.sum(at::kDouble);
     likelihood.log_prob += sum.item<double>();
     (sum / -static_cast<double>(likelihood.tokens)).backward();
-  }
-  conditioning().end_gradient(coefficients_);
+  };
+  differentiate_parts(
+      all.size(), memory_of(all), coefficients_, differentiate_part);
   return likelihood;
 }
 

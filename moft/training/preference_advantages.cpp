@@ -1,5 +1,5 @@
 // Advantages of a step's completions by the preferences among them.
-#include "moft/training/online_dpo.h"
+#include "moft/training/preference_advantages.h"
 
 #include "moft/algorithms/preferences.h"
 #include "moft/algorithms/token_sums.h"
