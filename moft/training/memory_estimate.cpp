@@ -66,6 +66,14 @@ bool by_copies(SteeredSet set) {
   return set != SteeredSet::kLora && set != SteeredSet::kNone;
 }
 
+// Whether a step has one steering, of which one mixture is made.
+bool has_one_mixture(const MemoryQuestion& question) {
+  const TrainingOptions& training = question.training;
+  const bool one = training.weighting_per == WeightingPer::kBatch ||
+                   training.prompts_per_step == 1;
+  return one && by_copies(question.conditioning.steered_set);
+}
+
 // Trained parameters that all weightings share.
 std::int64_t common_parameters(
     const MemoryQuestion& question, std::int64_t steered) {
@@ -114,7 +122,7 @@ void count_parameters(
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
   const ConditioningOptions& options = question.conditioning;
   const TrainingOptions& training = question.training;
-  const auto [steered, common, trained] = trained_parameters(question);
+  const auto [steered, common, trained, summed] = trained_parameters(question);
   const std::int64_t m = question.objectives;
   estimate.weights = weight_bytes(question);
   estimate.masters =
@@ -122,7 +130,7 @@ void count_parameters(
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
   // Of several slices there is a sum beside the one that is open.
   const std::int64_t sums = parts_of_rank(question) > 1 ? 2 : 1;
-  estimate.gradients = (sums + copies) * trained * kFloat;
+  estimate.gradients = (sums * summed + copies * trained) * kFloat;
   if (options.steered_set == SteeredSet::kLora) {
     estimate.masters += 2 * trained * kFloat;
   } else {
@@ -215,19 +223,25 @@ TrainedParameters trained_parameters(const MemoryQuestion& question) {
   counts.steered = steered_parameters(question.shape, question.conditioning);
   counts.common = common_parameters(question, counts.steered);
   counts.trained = question.objectives * counts.steered + counts.common;
+  counts.summed = has_one_mixture(question) ? counts.steered + counts.common
+                                            : counts.trained;
   return counts;
 }
 
 std::int64_t prompts_of_rank(const MemoryQuestion& question) {
   const std::int64_t ranks = question.ranks;
   const std::int64_t prompts = question.training.prompts_per_step;
-  if (prompts % ranks != 0) {
+  const std::int64_t slices =
+      parts_of_rank(question) * ranks * question.training.rule().updates;
+  if (ranks > 1 && prompts % slices != 0) {
     throw_caller_error(
-        "training.prompts_per_step is {}, which {} ranks do not divide evenly; "
-        "give a multiple of {}",
+        "training.prompts_per_step is {}, but the updates of a step over {} "
+        "ranks have {} slices of one size; give a multiple of {}, or another "
+        "number of ranks",
         prompts,
         ranks,
-        ranks);
+        slices,
+        slices);
   }
   return prompts / ranks;
 }
@@ -243,8 +257,9 @@ std::int64_t parts_of_rank(const MemoryQuestion& question) {
   if (parts == 1) return 1;
   if (parts % question.ranks != 0) {
     throw_caller_error(
-        "training.gradient_accumulation is {}, which {} ranks do not divide "
-        "evenly; leave it out, or give a multiple of {}",
+        "training.gradient_accumulation is {}, but there are {} ranks, each of "
+        "which takes as many slices; give a multiple of {}, or 1 for one slice "
+        "each",
         parts,
         question.ranks,
         question.ranks);
@@ -254,10 +269,7 @@ std::int64_t parts_of_rank(const MemoryQuestion& question) {
 
 Sharding possible_sharding(const MemoryQuestion& question) {
   if (question.ranks == 1) return {};
-  const TrainingOptions& training = question.training;
-  const bool one = training.weighting_per == WeightingPer::kBatch ||
-                   training.prompts_per_step == 1;
-  return {true, one && by_copies(question.conditioning.steered_set)};
+  return {true, has_one_mixture(question)};
 }
 
 std::int64_t MemoryEstimate::held() const {

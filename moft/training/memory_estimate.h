@@ -19,7 +19,8 @@
 //               full copies with the mixture in float32 and packed both ways,
 //               (S + C)(4 + 2 s), and one packed value more for each of K
 //               steerings that a batch keeps (at most 8, or m + 1), S s
-//   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C);
+//   gradients   4 (m S + C), or 4 (S + C) of copies under one steering; under
+//               full copies with the pass's own, 4 (S + C);
 //               m + 1 more of the former with gradient_cosine_every
 //   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
@@ -55,6 +56,9 @@ struct TrainedParameters {
   std::int64_t steered = 0;  // S, of one objective
   std::int64_t common = 0;   // C, trained and common to all weightings
   std::int64_t trained = 0;  // m S + C
+  // Numbers of a slice's gradient: m S + C, or S + C where a step has one
+  // mixture, whose gradient is that of every copy but for a factor.
+  std::int64_t summed = 0;
 };
 
 // Which state each of N ranks holds 1/N of, rather than all.

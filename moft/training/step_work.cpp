@@ -6,12 +6,11 @@ namespace {
 
 constexpr std::int64_t kFloat = 4;
 
-// Of the norm and the update, for each trained number.
+// Of an update after the norm, for each trained number: gradient, then master
+// and moments, read and written.
 std::int64_t bytes_of_update(const OptimizerOptions& optimizer) {
-  constexpr std::int64_t kGradientTwice = 2 * kFloat;
-  constexpr std::int64_t kReadAndWritten = 2 * kFloat;
   const std::int64_t moments = optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
-  return kGradientTwice + (1 + moments) * kReadAndWritten;
+  return kFloat + (1 + moments) * 2 * kFloat;
 }
 
 }  // namespace
@@ -23,8 +22,10 @@ std::int64_t bytes_of_sum(
 
 StepWork work_of_rank(const MemoryQuestion& question, MeanLengths lengths) {
   const TrainingOptions& training = question.training;
-  const std::int64_t trained = trained_parameters(question).trained;
+  const TrainedParameters counts = trained_parameters(question);
   const std::int64_t parts = parts_of_rank(question);
+  const std::int64_t ranks = question.ranks;
+  const bool sharded = question.sharding.optimizer;
   StepWork work;
   work.prompts = prompts_of_rank(question);
   work.rows = work.prompts * training.samples_per_prompt;
@@ -33,15 +34,21 @@ StepWork work_of_rank(const MemoryQuestion& question, MeanLengths lengths) {
   const UpdateRule rule = training.rule();
   work.passes = rule.passes;
   const std::int64_t updates = rule.passes * rule.updates;
+  const std::int64_t update =
+      counts.trained * bytes_of_update(training.optimizer);
   work.optimizer_bytes =
-      updates * trained * bytes_of_update(training.optimizer);
-  work.sent_bytes = updates * bytes_of_sum(trained, parts, question.ranks);
+      updates * (counts.trained * kFloat + update / (sharded ? ranks : 1));
+  work.sent_bytes = updates * bytes_of_sum(counts.summed, parts, ranks);
+  // Masters, as sums that are finished.
+  if (sharded)
+    work.sent_bytes += updates * bytes_of_sum(counts.trained, 0, ranks);
   if (!training.has_value_network()) return work;
   const std::int64_t network =
       question.value_network.value_or(question.shape).parameters;
   const std::int64_t value_updates = rule.values_tokens ? updates : 1;
-  work.sent_bytes +=
-      value_updates * bytes_of_sum(network, parts, question.ranks);
+  work.sent_bytes += value_updates * bytes_of_sum(network, parts, ranks);
+  if (sharded)
+    work.sent_bytes += value_updates * bytes_of_sum(network, 0, ranks);
   return work;
 }
 

@@ -2,18 +2,20 @@
 // given rates.
 //
 // With P prompts of a rank, B its rows, p mean tokens of a prompt, L mean
-// tokens of an answer, T trained parameters and k parts of
-// gradient_accumulation that it computes:
+// tokens of an answer, T trained parameters, G numbers of a slice's gradient
+// and k slices that it computes (memory_estimate.h):
 //
 //   prompt_tokens    P p
 //   new_tokens       B L
-//   optimizer_bytes  read and written by the updates: norm, gradient, master
-//                    and moments, 32 T (AdamW), 24 T at most (Adafactor)
-//   sent_bytes       to other ranks, for each update 4 T (k + 1) (N - 1) / N:
-//                    every rank sends each other one its share of all parts,
+//   optimizer_bytes  read and written by the updates: 4 T for the norm, then
+//                    gradient, master and moments, 28 T (AdamW) or at most 20 T
+//                    (Adafactor), a share of them where ranks shard the state
+//   sent_bytes       to other ranks, for each update 4 G (k + 1) (N - 1) / N:
+//                    every rank sends each other one its share of all slices,
 //                    adds what it receives in the order of the ranks, and sends
 //                    its sum to all (distributed/group.h). A value network's
-//                    gradients travel alike.
+//                    gradients travel alike. Where the optimizer's state is
+//                    sharded, updated masters too, 4 T (N - 1) / N
 //
 // Not counted: rewards, log ratios and metrics, some bytes for each row.
 //

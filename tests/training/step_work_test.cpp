@@ -57,6 +57,22 @@ TEST(StepWork, RanksSendTheirPartsAndTheirSum) {
   EXPECT_EQ(bytes_of_sum(10, 3, 2), 3 * 20 + 20);
 }
 
+// One mixture has one gradient; masters that one rank updated go to the others.
+TEST(StepWork, CopiesSendWhatTheirCaseNeeds) {
+  MemoryQuestion asked = question();
+  asked.ranks = 4;
+  asked.conditioning.steered_set = SteeredSet::kFull;
+  EXPECT_EQ(work_of_rank(asked, {}).sent_bytes, 2 * 4 * 2 * 3384 * 3 / 4);
+  asked.training.weighting_per = WeightingPer::kBatch;
+  const StepWork one = work_of_rank(asked, {});
+  EXPECT_EQ(one.sent_bytes, 2 * 4 * 3384 * 3 / 4);
+  EXPECT_EQ(one.optimizer_bytes, 2 * 3384 * (4 + 28));
+  asked.sharding.optimizer = true;
+  const StepWork sharded = work_of_rank(asked, {});
+  EXPECT_EQ(sharded.sent_bytes, one.sent_bytes + 4 * 2 * 3384 * 3 / 4);
+  EXPECT_EQ(sharded.optimizer_bytes, 2 * 3384 * (4 + 7));
+}
+
 TEST(StepWork, EveryUpdateIsSent) {
   MemoryQuestion asked = question();
   asked.ranks = 2;
