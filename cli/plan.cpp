@@ -121,6 +121,8 @@ class PlanCommand : public Command {
     resolve_paths(recipe, source);
     refuse_policies(recipe);
     resolve_start(recipe, source);
+    // Its own device is not asked for when another is planned.
+    if (report_.device != nullptr) recipe.compute.device = DeviceChoice::kCpu;
     Recipe share = share_of(recipe);
     const Compute compute = use_compute(recipe.compute);
     TrainPreflight ready =

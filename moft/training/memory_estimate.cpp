@@ -96,6 +96,11 @@ std::int64_t parameters_below(
   return range.first * layer;
 }
 
+// Of a matrix that is multiplied forwards and backwards.
+std::int64_t forms_of(const MemoryQuestion& question) {
+  return question.on_gpu ? 1 : 2;
+}
+
 std::int64_t weight_bytes(const MemoryQuestion& question) {
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
   const ModelShape& shape = question.shape;
@@ -104,7 +109,7 @@ std::int64_t weight_bytes(const MemoryQuestion& question) {
       adapters && !question.bf16
           ? question.block_bytes.value_or(shape.parameters * s)
           : shape.parameters * s;
-  if (question.on_gpu) return forwards;
+  if (forms_of(question) == 1) return forwards;
   return forwards + s * (shape.parameters -
                          parameters_below(shape, question.conditioning));
 }
@@ -124,6 +129,7 @@ void count_parameters(
   const TrainingOptions& training = question.training;
   const auto [steered, common, trained, summed] = trained_parameters(question);
   const std::int64_t m = question.objectives;
+  const std::int64_t forms = forms_of(question);
   estimate.weights = weight_bytes(question);
   estimate.masters =
       share_of(trained * kFloat, question.sharding.copies, question.ranks);
@@ -132,9 +138,9 @@ void count_parameters(
   const std::int64_t sums = parts_of_rank(question) > 1 ? 2 : 1;
   estimate.gradients = (sums * summed + copies * trained) * kFloat;
   if (options.steered_set == SteeredSet::kLora) {
-    estimate.masters += 2 * trained * kFloat;
+    estimate.masters += forms * trained * kFloat;
   } else {
-    estimate.masters += (steered + common) * (kFloat + 2 * s);
+    estimate.masters += (steered + common) * (kFloat + forms * s);
     estimate.gradients += (steered + common) * kFloat;
   }
   if (by_copies(options.steered_set)) {

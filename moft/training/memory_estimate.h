@@ -13,8 +13,7 @@
 //
 //   weights     P s, packed forwards, or what the blocks of a quantised file
 //               take under adapters; packed backwards P s again, under adapters
-//               without the layers below the first that has one. On a GPU one
-//               form serves both
+//               without the layers below the first that has one
 //   masters     4 (m S + C); of adapters packed both ways too, 8 m S; under
 //               full copies with the mixture in float32 and packed both ways,
 //               (S + C)(4 + 2 s), and one packed value more for each of K
@@ -28,6 +27,8 @@
 //   rollout     keys and values of every row (`cache`), logits of every row
 //   value_pass  the value network's activations beside what the rollout keeps
 //   scoring     activations that the gradient needs, logits
+//
+// On a GPU one form serves both directions.
 //
 // Of several ranks each has its share of the prompts and of the parts, and
 // everything else whole, but for what is sharded.
