@@ -167,12 +167,13 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
       static_cast<std::size_t>(prompts), question.prompt_tokens);
   shape.samples = training.samples_per_prompt;
   shape.new_tokens = training.max_new_tokens;
-  const StepMemory memory(
-      shape,
-      step_costs(question.shape, question.conditioning, training.kl_estimator),
-      {training.budget_bytes()});
-  estimate.rollout = memory.rollout_bytes(memory.rows_at_once());
-  estimate.cache = memory.cache_bytes(memory.rows_at_once());
+  const StepCosts costs =
+      step_costs(question.shape, question.conditioning, training.kl_estimator);
+  const StepMemory memory(shape, costs, {training.budget_bytes()});
+  const std::int64_t rows = memory.rows_at_once();
+  estimate.rollout = memory.rollout_bytes(rows);
+  estimate.cache =
+      estimate.rollout - memory.feature_bytes() - rows * costs.decoded_row;
   // All prompts count as the longest, so the first group has the largest part.
   const std::int64_t groups = std::min(parts_of_rank(question), prompts);
   std::vector<std::size_t> group(

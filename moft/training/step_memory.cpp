@@ -136,7 +136,7 @@ std::int64_t StepMemory::rollout_bytes(std::int64_t rows) const {
 }
 
 // Rows that follow one another; they share the pages of a prompt.
-std::int64_t StepMemory::cache_bytes(std::int64_t rows) const {
+std::int64_t StepMemory::decoding_bytes(std::int64_t rows) const {
   const std::int64_t prompt = longest_;
   const std::int64_t all = shape_.new_tokens + prompt;
   const std::int64_t shared =
@@ -149,13 +149,10 @@ std::int64_t StepMemory::cache_bytes(std::int64_t rows) const {
       rows == 1 ? 1 : (rows - 2) / shape_.samples + 2);
   const std::int64_t pages = saturated_sum(
       saturated_product(prompts, shared), saturated_product(rows, own));
-  return saturated_product(
-      saturated_product(pages, kPageSize), costs_.decoded_token);
-}
-
-std::int64_t StepMemory::decoding_bytes(std::int64_t rows) const {
   return saturated_sum(
-      cache_bytes(rows), saturated_product(rows, costs_.decoded_row));
+      saturated_product(
+          saturated_product(pages, kPageSize), costs_.decoded_token),
+      saturated_product(rows, costs_.decoded_row));
 }
 
 std::int64_t StepMemory::scoring_bytes(

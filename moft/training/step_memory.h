@@ -74,7 +74,6 @@ class StepMemory {
 
   // Bytes, hidden states that are kept from the rollout to the end included.
   std::int64_t rollout_bytes(std::int64_t rows) const;
-  std::int64_t cache_bytes(std::int64_t rows) const;  // keys and values of it
   std::int64_t scoring_bytes(const std::vector<std::size_t>& rows) const;
   // What is left of the rollout until the step is scored.
   std::int64_t feature_bytes() const { return features_; }
