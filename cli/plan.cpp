@@ -96,7 +96,7 @@ class PlanCommand : public Command {
         training.max_new_tokens);
   }
 
-  // Of a model that is only a config.json: nothing is read but shapes.
+  // For a model that is only a config.json: nothing is read but shapes.
   void plan_shapes(Recipe& recipe, const RecipeSource& source) {
     std::optional<ModelShape> value;
     if (auto& path = recipe.training.value.model;

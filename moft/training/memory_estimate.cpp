@@ -96,7 +96,7 @@ std::int64_t parameters_below(
   return range.first * layer;
 }
 
-// Of a matrix that is multiplied forwards and backwards.
+// How often a matrix is there that is multiplied forwards and backwards.
 std::int64_t forms_of(const MemoryQuestion& question) {
   return question.on_gpu ? 1 : 2;
 }

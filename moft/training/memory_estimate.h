@@ -30,7 +30,7 @@
 //
 // On a GPU one form serves both directions.
 //
-// Of several ranks each has its share of the prompts and of the parts, and
+// Each of several ranks has its share of the prompts and of the parts, and
 // everything else whole, but for what is sharded.
 //
 // Rollout, value_pass and scoring are those of the largest parts that
@@ -76,7 +76,8 @@ inline constexpr std::int64_t kProgramBytes = 300'000'000;
 
 struct MemoryQuestion {
   ModelShape shape;
-  // Of the model's weights, where its file's blocks are multiplied as they are.
+  // What the model's weights take where a file's blocks are multiplied as they
+  // are.
   std::optional<std::int64_t> block_bytes;
   std::optional<ModelShape> value_network;  // none: the policy's shape
   ConditioningOptions conditioning;

@@ -6,8 +6,8 @@ namespace {
 
 constexpr std::int64_t kFloat = 4;
 
-// Of an update after the norm, for each trained number: gradient, then master
-// and moments, read and written.
+// What an update takes after the norm, for each trained number: the gradient,
+// then master and moments, read and written.
 std::int64_t bytes_of_update(const OptimizerOptions& optimizer) {
   const std::int64_t moments = optimizer.kind == OptimizerKind::kAdamW ? 2 : 1;
   return kFloat + (1 + moments) * 2 * kFloat;
