@@ -242,7 +242,7 @@ struct TrainingOptions : UpdateOptions, SteeringOptions {
   // together.
   void check(const std::string& path) const;
 
-  // Of the algorithm.
+  // How the algorithm updates the policy.
   UpdateRule rule() const;
   bool has_value_network() const {
     return rule().values_tokens || baseline == Baseline::kValue;

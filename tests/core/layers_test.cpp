@@ -228,7 +228,6 @@ const std::set<std::string> kWithoutSubject = {
     "models/steered_sets",
     "models/weight_files",
     "tokenizers/bad_input",
-    "training/algorithms",
     "training/combinations",
     "training/conditioned_training",
     "training/gradient_estimates",

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "moft/core/errors.h"
 #include "moft/rewards/outside/http_channel.h"
 
 #include "tests/rewards/outside_support.h"
@@ -39,6 +40,14 @@ class HttpReward : public testing::Test {
   ~HttpReward() override {
     stop();
     fs::remove_all(folder_);
+  }
+
+  void SetUp() override {
+    try {
+      require_http();
+    } catch (const CallerError& error) {
+      GTEST_SKIP() << error.what();
+    }
   }
 
   // Arguments: port, host, certificate. False: it ended at once.

@@ -107,11 +107,11 @@ class PeakMemory : public testing::TestWithParam<Method> {
     return CountedMemory::get().growth();
   }
 
-  static TinyRun run_of(std::int64_t samples, double budget) {
+  static TinyRun run_of(double budget) {
     TinyRun run = tiny_run();
     GetParam().choose(run.training);
     run.training.kl_strength = 0.1;
-    run.training.samples_per_prompt = samples;
+    run.training.samples_per_prompt = 8;
     run.training.max_new_tokens = 32;
     run.training.memory_budget = budget;
     run.training.check("training.");
@@ -128,7 +128,7 @@ class PeakMemory : public testing::TestWithParam<Method> {
   static std::int64_t online(double budget) {
     const Scratch scratch;
     write_tiny_model(scratch.path() / "base", shape_of_layers(4));
-    const TinyRun run = run_of(8, budget);
+    const TinyRun run = run_of(budget);
     TinyTraining tiny(scratch.path(), run);
     return growth(*tiny.trainer) -
            gradient_bytes(tiny, run.training.has_value_network());
@@ -138,7 +138,9 @@ class PeakMemory : public testing::TestWithParam<Method> {
   static std::int64_t online_t5(double budget) {
     const Scratch scratch;
     write_tiny_t5(scratch.path() / "base", encoder_decoder());
-    const TinyRun run = run_of(4, budget);
+    TinyRun run = run_of(budget);
+    // Later passes hold what the second does.
+    run.training.ppo.num_ppo_epochs = 2;
     TinyTraining tiny(scratch.path(), run);
     const bool value = run.training.has_value_network();
     const std::int64_t packed = packed_adapters(*tiny.policy) +
