@@ -34,6 +34,9 @@ class Command {
   virtual void declare(Parser& parser) = 0;
   // Called once the command line has been read. Returns the exit code.
   virtual int run() = 0;
+  // Whether a launcher may start it as several processes: it works as one job
+  // of them, or writes nothing.
+  virtual bool runs_over_ranks() const { return false; }
 };
 
 // The first word of commands that have two.

@@ -63,7 +63,8 @@ class DpoJob : public JobOf<DpoRecipe> {
 
   PreparedRun prepare(
       const Compute& compute,
-      const std::optional<Checkpoint>& resume) override {
+      const std::optional<Checkpoint>& resume,
+      const JoinGroup& /*join*/) override {
     Recipe read = recipe_.as_train();
     read.objectives.clear();  // they have no files
     TrainingModels models =

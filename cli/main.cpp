@@ -12,10 +12,13 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/core/log_muting.h"
 #include "moft/core/memory.h"
+#include "moft/distributed/error_file.h"
 #include "moft/recipes/recipe_reference.h"
 
 #include "cli/command.h"
+#include "cli/find_launch.h"
 #include "cli/recipe_kind.h"
 #include "cli/signals.h"
 
@@ -33,13 +36,16 @@ constexpr const char* kAbout =
 int fail(int code, std::string message) {
   // One line, whatever a library put into its exception.
   message = message.substr(0, message.find('\n'));
+  mute_log(false);
   write_log_line("moft: " + message);  // nobody has to listen
+  write_error_file(process_environment(), message);
   return code;
 }
 
 struct Program {
   Parser parser{"moft", kAbout};
   struct Entry {
+    std::string name;
     std::unique_ptr<Command> command;
     Parser* parser;
   };
@@ -48,7 +54,7 @@ struct Program {
   Program() {
     for (const CommandEntry& entry : commands()) {
       Parser& own = add_parser(entry);
-      entries.push_back({entry.make(), &own});
+      entries.push_back({entry.name, entry.make(), &own});
       entries.back().command->declare(own);
     }
     // Read by hand below; here so that it is listed.
@@ -112,8 +118,10 @@ int run(int argc, char** argv) {
   if (!is_command && words[0] != "--help" && words[0] != "-h")
     program.parser.throw_unknown(words[0]);
   if (!program.parser.parse(words)) return 0;
-  for (const auto& [command, parser] : program.entries) {
-    if (parser->chosen()) return command->run();
+  for (const auto& [name, command, parser] : program.entries) {
+    if (!parser->chosen()) continue;
+    if (!command->runs_over_ranks()) refuse_several_ranks(name);
+    return command->run();
   }
   return kCallerFault;
 }

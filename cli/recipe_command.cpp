@@ -20,6 +20,8 @@ namespace {
 
 class RecipeCommand : public Command {
  public:
+  bool runs_over_ranks() const override { return true; }
+
   void declare(Parser& parser) override {
     parser.require_command();
     show_ = &parser.add_command(

@@ -65,7 +65,8 @@ class RewardJob : public JobOf<RewardRecipe> {
 
   PreparedRun prepare(
       const Compute& compute,
-      const std::optional<Checkpoint>& resume) override {
+      const std::optional<Checkpoint>& resume,
+      const JoinGroup& /*join*/) override {
     RewardStart& start = ready_.start;
     PreparedRun prepared;
     prepared.inputs.add_directory("base", recipe_.model.path);

@@ -1,6 +1,7 @@
 #include "cli/run_output.h"
 
 #include <algorithm>
+#include <csignal>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -282,7 +283,12 @@ void log_resumed(const Checkpoint& resume) {
 bool is_free_key(std::span<const char* const> keys, const std::string& key) {
   // Not `precision`.
   constexpr const char* kHeaderKeys[] = {
-      "name", "description", "output", "device", "threads"};
+      "name",
+      "description",
+      "output",
+      "device",
+      "threads",
+      "distributed.timeout"};
   const bool of_header =
       std::find(std::begin(kHeaderKeys), std::end(kHeaderKeys), key) !=
       std::end(kHeaderKeys);
@@ -376,7 +382,9 @@ int print_stopped(const RunOutcome& outcome, const std::string& command) {
   } else {
     write_log_line("stopped before the first step; nothing to resume");
   }
-  return 128 + interrupted_by();
+  // None came where another rank was asked to stop.
+  const int signal = interrupted_by();
+  return 128 + (signal != 0 ? signal : SIGTERM);
 }
 
 }  // namespace moft

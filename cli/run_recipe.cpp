@@ -1,10 +1,16 @@
 // From the words of a command to a finished run, whatever its recipe's kind.
+#include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "moft/distributed/first_rank.h"
 #include "moft/training/run.h"
 
 #include "cli/command.h"
+#include "cli/find_launch.h"
+#include "cli/join_ranks.h"
 #include "cli/recipe_job.h"
 #include "cli/run_output.h"
 #include "cli/signals.h"
@@ -39,6 +45,18 @@ RunOutput settle_output(const OutputFlags& flags, RecipeHeader& recipe) {
   return output;
 }
 
+// Ranks of one machine share its cores, unless the recipe or OMP_NUM_THREADS,
+// which torchrun sets, says how many threads each has.
+ComputeOptions share_cores(ComputeOptions options, const Launch& launch) {
+  if (options.threads || launch.local_size == 1 ||
+      std::getenv("OMP_NUM_THREADS") != nullptr) {
+    return options;
+  }
+  const auto cores = std::int64_t{std::thread::hardware_concurrency()};
+  options.threads = std::max<std::int64_t>(1, cores / launch.local_size);
+  return options;
+}
+
 // Fills everything except the kind and on_evaluate. `text` is the effective
 // recipe as YAML.
 RunSetup make_run_setup(
@@ -71,49 +89,69 @@ class RecipeRunner : public Command {
     add_output_flags(parser, arguments_.output);
   }
 
+  // Or the job says that its kind does not (use_ranks).
+  bool runs_over_ranks() const override { return true; }
+
   int run() override {
     catch_interrupts();
     const RecipeSource source = find_recipe(arguments_.recipe);
     require_kind(source, kind_.command);
     job_ = kind_.open(source, arguments_.overrides);
+    launch_ = find_launch();
+    if (launch_.size > 1) job_->use_ranks(launch_.size);
     job_->resolve_paths(source);
     output_ = settle_output(arguments_.output, job_->header());
     job_->make_paths_absolute();
     const RunPlan plan = job_->plan();
     check_output(arguments_.output, output_, plan);
-    const Compute compute = use_compute(job_->header().compute);
+    const Compute compute =
+        use_compute(share_cores(job_->header().compute, launch_));
     const RunBegins begins = arguments_.output.resume.empty()
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
     job_->check({arguments_.recipe, begins, compute.load}).findings.settle();
-    const RunLock lock(output_.directory);
-    const auto resume = open_output(arguments_.output, output_, plan);
-    if (resume) job_->check_same_recipe(*resume);
-    return train(compute, resume);
+    // Ends with this function, so that an error tells the others.
+    const std::unique_ptr<Group> group =
+        join_ranks(launch_, job_->text(), job_->header().distributed);
+    const OpenedOutput opened =
+        open_for_all(*group, arguments_.output, output_, plan);
+    if (opened.resume) job_->check_same_recipe(*opened.resume);
+    const int code = train(*group, compute, opened.resume);
+    job_.reset();  // it uses the group
+    return code;
   }
 
  private:
-  int train(const Compute& compute, const std::optional<Checkpoint>& resume) {
-    const PreparedRun prepared = job_->prepare(compute, resume);
+  int train(
+      Group& group,
+      const Compute& compute,
+      const std::optional<Checkpoint>& resume) {
+    const PreparedRun prepared =
+        job_->prepare(compute, resume, [&](const RunInputs& inputs) {
+          compare_inputs(group, inputs.hashes());
+          return &group;
+        });
     RunSetup setup =
         make_run_setup(job_->header(), job_->text(), prepared.inputs, compute);
+    if (launch_.size > 1) setup.group = &group;
     setup.kind = kind_.run;
     setup.on_evaluate = prepared.on_evaluate;
     if (arguments_.output.overwrite) prepared.publisher->require_finite();
-    clear_output(arguments_.output, output_);
+    do_on_first(group, [&] { clear_output(arguments_.output, output_); });
     Run run(std::move(setup), *prepared.trainer, *prepared.publisher, resume);
     const RunOutcome outcome = run.run();
     if (!outcome.finished) {
       return print_stopped(
           outcome, command_line(kind_.command, arguments_, output_.directory));
     }
-    job_->print_end(outcome);
+    if (launch_.rank == 0) job_->print_end(outcome);
     return 0;
   }
 
   const RecipeKind& kind_;
   RunArguments arguments_;
   RunOutput output_;
+  Launch launch_;
   std::unique_ptr<RecipeJob> job_;
 };
 

@@ -75,7 +75,8 @@ class SftJob : public JobOf<SftRecipe> {
 
   PreparedRun prepare(
       const Compute& compute,
-      const std::optional<Checkpoint>& resume) override {
+      const std::optional<Checkpoint>& resume,
+      const JoinGroup& /*join*/) override {
     SftStart& start = ready_.start;
     PreparedRun prepared;
     prepared.inputs = read_inputs(recipe_, start);

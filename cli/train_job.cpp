@@ -13,6 +13,7 @@
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/start.h"
 #include "moft/recipes/training_job.h"
+#include "moft/training/ranks.h"
 #include "moft/training/run_directory.h"
 
 #include "cli/policy_flags.h"
@@ -26,14 +27,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a resumed run may also differ in: it changes no update. `steps` may
-// grow.
+// What a resumed run may also differ in: it changes no update, or is logged.
+// `steps` may grow.
 constexpr const char* kFreeKeys[] = {
     "training.steps",
     "training.guards",
     "training.evaluation",
     "training.checkpoint",
-    "training.log_samples"};
+    "training.log_samples",
+    "training.gradient_accumulation"};
 
 // Checkpoints of format 1 put the weighting's words before the whole prompt.
 void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
@@ -46,9 +48,21 @@ void check_words_place(const Checkpoint& checkpoint, const Recipe& recipe) {
       checkpoint.directory.string());
 }
 
+void log_other_slices(
+    const TrainingOptions& before, const TrainingOptions& now) {
+  if (before.gradient_accumulation == now.gradient_accumulation) return;
+  log_info(
+      "slices      training.gradient_accumulation was {} and is {}: from here "
+      "on the run has the bits of one that has {}",
+      before.gradient_accumulation,
+      now.gradient_accumulation,
+      now.gradient_accumulation);
+}
+
 void check_same_recipe(const Checkpoint& checkpoint, const Recipe& now) {
   const auto before = recipe_of<Recipe>(checkpoint);
   check_same_options(checkpoint, before, now, kFreeKeys);
+  log_other_slices(before.training, now.training);
   check_same_start(checkpoint, before.policy, now.policy);
   check_steps(
       checkpoint,
@@ -82,13 +96,27 @@ class TrainJob : public JobOf<Recipe> {
     return {std::move(found.findings), std::move(counts)};
   }
 
+  void use_ranks(int ranks) override {
+    recipe_.check_waits("");
+    TrainingOptions& training = recipe_.training;
+    const std::int64_t slices = slices_of_ranks(training, ranks, "training.");
+    log_info(
+        "ranks       {}, of {} slices in each step: training."
+        "gradient_accumulation {}",
+        ranks,
+        slices,
+        slices);
+    training.gradient_accumulation = slices;
+  }
+
   void check_same_recipe(const Checkpoint& checkpoint) const override {
     moft::check_same_recipe(checkpoint, recipe_);
   }
 
   PreparedRun prepare(
       const Compute& compute,
-      const std::optional<Checkpoint>& resume) override {
+      const std::optional<Checkpoint>& resume,
+      const JoinGroup& join) override {
     TrainingModels models =
         load_training_models(recipe_, compute.load, std::move(models_));
     PreparedRun prepared;
@@ -99,13 +127,14 @@ class TrainJob : public JobOf<Recipe> {
         recipe_,
         std::move(models),
         std::move(examples_.examples),
-        compute.load.device);
+        compute.load.device,
+        join(prepared.inputs));
     SteeredPolicy& policy = job_->policy();
     OnlineTrainer& trainer = job_->trainer();
     print_start(compute, resume);
     if (!recipe_.policy.start.empty() && !resume)
       start_policy(policy, recipe_.policy);
-    if (trainer.value() != nullptr) print_value(trainer.value()->model());
+    if (trainer.value() != nullptr) print_value(*trainer.value());
     publisher_ = std::make_unique<PolicyPublisher>(job_->product());
     prepared.trainer = &trainer;
     prepared.publisher = publisher_.get();
@@ -157,12 +186,12 @@ class TrainJob : public JobOf<Recipe> {
     if (resume) log_resumed(*resume);
   }
 
-  void print_value(const HeadedModel& value) const {
+  void print_value(const ValueLearner& value) const {
     const ValueOptions& options = recipe_.training.value;
     log_info(
         "value       a network of {} parameters, {} from the {} prompt, "
         "learning rate {}",
-        value.parameters(),
+        value.model().parameters(),
         value.outputs() == 1 ? "1 output"
                              : fmt::format("{} outputs", value.outputs()),
         enum_name(options.prompt),

@@ -41,6 +41,8 @@ class VersionCommand : public Command {
  public:
   void declare(Parser&) override {}
 
+  bool runs_over_ranks() const override { return true; }
+
   int run() override {
     fmt::print("moft            {}\n", MOFT_VERSION_STRING);
     fmt::print("revision        {}\n", kGitRevision);

@@ -11,7 +11,8 @@ install(TARGETS ${_parts} ${MOFT_TORCH_FMT} moft_all EXPORT moftTargets
 install(EXPORT moftTargets NAMESPACE moft:: DESTINATION "${_package}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/moft"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-  FILES_MATCHING PATTERN "*.h" PATTERN "simd" EXCLUDE)
+  FILES_MATCHING PATTERN "*.h" PATTERN "simd" EXCLUDE
+  PATTERN "gloo_headers" EXCLUDE)
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/moftConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/moftConfig.cmake" INSTALL_DESTINATION "${_package}")

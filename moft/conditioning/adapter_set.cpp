@@ -148,6 +148,36 @@ void AdapterSet::end_slice() {
     gradient.end_slice();
 }
 
+GradientSlice AdapterSet::take_slice() {
+  GradientSlice sums;
+  for (const SteerableLinear& entry : adapted_) {
+    for (at::Tensor* leaf : leaves_of(entry)) {
+      sums.push_back(leaf->grad());
+      leaf->mutable_grad() = at::Tensor();
+    }
+  }
+  for (GradientSum& gradient : whole_gradients_)
+    sums.push_back(gradient.take());
+  return sums;
+}
+
+void AdapterSet::put_slice(GradientSlice sums) {
+  TORCH_CHECK(
+      sums.size() == ended_.size() + whole_gradients_.size(),
+      "[adapter_set] sums of another conditioning");
+  auto next = sums.begin();
+  auto ended = ended_.begin();
+  for (const SteerableLinear& entry : adapted_) {
+    for (at::Tensor* leaf : leaves_of(entry)) {
+      *ended++ = next->defined() ? next->view(leaf->sizes()) : *next;
+      ++next;
+    }
+  }
+  for (std::size_t p = 0; p < whole_.size(); ++p, ++next)
+    if (next->defined())
+      whole_gradients_[p].add(next->view(whole_[p]->shape()));
+}
+
 void AdapterSet::note_steerings(const std::vector<Coefficients>& steerings) {
   for (const Coefficients& c : steerings) {
     for (std::size_t i = 0; i < weighted_.size(); ++i) {

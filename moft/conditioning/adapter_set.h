@@ -43,6 +43,8 @@ class AdapterSet : public Conditioning {
   void begin_gradient(const Coefficients& coefficients) override;
   void end_gradient(const Coefficients& coefficients) override;
   void end_slice() override;
+  GradientSlice take_slice() override;
+  void put_slice(GradientSlice sums) override;
   void note_steerings(const std::vector<Coefficients>& steerings) override;
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;

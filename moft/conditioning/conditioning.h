@@ -42,6 +42,7 @@
 
 #include "moft/algorithms/gradient.h"
 #include "moft/conditioning/conditioning_options.h"
+#include "moft/conditioning/gradient_sum.h"
 #include "moft/conditioning/steerable.h"
 
 namespace moft {
@@ -82,6 +83,13 @@ class Conditioning {
   virtual void end_gradient(const Coefficients& coefficients) = 0;
   // The passes since the last end_slice(), or zero_gradient(), were a slice.
   virtual void end_slice() = 0;
+  // In the place of end_slice(), for slices that are added elsewhere: takes out
+  // what was collected. How many sums there are depends on the steerings that
+  // were noted alone.
+  virtual GradientSlice take_slice() = 0;
+  // Puts such sums in, of any shape, after zero_gradient() and the same
+  // note_steerings(): the step's gradient.
+  virtual void put_slice(GradientSlice sums) = 0;
   // The steerings of the whole step: an adapter that has no weight in any of
   // them takes no part in it, and several make a sum for each copy from the
   // first pass on, so that sums of parts of a step are alike.

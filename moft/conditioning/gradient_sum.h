@@ -13,9 +13,16 @@
 // Thread safety: plain values that share tensors.
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include <ATen/ATen.h>
 
 namespace moft {
+
+// The gradient of everything that a slice trains, as sums in a fixed order and
+// number; undefined where the slice has none. What ranks add up.
+using GradientSlice = std::vector<at::Tensor>;
 
 class GradientSum {
  public:
@@ -24,6 +31,8 @@ class GradientSum {
   // Adds factor * gradient.
   void add(const at::Tensor& gradient, double factor);
   void end_slice();
+  // Takes the open slice out.
+  at::Tensor take() { return std::exchange(slice_, at::Tensor()); }
 
   bool defined() const { return slice_.defined() || ended_.defined(); }
   // Undefined without a gradient. The live tensor, unless passes were added

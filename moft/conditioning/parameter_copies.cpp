@@ -81,12 +81,14 @@ void ParameterCopies::zero_gradient() {
   for (Accumulated& entry : accumulated_)
     entry = Accumulated();
   several_ = false;
+  noted_.reset();
 }
 
 void ParameterCopies::note_steerings(
     const std::vector<Coefficients>& steerings) {
   for (const Coefficients& c : steerings)
     several_ = several_ || c != steerings.front();
+  if (!steerings.empty()) noted_ = steerings.front();
 }
 
 void ParameterCopies::begin_gradient(const Coefficients& coefficients) {
@@ -110,6 +112,49 @@ void ParameterCopies::end_slice() {
     for (GradientSum& copy : entry.per_copy)
       copy.end_slice();
   }
+}
+
+bool ParameterCopies::sums_copies(std::size_t parameter) const {
+  return several_ && model_.parameters[parameter]->steered();
+}
+
+GradientSlice ParameterCopies::take_slice() {
+  GradientSlice sums;
+  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
+    if (!trains(*model_.parameters[p])) continue;
+    Accumulated& entry = accumulated_[p];
+    if (sums_copies(p)) {
+      entry.per_copy.resize(objectives().size());
+      for (GradientSum& copy : entry.per_copy)
+        sums.push_back(copy.take());
+    } else {
+      sums.push_back(entry.single.take());
+    }
+  }
+  return sums;
+}
+
+void ParameterCopies::put_slice(GradientSlice sums) {
+  auto next = sums.begin();
+  const auto put = [&](GradientSum& sum, std::size_t p) {
+    TORCH_CHECK(next != sums.end(), "[parameter_copies] too few sums");
+    if (next->defined()) sum.add(next->view(model_.parameters[p]->shape()));
+    ++next;
+  };
+  for (std::size_t p = 0; p < accumulated_.size(); ++p) {
+    if (!trains(*model_.parameters[p])) continue;
+    Accumulated& entry = accumulated_[p];
+    if (sums_copies(p)) {
+      entry.per_copy.resize(objectives().size());
+      for (GradientSum& copy : entry.per_copy)
+        put(copy, p);
+      continue;
+    }
+    put(entry.single, p);
+    if (entry.single.defined() && model_.parameters[p]->steered())
+      entry.coefficients = noted_;
+  }
+  TORCH_CHECK(next == sums.end(), "[parameter_copies] too many sums");
 }
 
 void ParameterCopies::accumulate(std::size_t index, const Coefficients& c) {

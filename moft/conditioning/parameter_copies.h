@@ -37,6 +37,8 @@ class ParameterCopies : public Conditioning {
   void begin_gradient(const Coefficients& coefficients) override;
   void end_gradient(const Coefficients& coefficients) override;
   void end_slice() override;
+  GradientSlice take_slice() override;
+  void put_slice(GradientSlice sums) override;
   void note_steerings(const std::vector<Coefficients>& steerings) override;
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
@@ -54,10 +56,13 @@ class ParameterCopies : public Conditioning {
   void list_trained();
   void accumulate(std::size_t parameter, const Coefficients& c);
   void make_per_copy(Accumulated& accumulated) const;
+  // Whether the parameter has a sum for each copy in this step.
+  bool sums_copies(std::size_t parameter) const;
   ScaledGradient gradient(std::size_t parameter, std::size_t copy) const;
 
   std::vector<Accumulated> accumulated_;  // per model parameter
   bool several_ = false;                  // steerings were noted of this step
+  std::optional<Coefficients> noted_;     // the first of them
 };
 
 }  // namespace moft

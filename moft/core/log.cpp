@@ -1,14 +1,27 @@
 // Log lines on standard error, durations as text.
 #include "moft/core/log.h"
 
+#include <atomic>
 #include <cmath>
 #include <mutex>
 
 #include <unistd.h>
 
+#include "moft/core/log_muting.h"
+
 namespace moft {
+namespace {
+
+std::atomic<bool> is_mute{false};
+
+}  // namespace
+
+void mute_log(bool mute) {
+  is_mute = mute;
+}
 
 void write_log_line(std::string_view line) {
+  if (is_mute) return;
   static std::mutex mutex;
   std::string whole(line);
   whole += '\n';

@@ -93,6 +93,22 @@ void HeadedModel::end_slice() {
     gradient.end_slice();
 }
 
+GradientSlice HeadedModel::take_slice() {
+  GradientSlice sums;
+  for (GradientSum& gradient : gradients_)
+    sums.push_back(gradient.take());
+  return sums;
+}
+
+void HeadedModel::put_slice(GradientSlice sums) {
+  TORCH_CHECK(
+      sums.size() == gradients_.size(), "[headed_model] sums of another model");
+  for (std::size_t p = 0; p < sums.size(); ++p) {
+    const auto& shape = steerable().parameters[p]->shape();
+    if (sums[p].defined()) gradients_[p].add(sums[p].view(shape));
+  }
+}
+
 std::vector<HeadedParameter> HeadedModel::trained() const {
   std::vector<HeadedParameter> result;
   for (std::size_t p = 0; p < gradients_.size(); ++p) {

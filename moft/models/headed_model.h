@@ -73,6 +73,9 @@ class HeadedModel {
   // The passes since the last one, or zero_gradient(), were a slice of the step
   // (conditioning/gradient_sum.h).
   void end_slice();
+  // As Conditioning's.
+  GradientSlice take_slice();
+  void put_slice(GradientSlice sums);
   // In a fixed order.
   std::vector<HeadedParameter> trained() const;
   // To be called after an optimizer wrote the masters.

@@ -6,7 +6,9 @@
 namespace moft {
 
 HeadedModel make_value_model(
-    std::shared_ptr<LanguageModel> model, std::int64_t outputs) {
+    std::shared_ptr<LanguageModel> model,
+    std::int64_t outputs,
+    FirstValues first) {
   TORCH_CHECK(outputs > 0, "[value_model] needs an output");
   const std::int64_t vocabulary = model->info().vocabulary;
   if (outputs > vocabulary) {
@@ -17,13 +19,21 @@ HeadedModel make_value_model(
         vocabulary);
   }
   const at::Tensor rows =
-      model->head().weight().reference().narrow(0, 0, outputs).clone();
+      model->head().weight().reference().narrow(0, 0, outputs);
   HeadedModel value(
       std::move(model),
       ReadAt::kLastToken,
-      HeadedModel::Head{"value_head.weight", rows});
+      HeadedModel::Head{
+          "value_head.weight",
+          first == FirstValues::kZero ? at::cat({rows, rows}) : rows.clone()});
   value.make_trainable();
   return value;
+}
+
+at::Tensor values_of(const at::Tensor& logits, FirstValues first) {
+  if (first == FirstValues::kLogits) return logits;
+  const std::vector<at::Tensor> halves = logits.chunk(2, -1);
+  return halves[0] - halves[1];
 }
 
 at::Tensor completion_values(LanguageModel& model, const ScoreBatch& batch) {

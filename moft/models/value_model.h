@@ -7,6 +7,13 @@
 // Only those rows of the output head exist: a matrix of its own, named
 // "value_head.weight", that starts as the rows of the model's head (of the
 // embedding where they are tied). Every parameter is trained.
+//
+// Logits are far from any reward. Where that does harm, each value is instead
+//
+//   V(x)_i = logit of token id i - logit of row outputs + i,
+//
+// the matrix having every row twice at first: V is 0 then, and both rows are as
+// large as a model's, which Adafactor's relative steps need.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +24,23 @@
 
 namespace moft {
 
-// `model` is a plain one, without conditioning, and is changed for good.
-// CallerError when its vocabulary has fewer than `outputs` tokens.
-HeadedModel make_value_model(
-    std::shared_ptr<LanguageModel> model, std::int64_t outputs);
+// What the values are before training.
+enum class FirstValues { kLogits, kZero };
 
-// The same values along completions: after the prompt and the tokens before
+// `model` is a plain one, without conditioning, and is changed for good.
+// CallerError when its vocabulary has fewer than `outputs` tokens. With kZero
+// its forward() has 2 outputs columns, of which values_of() makes the values.
+HeadedModel make_value_model(
+    std::shared_ptr<LanguageModel> model,
+    std::int64_t outputs,
+    FirstValues first = FirstValues::kLogits);
+
+// Values [n, outputs] from what the head gives, [n, outputs or 2 outputs].
+at::Tensor values_of(const at::Tensor& logits, FirstValues first);
+
+// What the head gives along completions: after the prompt and the tokens before
 // each token of a completion, rows one after the other: [sum of completion
-// lengths, outputs], float32. `model` is what a value model was made of;
+// lengths, columns], float32. `model` is what a value model was made of;
 // differentiable as HeadedModel::forward().
 at::Tensor completion_values(LanguageModel& model, const ScoreBatch& batch);
 

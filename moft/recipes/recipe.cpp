@@ -83,6 +83,24 @@ void Recipe::check_knobs(const std::string& path) const {
   }
 }
 
+void Recipe::check_waits(const std::string& path) const {
+  for (const auto& [key, objective] : objectives) {
+    const RewardKind& kind = objective.kind();
+    const double deadline = kind.step_deadline(objective.chosen());
+    if (deadline < distributed.timeout) continue;
+    throw_caller_error(
+        "{}distributed.timeout is {} s and {}objectives.{}.{}.step_deadline is "
+        "{} s, so ranks would give up one that still waits for its rewards; "
+        "give a longer timeout or a shorter deadline",
+        path,
+        shortest_number(distributed.timeout),
+        path,
+        key,
+        kind.name,
+        shortest_number(deadline));
+  }
+}
+
 std::vector<std::string> Recipe::objective_names() const {
   std::vector<std::string> names;
   for (const auto& entry : objectives)

@@ -45,6 +45,11 @@ struct Recipe : RecipeHeader {
   // What concerns several sections at once.
   void check(const std::string& path) const;
 
+  // For a run of several ranks, where those that have their rewards wait for
+  // the others: CallerError unless distributed.timeout is longer than the
+  // longest deadline of an objective. `path` as check()'s.
+  void check_waits(const std::string& path) const;
+
   // The names of the objectives in their order.
   std::vector<std::string> objective_names() const;
 

@@ -6,6 +6,7 @@
 
 #include "moft/core/compute_options.h"
 #include "moft/core/fields.h"
+#include "moft/distributed/distributed_options.h"
 
 namespace moft {
 
@@ -19,6 +20,7 @@ struct RecipeHeader {
   std::string description;
   std::string output;
   ComputeOptions compute;  // its fields are at the top level
+  DistributedOptions distributed;
 
   template <class V>
   void fields(V& v) {
@@ -34,6 +36,9 @@ struct RecipeHeader {
       Required{},
       Path{});
     compute.fields(v);
+    v("distributed",
+      distributed,
+      Help{"what several processes do when one of them is late"});
   }
 };
 

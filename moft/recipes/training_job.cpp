@@ -52,7 +52,8 @@ TrainingJob::TrainingJob(
     const Recipe& recipe,
     TrainingModels models,
     std::vector<Example> examples,
-    at::Device device)
+    at::Device device,
+    Group* group)
     : recipe_(recipe),
       policy_(
           std::move(models.base),
@@ -69,7 +70,8 @@ TrainingJob::TrainingJob(
            &examples_,
            recipe.data.max_prompt_tokens,
            recipe.data.shuffle,
-           std::move(models.value.model)},
+           std::move(models.value.model),
+           group},
           recipe.training,
           make_weighting_sampler(
               recipe.weightings, objectives_.names(), "weightings")) {}

@@ -32,12 +32,14 @@ PolicyDefinition make_definition(
 
 class TrainingJob {
  public:
-  // `examples`: as check_training() leaves them. `recipe` must outlive the job.
+  // `examples`: as check_training() leaves them. `recipe` must outlive the job,
+  // and so must `group`, the ranks that share the steps (none: alone).
   TrainingJob(
       const Recipe& recipe,
       TrainingModels models,
       std::vector<Example> examples,
-      at::Device device);
+      at::Device device,
+      Group* group = nullptr);
   TrainingJob(const TrainingJob&) = delete;
   TrainingJob& operator=(const TrainingJob&) = delete;
 

@@ -32,6 +32,9 @@ class GatedReward : public Reward {
   const RewardSource* source() const override {
     return reward_->source() ? reward_->source() : gate_->source();
   }
+  std::vector<const Reward*> asks() const override {
+    return {reward_.get(), gate_.get()};
+  }
   bool may_be_missing() const override {
     return reward_->may_be_missing() || gate_->may_be_missing();
   }

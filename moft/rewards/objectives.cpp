@@ -62,6 +62,21 @@ ObjectiveSet::ObjectiveSet(std::vector<Objective> objectives)
   }
 }
 
+std::vector<const Reward*> ObjectiveSet::computed_rewards() const {
+  std::vector<const Reward*> found;
+  const auto add = [&](const auto& self, const Reward* reward) -> void {
+    const auto asked = reward->asks();
+    for (const Reward* other : asked)
+      self(self, other);
+    const bool here = asked.empty() && reward->source() == nullptr;
+    if (here && std::find(found.begin(), found.end(), reward) == found.end())
+      found.push_back(reward);
+  };
+  for (const Objective& objective : objectives_)
+    add(add, objective.reward.get());
+  return found;
+}
+
 void ObjectiveSet::row_arrived(
     const RewardBatch& batch, std::size_t row, RewardMemo& memo) const {
   for (const RewardSource* source : sources_)

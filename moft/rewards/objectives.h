@@ -59,6 +59,10 @@ class ObjectiveSet {
   // The same where rows have been sent out already.
   Scores score(const RewardBatch& batch, RewardMemo& memo) const;
 
+  // The rewards that are computed in this process and ask no other ones, in a
+  // fixed order: those whose rows may be computed anywhere.
+  std::vector<const Reward*> computed_rewards() const;
+
   // Rewards that come from outside this process.
   bool has_sources() const { return !sources_.empty(); }
   // Tells the sources that the row's completion is in `batch`, whose prompts,

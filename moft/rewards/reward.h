@@ -107,6 +107,8 @@ class Reward {
 
   // Where its numbers come from; null: compute() computes them.
   virtual const RewardSource* source() const { return nullptr; }
+  // Rewards that compute() asks for the same rows.
+  virtual std::vector<const Reward*> asks() const { return {}; }
   // A row may have no reward (NaN): it is left out of the update.
   virtual bool may_be_missing() const { return false; }
 

@@ -100,6 +100,9 @@ struct RewardKind {
       warnings;
   // Null for none.
   std::function<const GateOptions*(const AnyOptions& settings)> gate;
+  // The time that a step may wait for it, in seconds (`step_deadline` of the
+  // settings); 0 for a reward that is computed here.
+  std::function<double(const AnyOptions& settings)> step_deadline;
 };
 
 // moft's own, in the order of the recipe reference.
@@ -138,6 +141,13 @@ RewardKind::RewardKind(RewardKindOf<S> kind)
       return given ? &*given : nullptr;
     } else {
       return nullptr;
+    }
+  };
+  step_deadline = [](const AnyOptions& settings) {
+    if constexpr (requires(const S& s) { double{s.step_deadline}; }) {
+      return settings.get<S>().step_deadline;
+    } else {
+      return 0.0;
     }
   };
 }

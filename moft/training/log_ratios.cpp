@@ -81,14 +81,14 @@ LogRatios score_log_ratios(
     const Rollout& rollout,
     const TrainingOptions& options,
     StepTimes& times,
-    FirstPass* first) {
+    FirstPass* first,
+    const std::optional<ItemRange>& slices) {
   Conditioning& conditioning = *policy.conditioning();
   const KlEstimator estimator = options.kl_estimator;
-  std::vector<StepPart> parts = split_step(
-      draw,
-      rollout,
-      all_prompts(draw),
-      first ? first->plan : plan_step(policy, draw, options));
+  StepPlan plan = first ? first->plan : plan_step(policy, draw, options);
+  plan.here = slices;
+  std::vector<StepPart> parts =
+      split_step(draw, rollout, all_prompts(draw), plan);
   LogRatios ratios = zero_log_ratios(rollout);
   // All of the reference's first where that keeps a number per token: then the
   // step waits for them alone, beside rewards from outside.

@@ -20,6 +20,18 @@ ExampleOrder order_of(const TrainerInputs& inputs) {
   return inputs.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile;
 }
 
+std::unique_ptr<StepRanks> ranks_of(
+    const TrainerInputs& inputs, const TrainingOptions& options) {
+  if (inputs.group == nullptr || inputs.group->size() == 1) return nullptr;
+  return std::make_unique<StepRanks>(
+      *inputs.group, options.gradient_accumulation);
+}
+
+Draw part_of(const Draw& draw, const StepRanks& ranks) {
+  const auto [begin, end] = ranks.part_of(draw.prompts.size());
+  return draw.slice(begin, end);
+}
+
 // Bytes of the budget that the policy's step holds from the rollout to the
 // scoring.
 std::int64_t held_meanwhile(const StepPlan& plan, const FirstPass* first) {
@@ -47,9 +59,13 @@ OnlineTrainer::OnlineTrainer(
       optimizer_(
           make_optimizer(*inputs.policy->conditioning(), options_.optimizer)),
       combiner_(options_, inputs.objectives->names()),
+      ranks_(ranks_of(inputs, options_)),
       values_(make_step_values(
           *inputs.policy,
-          {inputs.value_model, inputs.objectives->names(), options_})) {
+          {inputs.value_model,
+           inputs.objectives->names(),
+           options_,
+           ranks_.get()})) {
   inputs.objectives->start_sources();
 }
 
@@ -88,32 +104,28 @@ StepResult OnlineTrainer::take_step() {
   if (options_.rule().updates == 1)
     all.emplace(*policy.conditioning(), e.draw, step_plan);
   FirstPass* const first = all ? &*all : nullptr;
+  const Draw part = ranks_ ? part_of(e.draw, *ranks_) : Draw();
+  const Draw& own = ranks_ ? part : e.draw;
   StepRewards rewards(
-      objectives, e.draw, &policy.tokenizer(), options_.steps, stop_requested_);
-  e.rollout = roll_out(
-      policy,
-      e.draw,
-      rollout_options(step_plan),
-      times,
-      first,
-      rewards.on_completion());
+      objectives, own, &policy.tokenizer(), options_.steps, stop_requested_);
+  roll_out_step(e, own, step_plan, first, rewards, times);
   // What comes from outside may arrive while log ratios are computed, unless a
   // value network learns from it first.
   const bool late =
       objectives.has_sources() && !(values_ && values_->reads_rewards());
-  if (!late) e.rewards = rewards.finish(e.rollout, times);
+  if (!late) e.rewards = rewards_of(e, rewards, times);
   if (values_) {
     const std::int64_t held = held_meanwhile(step_plan, first);
     values_->predict({e.draw, e.rollout, e.rewards, held}, times);
   }
-  e.ratios =
-      score_log_ratios(policy, e.draw, e.rollout, options_, times, first);
-  if (late) e.rewards = rewards.finish(e.rollout, times);
+  e.ratios = ratios_of(e, first, times);
+  if (late) e.rewards = rewards_of(e, rewards, times);
   make_advantages_of(e, result.metrics);
   learn(e, first, result);
 
   sampler_->observe(e);
   combiner_.observe(e.rewards);
+  if (ranks_) ranks_->report(result.metrics);
   report_step(e, objectives.names(), result);
   ++step_;
   return result;
@@ -138,7 +150,53 @@ Draw OnlineTrainer::draw() {
 StepPlan OnlineTrainer::plan(const Draw& draw) const {
   StepPlan plan = plan_step(*inputs_.policy, draw, options_);
   if (values_) plan.between = values_->least_bytes(draw);
+  if (ranks_) plan.here = ranks_->slices();
   return plan;
+}
+
+void OnlineTrainer::roll_out_step(
+    Experience& experience,
+    const Draw& part,
+    const StepPlan& plan,
+    FirstPass* first,
+    StepRewards& rewards,
+    StepTimes& times) {
+  experience.rollout = roll_out(
+      *inputs_.policy,
+      part,
+      rollout_options(plan),
+      times,
+      first,
+      rewards.on_completion());
+  if (!ranks_) return;
+  ranks_->gather(experience.rollout, experience.draw, times);
+  // Minibatches of several updates have prompts that others sampled.
+  if (options_.rule().updates > 1) experience.rollout.features.reset();
+}
+
+Scores OnlineTrainer::rewards_of(
+    const Experience& experience, StepRewards& rewards, StepTimes& times) {
+  const Rollout& rollout = experience.rollout;
+  if (!ranks_) return rewards.finish(rollout, times);
+  return ranks_->score(
+      *inputs_.objectives, experience.draw, rollout, rewards, times);
+}
+
+LogRatios OnlineTrainer::ratios_of(
+    const Experience& experience, FirstPass* first, StepTimes& times) {
+  std::optional<ItemRange> slices;
+  if (ranks_) slices = ranks_->slices();
+  LogRatios ratios = score_log_ratios(
+      *inputs_.policy,
+      experience.draw,
+      experience.rollout,
+      options_,
+      times,
+      first,
+      slices);
+  if (ranks_)
+    ranks_->gather(ratios, experience.draw, experience.rollout, times);
+  return ratios;
 }
 
 RolloutOptions OnlineTrainer::rollout_options(const StepPlan& plan) const {
@@ -171,9 +229,12 @@ void OnlineTrainer::learn(
   const auto& every = options_.gradient_cosine_every;
   const bool compare = every && (step_ + 1) % *every == 0;
   const auto report_cosines = [&](bool keep_gradient) {
+    Experience whole = experience;
+    // Every rank takes these gradients of all rows.
+    if (ranks_) whole.rollout.features.reset();
     report_gradient_cosines(
         *inputs_.policy,
-        experience,
+        whole,
         inputs_.objectives->names(),
         options_,
         keep_gradient,
@@ -187,13 +248,9 @@ void OnlineTrainer::learn(
   for (std::int64_t pass = 0; pass < rule.passes; ++pass) {
     for (Minibatch& batch : minibatches_of(experience, options_, pass)) {
       batch.on_policy = on_policy;
-      figures.add(differentiate(
-          *inputs_.policy,
-          experience,
-          batch,
-          options_,
-          result.times,
-          on_policy ? first : nullptr));
+      if (ranks_) batch.slices = ranks_->slices();
+      figures.add(take_gradient(
+          experience, batch, on_policy ? first : nullptr, result.times));
       if (compare && first && on_policy) report_cosines(true);
       if (values_) values_->learn(experience, batch, share, result);
       update(batch, share, result);
@@ -201,6 +258,24 @@ void OnlineTrainer::learn(
     }
   }
   report_clip(figures, result.metrics);
+}
+
+ClipFigures OnlineTrainer::take_gradient(
+    const Experience& experience,
+    const Minibatch& batch,
+    FirstPass* first,
+    StepTimes& times) {
+  SteeredPolicy& policy = *inputs_.policy;
+  if (!ranks_)
+    return differentiate(policy, experience, batch, options_, times, first);
+  GradientShare share;
+  differentiate(policy, experience, batch, options_, times, first, &share);
+  put_gradient(
+      policy,
+      experience.draw,
+      batch,
+      ranks_->sum(std::move(share.slices), times));
+  return ranks_->sum(share.figures, times);
 }
 
 // Where nothing is learned the optimizer does not move either: its moments

@@ -15,10 +15,12 @@
 
 #include "moft/algorithms/optimizer.h"
 #include "moft/data/shuffler.h"
+#include "moft/distributed/group.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
 #include "moft/training/first_pass.h"
+#include "moft/training/ranks.h"
 #include "moft/training/reward_combiner.h"
 #include "moft/training/steering_sampler.h"
 #include "moft/training/step_values.h"
@@ -36,6 +38,8 @@ struct TrainerInputs {
   // What the value network starts from, a plain model that nobody else uses;
   // with baseline: value or algorithm: ppo only.
   std::shared_ptr<LanguageModel> value_model = nullptr;
+  // The processes that take the steps together (ranks.h); none, or one: alone.
+  Group* group = nullptr;
 };
 
 class OnlineTrainer : public Trainer {
@@ -43,7 +47,8 @@ class OnlineTrainer : public Trainer {
   // What `inputs` points to must outlive the trainer. CallerError for a prompt
   // that is too long, a template that does not fit the examples, a baseline
   // that needs more samples per prompt, a value network that does not fit the
-  // policy, or a model that names no end token.
+  // policy, or a model that names no end token. REQUIRES that
+  // gradient_accumulation is what slices_of_ranks() gives.
   OnlineTrainer(
       TrainerInputs inputs,
       TrainingOptions options,
@@ -54,7 +59,8 @@ class OnlineTrainer : public Trainer {
 
   StepResult step() override;
   void stop_when(std::function<bool()> requested) override {
-    stop_requested_ = std::move(requested);
+    // A rank alone may not leave a step.
+    if (!ranks_) stop_requested_ = std::move(requested);
   }
   std::int64_t finished_steps() const override { return step_; }
   RunOptions run_options() const override;
@@ -73,6 +79,19 @@ class OnlineTrainer : public Trainer {
   Draw draw();
   StepPlan plan(const Draw& draw) const;
   RolloutOptions rollout_options(const StepPlan& plan) const;
+  // Line 5, by this rank for its part of the prompts, by all for the step.
+  // `rewards` are of the part.
+  void roll_out_step(
+      Experience& experience,
+      const Draw& part,
+      const StepPlan& plan,
+      FirstPass* first,
+      StepRewards& rewards,
+      StepTimes& times);
+  Scores rewards_of(
+      const Experience& experience, StepRewards& rewards, StepTimes& times);
+  LogRatios ratios_of(
+      const Experience& experience, FirstPass* first, StepTimes& times);
   // Line 6, from the other data of `experience`.
   void make_advantages_of(
       Experience& experience, std::map<std::string, double>& metrics);
@@ -80,6 +99,12 @@ class OnlineTrainer : public Trainer {
   // null.
   void learn(
       const Experience& experience, FirstPass* first, StepResult& result);
+  // The gradient of one of them, to the policy's conditioning.
+  ClipFigures take_gradient(
+      const Experience& experience,
+      const Minibatch& batch,
+      FirstPass* first,
+      StepTimes& times);
   // One of them: `share` of the step's, for means over them.
   void update(const Minibatch& batch, double share, StepResult& result);
 
@@ -91,6 +116,7 @@ class OnlineTrainer : public Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::function<bool()> stop_requested_;  // or null
   RewardCombiner combiner_;
+  std::unique_ptr<StepRanks> ranks_;    // null: alone
   std::unique_ptr<StepValues> values_;  // null: no value network
   std::int64_t step_ = 0;
 };

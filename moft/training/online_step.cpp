@@ -298,13 +298,15 @@ ClipFigures differentiate(
     const Minibatch& minibatch,
     const TrainingOptions& options,
     StepTimes& times,
-    FirstPass* first) {
+    FirstPass* first,
+    GradientShare* share) {
   Conditioning& conditioning = *policy.conditioning();
   const KlEstimator estimator = options.kl_estimator;
   const Draw& draw = experience.draw;
   TORCH_CHECK(
-      !first || (!first->parts.empty() && !minibatch.slices &&
-                 minibatch.prompts.size() == draw.prompts.size()),
+      !first ||
+          (!first->parts.empty() && minibatch.slices == first->plan.here &&
+           minibatch.prompts.size() == draw.prompts.size()),
       "[differentiate] a first pass serves one gradient of the whole batch");
   if (!first) begin_gradients(conditioning, draw, minibatch.prompts);
   ClipFigures figures;
@@ -331,11 +333,27 @@ ClipFigures differentiate(
     const PolicyLoss terms =
         loss_terms(part, scores, experience, minibatch, options);
     policy_loss(terms, minibatch.normaliser).backward();
-    figures.add(clip_figures(terms));
+    const ClipFigures clipped = clip_figures(terms);
+    figures.add(clipped);
     conditioning.end_gradient(c);
-    if (part.ends_slice) conditioning.end_slice();
+    if (share) share->figures.push_back(clipped);
+    if (!part.ends_slice) continue;
+    if (share) {
+      share->slices.push_back(conditioning.take_slice());
+    } else {
+      conditioning.end_slice();
+    }
   }
   return figures;
+}
+
+void put_gradient(
+    SteeredPolicy& policy,
+    const Draw& draw,
+    const Minibatch& minibatch,
+    GradientSlice sums) {
+  begin_gradients(*policy.conditioning(), draw, minibatch.prompts);
+  policy.conditioning()->put_slice(std::move(sums));
 }
 
 }  // namespace moft

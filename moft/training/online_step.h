@@ -32,6 +32,7 @@
 #include <ATen/ATen.h>
 
 #include "moft/algorithms/policy_loss.h"
+#include "moft/conditioning/gradient_sum.h"
 #include "moft/generation/steered_policy.h"
 #include "moft/rewards/objectives.h"
 #include "moft/training/experience.h"
@@ -97,16 +98,34 @@ struct Minibatch {
 // All prompts, divided by the number of rows that are kept.
 Minibatch whole_batch(const Experience& experience);
 
+// What a rank computes of a minibatch's gradient, to be added to what others
+// compute (ranks.h): the slices' gradients, which are no longer with the
+// conditioning, and the figures of each part.
+struct GradientShare {
+  std::vector<GradientSlice> slices;
+  std::vector<ClipFigures> figures;
+};
+
 // Puts the gradient of the minibatch's loss under the current parameters into
 // the policy's conditioning, in the place of what is there. Reads
 // the algorithm's rule, kl_estimator and what plan_step() reads.
-// `first`: of a minibatch of all prompts and slices, on policy.
+// `first`: of a minibatch of all prompts, and the same slices, on policy.
+// `share`: gets what there is of the gradient; then the conditioning has none,
+// until put_gradient().
 ClipFigures differentiate(
     SteeredPolicy& policy,
     const Experience& experience,
     const Minibatch& minibatch,
     const TrainingOptions& options,
     StepTimes& times,
-    FirstPass* first = nullptr);
+    FirstPass* first = nullptr,
+    GradientShare* share = nullptr);
+
+// Makes sums of slices the conditioning's gradient of the minibatch.
+void put_gradient(
+    SteeredPolicy& policy,
+    const Draw& draw,
+    const Minibatch& minibatch,
+    GradientSlice sums);
 
 }  // namespace moft

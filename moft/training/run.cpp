@@ -6,6 +6,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
+#include "moft/distributed/first_rank.h"
 #include "moft/rewards/reward.h"
 #include "moft/training/run_directory.h"
 
@@ -26,6 +27,11 @@ void RunStore::open(
     std::optional<std::int64_t> log_samples) {
   const fs::path& directory = setup_.directory;
   const LogLengths start = start_of(resume);
+  if (resume) {
+    newest_ = resume->directory;
+    saved_step_ = resume->state.step;
+  }
+  if (!writes()) return;
   check_log_lengths(directory, start);
   write_run_kind(directory, setup_.kind);
   remove_stale_temporaries(directory);
@@ -36,14 +42,14 @@ void RunStore::open(
     for (const fs::path& damaged : resume->damaged)
       set_aside(damaged);
     remove_later_checkpoints(directory, resume->state.step);
-    newest_ = resume->directory;
-    saved_step_ = resume->state.step;
   }
   logs_.emplace(directory, start, std::move(objectives), log_samples);
 }
 
 void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   check_inputs();
+  saved_step_ = trainer.step;
+  if (!writes()) return;
   CheckpointState state;
   state.logs = logs_->flush();
   state.guards = guards;
@@ -52,11 +58,11 @@ void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   state.input_hashes = setup_.input_hashes;
   newest_ = save_checkpoint(
       setup_.directory, trainer, std::move(state), setup_.recipe);
-  saved_step_ = trainer.step;
 }
 
 bool RunStore::stop_requested() const {
-  return setup_.stop_requested && setup_.stop_requested();
+  const bool own = setup_.stop_requested && setup_.stop_requested();
+  return setup_.group ? setup_.group->agree(own) : own;
 }
 
 Progress::Progress(
@@ -103,7 +109,11 @@ Run::Run(
       progress_(
           options_.progress, options_.steps, resume ? resume->state.step : 0) {
   if (resume) restore(*resume);
-  store_.open(resume, options_.objectives, options_.log_samples);
+  const auto open = [&] {
+    store_.open(resume, options_.objectives, options_.log_samples);
+  };
+  if (!store_.writes()) open();
+  on_first(open);
 }
 
 void Run::restore(const Checkpoint& checkpoint) {
@@ -156,9 +166,11 @@ void Run::one_step() {
     evaluate(taken);
     return taken;
   });
-  store_.logs().write(result);
-  progress_.print(result);
-  ties_.note(result.step, result.metrics);
+  if (store_.writes()) {
+    store_.logs().write(result);
+    progress_.print(result);
+    ties_.note(result.step, result.metrics);
+  }
   if (const auto reason = guards_.check(result.metrics)) {
     throw_world_error(
         "stopped at step {}: {}; {}", step, *reason, what_is_left(place()));
@@ -186,6 +198,7 @@ void Run::save_when_due() {
   if (!every || guards_.alarmed()) return;
   if (trainer_.finished_steps() % *every != 0 && !done()) return;
   save();
+  if (!store_.writes()) return;
   remove_old_checkpoints(store_.setup().directory, options_.checkpoint.keep);
 }
 
@@ -223,10 +236,20 @@ std::optional<std::string> Run::end_in_alarm() const {
 void Run::publish() {
   store_.check_inputs();
   require_finite();
-  store_.logs().flush();
-  const std::string alarm = end_in_alarm().value_or("");
-  publisher_.publish(
-      {store_.setup().directory, product(), trainer_.finished_steps(), alarm});
+  on_first([&] {
+    store_.logs().flush();
+    const std::string alarm = end_in_alarm().value_or("");
+    publisher_.publish(
+        {store_.setup().directory,
+         product(),
+         trainer_.finished_steps(),
+         alarm});
+  });
+}
+
+void Run::on_first(const std::function<void()>& work) const {
+  Group* group = store_.setup().group;
+  return group ? do_on_first(*group, work) : work();
 }
 
 }  // namespace moft

@@ -6,6 +6,9 @@
 // ends with the same product, bit for bit, and the same logs but for the times
 // in them (same machine, same number of threads).
 //
+// Over several ranks every process makes the same run; rank 0 alone logs and
+// writes. They stop together, after a step.
+//
 // What was in a guard's alarm when training ended is published with a loud
 // warning; but it never takes the place of what the run published before.
 //
@@ -16,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,9 +58,12 @@ class RunStore {
   // to be called before every step and before anything is published.
   void check_inputs() { setup_.watch.check(); }
 
+  // Whether any rank is asked to stop. Every rank asks after the same steps.
   bool stop_requested() const;
+  // This process logs and writes.
+  bool writes() const { return !setup_.group || setup_.group->rank() == 0; }
   const RunSetup& setup() const { return setup_; }
-  // REQUIRES open().
+  // REQUIRES open() and writes().
   MetricsWriter& logs() { return *logs_; }
   const std::optional<std::filesystem::path>& newest() const { return newest_; }
 
@@ -117,6 +124,8 @@ class Run {
   // None: the run did not end in alarm.
   std::optional<std::string> end_in_alarm() const;
   void publish();
+  // What rank 0 does; its error is every rank's.
+  void on_first(const std::function<void()>& work) const;
 
   Trainer& trainer_;
   Publisher& publisher_;

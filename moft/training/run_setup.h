@@ -9,6 +9,7 @@
 #include <string>
 
 #include "moft/core/file_watch.h"
+#include "moft/distributed/group.h"
 #include "moft/training/run_directory.h"
 
 namespace moft {
@@ -33,6 +34,9 @@ struct RunSetup {
   std::int64_t threads = 1;
   StopRequested stop_requested;  // or null
   OnEvaluate on_evaluate;        // or null: no evaluation
+  // The processes that take the steps; none: one. Rank 0 writes, and has the
+  // lock.
+  Group* group = nullptr;
 };
 
 struct RunOutcome {

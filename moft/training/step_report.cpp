@@ -110,6 +110,7 @@ void report_times(
   metrics["time/policy"] = times.policy;
   if (times.value > 0) metrics["time/value"] = times.value;
   metrics["time/optimizer"] = times.optimizer;
+  if (times.ranks > 0) metrics["time/ranks"] = times.ranks;
   metrics["tokens_per_second"] = tokens / times.total();
 }
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "moft/rewards/model_reward.h"
 #include "moft/training/stopwatch.h"
 
 namespace moft {
@@ -58,9 +59,30 @@ OnCompletion StepRewards::on_completion() {
 
 Scores StepRewards::finish(const Rollout& rollout, StepTimes& times) {
   const Stopwatch watch(times.rewards);
+  add_rest(rollout);
+  return objectives_.score(batch_, memo_);
+}
+
+void StepRewards::add_rest(const Rollout& rollout) {
   for (std::size_t row = 0; row < added_.size(); ++row)
     if (!added_[row]) add(row, rollout.rows[row], rollout.texts[row]);
-  return objectives_.score(batch_, memo_);
+}
+
+std::vector<std::vector<double>> StepRewards::compute(
+    const std::vector<const Reward*>& rewards,
+    const Rollout& rollout,
+    const ItemRange& rows) {
+  add_rest(rollout);
+  const RewardBatch batch = rows_of(batch_, rows.first, rows.second);
+  RewardMemo memo;
+  std::vector<std::vector<double>> values;
+  for (const Reward* reward : rewards)
+    values.push_back(reward->score(batch, memo));
+  return values;
+}
+
+void StepRewards::know(const Reward* reward, std::vector<double> values) {
+  memo_.values[reward] = std::move(values);
 }
 
 }  // namespace moft

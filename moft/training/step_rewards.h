@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "moft/rewards/objectives.h"
 #include "moft/tokenizers/tokenizer.h"
 #include "moft/training/experience.h"
 #include "moft/training/roll_out.h"
+#include "moft/training/step_memory.h"
 #include "moft/training/trainer.h"
 
 namespace moft {
@@ -36,8 +38,18 @@ class StepRewards {
   // on_completion() has not seen are sent out here.
   Scores finish(const Rollout& rollout, StepTimes& times);
 
+  // --- over ranks (ranks.h)
+  // The values of these rewards for some rows of the rollout.
+  std::vector<std::vector<double>> compute(
+      const std::vector<const Reward*>& rewards,
+      const Rollout& rollout,
+      const ItemRange& rows);
+  // What a reward gives every row, so that finish() need not compute it.
+  void know(const Reward* reward, std::vector<double> values);
+
  private:
   void add(std::size_t row, const Generation& generation, std::string text);
+  void add_rest(const Rollout& rollout);
 
   const ObjectiveSet& objectives_;
   const Tokenizer* tokenizer_;

@@ -7,6 +7,7 @@
 
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
+#include "moft/training/ranks.h"
 #include "moft/training/step_memory.h"
 #include "moft/training/step_report.h"
 #include "moft/training/stopwatch.h"
@@ -40,7 +41,7 @@ std::int64_t prompt_columns(const ValueSetup& setup) {
 class PromptValues : public StepValues {
  public:
   explicit PromptValues(const ValueSetup& setup)
-      : StepValues(setup, prompt_columns(setup)) {}
+      : StepValues(setup, prompt_columns(setup), FirstValues::kLogits) {}
 
   std::int64_t least_bytes(const Draw& draw) const override {
     return value_bytes(shape(), longest(prompts_of(draw)));
@@ -52,12 +53,15 @@ class PromptValues : public StepValues {
   // one pass of the network predicts and learns.
   void predict(const ValueInputs& inputs, StepTimes& times) override {
     slices_ = slices_of_prompts(inputs);
-    const Stopwatch watch(times.value);
-    if (predicts_objectives(options())) {
-      values_ = learn_targets(inputs.draw, inputs.rewards.mapped);
-    } else {
-      values_ = network().predict(prompts_of(inputs.draw), slices_);
+    {
+      const Stopwatch watch(times.value);
+      if (predicts_objectives(options())) {
+        values_ = learn_targets(inputs.draw, inputs.rewards.mapped);
+      } else {
+        values_ = network().predict(prompts_of(inputs.draw), slices_);
+      }
     }
+    if (ranks()) values_ = ranks()->gather_rows(values_, times);
   }
 
   at::Tensor of_prompts() const override { return values_; }
@@ -69,13 +73,15 @@ class PromptValues : public StepValues {
       double /*share*/,
       StepResult& result) override {
     if (!minibatch.on_policy) return;
-    const Stopwatch watch(result.times.value);
-    at::Tensor targets = experience.rewards.mapped;
-    if (!predicts_objectives(options())) {
-      targets = experience.advantages.trained_reward.unsqueeze(1);
-      learn_targets(experience.draw, targets);
+    {
+      const Stopwatch watch(result.times.value);
+      at::Tensor targets = experience.rewards.mapped;
+      if (!predicts_objectives(options())) {
+        targets = experience.advantages.trained_reward.unsqueeze(1);
+        learn_targets(experience.draw, targets);
+      }
+      report(experience, targets, result.metrics);
     }
-    report(experience, targets, result.metrics);
     update(/*share=*/1.0, result);
   }
 
@@ -84,8 +90,13 @@ class PromptValues : public StepValues {
     const auto& prompts = prompts_of(inputs.draw);
     const StepMemory memory = value_memory(
         shape(), lengths_of(prompts), options().budget_bytes(), inputs.held);
-    return memory.parts_of_slices(
-        prompts.size(), options().gradient_accumulation);
+    const ItemSlices all =
+        memory.parts_of_slices(prompts.size(), options().gradient_accumulation);
+    if (!ranks()) return all;
+    const auto [begin, end] = ranks()->slices();
+    return {
+        all.begin() + static_cast<std::ptrdiff_t>(begin),
+        all.begin() + static_cast<std::ptrdiff_t>(end)};
   }
 
   // targets [B, m or 1]; the values before.
@@ -124,12 +135,16 @@ class PromptValues : public StepValues {
 
 // ---- values of tokens: PPO --------------------------------------------------
 
+// Its values are 0 at first. Logits, which are larger than any reward, would
+// make every end of a completion look like a loss: lambda below 1 does not take
+// out what a value is off by, and completions would grow to their longest.
 class CompletionValues : public StepValues {
  public:
   explicit CompletionValues(const ValueSetup& setup)
       : StepValues(
             setup,
-            token_value_columns(setup.options, setup.objectives.size())) {}
+            token_value_columns(setup.options, setup.objectives.size()),
+            FirstValues::kZero) {}
 
   std::int64_t least_bytes(const Draw& draw) const override {
     return value_bytes(
@@ -139,11 +154,14 @@ class CompletionValues : public StepValues {
   bool reads_rewards() const override { return false; }
 
   void predict(const ValueInputs& inputs, StepTimes& times) override {
-    const Stopwatch watch(times.value);
     plan_ = plan(inputs);
-    tokens_.values = predict_token_values(
-        network(),
-        parts(inputs.draw, inputs.rollout, all_prompts(inputs.draw)));
+    {
+      const Stopwatch watch(times.value);
+      tokens_.values = predict_token_values(
+          network(),
+          parts(inputs.draw, inputs.rollout, all_prompts(inputs.draw)));
+    }
+    if (ranks()) tokens_.values = ranks()->gather_rows(tokens_.values, times);
   }
 
   void make_token_advantages(
@@ -159,13 +177,23 @@ class CompletionValues : public StepValues {
       StepResult& result) override {
     if (minibatch.on_policy)
       report_token_values(tokens_, objectives(), result.metrics);
-    const Stopwatch watch(result.times.value);
-    const double clipped = learn_token_values(
-        network(),
-        parts(experience.draw, experience.rollout, minibatch.prompts),
-        tokens_,
-        options().ppo.cliprange_value);
-    result.metrics["value/clip_ratio"] += share * clipped;
+    const double count = count_returns(
+        experience.draw,
+        experience.rollout,
+        minibatch.prompts,
+        tokens_.returns);
+    double clipped = 0.0;
+    {
+      const Stopwatch watch(result.times.value);
+      clipped = learn_token_values(
+          network(),
+          parts(experience.draw, experience.rollout, minibatch.prompts),
+          tokens_,
+          options().ppo.cliprange_value,
+          count);
+    }
+    if (ranks()) clipped = ranks()->sum(clipped, result.times);
+    result.metrics["value/clip_ratio"] += share * (clipped / count);
     update(share, result);
   }
 
@@ -175,9 +203,11 @@ class CompletionValues : public StepValues {
     step.prompt_tokens = lengths_of(prompts_of(inputs.draw));
     step.samples = inputs.draw.samples_per_prompt;
     step.new_tokens = options().max_new_tokens;
-    return {
+    StepPlan plan{
         value_memory(shape(), step, options().budget_bytes(), inputs.held),
         options().gradient_accumulation};
+    if (ranks()) plan.here = ranks()->slices();
+    return plan;
   }
 
   std::vector<StepPart> parts(
@@ -219,11 +249,15 @@ void check(const SteeredPolicy& policy, const ValueSetup& setup) {
 // ---- what both kinds have ---------------------------------------------------
 
 // Its shape is that of the model with its new head.
-StepValues::StepValues(ValueSetup setup, std::int64_t columns)
+StepValues::StepValues(
+    ValueSetup setup, std::int64_t columns, FirstValues first)
     : objectives_(std::move(setup.objectives)),
       options_(std::move(setup.options)),
-      learner_(setup.model, columns, options_.value),
-      shape_(shape_of(*setup.model)) {}
+      learner_(setup.model, columns, options_.value, first),
+      shape_(shape_of(*setup.model)),
+      ranks_(setup.ranks) {
+  if (ranks_) learner_.keep_slices();
+}
 
 const std::vector<TokenIds>& StepValues::prompts_of(const Draw& draw) const {
   return options_.value.prompt == ValuePrompt::kConditioned
@@ -232,6 +266,9 @@ const std::vector<TokenIds>& StepValues::prompts_of(const Draw& draw) const {
 }
 
 void StepValues::update(double share, StepResult& result) {
+  if (ranks_)
+    learner_.put_slice(ranks_->sum(learner_.take_slices(), result.times));
+  const Stopwatch watch(result.times.value);
   result.metrics["value/grad_norm"] += share * learner_.update();
 }
 

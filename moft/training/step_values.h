@@ -26,11 +26,14 @@
 
 namespace moft {
 
+class StepRanks;
+
 struct ValueSetup {
   // What the network starts from, a plain model that nobody else uses.
   std::shared_ptr<LanguageModel> model;
   std::vector<std::string> objectives;  // names
   TrainingOptions options;
+  StepRanks* ranks = nullptr;  // that share the step; none: alone
 };
 
 // What there is of a step when the network predicts.
@@ -71,8 +74,8 @@ class StepValues {
   void restore(const TrainerState& state);
 
  protected:
-  // `columns`: outputs of the network.
-  StepValues(ValueSetup setup, std::int64_t columns);
+  // `columns`: values at a place.
+  StepValues(ValueSetup setup, std::int64_t columns, FirstValues first);
 
   const TrainingOptions& options() const { return options_; }
   const std::vector<std::string>& objectives() const { return objectives_; }
@@ -80,6 +83,7 @@ class StepValues {
   const ModelShape& shape() const { return shape_; }
   // The prompts as it reads them.
   const std::vector<TokenIds>& prompts_of(const Draw& draw) const;
+  StepRanks* ranks() const { return ranks_; }
   // One step of the network's optimizer.
   void update(double share, StepResult& result);
 
@@ -88,6 +92,7 @@ class StepValues {
   TrainingOptions options_;
   ValueLearner learner_;
   ModelShape shape_;
+  StepRanks* ranks_;
 };
 
 // Null without a value network. CallerError where there is no model, or one

@@ -167,7 +167,8 @@ at::Tensor predict_token_values(
     places.push_back(part.tokens);
   }
   const at::Tensor all = at::cat(values);
-  return at::empty_like(all).index_copy(0, at::cat(places), all);
+  const at::Tensor place = at::cat(places);
+  return at::empty_like(all).index_copy(0, place - place.min(), all);
 }
 
 at::Tensor add_token_advantages(
@@ -202,14 +203,11 @@ double learn_token_values(
     ValueLearner& learner,
     const std::vector<StepPart>& parts,
     const TokenValues& tokens,
-    double cliprange) {
+    double cliprange,
+    double count) {
   const auto of = [](const StepPart& part, const at::Tensor& all) {
     return all.index_select(0, part.tokens);
   };
-  double count = 0.0;
-  for (const StepPart& part : parts)
-    count += (~of(part, tokens.returns).isnan()).sum().item<double>();
-  count = std::max(1.0, count);
   learner.zero_gradient();
   double clipped = 0.0;
   for (const StepPart& part : parts) {
@@ -218,7 +216,22 @@ double learn_token_values(
         {of(part, tokens.values), of(part, tokens.returns), cliprange, count});
     if (part.ends_slice) learner.end_slice();
   }
-  return clipped / count;
+  return clipped;
+}
+
+double count_returns(
+    const Draw& draw,
+    const Rollout& rollout,
+    const std::vector<std::size_t>& prompts,
+    const at::Tensor& returns) {
+  const at::Tensor by_token = (~returns.isnan()).sum(1).to(at::kDouble);  // [N]
+  const at::Tensor by_prompt = sum_packed(by_token, rollout.lengths())
+                                   .view({-1, draw.samples_per_prompt})
+                                   .sum(1);
+  double count = 0.0;
+  for (const std::size_t p : prompts)
+    count += by_prompt[static_cast<std::int64_t>(p)].item<double>();
+  return std::max(1.0, count);
 }
 
 }  // namespace moft

@@ -52,7 +52,8 @@ std::vector<StepPart> value_parts(
     const StepPlan& plan,
     ValuePrompt prompt);
 
-// [N, k], without gradient. `parts`: of all prompts.
+// [N, k], without gradient. `parts`: of all prompts, or of consecutive ones and
+// then of their tokens alone.
 at::Tensor predict_token_values(
     const ValueLearner& learner, const std::vector<StepPart>& parts);
 
@@ -67,11 +68,19 @@ at::Tensor add_token_advantages(
     const RewardCombiner& combiner = RewardCombiner());
 
 // Takes the gradient of the clipped value loss over these parts' tokens, in the
-// place of what is there. The share of values that get none, by the clip.
+// place of what is there. `count`: values of the minibatch that have a return,
+// of which these parts may be some. How many values get none, by the clip.
 double learn_token_values(
     ValueLearner& learner,
     const std::vector<StepPart>& parts,
     const TokenValues& tokens,
-    double cliprange);
+    double cliprange,
+    double count);
+// The values of these prompts' tokens that have a return; at least 1.
+double count_returns(
+    const Draw& draw,
+    const Rollout& rollout,
+    const std::vector<std::size_t>& prompts,
+    const at::Tensor& returns);
 
 }  // namespace moft

@@ -51,8 +51,9 @@ struct StepTimes {
   double policy = 0.0;  // forward and backward
   double value = 0.0;   // the value network, its update included
   double optimizer = 0.0;
+  double ranks = 0.0;  // waiting for other ranks, and exchanges with them
   double total() const {
-    return rollout + rewards + reference + policy + value + optimizer;
+    return rollout + rewards + reference + policy + value + optimizer + ranks;
   }
 };
 

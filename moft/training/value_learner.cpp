@@ -36,9 +36,12 @@ std::vector<TokenIds> slice(
 ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
-    const ValueOptions& options)
-    : base_(model),
-      model_(make_value_model(std::move(model), outputs)),
+    const ValueOptions& options,
+    FirstValues first)
+    : outputs_(outputs),
+      first_(first),
+      base_(model),
+      model_(make_value_model(std::move(model), outputs, first)),
       learning_rate_(options.learning_rate) {
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
@@ -52,13 +55,27 @@ at::Tensor ValueLearner::predict(
   std::vector<at::Tensor> values;
   for (const auto& parts : slices_or_all(slices, prompts.size())) {
     for (const ItemRange& part : parts)
-      values.push_back(model_.forward(slice(prompts, part)).to(at::kCPU));
+      values.push_back(
+          values_of(model_.forward(slice(prompts, part))).to(at::kCPU));
   }
   return at::cat(values).to(at::kDouble);
 }
 
-at::Tensor ValueLearner::learn(const ValueBatch& batch) {
+void ValueLearner::zero_gradient() {
   model_.zero_gradient();
+  kept_.clear();
+}
+
+void ValueLearner::end_slice() {
+  if (keeps_slices_) {
+    kept_.push_back(model_.take_slice());
+  } else {
+    model_.end_slice();
+  }
+}
+
+at::Tensor ValueLearner::learn(const ValueBatch& batch) {
+  zero_gradient();
   const std::int64_t samples = batch.samples_per_prompt;
   const double normaliser =
       std::max(1.0, (~batch.targets.isnan()).sum().item<double>());
@@ -66,7 +83,8 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
   for (const auto& parts : slices_or_all(batch.slices, batch.prompts.size())) {
     model_.begin_gradient();
     for (const ItemRange& part : parts) {
-      const at::Tensor found = model_.forward(slice(batch.prompts, part));
+      const at::Tensor found =
+          values_of(model_.forward(slice(batch.prompts, part)));
       const at::Tensor targets = batch.targets.slice(
           0,
           static_cast<std::int64_t>(part.first) * samples,
@@ -76,20 +94,20 @@ at::Tensor ValueLearner::learn(const ValueBatch& batch) {
       values.push_back(found.detach().to(at::kCPU));
     }
     model_.end_gradient();
-    model_.end_slice();
+    end_slice();
   }
   return at::cat(values).to(at::kDouble);
 }
 
 at::Tensor ValueLearner::token_values(const ScoreBatch& batch) const {
   const at::NoGradGuard no_gradient;
-  return completion_values(*base_, batch).to(at::kCPU, at::kDouble);
+  return values_of(completion_values(*base_, batch)).to(at::kCPU, at::kDouble);
 }
 
 double ValueLearner::learn_tokens(
     const ScoreBatch& batch, const TokenTargets& targets) {
   model_.begin_gradient();
-  const at::Tensor values = completion_values(*base_, batch);
+  const at::Tensor values = values_of(completion_values(*base_, batch));
   clipped_value_loss(
       values,
       targets.old,

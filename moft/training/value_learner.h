@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moft/algorithms/optimizer.h"
@@ -46,9 +47,11 @@ class ValueLearner {
   ValueLearner(
       std::shared_ptr<LanguageModel> model,
       std::int64_t outputs,
-      const ValueOptions& options);
+      const ValueOptions& options,
+      FirstValues first = FirstValues::kLogits);
 
   const HeadedModel& model() const { return model_; }
+  std::int64_t outputs() const { return outputs_; }
 
   // Values of the prompts, [P, m], double, no gradient. `slices` as above.
   at::Tensor predict(
@@ -60,11 +63,19 @@ class ValueLearner {
   // --- values of a completion's tokens (PPO)
   // [n, k], double, on the CPU, no gradient.
   at::Tensor token_values(const ScoreBatch& batch) const;
-  void zero_gradient() { model_.zero_gradient(); }
-  void end_slice() { model_.end_slice(); }
+  void zero_gradient();
+  void end_slice();
   // Adds the gradient of clipped_value_loss(). The number of values that get
   // none, by the clip.
   double learn_tokens(const ScoreBatch& batch, const TokenTargets& targets);
+
+  // --- over ranks (ranks.h)
+  // From now on slices are kept apart, for take_slices().
+  void keep_slices() { keeps_slices_ = true; }
+  // Those whose gradient was taken.
+  std::vector<GradientSlice> take_slices() { return std::exchange(kept_, {}); }
+  // Makes sums of slices the gradient.
+  void put_slice(GradientSlice sums) { model_.put_slice(std::move(sums)); }
 
   // Updates the network by the gradient that was taken; its global norm.
   double update();
@@ -79,10 +90,18 @@ class ValueLearner {
       const std::map<std::string, at::Tensor>& optimizer);
 
  private:
+  at::Tensor values_of(const at::Tensor& logits) const {
+    return moft::values_of(logits, first_);
+  }
+
+  std::int64_t outputs_;
+  FirstValues first_;
   std::shared_ptr<LanguageModel> base_;  // what model_ reads with
   HeadedModel model_;
   std::unique_ptr<Optimizer> optimizer_;
   double learning_rate_;
+  bool keeps_slices_ = false;
+  std::vector<GradientSlice> kept_;
 };
 
 }  // namespace moft

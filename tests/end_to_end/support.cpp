@@ -79,7 +79,8 @@ Scratch::~Scratch() {
 Program::Program(
     const fs::path& folder,
     Words arguments,
-    std::optional<std::uint64_t> max_file_bytes) {
+    std::optional<std::uint64_t> max_file_bytes,
+    Words variables) {
   static int count = 0;
   log_ = folder / ("log" + std::to_string(count++));
   fs::create_directories(log_);
@@ -98,6 +99,8 @@ Program::Program(
     const rlimit limit{*max_file_bytes, *max_file_bytes};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
+  for (std::string& variable : variables)
+    ::putenv(variable.data());
   if (::chdir(folder.c_str()) != 0) ::_exit(126);
   ::execv(program.c_str(), argv.data());
   ::_exit(127);

@@ -30,10 +30,12 @@ using Words = std::vector<std::string>;
 class Program {
  public:
   // max_file_bytes: the largest file it may write; none: no limit.
+  // variables: of its environment, "NAME=value", beside those that are there.
   Program(
       const std::filesystem::path& folder,
       Words arguments,
-      std::optional<std::uint64_t> max_file_bytes = {});
+      std::optional<std::uint64_t> max_file_bytes = {},
+      Words variables = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

@@ -83,6 +83,32 @@ TEST_P(ValueModels, ReadTheLogitsOfTheFirstTokens) {
   }
 }
 
+// Both rows of a value are the model's, so the value is 0, and what one row
+// gets of a gradient the other gets with the opposite sign.
+TEST_P(ValueModels, ValuesCanBeZeroAtFirst) {
+  HeadedModel value = make_value_model(load(), 2, FirstValues::kZero);
+  const at::Tensor logits =
+      first_logits(*load(), kPrompts).narrow(1, 0, 2).to(at::kFloat);
+  value.begin_gradient();
+  const at::Tensor columns = value.forward(kPrompts);
+  ASSERT_EQ(columns.sizes(), at::IntArrayRef({3, 4}));
+  EXPECT_LT(
+      (columns.narrow(1, 2, 2) - logits).abs().max().item<double>(), 1e-5);
+  const at::Tensor values = values_of(columns, FirstValues::kZero);
+  ASSERT_EQ(values.sizes(), at::IntArrayRef({3, 2}));
+  EXPECT_LT(values.abs().max().item<double>(), 1e-6);
+  (values - 1).square().sum().backward();
+  value.end_gradient();
+  at::Tensor head;
+  for (const HeadedParameter& parameter : value.trained())
+    if (parameter.name == "value_head.weight") head = parameter.gradient;
+  ASSERT_EQ(head.size(0), 4);
+  EXPECT_GT(head.abs().max().item<double>(), 1e-3);
+  EXPECT_LT(
+      (head.narrow(0, 0, 2) + head.narrow(0, 2, 2)).abs().max().item<double>(),
+      1e-5);
+}
+
 TEST_P(ValueModels, ValuesDoNotDependOnOtherPrompts) {
   const at::NoGradGuard no_gradient;
   const HeadedModel value = make_value_model(load(), 2);

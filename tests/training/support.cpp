@@ -81,6 +81,7 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   inputs.policy = policy.get();
   inputs.objectives = objectives.get();
   inputs.examples = &examples;
+  inputs.group = run.group;
   if (run.training.has_value_network())
     inputs.value_model = load_language_model(base, load).model;
   trainer = std::make_unique<OnlineTrainer>(

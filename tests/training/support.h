@@ -41,6 +41,7 @@ struct TinyRun {
   Objectives objectives;
   WeightingOptions weightings;
   TrainingOptions training;
+  Group* group = nullptr;  // that takes the steps; none: one process
 };
 
 // Six prompts of four completions of at most 6 tokens; learning rate 0.02.

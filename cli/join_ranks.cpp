@@ -1,0 +1,72 @@
+// How the processes of a run find each other and begin alike.
+#include "cli/join_ranks.h"
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "moft/core/files.h"
+#include "moft/core/version.h"
+#include "moft/distributed/c10d_group.h"
+#include "moft/distributed/first_rank.h"
+
+#include "cli/build_info.h"
+#include "cli/signals.h"
+
+namespace moft {
+namespace {
+
+std::string hash_text(std::string_view text) {
+  return hash_bytes(std::as_bytes(std::span(text)));
+}
+
+// The version, and what tells builds of it apart.
+std::string build_name() {
+  return fmt::format(
+      "{} {} {}",
+      MOFT_VERSION_STRING,
+      kGitRevision,
+      hash_file("/proc/self/exe"));
+}
+
+}  // namespace
+
+std::unique_ptr<Group> join_ranks(
+    const Launch& launch,
+    const std::string& recipe,
+    const DistributedOptions& options) {
+  JoinOptions join;
+  join.timeout = options.wait();
+  join.stop_requested = [] { return interrupted_by() != 0; };
+  Handshake own;
+  if (launch.size > 1) own = {build_name(), hash_text(recipe), {}};
+  return join_group(launch, own, join);
+}
+
+void compare_inputs(Group& group, const InputHashes& hashes) {
+  if (group.size() == 1) return;
+  Handshake own;
+  own.inputs = hashes;
+  std::vector<Handshake> all;
+  for (const std::string& text : group.gather(write_handshake(own)))
+    all.push_back(read_handshake(text, fmt::format("rank {}", all.size())));
+  check_same(all);
+}
+
+OpenedOutput open_for_all(
+    Group& group,
+    const OutputFlags& flags,
+    const RunOutput& output,
+    const RunPlan& plan) {
+  OpenedOutput opened;
+  const std::string checkpoint = run_on_first(group, [&] {
+    opened.lock = std::make_unique<RunLock>(output.directory);
+    opened.resume = open_output(flags, output, plan);
+    return opened.resume ? opened.resume->directory.string() : std::string();
+  });
+  if (group.rank() != 0 && !checkpoint.empty())
+    opened.resume = read_intact_checkpoint(checkpoint);
+  return opened;
+}
+
+}  // namespace moft

@@ -1,0 +1,92 @@
+// What a rank of a group does of an online step, and what it learns from the
+// others (docs/distributed.md).
+//
+// All ranks draw the same step, and each computes some consecutive slices of it
+// (step_parts.h): it samples their prompts' completions, scores them and takes
+// their gradients. Between these every rank receives the others' numbers, so
+// that everything which depends on all rows is made on every rank alike, and
+// the gradients are added in the order of the slices. So N ranks have the bits
+// of one process with the same slices and as many threads.
+//
+// Every rank makes the same calls in the same order.
+// Errors: as Group's.
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moft/conditioning/gradient_sum.h"
+#include "moft/distributed/group.h"
+#include "moft/rewards/objectives.h"
+#include "moft/training/experience.h"
+#include "moft/training/online_step.h"
+#include "moft/training/step_memory.h"
+#include "moft/training/step_rewards.h"
+#include "moft/training/trainer.h"
+
+namespace moft {
+
+class StepRanks {
+ public:
+  // REQUIRES a multiple of the group's ranks. The group must outlive it.
+  StepRanks(Group& group, std::int64_t slices);
+
+  int rank() const { return group_.rank(); }
+  // Those of every minibatch that are this rank's.
+  ItemRange slices() const;
+  // Its part of a step's prompts. REQUIRES a multiple of the slices.
+  ItemRange part_of(std::size_t prompts) const;
+
+  // The step's rollout from each rank's part. Hidden states are those of this
+  // rank's rows alone, the others' undefined.
+  void gather(Rollout& own, const Draw& draw, StepTimes& times);
+  // The numbers of all rows, on every rank; `own` has this rank's at their
+  // places.
+  void gather(
+      LogRatios& own,
+      const Draw& draw,
+      const Rollout& rollout,
+      StepTimes& times);
+  // Rows of double, one rank's after the other's.
+  at::Tensor gather_rows(const at::Tensor& own, StepTimes& times);
+  // The scores of all rows. Rewards that are computed here are shared out in
+  // the chunks of model_reward.h; those from outside are `outside`'s, which
+  // has this rank's part of the draw.
+  Scores score(
+      const ObjectiveSet& objectives,
+      const Draw& draw,
+      const Rollout& rollout,
+      StepRewards& outside,
+      StepTimes& times);
+
+  // The sum of the slices' gradients (sum_gradients.h).
+  GradientSlice sum(std::vector<GradientSlice> slices, StepTimes& times);
+  // Added part by part, as one process adds those of its parts.
+  ClipFigures sum(const std::vector<ClipFigures>& parts, StepTimes& times);
+  double sum(double own, StepTimes& times);
+
+  // "ranks/..": how long ranks waited in this step, and for whom. Begins the
+  // next one.
+  void report(std::map<std::string, double>& metrics);
+
+ private:
+  // Waits until all are there.
+  void meet(std::string_view name);
+
+  Group& group_;
+  std::int64_t slices_;
+  std::vector<double> waits_;  // of this rank in this step
+  std::vector<int> lasts_;     // who came last to each
+};
+
+// gradient_accumulation of a group: as given, or the number of ranks where it
+// is 1. CallerError, opened by `path` ("training."), unless it is a multiple of
+// the ranks that divides the prompts of every minibatch.
+std::int64_t slices_of_ranks(
+    const TrainingOptions& options, int ranks, const std::string& path);
+
+}  // namespace moft

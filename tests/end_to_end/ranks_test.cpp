@@ -1,0 +1,138 @@
+// `moft train` as several processes, started as a launcher starts them: by
+// variables.
+#include <csignal>
+#include <memory>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/support_ranks.h"
+
+namespace moft::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One thread each, so that the number of ranks is all that differs.
+Words train(const Words& more = {}) {
+  return with({"train", "recipe.yaml", "threads=1"}, more);
+}
+
+void run_alone(const fs::path& folder, const Words& arguments) {
+  const Ended ended = run_program(folder, arguments);
+  ASSERT_EQ(ended.code, 0) << ended.errors;
+}
+
+std::vector<nlohmann::json> metrics_without_times(const fs::path& run) {
+  std::istringstream text(read_all(run / "metrics.jsonl"));
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json kept;
+    const auto parsed = nlohmann::json::parse(line);
+    for (const auto& [key, value] : parsed.items()) {
+      if (!key.starts_with("time/") && !key.starts_with("ranks/") &&
+          key != "step_time" && key != "tokens_per_second")
+        kept[key] = value;
+    }
+    lines.push_back(std::move(kept));
+  }
+  return lines;
+}
+
+void expect_same_runs(
+    const fs::path& one, const fs::path& other, const std::string& last) {
+  for (const std::string& name :
+       {std::string("policy/steering.safetensors"),
+        std::string("policy/model.safetensors"),
+        std::string("samples.jsonl"),
+        "checkpoints/" + last + "/optimizer.safetensors"}) {
+    EXPECT_FALSE(read_all(one / name).empty()) << name;
+    EXPECT_EQ(read_all(one / name), read_all(other / name)) << name;
+  }
+  EXPECT_EQ(metrics_without_times(one), metrics_without_times(other));
+}
+
+TEST(TrainOverRanks, TwoWriteTheRunOfOne) {
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const Words steps = {"training.steps=4"};
+  run_alone(
+      folder,
+      train(with(
+          steps, {"training.gradient_accumulation=2", "--output", "alone"})));
+  Ranks ranks(folder, train(steps), 2);
+  ranks.expect_code(0);
+  expect_same_runs(folder / "alone", folder / "run", "step-4");
+  const auto first = nlohmann::json::parse(
+      read_all(folder / "run/metrics.jsonl")
+          .substr(0, read_all(folder / "run/metrics.jsonl").find('\n')));
+  EXPECT_EQ(first.at("ranks/size"), 2);
+  EXPECT_TRUE(first.contains("ranks/waited_for"));
+  EXPECT_TRUE(has(ranks.at(0).errors(), "step=4/4"));
+  EXPECT_EQ(ranks.at(1).errors() + ranks.at(1).output(), "");
+}
+
+// Any rank that is asked to stop stops all, after a step that is saved; any
+// number of ranks goes on.
+TEST(TrainOverRanks, StopTogetherAndGoOnAsOneOrThree) {
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const Words slices = {"training.gradient_accumulation=6"};
+  Ranks ranks(
+      folder, train(with(slices, {"training.checkpoint.every=null"})), 2);
+  ASSERT_TRUE(ranks.at(0).wait_until([&] {
+    return count_lines(folder / "run/metrics.jsonl") >= 2;
+  })) << ranks.at(0).errors();
+  ranks.at(1).send(SIGTERM);
+  ranks.expect_code(128 + SIGTERM);
+  EXPECT_TRUE(has(ranks.at(0).errors(), "--resume auto"));
+  const auto done = count_lines(folder / "run/metrics.jsonl");
+  const std::string end = std::to_string(done + 2);
+  const Words steps = with(slices, {"training.steps=" + end});
+  fs::copy(folder / "run", folder / "three", fs::copy_options::recursive);
+  run_alone(folder, train(with(steps, {"--resume", "auto"})));
+  Ranks three(
+      folder, train(with(steps, {"--resume", "auto", "--output", "three"})), 3);
+  three.expect_code(0);
+  run_alone(folder, train(with(steps, {"--output", "straight"})));
+  expect_same_runs(folder / "straight", folder / "run", "step-" + end);
+  expect_same_runs(folder / "straight", folder / "three", "step-" + end);
+}
+
+TEST(TrainOverRanks, RanksThatDifferAreRefused) {
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const int port = free_port();
+  const auto start = [&](int rank, const Words& more) {
+    return std::make_unique<Program>(
+        folder, train(more), std::nullopt, variables_of(rank, 2, port));
+  };
+  const auto first = start(0, {});
+  const auto second = start(1, {"training.seed=2"});
+  EXPECT_EQ(second->exit_code(), 2);
+  EXPECT_EQ(first->exit_code(), 2);
+  for (const auto* program : {first.get(), second.get()}) {
+    EXPECT_TRUE(has(program->errors(), "rank 1: recipe")) << program->errors();
+  }
+  EXPECT_FALSE(fs::exists(folder / "run/metrics.jsonl"));
+}
+
+TEST(TrainOverRanks, WhatDoesNotFitTheirNumberIsRefused) {
+  const Scratch scratch;
+  write_tiny_task(scratch.path());
+  Program program(
+      scratch.path(),
+      train(),
+      std::nullopt,
+      {"RANK=0", "WORLD_SIZE=5", "MASTER_ADDR=127.0.0.1", "MASTER_PORT=29400"});
+  EXPECT_EQ(program.exit_code(), 2);
+  EXPECT_TRUE(has(program.errors(), "start another number of ranks"))
+      << program.errors();
+}
+
+}  // namespace
+}  // namespace moft::test
