@@ -153,8 +153,8 @@ class PlanCommand : public Command {
     question.training = recipe.training;
     question.ranks = ranks_;
     Recipe share = recipe;
-    share.training.prompts_per_step = prompts_of_rank(question);
     share.training.gradient_accumulation = parts_of_rank(question);
+    share.training.prompts_per_step = prompts_of_rank(question);
     return share;
   }
 
@@ -167,8 +167,15 @@ class PlanCommand : public Command {
         static_cast<double>(question.prompt_tokens),
         static_cast<double>(question.training.max_new_tokens)};
     std::optional<StepRates> rates;
-    if (report_.device != nullptr)
+    if (report_.device != nullptr) {
       rates = assumed_rates(*report_.device, question, with_length(lengths));
+      if (ranks_ > 1) {
+        report_.notes.push_back(
+            "ranks of moft train run on CPUs only so far and send through "
+            "gloo; on the device they are assumed to send at the speed of its "
+            "links");
+      }
+    }
     settle(std::move(question), lengths, rates);
   }
 

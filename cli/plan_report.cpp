@@ -87,8 +87,8 @@ std::string where_rates_are_from(const PlanReport& report) {
   const std::string sending =
       report.question.ranks > 1
           ? fmt::format(
-                "; what ranks send is assumed at {:.0f} GB/s, and a core for "
-                "each of their threads",
+                "; ranks are assumed to send {:.0f} GB/s through gloo and to "
+                "have a core for each thread",
                 kLoopbackBytes / 1e9)
           : "";
   if (report.measured) {

@@ -5,7 +5,9 @@
 //
 // Sources: NVIDIA's data sheets of A100 (June 2021), H100 and H200 (2024), L4
 // (2023), and the Ada architecture's white paper (RTX 4090). Operations per
-// second are those without sparsity; links are in one direction.
+// second are those without sparsity; links are in one direction, of SXM modules
+// where there are such. The network is that of NVIDIA's DGX A100 and DGX H100;
+// 100 Gbit/s, and 8 devices of a machine, are assumed for L4 and RTX 4090.
 // Thread safety: pure functions.
 #pragma once
 

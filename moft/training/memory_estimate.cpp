@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "moft/core/errors.h"
 #include "moft/generation/mixtures.h"
+#include "moft/training/ranks.h"
 #include "moft/training/step_memory.h"
 
 namespace moft {
@@ -122,6 +122,13 @@ const ModelShape& value_network(const MemoryQuestion& question) {
   return question.value_network ? *question.value_network : question.shape;
 }
 
+// Sums of gradients that are there at once. One process adds slice to slice;
+// a rank keeps its slices until those of the ranks before it are added.
+std::int64_t sums_of_slices(const MemoryQuestion& question) {
+  const std::int64_t parts = parts_of_rank(question);
+  return question.ranks == 1 ? std::min<std::int64_t>(parts, 2) : parts;
+}
+
 void count_parameters(
     const MemoryQuestion& question, MemoryEstimate& estimate) {
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
@@ -134,8 +141,7 @@ void count_parameters(
   estimate.masters =
       share_of(trained * kFloat, question.sharding.copies, question.ranks);
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
-  // Of several slices there is a sum beside the one that is open.
-  const std::int64_t sums = parts_of_rank(question) > 1 ? 2 : 1;
+  const std::int64_t sums = sums_of_slices(question);
   estimate.gradients = (sums * summed + copies * trained) * kFloat;
   if (options.steered_set == SteeredSet::kLora) {
     estimate.masters += forms * trained * kFloat;
@@ -236,21 +242,7 @@ TrainedParameters trained_parameters(const MemoryQuestion& question) {
 }
 
 std::int64_t prompts_of_rank(const MemoryQuestion& question) {
-  const std::int64_t ranks = question.ranks;
-  const std::int64_t prompts = question.training.prompts_per_step;
-  const std::int64_t slices =
-      parts_of_rank(question) * ranks * question.training.rule().updates;
-  if (ranks > 1 && prompts % slices != 0) {
-    throw_caller_error(
-        "training.prompts_per_step is {}, but the updates of a step over {} "
-        "ranks have {} slices of one size; give a multiple of {}, or another "
-        "number of ranks",
-        prompts,
-        ranks,
-        slices,
-        slices);
-  }
-  return prompts / ranks;
+  return question.training.prompts_per_step / question.ranks;
 }
 
 std::int64_t steerings_of_rank(const MemoryQuestion& question) {
@@ -260,18 +252,10 @@ std::int64_t steerings_of_rank(const MemoryQuestion& question) {
 }
 
 std::int64_t parts_of_rank(const MemoryQuestion& question) {
-  const std::int64_t parts = question.training.gradient_accumulation;
-  if (parts == 1) return 1;
-  if (parts % question.ranks != 0) {
-    throw_caller_error(
-        "training.gradient_accumulation is {}, but there are {} ranks, each of "
-        "which takes as many slices; give a multiple of {}, or 1 for one slice "
-        "each",
-        parts,
-        question.ranks,
-        question.ranks);
-  }
-  return parts / question.ranks;
+  const TrainingOptions& training = question.training;
+  if (question.ranks == 1) return training.gradient_accumulation;
+  const auto ranks = static_cast<int>(question.ranks);
+  return slices_of_ranks(training, ranks, "training.") / question.ranks;
 }
 
 Sharding possible_sharding(const MemoryQuestion& question) {

@@ -19,7 +19,8 @@
 //               (S + C)(4 + 2 s), and one packed value more for each of K
 //               steerings that a batch keeps (at most 8, or m + 1), S s
 //   gradients   4 (m S + C), or 4 (S + C) of copies under one steering; under
-//               full copies with the pass's own, 4 (S + C);
+//               full copies with the pass's own, 4 (S + C); twice the former of
+//               several slices, but of ranks once for each slice of a rank;
 //               m + 1 more of the former with gradient_cosine_every
 //   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
@@ -91,12 +92,13 @@ struct MemoryQuestion {
 };
 
 TrainedParameters trained_parameters(const MemoryQuestion& question);
-// What one rank has of a step. CallerError when the ranks do not divide it.
-std::int64_t prompts_of_rank(const MemoryQuestion& question);
-// Steerings that its batch holds at most.
-std::int64_t steerings_of_rank(const MemoryQuestion& question);
-// Parts of gradient_accumulation.
+// What one rank has of a step: its slices (ranks.h, whose CallerError it
+// throws),
 std::int64_t parts_of_rank(const MemoryQuestion& question);
+// their prompts, which REQUIRE that there are such slices,
+std::int64_t prompts_of_rank(const MemoryQuestion& question);
+// and the steerings that its batch holds at most.
+std::int64_t steerings_of_rank(const MemoryQuestion& question);
 // What several ranks could shard: the optimizer's state; and copies where a
 // step has one steering, since each rank can mix its share of them. Rows under
 // steerings of their own, and adapters, need all copies on every rank.
@@ -119,9 +121,8 @@ struct MemoryEstimate {
   std::int64_t peak() const;
 };
 
-// CallerError when the ranks do not divide the prompts of a step, or
-// training.memory_budget does not suffice for one row, or for one prompt of the
-// value network.
+// CallerError when the ranks do not divide the step, or training.memory_budget
+// does not suffice for one row, or for one prompt of the value network.
 MemoryEstimate estimate_memory(const MemoryQuestion& question);
 
 }  // namespace moft

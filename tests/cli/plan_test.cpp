@@ -143,7 +143,7 @@ TEST_F(Plan, RefusesWhatItCannotPlan) {
   refused({"policy.model=shapes", "--ranks", "0"}, "--ranks");
   refused(
       {"policy.model=shapes", "--ranks", "3"},
-      "training.prompts_per_step is 4, but the updates of a step over 3 ranks");
+      "training.prompts_per_step is 4, but 3 ranks cut");
   refused({"policy.model=empty"}, "holds no config.json");
   refused({"policy.model=shapes", "--mean-length", "9"}, "--mean-length is 9");
   refused({"policy.model=nowhere"}, "nowhere");
