@@ -24,7 +24,7 @@ std::array<at::Tensor*, 2> leaves_of(const SteerableLinear& entry) {
   return {&adapters.down_all(), &adapters.up_all()};
 }
 
-// Of the slices that ended and the open one; undefined without any.
+// The sum of the slices that ended and the open one; undefined without any.
 at::Tensor sum_of(const at::Tensor& ended, const at::Tensor& slice) {
   if (!ended.defined()) return slice;
   const at::NoGradGuard no_gradient;
