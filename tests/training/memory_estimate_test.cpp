@@ -298,6 +298,12 @@ TEST(MemoryEstimate, ARankHasItsShareOfAStep) {
   EXPECT_EQ(parts_of_rank(asked), 1);
   asked.training.gradient_accumulation = 6;
   EXPECT_EQ(parts_of_rank(asked), 2);
+  // Its slices are kept until those of the ranks before are added.
+  asked.ranks = 2;
+  EXPECT_EQ(estimate_memory(asked).gradients, 3 * whole.gradients);
+  asked.ranks = 1;
+  EXPECT_EQ(estimate_memory(asked).gradients, 2 * whole.gradients);
+  asked.ranks = 3;
   asked.training.gradient_accumulation = 2;
   EXPECT_THROW(estimate_memory(asked), CallerError);
   asked.training.gradient_accumulation = 1;
