@@ -48,6 +48,7 @@ TEST(StepWork, RanksSendTheirPartsAndTheirSum) {
     EXPECT_EQ(work.rows, 48 / ranks);
     // All but its own share goes out, then its sum to all others.
     EXPECT_EQ(work.sent_bytes, 2 * 4 * kTrained * (ranks - 1) / ranks);
+    asked.training.prompts_per_step = 24;
     asked.training.gradient_accumulation = 2 * ranks;
     EXPECT_EQ(
         work_of_rank(asked, {7.5, 3.0}).sent_bytes,
