@@ -64,21 +64,19 @@ std::string per_second(double seconds, const char* unit) {
 
 std::vector<Part> parts_of(const PlanReport& report) {
   const StepRates& rates = *report.rates;
-  const PredictedStep step = predict_step(report.work, rates);
+  const StepTimes step = predict_step(report.work, rates);
   std::vector<Part> parts = {
-      {"rollout", step.times.rollout, rates_of(rates.rollout)},
-      {"rewards", step.times.rewards, per_second(rates.reward, "answers")},
-      {"reference", step.times.reference, rates_of(rates.reference)},
-      {"policy", step.times.policy, rates_of(rates.policy)}};
+      {"rollout", step.rollout, rates_of(rates.rollout)},
+      {"rewards", step.rewards, per_second(rates.reward, "answers")},
+      {"reference", step.reference, rates_of(rates.reference)},
+      {"policy", step.policy, rates_of(rates.policy)}};
   if (report.question.training.has_value_network())
-    parts.push_back({"value", step.times.value, rates_of(rates.value)});
+    parts.push_back({"value", step.value, rates_of(rates.value)});
   parts.push_back(
-      {"optimizer",
-       step.times.optimizer,
-       per_second(rates.optimizer * 1e9, "GB")});
+      {"optimizer", step.optimizer, per_second(rates.optimizer * 1e9, "GB")});
   if (report.question.ranks > 1) {
     parts.push_back(
-        {"exchange", step.exchange, per_second(rates.sending * 1e9, "GB")});
+        {"ranks", step.ranks, per_second(rates.sending * 1e9, "GB")});
   }
   return parts;
 }

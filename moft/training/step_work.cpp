@@ -68,16 +68,15 @@ PassSeconds pass_through(
   return pass;
 }
 
-PredictedStep predict_step(const StepWork& work, const StepRates& rates) {
-  PredictedStep step;
-  step.times.rollout = rates.rollout.of(work);
-  step.times.reference = rates.reference.of(work);
-  step.times.policy = rates.policy.of(work);
-  step.times.value = rates.value.of(work);
-  step.times.rewards = rates.reward * static_cast<double>(work.rows);
-  step.times.optimizer =
-      rates.optimizer * static_cast<double>(work.optimizer_bytes);
-  step.exchange = rates.sending * static_cast<double>(work.sent_bytes);
+StepTimes predict_step(const StepWork& work, const StepRates& rates) {
+  StepTimes step;
+  step.rollout = rates.rollout.of(work);
+  step.reference = rates.reference.of(work);
+  step.policy = rates.policy.of(work);
+  step.value = rates.value.of(work);
+  step.rewards = rates.reward * static_cast<double>(work.rows);
+  step.optimizer = rates.optimizer * static_cast<double>(work.optimizer_bytes);
+  step.ranks = rates.sending * static_cast<double>(work.sent_bytes);
   return step;
 }
 

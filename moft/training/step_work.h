@@ -85,13 +85,7 @@ struct StepRates {
   double sending = 0.0;    // seconds for each byte
 };
 
-struct PredictedStep {
-  StepTimes times;
-  double exchange = 0.0;  // seconds of sending and receiving
-
-  double total() const { return times.total() + exchange; }
-};
-
-PredictedStep predict_step(const StepWork& work, const StepRates& rates);
+// Nobody waits for another rank.
+StepTimes predict_step(const StepWork& work, const StepRates& rates);
 
 }  // namespace moft

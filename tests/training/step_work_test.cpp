@@ -126,13 +126,13 @@ TEST(StepWork, APredictionAddsItsParts) {
   rates.reward = 0.25;
   rates.optimizer = 0.001;
   rates.sending = 0.01;
-  const PredictedStep step = predict_step(work, rates);
-  EXPECT_DOUBLE_EQ(step.times.rollout, 5.5);
-  EXPECT_DOUBLE_EQ(step.times.policy, 8.0);
-  EXPECT_DOUBLE_EQ(step.times.rewards, 1.0);
-  EXPECT_DOUBLE_EQ(step.times.optimizer, 1.0);
-  EXPECT_DOUBLE_EQ(step.times.reference, 0.0);
-  EXPECT_DOUBLE_EQ(step.exchange, 3.0);
+  const StepTimes step = predict_step(work, rates);
+  EXPECT_DOUBLE_EQ(step.rollout, 5.5);
+  EXPECT_DOUBLE_EQ(step.policy, 8.0);
+  EXPECT_DOUBLE_EQ(step.rewards, 1.0);
+  EXPECT_DOUBLE_EQ(step.optimizer, 1.0);
+  EXPECT_DOUBLE_EQ(step.reference, 0.0);
+  EXPECT_DOUBLE_EQ(step.ranks, 3.0);
   EXPECT_DOUBLE_EQ(step.total(), 18.5);
 }
 
