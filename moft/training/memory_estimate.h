@@ -71,7 +71,7 @@ struct Sharding {
   bool operator==(const Sharding&) const = default;
 };
 // What training shards so far, where it can.
-inline constexpr Sharding kBuiltSharding{};
+inline constexpr Sharding kBuiltSharding{.optimizer = true};
 // The program, libtorch and the allocator's slack: beside every estimate.
 inline constexpr std::int64_t kProgramBytes = 300'000'000;
 
