@@ -121,7 +121,8 @@ TEST_F(Plan, OfADeviceSaysThatItsRatesAreAssumed) {
 TEST_F(Plan, RanksSendByTheFormulaAndShardByTheCase) {
   json found = json_of({"policy.model=shapes", "--ranks", "4"});
   EXPECT_EQ(found["ranks"], 4);
-  EXPECT_EQ(found["sent_bytes_per_rank"], 2 * 4 * (2 * kAdapter) * 3 / 4);
+  // Slices out, sums out, and masters of the optimizer's shards.
+  EXPECT_EQ(found["sent_bytes_per_rank"], (2 + 1) * 4 * (2 * kAdapter) * 3 / 4);
   EXPECT_EQ(found["sharding"]["case"], "adapters");
   const Words full = {
       "policy.model=shapes", "conditioning.steered_set=full", "--ranks", "4"};
