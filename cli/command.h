@@ -67,6 +67,7 @@ std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_soup_command();
 std::unique_ptr<Command> make_calibrate_command();
+std::unique_ptr<Command> make_plan_command();
 std::unique_ptr<Command> make_recipe_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_version_command();

@@ -11,7 +11,7 @@
 #include "moft/core/files.h"
 #include "moft/core/version.h"
 #include "moft/distributed/c10d_group.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 
 #include "cli/build_info.h"
 #include "cli/signals.h"

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/training/run.h"
 
 #include "cli/command.h"

@@ -134,30 +134,36 @@ void update_one(
 }  // namespace
 
 Adafactor::Adafactor(
-    std::vector<TrainedTensor> parameters, AdafactorOptions options)
-    : Optimizer("adafactor", std::move(parameters), options.dense),
+    std::vector<TrainedTensor> parameters,
+    AdafactorOptions options,
+    Ranks ranks)
+    : Optimizer(
+          "adafactor",
+          std::move(parameters),
+          options.dense,
+          Division::kTensors,
+          std::move(ranks)),
       options_(options) {
   check_options(options_);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor& master = parameters_[i].master;
-    auto& moments = states_[i].moments;
-    const auto zeros = [&](std::int64_t left_out) {
+    const auto add_without = [&](const char* moment, std::int64_t left_out) {
       auto shape = master.sizes().vec();
       shape.erase(shape.begin() + left_out);
-      return at::zeros(shape, master.options());
+      add_moment(i, moment, shape);
     };
     if (const auto dims = factors(master.sizes(), options_)) {
-      moments[kRow] = zeros(dims->largest);
-      moments[kColumn] = zeros(dims->second);
+      add_without(kRow, dims->largest);
+      add_without(kColumn, dims->second);
     } else {
-      moments[kSecond] = at::zeros(master.sizes(), master.options());
+      add_moment(i, kSecond, master.sizes());
     }
   }
 }
 
 void Adafactor::update(const std::vector<Part>& parts, double learning_rate) {
   for (const Part& part : parts) {
-    const at::Tensor& master = parameters_[part.index].master;
+    const at::Tensor& master = part.master;
     const at::Tensor scaled =
         part.gradient.defined()
             ? part.gradient.to(master.device(), at::kFloat) * part.scale

@@ -22,6 +22,9 @@
 // or factored its means over the largest and over the second largest dimension,
 // "row_moment" and "column_moment", each without that dimension.
 //
+// Means over rows, columns and the whole parameter are sums whose bits depend
+// on their order, so a parameter is updated by one rank as a whole.
+//
 // State and arithmetic float32, by ATen on any device.
 // Thread safety: one thread at a time.
 #pragma once
@@ -37,7 +40,10 @@ class Adafactor : public Optimizer {
  public:
   // The masters are shared with the caller, float32, distinct names.
   // CallerError for options out of range or unfit masters.
-  Adafactor(std::vector<TrainedTensor> parameters, AdafactorOptions options);
+  Adafactor(
+      std::vector<TrainedTensor> parameters,
+      AdafactorOptions options,
+      Ranks ranks = {});
 
   const AdafactorOptions& options() const { return options_; }
 

@@ -42,16 +42,10 @@ struct Update {
   at::Tensor master;
   at::Tensor first_moment;   // m, shape of the master
   at::Tensor second_moment;  // v
-  at::Tensor gradient;       // undefined: zero
+  at::Tensor gradient;       // undefined: zero; plain where the master is
   AdamWScalars scalars;
 
-  bool is_direct() const {
-    const auto direct = [](const at::Tensor& tensor) {
-      return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat &&
-             tensor.is_contiguous();
-    };
-    return direct(master) && (!gradient.defined() || direct(gradient));
-  }
+  bool is_direct() const { return is_plain(master); }
 };
 
 struct Chunk {
@@ -174,27 +168,39 @@ AdamWScalars scalars_for(
 
 }  // namespace
 
-AdamW::AdamW(std::vector<TrainedTensor> parameters, AdamWOptions options)
-    : Optimizer("adamw", std::move(parameters), options.dense),
+AdamW::AdamW(
+    std::vector<TrainedTensor> parameters, AdamWOptions options, Ranks ranks)
+    : Optimizer(
+          "adamw",
+          std::move(parameters),
+          options.dense,
+          Division::kChunks,
+          std::move(ranks)),
       options_(options) {
   check_options(options_);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const at::Tensor& master = parameters_[i].master;
     for (const char* moment : {kFirst, kSecond})
-      states_[i].moments[moment] = at::zeros(master.sizes(), master.options());
+      add_moment(i, moment, parameters_[i].master.sizes());
   }
 }
 
 void AdamW::update(const std::vector<Part>& parts, double learning_rate) {
   std::vector<Update> updates;
+  // A shard's gradient is plain, so a whole one is made so too.
+  const auto like_master = [](const Part& part) {
+    const at::Tensor& gradient = part.gradient;
+    if (!gradient.defined() || !is_plain(part.master) || is_plain(gradient))
+      return gradient;
+    return gradient.to(at::kCPU, at::kFloat).contiguous();
+  };
   for (const Part& part : parts) {
     const TrainedTensor& parameter = parameters_[part.index];
     const OptimizerState& state = states_[part.index];
     updates.push_back(
-        {parameter.master,
+        {part.master,
          state.moments.at(kFirst),
          state.moments.at(kSecond),
-         part.gradient,
+         like_master(part),
          scalars_for(
              options_,
              state.steps,

@@ -11,8 +11,9 @@
 // (m) and "second_moment" (v), float32. One that takes no part in a step is
 // neither decayed nor read (as torch does for a missing gradient).
 //
-// One pass over memory on the CPU; other devices and odd layouts go through
-// ATen, with the same rounding to the last bits.
+// One pass over memory on the CPU; masters on other devices and in odd layouts
+// go through ATen, with the same rounding to the last bits. Every element is
+// updated for itself, so ranks divide a parameter between them.
 //
 // Thread safety: one thread at a time; parallel inside, elementwise, so the
 // result does not depend on the number of threads.
@@ -36,7 +37,10 @@ class AdamW : public Optimizer {
  public:
   // The masters are shared with the caller, float32, distinct names.
   // CallerError for options out of range or unfit masters.
-  AdamW(std::vector<TrainedTensor> parameters, AdamWOptions options);
+  AdamW(
+      std::vector<TrainedTensor> parameters,
+      AdamWOptions options,
+      Ranks ranks = {});
 
   const AdamWOptions& options() const { return options_; }
 

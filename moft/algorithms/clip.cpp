@@ -7,18 +7,12 @@
 #include <unordered_map>
 
 #include "moft/algorithms/optimizer.h"
+#include "moft/algorithms/shards.h"
 #include "moft/core/errors.h"
 #include "moft/kernels/parallel.h"
 
 namespace moft {
 namespace {
-
-constexpr std::int64_t kChunk = 1 << 15;
-
-bool reads_directly(const at::Tensor& tensor) {
-  return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat &&
-         tensor.is_contiguous();
-}
 
 // Eight running sums, so that the compiler may use vectors.
 double sum_of_squares(const float* x, std::int64_t count) {
@@ -52,7 +46,7 @@ std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors) {
   std::vector<at::Tensor> remote;
   std::vector<std::size_t> remote_index;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (!reads_directly(tensors[i])) {
+    if (!is_plain(tensors[i])) {
       const at::Tensor norm = at::linalg_vector_norm(
           tensors[i].detach(), 2, std::nullopt, false, at::kDouble);
       remote.push_back(norm.square());
@@ -60,9 +54,9 @@ std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors) {
       continue;
     }
     const auto* first = tensors[i].const_data_ptr<float>();
-    for (std::int64_t at = 0; at < tensors[i].numel(); at += kChunk) {
+    for (std::int64_t at = 0; at < tensors[i].numel(); at += kNormChunk) {
       chunks.push_back(
-          {i, first + at, std::min(kChunk, tensors[i].numel() - at)});
+          {i, first + at, std::min(kNormChunk, tensors[i].numel() - at)});
     }
   }
   std::vector<double> partial(chunks.size());

@@ -7,6 +7,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "moft/algorithms/stored_moments.h"
 #include "moft/core/errors.h"
 
 namespace moft {
@@ -34,39 +35,12 @@ void check_trained(
   }
 }
 
-// CallerError unless `tensors` has every tensor of `own`, and nothing else.
-void check_stored(
-    const std::map<std::string, at::Tensor>& tensors,
-    const std::map<std::string, at::Tensor>& own) {
-  for (const auto& [name, tensor] : own) {
-    const auto found = tensors.find(name);
-    if (found == tensors.end()) {
-      throw_caller_error(
-          "optimizer state '{}' is missing; resume from a complete checkpoint",
-          name);
-    }
-    if (found->second.sizes() != tensor.sizes() ||
-        found->second.scalar_type() != tensor.scalar_type()) {
-      throw_caller_error(
-          "optimizer state '{}' has another shape or type than its parameter; "
-          "resume with the recipe that wrote it",
-          name);
-    }
-    if (!name.ends_with(kSteps) || found->second.scalar_type() != at::kLong)
-      continue;
-    const auto steps = found->second.item<std::int64_t>();
-    if (steps < 0) {
-      throw_caller_error(
-          "optimizer state '{}' is {}; a counter is at least 0", name, steps);
-    }
-  }
-  if (tensors.size() != own.size()) {
-    throw_caller_error(
-        "the optimizer state has {} tensors, but the parameters need {}; "
-        "resume with the recipe that wrote it",
-        tensors.size(),
-        own.size());
-  }
+void check_steps(const std::string& name, const StoredMoments& stored) {
+  const at::Tensor counter = stored.whole(name, {}, at::kLong);
+  const auto steps = counter.item<std::int64_t>();
+  if (steps >= 0) return;
+  throw_caller_error(
+      "optimizer state '{}' is {}; a counter is at least 0", name, steps);
 }
 
 }  // namespace
@@ -95,12 +69,34 @@ void check_gradients(
 }
 
 Optimizer::Optimizer(
-    std::string name, std::vector<TrainedTensor> parameters, bool dense)
+    std::string name,
+    std::vector<TrainedTensor> parameters,
+    bool dense,
+    Division division,
+    Ranks ranks)
     : parameters_(std::move(parameters)),
       states_(parameters_.size()),
       name_(std::move(name)),
-      dense_(dense) {
+      dense_(dense),
+      ranks_(std::move(ranks)),
+      own_(parameters_.size()),
+      shapes_(parameters_.size()) {
   check_trained(name_, parameters_);
+  shards_ = divide(parameters_, division, ranks_.size);
+  for (const Shard& shard : shards_) {
+    if (shard.rank == ranks_.rank) own_[shard.parameter] = shard;
+  }
+}
+
+void Optimizer::add_moment(
+    std::size_t index, const std::string& kind, at::IntArrayRef shape) {
+  shapes_[index][kind] = shape.vec();
+  if (!own_[index]) return;
+  const at::Tensor& master = parameters_[index].master;
+  const bool whole = own_[index]->count() == master.numel();
+  const std::vector<std::int64_t> flat{own_[index]->count()};
+  states_[index].moments[kind] =
+      at::zeros(whole ? shape : at::IntArrayRef(flat), master.options());
 }
 
 void Optimizer::step(
@@ -118,39 +114,74 @@ void Optimizer::step(
   }
   const at::NoGradGuard no_gradient;
   std::vector<Part> parts;
+  std::vector<bool> changed(parameters_.size(), false);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const ScaledGradient& gradient = gradients[i];
     const bool takes_part = gradient.takes_part();
     if (!takes_part && !dense_) continue;
     ++states_[i].steps;
+    changed[i] = true;
+    if (!own_[i]) continue;
     parts.push_back(
         {i,
-         takes_part ? gradient.tensor.detach() : at::Tensor(),
+         part_of(parameters_[i].master, *own_[i]),
+         takes_part ? part_of(gradient.tensor.detach(), *own_[i])
+                    : at::Tensor(),
          gradient.coefficient * gradient_factor});
   }
   update(parts, learning_rate);
+  if (ranks_.size > 1) exchange(changed);
+}
+
+void Optimizer::exchange(const std::vector<bool>& changed) const {
+  std::vector<Shard> shards;
+  for (const Shard& shard : shards_) {
+    if (changed[shard.parameter]) shards.push_back(shard);
+  }
+  exchange_shards(parameters_, shards, ranks_);
 }
 
 std::map<std::string, at::Tensor> Optimizer::export_state() const {
   std::map<std::string, at::Tensor> tensors;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& name = parameters_[i].name;
-    for (const auto& [kind, moment] : states_[i].moments)
-      tensors[name + "." + kind] = moment;
-    tensors[name + kSteps] =
+    const TrainedTensor& parameter = parameters_[i];
+    for (const auto& [kind, moment] : states_[i].moments) {
+      const std::string name = parameter.name + "." + kind;
+      const bool whole = own_[i]->count() == parameter.master.numel();
+      tensors[whole ? name : shard_name(name, own_[i]->begin, own_[i]->end)] =
+          moment;
+    }
+    if (ranks_.rank != 0) continue;
+    tensors[parameter.name + kSteps] =
         at::scalar_tensor(states_[i].steps, at::TensorOptions(at::kLong));
   }
   return tensors;
 }
 
 void Optimizer::import_state(const std::map<std::string, at::Tensor>& tensors) {
-  check_stored(tensors, export_state());
+  const StoredMoments stored(tensors);
+  std::size_t needed = 0;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].name;
+    for (const auto& [kind, shape] : shapes_[i])
+      stored.check(name + "." + kind, shape);
+    check_steps(name + kSteps, stored);
+    needed += shapes_[i].size() + 1;
+  }
+  if (stored.size() != needed) {
+    throw_caller_error(
+        "the optimizer state has {} tensors, but the parameters need {}; "
+        "resume with the recipe that wrote it",
+        stored.size(),
+        needed);
+  }
   const at::NoGradGuard no_gradient;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const std::string& name = parameters_[i].name;
     for (auto& [kind, moment] : states_[i].moments)
-      moment.copy_(tensors.at(name + "." + kind));
-    states_[i].steps = tensors.at(name + kSteps).item<std::int64_t>();
+      stored.copy(name + "." + kind, own_[i]->begin, moment);
+    states_[i].steps =
+        stored.whole(name + kSteps, {}, at::kLong).item<std::int64_t>();
   }
 }
 

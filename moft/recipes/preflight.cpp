@@ -14,6 +14,7 @@
 #include "moft/generation/policy_directory.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/data_parts.h"
+#include "moft/recipes/memory_question.h"
 #include "moft/recipes/preflight_looks.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/recipes/recipe_loading.h"
@@ -195,7 +196,13 @@ class TrainingCheck {
         "train", describe_rows(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
     findings().attempt([&] {
-      look_at_memory(findings(), memory_question(), recipe_.compute.device);
+      const MemoryQuestion question = memory_question(
+          recipe_,
+          {shape_of(*base().model), value_network_, block_bytes_of(base())},
+          result_.train.report.longest,
+          options_.load.device);
+      look_at_memory(findings(), question, recipe_.compute.device);
+      result_.memory = question;
     });
     TrainingOptions& training = recipe_.training;
     if (training.epochs) {
@@ -210,18 +217,6 @@ class TrainingCheck {
       training.epochs.reset();
       training.check("training.");
     }
-  }
-
-  MemoryQuestion memory_question() const {
-    MemoryQuestion question;
-    question.shape = shape_of(*base().model);
-    question.value_network = value_network_;
-    question.conditioning = recipe_.conditioning;
-    question.training = recipe_.training;
-    question.objectives = static_cast<std::int64_t>(recipe_.objectives.size());
-    question.prompt_tokens = result_.train.report.longest;
-    question.bf16 = recipe_.compute.precision == Precision::kBf16;
-    return question;
   }
 
   // How many are left.

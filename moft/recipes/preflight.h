@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "moft/data/fit_prompts.h"
@@ -14,6 +15,7 @@
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/sft_start.h"
 #include "moft/recipes/training_models.h"
+#include "moft/training/memory_estimate.h"
 
 namespace moft {
 
@@ -25,6 +27,8 @@ struct TrainPreflight {
   // Opened with the options' `load`, for load_training_models(). Without
   // `inputs`; empty when the model is not good.
   TrainingModels models;
+  // What the memory estimate was asked; none when something is not good.
+  std::optional<MemoryQuestion> memory;
 };
 
 enum class RunBegins {

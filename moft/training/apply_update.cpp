@@ -10,8 +10,10 @@
 namespace moft {
 
 std::unique_ptr<Optimizer> make_optimizer(
-    const Conditioning& conditioning, const OptimizerOptions& options) {
-  return make_optimizer(conditioning.trained(), options);
+    const Conditioning& conditioning,
+    const OptimizerOptions& options,
+    const Ranks& ranks) {
+  return make_optimizer(conditioning.trained(), options, ranks);
 }
 
 double learning_rate_at(const UpdateOptions& options, std::int64_t step) {

@@ -17,7 +17,9 @@ namespace moft {
 
 // The optimizer of everything that `conditioning` trains.
 std::unique_ptr<Optimizer> make_optimizer(
-    const Conditioning& conditioning, const OptimizerOptions& options);
+    const Conditioning& conditioning,
+    const OptimizerOptions& options,
+    const Ranks& ranks = {});
 
 // The learning rate at a step, which counts from 0.
 double learning_rate_at(const UpdateOptions& options, std::int64_t step);

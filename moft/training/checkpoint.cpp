@@ -3,44 +3,32 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <memory>
 
 #include <fmt/format.h>
 
 #include "moft/checkpoints/safetensors.h"
-#include "moft/checkpoints/safetensors_writer.h"
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/log.h"
 #include "moft/core/temporaries.h"
+#include "moft/core/text.h"
+#include "moft/distributed/single_group.h"
+#include "moft/distributed/together.h"
+#include "moft/training/checkpoint_files.h"
+#include "moft/training/run_directory.h"
 
 namespace moft {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSteeringFile = "steering.safetensors";
-constexpr const char* kOptimizerFile = "optimizer.safetensors";
-constexpr const char* kSamplerFile = "sampler.safetensors";
-constexpr const char* kRewardsFile = "rewards.safetensors";
-constexpr const char* kValueFile = "value.safetensors";
-constexpr const char* kValueOptimizerFile = "value_optimizer.safetensors";
-constexpr const char* kBestFile = "best.safetensors";
-constexpr const char* kStateFile = "state.json";
-constexpr const char* kRecipeFile = "recipe.yaml";
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kDamagedMark = "-damaged";
-constexpr const char* kTensorFiles[] = {
-    kSteeringFile,
-    kOptimizerFile,
-    kSamplerFile,
-    kRewardsFile,
-    kValueFile,
-    kValueOptimizerFile,
-    kBestFile};
-
+// From here on the state names shards.
+constexpr std::int64_t kShardsVersion = 3;
 std::optional<std::int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kStepPrefix)) return {};
   const char* first = name.data() + kStepPrefix.size();
@@ -55,70 +43,26 @@ std::optional<std::int64_t> step_of(const fs::path& directory) {
   return step_of(directory.filename().string());
 }
 
-std::uint64_t bytes_of(const NamedTensors& tensors) {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors)
-    bytes += tensor.nbytes();
-  return bytes;
-}
-
-// float32 or int64, as they are.
-void write_tensors(const fs::path& path, const NamedTensors& tensors) {
-  std::vector<SafetensorsEntry> entries;
-  for (const auto& [name, tensor] : tensors) {
-    const bool counter = tensor.scalar_type() == at::kLong;
-    const auto type = counter ? TensorType::kI64 : TensorType::kF32;
-    const auto held = std::make_shared<at::Tensor>();
-    entries.push_back(
-        {name, type, tensor.sizes().vec(), [tensor = tensor, held] {
-           *held = tensor.detach().to(at::kCPU).contiguous();
-           return std::span<const std::byte>(
-               static_cast<const std::byte*>(held->const_data_ptr()),
-               held->nbytes());
-         }});
-  }
-  write_safetensors(path, std::move(entries));
-}
-
-NamedTensors read_tensors(const fs::path& path) {
-  const SafetensorsFile file(path);
-  NamedTensors tensors;
-  for (const std::string& name : file.names()) {
-    const TensorView view = *file.find(name);
-    const bool counter = view.type == TensorType::kI64;
-    if (!counter && view.type != TensorType::kF32) {
-      throw_caller_error(
-          "{}: tensor '{}' is neither float32 nor int64; moft did not write "
-          "this file",
-          path.string(),
-          name);
-    }
-    at::Tensor value = at::empty(view.shape, counter ? at::kLong : at::kFloat);
-    if (!view.bytes.empty())
-      std::memcpy(value.data_ptr(), view.bytes.data(), view.bytes.size());
-    tensors.emplace(name, value);
-  }
-  return tensors;
-}
-
 std::string hash_text(const std::string& text) {
   return hash_bytes(std::as_bytes(std::span(text)));
 }
 
-bool is_checkpoint_file(const std::string& name) {
-  return name == kRecipeFile || name == kStateFile ||
-         std::ranges::any_of(
-             kTensorFiles, [&](const char* known) { return name == known; });
-}
-
-bool holds_checkpoint_files(const fs::path& directory) {
+// The names of a checkpoint's files in `directory`.
+std::vector<std::string> own_names(const fs::path& directory) {
+  std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end;
        !error && entry != end;
        entry.increment(error)) {
-    if (is_checkpoint_file(entry->path().filename().string())) return true;
+    const std::string name = entry->path().filename().string();
+    if (is_checkpoint_file(name)) names.push_back(name);
   }
-  return false;
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool holds_checkpoint_files(const fs::path& directory) {
+  return !own_names(directory).empty();
 }
 
 // A checkpoint that this version cannot judge is not damaged.
@@ -141,15 +85,46 @@ void refuse_newer_format(const fs::path& directory) {
       kCheckpointFormatVersion);
 }
 
+// What the state names must be what a checkpoint of its ranks has, and all that
+// training cannot go on without.
+void check_names(const CheckpointState& state, const std::string& place) {
+  const auto ranks = static_cast<int>(state.ranks);
+  const std::vector<std::string> known = tensor_files(ranks);
+  for (const auto& [name, hash] : state.file_hashes) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    throw_caller_error(
+        "{}: names the file {}, which no checkpoint of {} rank{} has; resume "
+        "from another checkpoint",
+        place,
+        quote_text(name),
+        ranks,
+        ranks == 1 ? "" : "s");
+  }
+  if (ranks == 1 && state.format_version < kShardsVersion) return;
+  std::vector<std::string> needed = shard_files(kOptimizerFile, ranks);
+  needed.emplace_back(kSteeringFile);
+  if (state.file_hashes.contains(kValueFile)) {
+    for (std::string& name : shard_files(kValueOptimizerFile, ranks))
+      needed.push_back(std::move(name));
+  }
+  for (const std::string& name : needed) {
+    if (state.file_hashes.contains(name)) continue;
+    throw_caller_error(
+        "{}: does not name {}, so the checkpoint is not complete; resume from "
+        "another one",
+        place,
+        name);
+  }
+}
+
 // One tensors' file of a checkpoint.
-void check_file(const Checkpoint& checkpoint, const char* name) {
+void check_file(const Checkpoint& checkpoint, const std::string& name) {
   const fs::path file = checkpoint.directory / name;
   const auto& hashes = checkpoint.state.file_hashes;
   const auto recorded = hashes.find(name);
   const bool first_format = checkpoint.state.format_version < 2;
   if (!first_format && recorded == hashes.end()) return;
-  const bool needed = std::string_view(name) == kSteeringFile ||
-                      std::string_view(name) == kOptimizerFile;
+  const bool needed = name == kSteeringFile || name == kOptimizerFile;
   if (first_format && !needed && !fs::exists(file)) return;
   const SafetensorsFile structure(file);
   if (recorded == hashes.end() || hash_file(file) == recorded->second) return;
@@ -173,6 +148,71 @@ void remove_checkpoint(const fs::path& path) {
     return;
   }
   remove_whole_directory(path);
+}
+
+// Where rank 0 builds a checkpoint, once there is room for it.
+std::unique_ptr<AtomicDirectory> start_checkpoint(
+    const fs::path& run,
+    const fs::path& path,
+    const TrainerState& trainer,
+    int ranks) {
+  constexpr std::uint64_t kHeaders = 1 << 20;
+  const auto shards = static_cast<std::uint64_t>(ranks);  // of about one size
+  const std::uint64_t needed =
+      bytes_of(trainer.masters) + bytes_of(trainer.optimizer) * shards +
+      bytes_of(trainer.sampler) + bytes_of(trainer.rewards) +
+      bytes_of(trainer.value) + bytes_of(trainer.value_optimizer) * shards +
+      bytes_of(trainer.best);
+  require_free_space(run, needed + kHeaders * shards);
+  fs::create_directories(checkpoints_of(run));
+  if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
+    throw_caller_error(
+        "{}: is in the way of a checkpoint and has no {}, so moft did not "
+        "write it; move it away",
+        path.string(),
+        kStateFile);
+  }
+  return std::make_unique<AtomicDirectory>(path, IfExists::kReplace);
+}
+
+using Hashes = std::map<std::string, std::string>;
+
+// Writes this rank's files and returns their hashes.
+Hashes write_part(
+    const fs::path& building,
+    const TrainerState& trainer,
+    int rank,
+    int ranks) {
+  if (!fs::is_directory(building)) {
+    throw_world_error(
+        "{}: is not there, although rank 0 has made it; put the output on a "
+        "file system that all ranks share",
+        building.string());
+  }
+  Hashes hashes;
+  const auto write = [&](const std::string& name, const NamedTensors& tensors) {
+    hashes[name] = write_tensors(building / name, tensors);
+  };
+  const auto write_shard = [&](const char* name, const NamedTensors& tensors) {
+    write(shard_file(name, rank, ranks), tensors);
+  };
+  write_shard(kOptimizerFile, trainer.optimizer);
+  if (!trainer.value.empty())
+    write_shard(kValueOptimizerFile, trainer.value_optimizer);
+  if (rank != 0) return hashes;
+  write(kSteeringFile, trainer.masters);
+  if (!trainer.sampler.empty()) write(kSamplerFile, trainer.sampler);
+  if (!trainer.rewards.empty()) write(kRewardsFile, trainer.rewards);
+  if (!trainer.value.empty()) write(kValueFile, trainer.value);
+  if (!trainer.best.empty()) write(kBestFile, trainer.best);
+  return hashes;
+}
+
+// A process alone writes what it always wrote.
+std::string print_state(const CheckpointState& state) {
+  auto json = options_to_json(state);
+  if (state.ranks == 1) json.erase("ranks");
+  return json.dump(2) + "\n";
 }
 
 }  // namespace
@@ -208,8 +248,12 @@ bool has_lost_its_state(const fs::path& directory) {
   const auto is_there = [&](const char* name) {
     return fs::is_regular_file(directory / name, ignored);
   };
+  const std::vector<std::string> names = own_names(directory);
+  const bool has_optimizer = std::ranges::any_of(
+      names,
+      [](const std::string& name) { return name.starts_with("optimizer"); });
   return !is_there(kStateFile) && is_there(kRecipeFile) &&
-         is_there(kSteeringFile) && is_there(kOptimizerFile);
+         is_there(kSteeringFile) && has_optimizer;
 }
 
 std::vector<fs::path> list_own_checkpoints(const fs::path& run) {
@@ -230,16 +274,17 @@ std::vector<fs::path> list_own_checkpoints(const fs::path& run) {
 
 std::vector<fs::path> files_of_checkpoint(const fs::path& directory) {
   std::vector<fs::path> files;
-  for (const char* name : kTensorFiles)
-    files.push_back(directory / name);
-  files.push_back(directory / kRecipeFile);
-  files.push_back(directory / kStateFile);
+  for (const std::string& name : own_names(directory)) {
+    if (name != kStateFile) files.push_back(directory / name);
+  }
+  if (is_checkpoint(directory)) files.push_back(directory / kStateFile);
   return files;
 }
 
 Checkpoint read_intact_checkpoint(const fs::path& directory) {
   Checkpoint checkpoint = read_checkpoint(directory);
-  for (const char* name : kTensorFiles)
+  for (const std::string& name :
+       tensor_files(static_cast<int>(checkpoint.state.ranks)))
     check_file(checkpoint, name);
   return checkpoint;
 }
@@ -283,6 +328,7 @@ Checkpoint read_checkpoint(const fs::path& directory) {
   options_from_json(
       checkpoint.state, parse_json(read_text(file, 1 << 20), place), place);
   check_options(checkpoint.state, place);
+  check_names(checkpoint.state, place);
   checkpoint.recipe = read_text(directory / kRecipeFile, kMaxSettingsBytes);
   if (hash_text(checkpoint.recipe) != checkpoint.state.recipe_hash) {
     throw_caller_error(
@@ -297,70 +343,64 @@ fs::path save_checkpoint(
     const fs::path& run,
     const TrainerState& trainer,
     CheckpointState state,
-    const std::string& recipe) {
-  state.step = trainer.step;
-  state.epoch = trainer.cursor.epoch;
-  state.position = static_cast<std::int64_t>(trainer.cursor.position);
-  state.recipe_hash = hash_text(recipe);
-  constexpr std::uint64_t kHeaders = 1 << 20;
+    const std::string& recipe,
+    Group* given) {
+  SingleGroup alone;
+  Group& group = given != nullptr ? *given : alone;
+  const bool first = group.rank() == 0;
+  const int ranks = group.size();
   const fs::path path =
       checkpoints_of(run) / fmt::format("{}{}", kStepPrefix, trainer.step);
-  const std::uint64_t needed =
-      bytes_of(trainer.masters) + bytes_of(trainer.optimizer) +
-      bytes_of(trainer.sampler) + bytes_of(trainer.rewards) +
-      bytes_of(trainer.value) + bytes_of(trainer.value_optimizer) +
-      bytes_of(trainer.best);
-  require_free_space(run, needed + kHeaders);
-  fs::create_directories(checkpoints_of(run));
-  if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
-    throw_caller_error(
-        "{}: is in the way of a checkpoint and has no {}, so moft did not "
-        "write it; move it away",
-        path.string(),
-        kStateFile);
-  }
-  AtomicDirectory target(path, IfExists::kReplace);
-  const fs::path& building = target.building();
-  const auto write = [&](const char* name, const NamedTensors& tensors) {
-    write_tensors(building / name, tensors);
-    state.file_hashes[name] = hash_file(building / name);
-  };
-  write(kSteeringFile, trainer.masters);
-  write(kOptimizerFile, trainer.optimizer);
-  if (!trainer.sampler.empty()) write(kSamplerFile, trainer.sampler);
-  if (!trainer.rewards.empty()) write(kRewardsFile, trainer.rewards);
-  if (!trainer.value.empty()) {
-    write(kValueFile, trainer.value);
-    write(kValueOptimizerFile, trainer.value_optimizer);
-  }
-  if (!trainer.best.empty()) write(kBestFile, trainer.best);
-  write_atomically(building / kRecipeFile, recipe);
-  write_atomically(
-      building / kStateFile, options_to_json(state).dump(2) + "\n");
-  target.keep_others(is_checkpoint_file);
-  target.commit();
+  std::unique_ptr<AtomicDirectory> target;
+  const auto started = gather_results(group, [&] {
+    if (!first) return std::string();
+    target = start_checkpoint(run, path, trainer, ranks);
+    return fs::absolute(target->building()).string();
+  });
+  const auto written = gather_results(group, [&] {
+    return nlohmann::json(
+               write_part(started.front(), trainer, group.rank(), ranks))
+        .dump();
+  });
+  gather_results(group, [&] {
+    if (!first) return std::string();
+    state.step = trainer.step;
+    state.epoch = trainer.cursor.epoch;
+    state.position = static_cast<std::int64_t>(trainer.cursor.position);
+    state.recipe_hash = hash_text(recipe);
+    state.ranks = ranks;
+    state.format_version = ranks > 1 ? kShardsVersion : kShardsVersion - 1;
+    state.file_hashes.clear();
+    for (const std::string& hashes : written)
+      state.file_hashes.merge(nlohmann::json::parse(hashes).get<Hashes>());
+    const fs::path& building = target->building();
+    write_atomically(building / kRecipeFile, recipe);
+    write_atomically(building / kStateFile, print_state(state));
+    target->keep_others(is_checkpoint_file);
+    target->commit();
+    return std::string();
+  });
   return path;
 }
 
 TrainerState load_checkpoint(const Checkpoint& checkpoint) {
   const fs::path& directory = checkpoint.directory;
+  const auto ranks = static_cast<int>(checkpoint.state.ranks);
   TrainerState state;
   state.step = checkpoint.state.step;
   state.cursor = {
       static_cast<std::uint32_t>(checkpoint.state.epoch),
       static_cast<std::uint64_t>(checkpoint.state.position)};
   state.masters = read_tensors(directory / kSteeringFile);
-  state.optimizer = read_tensors(directory / kOptimizerFile);
-  if (fs::exists(directory / kSamplerFile))
-    state.sampler = read_tensors(directory / kSamplerFile);
-  if (fs::exists(directory / kRewardsFile))
-    state.rewards = read_tensors(directory / kRewardsFile);
+  state.optimizer = map_tensors(directory, shard_files(kOptimizerFile, ranks));
+  state.sampler = read_tensors_if_there(directory / kSamplerFile);
+  state.rewards = read_tensors_if_there(directory / kRewardsFile);
+  state.value = read_tensors_if_there(directory / kValueFile);
   if (fs::exists(directory / kValueFile)) {
-    state.value = read_tensors(directory / kValueFile);
-    state.value_optimizer = read_tensors(directory / kValueOptimizerFile);
+    state.value_optimizer =
+        map_tensors(directory, shard_files(kValueOptimizerFile, ranks));
   }
-  if (fs::exists(directory / kBestFile))
-    state.best = read_tensors(directory / kBestFile);
+  state.best = read_tensors_if_there(directory / kBestFile);
   return state;
 }
 

@@ -12,6 +12,11 @@
 //     recipe.yaml            the effective recipe that wrote it
 //     state.json             CheckpointState, with the hashes of the others
 //
+// N ranks write the optimizers' state in shards, each its own
+// (optimizer-1-of-2.safetensors); everything else comes from rank 0. state.json
+// is the manifest: written last, it names every file with its hash. Any number
+// of ranks may resume from it.
+//
 // Random numbers need no state: every stream is named by (seed, purpose, step,
 // row). Base weights are not copied; their hash is kept. A checkpoint is made
 // under a temporary name, flushed to the disk and renamed, so one that has its
@@ -30,18 +35,23 @@
 #include <vector>
 
 #include "moft/core/fields.h"
+#include "moft/distributed/group.h"
 #include "moft/training/guards.h"
 #include "moft/training/metrics_writer.h"
 #include "moft/training/trainer.h"
 
 namespace moft {
 
-// 2: hashes of the files, of configurations and of tokenizers.
-inline constexpr std::int64_t kCheckpointFormatVersion = 2;
+// 2: hashes of the files, of configurations and of tokenizers. 3: shards of
+// several ranks; a process alone writes 2.
+inline constexpr std::int64_t kCheckpointFormatVersion = 3;
+// More are not believed.
+inline constexpr std::int64_t kMostRanks = 4096;
 
 // state.json.
 struct CheckpointState {
-  std::int64_t format_version = kCheckpointFormatVersion;
+  std::int64_t format_version = 2;
+  std::int64_t ranks = 1;     // that wrote shards
   std::int64_t step = 0;      // finished steps
   std::int64_t epoch = 0;     // of the shuffler
   std::int64_t position = 0;  // examples of the epoch handed out
@@ -59,6 +69,7 @@ struct CheckpointState {
       format_version,
       Help{"version of the checkpoint's format"},
       between(1, kCheckpointFormatVersion));
+    v("ranks", ranks, Help{"that wrote shards"}, between(1, kMostRanks));
     v("step", step, Help{"finished steps"}, at_least(1));
     v("epoch", epoch, Help{"of the shuffler"}, between(0, 4e9));
     v("position", position, Help{"examples handed out"}, at_least(0));
@@ -105,11 +116,12 @@ bool has_lost_its_state(const std::filesystem::path& directory);
 std::vector<std::filesystem::path> list_own_checkpoints(
     const std::filesystem::path& run);
 
-// The files that a checkpoint may have, state.json last.
+// The files of a checkpoint that are there, state.json last.
 std::vector<std::filesystem::path> files_of_checkpoint(
     const std::filesystem::path& directory);
 
-// Reads state and recipe and checks them against each other.
+// Reads state and recipe and checks them against each other, and that the state
+// names the files of a checkpoint and no others.
 Checkpoint read_checkpoint(const std::filesystem::path& directory);
 
 // The same, and checks every tensor's file: its hash, where the checkpoint has
@@ -123,14 +135,20 @@ std::optional<Checkpoint> newest_intact_checkpoint(
     const std::filesystem::path& run);
 
 // Writes <run>/checkpoints/step-<state.step>, replacing one of that step.
-// Fills in step, cursor and recipe_hash. Returns its path.
+// Fills in step, cursor, ranks and hashes. Returns its path.
+//
+// Every rank of the group (none: a process alone) calls it, on a file system
+// that all of them see; only the optimizers' state is taken from the ranks but
+// the first. It fails on all ranks or on none.
 std::filesystem::path save_checkpoint(
     const std::filesystem::path& run,
     const TrainerState& trainer,
     CheckpointState state,
-    const std::string& recipe);
+    const std::string& recipe,
+    Group* group = nullptr);
 
-// Reads every file: what the trainer has to be restored to.
+// Reads every file: what the trainer has to be restored to. The optimizers'
+// state, of all ranks, is not copied from the files and must not be written to.
 TrainerState load_checkpoint(const Checkpoint& checkpoint);
 
 // Renames a damaged checkpoint to step-<n>-damaged, which is not listed.

@@ -26,12 +26,22 @@ AdafactorOptions adafactor_of(const OptimizerOptions& options) {
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(
-    std::vector<TrainedTensor> parameters, const OptimizerOptions& options) {
+    std::vector<TrainedTensor> parameters,
+    const OptimizerOptions& options,
+    const Ranks& ranks) {
   if (options.kind == OptimizerKind::kAdafactor) {
     return std::make_unique<Adafactor>(
-        std::move(parameters), adafactor_of(options));
+        std::move(parameters), adafactor_of(options), ranks);
   }
-  return std::make_unique<AdamW>(std::move(parameters), adamw_of(options));
+  return std::make_unique<AdamW>(
+      std::move(parameters), adamw_of(options), ranks);
+}
+
+Ranks optimizer_ranks(Group* group) {
+  if (group == nullptr) return {};
+  return {group->rank(), group->size(), [group](std::string_view bytes) {
+            return group->gather(bytes);
+          }};
 }
 
 LearningRateSchedule make_schedule(

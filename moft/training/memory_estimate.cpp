@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "moft/generation/mixtures.h"
+#include "moft/training/ranks.h"
 #include "moft/training/step_memory.h"
 
 namespace moft {
@@ -51,8 +52,26 @@ std::int64_t adapter_parameters(const ModelShape& s, const LoraOptions& lora) {
          ((range.last - range.first + 1) * sides + twice * of_attention);
 }
 
+// The attentions that are steered. A decoder that looks at an encoder has two
+// in each layer.
+std::int64_t attentions_of(
+    const ModelShape& s, const AttentionOptions& options) {
+  const std::int64_t most = options.layers.value_or(s.layers);
+  const std::int64_t decoder = s.layers - s.encoder_layers;
+  return std::min(s.encoder_layers, most) +
+         (s.encoder_layers > 0 ? 2 : 1) * std::min(decoder, most);
+}
+
 bool by_copies(SteeredSet set) {
   return set != SteeredSet::kLora && set != SteeredSet::kNone;
+}
+
+// Whether a step has one steering, of which one mixture is made.
+bool has_one_mixture(const MemoryQuestion& question) {
+  const TrainingOptions& training = question.training;
+  const bool one = training.weighting_per == WeightingPer::kBatch ||
+                   training.prompts_per_step == 1;
+  return one && by_copies(question.conditioning.steered_set);
 }
 
 // Trained parameters that all weightings share.
@@ -66,8 +85,48 @@ std::int64_t common_parameters(
   return frozen ? 0 : question.shape.parameters - steered;
 }
 
+// Parameters of the layers that no gradient passes.
+std::int64_t parameters_below(
+    const ModelShape& s, const ConditioningOptions& options) {
+  if (options.steered_set != SteeredSet::kLora) return 0;
+  const LayerRange range =
+      parse_layers(options.lora.layers, s.layers, "conditioning.lora.layers");
+  const std::int64_t layer = s.width * (2 * s.query_width + 2 * s.key_width +
+                                        (s.gated ? 3 : 2) * s.feed_forward);
+  return range.first * layer;
+}
+
+// How often a matrix is there that is multiplied forwards and backwards.
+std::int64_t forms_of(const MemoryQuestion& question) {
+  return question.on_gpu ? 1 : 2;
+}
+
+std::int64_t weight_bytes(const MemoryQuestion& question) {
+  const std::int64_t s = question.bf16 ? kBf16 : kFloat;
+  const ModelShape& shape = question.shape;
+  const bool adapters = question.conditioning.steered_set == SteeredSet::kLora;
+  const std::int64_t forwards =
+      adapters && !question.bf16
+          ? question.block_bytes.value_or(shape.parameters * s)
+          : shape.parameters * s;
+  if (forms_of(question) == 1) return forwards;
+  return forwards + s * (shape.parameters -
+                         parameters_below(shape, question.conditioning));
+}
+
+std::int64_t share_of(std::int64_t bytes, bool sharded, std::int64_t ranks) {
+  return sharded ? (bytes + ranks - 1) / ranks : bytes;
+}
+
 const ModelShape& value_network(const MemoryQuestion& question) {
   return question.value_network ? *question.value_network : question.shape;
+}
+
+// Sums of gradients that are there at once. One process adds slice to slice;
+// a rank keeps its slices until those of the ranks before it are added.
+std::int64_t sums_of_slices(const MemoryQuestion& question) {
+  const std::int64_t parts = parts_of_rank(question);
+  return question.ranks == 1 ? std::min<std::int64_t>(parts, 2) : parts;
 }
 
 void count_parameters(
@@ -75,54 +134,56 @@ void count_parameters(
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
   const ConditioningOptions& options = question.conditioning;
   const TrainingOptions& training = question.training;
-  const std::int64_t steered = steered_parameters(question.shape, options);
-  const std::int64_t common = common_parameters(question, steered);
+  const auto [steered, common, trained, summed] = trained_parameters(question);
   const std::int64_t m = question.objectives;
-  const std::int64_t trained = m * steered + common;
-  estimate.weights = 2 * question.shape.parameters * s;
-  estimate.masters = trained * kFloat;
+  const std::int64_t forms = forms_of(question);
+  estimate.weights = weight_bytes(question);
+  estimate.masters =
+      share_of(trained * kFloat, question.sharding.copies, question.ranks);
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
-  // Several slices have a sum beside the one that is open.
-  const std::int64_t sums = training.gradient_accumulation > 1 ? 2 : 1;
-  estimate.gradients = (sums + copies) * trained * kFloat;
+  const std::int64_t sums = sums_of_slices(question);
+  estimate.gradients = (sums * summed + copies * trained) * kFloat;
   if (options.steered_set == SteeredSet::kLora) {
-    estimate.masters += 2 * trained * kFloat;
+    estimate.masters += forms * trained * kFloat;
   } else {
-    estimate.masters += (steered + common) * (kFloat + 2 * s);
+    estimate.masters += (steered + common) * (kFloat + forms * s);
     estimate.gradients += (steered + common) * kFloat;
   }
   if (by_copies(options.steered_set)) {
-    const bool one = training.weighting_per == WeightingPer::kBatch;
-    const std::int64_t steerings = one ? 1 : training.prompts_per_step;
     const auto most = static_cast<std::int64_t>(kMixturesAtOnce);
-    const std::int64_t kept =
-        std::min(steerings, question.bf16 ? std::max(most, m + 1) : m + 1);
+    const std::int64_t kept = std::min(
+        steerings_of_rank(question),
+        question.bf16 ? std::max(most, m + 1) : m + 1);
     estimate.masters += kept * steered * s;
   }
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
-  estimate.optimizer = (adamw ? 2 : 1) * trained * kFloat;
+  estimate.optimizer = share_of(
+      (adamw ? 2 : 1) * trained * kFloat,
+      question.sharding.optimizer,
+      question.ranks);
   if (training.has_value_network())
     estimate.value = (4 + sums) * value_network(question).parameters * kFloat;
 }
 
 void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   const TrainingOptions& training = question.training;
+  const std::int64_t prompts = prompts_of_rank(question);
   StepShape shape;
   shape.prompt_tokens.assign(
-      static_cast<std::size_t>(training.prompts_per_step),
-      question.prompt_tokens);
+      static_cast<std::size_t>(prompts), question.prompt_tokens);
   shape.samples = training.samples_per_prompt;
   shape.new_tokens = training.max_new_tokens;
-  const StepMemory memory(
-      shape,
-      step_costs(question.shape, question.conditioning, training.kl_estimator),
-      {training.budget_bytes()});
-  estimate.rollout = memory.rollout_bytes(memory.rows_at_once());
+  const StepCosts costs =
+      step_costs(question.shape, question.conditioning, training.kl_estimator);
+  const StepMemory memory(shape, costs, {training.budget_bytes()});
+  const std::int64_t rows = memory.rows_at_once();
+  estimate.rollout = memory.rollout_bytes(rows);
+  estimate.cache =
+      estimate.rollout - memory.feature_bytes() - rows * costs.decoded_row;
   // All prompts count as the longest, so the first group has the largest part.
-  const std::int64_t groups =
-      std::min(training.gradient_accumulation, training.prompts_per_step);
-  std::vector<std::size_t> group(static_cast<std::size_t>(
-      (training.prompts_per_step + groups - 1) / groups));
+  const std::int64_t groups = std::min(parts_of_rank(question), prompts);
+  std::vector<std::size_t> group(
+      static_cast<std::size_t>((prompts + groups - 1) / groups));
   std::iota(group.begin(), group.end(), std::size_t{0});
   const auto parts = memory.parts_of(group);
   for (const auto& part : parts)
@@ -159,10 +220,8 @@ std::int64_t steered_parameters(
     case SteeredSet::kLora:
       return adapter_parameters(shape, options.lora);
     case SteeredSet::kAttention:
-      return std::min(
-                 shape.layers,
-                 options.attention.layers.value_or(shape.layers)) *
-             2 * shape.width * (shape.query_width + shape.key_width);
+      return attentions_of(shape, options.attention) * 2 * shape.width *
+             (shape.query_width + shape.key_width);
     case SteeredSet::kLogits:
       return shape.vocabulary * shape.width;
     case SteeredSet::kNone:
@@ -172,9 +231,44 @@ std::int64_t steered_parameters(
   }
 }
 
+TrainedParameters trained_parameters(const MemoryQuestion& question) {
+  TrainedParameters counts;
+  counts.steered = steered_parameters(question.shape, question.conditioning);
+  counts.common = common_parameters(question, counts.steered);
+  counts.trained = question.objectives * counts.steered + counts.common;
+  counts.summed = has_one_mixture(question) ? counts.steered + counts.common
+                                            : counts.trained;
+  return counts;
+}
+
+std::int64_t prompts_of_rank(const MemoryQuestion& question) {
+  return question.training.prompts_per_step / question.ranks;
+}
+
+std::int64_t steerings_of_rank(const MemoryQuestion& question) {
+  return question.training.weighting_per == WeightingPer::kBatch
+             ? 1
+             : prompts_of_rank(question);
+}
+
+std::int64_t parts_of_rank(const MemoryQuestion& question) {
+  const TrainingOptions& training = question.training;
+  if (question.ranks == 1) return training.gradient_accumulation;
+  const auto ranks = static_cast<int>(question.ranks);
+  return slices_of_ranks(training, ranks, "training.") / question.ranks;
+}
+
+Sharding possible_sharding(const MemoryQuestion& question) {
+  if (question.ranks == 1) return {};
+  return {true, has_one_mixture(question)};
+}
+
+std::int64_t MemoryEstimate::held() const {
+  return weights + masters + gradients + optimizer + value;
+}
+
 std::int64_t MemoryEstimate::peak() const {
-  return weights + masters + gradients + optimizer + value +
-         std::max({rollout, value_pass, scoring});
+  return held() + std::max({rollout, value_pass, scoring});
 }
 
 MemoryEstimate estimate_memory(const MemoryQuestion& question) {

@@ -11,19 +11,28 @@
 // B = prompts x samples rows, n tokens of the longest prompt, T new tokens,
 // K steerings of a step, `parts` of gradient_accumulation:
 //
-//   weights     P s, twice: packed forwards and backwards
+//   weights     P s, packed forwards, or what the blocks of a quantised file
+//               take under adapters; packed backwards P s again, under adapters
+//               without the layers below the first that has one
 //   masters     4 (m S + C); of adapters packed both ways too, 8 m S; under
 //               full copies with the mixture in float32 and packed both ways,
 //               (S + C)(4 + 2 s), and one packed value more for each of K
 //               steerings that a batch keeps (at most 8, or m + 1), S s
-//   gradients   4 (m S + C), under full copies with the pass's own, 4 (S + C);
+//   gradients   4 (m S + C), or 4 (S + C) of copies under one steering; under
+//               full copies with the pass's own, 4 (S + C); twice the former of
+//               several slices, but of ranks once for each slice of a rank;
 //               m + 1 more of the former with gradient_cosine_every
 //   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
 //               each, and its packed halves, 8 P
-//   rollout     keys and values of every row, logits of every row
+//   rollout     keys and values of every row (`cache`), logits of every row
 //   value_pass  the value network's activations beside what the rollout keeps
 //   scoring     activations that the gradient needs, logits
+//
+// On a GPU one form serves both directions.
+//
+// Each of several ranks has its share of the prompts and of the parts, and
+// everything else whole, but for what is sharded.
 //
 // Rollout, value_pass and scoring are those of the largest parts that
 // training.memory_budget leaves (step_memory.h), which plans with the same
@@ -44,15 +53,56 @@ namespace moft {
 std::int64_t steered_parameters(
     const ModelShape& shape, const ConditioningOptions& options);
 
+// Trained parameters, by what they belong to.
+struct TrainedParameters {
+  std::int64_t steered = 0;  // S, of one objective
+  std::int64_t common = 0;   // C, trained and common to all weightings
+  std::int64_t trained = 0;  // m S + C
+  // Numbers of a slice's gradient: m S + C, or S + C where a step has one
+  // mixture, whose gradient is that of every copy but for a factor.
+  std::int64_t summed = 0;
+};
+
+// Which state each of N ranks holds 1/N of, rather than all.
+struct Sharding {
+  bool optimizer = false;
+  bool copies = false;  // the float32 masters of copies
+
+  bool operator==(const Sharding&) const = default;
+};
+// What training shards so far, where it can.
+inline constexpr Sharding kBuiltSharding{.optimizer = true};
+// The program, libtorch and the allocator's slack: beside every estimate.
+inline constexpr std::int64_t kProgramBytes = 300'000'000;
+
 struct MemoryQuestion {
   ModelShape shape;
+  // What the model's weights take where a file's blocks are multiplied as they
+  // are.
+  std::optional<std::int64_t> block_bytes;
   std::optional<ModelShape> value_network;  // none: the policy's shape
   ConditioningOptions conditioning;
   TrainingOptions training;
   std::int64_t objectives = 1;
   std::int64_t prompt_tokens = 0;  // of the longest prompt
   bool bf16 = false;
+  bool on_gpu = false;
+  std::int64_t ranks = 1;  // that share a step
+  Sharding sharding;
 };
+
+TrainedParameters trained_parameters(const MemoryQuestion& question);
+// What one rank has of a step: its slices (ranks.h, whose CallerError it
+// throws),
+std::int64_t parts_of_rank(const MemoryQuestion& question);
+// their prompts, which REQUIRE that there are such slices,
+std::int64_t prompts_of_rank(const MemoryQuestion& question);
+// and the steerings that its batch holds at most.
+std::int64_t steerings_of_rank(const MemoryQuestion& question);
+// What several ranks could shard: the optimizer's state; and copies where a
+// step has one steering, since each rank can mix its share of them. Rows under
+// steerings of their own, and adapters, need all copies on every rank.
+Sharding possible_sharding(const MemoryQuestion& question);
 
 // In bytes.
 struct MemoryEstimate {
@@ -62,14 +112,17 @@ struct MemoryEstimate {
   std::int64_t optimizer = 0;
   std::int64_t value = 0;
   std::int64_t rollout = 0;
+  std::int64_t cache = 0;  // of it, keys and values
   std::int64_t value_pass = 0;
   std::int64_t scoring = 0;
 
+  // What is held all the time.
+  std::int64_t held() const;
   std::int64_t peak() const;
 };
 
-// CallerError when training.memory_budget does not suffice for one row, or for
-// one prompt of the value network.
+// CallerError when the ranks do not divide the step, or training.memory_budget
+// does not suffice for one row, or for one prompt of the value network.
 MemoryEstimate estimate_memory(const MemoryQuestion& question);
 
 }  // namespace moft

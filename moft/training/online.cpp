@@ -7,6 +7,7 @@
 #include "moft/rewards/outside/asked_by.h"
 #include "moft/training/apply_update.h"
 #include "moft/training/gradient_cosines.h"
+#include "moft/training/make_optimizer.h"
 #include "moft/training/minibatches.h"
 #include "moft/training/online_step.h"
 #include "moft/training/preference_advantages.h"
@@ -64,8 +65,10 @@ OnlineTrainer::OnlineTrainer(
           static_cast<std::uint64_t>(options_.seed),
           prompts_.size(),
           order_of(inputs)),
-      optimizer_(
-          make_optimizer(*inputs.policy->conditioning(), options_.optimizer)),
+      optimizer_(make_optimizer(
+          *inputs.policy->conditioning(),
+          options_.optimizer,
+          optimizer_ranks(inputs.group))),
       combiner_(options_, inputs.objectives->names()),
       ranks_(ranks_of(inputs, options_)),
       values_(make_step_values(

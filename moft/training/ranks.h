@@ -36,6 +36,7 @@ class StepRanks {
   StepRanks(Group& group, std::int64_t slices);
 
   int rank() const { return group_.rank(); }
+  Group* group() { return &group_; }
   // Those of every minibatch that are this rank's.
   ItemRange slices() const;
   // Its part of consecutive items, such as a step's prompts: those of its

@@ -6,7 +6,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/log.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/rewards/reward.h"
 #include "moft/training/run_directory.h"
 
@@ -48,16 +48,15 @@ void RunStore::open(
 
 void RunStore::save(const TrainerState& trainer, const GuardState& guards) {
   check_inputs();
-  saved_step_ = trainer.step;
-  if (!writes()) return;
   CheckpointState state;
-  state.logs = logs_->flush();
+  if (writes()) state.logs = logs_->flush();
   state.guards = guards;
   state.device = setup_.device;
   state.threads = setup_.threads;
   state.input_hashes = setup_.input_hashes;
   newest_ = save_checkpoint(
-      setup_.directory, trainer, std::move(state), setup_.recipe);
+      setup_.directory, trainer, std::move(state), setup_.recipe, setup_.group);
+  saved_step_ = trainer.step;
 }
 
 bool RunStore::stop_requested() const {

@@ -7,6 +7,7 @@
 
 #include "moft/algorithms/values.h"
 #include "moft/core/errors.h"
+#include "moft/training/make_optimizer.h"
 #include "moft/training/ranks.h"
 #include "moft/training/step_memory.h"
 #include "moft/training/step_report.h"
@@ -253,7 +254,12 @@ StepValues::StepValues(
     ValueSetup setup, std::int64_t columns, FirstValues first)
     : objectives_(std::move(setup.objectives)),
       options_(std::move(setup.options)),
-      learner_(setup.model, columns, options_.value, first),
+      learner_(
+          setup.model,
+          columns,
+          options_.value,
+          first,
+          optimizer_ranks(setup.ranks ? setup.ranks->group() : nullptr)),
       shape_(shape_of(*setup.model)),
       ranks_(setup.ranks) {
   if (ranks_) learner_.keep_slices();

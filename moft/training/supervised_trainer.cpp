@@ -8,6 +8,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/training/apply_update.h"
+#include "moft/training/make_optimizer.h"
 #include "moft/training/ranks.h"
 
 namespace moft {
@@ -40,7 +41,8 @@ SupervisedTrainer::SupervisedTrainer(
           static_cast<std::uint64_t>(options.seed),
           rows.count,
           rows.shuffle ? ExampleOrder::kShuffled : ExampleOrder::kFile),
-      optimizer_(make_optimizer(conditioning, options.optimizer)),
+      optimizer_(make_optimizer(
+          conditioning, options.optimizer, optimizer_ranks(group))),
       ranks_(ranks_of(group, options.gradient_accumulation)) {}
 
 SupervisedTrainer::~SupervisedTrainer() = default;

@@ -37,7 +37,8 @@ ValueLearner::ValueLearner(
     std::shared_ptr<LanguageModel> model,
     std::int64_t outputs,
     const ValueOptions& options,
-    FirstValues first)
+    FirstValues first,
+    const Ranks& ranks)
     : outputs_(outputs),
       first_(first),
       base_(model),
@@ -46,7 +47,7 @@ ValueLearner::ValueLearner(
   OptimizerOptions optimizer;
   optimizer.kind = OptimizerKind::kAdafactor;
   optimizer.adafactor = options.adafactor;
-  optimizer_ = make_optimizer(masters_of(model_), optimizer);
+  optimizer_ = make_optimizer(masters_of(model_), optimizer, ranks);
 }
 
 at::Tensor ValueLearner::predict(

@@ -48,7 +48,8 @@ class ValueLearner {
       std::shared_ptr<LanguageModel> model,
       std::int64_t outputs,
       const ValueOptions& options,
-      FirstValues first = FirstValues::kLogits);
+      FirstValues first = FirstValues::kLogits,
+      const Ranks& ranks = {});
 
   const HeadedModel& model() const { return model_; }
   std::int64_t outputs() const { return outputs_; }

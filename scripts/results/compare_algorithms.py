@@ -2,18 +2,21 @@
 """Trains the quickstart's task with every algorithm and compares them.
 
   compare_algorithms.py run [FOLDER]     trains and evaluates what is missing
+  compare_algorithms.py time [FOLDER]    times steps, the algorithms in turn
   compare_algorithms.py table [FOLDER]   prints the tables of what is there
 
 FOLDER is runs/algorithms by default. `run` may be stopped and started again: it
 continues from the newest checkpoint, and leaves finished runs alone. Run it in the
-background: on two cores it takes an hour or more. docs/results/algorithms.md has
-the protocol. Needs Python and the built program.
+background: on two cores it takes an hour or more. `time` needs an idle machine.
+docs/results/algorithms.md has the protocol. Needs Python and the built program.
 """
 
 import argparse
 import json
 import math
 import pathlib
+import shutil
+import statistics
 import subprocess
 import sys
 
@@ -22,6 +25,8 @@ MOFT = ROOT / "build/release/bin/moft"
 SEEDS = (1, 2, 3)
 STEPS = 45
 WINDOWS = 3
+TIMED_ROUNDS = 3
+TIMED_STEPS = 4
 T_OF_THREE = 4.303  # 97.5% quantile of Student's t, 2 degrees of freedom
 
 ALGORITHMS = {
@@ -42,6 +47,27 @@ def folder_of(folder, name, seed):
     return folder / f"{name.lower().replace(' ', '-')}-{seed}"
 
 
+def train(run, seed, steps, settings):
+    command = [
+        MOFT, "train", ROOT / "recipes/quickstart.yaml", "--resume", "auto",
+        f"output={run}", f"training.seed={seed}", f"training.steps={steps}",
+    ]
+    subprocess.run(command + settings, cwd=ROOT, check=True)
+
+
+def time_all(folder):
+    """Seconds of a step: the median of the steps after the first of each round."""
+    seconds = {name: [] for name in ALGORITHMS}
+    for part in range(TIMED_ROUNDS):
+        for name, settings in ALGORITHMS.items():
+            run = folder_of(folder, f"timed {name}", part)
+            shutil.rmtree(run, ignore_errors=True)
+            train(run, 1, TIMED_STEPS, settings + ["training.value.warmup_steps=0"])
+            seconds[name] += [line["step_time"] for line in lines_of(run)[1:]]
+    medians = {name: statistics.median(all) for name, all in seconds.items()}
+    (folder / "seconds.json").write_text(json.dumps(medians, indent=2), "utf-8")
+
+
 def run_all(folder):
     for seed in SEEDS:
         for name, settings in ALGORITHMS.items():
@@ -49,11 +75,7 @@ def run_all(folder):
             if (run / "report/report.json").exists():
                 continue
             print(f"{name}, seed {seed}", flush=True)
-            train = [
-                MOFT, "train", ROOT / "recipes/quickstart.yaml", "--resume", "auto",
-                f"output={run}", f"training.seed={seed}", f"training.steps={STEPS}",
-            ]
-            subprocess.run(train + settings, cwd=ROOT, check=True)
+            train(run, seed, STEPS, settings)
             evaluate = [MOFT, "evaluate", run, "--split", "final", "--weightings", "5"]
             subprocess.run(evaluate, cwd=ROOT, check=True)
 
@@ -88,16 +110,10 @@ def windows_of(lines):
     ]
 
 
-def at_seconds(lines, seconds):
+def at_seconds(lines, seconds, per_step):
     """Mean value of the five steps before the clock reaches `seconds`."""
-    clock = 0.0
-    seen = []
-    for line in lines:
-        clock += line["step_time"]
-        if clock > seconds and seen:
-            break
-        seen.append(line["reward"])
-    return mean(seen[-5:])
+    done = min(len(lines), max(1, int(seconds / per_step)))
+    return mean([line["reward"] for line in lines[:done][-5:]])
 
 
 def finished(folder):
@@ -155,45 +171,45 @@ def print_tables(folder):
         report = json.loads((run / "report/report.json").read_text("utf-8"))
         return mean([point["value"]["mean"] for point in report["points"]])
 
-    def seconds_of(_, lines):
-        return sum(line["step_time"] for line in lines)
-
     rows = [
-        [name, interval(of(name, value_of)), less_rloo(name, value_of),
-         " ".join(f"{s:.0f}" for s in of(name, seconds_of))]
+        [name, interval(of(name, value_of)), less_rloo(name, value_of)]
         for name in ALGORITHMS
     ]
     print("Value on the final posts, mean over five weightings")
-    print_table(["algorithm", "value", "less RLOO's", "seconds of training"], rows)
+    print_table(["algorithm", "value", "less RLOO's"], rows)
 
-    ends = of("RLOO", seconds_of)
-    if len(ends) < len(SEEDS):
+    timed = folder / "seconds.json"
+    if not timed.exists():
+        print("No seconds: run `compare_algorithms.py time` on an idle machine")
         return
-    per_step = mean(ends) / STEPS
-    marks = [round(per_step * STEPS * share) for share in (1 / 3, 2 / 3, 1)]
+    seconds = json.loads(timed.read_text("utf-8"))
+    marks = [round(seconds["RLOO"] * STEPS * share) for share in (1 / 3, 2 / 3, 1)]
     rows = [
-        [name] + [
-            interval(of(name, lambda _, lines: at_seconds(lines, mark)))
+        [name, f"{seconds[name]:.2f}"] + [
+            interval(of(name, lambda _, lines: at_seconds(lines, mark, seconds[name])))
             for mark in marks
         ]
         for name in ALGORITHMS
     ]
     print("Value of the sampled answers, by seconds")
-    print_table(["algorithm"] + [f"{mark} s" for mark in marks], rows)
+    print_table(["algorithm", "seconds of a step"] + [f"{m} s" for m in marks], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("what", choices=["run", "time", "table"])
     parser.add_argument("folder", nargs="?", default=ROOT / "runs/algorithms")
     arguments = parser.parse_args()
     folder = pathlib.Path(arguments.folder).resolve()
+    if arguments.what != "table" and not MOFT.exists():
+        sys.exit(f"{MOFT} is not there; run scripts/quickstart first")
+    folder.mkdir(parents=True, exist_ok=True)
     if arguments.what == "run":
-        if not MOFT.exists():
-            sys.exit(f"{MOFT} is not there; run scripts/quickstart first")
         run_all(folder)
+    if arguments.what == "time":
+        time_all(folder)
     print_tables(folder)
 
 

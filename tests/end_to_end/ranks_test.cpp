@@ -1,10 +1,14 @@
 // `moft train` as several processes, started as a launcher starts them: by
 // variables.
 #include <csignal>
+#include <map>
 #include <memory>
+#include <span>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "moft/checkpoints/safetensors.h"
 
 #include "tests/end_to_end/support_ranks.h"
 
@@ -18,16 +22,52 @@ Words train(const Words& more = {}) {
   return with({"train", "recipe.yaml", "threads=1"}, more);
 }
 
+// The moments of a checkpoint by name, whether one process wrote it or several:
+// the tensors' bytes, those of shards ("name[begin:end]") in order.
+std::map<std::string, std::string> moments_of(const fs::path& checkpoint) {
+  std::map<std::string, std::map<std::int64_t, std::string>> shards;
+  for (const std::string& file : names_in(checkpoint)) {
+    if (!file.starts_with("optimizer")) continue;
+    const SafetensorsFile opened(checkpoint / file);
+    for (const std::string& name : opened.names()) {
+      const std::span<const std::byte> bytes = opened.find(name)->bytes;
+      const auto bracket = name.find('[');
+      const std::int64_t begin = bracket == std::string::npos
+                                     ? 0
+                                     : std::stoll(name.substr(bracket + 1));
+      const bool is_new =
+          shards[name.substr(0, bracket)]
+              .emplace(
+                  begin,
+                  std::string(
+                      reinterpret_cast<const char*>(bytes.data()),
+                      bytes.size()))
+              .second;
+      EXPECT_TRUE(is_new) << name;
+    }
+  }
+  std::map<std::string, std::string> moments;
+  for (const auto& [name, parts] : shards) {
+    for (const auto& [begin, bytes] : parts)
+      moments[name] += bytes;
+  }
+  return moments;
+}
+
 void expect_same_runs(
     const fs::path& one, const fs::path& other, const std::string& last) {
-  for (const std::string& name :
-       {std::string("policy/steering.safetensors"),
-        std::string("policy/model.safetensors"),
-        std::string("samples.jsonl"),
-        "checkpoints/" + last + "/optimizer.safetensors"}) {
+  const fs::path checkpoint = fs::path("checkpoints") / last;
+  for (const fs::path& name :
+       {fs::path("policy/steering.safetensors"),
+        fs::path("policy/model.safetensors"),
+        fs::path("samples.jsonl"),
+        checkpoint / "steering.safetensors"}) {
     EXPECT_FALSE(read_all(one / name).empty()) << name;
     EXPECT_EQ(read_all(one / name), read_all(other / name)) << name;
   }
+  const auto moments = moments_of(one / checkpoint);
+  EXPECT_FALSE(moments.empty());
+  EXPECT_TRUE(moments == moments_of(other / checkpoint));
   EXPECT_EQ(metrics_without_times(one), metrics_without_times(other));
 }
 

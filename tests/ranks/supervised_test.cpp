@@ -70,8 +70,9 @@ std::function<std::string(Group*)> sft(
     options.optimizer.learning_rate = 0.01;
     SteeredPolicy policy(random_model(family), nullptr, sft_definition("{x}"));
     SftTrainer trainer({&policy, &train, &held_out, true, group}, options);
-    return trace_of(
-        trainer, kSteps, [&](std::int64_t) { return trainer.evaluate(); });
+    return trace_of(trainer, kSteps, group, [&](std::int64_t) {
+      return trainer.evaluate();
+    });
   };
 }
 
@@ -117,8 +118,9 @@ std::function<std::string(Group*)> dpo(
         {tiny.policy.get(), &train, &held_out, true, group},
         options,
         make_weighting_sampler({}, {"a", "b"}, "weightings"));
-    return trace_of(
-        trainer, kSteps, [&](std::int64_t) { return trainer.evaluate(); });
+    return trace_of(trainer, kSteps, group, [&](std::int64_t) {
+      return trainer.evaluate();
+    });
   };
 }
 
@@ -169,8 +171,9 @@ std::function<std::string(Group*)> reward(
     const auto conditioning = condition_classifier(model, options);
     RewardTrainer trainer(
         {&model, conditioning.get(), &train, &held_out, true, group}, options);
-    return trace_of(
-        trainer, kSteps, [&](std::int64_t) { return trainer.evaluate(); });
+    return trace_of(trainer, kSteps, group, [&](std::int64_t) {
+      return trainer.evaluate();
+    });
   };
 }
 

@@ -2,6 +2,7 @@
 #include "tests/ranks/support.h"
 
 #include <cstdlib>
+#include <map>
 #include <span>
 #include <sstream>
 
@@ -24,6 +25,24 @@ std::string hash_of(const at::Tensor& tensor) {
   const at::Tensor plain = tensor.detach().contiguous();
   return hash_bytes(
       {static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()});
+}
+
+// The hashes of all ranks' parts of the optimizer's state, as one process has
+// them: the models of these tests have no parameter that ranks share.
+std::map<std::string, std::string> hashes_of(
+    const NamedTensors& tensors, Group* group) {
+  using Hashes = std::map<std::string, std::string>;
+  Hashes own;
+  for (const auto& [name, tensor] : tensors)
+    own[name] = hash_of(tensor);
+  if (!group) return own;
+  Hashes all;
+  for (const std::string& part : group->gather(nlohmann::json(own).dump())) {
+    const auto hashes = nlohmann::json::parse(part).get<Hashes>();
+    for (const auto& [name, hash] : hashes)
+      EXPECT_TRUE(all.emplace(name, hash).second) << name;
+  }
+  return all;
 }
 
 bool is_of_the_machine(const std::string& metric) {
@@ -58,7 +77,7 @@ std::string trace_of_case(const RankCase& given, Group* group) {
   run.group = group;
   run.training.check("training.");
   const TinyTraining tiny(scratch.path(), run);
-  return moft::test::trace_of(*tiny.trainer, given.steps);
+  return moft::test::trace_of(*tiny.trainer, given.steps, group);
 }
 
 std::string first_difference(const std::string& one, const std::string& other) {
@@ -91,11 +110,16 @@ RankCase rank_case(
   return result;
 }
 
-std::string trace_of(Trainer& trainer, int steps, const OnEvaluate& evaluate) {
+std::string trace_of(
+    Trainer& trainer, int steps, Group* group, const OnEvaluate& evaluate) {
   std::string trace;
   const auto add = [&](const std::string& kind, const NamedTensors& tensors) {
     for (const auto& [name, tensor] : tensors)
       trace += fmt::format("{} {} {}\n", kind, name, hash_of(tensor));
+  };
+  const auto gather = [&](const char* kind, const NamedTensors& own) {
+    for (const auto& [name, hash] : hashes_of(own, group))
+      trace += fmt::format("{} {} {}\n", kind, name, hash);
   };
   for (int step = 0; step < steps; ++step) {
     const StepResult result = trainer.step();
@@ -106,10 +130,10 @@ std::string trace_of(Trainer& trainer, int steps, const OnEvaluate& evaluate) {
   }
   const TrainerState state = trainer.state();
   add("master", state.masters);
-  add("optimizer", state.optimizer);
+  gather("optimizer", state.optimizer);
   add("sampler", state.sampler);
   add("value", state.value);
-  add("value optimizer", state.value_optimizer);
+  gather("value optimizer", state.value_optimizer);
   add("rewards", state.rewards);
   add("best", state.best);
   return trace;

@@ -32,7 +32,10 @@ RankCase rank_case(
 // and the hashes of all parameters and optimizer states in the end: a line
 // each.
 std::string trace_of(
-    Trainer& trainer, int steps, const OnEvaluate& evaluate = nullptr);
+    Trainer& trainer,
+    int steps,
+    Group* group,
+    const OnEvaluate& evaluate = nullptr);
 
 // What makes such a text, by name. The group is null for one process.
 using Traces = std::map<std::string, std::function<std::string(Group*)>>;

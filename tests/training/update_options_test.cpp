@@ -1,4 +1,6 @@
-// Slices of a step: where they end, and which numbers of them are allowed.
+// What an update is cut into: where slices end, and which numbers are allowed.
+#include "moft/training/update_options.h"
+
 #include <gtest/gtest.h>
 
 #include "moft/core/errors.h"
