@@ -221,7 +221,7 @@ std::string text_of(const PlanReport& report) {
       counts.steered,
       counts.trained);
   text += memory_lines(report);
-  text += fmt::format("\nsharding    {}\n", sharding_text(report));
+  text += fmt::format("\nsharded     {}\n", sharding_text(report));
   if (question.ranks > 1) {
     text += fmt::format(
         "exchange    {} sent by each rank in a step\n",
