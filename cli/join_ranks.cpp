@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "moft/core/files.h"
+#include "moft/core/hash_text.h"
 #include "moft/core/version.h"
 #include "moft/distributed/c10d_group.h"
 #include "moft/distributed/together.h"
@@ -18,10 +19,6 @@
 
 namespace moft {
 namespace {
-
-std::string hash_text(std::string_view text) {
-  return hash_bytes(std::as_bytes(std::span(text)));
-}
 
 // The version, and what tells builds of it apart.
 std::string build_name() {

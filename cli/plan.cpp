@@ -41,8 +41,8 @@ class PlanCommand : public Command {
         .add_option(
             "--device",
             device_,
-            "Predict for one of these instead of measuring here: a100-40g, "
-            "a100-80g, h100-80g, h200-141g, l4-24g, rtx4090-24g")
+            "Predict for one of these instead of measuring here: " +
+                join(plan_device_names(), ", "))
         .default_text("this machine");
     parser
         .add_option(

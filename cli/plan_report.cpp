@@ -23,20 +23,20 @@ const char* sharding_case(const PlanReport& report) {
 
 std::string sharding_text(const PlanReport& report) {
   const std::string name = sharding_case(report);
-  if (name == "one_rank") return "one rank holds everything";
-  std::string text =
-      name == "one_steering"
-          ? "one steering a step: optimizer state and copies can be sharded"
-      : name == "several_steerings"
-          ? "a steering for each prompt: every rank needs all copies; "
-            "optimizer state can be sharded"
-      : name == "adapters"
-          ? "adapters are not mixed: every rank needs all of them; optimizer "
-            "state can be sharded"
-          : "no copies; optimizer state can be sharded";
+  if (name == "one_rank") return "not: one rank holds everything";
+  if (name == "adapters") {
+    return "optimizer state is; adapters are not mixed, every rank needs all "
+           "of them";
+  }
+  if (name == "no_copies") return "optimizer state is; there are no copies";
+  if (name == "several_steerings") {
+    return "optimizer state is; a steering for each prompt: every rank needs "
+           "all copies";
+  }
+  std::string text = "optimizer state is; one steering a step: copies can be";
   if (report.question.sharding == report.possible) return text;
   return text + fmt::format(
-                    "; not sharded yet (it would be {} at the peak)",
+                    ", but are not yet (it would be {} at the peak)",
                     bytes_as_text(report.sharded_peak));
 }
 
@@ -221,7 +221,7 @@ std::string text_of(const PlanReport& report) {
       counts.steered,
       counts.trained);
   text += memory_lines(report);
-  text += fmt::format("\nsharding    {}\n", sharding_text(report));
+  text += fmt::format("\nsharded     {}\n", sharding_text(report));
   if (question.ranks > 1) {
     text += fmt::format(
         "exchange    {} sent by each rank in a step\n",

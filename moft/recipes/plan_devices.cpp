@@ -134,17 +134,21 @@ std::span<const PlanDevice> plan_devices() {
   return kDevices;
 }
 
-const PlanDevice& find_plan_device(const std::string& name) {
+std::vector<std::string> plan_device_names() {
   std::vector<std::string> names;
-  for (const PlanDevice& device : kDevices) {
-    if (device.name == name) return device;
+  for (const PlanDevice& device : kDevices)
     names.emplace_back(device.name);
-  }
+  return names;
+}
+
+const PlanDevice& find_plan_device(const std::string& name) {
+  for (const PlanDevice& device : kDevices)
+    if (device.name == name) return device;
   throw_caller_error(
       "--device {} is not known; moft has figures of {}; leave --device out "
       "to measure on this machine",
       quote_text(name),
-      listed(names));
+      listed(plan_device_names()));
 }
 
 // The embedding table is looked up; the head multiplies new tokens only.

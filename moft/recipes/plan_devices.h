@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "moft/training/step_work.h"
 
@@ -31,6 +32,7 @@ struct PlanDevice {
 };
 
 std::span<const PlanDevice> plan_devices();
+std::vector<std::string> plan_device_names();
 // CallerError that lists the names.
 const PlanDevice& find_plan_device(const std::string& name);
 

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "moft/core/files.h"
+#include "moft/core/hash_text.h"
 #include "moft/core/json.h"
 #include "moft/rewards/model_files.h"
 #include "moft/rewards/reward_inputs.h"
@@ -21,10 +22,6 @@ namespace fs = std::filesystem;
 constexpr const char* kFreeConfigKeys[] = {
     "_name_or_path", "dtype", "torch_dtype", "transformers_version"};
 
-std::string hash_text(const std::string& text) {
-  return hash_bytes(std::as_bytes(std::span(text)));
-}
-
 }  // namespace
 
 void add_provenance(
@@ -38,7 +35,7 @@ std::string hash_files(const std::vector<std::string>& files) {
   std::string hashes;
   for (const std::string& file : files)
     hashes += hash_file(file) + "\n";
-  return hash_bytes(std::as_bytes(std::span(hashes)));
+  return hash_text(hashes);
 }
 
 void RunInputs::add_model(const std::string& kind, const LoadedModel& model) {

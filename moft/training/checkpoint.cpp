@@ -11,6 +11,7 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/hash_text.h"
 #include "moft/core/json.h"
 #include "moft/core/log.h"
 #include "moft/core/temporaries.h"
@@ -41,10 +42,6 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 
 std::optional<std::int64_t> step_of(const fs::path& directory) {
   return step_of(directory.filename().string());
-}
-
-std::string hash_text(const std::string& text) {
-  return hash_bytes(std::as_bytes(std::span(text)));
 }
 
 // The names of a checkpoint's files in `directory`.

@@ -95,8 +95,8 @@ class StepValues {
   StepRanks* ranks_;
 };
 
-// Null without a value network. CallerError where there is no model, or one
-// that does not fit the policy.
+// Null without a value network. CallerError when its model is missing or does
+// not fit the policy.
 std::unique_ptr<StepValues> make_step_values(
     const SteeredPolicy& policy, const ValueSetup& setup);
 

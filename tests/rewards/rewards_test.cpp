@@ -9,51 +9,15 @@
 #include "moft/core/errors.h"
 #include "moft/rewards/length.h"
 #include "moft/rewards/make_objectives.h"
-#include "moft/rewards/model_reward.h"
 #include "moft/rewards/regex_reward.h"
 #include "moft/rewards/similarity.h"
+
+#include "tests/rewards/support.h"
 
 namespace moft {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-// One row per completion, all about one example.
-RewardBatch batch_of(std::vector<std::string> completions) {
-  static const Example kExample{
-      .id = "e1",
-      .fields = {{"post", "The bakery on our street opens before sunrise."}},
-      .where = "posts.jsonl:1"};
-  RewardBatch batch;
-  batch.completions = std::move(completions);
-  for (std::size_t row = 0; row < batch.rows(); ++row) {
-    batch.prompts.push_back("prompt " + std::to_string(row));
-    batch.token_counts.push_back(10);
-    batch.examples.push_back(&kExample);
-  }
-  return batch;
-}
-
-// Sees the sizes of its chunks; each row's number is its completion's length.
-class Chunked : public ModelReward {
- public:
-  Chunked() : ModelReward("chunked") {}
-
-  mutable std::vector<std::size_t> sizes;
-  std::string unreadable = "none of them";
-
- protected:
-  std::vector<double> compute_chunk(const RewardBatch& chunk) const override {
-    sizes.push_back(chunk.rows());
-    std::vector<double> values;
-    for (std::size_t row = 0; row < chunk.rows(); ++row) {
-      if (chunk.completions[row] == unreadable)
-        throw RewardRowError(row, "cannot read it");
-      values.push_back(static_cast<double>(chunk.completions[row].size()));
-    }
-    return values;
-  }
-};
 
 // Gives what it is told to, after failing as often as it is told to.
 class Scripted : public Reward {
@@ -80,36 +44,6 @@ class Scripted : public Reward {
  private:
   std::vector<double> values_;
 };
-
-std::string world_error(const Reward& reward, const RewardBatch& batch) {
-  try {
-    reward.score(batch);
-  } catch (const WorldError& error) {
-    return error.what();
-  }
-  return "scored";
-}
-
-TEST(ModelReward, ReadsRowsInChunksAndNamesTheRowThatFails) {
-  std::vector<std::string> completions;
-  std::vector<double> lengths;
-  for (std::size_t row = 0; row < 37; ++row) {
-    completions.push_back(std::string(row + 1, 'x'));
-    lengths.push_back(static_cast<double>(row + 1));
-  }
-  Chunked reward;
-  const RewardBatch batch = batch_of(completions);
-  EXPECT_EQ(reward.score(batch), lengths);
-  EXPECT_EQ(reward.sizes, (std::vector<std::size_t>{16, 16, 5}));
-  EXPECT_EQ(
-      reward.score(rows_of(batch, 16, 32)),
-      std::vector<double>(lengths.begin() + 16, lengths.begin() + 32));
-  reward.unreadable = completions[20];
-  EXPECT_EQ(
-      world_error(reward, batch),
-      "reward 'chunked': cannot read it; prompt 'prompt 20', completion '" +
-          completions[20] + "'");
-}
 
 TEST(Reward, NonFiniteNumbersNameRewardPromptAndCompletion) {
   EXPECT_EQ(
