@@ -125,13 +125,6 @@ Pulse::Post post_to(const StorePtr& store, int rank) {
 // An exchange that this rank, asked to stop, leaves before it has ended.
 struct LeftEarly {};
 
-// Two looks at the beats end at `stop_wait`: whether the others live, and whom
-// to name.
-milliseconds before_looks(const JoinOptions& options) {
-  return std::max(
-      milliseconds::zero(), options.stop_wait - 2 * kLookBeats * options.beat);
-}
-
 template <typename T>
 constexpr at::ScalarType kTypeOf =
     std::is_same_v<T, double> ? at::kDouble : at::kFloat;
@@ -149,7 +142,10 @@ class C10dGroup final : public Group {
         store_(std::move(store)),
         timeout_(options.timeout),
         beat_(options.beat),
-        patience_(options.stop_requested, before_looks(options)) {
+        // Whether the others live, and whom to name, takes a look each.
+        patience_(
+            options.stop_requested,
+            options.stop_wait - 2 * kLookBeats * options.beat) {
     pulse_ = std::make_unique<Pulse>(post_to(store_, rank()), beat_);
     connect(master);
   }
@@ -241,7 +237,8 @@ class C10dGroup final : public Group {
 
   // Runs what gloo does in the caller's thread. `task` owns what it uses.
   void run_aside(std::function<void()> task) {
-    if (!patience_.run(std::move(task), [&] { return others_live(); }))
+    const auto live = [&] { return others_live(); };
+    if (!patience_.run(std::move(task), live, patience_.longest_step()))
       throw LeftEarly();
   }
 

@@ -29,7 +29,7 @@ struct JoinOptions {
   // Whether this process is asked to stop, or null. Then it does not wait for
   // others to join, and in an exchange only as stop_patience.h says; it throws
   // StoppedWaiting in place of WorldError. A step is from one agree() to the
-  // next.
+  // next, and ranks wait for one another in its barriers.
   std::function<bool()> stop_requested = nullptr;
   // From then on, for ranks that give no sign of life.
   std::chrono::milliseconds stop_wait = std::chrono::seconds(20);

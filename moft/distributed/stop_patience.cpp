@@ -23,34 +23,34 @@ void StopPatience::end_step() {
 }
 
 bool StopPatience::wait(
-    const std::future<void>& work, const OthersLive& others_live) const {
+    const std::future<void>& work,
+    const OthersLive& others_live,
+    std::optional<Clock::duration> for_live) const {
   std::optional<Clock::time_point> begin;
   while (work.wait_for(kTurn) != std::future_status::ready) {
     if (!asked()) continue;
     if (!begin) begin = Clock::now();
-    if (is_over(Clock::now() - *begin, others_live)) return false;
+    const auto waited = Clock::now() - *begin;
+    if (waited < least_) continue;
+    if ((for_live && waited >= *for_live) || !others_live()) return false;
   }
   return true;
 }
 
 bool StopPatience::run(
-    std::function<void()> task, const OthersLive& others_live) const {
+    std::function<void()> task,
+    const OthersLive& others_live,
+    std::optional<Clock::duration> for_live) const {
   std::packaged_task<void()> work(std::move(task));
   std::future<void> ended = work.get_future();
   std::thread thread(std::move(work));
-  if (!wait(ended, others_live)) {
+  if (!wait(ended, others_live, for_live)) {
     thread.detach();
     return false;
   }
   thread.join();
   ended.get();
   return true;
-}
-
-bool StopPatience::is_over(
-    Clock::duration waited, const OthersLive& others_live) const {
-  if (waited < least_) return false;
-  return (longest_step_ && waited >= *longest_step_) || !others_live();
 }
 
 }  // namespace moft

@@ -407,9 +407,24 @@ TEST(C10dGroupStops, WaitForALiveRankAsLongAsAStep) {
     group->agree(false);
     asked = launch.rank == 0;
     if (launch.rank == 1) std::this_thread::sleep_for(milliseconds(1200));
+    group->barrier("completions");
     return std::string(group->agree(asked) ? "together" : "on");
   });
   expect_all(outcomes, "together");
+}
+
+// A rank that saves or publishes may take longer than a step.
+TEST(C10dGroupStops, WaitForALiveRankOutsideOfSteps) {
+  const auto outcomes = run_ranks(2, [](const Launch& launch) {
+    bool asked = false;
+    const auto group = join_to_stop(launch, asked, seconds(0));
+    group->agree(false);
+    group->agree(false);
+    asked = true;
+    if (launch.rank == 0) std::this_thread::sleep_for(milliseconds(2500));
+    return group->broadcast("published");
+  });
+  expect_all(outcomes, "published");
 }
 
 TEST(C10dGroupStops, NameALiveRankThatTakesLongerThanAStep) {

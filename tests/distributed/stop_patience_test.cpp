@@ -43,25 +43,26 @@ TEST(StopPatience, IsTheLeastForRanksWithoutASignOfLife) {
   EXPECT_LT(waited, seconds(20));
 }
 
-// A rank that is only behind is in its first step, which may take long.
-TEST(StopPatience, IsEndlessForLiveRanksBeforeAStepHasEnded) {
-  StopPatience patience(yes, milliseconds(0));
+TEST(StopPatience, IsAsLongAsGivenForLiveRanks) {
+  const StopPatience patience(yes, milliseconds(0));
   EXPECT_TRUE(patience.wait(work_of(milliseconds(300)), yes));
-  patience.end_step();  // it begins
-  EXPECT_TRUE(patience.wait(work_of(milliseconds(300)), yes));
+  EXPECT_TRUE(patience.wait(work_of(milliseconds(200)), yes, seconds(60)));
+  std::promise<void> never;
+  const auto begin = StopPatience::Clock::now();
+  EXPECT_FALSE(patience.wait(never.get_future(), yes, milliseconds(600)));
+  EXPECT_GE(StopPatience::Clock::now() - begin, milliseconds(600));
 }
 
-TEST(StopPatience, IsTheLongestStepForLiveRanks) {
+TEST(StopPatience, KnowsTheLongestStep) {
   StopPatience patience(yes, milliseconds(0));
-  patience.end_step();
+  EXPECT_FALSE(patience.longest_step());
+  patience.end_step();  // the first one begins
+  EXPECT_FALSE(patience.longest_step());
   std::this_thread::sleep_for(milliseconds(600));
   patience.end_step();
   patience.end_step();  // a short one
-  EXPECT_TRUE(patience.wait(work_of(milliseconds(200)), yes));
-  std::promise<void> never;
-  const auto begin = StopPatience::Clock::now();
-  EXPECT_FALSE(patience.wait(never.get_future(), yes));
-  EXPECT_GE(StopPatience::Clock::now() - begin, milliseconds(600));
+  EXPECT_GE(patience.longest_step(), milliseconds(600));
+  EXPECT_LT(patience.longest_step(), seconds(20));
 }
 
 TEST(StopPatience, RunsATaskAndThrowsWhatItThrows) {
