@@ -297,11 +297,11 @@ Scores StepRanks::score(
   }
   ScoresReader reader(draw.rows());
   if (by_first) {
-    StepTimes unused;
-    const Stopwatch watch((rank() == 0 ? unused : times).ranks);
-    const std::string all = run_on_first(
-        group_, [&] { return pack(outside.finish(rollout, times)); });
-    reader.add(all, {0, draw.rows()});
+    const auto finish = [&] {
+      return rank() == 0 ? pack(outside.finish(rollout, times)) : std::string();
+    };
+    const auto ranks = results("rewards from outside", finish, times);
+    reader.add(ranks.front(), {0, draw.rows()});
     return reader.finish();
   }
   const char* meeting =

@@ -299,8 +299,14 @@ TEST(C10dGroupFaults, AnErrorOfTheRankWithTheStoreIsNamedSoon) {
     group->agree(false);
     return std::string("agreed");
   });
-  for (RankProcess& process : processes)
-    EXPECT_EQ(process.finish().status, 1);
+  const std::string words[] = {
+      "disk full", "rank 0 has left the group", "rank 0 has left the group"};
+  for (std::size_t rank = 0; rank < processes.size(); ++rank) {
+    const Outcome outcome = processes[rank].finish();
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.text.find(words[rank]), std::string::npos)
+        << outcome.text;
+  }
   EXPECT_LT(Clock::now() - begin, seconds(30));  // join()'s timeout is 60 s
 }
 
