@@ -10,7 +10,7 @@
 #include "moft/core/log.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/distributed/bytes.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/generation/policy_kinds.h"
 #include "moft/recipes/compute.h"

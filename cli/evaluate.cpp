@@ -11,7 +11,7 @@
 #include "moft/core/text.h"
 #include "moft/core/version.h"
 #include "moft/data/encode_prompt.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/knob_effects.h"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "moft/core/errors.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/rewards/outside/asked_by.h"
 #include "moft/rewards/reward_chunks.h"
 #include "moft/training/rank_bytes.h"
