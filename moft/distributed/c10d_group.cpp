@@ -84,8 +84,8 @@ StorePtr open_store(
   const auto open = [opened,
                      store,
                      job = launch.job,
-                     host = launch.store_exists ? launch.master_address
-                                                : master] {
+                     host =
+                         launch.store_exists ? launch.master_address : master] {
     *opened = c10::make_intrusive<c10d::PrefixStore>(
         "moft/" + job, c10::make_intrusive<c10d::TCPStore>(host, store));
   };
@@ -228,8 +228,7 @@ class C10dGroup final : public Group {
           c10::make_intrusive<c10d::PrefixStore>("gloo", store_->clone());
       const auto connected = std::make_shared<c10::intrusive_ptr<Gloo>>();
       run_aside([connected, rendezvous, options, rank = rank(), size = size()] {
-        *connected =
-            c10::make_intrusive<Gloo>(rendezvous, rank, size, options);
+        *connected = c10::make_intrusive<Gloo>(rendezvous, rank, size, options);
       });
       gloo_ = *connected;
     });

@@ -2,9 +2,9 @@
 //
 // Ranks that give no sign of life are waited for `least`. Those that do, and
 // are only behind, are waited for longer: in a step as long as the longest step
-// so far takes, if one has ended; elsewhere, where a rank saves or publishes, as
-// long as the exchange's own timeout. Time counts from when the rank both waits
-// and is asked to stop.
+// so far takes, if one has ended; elsewhere, where a rank saves or publishes,
+// as long as the exchange's own timeout. Time counts from when the rank both
+// waits and is asked to stop.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -37,8 +37,8 @@ class StopPatience {
   // None: no step has ended.
   std::optional<Clock::duration> longest_step() const { return longest_step_; }
 
-  // Waits for `work`. False: it has not ended, and the patience has. `for_live`:
-  // how long ranks that live are waited for; none: for good.
+  // Waits for `work`. False: it has not ended, and the patience has.
+  // `for_live`: how long ranks that live are waited for; none: for good.
   bool wait(
       const std::future<void>& work,
       const OthersLive& others_live,
@@ -52,7 +52,6 @@ class StopPatience {
       std::optional<Clock::duration> for_live = std::nullopt) const;
 
  private:
-
   std::function<bool()> stop_requested_;
   std::chrono::milliseconds least_;
   std::optional<Clock::time_point> step_begin_;

@@ -204,10 +204,7 @@ class TrainingCheck {
       question.ranks = options_.ranks;
       question.sharding = sharding_of(question);
       look_at_memory(
-          findings(),
-          question,
-          recipe_.compute.device,
-          options_.local_ranks);
+          findings(), question, recipe_.compute.device, options_.local_ranks);
       result_.memory = question;
     });
     TrainingOptions& training = recipe_.training;

@@ -255,12 +255,9 @@ std::int64_t parts_of_rank(const MemoryQuestion& question) {
   const TrainingOptions& training = question.training;
   if (question.ranks == 1) return training.gradient_accumulation;
   const auto ranks = static_cast<int>(question.ranks);
-  return slices_of_ranks(
-             training.gradient_accumulation,
-             items_of(training),
-             ranks,
-             "training.") /
-         question.ranks;
+  const std::int64_t slices = slices_of_ranks(
+      training.gradient_accumulation, items_of(training), ranks, "training.");
+  return slices / question.ranks;
 }
 
 Sharding possible_sharding(const MemoryQuestion& question) {

@@ -32,8 +32,7 @@ struct Sizes {
     writer.list(own);
     Sizes sizes{own};
     for (const std::string& bytes : group.gather(writer.bytes())) {
-      const auto other =
-          BytesReader(bytes).list<std::vector<std::int64_t>>();
+      const auto other = BytesReader(bytes).list<std::vector<std::int64_t>>();
       TORCH_CHECK(
           other.size() == own.size(), "[sum_gradients] unequal gradients");
       for (std::size_t i = 0; i < own.size(); ++i) {

@@ -169,10 +169,10 @@ TEST(RankFaults, AStopDoesNotWaitForARankThatHangs) {
     EXPECT_EQ(other.exit_code(), 128 + SIGTERM) << other.errors();
     EXPECT_LT(
         std::chrono::steady_clock::now() - begin, std::chrono::seconds(35));
-    EXPECT_TRUE(has(
-        other.errors(),
-        victim == 1 ? "rank 1 has given no sign of life"
-                    : "rank 0, with the store, does not answer"))
+    EXPECT_TRUE(
+        has(other.errors(),
+            victim == 1 ? "rank 1 has given no sign of life"
+                        : "rank 0, with the store, does not answer"))
         << other.errors();
   }
   const Words steps = {

@@ -196,8 +196,7 @@ TEST_F(CommandsOverRanks, AnErrorOfOneRankIsEveryRanks) {
     SCOPED_TRACE(command.front());
     Ranks ranks(folder(), command, 2);
     ranks.expect_code(1);
-    EXPECT_TRUE(has(ranks.at(0).errors(), "rank 1: "))
-        << ranks.at(0).errors();
+    EXPECT_TRUE(has(ranks.at(0).errors(), "rank 1: ")) << ranks.at(0).errors();
     EXPECT_TRUE(has(ranks.at(0).errors(), "no such scale"))
         << ranks.at(0).errors();
   }

@@ -124,9 +124,8 @@ TEST(TrainOverRanks, SayTheMemoryThatPlanSays) {
   const std::string words = fmt::format(
       "about {:.1f} MB at the peak of each rank",
       std::ceil(static_cast<double>(peak) / 1e5) / 10.0);
-  EXPECT_TRUE(has(ranks.at(0).errors(), words))
-      << words << "\n"
-      << ranks.at(0).errors();
+  EXPECT_TRUE(has(ranks.at(0).errors(), words)) << words << "\n"
+                                                << ranks.at(0).errors();
 }
 
 // Any rank that is asked to stop stops all, after a step that is saved; any
