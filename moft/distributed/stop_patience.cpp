@@ -11,6 +11,10 @@ namespace {
 // Between two questions whether the process is asked to stop.
 constexpr std::chrono::milliseconds kTurn{50};
 
+bool is_done(const std::future<void>& work, std::chrono::milliseconds within) {
+  return work.wait_for(within) == std::future_status::ready;
+}
+
 }  // namespace
 
 void StopPatience::end_step() {
@@ -27,12 +31,14 @@ bool StopPatience::wait(
     const OthersLive& others_live,
     std::optional<Clock::duration> for_live) const {
   std::optional<Clock::time_point> begin;
-  while (work.wait_for(kTurn) != std::future_status::ready) {
+  while (!is_done(work, kTurn)) {
     if (!asked()) continue;
     if (!begin) begin = Clock::now();
     const auto waited = Clock::now() - *begin;
     if (waited < least_) continue;
-    if ((for_live && waited >= *for_live) || !others_live()) return false;
+    // It may have ended during the look.
+    if ((for_live && waited >= *for_live) || !others_live())
+      return is_done(work, std::chrono::milliseconds::zero());
   }
   return true;
 }

@@ -53,6 +53,16 @@ TEST(StopPatience, IsAsLongAsGivenForLiveRanks) {
   EXPECT_GE(StopPatience::Clock::now() - begin, milliseconds(600));
 }
 
+// They leave once it has ended.
+TEST(StopPatience, SeesWorkThatEndsDuringTheLook) {
+  const StopPatience patience(yes, milliseconds(0));
+  std::promise<void> ended;
+  EXPECT_TRUE(patience.wait(ended.get_future(), [&ended] {
+    ended.set_value();
+    return false;
+  }));
+}
+
 TEST(StopPatience, KnowsTheLongestStep) {
   StopPatience patience(yes, milliseconds(0));
   EXPECT_FALSE(patience.longest_step());
