@@ -379,7 +379,6 @@ TEST(C10dGroupStops, LeaveEveryExchange) {
   const std::vector<std::function<void(Group&)>> exchanges = {
       [](Group& group) { group.gather("a"); },
       [](Group& group) { group.broadcast("b"); },
-      [](Group& group) { group.agree(false); },
       [](Group& group) {
         std::vector<float> numbers(1000);
         group.sum(std::span<float>(numbers));
