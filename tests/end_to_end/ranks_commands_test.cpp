@@ -192,7 +192,7 @@ TEST_F(CommandsOverRanks, AnErrorOfOneRankIsEveryRanks) {
       "distributed.timeout=4000"};
   run_alone(folder(), train);
   for (const Words& command :
-       {with(train, {"--overwrite"}), Words{"evaluate", "run"}}) {
+       {Words{"evaluate", "run"}, with(train, {"--overwrite"})}) {
     SCOPED_TRACE(command.front());
     Ranks ranks(folder(), command, 2);
     ranks.expect_code(1);
