@@ -96,7 +96,7 @@ class CommandsOverRanks : public testing::Test {
   const fs::path& folder() const { return scratch_.path(); }
 
   // Runs the recipe alone, then as two ranks: `product` and log are equal. So
-  // they are when one process goes on where two have stopped.
+  // they are when one process resumes what two have begun.
   void expect_same(
       const Words& command,
       const char* recipe,
