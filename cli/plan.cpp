@@ -31,10 +31,7 @@ namespace {
 class PlanCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
-        .required();
-    parser.add_option(
-        "OVERRIDES", overrides_, "Keys to set, as dotted.key=value");
+    add_recipe_arguments(parser, recipe_, overrides_);
     parser.add_option("--ranks", ranks_, "Processes that share each step")
         .range(1, 65536);
     parser
@@ -195,9 +192,7 @@ class PlanCommand : public Command {
       const std::optional<StepRates>& rates) {
     question.ranks = ranks_;
     const Sharding possible = possible_sharding(question);
-    question.sharding = {
-        possible.optimizer && kBuiltSharding.optimizer,
-        possible.copies && kBuiltSharding.copies};
+    question.sharding = sharding_of(question);
     report_.memory = estimate_memory(question);
     report_.possible = possible;
     MemoryQuestion sharded = question;

@@ -265,6 +265,13 @@ Sharding possible_sharding(const MemoryQuestion& question) {
   return {true, has_one_mixture(question)};
 }
 
+Sharding sharding_of(const MemoryQuestion& question) {
+  const Sharding possible = possible_sharding(question);
+  return {
+      possible.optimizer && kBuiltSharding.optimizer,
+      possible.copies && kBuiltSharding.copies};
+}
+
 std::int64_t MemoryEstimate::held() const {
   return weights + masters + gradients + optimizer + value;
 }

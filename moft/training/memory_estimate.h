@@ -103,6 +103,8 @@ std::int64_t steerings_of_rank(const MemoryQuestion& question);
 // step has one steering, since each rank can mix its share of them. Rows under
 // steerings of their own, and adapters, need all copies on every rank.
 Sharding possible_sharding(const MemoryQuestion& question);
+// What training shards of it.
+Sharding sharding_of(const MemoryQuestion& question);
 
 // In bytes.
 struct MemoryEstimate {
