@@ -138,8 +138,11 @@ void count_parameters(
   const std::int64_t m = question.objectives;
   const std::int64_t forms = forms_of(question);
   estimate.weights = weight_bytes(question);
+  const std::int64_t all = (trained - common) * kFloat;
   estimate.masters =
-      share_of(trained * kFloat, question.sharding.copies, question.ranks);
+      share_of(all, question.sharding.copies, question.ranks) + common * kFloat;
+  if (training.evaluation.every)
+    estimate.evaluation = all + common * kFloat - estimate.masters;
   const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
   const std::int64_t sums = sums_of_slices(question);
   estimate.gradients = (sums * summed + copies * trained) * kFloat;
@@ -258,9 +261,10 @@ std::int64_t parts_of_rank(const MemoryQuestion& question) {
   return slices_of_ranks(training, ranks, "training.") / question.ranks;
 }
 
-Sharding possible_sharding(const MemoryQuestion& question) {
-  if (question.ranks == 1) return {};
-  return {true, has_one_mixture(question)};
+Sharding sharding_of(const MemoryQuestion& question) {
+  return {
+      question.ranks > 1,
+      shares_copies(question.conditioning, question.training, question.ranks)};
 }
 
 std::int64_t MemoryEstimate::held() const {
@@ -268,13 +272,14 @@ std::int64_t MemoryEstimate::held() const {
 }
 
 std::int64_t MemoryEstimate::peak() const {
-  return held() + std::max({rollout, value_pass, scoring});
+  return held() + std::max({rollout, value_pass, scoring, evaluation});
 }
 
 MemoryEstimate estimate_memory(const MemoryQuestion& question) {
   MemoryEstimate estimate;
   count_parameters(question, estimate);
   count_step(question, estimate);
+  if (estimate.evaluation > 0) estimate.evaluation += estimate.rollout;
   return estimate;
 }
 
