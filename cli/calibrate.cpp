@@ -10,7 +10,7 @@
 #include "moft/core/log.h"
 #include "moft/data/encode_prompt.h"
 #include "moft/distributed/bytes.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/evaluation/bootstrap.h"
 #include "moft/generation/policy_kinds.h"
 #include "moft/recipes/compute.h"
@@ -57,10 +57,7 @@ std::optional<double> correlation(const Column& a, const Column& b) {
 class CalibrateCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
-        .required();
-    parser.add_option(
-        "OVERRIDES", overrides_, "Keys to set, as dotted.key=value");
+    add_recipe_arguments(parser, recipe_, overrides_);
     parser
         .add_option(
             "--prompts", prompts_, "Training prompts used, from the first")
@@ -86,10 +83,13 @@ class CalibrateCommand : public Command {
         launch,
         fmt::format("{}\n{} {}", print_recipe(recipe), prompts_, samples_),
         recipe.distributed);
-    RunInputs inputs;
-    inputs.add_files("data.train", recipe.data.train);
-    inputs.add_reward_files(recipe.objectives);
-    compare_inputs(*group, inputs.hashes());
+    if (launch.size > 1) {
+      RunInputs inputs;
+      inputs.add_path("policy.model", recipe.policy.model);
+      inputs.add_files("data.train", recipe.data.train);
+      inputs.add_reward_files(recipe.objectives);
+      compare_inputs(*group, inputs.hashes());
+    }
     const RewardBatch batch =
         sample_reference(recipe, compute, objectives, *group);
     RewardMemo memo;
@@ -182,17 +182,19 @@ class CalibrateCommand : public Command {
              static_cast<std::ptrdiff_t>(requests.size() * share / ranks);
     };
     const std::vector<CompletionRequest> own(at(rank), at(rank + 1));
-    BytesWriter writer;
-    writer.number(own.size());
-    if (!own.empty()) {
+    const auto answers = gather_results(group, [&] {
+      BytesWriter writer;
+      writer.number(own.size());
+      if (own.empty()) return std::string(writer.bytes());
       for (const Completion& answer : policy.complete(own, options)) {
         writer.list(answer.text);
         writer.list(answer.tokens);
         writer.number(answer.finished);
       }
-    }
+      return std::string(writer.bytes());
+    });
     std::vector<Completion> all;
-    for (const std::string& bytes : group.gather(writer.bytes())) {
+    for (const std::string& bytes : answers) {
       BytesReader reader(bytes);
       for (auto left = reader.number<std::size_t>(); left > 0; --left) {
         Completion answer;
@@ -218,10 +220,13 @@ class CalibrateCommand : public Command {
         static_cast<std::size_t>(group.size()));
     const RewardBatch own = rows_of(batch, begin, end);
     for (const Reward* reward : objectives.computed_rewards()) {
-      BytesWriter writer;
-      writer.list(reward->score(own));
       std::vector<double>& values = memo.values[reward];
-      for (const std::string& bytes : group.gather(writer.bytes())) {
+      const auto parts = gather_results(group, [&] {
+        BytesWriter writer;
+        writer.list(reward->score(own));
+        return std::string(writer.bytes());
+      });
+      for (const std::string& bytes : parts) {
         const auto more = BytesReader(bytes).list<std::vector<double>>();
         values.insert(values.end(), more.begin(), more.end());
       }

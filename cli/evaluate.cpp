@@ -11,7 +11,7 @@
 #include "moft/core/text.h"
 #include "moft/core/version.h"
 #include "moft/data/encode_prompt.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/evaluation/report.h"
 #include "moft/evaluation/table.h"
 #include "moft/generation/knob_effects.h"
@@ -139,7 +139,7 @@ class EvaluateCommand : public Command {
     set_options(run);
     const std::unique_ptr<Group> group =
         join_ranks(launch, request(run), run.recipe.distributed);
-    compare_inputs(*group, inputs_of(run, others));
+    if (launch.size > 1) compare_inputs(*group, inputs_of(run, others));
     Report report = evaluate_all(run, others, compute, examples, *group);
     finish(report, run);
     report.cost["evaluation_seconds"] =
@@ -227,19 +227,14 @@ class EvaluateCommand : public Command {
 
   InputHashes inputs_of(
       const EvaluatedRun& run, const std::vector<EvaluatedRun>& others) const {
-    InputHashes hashes{
-        {"data." + data_.split, data_.hash}, {"policy", hash_of(run)}};
+    RunInputs inputs;
+    inputs.add_reward_files(run.recipe.objectives);
+    inputs.add_path("policy", run.policy());
     for (const EvaluatedRun& other : others)
-      hashes["policy of " + other.name] = hash_of(other);
+      inputs.add_path("policy of " + other.name, other.policy());
+    InputHashes hashes = inputs.hashes();
+    hashes["data." + data_.split] = data_.hash;
     return hashes;
-  }
-
-  static std::string hash_of(const EvaluatedRun& run) {
-    std::vector<std::string> files;
-    for (const auto& entry : fs::directory_iterator(run.policy()))
-      if (entry.is_regular_file()) files.push_back(entry.path().string());
-    std::sort(files.begin(), files.end());
-    return hash_files(files);
   }
 
   Report evaluate_all(

@@ -74,8 +74,11 @@ OpenedOutput open_for_all(
     opened.resume = open_output(flags, output, plan);
     return opened.resume ? opened.resume->directory.string() : std::string();
   });
-  if (group.rank() != 0 && !checkpoint.empty())
-    opened.resume = read_intact_checkpoint(checkpoint);
+  if (checkpoint.empty()) return opened;
+  gather_results(group, [&] {
+    if (group.rank() != 0) opened.resume = read_intact_checkpoint(checkpoint);
+    return std::string();
+  });
   return opened;
 }
 

@@ -15,6 +15,7 @@
 #include "moft/core/log_muting.h"
 #include "moft/core/memory.h"
 #include "moft/distributed/error_file.h"
+#include "moft/distributed/stopped_waiting.h"
 #include "moft/recipes/recipe_reference.h"
 
 #include "cli/command.h"
@@ -160,6 +161,8 @@ int run_guarded(int argc, char** argv) {
     return code;
   } catch (const CallerError& error) {
     return fail(kCallerFault, error.what());
+  } catch (const StoppedWaiting& error) {
+    return fail(128 + interrupted_by(), error.what());
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) {
       const char* cure = memory_cure({argv + 1, argv + argc});

@@ -31,10 +31,7 @@ namespace {
 class PlanCommand : public Command {
  public:
   void declare(Parser& parser) override {
-    parser.add_option("RECIPE", recipe_, "A YAML file or a shipped recipe")
-        .required();
-    parser.add_option(
-        "OVERRIDES", overrides_, "Keys to set, as dotted.key=value");
+    add_recipe_arguments(parser, recipe_, overrides_);
     parser.add_option("--ranks", ranks_, "Processes that share each step")
         .range(1, 65536);
     parser

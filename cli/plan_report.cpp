@@ -138,12 +138,12 @@ std::string memory_lines(const PlanReport& report) {
   line("value pass", memory.value_pass);
   line("evaluation", memory.evaluation);
   text += fmt::format(
-      "  {:<12} {:>9}   the first five and the largest of the others\n",
+      "  {:<12} {:>9}   what is held, and the largest phase beside it\n",
       "peak",
       bytes_as_text(memory.peak()));
-  const std::int64_t all = memory.peak() + kProgramBytes;
+  const std::int64_t all = resident_bytes(memory);
   text += fmt::format(
-      "  {:<12} {:>9}   with the program and libtorch",
+      "  {:<12} {:>9}   with the program, libtorch and the allocator's slack",
       "resident",
       bytes_as_text(all));
   if (report.device != nullptr) {
@@ -263,7 +263,7 @@ Json json_of(const PlanReport& report) {
         {"evaluation", memory.evaluation},
         {"value_pass", memory.value_pass},
         {"peak", memory.peak()},
-        {"resident", memory.peak() + kProgramBytes}}},
+        {"resident", resident_bytes(memory)}}},
       {"sharding",
        {{"case", sharding_case(report)},
         {"optimizer", question.sharding.optimizer},

@@ -9,6 +9,8 @@
 #include "moft/recipes/reward_recipe.h"
 #include "moft/recipes/sft_recipe.h"
 
+#include "cli/parser.h"
+
 namespace moft {
 
 std::span<const RecipeKind> recipe_kinds() {
@@ -80,6 +82,18 @@ const RecipeKind& kind_of(const RecipeSource& source) {
     if (marked || (kind.marks.empty() && found == nullptr)) found = &kind;
   }
   return *found;
+}
+
+void add_recipe_arguments(
+    Parser& parser,
+    std::string& recipe,
+    std::vector<std::string>& overrides,
+    const char* help) {
+  parser.add_option("RECIPE", recipe, help).required();
+  parser.add_option(
+      "OVERRIDES",
+      overrides,
+      "Keys to set, as dotted.key=value; the value is YAML");
 }
 
 std::vector<RecipeKeys> recipe_keys() {

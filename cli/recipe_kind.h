@@ -16,6 +16,7 @@
 
 namespace moft {
 
+class Parser;
 class RecipeJob;
 
 struct RecipeKind {
@@ -43,6 +44,13 @@ const RecipeKind& kind_of(const RecipeSource& source);
 
 // CallerError unless the recipe is one of `moft <command>`.
 void require_kind(const RecipeSource& source, std::string_view command);
+
+// RECIPE, which is required, and OVERRIDES of its keys.
+void add_recipe_arguments(
+    Parser& parser,
+    std::string& recipe,
+    std::vector<std::string>& overrides,
+    const char* help = "A YAML file or a shipped recipe");
 
 // The keys of every kind.
 std::vector<RecipeKeys> recipe_keys();

@@ -65,12 +65,8 @@ class RecipeRunner : public Command {
   explicit RecipeRunner(const RecipeKind& kind) : kind_(kind) {}
 
   void declare(Parser& parser) override {
-    parser.add_option("RECIPE", arguments_.recipe, kind_.recipe_help)
-        .required();
-    parser.add_option(
-        "OVERRIDES",
-        arguments_.overrides,
-        "Keys to set, as dotted.key=value; the value is YAML");
+    add_recipe_arguments(
+        parser, arguments_.recipe, arguments_.overrides, kind_.recipe_help);
     add_output_flags(parser, arguments_.output);
   }
 
@@ -93,7 +89,12 @@ class RecipeRunner : public Command {
     const RunBegins begins = arguments_.output.resume.empty()
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
-    job_->check({arguments_.recipe, begins, compute.load, launch_.rank})
+    job_->check({arguments_.recipe,
+                 begins,
+                 compute.load,
+                 launch_.rank,
+                 launch_.size,
+                 launch_.local_size})
         .findings.settle();
     // Ends with this function, so that an error tells the others.
     const std::unique_ptr<Group> group =

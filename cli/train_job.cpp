@@ -80,6 +80,11 @@ class TrainJob : public JobOf<Recipe> {
         found.train.examples.size(),
         found.evaluation,
         recipe_.data.final.empty() ? "" : fmt::format(" and {}", found.final));
+    if (options.ranks > 1 && found.memory) {
+      log_info(
+          "memory      about {} at the peak of each rank, by estimate",
+          bytes_as_text(estimate_memory(*found.memory).peak()));
+    }
     examples_ = std::move(found.train);
     models_ = std::move(found.models);
     return {std::move(found.findings), std::move(counts)};

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <future>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <type_traits>
@@ -24,10 +26,13 @@
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
 #include "moft/distributed/heartbeat.h"
+#include "moft/distributed/lay_out.h"
 #include "moft/distributed/master_address.h"
 #include "moft/distributed/meeting.h"
 #include "moft/distributed/pulse.h"
 #include "moft/distributed/single_group.h"
+#include "moft/distributed/stop_patience.h"
+#include "moft/distributed/stopped_waiting.h"
 
 namespace moft {
 namespace {
@@ -38,10 +43,12 @@ using Clock = std::chrono::steady_clock;
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 
 // In beats: between the two looks at them; for an answer of the store; for
-// others to leave.
+// others to leave,
 constexpr int kLookBeats = 3;
 constexpr int kStoreBeats = 5;
 constexpr int kLeaveBeats = 10;
+// and to read the error that a rank told them before it ended by it.
+constexpr int kErrorBeats = 2;
 // A sum travels in pieces, which bounds the memory it needs.
 constexpr std::size_t kPieceBytes = std::size_t{32} << 20;
 
@@ -63,19 +70,28 @@ bool opens_store(const Launch& launch) {
 
 // Rank 0's own, on `master` alone, or the one that torchrun's agent opened.
 StorePtr open_store(
-    const Launch& launch, const std::string& master, milliseconds timeout) {
-  c10d::TCPStoreOptions options;
-  options.port = launch.master_port;
-  options.isServer = opens_store(launch);
-  options.waitWorkers = false;
-  options.timeout = timeout;
-  if (options.isServer)
-    options.masterListenFd = bind_listener(master, launch.master_port);
+    const Launch& launch,
+    const std::string& master,
+    const JoinOptions& options) {
+  c10d::TCPStoreOptions store;
+  store.port = launch.master_port;
+  store.isServer = opens_store(launch);
+  store.waitWorkers = false;
+  store.timeout = options.timeout;
+  if (store.isServer)
+    store.masterListenFd = bind_listener(master, launch.master_port);
+  const auto opened = std::make_shared<StorePtr>();
+  const auto open = [opened,
+                     store,
+                     job = launch.job,
+                     host =
+                         launch.store_exists ? launch.master_address : master] {
+    *opened = c10::make_intrusive<c10d::PrefixStore>(
+        "moft/" + job, c10::make_intrusive<c10d::TCPStore>(host, store));
+  };
+  const StopPatience none(options.stop_requested, milliseconds::zero());
   try {
-    return c10::make_intrusive<c10d::PrefixStore>(
-        "moft/" + launch.job,
-        c10::make_intrusive<c10d::TCPStore>(
-            launch.store_exists ? launch.master_address : master, options));
+    if (none.run(open, [] { return false; })) return *opened;
   } catch (const std::exception& error) {
     throw_world_error(
         "rank {}: no store at {} port {} ({}); look at the output of {}",
@@ -85,6 +101,9 @@ StorePtr open_store(
         words_of(error),
         launch.store_exists ? "torchrun's agent" : "rank 0");
   }
+  throw StoppedWaiting(fmt::format(
+      "rank {}: was stopped while it waited for the store of rank 0",
+      launch.rank));
 }
 
 std::vector<Beat> read_beats(c10d::Store& store, int size) {
@@ -103,13 +122,8 @@ Pulse::Post post_to(const StorePtr& store, int rank) {
              const std::string& beat) { own->set(key, beat); };
 }
 
-// A view on bytes that c10d only reads.
-at::Tensor bytes_tensor(std::string_view bytes) {
-  return at::from_blob(
-      const_cast<char*>(bytes.data()),
-      {static_cast<std::int64_t>(bytes.size())},
-      at::kByte);
-}
+// An exchange that this rank, asked to stop, leaves before it has ended.
+struct LeftEarly {};
 
 template <typename T>
 constexpr at::ScalarType kTypeOf =
@@ -127,7 +141,11 @@ class C10dGroup final : public Group {
       : launch_(launch),
         store_(std::move(store)),
         timeout_(options.timeout),
-        beat_(options.beat) {
+        beat_(options.beat),
+        // Whether the others live, and whom to name, takes a look each.
+        patience_(
+            options.stop_requested,
+            options.stop_wait - 2 * kLookBeats * options.beat) {
     pulse_ = std::make_unique<Pulse>(post_to(store_, rank()), beat_);
     connect(master);
   }
@@ -146,12 +164,16 @@ class C10dGroup final : public Group {
       at::Tensor length =
           at::full({1}, static_cast<std::int64_t>(bytes.size()), at::kLong);
       broadcast_tensor(length);
-      std::string all(
-          static_cast<std::size_t>(length.item<std::int64_t>()), '\0');
-      if (all.empty()) return all;
-      if (rank() == 0) all = bytes;
-      broadcast_tensor(bytes_tensor(all));
-      return all;
+      // gloo owns what it sends: this rank may leave first.
+      const at::Tensor all =
+          at::empty({length.item<std::int64_t>()}, at::kByte);
+      if (all.numel() == 0) return std::string();
+      if (rank() == 0)
+        std::memcpy(all.mutable_data_ptr(), bytes.data(), bytes.size());
+      broadcast_tensor(all);
+      return std::string(
+          static_cast<const char*>(all.const_data_ptr()),
+          static_cast<std::size_t>(all.numel()));
     });
   }
 
@@ -165,9 +187,11 @@ class C10dGroup final : public Group {
   BarrierWait barrier(std::string_view name) override {
     return exchange(name, [&] {
       const auto begin = Clock::now();
-      c10d::BarrierOptions options;
-      options.timeout = timeout_;
-      gloo_->monitoredBarrier(options, /*waitAllRanks=*/true);
+      run_aside([gloo = gloo_, timeout = timeout_] {
+        c10d::BarrierOptions options;
+        options.timeout = timeout;
+        gloo->monitoredBarrier(options, /*waitAllRanks=*/true);
+      });
       const double own = duration<double>(Clock::now() - begin).count();
       const at::Tensor waits = gather_equal(at::full({1}, own, at::kDouble));
       // All are released together: who waited least came last.
@@ -177,11 +201,13 @@ class C10dGroup final : public Group {
   }
 
   bool agree(bool flag) override {
-    return exchange("agree", [&] {
+    const bool any = exchange("agree", [&] {
       return gather_equal(at::full({1}, flag ? 1 : 0, at::kByte))
           .any()
           .item<bool>();
     });
+    patience_.end_step();
+    return any;
   }
 
  private:
@@ -197,10 +223,32 @@ class C10dGroup final : public Group {
         options->devices.push_back(Gloo::createDeviceForHostname(
             local_address_towards(master, launch_.master_port)));
       }
+      // A connection of its own: it waits there.
       const auto rendezvous =
-          c10::make_intrusive<c10d::PrefixStore>("gloo", store_);
-      gloo_ = c10::make_intrusive<Gloo>(rendezvous, rank(), size(), options);
+          c10::make_intrusive<c10d::PrefixStore>("gloo", store_->clone());
+      const auto connected = std::make_shared<c10::intrusive_ptr<Gloo>>();
+      run_aside([connected, rendezvous, options, rank = rank(), size = size()] {
+        *connected = c10::make_intrusive<Gloo>(rendezvous, rank, size, options);
+      });
+      gloo_ = *connected;
     });
+  }
+
+  // Runs what gloo does in the caller's thread. `task` owns what it uses.
+  void run_aside(std::function<void()> task) {
+    const auto live = [&] { return others_live(); };
+    if (!patience_.run(std::move(task), live, patience_.longest_step()))
+      throw LeftEarly();
+  }
+
+  // Waits for what gloo does in threads of its own.
+  void finish(const c10::intrusive_ptr<c10d::Work>& work) {
+    const auto ended = std::make_shared<std::promise<void>>();
+    const std::future<void> end = ended->get_future();
+    work->getFuture()->addCallback(
+        [ended](c10::ivalue::Future&) { ended->set_value(); });
+    if (!patience_.wait(end, [&] { return others_live(); })) throw LeftEarly();
+    work->wait();
   }
 
   // Runs `work` as the next exchange; when it fails, finds who is at fault.
@@ -215,6 +263,8 @@ class C10dGroup final : public Group {
     pulse_->begin(name);
     try {
       return work();
+    } catch (const LeftEarly&) {
+      leave_early();
     } catch (const std::exception& error) {
       fail(words_of(error));
     }
@@ -224,7 +274,27 @@ class C10dGroup final : public Group {
     is_broken_ = true;
     const std::string fault = find_fault(error);
     leave(fault);
+    if (patience_.asked()) throw StoppedWaiting(fault);
     throw WorldError(fault);
+  }
+
+  // The exchange goes on in threads of gloo's, which cannot be told to end: it
+  // stays behind.
+  [[noreturn]] void leave_early() {
+    is_broken_ = true;
+    (void)gloo_.release();
+    const std::string fault = find_fault("it has not ended");
+    leave(fault);
+    throw StoppedWaiting(fault + "; asked to stop, this rank waits no longer");
+  }
+
+  // Looks at the beats for a while.
+  bool others_live() const {
+    const auto before = try_beats();
+    if (!before) return false;
+    std::this_thread::sleep_for(kLookBeats * beat_);
+    const auto after = try_beats();
+    return after && all_live(*before, *after, rank());
   }
 
   std::string find_fault(const std::string& error) {
@@ -266,41 +336,49 @@ class C10dGroup final : public Group {
     });
   }
 
-  // Tells the others. Whoever has the store keeps it until those that still
-  // give signs of life have left too. In good order everybody waits: data that
-  // is on its way to a peer is lost when its sender's sockets close.
+  // Tells the others, then closes the connections. In good order everybody
+  // waits first: data that is on its way to a peer is lost when its sender's
+  // sockets close. Others that wait for a rank that fails must learn it soon.
+  // Whoever has the store keeps it for the others to read.
   void leave(const std::string& reason) {
     if (has_left_) return;
     has_left_ = true;
     pulse_->leave(reason);
-    const bool in_order = reason.empty() && std::uncaught_exceptions() == 0;
-    if (!opens_store(launch_) && !in_order) return;
-    const auto deadline = Clock::now() + kLeaveBeats * beat_;
+    const bool fails = !reason.empty() || std::uncaught_exceptions() > 0;
+    if (!fails) return see_others_leave(kLeaveBeats);
+    if (reason.empty()) see_others_leave(kErrorBeats);
+    gloo_.reset();
+    if (opens_store(launch_)) see_others_leave(kLeaveBeats);
+  }
+
+  // Until those that still give signs of life have left, or for `beats`.
+  void see_others_leave(int beats) const {
+    const auto deadline = Clock::now() + beats * beat_;
     std::vector<Beat> last(static_cast<std::size_t>(size()));
     std::vector<Clock::time_point> changed(last.size(), Clock::now());
     for (bool waits = true; waits && Clock::now() < deadline;) {
-      auto beats = try_beats();
-      if (!beats) return;
+      auto beats_now = try_beats();
+      if (!beats_now) return;
       waits = false;
       for (std::size_t r = 0; r < last.size(); ++r) {
-        if ((*beats)[r].count != last[r].count) changed[r] = Clock::now();
-        waits |=
-            !(*beats)[r].left && Clock::now() - changed[r] < kLookBeats * beat_;
+        const Beat& beat = (*beats_now)[r];
+        if (beat.count != last[r].count) changed[r] = Clock::now();
+        waits |= !beat.left && Clock::now() - changed[r] < kLookBeats * beat_;
       }
-      last = std::move(*beats);
+      last = std::move(*beats_now);
       std::this_thread::sleep_for(milliseconds(20));
     }
   }
 
   void broadcast_tensor(const at::Tensor& tensor) {
     std::vector<at::Tensor> tensors{tensor};
-    gloo_->broadcast(tensors)->wait();
+    finish(gloo_->broadcast(tensors));
   }
 
   // [n] on every rank to [size n], by rank. n >= 1.
   at::Tensor gather_equal(at::Tensor tensor) {
     at::Tensor all = at::empty({size() * tensor.numel()}, tensor.options());
-    gloo_->_allgather_base(all, tensor)->wait();
+    finish(gloo_->_allgather_base(all, tensor));
     return all;
   }
 
@@ -337,9 +415,9 @@ class C10dGroup final : public Group {
         {static_cast<std::int64_t>(ranks * parts.size() * chunk)}, kTypeOf<T>);
     at::Tensor received = at::empty_like(sent);
     for (std::size_t begin = 0; begin < length; begin += ranks * chunk) {
-      lay_out(parts, begin, chunk, sent.data_ptr<T>());
+      lay_out(parts, begin, chunk, ranks, sent.data_ptr<T>());
       std::vector<std::int64_t> equal;
-      gloo_->alltoall_base(received, sent, equal, equal)->wait();
+      finish(gloo_->alltoall_base(received, sent, equal, equal));
       const at::Tensor rows =
           received.view({-1, static_cast<std::int64_t>(chunk)});
       const at::Tensor total = rows[0];
@@ -352,29 +430,11 @@ class C10dGroup final : public Group {
     }
   }
 
-  // sent[rank, part, :] = parts[part][begin + rank chunk ..), what is past the
-  // end left alone.
-  template <typename T>
-  void lay_out(
-      std::span<const std::span<T>> parts,
-      std::size_t begin,
-      std::size_t chunk,
-      T* sent) {
-    for (int r = 0; r < size(); ++r, begin += chunk) {
-      for (const std::span<T> part : parts) {
-        const std::size_t count =
-            begin < part.size() ? std::min(chunk, part.size() - begin) : 0;
-        if (count > 0)
-          std::memcpy(sent, part.data() + begin, count * sizeof(T));
-        sent += chunk;
-      }
-    }
-  }
-
   const Launch launch_;
   const StorePtr store_;
   const milliseconds timeout_;
   const milliseconds beat_;
+  StopPatience patience_;
   std::unique_ptr<Pulse> pulse_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
   bool is_broken_ = false;
@@ -414,7 +474,7 @@ std::unique_ptr<Group> join_group(
     throw_caller_error("timeout and beat of the group: must be above 0 s");
   const std::string master = resolve_master(launch);
   prepare_process();
-  StorePtr store = open_store(launch, master, options.timeout);
+  StorePtr store = open_store(launch, master, options);
   try {
     MeetingOptions meeting{
         launch.rank, launch.size, options.timeout, {}, options.stop_requested};

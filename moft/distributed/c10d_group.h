@@ -26,9 +26,13 @@ struct JoinOptions {
   std::chrono::milliseconds timeout = std::chrono::seconds(600);
   // Between two beats of a rank. Above zero.
   std::chrono::milliseconds beat = std::chrono::seconds(1);
-  // Asked while the rank waits for the others to join, or null; true: give up,
-  // with a WorldError.
+  // Whether this process is asked to stop, or null. Then it does not wait for
+  // others to join, and in an exchange only as stop_patience.h says; it throws
+  // StoppedWaiting in place of WorldError. A step is from one agree() to the
+  // next, and ranks wait for one another in its barriers.
   std::function<bool()> stop_requested = nullptr;
+  // From then on, for ranks that give no sign of life.
+  std::chrono::milliseconds stop_wait = std::chrono::seconds(20);
 };
 
 // A group of one for a process alone; otherwise waits for all ranks, compares
@@ -45,6 +49,8 @@ struct JoinOptions {
 // For more than one rank c10d's own log lines are turned off, unless
 // TORCH_CPP_LOG_LEVEL is set, and SIGPIPE is ignored where it would end the
 // process.
+//
+// After StoppedWaiting a thread of gloo's stays behind: the process should end.
 std::unique_ptr<Group> join_group(
     const Launch& launch,
     const Handshake& handshake,

@@ -29,6 +29,10 @@ std::string have(const Ranks& ranks) {
                            : "ranks " + listed(ranks) + " have";
 }
 
+bool is_silent(const Beat& before, const Beat& after) {
+  return !after.left && before.count == after.count;
+}
+
 }  // namespace
 
 std::string write_beat(const Beat& beat) {
@@ -55,6 +59,15 @@ Beat read_beat(std::string_view text) {
   }
 }
 
+bool all_live(
+    std::span<const Beat> before, std::span<const Beat> after, int self) {
+  for (std::size_t rank = 0; rank < after.size(); ++rank) {
+    if (static_cast<int>(rank) == self) continue;
+    if (after[rank].left || is_silent(before[rank], after[rank])) return false;
+  }
+  return true;
+}
+
 std::string name_the_fault(
     std::span<const Beat> before,
     std::span<const Beat> after,
@@ -72,7 +85,7 @@ std::string name_the_fault(
   const std::string cure = "; look at its output and at its machine";
   const Ranks stopped = ranks_where(size, [&](int rank) {
     const auto i = static_cast<std::size_t>(rank);
-    return rank != self && !after[i].left && before[i].count == after[i].count;
+    return rank != self && is_silent(before[i], after[i]);
   });
   if (!stopped.empty()) {
     return fmt::format(

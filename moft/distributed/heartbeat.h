@@ -29,6 +29,10 @@ std::string write_beat(const Beat& beat);
 // A text that is not a beat gives one with count -1.
 Beat read_beat(std::string_view text);
 
+// Whether every rank but `self` has posted between the two, and none has left.
+bool all_live(
+    std::span<const Beat> before, std::span<const Beat> after, int self);
+
 // One sentence that names the rank at fault, for rank `self` whose exchange
 // failed: what `before` and `after` show, by rank, `seconds` apart. `error` is
 // what the failed exchange said, for when the beats show nothing. In order: a

@@ -12,6 +12,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/text.h"
+#include "moft/distributed/stopped_waiting.h"
 
 namespace moft {
 namespace {
@@ -48,9 +49,9 @@ void write_own(
 
 void pause(const MeetingOptions& options) {
   if (options.stop_requested && options.stop_requested()) {
-    throw_world_error(
+    throw StoppedWaiting(fmt::format(
         "rank {}: was stopped while it waited for the other ranks",
-        options.rank);
+        options.rank));
   }
   std::this_thread::sleep_for(kPoll);
 }

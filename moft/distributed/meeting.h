@@ -35,7 +35,7 @@ struct MeetingOptions {
   // How long this rank stays for the others to read what it wrote: the one
   // whose process has the store.
   std::chrono::milliseconds stay{};
-  // Asked while others are waited for, or null; true: WorldError.
+  // Asked while others are waited for, or null; true: StoppedWaiting.
   std::function<bool()> stop_requested = nullptr;
 };
 

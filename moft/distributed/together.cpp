@@ -39,8 +39,11 @@ std::string result_of(const std::string& told, const std::string& name) {
 }  // namespace
 
 std::vector<std::string> gather_results(
-    Group& group, const std::function<std::string()>& work) {
+    Group& group,
+    const std::function<std::string()>& work,
+    const std::function<void()>& meet) {
   const Outcome own = outcome_of(work);
+  if (meet) meet();
   std::vector<std::string> all = group.gather(own.told);
   if (own.error) std::rethrow_exception(own.error);
   for (std::size_t rank = 0; rank < all.size(); ++rank)

@@ -18,8 +18,11 @@ namespace moft {
 // Runs `work` on every rank and returns what each one's returned, by rank. When
 // it throws on any, it throws on all: there what it threw, elsewhere the first
 // rank's words as "rank 2: ..", a CallerError if it was one, else WorldError.
+// `meet`, if any, runs on every rank between its work and the exchange.
 std::vector<std::string> gather_results(
-    Group& group, const std::function<std::string()>& work);
+    Group& group,
+    const std::function<std::string()>& work,
+    const std::function<void()>& meet = nullptr);
 
 // Every rank calls it. Rank 0 runs `work`; each rank returns what it returned,
 // or throws what it threw: CallerError and WorldError as they are, another

@@ -2,6 +2,7 @@
 #include "moft/evaluation/answers.h"
 
 #include "moft/distributed/bytes.h"
+#include "moft/distributed/together.h"
 
 namespace moft {
 namespace {
@@ -38,12 +39,19 @@ void append(BytesReader& reader, Answers& all) {
 
 }  // namespace
 
-void gather_answers(Group& group, std::vector<Answers>& steerings) {
-  BytesWriter writer;
-  for (const Answers& answers : steerings)
-    write(writer, answers);
+void gather_answers(
+    Group& group,
+    std::vector<Answers>& steerings,
+    const std::function<void()>& answer) {
+  const auto ranks = gather_results(group, [&] {
+    answer();
+    BytesWriter writer;
+    for (const Answers& answers : steerings)
+      write(writer, answers);
+    return std::string(writer.bytes());
+  });
   std::vector<Answers> all(steerings.size());
-  for (const std::string& bytes : group.gather(writer.bytes())) {
+  for (const std::string& bytes : ranks) {
     BytesReader reader(bytes);
     for (Answers& answers : all)
       append(reader, answers);
@@ -51,31 +59,28 @@ void gather_answers(Group& group, std::vector<Answers>& steerings) {
   steerings = std::move(all);
 }
 
-void gather_scores(
-    Group& group,
-    std::size_t scorers,
-    std::size_t objectives,
-    std::vector<RewardColumns>& steerings) {
-  const auto own = static_cast<std::size_t>(group.rank());
-  BytesWriter writer;
-  for (std::size_t k = own; own < scorers && k < steerings.size();
-       k += scorers) {
-    for (std::size_t i = 0; i < objectives; ++i) {
-      writer.list(steerings[k].raw[i]);
-      writer.list(steerings[k].mapped[i]);
+std::vector<RewardColumns> gather_scores(
+    Group& group, const std::function<RewardColumns()>& score) {
+  const auto ranks = gather_results(group, [&] {
+    const RewardColumns own = score();
+    BytesWriter writer;
+    writer.number(own.raw.size());
+    for (std::size_t i = 0; i < own.raw.size(); ++i) {
+      writer.list(own.raw[i]);
+      writer.list(own.mapped[i]);
+    }
+    return std::string(writer.bytes());
+  });
+  std::vector<RewardColumns> all;
+  for (const std::string& bytes : ranks) {
+    BytesReader reader(bytes);
+    RewardColumns& columns = all.emplace_back();
+    for (auto left = reader.number<std::size_t>(); left > 0; --left) {
+      columns.raw.push_back(reader.list<std::vector<double>>());
+      columns.mapped.push_back(reader.list<std::vector<double>>());
     }
   }
-  const std::vector<std::string> all = group.gather(writer.bytes());
-  for (std::size_t rank = 0; rank < scorers; ++rank) {
-    BytesReader reader(all[rank]);
-    for (std::size_t k = rank; k < steerings.size(); k += scorers) {
-      steerings[k] = {};
-      for (std::size_t i = 0; i < objectives; ++i) {
-        steerings[k].raw.push_back(reader.list<std::vector<double>>());
-        steerings[k].mapped.push_back(reader.list<std::vector<double>>());
-      }
-    }
-  }
+  return all;
 }
 
 }  // namespace moft

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,14 +30,16 @@ struct RewardColumns {
   std::vector<std::vector<double>> mapped;
 };
 
-// Puts the answers of all ranks after one another, by rank, for every steering.
-void gather_answers(Group& group, std::vector<Answers>& steerings);
-
-// Rank k % scorers has scored the answers of steering k: all receive them.
-void gather_scores(
+// Runs `answer`, which fills `steerings` with this rank's answers, then puts
+// those of all ranks after one another, by rank, for every steering. An error
+// on any rank is every rank's (together.h).
+void gather_answers(
     Group& group,
-    std::size_t scorers,
-    std::size_t objectives,
-    std::vector<RewardColumns>& steerings);
+    std::vector<Answers>& steerings,
+    const std::function<void()>& answer);
+
+// What each rank's `score` returns, by rank; the same of errors.
+std::vector<RewardColumns> gather_scores(
+    Group& group, const std::function<RewardColumns()>& score);
 
 }  // namespace moft

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "moft/core/errors.h"
@@ -61,15 +62,11 @@ class Evaluator {
   }
 
   Report run() {
-    const std::size_t slices =
-        (examples_.size() + kPromptsAtOnce - 1) / kPromptsAtOnce;
-    for (std::size_t s = slices * rank() / ranks();
-         s < slices * (rank() + 1) / ranks();
-         ++s) {
-      const std::size_t p = s * kPromptsAtOnce;
-      answer(p, std::min(examples_.size(), p + kPromptsAtOnce));
+    if (group_) {
+      gather_answers(*group_, answers_, [&] { answer_own(); });
+    } else {
+      answer_own();
     }
-    if (group_) gather_answers(*group_, answers_);
     score_all();
     Report report;
     report.objectives = objectives_.names();
@@ -151,14 +148,37 @@ class Evaluator {
     answers.kl.push_back(kl);
   }
 
-  // Each rank scores all answers of some steerings, as one process would.
+  // Whole slices of the prompts.
+  void answer_own() {
+    const std::size_t slices =
+        (examples_.size() + kPromptsAtOnce - 1) / kPromptsAtOnce;
+    for (std::size_t s = slices * rank() / ranks();
+         s < slices * (rank() + 1) / ranks();
+         ++s) {
+      const std::size_t p = s * kPromptsAtOnce;
+      answer(p, std::min(examples_.size(), p + kPromptsAtOnce));
+    }
+  }
+
+  // Each rank scores all answers of a steering, as one process would, then of
+  // another: none waits for longer than that takes.
   void score_all() {
     const std::size_t scorers = asked_by_first_rank(objectives_) ? 1 : ranks();
-    for (std::size_t k = 0; k < answers_.size(); ++k) {
-      scores_.emplace_back();
-      if (k % scorers == rank()) scores_[k] = score(answers_[k]);
+    for (std::size_t first = 0; first < answers_.size(); first += scorers) {
+      const std::size_t own = first + rank();
+      const auto score_own = [&] {
+        return rank() < scorers && own < answers_.size() ? score(answers_[own])
+                                                         : RewardColumns();
+      };
+      std::vector<RewardColumns> some;
+      if (group_) {
+        some = gather_scores(*group_, score_own);
+      } else {
+        some.push_back(score_own());
+      }
+      some.resize(std::min(scorers, answers_.size() - first));
+      std::ranges::move(some, std::back_inserter(scores_));
     }
-    if (group_) gather_scores(*group_, scorers, objectives_.size(), scores_);
   }
 
   RewardColumns score(const Answers& answers) const {

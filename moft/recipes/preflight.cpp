@@ -196,12 +196,15 @@ class TrainingCheck {
         "train", describe_rows(recipe_.data.train, kept, result_.train.report));
     if (rewards_are_good_) findings().attempt([&] { warn_of_rewards(); });
     findings().attempt([&] {
-      const MemoryQuestion question = memory_question(
+      MemoryQuestion question = memory_question(
           recipe_,
           {shape_of(*base().model), value_network_, block_bytes_of(base())},
           result_.train.report.longest,
           options_.load.device);
-      look_at_memory(findings(), question, recipe_.compute.device);
+      question.ranks = options_.ranks;
+      question.sharding = sharding_of(question);
+      look_at_memory(
+          findings(), question, recipe_.compute.device, options_.local_ranks);
       result_.memory = question;
     });
     TrainingOptions& training = recipe_.training;

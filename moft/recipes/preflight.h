@@ -40,7 +40,11 @@ struct PreflightOptions {
   std::string place;  // of the recipe, for messages
   RunBegins begins = RunBegins::kFresh;
   LoadOptions load = {};  // of the models that are opened
-  int rank = 0;           // of this process
+  // This process's rank, of how many that share each step, of how many of these
+  // on this machine.
+  int rank = 0;
+  int ranks = 1;
+  int local_ranks = 1;
 };
 
 // Looks at a recipe with resolved paths. `epochs` becomes `steps` in `recipe`

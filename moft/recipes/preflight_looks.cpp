@@ -135,24 +135,32 @@ std::optional<std::int64_t> available_memory() {
 }
 
 void look_at_memory(
-    Findings& findings, const MemoryQuestion& question, DeviceChoice device) {
-  const std::int64_t need = estimate_memory(question).peak();
+    Findings& findings,
+    const MemoryQuestion& question,
+    DeviceChoice device,
+    int local_ranks) {
+  const std::int64_t each = estimate_memory(question).peak();
+  const std::int64_t need = each * local_ranks;
   const auto there = available_memory();
   findings.note(
       "memory",
       fmt::format(
-          "about {} at the peak, by estimate{}",
-          bytes_as_text(need),
+          "about {} at the peak{}, by estimate{}",
+          bytes_as_text(each),
+          question.ranks == 1 ? "" : " of each rank",
           there ? fmt::format("; {} available", bytes_as_text(*there)) : ""));
   // On another device it is that device's memory that counts.
   const bool on_cpu = device != DeviceChoice::kCuda;
   if (!there || !on_cpu || need <= *there) return;
   findings.warn(fmt::format(
-      "the run needs about {} of memory by estimate, but {} are available; "
+      "the run needs about {} of memory {}by estimate, but {} are available; "
       "lower training.prompts_per_step, training.samples_per_prompt or "
       "training.max_new_tokens, give training.memory_budget, or steer fewer "
       "parameters",
       bytes_as_text(need),
+      local_ranks == 1
+          ? std::string()
+          : fmt::format("for {} ranks on this machine ", local_ranks),
       bytes_as_text(*there)));
 }
 

@@ -35,9 +35,13 @@ void check_ids(const LengthReport& report, std::int64_t vocabulary);
 std::int64_t trained_size(LanguageModel& model, const Recipe& recipe);
 
 // Notes the estimate (training/memory_estimate.h) beside what is free, and
-// warns when it is more. CallerError as estimate_memory().
+// warns when it is more, or that of all `local_ranks` of this machine is.
+// CallerError as estimate_memory().
 void look_at_memory(
-    Findings& findings, const MemoryQuestion& question, DeviceChoice device);
+    Findings& findings,
+    const MemoryQuestion& question,
+    DeviceChoice device,
+    int local_ranks = 1);
 
 // A template without a field, which makes the same text of every example, is a
 // fault; doubled braces, as Jinja writes them, are braces here.

@@ -1,7 +1,9 @@
 // Hashes of what a run reads.
 #include "moft/recipes/run_inputs.h"
 
+#include <algorithm>
 #include <span>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -77,6 +79,15 @@ void RunInputs::add_directory(
 void RunInputs::add_chat(const PromptOptions& prompts) {
   const PromptSpec spec = prompts.spec();
   if (spec.chat) hashes_["chat template"] = hash_text(spec.maker().text());
+}
+
+void RunInputs::add_path(const std::string& name, const fs::path& path) {
+  if (!fs::is_directory(path)) return add_file(name, path);
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (entry.is_regular_file()) files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  add_files(name, files);
 }
 
 void RunInputs::add_file(const std::string& name, const fs::path& file) {

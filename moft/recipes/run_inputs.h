@@ -43,6 +43,8 @@ class RunInputs {
   // watched.
   void add_directory(
       const std::string& kind, const std::filesystem::path& directory);
+  // One hash of a file, or of all files of a folder.
+  void add_path(const std::string& name, const std::filesystem::path& path);
   void add_file(const std::string& name, const std::filesystem::path& file);
   // One hash of several files in their order.
   void add_files(

@@ -85,10 +85,9 @@ std::int64_t common_parameters(
   return frozen ? 0 : question.shape.parameters - steered;
 }
 
-// Parameters of the layers that no gradient passes.
+// Parameters of the layers that no gradient of adapters passes.
 std::int64_t parameters_below(
     const ModelShape& s, const ConditioningOptions& options) {
-  if (options.steered_set != SteeredSet::kLora) return 0;
   const LayerRange range =
       parse_layers(options.lora.layers, s.layers, "conditioning.lora.layers");
   const std::int64_t layer = s.width * (2 * s.query_width + 2 * s.key_width +
@@ -101,17 +100,48 @@ std::int64_t forms_of(const MemoryQuestion& question) {
   return question.on_gpu ? 1 : 2;
 }
 
+// Frozen parameters that a gradient passes on its way to what is trained.
+std::int64_t parameters_passed(const MemoryQuestion& question) {
+  const ModelShape& shape = question.shape;
+  const ConditioningOptions& options = question.conditioning;
+  const auto counts = trained_parameters(question);
+  switch (options.steered_set) {
+    case SteeredSet::kLora:
+      return shape.parameters - parameters_below(shape, options);
+    case SteeredSet::kAttention:
+      return shape.parameters - counts.steered - counts.common;
+    default:  // nothing frozen, or nothing below
+      return 0;
+  }
+}
+
 std::int64_t weight_bytes(const MemoryQuestion& question) {
   const std::int64_t s = question.bf16 ? kBf16 : kFloat;
-  const ModelShape& shape = question.shape;
-  const bool adapters = question.conditioning.steered_set == SteeredSet::kLora;
+  const std::int64_t all = question.shape.parameters * s;
+  // Elsewhere copies are mixed with float32 numbers of the file.
+  const bool in_blocks =
+      !question.bf16 &&
+      !(question.on_gpu && by_copies(question.conditioning.steered_set));
   const std::int64_t forwards =
-      adapters && !question.bf16
-          ? question.block_bytes.value_or(shape.parameters * s)
-          : shape.parameters * s;
+      in_blocks ? question.block_bytes.value_or(all) : all;
   if (forms_of(question) == 1) return forwards;
-  return forwards + s * (shape.parameters -
-                         parameters_below(shape, question.conditioning));
+  return forwards + s * parameters_passed(question);
+}
+
+// What copies, and whatever is trained whole, take beside themselves.
+std::int64_t mixture_bytes(const MemoryQuestion& question) {
+  const std::int64_t s = question.bf16 ? kBf16 : kFloat;
+  const auto [steered, common, trained, summed] = trained_parameters(question);
+  const auto most = static_cast<std::int64_t>(kMixturesAtOnce);
+  const std::int64_t m = question.objectives;
+  const std::int64_t kept = std::min(
+      steerings_of_rank(question),
+      question.bf16 ? std::max(most, m + 1) : m + 1);
+  const bool table = question.conditioning.steered_set == SteeredSet::kFull ||
+                     question.conditioning.steered_set == SteeredSet::kPattern;
+  const ModelShape& shape = question.shape;
+  return steered * kFloat + common * s + kept * steered * s +
+         (table ? shape.vocabulary * shape.width * kFloat : 0);
 }
 
 std::int64_t share_of(std::int64_t bytes, bool sharded, std::int64_t ranks) {
@@ -129,35 +159,39 @@ std::int64_t sums_of_slices(const MemoryQuestion& question) {
   return question.ranks == 1 ? std::min<std::int64_t>(parts, 2) : parts;
 }
 
+// The step's gradient and one of each objective, to compare them.
+std::int64_t gradient_copies(const MemoryQuestion& question) {
+  return question.training.gradient_cosine_every ? question.objectives + 1 : 0;
+}
+
+// Gradients that are there when a part of a slice is scored: of the slices
+// before it, of the parts before it, and those that are compared.
+std::int64_t numbers_left(const MemoryQuestion& question, std::size_t parts) {
+  const auto [steered, common, trained, summed] = trained_parameters(question);
+  const bool adapters = question.conditioning.steered_set == SteeredSet::kLora;
+  const std::int64_t own = adapters ? summed : steered + common;
+  return (sums_of_slices(question) - 1) * summed + (parts > 1 ? own : 0) +
+         gradient_copies(question) * trained;
+}
+
 void count_parameters(
     const MemoryQuestion& question, MemoryEstimate& estimate) {
-  const std::int64_t s = question.bf16 ? kBf16 : kFloat;
-  const ConditioningOptions& options = question.conditioning;
   const TrainingOptions& training = question.training;
   const auto [steered, common, trained, summed] = trained_parameters(question);
-  const std::int64_t m = question.objectives;
-  const std::int64_t forms = forms_of(question);
   estimate.weights = weight_bytes(question);
   const std::int64_t all = (trained - common) * kFloat;
   estimate.masters =
       share_of(all, question.sharding.copies, question.ranks) + common * kFloat;
   if (training.evaluation.every)
     estimate.evaluation = all + common * kFloat - estimate.masters;
-  const std::int64_t copies = training.gradient_cosine_every ? m + 1 : 0;
   const std::int64_t sums = sums_of_slices(question);
-  estimate.gradients = (sums * summed + copies * trained) * kFloat;
-  if (options.steered_set == SteeredSet::kLora) {
-    estimate.masters += forms * trained * kFloat;
+  estimate.gradients =
+      (sums * summed + gradient_copies(question) * trained) * kFloat;
+  if (question.conditioning.steered_set == SteeredSet::kLora) {
+    estimate.masters += forms_of(question) * trained * kFloat;
   } else {
-    estimate.masters += (steered + common) * (kFloat + forms * s);
+    estimate.masters += mixture_bytes(question);
     estimate.gradients += (steered + common) * kFloat;
-  }
-  if (by_copies(options.steered_set)) {
-    const auto most = static_cast<std::int64_t>(kMixturesAtOnce);
-    const std::int64_t kept = std::min(
-        steerings_of_rank(question),
-        question.bf16 ? std::max(most, m + 1) : m + 1);
-    estimate.masters += kept * steered * s;
   }
   const bool adamw = training.optimizer.kind == OptimizerKind::kAdamW;
   estimate.optimizer = share_of(
@@ -191,6 +225,7 @@ void count_step(const MemoryQuestion& question, MemoryEstimate& estimate) {
   const auto parts = memory.parts_of(group);
   for (const auto& part : parts)
     estimate.scoring = std::max(estimate.scoring, memory.scoring_bytes(part));
+  estimate.left = numbers_left(question, parts.size()) * kFloat;
   const bool values = training.has_value_network();
   const ModelShape& network = value_network(question);
   StepShape value_shape = shape;
@@ -258,7 +293,9 @@ std::int64_t parts_of_rank(const MemoryQuestion& question) {
   const TrainingOptions& training = question.training;
   if (question.ranks == 1) return training.gradient_accumulation;
   const auto ranks = static_cast<int>(question.ranks);
-  return slices_of_ranks(training, ranks, "training.") / question.ranks;
+  const std::int64_t slices = slices_of_ranks(
+      training.gradient_accumulation, items_of(training), ranks, "training.");
+  return slices / question.ranks;
 }
 
 Sharding sharding_of(const MemoryQuestion& question) {
@@ -268,11 +305,22 @@ Sharding sharding_of(const MemoryQuestion& question) {
 }
 
 std::int64_t MemoryEstimate::held() const {
-  return weights + masters + gradients + optimizer + value;
+  return weights + masters + optimizer + value;
 }
 
 std::int64_t MemoryEstimate::peak() const {
-  return held() + std::max({rollout, value_pass, scoring, evaluation});
+  return held() + std::max(
+                      {rollout,
+                       value_pass + gradients,
+                       scoring + left,
+                       gradients,
+                       evaluation});
+}
+
+std::int64_t resident_bytes(const MemoryEstimate& estimate) {
+  constexpr std::int64_t kProgram = 300'000'000;
+  const std::int64_t peak = estimate.peak();
+  return peak + peak / 16 + kProgram;
 }
 
 MemoryEstimate estimate_memory(const MemoryQuestion& question) {

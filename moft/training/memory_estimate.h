@@ -1,10 +1,10 @@
 // How much memory a training run will need, before anything is loaded.
 //
 // An estimate of the peak, from above for the parts that it counts: what is
-// held all the time, and the larger of the rollout and the scoring pass with
-// its gradient. Not counted: the program itself and libtorch (about 0.3 GB),
-// the allocator's slack, encoders of rewards, and pages of weight files, which
-// the system may take back.
+// held all the time, and the largest of the rollout, the scoring pass and the
+// gradient that the pass leaves when its activations are gone. Not counted:
+// encoders of rewards, and pages of weight files, which the system may take
+// back. resident_bytes() adds the program itself and the allocator's slack.
 //
 // With P parameters of the model, S in the steered set, C common to all
 // weightings and trained, m objectives, s bytes of a stored weight (4, bf16 2);
@@ -12,14 +12,14 @@
 // K steerings of a step, `parts` of gradient_accumulation:
 //
 //   weights     P s, packed forwards, or what the blocks of a quantised file
-//               take under adapters; packed backwards P s again, under adapters
-//               without the layers below the first that has one
-//   masters     4 (m S + C), or 4 (m S / N + C) of copies that N ranks share;
-//   of
-//               adapters packed both ways too, 8 m S; under
-//               full copies with the mixture in float32 and packed both ways,
-//               (S + C)(4 + 2 s), and one packed value more for each of K
-//               steerings that a batch keeps (at most 8, or m + 1), S s
+//               take in float32; packed backwards what is frozen and passed by
+//               a gradient: s times P of adapters, without the layers below the
+//               first that has one, and P - S - C of attention's copies
+//   masters     4 (m S + C), 4 (m S / N + C) of copies that N ranks share; of
+//               adapters packed both ways too, 8 m S; of copies with the
+//               mixture in float32, 4 S, what is common packed, C s, one packed
+//               value for each of K steerings that a batch keeps (at most 8, or
+//               m + 1), S s, and of full copies the reference's embedding table
 //   gradients   4 (m S + C), or 4 (S + C) of copies under one steering; under
 //               full copies with the pass's own, 4 (S + C); twice the former of
 //               several slices, but of ranks once for each slice of a rank;
@@ -30,7 +30,9 @@
 //               each, and its packed halves, 8 P
 //   rollout     keys and values of every row (`cache`), logits of every row
 //   value_pass  the value network's activations beside what the rollout keeps
-//   scoring     activations that the gradient needs, logits
+//   scoring     activations that the gradient needs, logits; beside what
+//               earlier parts and slices left of gradient, and the gradients
+//               that are compared (`left`)
 //
 // On a GPU one form serves both directions.
 //
@@ -75,8 +77,6 @@ struct Sharding {
 
   bool operator==(const Sharding&) const = default;
 };
-// The program, libtorch and the allocator's slack: beside every estimate.
-inline constexpr std::int64_t kProgramBytes = 300'000'000;
 
 struct MemoryQuestion {
   ModelShape shape;
@@ -111,6 +111,7 @@ struct MemoryEstimate {
   std::int64_t weights = 0;
   std::int64_t masters = 0;
   std::int64_t gradients = 0;
+  std::int64_t left = 0;  // of gradients, beside a scoring pass at most
   std::int64_t optimizer = 0;
   std::int64_t value = 0;
   std::int64_t rollout = 0;
@@ -123,6 +124,10 @@ struct MemoryEstimate {
   std::int64_t held() const;
   std::int64_t peak() const;
 };
+
+// What the system shows of such a process: the peak, the allocator's slack (a
+// sixteenth of it; measured, docs/scale.md), the program and libtorch (0.3 GB).
+std::int64_t resident_bytes(const MemoryEstimate& estimate);
 
 // CallerError when the ranks do not divide the step, or training.memory_budget
 // does not suffice for one row, or for one prompt of the value network.

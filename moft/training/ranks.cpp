@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "moft/core/errors.h"
-#include "moft/distributed/first_rank.h"
+#include "moft/distributed/together.h"
 #include "moft/rewards/outside/asked_by.h"
 #include "moft/rewards/reward_chunks.h"
 #include "moft/training/make_optimizer.h"
@@ -273,21 +274,18 @@ Scores StepRanks::score(
   const auto index = static_cast<std::size_t>(group_.rank());
   const auto size = static_cast<std::size_t>(group_.size());
   const ItemRange rows = rows_of(draw, part_of(draw.prompts.size()));
-  BytesWriter writer;
-  {
+  const auto compute_own = [&] {
     const Stopwatch watch(times.rewards);
     const ItemRange chunk = rows_of_chunks(draw.rows(), index, size);
+    BytesWriter writer;
     for (const auto& values :
          StepRewards(objectives, draw).compute(computed, rollout, chunk))
       writer.list(values);
-  }
+    return std::string(writer.bytes());
+  };
   RewardValues values(computed.size());
-  {
-    const Stopwatch watch(times.ranks);
-    meet("rewards");
-    for (const std::string& bytes : group_.gather(writer.bytes()))
-      append(values, bytes);
-  }
+  for (const std::string& bytes : results("rewards", compute_own, times))
+    append(values, bytes);
   const bool by_first = asked_by_first_rank(objectives);
   for (std::size_t i = 0; i < computed.size(); ++i) {
     const auto at = [&](std::size_t row) {
@@ -300,20 +298,33 @@ Scores StepRanks::score(
   }
   ScoresReader reader(draw.rows());
   if (by_first) {
-    StepTimes unused;
-    const Stopwatch watch((rank() == 0 ? unused : times).ranks);
-    const std::string all = run_on_first(
-        group_, [&] { return pack(outside.finish(rollout, times)); });
-    reader.add(all, {0, draw.rows()});
+    const auto finish = [&] {
+      return rank() == 0 ? pack(outside.finish(rollout, times)) : std::string();
+    };
+    const auto ranks = results("rewards from outside", finish, times);
+    reader.add(ranks.front(), {0, draw.rows()});
     return reader.finish();
   }
-  const Scores own = outside.finish(cut(rollout, rows), times);
-  const Stopwatch watch(times.ranks);
-  if (objectives.has_sources()) meet("rewards from outside");
-  const std::vector<std::string> ranks = group_.gather(pack(own));
+  const char* meeting =
+      objectives.has_sources() ? "rewards from outside" : nullptr;
+  const auto ranks = results(
+      meeting,
+      [&] { return pack(outside.finish(cut(rollout, rows), times)); },
+      times);
   for (std::size_t r = 0; r < size; ++r)
     reader.add(ranks[r], rows_of(draw, part(draw.prompts.size(), r, size)));
   return reader.finish();
+}
+
+std::vector<std::string> StepRanks::results(
+    const char* what,
+    const std::function<std::string()>& work,
+    StepTimes& times) {
+  std::optional<Stopwatch> watch;
+  return gather_results(group_, work, [&] {
+    watch.emplace(times.ranks);
+    if (what != nullptr) meet(what);
+  });
 }
 
 std::vector<std::string> StepRanks::gather(

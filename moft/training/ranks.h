@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -85,6 +86,12 @@ class StepRanks {
  private:
   // Waits until all are there.
   void meet(std::string_view name);
+  // What every rank's work returns; its error is every rank's. The ranks meet
+  // after it, unless `what` is null.
+  std::vector<std::string> results(
+      const char* what,
+      const std::function<std::string()>& work,
+      StepTimes& times);
 
   Group& group_;
   std::int64_t slices_;

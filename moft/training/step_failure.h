@@ -12,6 +12,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/memory.h"
+#include "moft/distributed/stopped_waiting.h"
 
 namespace moft {
 
@@ -28,23 +29,30 @@ struct RunPlace {
 std::string what_is_left(const RunPlace& place);
 
 // Runs `take_step`, step number `step` of the run. A WorldError, and memory
-// that ran out, become one WorldError with the step and what is left.
+// that ran out, become one WorldError with the step and what is left;
+// StoppedWaiting stays one.
 template <typename TakeStep>
 auto run_step(
     std::int64_t step, const RunPlace& place, const TakeStep& take_step) {
   std::string reason;
+  const auto words = [&] {
+    return fmt::format(
+        "stopped at step {}: {}; {}", step, reason, what_is_left(place));
+  };
   try {
     return take_step();
   } catch (const CallerError&) {
     throw;
+  } catch (const StoppedWaiting& error) {
+    reason = error.what();
+    throw StoppedWaiting(words());
   } catch (const WorldError& error) {
     reason = error.what();
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) throw;
     reason = out_of_memory_message(error, place.memory_cure);
   }
-  throw_world_error(
-      "stopped at step {}: {}; {}", step, reason, what_is_left(place));
+  throw WorldError(words());
 }
 
 }  // namespace moft

@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include <ATen/core/grad_mode.h>
+
+#include "moft/distributed/bytes.h"
 
 namespace moft {
 namespace {
@@ -27,15 +28,13 @@ struct Sizes {
       for (std::size_t i = 0; i < own.size(); ++i)
         if (slice[i].defined()) own[i] = slice[i].numel();
     }
-    const std::string_view bytes(
-        reinterpret_cast<const char*>(own.data()),
-        own.size() * sizeof(own.front()));
+    BytesWriter writer;
+    writer.list(own);
     Sizes sizes{own};
-    for (const std::string& text : group.gather(bytes)) {
+    for (const std::string& bytes : group.gather(writer.bytes())) {
+      const auto other = BytesReader(bytes).list<std::vector<std::int64_t>>();
       TORCH_CHECK(
-          text.size() == bytes.size(), "[sum_gradients] unequal gradients");
-      std::vector<std::int64_t> other(own.size());
-      text.copy(reinterpret_cast<char*>(other.data()), text.size());
+          other.size() == own.size(), "[sum_gradients] unequal gradients");
       for (std::size_t i = 0; i < own.size(); ++i) {
         if (other[i] < 0) continue;
         TORCH_CHECK(

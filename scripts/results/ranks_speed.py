@@ -35,8 +35,8 @@ CASES = {
     "full-64": (
         [
             "training.prompts_per_step=16",
-            "conditioning.steered_set=full",
-            "conditioning.lora=null",
+            "conditioning={steered_set: full}",
+            "training.weighting_per=batch",
             "training.optimizer.learning_rate=1e-6",
         ],
         0.7,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "moft/core/errors.h"
+#include "moft/distributed/stopped_waiting.h"
 
 #include "support.h"
 
@@ -288,6 +289,27 @@ TEST(C10dGroupFaults, TheRankWithTheStoreIsNamed) {
       0, [] { std::raise(SIGKILL); }, "rank 0, with the store,");
 }
 
+// Nobody waits for it, although it has the store.
+TEST(C10dGroupFaults, AnErrorOfTheRankWithTheStoreIsNamedSoon) {
+  const auto begin = Clock::now();
+  auto processes = start_ranks(local_launches(3), [](const Launch& launch) {
+    const auto group = join(launch);
+    group->barrier("start");
+    if (launch.rank == 0) throw WorldError("disk full");
+    group->agree(false);
+    return std::string("agreed");
+  });
+  const std::string words[] = {
+      "disk full", "rank 0 has left the group", "rank 0 has left the group"};
+  for (std::size_t rank = 0; rank < processes.size(); ++rank) {
+    const Outcome outcome = processes[rank].finish();
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.text.find(words[rank]), std::string::npos)
+        << outcome.text;
+  }
+  EXPECT_LT(Clock::now() - begin, seconds(30));  // join()'s timeout is 60 s
+}
+
 TEST(C10dGroupFaults, ABrokenGroupStaysBroken) {
   auto processes = start_ranks(local_launches(2), [](const Launch& launch) {
     const auto group = join(launch, seconds(3));
@@ -303,6 +325,143 @@ TEST(C10dGroupFaults, ABrokenGroupStaysBroken) {
   const Outcome outcome = processes[0].finish();
   EXPECT_NE(outcome.text.find("the group has ended"), std::string::npos)
       << outcome.text;
+}
+
+// ---- stops ------------------------------------------------------------------
+
+// A group that is asked to stop once `asked` is set.
+std::unique_ptr<Group> join_to_stop(
+    const Launch& launch, const bool& asked, milliseconds stop_wait) {
+  JoinOptions options{seconds(100), kBeat};
+  options.stop_requested = [&asked] { return asked; };
+  options.stop_wait = stop_wait;
+  return join_group(launch, kSame, options);
+}
+
+// What each rank of three says when `victim` stops (SIGSTOP) and the others are
+// asked to.
+void expect_early_end(int victim, const std::string& words) {
+  const auto begin = Clock::now();
+  auto processes =
+      start_ranks(local_launches(3), [victim](const Launch& launch) {
+        bool asked = false;
+        const auto group = join_to_stop(launch, asked, seconds(2));
+        group->barrier("start");
+        asked = true;
+        if (launch.rank == victim) std::raise(SIGSTOP);
+        try {
+          group->barrier("step");
+        } catch (const StoppedWaiting& error) {
+          return std::string("stopped: ") + error.what();
+        }
+        return std::string("passed");
+      });
+  for (int rank = 0; rank < 3; ++rank) {
+    if (rank == victim) continue;
+    const Outcome outcome = processes[static_cast<std::size_t>(rank)].finish();
+    EXPECT_EQ(outcome.status, 0) << outcome.text;
+    EXPECT_TRUE(outcome.text.starts_with("stopped: ")) << outcome.text;
+    EXPECT_NE(outcome.text.find(words), std::string::npos) << outcome.text;
+  }
+  EXPECT_LT(Clock::now() - begin, seconds(40));  // the timeout is 100 s
+}
+
+TEST(C10dGroupStops, DoNotWaitForARankThatHangs) {
+  expect_early_end(1, "rank 1 has given no sign of life");
+}
+
+TEST(C10dGroupStops, DoNotWaitForTheRankWithTheStore) {
+  expect_early_end(0, "rank 0, with the store, does not answer");
+}
+
+// In every kind of exchange.
+TEST(C10dGroupStops, LeaveEveryExchange) {
+  const std::vector<std::function<void(Group&)>> exchanges = {
+      [](Group& group) { group.gather("a"); },
+      [](Group& group) { group.broadcast("b"); },
+      [](Group& group) { group.agree(false); },
+      [](Group& group) {
+        std::vector<float> numbers(1000);
+        group.sum(std::span<float>(numbers));
+      }};
+  for (const auto& exchange : exchanges) {
+    auto processes =
+        start_ranks(local_launches(2), [&exchange](const Launch& launch) {
+          bool asked = false;
+          const auto group = join_to_stop(launch, asked, seconds(0));
+          group->barrier("start");
+          asked = launch.rank == 1;
+          if (launch.rank == 0) std::raise(SIGSTOP);
+          try {
+            exchange(*group);
+          } catch (const StoppedWaiting&) {
+            return std::string("stopped");
+          }
+          return std::string("passed");
+        });
+    EXPECT_EQ(processes[1].finish().text, "stopped");
+  }
+}
+
+// A step of 2.5 s; rank 1 comes later than `stop_wait`, and sooner than a step.
+TEST(C10dGroupStops, WaitForALiveRankAsLongAsAStep) {
+  const auto outcomes = run_ranks(2, [](const Launch& launch) {
+    bool asked = false;
+    const auto group = join_to_stop(launch, asked, seconds(0));
+    group->agree(false);
+    std::this_thread::sleep_for(milliseconds(2500));
+    group->agree(false);
+    asked = launch.rank == 0;
+    if (launch.rank == 1) std::this_thread::sleep_for(milliseconds(1200));
+    group->barrier("completions");
+    return std::string(group->agree(asked) ? "together" : "on");
+  });
+  expect_all(outcomes, "together");
+}
+
+// A rank that saves or publishes may take longer than a step.
+TEST(C10dGroupStops, WaitForALiveRankOutsideOfSteps) {
+  const auto outcomes = run_ranks(2, [](const Launch& launch) {
+    bool asked = false;
+    const auto group = join_to_stop(launch, asked, seconds(0));
+    group->agree(false);
+    group->agree(false);
+    asked = true;
+    if (launch.rank == 0) std::this_thread::sleep_for(milliseconds(2500));
+    return group->broadcast("published");
+  });
+  expect_all(outcomes, "published");
+}
+
+TEST(C10dGroupStops, NameALiveRankThatTakesLongerThanAStep) {
+  auto processes = start_ranks(local_launches(2), [](const Launch& launch) {
+    bool asked = false;
+    const auto group = join_to_stop(launch, asked, seconds(0));
+    group->agree(false);
+    group->agree(false);
+    asked = launch.rank == 0;
+    if (launch.rank == 1) std::this_thread::sleep_for(seconds(60));
+    group->barrier("completions");
+    return std::string("passed");
+  });
+  const Outcome outcome = processes[0].finish();
+  EXPECT_NE(
+      outcome.text.find("rank 1 has not come to exchange 4 (completions)"),
+      std::string::npos)
+      << outcome.text;
+}
+
+TEST(C10dGroupStops, DoNotWaitForTheStore) {
+  auto launches = local_launches(2);
+  launches.erase(launches.begin());
+  auto processes = start_ranks(launches, [](const Launch& launch) {
+    const bool asked = true;
+    join_to_stop(launch, asked, seconds(20));
+    return std::string("joined");
+  });
+  EXPECT_EQ(
+      processes[0].finish().text,
+      "rank 1: was stopped while it waited for the store of rank 0");
 }
 
 }  // namespace

@@ -96,5 +96,16 @@ TEST(Heartbeat, TellsTheErrorWhenAllAreWell) {
       "output");
 }
 
+TEST(Heartbeat, AllLiveWhoPostAndHaveNotLeft) {
+  EXPECT_TRUE(all_live(kBefore, kAfter, 0));
+  std::vector<Beat> silent = kAfter;
+  silent[1] = kBefore[1];
+  EXPECT_FALSE(all_live(kBefore, silent, 0));
+  EXPECT_TRUE(all_live(kBefore, silent, 1));
+  std::vector<Beat> left = kAfter;
+  left[2].left = true;
+  EXPECT_FALSE(all_live(kBefore, left, 0));
+}
+
 }  // namespace
 }  // namespace moft

@@ -149,6 +149,52 @@ TEST(RankFaults, AHangingRankIsNamedAfterTheTimeout) {
       << ranks.at(0).errors();
 }
 
+// Long: 20 s for ranks that hang (scripts/verify_distributed --kill).
+TEST(RankFaults, AStopDoesNotWaitForARankThatHangs) {
+  if (std::getenv("MOFT_KILLS") == nullptr) GTEST_SKIP() << "long";
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const Words saving = with(kEndless, {"training.checkpoint.every=1"});
+  for (const std::size_t victim : {0, 1}) {
+    SCOPED_TRACE(fmt::format("rank {} hangs", victim));
+    Ranks ranks(folder, train(with(saving, {"--resume", "auto"})), 2);
+    ASSERT_TRUE(wait_for_steps(
+        ranks, folder / "run", count_lines(folder / "run/metrics.jsonl") + 2))
+        << ranks.at(0).errors();
+    ranks.at(victim).send(SIGSTOP);
+    Program& other = ranks.at(1 - victim);
+    const auto begin = std::chrono::steady_clock::now();
+    other.send(SIGTERM);
+    EXPECT_EQ(other.exit_code(), 128 + SIGTERM) << other.errors();
+    EXPECT_LT(
+        std::chrono::steady_clock::now() - begin, std::chrono::seconds(35));
+    EXPECT_TRUE(
+        has(other.errors(),
+            victim == 1 ? "rank 1 has given no sign of life"
+                        : "rank 0, with the store, does not answer"))
+        << other.errors();
+  }
+  const Words steps = {
+      fmt::format(
+          "training.steps={}", count_lines(folder / "run/metrics.jsonl") + 1),
+      "--resume",
+      "auto"};
+  Ranks(folder, train(steps), 2).expect_code(0);
+}
+
+TEST(RankFaults, AStopDoesNotWaitForRanksThatHaveNotCome) {
+  const Scratch scratch;
+  write_tiny_task(scratch.path());
+  Program first(
+      scratch.path(), train(), std::nullopt, variables_of(0, 2, free_port()));
+  ASSERT_TRUE(first.wait_until([&] { return has(first.errors(), "ranks"); }));
+  first.send(SIGTERM);
+  EXPECT_EQ(first.exit_code(), 128 + SIGTERM);
+  EXPECT_TRUE(has(first.errors(), "rank 0: was stopped while it waited"))
+      << first.errors();
+}
+
 // One rank alone, of two.
 Ended run_rank(const fs::path& folder, const Words& arguments) {
   Program program(

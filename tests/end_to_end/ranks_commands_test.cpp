@@ -95,7 +95,8 @@ class CommandsOverRanks : public testing::Test {
 
   const fs::path& folder() const { return scratch_.path(); }
 
-  // Runs the recipe alone, then as two ranks: `product` and log are equal.
+  // Runs the recipe alone, then as two ranks: `product` and log are equal. So
+  // they are when one process goes on where two have stopped.
   void expect_same(
       const Words& command,
       const char* recipe,
@@ -115,6 +116,22 @@ class CommandsOverRanks : public testing::Test {
         metrics_without_times(folder() / "alone"),
         metrics_without_times(folder() / "run"));
     EXPECT_EQ(ranks.at(1).errors() + ranks.at(1).output(), "");
+    const auto until = [&](const char* steps) {
+      return with(
+          own,
+          {section + ".steps=" + steps,
+           section + ".gradient_accumulation=2",
+           "--output",
+           "half",
+           "--resume",
+           "auto"});
+    };
+    Ranks(folder(), until("2"), 2).expect_code(0);
+    run_alone(folder(), until("4"));
+    EXPECT_EQ(alone, read_all(folder() / "half" / product));
+    EXPECT_EQ(
+        metrics_without_times(folder() / "alone"),
+        metrics_without_times(folder() / "half"));
   }
 
   // What the same command prints as two ranks and alone.
@@ -152,6 +169,37 @@ TEST_F(CommandsOverRanks, EvaluateAndCalibratePrintWhatOneDoes) {
   run_alone(folder(), {"train", "recipe.yaml", "training.steps=2"});
   expect_same_output({"evaluate", "run", "--samples", "2"});
   expect_same_output({"calibrate", "recipe.yaml", "--samples", "5"});
+  // Less work than ranks.
+  expect_same_output({"evaluate", "run", "--prompts", "2"});
+  expect_same_output(
+      {"calibrate", "recipe.yaml", "--prompts", "1", "--samples", "3"});
+}
+
+// What a rank cannot do alone ends all of them at once, with its words.
+TEST_F(CommandsOverRanks, AnErrorOfOneRankIsEveryRanks) {
+  write_tiny_text(
+      folder() / "rewards.py",
+      "import os\n"
+      "def tidy(completions, **kwargs):\n"
+      "    if os.environ.get('RANK') == '1':\n"
+      "        raise ValueError('no such scale')\n"
+      "    return [0.0 if 'a' in c else 1.0 for c in completions]\n");
+  const Words train = {
+      "train",
+      "recipe.yaml",
+      "objectives.c={python: {file: rewards.py, function: tidy}}",
+      "training.steps=2",
+      "distributed.timeout=4000"};
+  run_alone(folder(), train);
+  for (const Words& command :
+       {with(train, {"--overwrite"}), Words{"evaluate", "run"}}) {
+    SCOPED_TRACE(command.front());
+    Ranks ranks(folder(), command, 2);
+    ranks.expect_code(1);
+    EXPECT_TRUE(has(ranks.at(0).errors(), "rank 1: ")) << ranks.at(0).errors();
+    EXPECT_TRUE(has(ranks.at(0).errors(), "no such scale"))
+        << ranks.at(0).errors();
+  }
 }
 
 // Each rank starts the program of its own rows' rewards, or rank 0 alone.

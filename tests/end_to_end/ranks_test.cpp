@@ -1,10 +1,12 @@
 // `moft train` as several processes, started as a launcher starts them: by
 // variables.
+#include <cmath>
 #include <csignal>
 #include <map>
 #include <memory>
 #include <span>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -96,6 +98,37 @@ TEST(TrainOverRanks, TwoWriteTheRunOfOne) {
   EXPECT_TRUE(first.contains("ranks/waited_for"));
   EXPECT_TRUE(has(ranks.at(0).errors(), "step=4/4"));
   EXPECT_EQ(ranks.at(1).errors() + ranks.at(1).output(), "");
+}
+
+// That of one rank, as planned: not of one process with the whole step.
+TEST(TrainOverRanks, SayTheMemoryThatPlanSays) {
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const auto planned = [&](const char* ranks) {
+    const Ended ended = run_program(
+        folder,
+        {"plan",
+         "recipe.yaml",
+         "threads=1",
+         "--ranks",
+         ranks,
+         "--seconds",
+         "0.1",
+         "--json"});
+    EXPECT_EQ(ended.code, 0) << ended.errors;
+    return nlohmann::json::parse(ended.output)["memory"]["peak"]
+        .get<std::int64_t>();
+  };
+  const std::int64_t peak = planned("2");
+  EXPECT_LT(peak, planned("1"));
+  Ranks ranks(folder, train({"training.steps=1"}), 2);
+  ranks.expect_code(0);
+  const std::string words = fmt::format(
+      "about {:.1f} MB at the peak of each rank",
+      std::ceil(static_cast<double>(peak) / 1e5) / 10.0);
+  EXPECT_TRUE(has(ranks.at(0).errors(), words)) << words << "\n"
+                                                << ranks.at(0).errors();
 }
 
 // Any rank that is asked to stop stops all, after a step that is saved; any

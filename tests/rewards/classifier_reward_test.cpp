@@ -17,6 +17,8 @@
 #include "moft/rewards/reward_inputs.h"
 #include "moft/rewards/sentences.h"
 
+#include "tests/rewards/support.h"
+
 namespace moft {
 namespace {
 
@@ -25,31 +27,6 @@ using Json = nlohmann::json;
 
 const fs::path kReference =
     fs::path(MOFT_SOURCE_DIR) / "tests/reference/models/classifiers";
-
-const Example& example() {
-  static const Example kExample{
-      .id = "e1",
-      .fields =
-          {{"post", "The bakery on our street opens before sunrise."},
-           {"long",
-            "The bakery on our street opens before sunrise. Nobody buys bread "
-            "there on a Sunday morning! My laptop fan has been rattling since "
-            "the last update. Where can I return a library book? The bakery is "
-            "closed, says the owner (she retired)."}},
-      .where = "posts.jsonl:1"};
-  return kExample;
-}
-
-RewardBatch batch_of(std::vector<std::string> completions) {
-  RewardBatch batch;
-  batch.completions = std::move(completions);
-  for (std::size_t row = 0; row < batch.rows(); ++row) {
-    batch.prompts.push_back("Where can I return a library book?");
-    batch.token_counts.push_back(10);
-    batch.examples.push_back(&example());
-  }
-  return batch;
-}
 
 // The reference's entry of these texts.
 Json entry_of(

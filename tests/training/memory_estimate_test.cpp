@@ -1,5 +1,7 @@
 #include "moft/training/memory_estimate.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -119,8 +121,32 @@ TEST(MemoryEstimate, OfAdaptersIsTheClosedForm) {
       found.rollout, 24 * kPage * 3 * 2 * 4 * 4 + features + 2 * 24 * 100 * 4);
   const std::int64_t kept = 6 * 8 + 2 * 8 + 2 * 4 + 3 * 16;
   EXPECT_EQ(found.scoring, features + 180 * 3 * kept * 4 + 3 * 120 * 100 * 4);
+  // The gradient comes as activations go.
+  EXPECT_GT(found.scoring, found.gradients);
   EXPECT_EQ(
-      found.peak(), 8 * kParameters + 6 * 4 * 2 * steered + found.scoring);
+      found.peak(), 8 * kParameters + 5 * 4 * 2 * steered + found.scoring);
+  EXPECT_EQ(
+      resident_bytes(found), found.peak() + found.peak() / 16 + 300'000'000);
+}
+
+// What earlier parts and slices left is there when the next one is scored.
+TEST(MemoryEstimate, CountsTheGradientsThatAreLeft) {
+  MemoryQuestion asked = question();
+  asked.conditioning.steered_set = SteeredSet::kFull;
+  asked.training.weighting_per = WeightingPer::kBatch;
+  const MemoryEstimate one = estimate_memory(asked);
+  EXPECT_EQ(one.gradients, 2 * 4 * kParameters);
+  EXPECT_EQ(one.left, 0);
+  EXPECT_EQ(one.peak(), one.held() + std::max(one.scoring, one.gradients));
+  asked.training.gradient_accumulation = 2;
+  const MemoryEstimate slices = estimate_memory(asked);
+  EXPECT_EQ(slices.left, 4 * kParameters);
+  EXPECT_EQ(
+      slices.peak(),
+      slices.held() + std::max(slices.scoring + slices.left, slices.gradients));
+  asked.training.gradient_accumulation = 1;
+  asked.training.memory_budget = static_cast<double>(one.scoring - 1) / 1e9;
+  EXPECT_EQ(estimate_memory(asked).left, 4 * kParameters);
 }
 
 TEST(MemoryEstimate, OfFullCopiesInBf16IsTheClosedForm) {
@@ -130,9 +156,11 @@ TEST(MemoryEstimate, OfFullCopiesInBf16IsTheClosedForm) {
   asked.training.baseline = Baseline::kValue;
   asked.training.optimizer.kind = OptimizerKind::kAdafactor;
   const MemoryEstimate found = estimate_memory(asked);
-  EXPECT_EQ(found.weights, 4 * kParameters);
-  // Two copies, the mixture in both forms, one packed for each of 6 prompts.
-  EXPECT_EQ(found.masters, (2 * 4 + 4 + 2 * 2 + 6 * 2) * kParameters);
+  // Nothing frozen has a gradient to pass.
+  EXPECT_EQ(found.weights, 2 * kParameters);
+  // Two copies, the mixture, one packed for each of 6 prompts, and the
+  // reference's embedding table.
+  EXPECT_EQ(found.masters, (2 * 4 + 4 + 6 * 2) * kParameters + 100 * 8 * 4);
   EXPECT_EQ(found.gradients, (2 * 4 + 4) * kParameters);
   EXPECT_EQ(found.optimizer, 2 * 4 * kParameters);
   EXPECT_EQ(found.value, 5 * 4 * kParameters);
@@ -265,9 +293,16 @@ TEST(MemoryEstimate, AdaptersWeightsAreThoseThatAreThere) {
   EXPECT_EQ(estimate_memory(asked).weights, 1234 + backwards);
   asked.on_gpu = true;
   EXPECT_EQ(estimate_memory(asked).weights, 1234);
-  // Copies are made of float32 numbers.
+  // There copies are mixed with float32 numbers.
   asked.conditioning.steered_set = SteeredSet::kFull;
   EXPECT_EQ(estimate_memory(asked).weights, 4 * kParameters);
+  asked.on_gpu = false;
+  EXPECT_EQ(estimate_memory(asked).weights, 1234);
+  // Attention's gradients pass the feed-forward layers, if those are frozen.
+  asked.conditioning.steered_set = SteeredSet::kAttention;
+  EXPECT_EQ(estimate_memory(asked).weights, 1234);
+  asked.conditioning.freeze_shared = true;
+  EXPECT_EQ(estimate_memory(asked).weights, 1234 + 4 * (kParameters - 3 * 192));
 }
 
 // T5.1.1-large: self-attention in 48 layers and cross-attention in 24 are 38.6%

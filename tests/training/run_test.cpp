@@ -11,6 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
+#include "moft/distributed/stopped_waiting.h"
 #include "moft/generation/knob_effects.h"
 #include "moft/generation/policy_directory.h"
 
@@ -198,6 +199,27 @@ TEST(Run, APolicyThatIsNotFiniteIsNeitherSavedNorPublished) {
   }
   EXPECT_TRUE(list_checkpoints(run).empty());
   EXPECT_FALSE(fs::exists(run / "policy"));
+}
+
+// So that the process ends with the signal's code.
+TEST(Run, AStopThatWaitsNoLongerSaysWhatIsLeft) {
+  const Scratch scratch;
+  TinyRun options = six_steps();
+  options.training.evaluation.every = 3;
+  TinyTraining tiny(scratch.path(), options);
+  RunSetup setup = setup_of(scratch.path() / "run");
+  setup.on_evaluate = [](std::int64_t) -> std::map<std::string, double> {
+    throw StoppedWaiting("rank 0: rank 1 hangs");
+  };
+  try {
+    run_tiny(setup, tiny);
+    ADD_FAILURE() << "went on";
+  } catch (const StoppedWaiting& error) {
+    const std::string message = error.what();
+    for (const char* words :
+         {"stopped at step 3", "rank 1 hangs", "checkpoints/step-2"})
+      EXPECT_NE(message.find(words), std::string::npos) << message;
+  }
 }
 
 // Memory that runs out in the third step.

@@ -99,7 +99,7 @@ class DpoTrainer : public SupervisedTrainer {
   void share_references(Batch& batch, const std::vector<std::size_t>& chosen);
   // With gradient when gradient mode is on.
   PartScores score(const StepPart& part, const Batch& batch);
-  // Of these parts and the other ranks'; adds the entropies.
+  // Figures of these parts and of the other ranks; adds the entropies.
   PreferenceFigures figures_of(
       const std::vector<PartScores>& own, double& entropy) const;
 
