@@ -191,13 +191,8 @@ class PlanCommand : public Command {
       MeanLengths lengths,
       const std::optional<StepRates>& rates) {
     question.ranks = ranks_;
-    const Sharding possible = possible_sharding(question);
     question.sharding = sharding_of(question);
     report_.memory = estimate_memory(question);
-    report_.possible = possible;
-    MemoryQuestion sharded = question;
-    sharded.sharding = possible;
-    report_.sharded_peak = estimate_memory(sharded).peak();
     report_.lengths = with_length(lengths);
     report_.work = work_of_rank(question, report_.lengths);
     report_.rates = rates;

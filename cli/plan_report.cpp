@@ -15,10 +15,13 @@ using Json = nlohmann::ordered_json;
 // Which case of sharding holds, for machines.
 const char* sharding_case(const PlanReport& report) {
   if (report.question.ranks == 1) return "one_rank";
-  if (report.possible.copies) return "one_steering";
+  if (report.question.sharding.copies) return "one_steering";
   const SteeredSet set = report.question.conditioning.steered_set;
   if (set == SteeredSet::kLora) return "adapters";
-  return set == SteeredSet::kNone ? "no_copies" : "several_steerings";
+  if (set == SteeredSet::kNone) return "no_copies";
+  return report.question.training.weighting_per == WeightingPer::kBatch
+             ? "adafactor"
+             : "several_steerings";
 }
 
 std::string sharding_text(const PlanReport& report) {
@@ -33,11 +36,11 @@ std::string sharding_text(const PlanReport& report) {
     return "optimizer state is; a steering for each prompt: every rank needs "
            "all copies";
   }
-  std::string text = "optimizer state is; one steering a step: copies can be";
-  if (report.question.sharding == report.possible) return text;
-  return text + fmt::format(
-                    ", but are not yet (it would be {} at the peak)",
-                    bytes_as_text(report.sharded_peak));
+  if (name == "adafactor") {
+    return "optimizer state is; Adafactor updates whole tensors: every rank "
+           "has all copies";
+  }
+  return "optimizer state and copies are: one steering a step";
 }
 
 struct Part {
@@ -133,6 +136,7 @@ std::string memory_lines(const PlanReport& report) {
   line("  cache", memory.cache);
   line("scoring", memory.scoring);
   line("value pass", memory.value_pass);
+  line("evaluation", memory.evaluation);
   text += fmt::format(
       "  {:<12} {:>9}   what is held, and the largest phase beside it\n",
       "peak",
@@ -256,14 +260,14 @@ Json json_of(const PlanReport& report) {
         {"rollout", memory.rollout},
         {"cache", memory.cache},
         {"scoring", memory.scoring},
+        {"evaluation", memory.evaluation},
         {"value_pass", memory.value_pass},
         {"peak", memory.peak()},
         {"resident", resident_bytes(memory)}}},
       {"sharding",
        {{"case", sharding_case(report)},
         {"optimizer", question.sharding.optimizer},
-        {"copies", question.sharding.copies},
-        {"peak_if_sharded", report.sharded_peak}}},
+        {"copies", question.sharding.copies}}},
       {"sent_bytes_per_rank", report.work.sent_bytes},
       {"step", nullptr},
       {"notes", report.notes}};

@@ -24,8 +24,6 @@ struct PlanReport {
   std::string recipe;  // its name
   MemoryQuestion question;
   MemoryEstimate memory;
-  Sharding possible;
-  std::int64_t sharded_peak = 0;  // with all that is possible
   MeanLengths lengths;
   StepWork work;
   // None: no step is predicted.

@@ -180,7 +180,7 @@ AdamW::AdamW(
   check_options(options_);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     for (const char* moment : {kFirst, kSecond})
-      add_moment(i, moment, parameters_[i].master.sizes());
+      add_moment(i, moment, parameters_[i].shape());
   }
 }
 

@@ -58,8 +58,7 @@ void check_gradients(
   }
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const at::Tensor& gradient = gradients[i].tensor;
-    if (gradient.defined() &&
-        gradient.sizes() != parameters[i].master.sizes()) {
+    if (gradient.defined() && gradient.sizes() != parameters[i].shape()) {
       throw_caller_error(
           "{}: the gradient of '{}' has another shape than the parameter",
           who,
@@ -86,6 +85,13 @@ Optimizer::Optimizer(
   for (const Shard& shard : shards_) {
     if (shard.rank == ranks_.rank) own_[shard.parameter] = shard;
   }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::optional<TensorPart>& part = parameters_[i].part;
+    if (!part) continue;
+    TORCH_CHECK(
+        division == Division::kChunks, "[optimizer] needs whole parameters");
+    if (part->count() > 0) own_[i] = {ranks_.rank, i, part->begin, part->end};
+  }
 }
 
 void Optimizer::add_moment(
@@ -93,7 +99,7 @@ void Optimizer::add_moment(
   shapes_[index][kind] = shape.vec();
   if (!own_[index]) return;
   const at::Tensor& master = parameters_[index].master;
-  const bool whole = own_[index]->count() == master.numel();
+  const bool whole = own_[index]->count() == parameters_[index].numel();
   const std::vector<std::int64_t> flat{own_[index]->count()};
   states_[index].moments[kind] =
       at::zeros(whole ? shape : at::IntArrayRef(flat), master.options());
@@ -147,7 +153,7 @@ std::map<std::string, at::Tensor> Optimizer::export_state() const {
     const TrainedTensor& parameter = parameters_[i];
     for (const auto& [kind, moment] : states_[i].moments) {
       const std::string name = parameter.name + "." + kind;
-      const bool whole = own_[i]->count() == parameter.master.numel();
+      const bool whole = own_[i]->count() == parameter.numel();
       tensors[whole ? name : shard_name(name, own_[i]->begin, own_[i]->end)] =
           moment;
     }

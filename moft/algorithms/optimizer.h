@@ -4,8 +4,9 @@
 // its counter. With `dense` it receives a zero gradient instead.
 //
 // With several ranks each keeps the moments of its own shards (shards.h),
-// updates those, and receives the others' masters at the end of a step;
-// counters are everybody's. The bits are those of one process.
+// updates those, and receives the others' masters at the end of a step, of
+// parameters that it holds as a whole; counters are everybody's. The bits are
+// those of one process.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -80,7 +81,7 @@ class Optimizer {
 
   // Makes this rank's part of a moment that has `shape` as a whole, zeros. For
   // the subclass's constructor. REQUIRES the master's shape where the division
-  // is by chunks.
+  // is by chunks; masters in parts have one that is.
   void add_moment(
       std::size_t index, const std::string& kind, at::IntArrayRef shape);
 

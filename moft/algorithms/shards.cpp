@@ -41,21 +41,20 @@ void give_tensors(
   }
 }
 
-// Gives chunks away in their order: to each rank what it lacks of `share`, in
-// whole chunks; to the last all that is left.
+// Gives chunks of the tensors `cut` away in their order: to each rank what it
+// lacks of `share`, in whole chunks; to the last all that is left.
 void give_chunks(
-    const std::vector<TrainedTensor>& parameters,
+    const std::vector<std::int64_t>& sizes,
     const std::vector<std::size_t>& cut,
     std::int64_t share,
     std::vector<std::int64_t>& load,
     std::vector<Shard>& shards) {
   std::size_t rank = 0;
   for (const std::size_t p : cut) {
-    const std::int64_t size = parameters[p].master.numel();
-    for (std::int64_t begin = 0; begin < size;) {
+    for (std::int64_t begin = 0; begin < sizes[p];) {
       while (rank + 1 < load.size() && load[rank] >= share)
         ++rank;
-      std::int64_t count = size - begin;
+      std::int64_t count = sizes[p] - begin;
       if (rank + 1 < load.size()) {
         const std::int64_t lacks = share - load[rank];
         const std::int64_t chunks = (lacks + kNormChunk - 1) / kNormChunk;
@@ -66,6 +65,17 @@ void give_chunks(
       begin += count;
     }
   }
+}
+
+std::int64_t even_share(const std::vector<std::int64_t>& sizes, int ranks) {
+  const auto all = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  return (all + ranks - 1) / ranks;
+}
+
+void sort_by_rank(std::vector<Shard>& shards) {
+  std::sort(shards.begin(), shards.end(), [](const Shard& a, const Shard& b) {
+    return std::tie(a.rank, a.parameter) < std::tie(b.rank, b.parameter);
+  });
 }
 
 // The numbers that one rank sends, one after the other.
@@ -156,20 +166,34 @@ std::vector<Shard> divide(
     Division division,
     int ranks) {
   std::vector<std::size_t> whole, cut;
-  std::int64_t elements = 0;
+  std::vector<std::int64_t> sizes;
   for (std::size_t p = 0; p < parameters.size(); ++p) {
     const at::Tensor& master = parameters[p].master;
+    sizes.push_back(parameters[p].part ? 0 : master.numel());
+    if (parameters[p].part) continue;
     (may_be_cut(master, division) && ranks > 1 ? cut : whole).push_back(p);
-    elements += master.numel();
   }
   std::vector<std::int64_t> load(static_cast<std::size_t>(ranks), 0);
   std::vector<Shard> shards;
   give_tensors(parameters, std::move(whole), load, shards);
-  give_chunks(parameters, cut, (elements + ranks - 1) / ranks, load, shards);
-  std::sort(shards.begin(), shards.end(), [](const Shard& a, const Shard& b) {
-    return std::tie(a.rank, a.parameter) < std::tie(b.rank, b.parameter);
-  });
+  give_chunks(sizes, cut, even_share(sizes, ranks), load, shards);
+  sort_by_rank(shards);
   return shards;
+}
+
+std::vector<Shard> divide(const std::vector<std::int64_t>& sizes, int ranks) {
+  std::vector<std::size_t> all(sizes.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  std::vector<std::int64_t> load(static_cast<std::size_t>(ranks), 0);
+  std::vector<Shard> shards;
+  give_chunks(sizes, all, even_share(sizes, ranks), load, shards);
+  sort_by_rank(shards);
+  return shards;
+}
+
+std::string shard_name(
+    const std::string& name, std::int64_t begin, std::int64_t end) {
+  return fmt::format("{}[{}:{}]", name, begin, end);
 }
 
 at::Tensor part_of(const at::Tensor& tensor, const Shard& shard) {

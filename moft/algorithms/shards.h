@@ -1,10 +1,11 @@
 // An optimizer's work divided over the processes that train together: who
 // updates which elements, and how the others receive them.
 //
-// Every rank holds all parameters and the gradient of all of them, as summed
-// over the ranks. A rank keeps optimizer state for its own shards only, updates
-// those, and the ranks exchange what they have updated: the bits of one process
-// that updates everything.
+// Every rank holds the gradient of all parameters, as summed over the ranks,
+// and optimizer state for its own shards only. It updates those. Of parameters
+// that every rank holds, the ranks exchange what they have updated; of others
+// (TrainedTensor::part) each holds its shard alone. The bits are those of one
+// process that updates everything.
 //
 // Thread safety: pure functions but for the exchange, one thread at a time.
 #pragma once
@@ -54,9 +55,16 @@ bool is_plain(const at::Tensor& tensor);
 // one shard of a parameter for a rank. Whole tensors, largest first, go to the
 // rank that has least; chunks to the ranks in turn, each up to its even share.
 // A master that is not plain stays whole: the rounding of its update may depend
-// on where an element lies.
+// on where an element lies. Parameters that ranks hold in parts are left out.
 std::vector<Shard> divide(
     const std::vector<TrainedTensor>& parameters, Division division, int ranks);
+
+// Divides plain tensors of these sizes by chunks.
+std::vector<Shard> divide(const std::vector<std::int64_t>& sizes, int ranks);
+
+// The name of a shard in files: "<name>[<begin>:<end>]".
+std::string shard_name(
+    const std::string& name, std::int64_t begin, std::int64_t end);
 
 // The shard's elements of `tensor`, which has the parameter's shape: the tensor
 // itself for a whole one, else flat; shared with a plain tensor, copied from

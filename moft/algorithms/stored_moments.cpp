@@ -1,4 +1,4 @@
-// Reads moments from shards.
+// Reads tensors from shards.
 #include "moft/algorithms/stored_moments.h"
 
 #include <algorithm>
@@ -40,21 +40,11 @@ std::optional<Range> read_range(const std::string& full) {
   return Range{text.substr(0, open), *begin, *end};
 }
 
-[[noreturn]] void refuse_shape(const std::string& name) {
-  throw_caller_error(
-      "optimizer state '{}' has another shape or type than its parameter; "
-      "resume with the recipe that wrote it",
-      name);
-}
-
 }  // namespace
 
-std::string shard_name(
-    const std::string& name, std::int64_t begin, std::int64_t end) {
-  return fmt::format("{}[{}:{}]", name, begin, end);
-}
-
-StoredMoments::StoredMoments(const std::map<std::string, at::Tensor>& tensors) {
+StoredMoments::StoredMoments(
+    const std::map<std::string, at::Tensor>& tensors, std::string what)
+    : what_(std::move(what)) {
   for (const auto& [name, tensor] : tensors) {
     const auto range = read_range(name);
     if (!range) {
@@ -64,8 +54,9 @@ StoredMoments::StoredMoments(const std::map<std::string, at::Tensor>& tensors) {
     if (range->begin >= range->end || tensor.dim() != 1 ||
         tensor.numel() != range->end - range->begin) {
       throw_caller_error(
-          "optimizer state '{}' holds {} numbers, which its name does not say; "
+          "{} '{}' holds {} numbers, which its name does not say; "
           "resume from an intact checkpoint",
+          what_,
           name,
           tensor.numel());
     }
@@ -79,13 +70,20 @@ StoredMoments::StoredMoments(const std::map<std::string, at::Tensor>& tensors) {
   }
 }
 
+void StoredMoments::refuse_shape(const std::string& name) const {
+  throw_caller_error(
+      "{} '{}' has another shape or type than its parameter; resume with the "
+      "recipe that wrote it",
+      what_,
+      name);
+}
+
 const std::vector<StoredMoments::Piece>& StoredMoments::pieces(
     const std::string& name) const {
   const auto found = moments_.find(name);
   if (found != moments_.end()) return found->second;
   throw_caller_error(
-      "optimizer state '{}' is missing; resume from a complete checkpoint",
-      name);
+      "{} '{}' is missing; resume from a complete checkpoint", what_, name);
 }
 
 at::Tensor StoredMoments::whole(
@@ -111,22 +109,25 @@ void StoredMoments::check(
     if (piece.values.scalar_type() != at::kFloat) refuse_shape(name);
     if (piece.whole) {
       throw_caller_error(
-          "optimizer state '{}' is there both whole and in shards; resume from "
+          "{} '{}' is there both whole and in shards; resume from "
           "an intact checkpoint",
+          what_,
           name);
     }
     if (piece.begin < reached) {
       throw_caller_error(
-          "optimizer state '{}' has the elements {} to {} twice; resume from "
+          "{} '{}' has the elements {} to {} twice; resume from "
           "an intact checkpoint",
+          what_,
           name,
           piece.begin,
           std::min(reached, piece.end) - 1);
     }
     if (piece.begin > reached) {
       throw_caller_error(
-          "optimizer state '{}' lacks the elements {} to {}; resume from a "
+          "{} '{}' lacks the elements {} to {}; resume from a "
           "complete checkpoint",
+          what_,
           name,
           reached,
           piece.begin - 1);
@@ -135,8 +136,9 @@ void StoredMoments::check(
   }
   if (reached != c10::multiply_integers(shape)) {
     throw_caller_error(
-        "optimizer state '{}' has {} elements, its parameter needs {}; resume "
+        "{} '{}' has {} elements, its parameter needs {}; resume "
         "from a complete checkpoint, with the recipe that wrote it",
+        what_,
         name,
         reached,
         c10::multiply_integers(shape));

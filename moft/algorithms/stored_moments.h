@@ -1,8 +1,8 @@
-// The optimizer state of a checkpoint, put together from the shards of however
-// many ranks wrote it. Inside the part only.
+// Tensors of a checkpoint, put together from the shards of however many ranks
+// wrote them: moments of an optimizer, or masters.
 //
-// A moment is stored whole, "<name>", or in shards, "<name>[<begin>:<end>]":
-// its elements begin to end - 1, row-major, as a flat tensor.
+// A tensor is stored whole, "<name>", or in shards, "<name>[<begin>:<end>]":
+// its elements begin to end - 1, row-major, flat (shard_name() of shards.h).
 //
 // Thread safety: immutable after construction.
 #pragma once
@@ -16,18 +16,17 @@
 
 namespace moft {
 
-// "<name>[<begin>:<end>]".
-std::string shard_name(
-    const std::string& name, std::int64_t begin, std::int64_t end);
-
 class StoredMoments {
  public:
-  // Shares the tensors. CallerError for shards that are empty or not flat, or
-  // whose names do not say their size.
-  explicit StoredMoments(const std::map<std::string, at::Tensor>& tensors);
+  // Shares the tensors. `what` they are, for errors. CallerError for shards
+  // that are empty or not flat, or whose names do not say their size.
+  explicit StoredMoments(
+      const std::map<std::string, at::Tensor>& tensors,
+      std::string what = "optimizer state");
 
   // Names without ranges.
   std::size_t size() const { return moments_.size(); }
+  bool has(const std::string& name) const { return moments_.contains(name); }
 
   // The tensor `name`, not in shards. CallerError unless it is there with that
   // shape and type.
@@ -36,11 +35,11 @@ class StoredMoments {
       at::IntArrayRef shape,
       at::ScalarType type) const;
 
-  // CallerError unless the float32 moment `name` is there as a whole with that
+  // CallerError unless the float32 tensor `name` is there as a whole with that
   // shape, or its shards have each of its elements once.
   void check(const std::string& name, at::IntArrayRef shape) const;
 
-  // Fills `out`, a whole moment or a flat part of it, with the elements from
+  // Fills `out`, a whole tensor or a flat part of it, with the elements from
   // `begin` on. REQUIRES check().
   void copy(const std::string& name, std::int64_t begin, at::Tensor& out) const;
 
@@ -52,7 +51,9 @@ class StoredMoments {
     bool whole = false;
   };
   const std::vector<Piece>& pieces(const std::string& name) const;
+  [[noreturn]] void refuse_shape(const std::string& name) const;
 
+  std::string what_;
   std::map<std::string, std::vector<Piece>> moments_;  // by rising begin
 };
 

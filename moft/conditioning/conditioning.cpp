@@ -9,12 +9,30 @@
 #include "moft/conditioning/parameter_copies.h"
 
 namespace moft {
+namespace {
+
+at::Tensor in_files(const TrainedTensor& entry) {
+  return entry.transposed_in_files ? entry.master.t().contiguous()
+                                   : entry.master;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> shape_in_files(const TrainedTensor& entry) {
+  std::vector<std::int64_t> shape = entry.shape().vec();
+  if (entry.transposed_in_files) std::reverse(shape.begin(), shape.end());
+  return shape;
+}
 
 Conditioning::Conditioning(
     Steerable& model,
     const ConditioningOptions& options,
-    std::vector<std::string> objectives)
-    : model_(model), options_(options), objectives_(std::move(objectives)) {
+    std::vector<std::string> objectives,
+    Ranks ranks)
+    : model_(model),
+      options_(options),
+      objectives_(std::move(objectives)),
+      ranks_(std::move(ranks)) {
   TORCH_CHECK(!objectives_.empty(), "[conditioning] needs an objective");
   for (const auto& parameter : model_.parameters)
     plain_parameters_ += parameter->numel();
@@ -24,13 +42,14 @@ std::unique_ptr<Conditioning> install_conditioning(
     Steerable& model,
     const ConditioningOptions& options,
     std::vector<std::string> objectives,
-    std::uint64_t seed) {
+    std::uint64_t seed,
+    const Ranks& ranks) {
   if (options.steered_set == SteeredSet::kLora) {
     return std::make_unique<AdapterSet>(
         model, options, std::move(objectives), seed);
   }
   return std::make_unique<ParameterCopies>(
-      model, options, std::move(objectives));
+      model, options, std::move(objectives), ranks);
 }
 
 ParameterCounts Conditioning::counts() const {
@@ -53,11 +72,20 @@ ParameterCounts Conditioning::counts() const {
 std::map<std::string, at::Tensor> Conditioning::tensors() const {
   std::map<std::string, at::Tensor> result;
   for (const TrainedTensor& entry : trained()) {
-    result[entry.name] = entry.transposed_in_files
-                             ? entry.master.t().contiguous()
-                             : entry.master;
+    const std::optional<TensorPart>& part = entry.part;
+    if (!part && ranks_.rank == 0) {
+      result[entry.name] = in_files(entry);
+    } else if (part && part->count() == entry.numel()) {
+      result[entry.name] = entry.master.view(part->shape);
+    } else if (part && part->count() > 0) {
+      result[shard_name(entry.name, part->begin, part->end)] = entry.master;
+    }
   }
   return result;
+}
+
+at::Tensor Conditioning::whole(std::size_t index) const {
+  return in_files(trained_.at(index));
 }
 
 std::vector<std::string> Conditioning::tensor_names() const {
@@ -70,10 +98,14 @@ std::vector<std::string> Conditioning::tensor_names() const {
 void Conditioning::load(const ReadTensor& read) {
   at::NoGradGuard no_gradient;
   for (const TrainedTensor& entry : trained()) {
-    std::vector<std::int64_t> shape = entry.master.sizes().vec();
-    if (entry.transposed_in_files) std::reverse(shape.begin(), shape.end());
-    const at::Tensor value = read(entry.name, shape);
-    entry.master.copy_(entry.transposed_in_files ? value.t() : value);
+    const at::Tensor value = read(entry.name, shape_in_files(entry));
+    if (!value.defined()) continue;
+    if (entry.part) {
+      entry.master.copy_(value.reshape({-1}).narrow(
+          0, entry.part->begin, entry.part->count()));
+    } else {
+      entry.master.copy_(entry.transposed_in_files ? value.t() : value);
+    }
   }
   masters_changed();
 }

@@ -28,6 +28,11 @@
 // "<objective>/<module>.lora_A.weight" / ".lora_B.weight" (PEFT's shapes,
 // [rank, in] and [out, rank]) for adapters.
 //
+// Several ranks that train under one steering at a time may share the copies:
+// each holds 1/N of their elements (TrainedTensor::part), and before passes
+// under c all ranks gather(c). Adapters, and what all steerings have in common,
+// every rank holds.
+//
 // Thread safety: one thread.
 #pragma once
 
@@ -41,6 +46,7 @@
 #include <ATen/ATen.h>
 
 #include "moft/algorithms/gradient.h"
+#include "moft/algorithms/shards.h"
 #include "moft/conditioning/conditioning_options.h"
 #include "moft/conditioning/gradient_sum.h"
 #include "moft/conditioning/steerable.h"
@@ -54,6 +60,9 @@ struct ParameterCounts {
   std::int64_t trained = 0;  // m |S| + the trained part of S^c
   std::int64_t policy = 0;   // m |S| + |S^c|: what a policy consists of
 };
+
+// The whole tensor's.
+std::vector<std::int64_t> shape_in_files(const TrainedTensor& entry);
 
 class Conditioning {
  public:
@@ -102,9 +111,31 @@ class Conditioning {
   // After the optimizer wrote the masters.
   virtual void masters_changed() = 0;
 
+  // --- copies that ranks share; each of these does nothing where they do not
+  // Those ranks; a process alone where it holds everything.
+  const Ranks& ranks() const { return ranks_; }
+  // Every rank calls it before passes under c, with the same c: value(c) of all
+  // parameters, until masters_changed() or another c.
+  virtual void gather(const Coefficients& /*c*/) {}
+  // Gives every rank all copies, for what reads several at once, and takes them
+  // away again. Nothing may be trained meanwhile. Every rank calls it.
+  virtual void hold_copies() {}
+  virtual void drop_copies() {}
+  // Every rank calls it; rank 0 runs `work`, others give null. In it rank 0
+  // alone calls gather() and whole(), which the others take part in until it
+  // ends. What it throws is thrown on rank 0.
+  virtual void serve(const std::function<void()>& work) {
+    if (work) work();
+  }
+
   // --- files
+  // All of trained(), or what this rank keeps of it: parts under the names of
+  // shards (shards.h); what every rank holds from rank 0 alone.
   std::map<std::string, at::Tensor> tensors() const;
-  // Reads every tensor by name with its shape; `read` throws when missing.
+  // One of trained(), as files have it; every rank calls it.
+  virtual at::Tensor whole(std::size_t index) const;
+  // Reads every tensor by name with its whole shape; `read` throws when
+  // missing. Where it returns none the tensor stays as it is.
   using ReadTensor = std::function<at::Tensor(
       const std::string& name, const std::vector<std::int64_t>& shape)>;
   void load(const ReadTensor& read);
@@ -120,7 +151,8 @@ class Conditioning {
   Conditioning(
       Steerable& model,
       const ConditioningOptions& options,
-      std::vector<std::string> objectives);
+      std::vector<std::string> objectives,
+      Ranks ranks = {});
 
   Steerable& model_;
   std::vector<TrainedTensor> trained_;
@@ -131,16 +163,33 @@ class Conditioning {
 
   ConditioningOptions options_;
   std::vector<std::string> objectives_;
+  Ranks ranks_;
   std::int64_t plain_parameters_ = 0;  // of the model as loaded
 };
 
 // Installs on `model`, which must outlive the result. At once the policy equals
 // the reference for every steering. CallerError when the options choose nothing
-// of this model.
+// of this model. `ranks` share the copies, where it makes copies.
 std::unique_ptr<Conditioning> install_conditioning(
     Steerable& model,
     const ConditioningOptions& options,
     std::vector<std::string> objectives,
-    std::uint64_t seed);
+    std::uint64_t seed,
+    const Ranks& ranks = {});
+
+// Every rank has all copies as long as this lives.
+class WholeCopies {
+ public:
+  explicit WholeCopies(Conditioning& conditioning)
+      : conditioning_(conditioning) {
+    conditioning_.hold_copies();
+  }
+  ~WholeCopies() { conditioning_.drop_copies(); }
+  WholeCopies(const WholeCopies&) = delete;
+  WholeCopies& operator=(const WholeCopies&) = delete;
+
+ private:
+  Conditioning& conditioning_;
+};
 
 }  // namespace moft

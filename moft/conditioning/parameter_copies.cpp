@@ -21,13 +21,18 @@ bool trains(const SteeredParameter& parameter) {
 ParameterCopies::ParameterCopies(
     Steerable& model,
     const ConditioningOptions& options,
-    std::vector<std::string> objectives)
-    : Conditioning(model, options, std::move(objectives)) {
+    std::vector<std::string> objectives,
+    const Ranks& ranks)
+    : Conditioning(model, options, std::move(objectives), ranks) {
   const auto count = static_cast<std::int64_t>(this->objectives().size());
   std::vector<bool> differs = choose_steered(model_, options);
+  if (ranks.size > 1)
+    parts_ = std::make_unique<CopyParts>(model_.parameters, differs, ranks);
   for (std::size_t p = 0; p < differs.size(); ++p) {
     if (differs[p]) {
-      model_.parameters[p]->make_steered(count);
+      std::optional<TensorPart> part;
+      if (parts_) part = parts_->part(p);
+      model_.parameters[p]->make_steered(count, part);
     } else if (!options.freeze_shared) {
       model_.parameters[p]->make_shared();
       differs[p] = true;  // from the reference
@@ -39,14 +44,18 @@ ParameterCopies::ParameterCopies(
 }
 
 void ParameterCopies::list_trained() {
-  for (const auto& parameter : model_.parameters) {
-    for (std::size_t i = 0; i < parameter->copies().size(); ++i) {
+  for (std::size_t p = 0; p < model_.parameters.size(); ++p) {
+    const SteeredParameter& parameter = *model_.parameters[p];
+    for (std::size_t i = 0; i < parameter.masters().size(); ++i) {
       const std::string& owner =
-          parameter->steered() ? objectives()[i] : kShared;
-      const at::Tensor& master = parameter->copies()[i];
+          parameter.steered() ? objectives()[i] : kShared;
       trained_.push_back(
-          {owner + "/" + parameter->name(), master, master.dim() == 2});
-      if (parameter->steered()) trained_.back().copy = i;
+          {owner + "/" + parameter.name(),
+           parameter.masters()[i],
+           parameter.shape().size() == 2});
+      if (parameter.steered()) trained_.back().copy = i;
+      trained_.back().part = parameter.part();
+      parameter_of_.push_back(p);
     }
   }
 }
@@ -201,7 +210,7 @@ ScaledGradient ParameterCopies::gradient(
 std::vector<ScaledGradient> ParameterCopies::gradients() const {
   std::vector<ScaledGradient> result;
   for (std::size_t p = 0; p < accumulated_.size(); ++p) {
-    for (std::size_t i = 0; i < model_.parameters[p]->copies().size(); ++i)
+    for (std::size_t i = 0; i < model_.parameters[p]->masters().size(); ++i)
       result.push_back(gradient(p, i));
   }
   return result;
@@ -211,6 +220,29 @@ void ParameterCopies::masters_changed() {
   for (const auto& parameter : model_.parameters) {
     if (trains(*parameter)) parameter->copies_changed();
   }
+  if (parts_) parts_->forget();
+}
+
+void ParameterCopies::gather(const Coefficients& c) {
+  if (parts_) parts_->gather(c);
+}
+
+void ParameterCopies::hold_copies() {
+  if (parts_) parts_->hold();
+}
+
+void ParameterCopies::drop_copies() {
+  if (parts_) parts_->drop();
+}
+
+void ParameterCopies::serve(const std::function<void()>& work) {
+  parts_ ? parts_->serve(work) : Conditioning::serve(work);
+}
+
+at::Tensor ParameterCopies::whole(std::size_t index) const {
+  const std::optional<std::size_t>& copy = trained_.at(index).copy;
+  if (!parts_ || !copy) return Conditioning::whole(index);
+  return parts_->whole(parameter_of_[index], *copy);
 }
 
 std::map<std::string, at::Tensor> ParameterCopies::merged(

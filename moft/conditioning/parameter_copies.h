@@ -11,11 +11,13 @@
 // Thread safety: one thread.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "moft/conditioning/conditioning.h"
+#include "moft/conditioning/copy_parts.h"
 #include "moft/conditioning/gradient_sum.h"
 
 namespace moft {
@@ -26,7 +28,8 @@ class ParameterCopies : public Conditioning {
   ParameterCopies(
       Steerable& model,
       const ConditioningOptions& options,
-      std::vector<std::string> objectives);
+      std::vector<std::string> objectives,
+      const Ranks& ranks = {});
 
   bool mixes_rows() const override {
     return options().steered_set == SteeredSet::kNone;
@@ -42,6 +45,11 @@ class ParameterCopies : public Conditioning {
   void note_steerings(const std::vector<Coefficients>& steerings) override;
   std::vector<ScaledGradient> gradients() const override;
   void masters_changed() override;
+  void gather(const Coefficients& c) override;
+  void hold_copies() override;
+  void drop_copies() override;
+  void serve(const std::function<void()>& work) override;
+  at::Tensor whole(std::size_t index) const override;
   std::map<std::string, at::Tensor> merged(
       const Coefficients& c) const override;
 
@@ -60,9 +68,11 @@ class ParameterCopies : public Conditioning {
   bool sums_copies(std::size_t parameter) const;
   ScaledGradient gradient(std::size_t parameter, std::size_t copy) const;
 
-  std::vector<Accumulated> accumulated_;  // per model parameter
-  bool several_ = false;                  // steerings were noted of this step
-  std::optional<Coefficients> noted_;     // the first of them
+  std::vector<Accumulated> accumulated_;   // per model parameter
+  std::vector<std::size_t> parameter_of_;  // by index in trained()
+  std::unique_ptr<CopyParts> parts_;       // null: all copies are here
+  bool several_ = false;                   // steerings were noted of this step
+  std::optional<Coefficients> noted_;      // the first of them
 };
 
 }  // namespace moft

@@ -59,11 +59,18 @@ const at::Tensor& SteeredParameter::reference() const {
   return reference_;
 }
 
-void SteeredParameter::make_steered(std::int64_t objectives) {
+void SteeredParameter::make_steered(
+    std::int64_t objectives, const std::optional<TensorPart>& part) {
   role_ = ParameterRole::kSteered;
+  part_ = part;
   copies_.clear();
+  parts_.clear();
   for (std::int64_t i = 0; i < objectives; ++i) {
-    copies_.push_back(reference().clone());
+    if (part) {
+      parts_.push_back(part_of_reference().clone());
+    } else {
+      copies_.push_back(reference().clone());
+    }
   }
   // What can be read again need not be kept beside the copies.
   if (source_.floats != nullptr) reference_ = at::Tensor();
@@ -76,7 +83,30 @@ void SteeredParameter::make_shared() {
   copies_changed();
 }
 
+at::Tensor SteeredParameter::part_of_reference() const {
+  return reference().reshape({-1}).narrow(0, part_->begin, part_->count());
+}
+
+at::Tensor SteeredParameter::mixed_part(const Coefficients& c) const {
+  std::vector<at::Tensor> sources = parts_;
+  sources.insert(
+      sources.begin(),
+      c.reference() == 0.0 ? parts_.at(0) : part_of_reference());
+  return mix(sources, c);
+}
+
+void SteeredParameter::put_mixture(const Coefficients& c, at::Tensor value) {
+  copies_changed();
+  mixture_.emplace(c, std::move(value));
+}
+
+void SteeredParameter::hold_copies(std::vector<at::Tensor> copies) {
+  copies_ = std::move(copies);
+  copies_changed();
+}
+
 void SteeredParameter::copies_changed() {
+  mixture_.reset();
   // What reads the reference stays valid.
   std::erase_if(cache_, [](const Mixed& entry) {
     return !entry.coefficients.is_frozen_reference();
@@ -106,7 +136,7 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
   // All sources, and in a wide job one mixture beside them; the new one is
   // included.
   const std::size_t beside = way_ == SteeringWay::kWide ? 2 : 1;
-  const std::size_t kept = std::max(copies_.size() + beside, room_);
+  const std::size_t kept = std::max(masters().size() + beside, room_);
   while (cache_.size() >= kept)
     cache_.pop_back();
   cache_.push_front(Mixed{key, {}, std::nullopt});
@@ -114,6 +144,7 @@ SteeredParameter::Mixed& SteeredParameter::mixed(
 }
 
 std::vector<at::Tensor> SteeredParameter::sources() const {
+  TORCH_CHECK(!lacks_copies(), "[steered_parameter] no copies of ", name_);
   std::vector<at::Tensor> sources{reference()};
   sources.insert(sources.end(), copies_.begin(), copies_.end());
   return sources;
@@ -125,6 +156,13 @@ at::Tensor SteeredParameter::value_of(Mixed& entry) const {
     entry.value = reference();
   } else if (role_ == ParameterRole::kShared) {
     entry.value = copies_[0];
+  } else if (lacks_copies()) {
+    TORCH_CHECK(
+        mixture_ && mixture_->first == entry.coefficients,
+        "[steered_parameter] no mixture of ",
+        name_,
+        " was put in");
+    entry.value = mixture_->second;
   } else {
     entry.value =
         mix(sources_for(*this, entry.coefficients), entry.coefficients);
@@ -157,6 +195,10 @@ kernels::FrozenWeight SteeredParameter::pack(Mixed& entry) const {
   if (rows && in_file && (in_blocks || !reference_.defined()))
     return from(source_);
   const bool steered = !reference && role_ == ParameterRole::kSteered;
+  if (rows && steered && lacks_copies()) {
+    return from(
+        mixed_rows({value_of(entry)}, Coefficients::frozen_reference()));
+  }
   if (rows && steered && !entry.value.defined())
     return from(
         mixed_rows(sources_for(*this, entry.coefficients), entry.coefficients));
@@ -177,7 +219,7 @@ at::Tensor SteeredParameter::rows(
     return entry.coefficients == key && entry.value.defined();
   });
   const bool mixes = role_ == ParameterRole::kSteered && few_rows &&
-                     !key.is_frozen_reference() && !there;
+                     !key.is_frozen_reference() && !there && !lacks_copies();
   if (!mixes) return value(coefficients).index_select(0, ids);
   std::vector<at::Tensor> few = sources_for(*this, key);
   for (at::Tensor& source : few)

@@ -5,6 +5,9 @@
 //           keeps its own value;
 //   steered m trained copies beside the frozen reference (S).
 //
+// Ranks may share the copies (copy_parts.h): each holds the same elements of
+// all of them, flat, and a mixture has to be put in before it is read.
+//
 // All tensors are float32 masters on one device. `value(c)` is what a forward
 // pass under coefficients c multiplies with; mixed values are cached until the
 // copies change: m + 1 (wide: m + 2), or as many as make_room() asked for. The
@@ -18,10 +21,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
 
+#include "moft/algorithms/gradient.h"
 #include "moft/kernels/linear_function.h"
 #include "moft/weightings/steering.h"
 
@@ -56,17 +61,36 @@ class SteeredParameter {
   std::int64_t numel() const;
   at::Device device() const { return device_; }
   const at::Tensor& reference() const;
-  // Masters theta^(1..m) of a steered parameter; one of a shared parameter.
+  // Masters theta^(1..m) of a steered parameter; one of a shared parameter;
+  // none of one whose copies ranks share.
   const std::vector<at::Tensor>& copies() const { return copies_; }
-  // What mixing reads: theta_ref, theta^(1), .., theta^(m).
+  // What is trained here: the copies, or this rank's part of each.
+  const std::vector<at::Tensor>& masters() const {
+    return part_ ? parts_ : copies_;
+  }
+  const std::optional<TensorPart>& part() const { return part_; }
+  // What mixing reads: theta_ref, theta^(1), .., theta^(m). REQUIRES whole
+  // copies.
   std::vector<at::Tensor> sources() const;
 
-  // Puts the parameter into S: m copies of the reference.
-  void make_steered(std::int64_t objectives);
+  // Puts the parameter into S: m copies of the reference, or
+  // the elements of `part` alone, where ranks share them.
+  void make_steered(
+      std::int64_t objectives,
+      const std::optional<TensorPart>& part = std::nullopt);
   // Trained and common to all steerings: one copy of the reference.
   void make_shared();
-  // To be called after the copies were written through `copies()`.
+  // To be called after the copies were written through `masters()`.
   void copies_changed();
+
+  // --- of copies that ranks share
+  // This part's elements of value(c), flat.
+  at::Tensor mixed_part(const Coefficients& c) const;
+  // value(c), from the parts of all ranks, until the copies change; in the
+  // place of the one before.
+  void put_mixture(const Coefficients& c, at::Tensor value);
+  // Whole copies for what reads several of them at once; none: lets go of them.
+  void hold_copies(std::vector<at::Tensor> copies);
 
   // The tensor of a forward pass without gradient.
   at::Tensor value(const Coefficients& coefficients) const;
@@ -109,6 +133,9 @@ class SteeredParameter {
   at::Tensor value_of(Mixed& entry) const;
   kernels::FrozenWeight pack(Mixed& entry) const;
   Coefficients cache_key(const Coefficients& coefficients) const;
+  at::Tensor part_of_reference() const;  // flat
+  // Ranks share the copies, and this one has no whole ones.
+  bool lacks_copies() const { return part_ && copies_.empty(); }
 
   std::string name_;
   kernels::Storage storage_ = kernels::Storage::kFloat32;
@@ -120,6 +147,9 @@ class SteeredParameter {
   kernels::RowSource source_;
   mutable at::Tensor reference_;  // undefined until asked for
   std::vector<at::Tensor> copies_;
+  std::optional<TensorPart> part_;
+  std::vector<at::Tensor> parts_;  // of the copies, where ranks share them
+  std::optional<std::pair<Coefficients, at::Tensor>> mixture_;  // put in
   at::Tensor leaf_;
   mutable std::list<Mixed> cache_;  // most recently used first
   mutable std::size_t room_ = 0;

@@ -1,6 +1,7 @@
 // Policy directories: opening, and writing them whole.
 #include "moft/generation/policy_directory.h"
 
+#include <memory>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -29,17 +30,27 @@ namespace fs = std::filesystem;
 constexpr const char* kDefinitionFile = kPolicyDefinitionFile;
 constexpr const char* kSteeringFile = "steering.safetensors";
 
-std::vector<SafetensorsEntry> entries_of(
-    const std::map<std::string, at::Tensor>& tensors) {
+// One tensor after the other, as they are written.
+std::vector<SafetensorsEntry> entries_of(const Conditioning& conditioning) {
   std::vector<SafetensorsEntry> entries;
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor value =
-        tensor.detach().to(at::kCPU).to(at::kFloat).contiguous();
-    entries.push_back({name, TensorType::kF32, value.sizes().vec(), [value] {
-                         return std::as_bytes(std::span<const float>(
-                             value.const_data_ptr<float>(),
-                             static_cast<std::size_t>(value.numel())));
-                       }});
+  const auto held = std::make_shared<at::Tensor>();
+  for (std::size_t i = 0; i < conditioning.trained().size(); ++i) {
+    const TrainedTensor& entry = conditioning.trained()[i];
+    entries.push_back(
+        {entry.name,
+         TensorType::kF32,
+         shape_in_files(entry),
+         [&conditioning, i, held] {
+           *held = at::Tensor();
+           *held = conditioning.whole(i)
+                       .detach()
+                       .to(at::kCPU)
+                       .to(at::kFloat)
+                       .contiguous();
+           return std::as_bytes(std::span<const float>(
+               held->const_data_ptr<float>(),
+               static_cast<std::size_t>(held->numel())));
+         }});
   }
   return entries;
 }
@@ -163,13 +174,12 @@ void save_policy(
     const fs::path& base_path,
     const fs::path& directory,
     const std::string& model_card) {
-  const auto tensors = policy.conditioning()->tensors();
+  const Conditioning& conditioning = *policy.conditioning();
   std::uint64_t bytes = 1 << 20;
   for (const fs::path& file : policy.base().adapter_files)
     bytes += fs::file_size(file);
-  for (const auto& [name, tensor] : tensors) {
-    bytes += static_cast<std::uint64_t>(tensor.numel()) * sizeof(float);
-  }
+  for (const TrainedTensor& entry : conditioning.trained())
+    bytes += static_cast<std::uint64_t>(entry.numel()) * sizeof(float);
   require_free_space(directory, bytes);
   if (is_in_the_way(directory, kDefinitionFile)) {
     throw_caller_error(
@@ -184,7 +194,7 @@ void save_policy(
   if (policy.definition().chat)
     write_chat_templates(*policy.definition().chat, building);
   write_base_files(building, weights, policy.definition().provenance);
-  write_safetensors(building / kSteeringFile, entries_of(tensors));
+  write_safetensors(building / kSteeringFile, entries_of(conditioning));
   write_atomically(
       building / kDefinitionFile, definition_text(policy.definition()));
   write_atomically(building / "README.md", model_card);

@@ -2,7 +2,6 @@
 #include "moft/generation/policy_start.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -121,24 +120,25 @@ void check_fits(
   }
 }
 
-// Every tensor, each checked before the first is written to a master.
-std::map<std::string, at::Tensor> read_copies(
-    const Conditioning& conditioning,
+// Every tensor that is taken, each checked before the first is written to a
+// master; read again then, so that they are not all held at once.
+void take_copies(
+    Conditioning& conditioning,
     const std::vector<std::string>& taken,
     const fs::path& file) {
   const SafetensorsFile source(file);
-  std::map<std::string, at::Tensor> read;
-  for (const auto& [name, master] : conditioning.tensors()) {
+  const auto read = [&](const std::string& name,
+                        const std::vector<std::int64_t>& shape) {
     const bool known =
         name.starts_with(kShared) ||
-        std::any_of(
-            taken.begin(), taken.end(), [&name = name](const std::string& own) {
-              return name.starts_with(own + "/");
-            });
-    read[name] = known ? read_tensor(source, name, master.sizes().vec())
-                       : master.detach().to(at::kCPU).clone();
-  }
-  return read;
+        std::any_of(taken.begin(), taken.end(), [&](const std::string& own) {
+          return name.starts_with(own + "/");
+        });
+    return known ? read_tensor(source, name, shape) : at::Tensor();
+  };
+  for (const TrainedTensor& entry : conditioning.trained())
+    read(entry.name, shape_in_files(entry));
+  conditioning.load(read);
 }
 
 std::vector<std::string> remarks_on(
@@ -210,13 +210,7 @@ PolicyStart plan_start(const PolicyDefinition& now, const fs::path& start) {
 
 PolicyStart start_from_policy(SteeredPolicy& policy, const fs::path& start) {
   PolicyStart result = plan_start(policy.definition(), start);
-  Conditioning& conditioning = *policy.conditioning();
-  const auto copies =
-      read_copies(conditioning, result.taken, steering_file_of(start));
-  conditioning.load(
-      [&](const std::string& name, const std::vector<std::int64_t>&) {
-        return copies.at(name);
-      });
+  take_copies(*policy.conditioning(), result.taken, steering_file_of(start));
   return result;
 }
 

@@ -112,14 +112,15 @@ SteeredPolicy::SteeredPolicy(
     LoadedModel base,
     std::shared_ptr<const Tokenizer> tokenizer,
     PolicyDefinition definition,
-    std::uint64_t seed)
+    std::uint64_t seed,
+    const Ranks& ranks)
     : Policy(definition.info()),
       base_(std::move(base)),
       tokenizer_(std::move(tokenizer)),
       definition_(std::move(definition)) {
   if (definition_.objectives.empty()) return;
   conditioning_ = install_conditioning(
-      base_.model->steerable(), definition_.conditioning, names(), seed);
+      base_.model->steerable(), definition_.conditioning, names(), seed, ranks);
 }
 
 std::int64_t SteeredPolicy::context() const {
@@ -288,7 +289,9 @@ at::Tensor SteeredPolicy::next_logits(
   batch.prompts = {conditioned_prompt(prompt, steering)};
   batch.completions = {{prompt.ids.back()}};
   batch.prompt_of_row = {0};
-  const auto rows = RowSteering::uniform(coefficients_of(steering));
+  const Coefficients c = coefficients_of(steering);
+  if (conditioning_ != nullptr) conditioning_->gather(c);
+  const auto rows = RowSteering::uniform(c);
   return base_.model->completion_logits(batch, rows)
       .select(0, 0)
       .to(at::kFloat)

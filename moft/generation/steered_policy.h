@@ -18,12 +18,14 @@ namespace moft {
 
 class SteeredPolicy : public Policy {
  public:
-  // Installs the conditioning when the definition has objectives.
+  // Installs the conditioning when the definition has objectives. `ranks` share
+  // its copies (conditioning.h); by default this process has them all.
   SteeredPolicy(
       LoadedModel base,
       std::shared_ptr<const Tokenizer> tokenizer,
       PolicyDefinition definition,
-      std::uint64_t seed = 0);
+      std::uint64_t seed = 0,
+      const Ranks& ranks = {});
 
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   std::int64_t context() const override;
@@ -40,6 +42,7 @@ class SteeredPolicy : public Policy {
       const std::vector<ScoreRequest>& requests,
       const ScoreOptions& options) override;
   std::unique_ptr<Decoder> open_decoder(const DecoderLimits& limits) override;
+  // Gathers the mixture first where ranks share the copies.
   at::Tensor next_logits(
       const Prompt& prompt, const std::optional<Steering>& steering) override;
 

@@ -12,6 +12,7 @@
 #include "moft/recipes/data_parts.h"
 #include "moft/recipes/recipe_examples.h"
 #include "moft/rewards/make_objectives.h"
+#include "moft/training/ranks.h"
 
 namespace moft {
 namespace {
@@ -59,7 +60,8 @@ TrainingJob::TrainingJob(
           std::move(models.base),
           std::move(models.tokenizer),
           make_definition(recipe, models.inputs.hashes()),
-          static_cast<std::uint64_t>(recipe.training.seed)),
+          static_cast<std::uint64_t>(recipe.training.seed),
+          sharing_ranks(recipe.conditioning, recipe.training, group)),
       objectives_(
           models.objectives ? std::move(*models.objectives)
                             : make_objectives(recipe.objectives, {}, device)),
@@ -112,6 +114,7 @@ OnEvaluate make_training_evaluation(
   return [&policy, &objectives, examples, options, group](std::int64_t) {
     const ExpectedSteerings expected(
         policy, evaluated_steerings(objectives.size(), options));
+    const WholeCopies whole(*policy.conditioning());
     return metrics_of(
         evaluate_policy(policy, objectives, examples, options, nullptr, group));
   };

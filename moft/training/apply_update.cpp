@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "moft/algorithms/clip.h"
+#include "moft/algorithms/stored_moments.h"
 #include "moft/core/errors.h"
 #include "moft/training/make_optimizer.h"
 
@@ -39,25 +40,32 @@ double apply_update(
 }
 
 void restore_masters(const NamedTensors& masters, Conditioning& conditioning) {
+  const StoredMoments stored(masters, "master");
   std::size_t used = 0;
   conditioning.load(
       [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+        ++used;
         const auto found = masters.find(name);
-        if (found == masters.end() || found->second.sizes() != shape ||
-            found->second.scalar_type() != at::kFloat) {
+        if (found != masters.end() && found->second.sizes() == shape &&
+            found->second.scalar_type() == at::kFloat) {
+          return found->second;
+        }
+        if (found != masters.end() || !stored.has(name)) {
           throw_caller_error(
               "tensor '{}' is missing or has another shape; resume with the "
               "recipe that wrote it",
               name);
         }
-        ++used;
-        return found->second;
+        stored.check(name, shape);
+        at::Tensor whole = at::empty(shape, at::kFloat);
+        stored.copy(name, 0, whole);
+        return whole;
       });
-  if (used == masters.size()) return;
+  if (used == stored.size()) return;
   throw_caller_error(
       "there are {} tensors, but the recipe trains {}; resume with the recipe "
       "that wrote them",
-      masters.size(),
+      stored.size(),
       used);
 }
 

@@ -34,8 +34,9 @@ double apply_update(
     std::optional<double> clip,
     std::optional<double> rate);
 
-// Puts the masters of a state into `conditioning`. CallerError when they are
-// not the parameters that it trains.
+// Puts the masters of a state, whole or in the shards of however many ranks,
+// into `conditioning`. CallerError when they are not the parameters that it
+// trains.
 void restore_masters(const NamedTensors& masters, Conditioning& conditioning);
 
 }  // namespace moft

@@ -28,8 +28,28 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kDamagedMark = "-damaged";
-// From here on the state names shards.
+// From here on the state names shards; and from here on shards of masters.
 constexpr std::int64_t kShardsVersion = 3;
+constexpr std::int64_t kMasterShardsVersion = 4;
+
+bool has_master_shards(const CheckpointState& state) {
+  return state.format_version >= kMasterShardsVersion;
+}
+
+// The masters' files.
+std::vector<std::string> master_files(const CheckpointState& state) {
+  const auto ranks = static_cast<int>(state.ranks);
+  return shard_files(kSteeringFile, has_master_shards(state) ? ranks : 1);
+}
+
+// The tensors' files that a checkpoint may have.
+std::vector<std::string> known_files(const CheckpointState& state) {
+  std::vector<std::string> files = tensor_files(static_cast<int>(state.ranks));
+  for (std::string& name : master_files(state))
+    files.push_back(std::move(name));
+  return files;
+}
+
 std::optional<std::int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kStepPrefix)) return {};
   const char* first = name.data() + kStepPrefix.size();
@@ -86,7 +106,7 @@ void refuse_newer_format(const fs::path& directory) {
 // training cannot go on without.
 void check_names(const CheckpointState& state, const std::string& place) {
   const auto ranks = static_cast<int>(state.ranks);
-  const std::vector<std::string> known = tensor_files(ranks);
+  const std::vector<std::string> known = known_files(state);
   for (const auto& [name, hash] : state.file_hashes) {
     if (std::ranges::find(known, name) != known.end()) continue;
     throw_caller_error(
@@ -99,7 +119,8 @@ void check_names(const CheckpointState& state, const std::string& place) {
   }
   if (ranks == 1 && state.format_version < kShardsVersion) return;
   std::vector<std::string> needed = shard_files(kOptimizerFile, ranks);
-  needed.emplace_back(kSteeringFile);
+  for (std::string& name : master_files(state))
+    needed.push_back(std::move(name));
   if (state.file_hashes.contains(kValueFile)) {
     for (std::string& name : shard_files(kValueOptimizerFile, ranks))
       needed.push_back(std::move(name));
@@ -156,10 +177,10 @@ std::unique_ptr<AtomicDirectory> start_checkpoint(
   constexpr std::uint64_t kHeaders = 1 << 20;
   const auto shards = static_cast<std::uint64_t>(ranks);  // of about one size
   const std::uint64_t needed =
-      bytes_of(trainer.masters) + bytes_of(trainer.optimizer) * shards +
-      bytes_of(trainer.sampler) + bytes_of(trainer.rewards) +
-      bytes_of(trainer.value) + bytes_of(trainer.value_optimizer) * shards +
-      bytes_of(trainer.best);
+      bytes_of(trainer.masters) * (trainer.masters_in_parts ? shards : 1) +
+      bytes_of(trainer.optimizer) * shards + bytes_of(trainer.sampler) +
+      bytes_of(trainer.rewards) + bytes_of(trainer.value) +
+      bytes_of(trainer.value_optimizer) * shards + bytes_of(trainer.best);
   require_free_space(run, needed + kHeaders * shards);
   fs::create_directories(checkpoints_of(run));
   if (holds_checkpoint_files(path) && !is_checkpoint(path)) {
@@ -196,8 +217,9 @@ Hashes write_part(
   write_shard(kOptimizerFile, trainer.optimizer);
   if (!trainer.value.empty())
     write_shard(kValueOptimizerFile, trainer.value_optimizer);
+  if (trainer.masters_in_parts) write_shard(kSteeringFile, trainer.masters);
   if (rank != 0) return hashes;
-  write(kSteeringFile, trainer.masters);
+  if (!trainer.masters_in_parts) write(kSteeringFile, trainer.masters);
   if (!trainer.sampler.empty()) write(kSamplerFile, trainer.sampler);
   if (!trainer.rewards.empty()) write(kRewardsFile, trainer.rewards);
   if (!trainer.value.empty()) write(kValueFile, trainer.value);
@@ -246,11 +268,13 @@ bool has_lost_its_state(const fs::path& directory) {
     return fs::is_regular_file(directory / name, ignored);
   };
   const std::vector<std::string> names = own_names(directory);
-  const bool has_optimizer = std::ranges::any_of(
-      names,
-      [](const std::string& name) { return name.starts_with("optimizer"); });
-  return !is_there(kStateFile) && is_there(kRecipeFile) &&
-         is_there(kSteeringFile) && has_optimizer;
+  const auto has = [&](std::string_view start) {
+    return std::ranges::any_of(names, [&](const std::string& name) {
+      return name.starts_with(start);
+    });
+  };
+  return !is_there(kStateFile) && is_there(kRecipeFile) && has("steering") &&
+         has("optimizer");
 }
 
 std::vector<fs::path> list_own_checkpoints(const fs::path& run) {
@@ -280,8 +304,7 @@ std::vector<fs::path> files_of_checkpoint(const fs::path& directory) {
 
 Checkpoint read_intact_checkpoint(const fs::path& directory) {
   Checkpoint checkpoint = read_checkpoint(directory);
-  for (const std::string& name :
-       tensor_files(static_cast<int>(checkpoint.state.ranks)))
+  for (const std::string& name : known_files(checkpoint.state))
     check_file(checkpoint, name);
   return checkpoint;
 }
@@ -366,7 +389,9 @@ fs::path save_checkpoint(
     state.position = static_cast<std::int64_t>(trainer.cursor.position);
     state.recipe_hash = hash_text(recipe);
     state.ranks = ranks;
-    state.format_version = ranks > 1 ? kShardsVersion : kShardsVersion - 1;
+    state.format_version = trainer.masters_in_parts ? kMasterShardsVersion
+                           : ranks > 1              ? kShardsVersion
+                                                    : kShardsVersion - 1;
     state.file_hashes.clear();
     for (const std::string& hashes : written)
       state.file_hashes.merge(nlohmann::json::parse(hashes).get<Hashes>());
@@ -388,7 +413,7 @@ TrainerState load_checkpoint(const Checkpoint& checkpoint) {
   state.cursor = {
       static_cast<std::uint32_t>(checkpoint.state.epoch),
       static_cast<std::uint64_t>(checkpoint.state.position)};
-  state.masters = read_tensors(directory / kSteeringFile);
+  state.masters = map_tensors(directory, master_files(checkpoint.state));
   state.optimizer = map_tensors(directory, shard_files(kOptimizerFile, ranks));
   state.sampler = read_tensors_if_there(directory / kSamplerFile);
   state.rewards = read_tensors_if_there(directory / kRewardsFile);

@@ -13,7 +13,8 @@
 //     state.json             CheckpointState, with the hashes of the others
 //
 // N ranks write the optimizers' state in shards, each its own
-// (optimizer-1-of-2.safetensors); everything else comes from rank 0. state.json
+// (optimizer-1-of-2.safetensors), and so the masters where they share them
+// (steering-1-of-2.safetensors); everything else comes from rank 0. state.json
 // is the manifest: written last, it names every file with its hash. Any number
 // of ranks may resume from it.
 //
@@ -43,8 +44,9 @@
 namespace moft {
 
 // 2: hashes of the files, of configurations and of tokenizers. 3: shards of
-// several ranks; a process alone writes 2.
-inline constexpr std::int64_t kCheckpointFormatVersion = 3;
+// several ranks; a process alone writes 2. 4: masters in shards too, where
+// ranks share them.
+inline constexpr std::int64_t kCheckpointFormatVersion = 4;
 // More are not believed.
 inline constexpr std::int64_t kMostRanks = 4096;
 
@@ -139,7 +141,7 @@ std::optional<Checkpoint> newest_intact_checkpoint(
 //
 // Every rank of the group (none: a process alone) calls it, on a file system
 // that all of them see; only the optimizers' state is taken from the ranks but
-// the first. It fails on all ranks or on none.
+// the first, and masters in parts. It fails on all ranks or on none.
 std::filesystem::path save_checkpoint(
     const std::filesystem::path& run,
     const TrainerState& trainer,
@@ -147,8 +149,9 @@ std::filesystem::path save_checkpoint(
     const std::string& recipe,
     Group* group = nullptr);
 
-// Reads every file: what the trainer has to be restored to. The optimizers'
-// state, of all ranks, is not copied from the files and must not be written to.
+// Reads every file: what the trainer has to be restored to. Masters and the
+// optimizers' state, of all ranks, are not copied from the files and must not
+// be written to.
 TrainerState load_checkpoint(const Checkpoint& checkpoint);
 
 // Renames a damaged checkpoint to step-<n>-damaged, which is not listed.

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEnding = ".safetensors";
 constexpr const char* kWholeFiles[] = {
-    kSteeringFile, kSamplerFile, kRewardsFile, kValueFile, kBestFile};
+    kSamplerFile, kRewardsFile, kValueFile, kBestFile};
 constexpr const char* kShardedFiles[] = {kOptimizerFile, kValueOptimizerFile};
 
 // "-2-of-3", with any two numbers.
@@ -112,6 +112,7 @@ std::vector<std::string> tensor_files(int ranks) {
 bool is_checkpoint_file(const std::string& name) {
   return name == kRecipeFile || name == kStateFile ||
          std::ranges::find(kWholeFiles, name) != std::end(kWholeFiles) ||
+         is_sharded_file(name, kSteeringFile) ||
          std::ranges::any_of(kShardedFiles, [&](const char* file) {
            return is_sharded_file(name, file);
          });

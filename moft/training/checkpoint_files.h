@@ -35,7 +35,7 @@ std::string shard_file(const std::string& file, int rank, int ranks);
 // `file` in the shards of all ranks.
 std::vector<std::string> shard_files(const std::string& file, int ranks);
 
-// The tensors' files that a checkpoint of `ranks` may have.
+// The tensors' files that a checkpoint of `ranks` may have beside the masters'.
 std::vector<std::string> tensor_files(int ranks);
 
 // True for the files of any checkpoint, whatever its ranks.
@@ -52,7 +52,7 @@ NamedTensors read_tensors_if_there(const std::filesystem::path& path);
 NamedTensors read_tensors(const std::filesystem::path& path);
 
 // What is in the files together, read only and not copied: a rank that needs a
-// part of the optimizer's state reads that part. CallerError for a name that
+// part of masters or moments reads that part. CallerError for a name that
 // two files have.
 NamedTensors map_tensors(
     const std::filesystem::path& directory,

@@ -179,8 +179,11 @@ void count_parameters(
   const TrainingOptions& training = question.training;
   const auto [steered, common, trained, summed] = trained_parameters(question);
   estimate.weights = weight_bytes(question);
+  const std::int64_t all = (trained - common) * kFloat;
   estimate.masters =
-      share_of(trained * kFloat, question.sharding.copies, question.ranks);
+      share_of(all, question.sharding.copies, question.ranks) + common * kFloat;
+  if (training.evaluation.every)
+    estimate.evaluation = all + common * kFloat - estimate.masters;
   const std::int64_t sums = sums_of_slices(question);
   estimate.gradients =
       (sums * summed + gradient_copies(question) * trained) * kFloat;
@@ -295,16 +298,10 @@ std::int64_t parts_of_rank(const MemoryQuestion& question) {
   return slices / question.ranks;
 }
 
-Sharding possible_sharding(const MemoryQuestion& question) {
-  if (question.ranks == 1) return {};
-  return {true, has_one_mixture(question)};
-}
-
 Sharding sharding_of(const MemoryQuestion& question) {
-  const Sharding possible = possible_sharding(question);
   return {
-      possible.optimizer && kBuiltSharding.optimizer,
-      possible.copies && kBuiltSharding.copies};
+      question.ranks > 1,
+      shares_copies(question.conditioning, question.training, question.ranks)};
 }
 
 std::int64_t MemoryEstimate::held() const {
@@ -312,8 +309,12 @@ std::int64_t MemoryEstimate::held() const {
 }
 
 std::int64_t MemoryEstimate::peak() const {
-  return held() +
-         std::max({rollout, value_pass + gradients, scoring + left, gradients});
+  return held() + std::max(
+                      {rollout,
+                       value_pass + gradients,
+                       scoring + left,
+                       gradients,
+                       evaluation});
 }
 
 std::int64_t resident_bytes(const MemoryEstimate& estimate) {
@@ -326,6 +327,7 @@ MemoryEstimate estimate_memory(const MemoryQuestion& question) {
   MemoryEstimate estimate;
   count_parameters(question, estimate);
   count_step(question, estimate);
+  if (estimate.evaluation > 0) estimate.evaluation += estimate.rollout;
   return estimate;
 }
 

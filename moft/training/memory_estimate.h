@@ -15,16 +15,17 @@
 //               take in float32; packed backwards what is frozen and passed by
 //               a gradient: s times P of adapters, without the layers below the
 //               first that has one, and P - S - C of attention's copies
-//   masters     4 (m S + C); of adapters packed both ways too, 8 m S; of copies
-//               with the mixture in float32, 4 S, what is common packed, C s,
-//               one packed value for each of K steerings that a batch keeps (at
-//               most 8, or m + 1), S s, and of full copies the reference's
-//               embedding table
+//   masters     4 (m S + C), 4 (m S / N + C) of copies that N ranks share; of
+//               adapters packed both ways too, 8 m S; of copies with the
+//               mixture in float32, 4 S, what is common packed, C s, one packed
+//               value for each of K steerings that a batch keeps (at most 8, or
+//               m + 1), S s, and of full copies the reference's embedding table
 //   gradients   4 (m S + C), or 4 (S + C) of copies under one steering; under
 //               full copies with the pass's own, 4 (S + C); twice the former of
 //               several slices, but of ranks once for each slice of a rank;
 //               m + 1 more of the former with gradient_cosine_every
-//   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor
+//   optimizer   8 (m S + C) of AdamW; 4 (m S + C) at most of Adafactor; of N
+//               ranks 1/N
 //   value       a network of P parameters: 4 P weights, gradient and optimizer
 //               each, and its packed halves, 8 P
 //   rollout     keys and values of every row (`cache`), logits of every row
@@ -36,7 +37,9 @@
 // On a GPU one form serves both directions.
 //
 // Each of several ranks has its share of the prompts and of the parts, and
-// everything else whole, but for what is sharded.
+// everything else whole, but for what is sharded. An evaluation during training
+// brings all copies to ranks that share them: `evaluation` is what they lack
+// and a rollout.
 //
 // Rollout, value_pass and scoring are those of the largest parts that
 // training.memory_budget leaves (step_memory.h), which plans with the same
@@ -74,8 +77,6 @@ struct Sharding {
 
   bool operator==(const Sharding&) const = default;
 };
-// What training shards so far, where it can.
-inline constexpr Sharding kBuiltSharding{.optimizer = true};
 
 struct MemoryQuestion {
   ModelShape shape;
@@ -90,7 +91,7 @@ struct MemoryQuestion {
   bool bf16 = false;
   bool on_gpu = false;
   std::int64_t ranks = 1;  // that share a step
-  Sharding sharding;
+  Sharding sharding;       // sharding_of(), or none of it
 };
 
 TrainedParameters trained_parameters(const MemoryQuestion& question);
@@ -101,11 +102,8 @@ std::int64_t parts_of_rank(const MemoryQuestion& question);
 std::int64_t prompts_of_rank(const MemoryQuestion& question);
 // and the steerings that its batch holds at most.
 std::int64_t steerings_of_rank(const MemoryQuestion& question);
-// What several ranks could shard: the optimizer's state; and copies where a
-// step has one steering, since each rank can mix its share of them. Rows under
-// steerings of their own, and adapters, need all copies on every rank.
-Sharding possible_sharding(const MemoryQuestion& question);
-// What training shards of it.
+// What the ranks shard: the optimizer's state, and copies where shares_copies()
+// (ranks.h) says so.
 Sharding sharding_of(const MemoryQuestion& question);
 
 // In bytes.
@@ -120,6 +118,7 @@ struct MemoryEstimate {
   std::int64_t cache = 0;  // of it, keys and values
   std::int64_t value_pass = 0;
   std::int64_t scoring = 0;
+  std::int64_t evaluation = 0;  // 0: takes no more than the rollout
 
   // What is held all the time.
   std::int64_t held() const;

@@ -110,6 +110,7 @@ StepResult OnlineTrainer::take_step() {
 
   Experience e;
   e.draw = draw();
+  gather_copies(e.draw, times);
   const StepPlan step_plan = plan(e.draw);
   // Its pass serves the gradient of all prompts only.
   std::optional<FirstPass> all;
@@ -161,6 +162,18 @@ Draw OnlineTrainer::draw() {
       sampler_->draw(step_, count),
       step_,
       options_.samples_per_prompt);
+}
+
+void OnlineTrainer::gather_copies(const Draw& draw, StepTimes& times) {
+  Conditioning& conditioning = *inputs_.policy->conditioning();
+  if (conditioning.ranks().size == 1) return;
+  const Stopwatch watch(times.ranks);
+  for (const Coefficients& c : draw.coefficients) {
+    TORCH_CHECK(
+        c == draw.coefficients.front(),
+        "[online] ranks that share the copies need one steering a step");
+  }
+  conditioning.gather(draw.coefficients.front());
 }
 
 StepPlan OnlineTrainer::plan(const Draw& draw) const {
@@ -285,6 +298,7 @@ ClipFigures OnlineTrainer::take_gradient(
   SteeredPolicy& policy = *inputs_.policy;
   if (!ranks_)
     return differentiate(policy, experience, batch, options_, times, first);
+  gather_copies(experience.draw, times);
   GradientShare share;
   differentiate(policy, experience, batch, options_, times, first, &share);
   put_gradient(
@@ -347,6 +361,7 @@ TrainerState OnlineTrainer::state() const {
   state.step = step_;
   state.cursor = shuffler_.cursor();
   state.masters = inputs_.policy->conditioning()->tensors();
+  state.masters_in_parts = inputs_.policy->conditioning()->ranks().size > 1;
   state.optimizer = optimizer_->export_state();
   state.sampler = sampler_->state();
   state.rewards = combiner_.state();

@@ -48,7 +48,8 @@ class OnlineTrainer : public Trainer {
   // that is too long, a template that does not fit the examples, a baseline
   // that needs more samples per prompt, a value network that does not fit the
   // policy, or a model that names no end token. REQUIRES that
-  // gradient_accumulation is what slices_of_ranks() gives.
+  // gradient_accumulation is what slices_of_ranks() gives, and that ranks which
+  // share the policy's copies are the group's.
   OnlineTrainer(
       TrainerInputs inputs,
       TrainingOptions options,
@@ -77,6 +78,8 @@ class OnlineTrainer : public Trainer {
  private:
   StepResult take_step();
   Draw draw();
+  // Where ranks share the policy's copies: the step's mixture of them.
+  void gather_copies(const Draw& draw, StepTimes& times);
   StepPlan plan(const Draw& draw) const;
   RolloutOptions rollout_options(const StepPlan& plan) const;
   // Line 5, by this rank for its part of the prompts, by all for the step.

@@ -122,11 +122,19 @@ std::vector<std::string> steering_warnings(
 
 void require_finite_masters(const SteeredPolicy& policy) {
   at::NoGradGuard no_gradient;
-  for (const TrainedTensor& entry : policy.conditioning()->trained()) {
+  const Conditioning& conditioning = *policy.conditioning();
+  std::vector<std::string> broken(1);  // the first, of each rank
+  for (const TrainedTensor& entry : conditioning.trained()) {
     if (at::isfinite(entry.master).all().item<bool>()) continue;
+    broken[0] = entry.name;
+    break;
+  }
+  const Ranks& ranks = conditioning.ranks();
+  if (ranks.size > 1) broken = ranks.gather(broken[0]);
+  for (const std::string& name : broken) {
+    if (name.empty()) continue;
     throw_world_error(
-        "'{}' is not finite after the update; lower the learning rate",
-        entry.name);
+        "'{}' is not finite after the update; lower the learning rate", name);
   }
 }
 

@@ -28,7 +28,8 @@ struct ModelCard {
 
 std::string model_card_text(const ModelCard& card, const Policy& policy);
 
-// WorldError naming a trained parameter that is not finite.
+// WorldError naming a trained parameter that is not finite; on every rank where
+// ranks share the copies, which all call it.
 void require_finite_masters(const SteeredPolicy& policy);
 // The same, and when the logits after `prompt` at equal weights are not finite.
 void require_finite_policy(SteeredPolicy& policy, const Prompt& prompt);

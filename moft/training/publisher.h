@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "moft/training/publish.h"
@@ -27,6 +28,11 @@ class Publisher {
   // Asked before every checkpoint and before publishing.
   virtual void require_finite() = 0;
   virtual void publish(const FinishedRun& run) = 0;
+  // Every rank calls it: runs rank 0's `work`, in which it publishes, with the
+  // help of the others, which give null.
+  virtual void serve(const std::function<void()>& work) {
+    if (work) work();
+  }
 };
 
 // A steerable policy with its model card.
@@ -46,6 +52,9 @@ class PolicyPublisher : public Publisher {
   void require_finite() override;
   // Warns of knobs that the policy does not answer to.
   void publish(const FinishedRun& run) override;
+  void serve(const std::function<void()>& work) override {
+    product_.policy->conditioning()->serve(work);
+  }
 
  private:
   PolicyProduct product_;

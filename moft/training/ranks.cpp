@@ -11,6 +11,7 @@
 #include "moft/distributed/together.h"
 #include "moft/rewards/outside/asked_by.h"
 #include "moft/rewards/reward_chunks.h"
+#include "moft/training/make_optimizer.h"
 #include "moft/training/rank_bytes.h"
 #include "moft/training/stopwatch.h"
 #include "moft/training/sum_gradients.h"
@@ -401,6 +402,25 @@ void StepRanks::report(std::map<std::string, double>& metrics) {
 
 StepItems items_of(const TrainingOptions& options) {
   return {"prompts_per_step", options.prompts_per_step, options.rule().updates};
+}
+
+bool shares_copies(
+    const ConditioningOptions& conditioning,
+    const TrainingOptions& training,
+    std::int64_t ranks) {
+  const SteeredSet set = conditioning.steered_set;
+  return ranks > 1 && set != SteeredSet::kLora && set != SteeredSet::kNone &&
+         training.weighting_per == WeightingPer::kBatch &&
+         training.optimizer.kind == OptimizerKind::kAdamW;
+}
+
+Ranks sharing_ranks(
+    const ConditioningOptions& conditioning,
+    const TrainingOptions& training,
+    Group* group) {
+  const int size = group == nullptr ? 1 : group->size();
+  return shares_copies(conditioning, training, size) ? optimizer_ranks(group)
+                                                     : Ranks{};
 }
 
 std::int64_t slices_of_ranks(

@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+#include "moft/algorithms/shards.h"
+#include "moft/conditioning/conditioning_options.h"
 #include "moft/conditioning/gradient_sum.h"
 #include "moft/distributed/group.h"
 #include "moft/rewards/objectives.h"
@@ -107,6 +109,21 @@ struct StepItems {
 };
 
 StepItems items_of(const TrainingOptions& options);
+
+// Whether ranks share the copies (conditioning.h), each with 1/N of their
+// elements: where a step has one steering, so that one mixture is gathered, and
+// AdamW updates, which reads elements alone. The one place that decides.
+bool shares_copies(
+    const ConditioningOptions& conditioning,
+    const TrainingOptions& training,
+    std::int64_t ranks);
+
+// Those ranks of a group; a process alone where each has all copies. The group
+// (none: one process) outlives what it is given to.
+Ranks sharing_ranks(
+    const ConditioningOptions& conditioning,
+    const TrainingOptions& training,
+    Group* group);
 
 // gradient_accumulation of a group: as `given`, or the number of ranks where
 // that is 1. CallerError, opened by `path` ("training."), unless it is a

@@ -235,14 +235,17 @@ std::optional<std::string> Run::end_in_alarm() const {
 void Run::publish() {
   store_.check_inputs();
   require_finite();
+  if (!store_.writes()) publisher_.serve(nullptr);
   on_first([&] {
-    store_.logs().flush();
-    const std::string alarm = end_in_alarm().value_or("");
-    publisher_.publish(
-        {store_.setup().directory,
-         product(),
-         trainer_.finished_steps(),
-         alarm});
+    publisher_.serve([&] {
+      store_.logs().flush();
+      const std::string alarm = end_in_alarm().value_or("");
+      publisher_.publish(
+          {store_.setup().directory,
+           product(),
+           trainer_.finished_steps(),
+           alarm});
+    });
   });
 }
 

@@ -39,9 +39,13 @@ StepWork work_of_rank(const MemoryQuestion& question, MeanLengths lengths) {
   work.optimizer_bytes =
       updates * (counts.trained * kFloat + update / (sharded ? ranks : 1));
   work.sent_bytes = updates * bytes_of_sum(counts.summed, parts, ranks);
-  // Masters, as sums that are finished.
-  if (sharded)
-    work.sent_bytes += updates * bytes_of_sum(counts.trained, 0, ranks);
+  // Masters, as sums that are finished; of copies that ranks share the mixture.
+  if (sharded) {
+    const std::int64_t updated = question.sharding.copies
+                                     ? counts.steered + counts.common
+                                     : counts.trained;
+    work.sent_bytes += updates * bytes_of_sum(updated, 0, ranks);
+  }
   if (!training.has_value_network()) return work;
   const std::int64_t network =
       question.value_network.value_or(question.shape).parameters;

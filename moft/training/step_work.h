@@ -15,7 +15,8 @@
 //                    adds what it receives in the order of the ranks, and sends
 //                    its sum to all (distributed/group.h). A value network's
 //                    gradients travel alike. Where the optimizer's state is
-//                    sharded, updated masters too, 4 T (N - 1) / N
+//                    sharded, updated masters too, 4 T (N - 1) / N; of copies
+//                    that ranks share the mixture instead, 4 S of 4 m S
 //
 // Not counted: rewards, log ratios and metrics, some bytes for each row.
 //

@@ -71,6 +71,8 @@ struct TrainerState {
   std::int64_t step = 0;  // finished steps
   ShuffleCursor cursor;
   NamedTensors masters;  // the trained parameters
+  // This rank's parts of them, under the names of shards (algorithms/shards.h).
+  bool masters_in_parts = false;
   NamedTensors optimizer;
   NamedTensors sampler;  // of steerings; empty where it keeps none
   NamedTensors rewards;  // their running moments; empty without

@@ -2,6 +2,7 @@
 #include "moft/weightings/steering.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "moft/core/errors.h"
 
@@ -61,6 +62,12 @@ Coefficients::Coefficients(double beta, const Weighting& w) {
   for (const double weight : w.values()) {
     values_.push_back((1.0 - beta) * weight);
   }
+}
+
+Coefficients Coefficients::of(std::vector<double> values) {
+  Coefficients result;
+  result.values_ = std::move(values);
+  return result;
 }
 
 Coefficients Coefficients::frozen_reference() {

@@ -79,6 +79,8 @@ class Coefficients {
   // parameters outside S as the reference has them. (A steering with beta 1 has
   // the same c, but the policy's shared parameters.)
   static Coefficients frozen_reference();
+  // From values(), to the last bit.
+  static Coefficients of(std::vector<double> values);
 
   bool is_frozen_reference() const { return frozen_reference_; }
   std::size_t copies() const { return values_.size() - 1; }

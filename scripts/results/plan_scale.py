@@ -54,8 +54,8 @@ def main():
     parser.add_argument("--moft", default="build/release/bin/moft")
     parser.add_argument("--device", default="h100-80g")
     flags = parser.parse_args()
-    print("| model | steered | GPUs | peak of each, GB | if sharded, GB | "
-          "sent, GB | step, s |\n|---|---|---|---|---|---|---|")
+    print("| model | steered | GPUs | peak of each, GB | sent, GB | step, s |"
+          "\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         for name, config in MODELS.items():
             folder = Path(scratch) / name.replace(" ", "-")
@@ -65,9 +65,8 @@ def main():
                 for ranks in (1, 8, 64):
                     found = plan(flags, folder, steered, ranks)
                     memory = found["memory"]["peak"]
-                    sharded = found["sharding"]["peak_if_sharded"]
                     print(f"| {name} | {steered} | {ranks} "
-                          f"| {memory / 1e9:.1f} | {sharded / 1e9:.1f} "
+                          f"| {memory / 1e9:.1f} "
                           f"| {found['sent_bytes_per_rank'] / 1e9:.3g} "
                           f"| {found['step']['seconds']['total']:.2f} |")
 

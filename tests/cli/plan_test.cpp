@@ -130,11 +130,21 @@ TEST_F(Plan, RanksSendByTheFormulaAndShardByTheCase) {
   EXPECT_EQ(found["sharding"]["case"], "several_steerings");
   Words batch = full;
   batch.emplace_back("training.weighting_per=batch");
+  const json prompts = found;
   found = json_of(batch);
   EXPECT_EQ(found["sharding"]["case"], "one_steering");
-  EXPECT_LT(
-      found["sharding"]["peak_if_sharded"].get<std::int64_t>(),
-      found["memory"]["peak"].get<std::int64_t>());
+  EXPECT_TRUE(found["sharding"]["copies"]);
+  // Three quarters of two copies are with the others.
+  EXPECT_EQ(
+      prompts["memory"]["copies"].get<std::int64_t>() -
+          found["memory"]["copies"].get<std::int64_t>(),
+      4 * 2 * kModel * 3 / 4);
+  // The gradient of one mixture, its sum, and the next mixture.
+  EXPECT_EQ(found["sent_bytes_per_rank"], (2 + 1) * 4 * kModel * 3 / 4);
+  batch.emplace_back("training.optimizer.kind=adafactor");
+  found = json_of(batch);
+  EXPECT_EQ(found["sharding"]["case"], "adafactor");
+  EXPECT_FALSE(found["sharding"]["copies"]);
 }
 
 TEST_F(Plan, RefusesWhatItCannotPlan) {

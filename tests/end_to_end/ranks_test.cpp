@@ -24,12 +24,14 @@ Words train(const Words& more = {}) {
   return with({"train", "recipe.yaml", "threads=1"}, more);
 }
 
-// The moments of a checkpoint by name, whether one process wrote it or several:
-// the tensors' bytes, those of shards ("name[begin:end]") in order.
-std::map<std::string, std::string> moments_of(const fs::path& checkpoint) {
+// The masters ("steering") or moments ("optimizer") of a checkpoint by name,
+// whether one process wrote it or several: the tensors' bytes, those of shards
+// ("name[begin:end]") in order.
+std::map<std::string, std::string> tensors_of(
+    const fs::path& checkpoint, const std::string& kind) {
   std::map<std::string, std::map<std::int64_t, std::string>> shards;
   for (const std::string& file : names_in(checkpoint)) {
-    if (!file.starts_with("optimizer")) continue;
+    if (!file.starts_with(kind)) continue;
     const SafetensorsFile opened(checkpoint / file);
     for (const std::string& name : opened.names()) {
       const std::span<const std::byte> bytes = opened.find(name)->bytes;
@@ -48,12 +50,12 @@ std::map<std::string, std::string> moments_of(const fs::path& checkpoint) {
       EXPECT_TRUE(is_new) << name;
     }
   }
-  std::map<std::string, std::string> moments;
+  std::map<std::string, std::string> tensors;
   for (const auto& [name, parts] : shards) {
     for (const auto& [begin, bytes] : parts)
-      moments[name] += bytes;
+      tensors[name] += bytes;
   }
-  return moments;
+  return tensors;
 }
 
 void expect_same_runs(
@@ -62,14 +64,15 @@ void expect_same_runs(
   for (const fs::path& name :
        {fs::path("policy/steering.safetensors"),
         fs::path("policy/model.safetensors"),
-        fs::path("samples.jsonl"),
-        checkpoint / "steering.safetensors"}) {
+        fs::path("samples.jsonl")}) {
     EXPECT_FALSE(read_all(one / name).empty()) << name;
     EXPECT_EQ(read_all(one / name), read_all(other / name)) << name;
   }
-  const auto moments = moments_of(one / checkpoint);
-  EXPECT_FALSE(moments.empty());
-  EXPECT_TRUE(moments == moments_of(other / checkpoint));
+  for (const char* kind : {"steering", "optimizer"}) {
+    const auto tensors = tensors_of(one / checkpoint, kind);
+    EXPECT_FALSE(tensors.empty());
+    EXPECT_TRUE(tensors == tensors_of(other / checkpoint, kind)) << kind;
+  }
   EXPECT_EQ(metrics_without_times(one), metrics_without_times(other));
 }
 
@@ -154,6 +157,43 @@ TEST(TrainOverRanks, StopTogetherAndGoOnAsOneOrThree) {
   run_alone(folder, train(with(steps, {"--output", "straight"})));
   expect_same_runs(folder / "straight", folder / "run", "step-" + end);
   expect_same_runs(folder / "straight", folder / "three", "step-" + end);
+}
+
+// Copies of which each rank has a share: the run, its evaluations, its policy,
+// and its checkpoints, whatever the number of ranks that goes on.
+TEST(TrainOverRanks, SharedCopiesMakeTheRunOfOne) {
+  const Scratch scratch;
+  const fs::path& folder = scratch.path();
+  write_tiny_task(folder);
+  const Words keys = {
+      "conditioning.steered_set=full",
+      "training.weighting_per=batch",
+      "training.gradient_accumulation=6",
+      "training.evaluation.every=2",
+      "training.checkpoint.every=2"};
+  const auto words = [&](const char* steps, const Words& more) {
+    return train(with(with(keys, {steps}), more));
+  };
+  run_alone(folder, words("training.steps=4", {"--output", "straight"}));
+  run_alone(folder, words("training.steps=2", {"--output", "alone"}));
+  Ranks two(folder, words("training.steps=2", {"--output", "two"}), 2);
+  two.expect_code(0);
+  EXPECT_TRUE(fs::exists(
+      folder / "two/checkpoints/step-2/steering-2-of-2.safetensors"));
+  expect_same_runs(folder / "alone", folder / "two", "step-2");
+  fs::copy(folder / "two", folder / "three", fs::copy_options::recursive);
+  const auto go_on = [&](const char* output) {
+    return words("training.steps=4", {"--resume", "auto", "--output", output});
+  };
+  run_alone(folder, go_on("two"));
+  expect_same_runs(folder / "straight", folder / "two", "step-4");
+  Ranks three(folder, go_on("three"), 3);
+  three.expect_code(0);
+  expect_same_runs(folder / "straight", folder / "three", "step-4");
+  // From whole masters, as older checkpoints have them.
+  Ranks from_one(folder, go_on("alone"), 2);
+  from_one.expect_code(0);
+  expect_same_runs(folder / "straight", folder / "alone", "step-4");
 }
 
 TEST(TrainOverRanks, RanksThatDifferAreRefused) {

@@ -133,6 +133,71 @@ TEST(OnlineOverRanks, TwoHaveTheBitsOfOneProcess) {
       2);
 }
 
+// ---- copies that ranks share ------------------------------------------------
+
+// Under several weightings and KL strengths, one in each step.
+void shared_copies(RankCase& given) {
+  full_copies(given);
+  one_weighting(given);
+  given.wide = true;
+  given.run.training.kl_sampler = AlphaDistribution::kUniform;
+}
+
+std::vector<RankCase> cases_of_shared_copies(std::int64_t slices) {
+  const auto with = [](const std::function<void(RankCase&)>& change) {
+    return [change](RankCase& given) {
+      shared_copies(given);
+      change(given);
+    };
+  };
+  return {
+      rank_case("fp32", slices, shared_copies),
+      rank_case("bf16, clipped", slices, with([](RankCase& given) {
+                  given.run.storage = kernels::Storage::kBFloat16;
+                  given.run.training.gradient_clip = 0.01;
+                })),
+      rank_case(
+          "attention with trained shared parameters",
+          slices,
+          with([](RankCase& given) {
+            given.run.steered_set = SteeredSet::kAttention;
+          })),
+      rank_case("several updates", slices, with(grpo)),
+      rank_case("with cosines", slices, with([](RankCase& given) {
+                  given.run.training.gradient_cosine_every = 1;
+                })),
+      rank_case("T5 with decay", slices, with([](RankCase& given) {
+                  given.t5 = true;
+                  given.wide = false;
+                  given.run.training.optimizer.weight_decay = 0.1;
+                }))};
+}
+
+TEST(OnlineOverRanks, SharedCopiesOfTwoHaveTheBitsOfOneProcess) {
+  expect_same_bits(cases_of_shared_copies(2), 2);
+}
+
+TEST(OnlineOverRanks, SharedCopiesOfThreeHaveTheBitsOfOneProcess) {
+  expect_same_bits(cases_of_shared_copies(3), 3);
+}
+
+TEST(SharesCopies, WhereAStepHasOneSteeringAndAdamW) {
+  TrainingOptions training;
+  ConditioningOptions conditioning;
+  conditioning.steered_set = SteeredSet::kFull;
+  EXPECT_FALSE(shares_copies(conditioning, training, 2));
+  training.weighting_per = WeightingPer::kBatch;
+  for (const auto& [set, name] : enum_names(SteeredSet{})) {
+    conditioning.steered_set = set;
+    const bool copies = set != SteeredSet::kLora && set != SteeredSet::kNone;
+    EXPECT_EQ(shares_copies(conditioning, training, 2), copies) << name;
+    EXPECT_FALSE(shares_copies(conditioning, training, 1)) << name;
+  }
+  conditioning.steered_set = SteeredSet::kFull;
+  training.optimizer.kind = OptimizerKind::kAdafactor;
+  EXPECT_FALSE(shares_copies(conditioning, training, 2));
+}
+
 TEST(OnlineOverRanks, ThreeHaveTheBitsOfOneProcess) {
   expect_same_bits(
       {rank_case("adapters", 3), rank_case("copies", 6, full_copies)}, 3);

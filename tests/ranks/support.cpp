@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <sstream>
+#include <string_view>
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "moft/core/files.h"
+#include "moft/distributed/bytes.h"
 #include "moft/distributed/c10d_group.h"
 
 #include "tests/distributed/support.h"
@@ -21,28 +23,55 @@
 namespace moft::test {
 namespace {
 
+// Its feed-forward matrices have more elements than a chunk of shards.h.
+constexpr TinyModel kWide{.layers = 1, .width = 192, .feed_forward = 200};
+
 std::string hash_of(const at::Tensor& tensor) {
   const at::Tensor plain = tensor.detach().contiguous();
   return hash_bytes(
       {static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()});
 }
 
-// The hashes of all ranks' parts of the optimizer's state, as one process has
-// them: the models of these tests have no parameter that ranks share.
+std::string pack(const NamedTensors& tensors) {
+  BytesWriter writer;
+  writer.number(tensors.size());
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor plain = tensor.detach().contiguous();
+    writer.list(name);
+    writer.list(std::string_view(
+        static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()));
+  }
+  return std::string(writer.bytes());
+}
+
+// The hashes of what all ranks hold, as one process has it: shards
+// ("name[begin:end]") joined in order.
 std::map<std::string, std::string> hashes_of(
     const NamedTensors& tensors, Group* group) {
-  using Hashes = std::map<std::string, std::string>;
-  Hashes own;
-  for (const auto& [name, tensor] : tensors)
-    own[name] = hash_of(tensor);
-  if (!group) return own;
-  Hashes all;
-  for (const std::string& part : group->gather(nlohmann::json(own).dump())) {
-    const auto hashes = nlohmann::json::parse(part).get<Hashes>();
-    for (const auto& [name, hash] : hashes)
-      EXPECT_TRUE(all.emplace(name, hash).second) << name;
+  const std::string own = pack(tensors);
+  std::map<std::string, std::map<std::int64_t, std::string>> parts;
+  for (const std::string& bytes :
+       group ? group->gather(own) : std::vector<std::string>{own}) {
+    BytesReader reader(bytes);
+    for (auto left = reader.number<std::size_t>(); left > 0; --left) {
+      const auto name = reader.list<std::string>();
+      const auto values = reader.list<std::string>();
+      const std::size_t bracket = name.find('[');
+      const std::int64_t begin = bracket == std::string::npos
+                                     ? 0
+                                     : std::stoll(name.substr(bracket + 1));
+      EXPECT_TRUE(parts[name.substr(0, bracket)].emplace(begin, values).second)
+          << name;
+    }
   }
-  return all;
+  std::map<std::string, std::string> hashes;
+  for (const auto& [name, pieces] : parts) {
+    std::string whole;
+    for (const auto& [begin, values] : pieces)
+      whole += values;
+    hashes[name] = hash_bytes(std::as_bytes(std::span(whole)));
+  }
+  return hashes;
 }
 
 bool is_of_the_machine(const std::string& metric) {
@@ -73,6 +102,7 @@ void add_metrics(
 std::string trace_of_case(const RankCase& given, Group* group) {
   const Scratch scratch;
   if (given.t5) write_tiny_t5(scratch.path() / "base");
+  if (given.wide) write_tiny_model(scratch.path() / "base", kWide);
   TinyRun run = given.run;
   run.group = group;
   run.training.check("training.");
@@ -129,7 +159,8 @@ std::string trace_of(
       trace += fmt::format("sample {} {:a}\n", sample.completion, sample.kl);
   }
   const TrainerState state = trainer.state();
-  add("master", state.masters);
+  state.masters_in_parts ? gather("master", state.masters)
+                         : add("master", state.masters);
   gather("optimizer", state.optimizer);
   add("sampler", state.sampler);
   add("value", state.value);

@@ -18,7 +18,8 @@ namespace moft::test {
 struct RankCase {
   std::string name;
   TinyRun run;
-  bool t5 = false;  // else a tiny Llama
+  bool t5 = false;    // else a tiny Llama
+  bool wide = false;  // with matrices that ranks cut
   int steps = 2;
 };
 

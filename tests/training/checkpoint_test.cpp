@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "moft/algorithms/adamw.h"
+#include "moft/algorithms/stored_moments.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
 #include "moft/training/apply_update.h"
@@ -323,6 +324,122 @@ TEST(Checkpoint, HostileManifestsAreRefused) {
   }
   std::ofstream(path / "state.json") << good.dump();
   EXPECT_EQ(read_intact_checkpoint(path).state.ranks, 3);
+}
+
+// ---- masters that ranks share
+// ------------------------------------------------
+
+// Two copies of which each rank has a part, after a step.
+fs::path save_parts(const fs::path& run, int ranks) {
+  run_as_ranks(ranks, [&](ThreadGroup& group) {
+    const std::vector<Shard> shards = divide({kLong}, ranks);
+    TrainerState state;
+    state.step = 2;
+    state.masters_in_parts = true;
+    std::vector<TrainedTensor> parts;
+    for (const Shard& shard : shards) {
+      if (shard.rank != group.rank()) continue;
+      for (const char* name : {"a/long", "b/long"}) {
+        const at::Tensor whole = parameters()[0].master * (name[0] - 'Z');
+        parts.push_back({name, part_of(whole, shard).clone()});
+        parts.back().part = TensorPart{{kLong}, shard.begin, shard.end};
+        state.masters[shard_name(name, shard.begin, shard.end)] =
+            parts.back().master;
+      }
+    }
+    if (group.rank() == 0) state.masters["shared/gain"] = at::ones({3});
+    AdamW optimizer(std::move(parts), {}, optimizer_ranks(&group));
+    state.optimizer = optimizer.export_state();
+    save_checkpoint(run, state, {}, kRecipe, &group);
+  });
+  return run / "checkpoints/step-2";
+}
+
+at::Tensor master_in(const fs::path& checkpoint, const std::string& name) {
+  const auto state = load_checkpoint(read_intact_checkpoint(checkpoint));
+  const StoredMoments stored(state.masters, "master");
+  EXPECT_EQ(stored.size(), 3);
+  stored.check(name, {kLong});
+  at::Tensor whole = at::empty({kLong}, at::kFloat);
+  stored.copy(name, 0, whole);
+  return whole;
+}
+
+TEST(Checkpoint, OfSharedMastersHasAShardOfEachRank) {
+  for (const int ranks : {2, 3}) {
+    SCOPED_TRACE(ranks);
+    const Scratch scratch;
+    const fs::path path = save_parts(scratch.path(), ranks);
+    EXPECT_EQ(state_json(path).at("format_version"), 4);
+    EXPECT_FALSE(fs::exists(path / "steering.safetensors"));
+    for (int rank = 1; rank <= ranks; ++rank) {
+      const fs::path file =
+          path / fmt::format("steering-{}-of-{}.safetensors", rank, ranks);
+      EXPECT_LT(
+          fs::file_size(file), 2 * 4 * (kLong / ranks + kNormChunk) + 999);
+    }
+    EXPECT_TRUE(master_in(path, "a/long").equal(parameters()[0].master * 7));
+    EXPECT_TRUE(master_in(path, "b/long").equal(parameters()[0].master * 8));
+    fs::remove(path / "state.json");
+    EXPECT_TRUE(has_lost_its_state(path));
+  }
+}
+
+TEST(Checkpoint, HostileShardsOfMastersAreRefused) {
+  const Scratch scratch;
+  const fs::path path = save_parts(scratch.path(), 3);
+  const nlohmann::json good = state_json(path);
+  const std::string second = "steering-2-of-3.safetensors";
+  const auto manifest = [&](const std::string& words, const auto& spoil) {
+    nlohmann::json state = good;
+    spoil(state);
+    std::ofstream(path / "state.json") << state.dump();
+    expect_refused(path, words);
+  };
+  const std::string hash = good.at("file_hashes").at(second);
+  for (const char* name :
+       {"steering.safetensors",
+        "steering-4-of-3.safetensors",
+        "steering-1-of-2.safetensors",
+        "../steering-1-of-3.safetensors"}) {
+    manifest("names the file", [&](nlohmann::json& state) {
+      state["file_hashes"][name] = hash;
+    });
+  }
+  manifest("does not name", [&](nlohmann::json& state) {
+    state["file_hashes"].erase(second);
+  });
+  // Before format 4 masters were whole.
+  manifest("names the file", [](nlohmann::json& state) {
+    state["format_version"] = 3;
+  });
+  manifest("format_version", [](nlohmann::json& state) {
+    state["format_version"] = 5;
+  });
+  const std::string bytes = read_all(path / second);
+  const auto put = [&](const std::string& spoiled) {
+    std::ofstream(path / second, std::ios::binary) << spoiled;
+    nlohmann::json state = good;
+    state["file_hashes"][second] = hash_file(path / second);
+    std::ofstream(path / "state.json") << state.dump();
+  };
+  const auto renamed = [&](const std::string& from, const std::string& to) {
+    std::string text = bytes;
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+  };
+  put(read_all(path / "steering-1-of-3.safetensors"));
+  expect_refused(path, "is in the file of another rank too");
+  for (const char* range :
+       {"[32767:65535]", "[32768:99999]", "[32769:65537]"}) {
+    put(renamed("a/long[32768:65536]", std::string("a/long") + range));
+    EXPECT_THROW(master_in(path, "a/long"), CallerError) << range;
+  }
+  put(bytes.substr(0, bytes.size() - 4));
+  expect_refused(path, second);
+  put(bytes);
+  EXPECT_TRUE(master_in(path, "a/long").equal(parameters()[0].master * 7));
 }
 
 // The manifest agrees with the files, but the files are wrong.

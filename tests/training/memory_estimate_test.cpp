@@ -349,21 +349,30 @@ TEST(MemoryEstimate, ARankHasItsShareOfAStep) {
 TEST(MemoryEstimate, ShardsWhatTheCaseAllows) {
   MemoryQuestion asked = question();
   asked.conditioning.steered_set = SteeredSet::kFull;
-  EXPECT_EQ(possible_sharding(asked), (Sharding{false, false}));
+  EXPECT_EQ(sharding_of(asked), (Sharding{false, false}));
   asked.ranks = 3;
-  EXPECT_EQ(possible_sharding(asked), (Sharding{true, false}));
+  EXPECT_EQ(sharding_of(asked), (Sharding{true, false}));
   asked.training.weighting_per = WeightingPer::kBatch;
-  EXPECT_EQ(possible_sharding(asked), (Sharding{true, true}));
+  EXPECT_EQ(sharding_of(asked), (Sharding{true, true}));
   const MemoryEstimate whole = estimate_memory(asked);
-  asked.sharding = possible_sharding(asked);
+  asked.sharding = sharding_of(asked);
   const MemoryEstimate shards = estimate_memory(asked);
   EXPECT_EQ(whole.optimizer, 2 * 4 * 2 * kParameters);
   EXPECT_EQ(shards.optimizer, (whole.optimizer + 2) / 3);
   EXPECT_EQ(
       whole.masters - shards.masters,
       4 * 2 * kParameters - (4 * 2 * kParameters + 2) / 3);
+  EXPECT_EQ(shards.evaluation, 0);
+  // An evaluation brings the other ranks' copies.
+  asked.training.evaluation.every = 5;
+  EXPECT_EQ(
+      estimate_memory(asked).evaluation,
+      whole.masters - shards.masters + shards.rollout);
+  asked.training.optimizer.kind = OptimizerKind::kAdafactor;
+  EXPECT_EQ(sharding_of(asked), (Sharding{true, false}));
+  asked.training.optimizer.kind = OptimizerKind::kAdamW;
   asked.conditioning.steered_set = SteeredSet::kLora;
-  EXPECT_EQ(possible_sharding(asked), (Sharding{true, false}));
+  EXPECT_EQ(sharding_of(asked), (Sharding{true, false}));
 }
 
 TEST(MemoryEstimate, AsText) {

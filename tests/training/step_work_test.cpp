@@ -72,6 +72,10 @@ TEST(StepWork, CopiesSendWhatTheirCaseNeeds) {
   const StepWork sharded = work_of_rank(asked, {});
   EXPECT_EQ(sharded.sent_bytes, one.sent_bytes + 4 * 2 * 3384 * 3 / 4);
   EXPECT_EQ(sharded.optimizer_bytes, 2 * 3384 * (4 + 7));
+  // Copies that ranks share: the mixture of both instead of both.
+  asked.sharding.copies = true;
+  EXPECT_EQ(
+      work_of_rank(asked, {}).sent_bytes, one.sent_bytes + 4 * 3384 * 3 / 4);
 }
 
 TEST(StepWork, EveryUpdateIsSent) {

@@ -58,7 +58,11 @@ TinyTraining::TinyTraining(const fs::path& folder, const TinyRun& run)
   definition.kl_strength = run.training.kl_strength;
   definition.prompt_template = "{word} is ";
   policy = std::make_unique<SteeredPolicy>(
-      std::move(loaded), std::move(tokenizer), definition, 1);
+      std::move(loaded),
+      std::move(tokenizer),
+      definition,
+      1,
+      sharing_ranks(definition.conditioning, run.training, run.group));
   Objectives options = run.objectives;
   for (const std::string name : {"a", "b"}) {
     if (!run.objectives.empty()) break;
