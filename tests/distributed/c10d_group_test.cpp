@@ -299,8 +299,8 @@ TEST(C10dGroupFaults, AnErrorOfTheRankWithTheStoreIsNamedSoon) {
     group->agree(false);
     return std::string("agreed");
   });
-  const std::string words[] = {
-      "disk full", "rank 0 has left the group", "rank 0 has left the group"};
+  // It has left, or its store is gone already.
+  const std::string words[] = {"disk full", "rank 0", "rank 0"};
   for (std::size_t rank = 0; rank < processes.size(); ++rank) {
     const Outcome outcome = processes[rank].finish();
     EXPECT_EQ(outcome.status, 1);
