@@ -191,6 +191,7 @@ TEST_F(CommandsOverRanks, AnErrorOfOneRankIsEveryRanks) {
       "training.steps=2",
       "distributed.timeout=4000"};
   run_alone(folder(), train);
+  // The second leaves no policy to evaluate.
   for (const Words& command :
        {Words{"evaluate", "run"}, with(train, {"--overwrite"})}) {
     SCOPED_TRACE(command.front());
