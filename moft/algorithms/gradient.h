@@ -37,7 +37,7 @@ struct TrainedTensor {
   // Where ranks share the tensor: what `master` is of it, flat. None: all.
   std::optional<TensorPart> part = std::nullopt;
 
-  // Of the whole tensor.
+  // Those of the whole tensor.
   at::IntArrayRef shape() const {
     return part ? at::IntArrayRef(part->shape) : master.sizes();
   }

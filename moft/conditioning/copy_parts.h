@@ -1,6 +1,6 @@
 // The copies of a model's steered parameters, of which each of several ranks
 // holds a part: the same range of elements of every copy of a parameter, so
-// that it mixes its part by itself. Inside the part only.
+// that it can mix its part without the others.
 //
 // Every rank makes the same calls in the same order, but for serve(), in which
 // rank 0 alone calls and the others answer.
@@ -27,8 +27,8 @@ namespace moft {
 
 class CopyParts {
  public:
-  // Of those `parameters` that will be steered: the elements of all, in order,
-  // are cut into even shares at the chunks of shards.h. REQUIRES several ranks.
+  // Cuts the elements of those `parameters` that will be steered, in order, into
+  // even shares at the chunks of shards.h. REQUIRES several ranks.
   CopyParts(
       std::vector<std::shared_ptr<SteeredParameter>> parameters,
       const std::vector<bool>& steered,

@@ -136,7 +136,7 @@ TEST(SharedCopies, HaveTheBitsOfOneProcess) {
   }
 }
 
-// Of each copy the same elements, so that they are mixed where they are.
+// The same elements of each copy, so that they are mixed where they are.
 TEST(SharedCopies, EachRankHoldsItsShare) {
   for (const int size : {2, 3, 4}) {
     SCOPED_TRACE(size);
