@@ -67,6 +67,10 @@ std::vector<at::Tensor> CopyParts::exchange(
 void CopyParts::gather(const Coefficients& c) {
   if (held_ || gathered_ == c || !reads_copies(c)) return;
   announce(Json::object({{kMixture, c.values()}}).dump());
+  // The mixture before makes room.
+  forget();
+  for (const auto& parameter : parameters_)
+    if (parameter->steered()) parameter->copies_changed();
   std::vector<at::Tensor> mixtures = exchange(
       shards_, [&](std::size_t p) { return parameters_[p]->mixed_part(c); });
   for (std::size_t p = 0; p < mixtures.size(); ++p)

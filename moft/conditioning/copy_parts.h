@@ -27,8 +27,8 @@ namespace moft {
 
 class CopyParts {
  public:
-  // Cuts the elements of those `parameters` that will be steered, in order, into
-  // even shares at the chunks of shards.h. REQUIRES several ranks.
+  // Cuts the elements of those `parameters` that will be steered, in order,
+  // into even shares at the chunks of shards.h. REQUIRES several ranks.
   CopyParts(
       std::vector<std::shared_ptr<SteeredParameter>> parameters,
       const std::vector<bool>& steered,
