@@ -160,8 +160,10 @@ std::string meet(
     handshakes.push_back(read_handshake(text, fmt::format("rank {}", rank)));
     there.insert(rank);
   }
+  // From then on the store may be gone.
   store.set(key_of(start + "/met", options.rank), "yes");
-  collect(store, start + "/met", there, options, Clock::now() + options.stay);
+  if (options.stay > options.stay.zero())
+    collect(store, start + "/met", there, options, Clock::now() + options.stay);
   if (!missing.empty()) {
     std::vector<std::string> names;
     for (int rank : missing)

@@ -113,6 +113,31 @@ TEST(Meeting, NamesWhoHasNotComeAlthoughItCameBefore) {
       << alone[0];
 }
 
+// Rank 0 may find a difference and end, and the store with it, as soon as the
+// others have said that they met.
+TEST(Meeting, OtherRanksReadNothingOnceTheyHaveMet) {
+  Keys keys;
+  const KeyStore store = keys.store();
+  bool has_met = false;
+  const KeyStore watched{
+      [&](const std::string& key, const std::string& value) {
+        has_met = has_met || key.find("/met") != std::string::npos;
+        store.set(key, value);
+      },
+      [&](const std::string& key) {
+        EXPECT_FALSE(has_met) << key;
+        return store.find(key);
+      }};
+  auto first = std::async(std::launch::async, [&] {
+    const Handshake other = {"another build", "r", {}};
+    meet(store, other, {0, 2, seconds(60), seconds(60), {}});
+  });
+  EXPECT_THROW(
+      meet(watched, {"b", "r", {}}, {1, 2, seconds(60), {}, {}}), CallerError);
+  EXPECT_THROW(first.get(), CallerError);
+  EXPECT_TRUE(has_met);
+}
+
 TEST(Meeting, ARankThatIsToStopDoesNotWait) {
   Keys keys;
   const auto asked = [] { return true; };
