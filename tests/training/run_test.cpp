@@ -201,51 +201,41 @@ TEST(Run, APolicyThatIsNotFiniteIsNeitherSavedNorPublished) {
   EXPECT_FALSE(fs::exists(run / "policy"));
 }
 
-// So that the process ends with the signal's code.
-TEST(Run, AStopThatWaitsNoLongerSaysWhatIsLeft) {
+// The evaluation of the third step throws `thrown`, and the run an Error with
+// these words, whose checkpoint of the second step is left.
+template <class Error, class Thrown>
+void expect_stop_at_step_3(
+    const Thrown& thrown, const std::vector<std::string>& words) {
   const Scratch scratch;
   TinyRun options = six_steps();
   options.training.evaluation.every = 3;
   TinyTraining tiny(scratch.path(), options);
   RunSetup setup = setup_of(scratch.path() / "run");
-  setup.on_evaluate = [](std::int64_t) -> std::map<std::string, double> {
-    throw StoppedWaiting("rank 0: rank 1 hangs");
+  setup.on_evaluate = [&](std::int64_t) -> std::map<std::string, double> {
+    throw thrown;
   };
   try {
     run_tiny(setup, tiny);
     ADD_FAILURE() << "went on";
-  } catch (const StoppedWaiting& error) {
+  } catch (const Error& error) {
     const std::string message = error.what();
-    for (const char* words :
-         {"stopped at step 3", "rank 1 hangs", "checkpoints/step-2"})
-      EXPECT_NE(message.find(words), std::string::npos) << message;
-  }
-}
-
-// Memory that runs out in the third step.
-TEST(Run, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
-  const Scratch scratch;
-  TinyRun options = six_steps();
-  options.training.evaluation.every = 3;
-  TinyTraining tiny(scratch.path(), options);
-  RunSetup setup = setup_of(scratch.path() / "run");
-  setup.on_evaluate = [](std::int64_t) -> std::map<std::string, double> {
-    throw std::bad_alloc();
-  };
-  try {
-    run_tiny(setup, tiny);
-    ADD_FAILURE() << "went on";
-  } catch (const WorldError& error) {
-    const std::string message = error.what();
-    for (const char* words :
-         {"stopped at step 3",
-          "not enough memory",
-          "training.prompts_per_step",
-          "checkpoints/step-2"}) {
-      EXPECT_NE(message.find(words), std::string::npos) << message;
-    }
+    for (const char* always : {"stopped at step 3", "checkpoints/step-2"})
+      EXPECT_NE(message.find(always), std::string::npos) << message;
+    for (const std::string& word : words)
+      EXPECT_NE(message.find(word), std::string::npos) << message;
   }
   EXPECT_EQ(list_checkpoints(setup.directory).size(), 1U);
+}
+
+// So that the process ends with the signal's code.
+TEST(Run, AStopThatWaitsNoLongerSaysWhatIsLeft) {
+  expect_stop_at_step_3<StoppedWaiting>(
+      StoppedWaiting("rank 0: rank 1 hangs"), {"rank 1 hangs"});
+}
+
+TEST(Run, OutOfMemorySaysWhatToLowerAndWhatIsLeft) {
+  expect_stop_at_step_3<WorldError>(
+      std::bad_alloc(), {"not enough memory", "training.prompts_per_step"});
 }
 
 TEST(Run, EvaluationJoinsTheMetricsOfItsSteps) {
