@@ -77,6 +77,14 @@ Ingredient read_ingredient(const std::string& run) {
   }
   one.recipe = load_recipe(find_recipe(file.string()), {});
   one.objective = only_objective(one.recipe, run);
+  const auto& words = one.recipe.conditioning.prompt;
+  if (words && words->common_adapter) {
+    throw_caller_error(
+        "{}: trained one adapter for all objectives "
+        "(conditioning.prompt.common_adapter), which cannot be mixed by "
+        "weight; train without it",
+        run);
+  }
   one.steps =
       read_definition(one.policy()).steps.value_or(one.recipe.training.steps);
   return one;

@@ -69,6 +69,14 @@ void ConditioningOptions::check(const std::string& path) const {
         path,
         path);
   }
+  if (prompt && prompt->common_adapter && steered_set != SteeredSet::kLora) {
+    throw_caller_error(
+        "{}prompt.common_adapter is true but {}steered_set is {}; give "
+        "steered_set: lora, or leave common_adapter out",
+        path,
+        path,
+        enum_name(steered_set));
+  }
 }
 
 KlRange kl_range(const ConditioningOptions& options, double kl_strength) {

@@ -106,6 +106,7 @@ struct AttentionOptions {
 struct PromptConditioningOptions {
   std::int64_t repetitions = 5;
   std::map<std::string, std::string> names;
+  bool common_adapter = false;
 
   template <class V>
   void fields(V& v) {
@@ -117,6 +118,12 @@ struct PromptConditioningOptions {
       names,
       Help{"what the prompt calls an objective, by its name; default: that "
            "name"});
+    v("common_adapter",
+      common_adapter,
+      Help{"with steered_set: lora; true: every weighting mixes the adapters "
+           "in equal parts, so that together they are one adapter of m times "
+           "the rank and the words alone steer, false: the weighting mixes "
+           "them too"});
   }
 };
 

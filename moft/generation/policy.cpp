@@ -41,6 +41,10 @@ Coefficients Policy::coefficients_of(
     const std::optional<Steering>& steering) const {
   if (!steering || objectives().empty())
     return Coefficients::frozen_reference();
+  if (info_.words_alone) {
+    return coefficients(
+        {Weighting::uniform(objectives().size()), steering->alpha}, kl_range());
+  }
   return coefficients(*steering, kl_range());
 }
 

@@ -42,6 +42,9 @@ struct PolicyInfo {
   double default_alpha = 0.0;  // of its training, where a request gives none
   // False where alpha cannot change an answer: nothing mixes the reference in.
   bool alpha_acts = false;
+  // True where the copies are mixed in equal parts under every weighting, which
+  // the words of the prompt alone carry (conditioning.prompt.common_adapter).
+  bool words_alone = false;
   double temperature = 1.0;
   PromptFormat prompt;
   // Length of its training; absent in policies of older versions.
@@ -122,6 +125,7 @@ class Policy {
   std::int64_t count_word_tokens(const Weighting& w) const;
 
   // None: the frozen reference, which is what a plain model always is.
+  // Under words_alone those of equal weights, whatever the weighting.
   // CallerError for an alpha that the policy does not answer to.
   Coefficients coefficients_of(const std::optional<Steering>& steering) const;
 

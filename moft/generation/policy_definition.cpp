@@ -95,6 +95,8 @@ PolicyInfo PolicyDefinition::info() const {
                           : KlRange::fixed(kl_strength);
   info.default_alpha = kl_strength;
   info.alpha_acts = steered && conditioning.steered_set != SteeredSet::kNone;
+  info.words_alone =
+      steered && conditioning.prompt && conditioning.prompt->common_adapter;
   info.temperature = temperature;
   info.prompt = format_of(*this, objective_names(info));
   info.steps = steps;

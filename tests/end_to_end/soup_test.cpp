@@ -85,6 +85,12 @@ TEST_F(Soup, RefusesRunsThatMakeNone) {
   train("half", "{a: 0.5, b: 0.5}");
   train(
       "other", "{a: 0, b: 1}", {"training.steps=3", "training.kl_strength=.5"});
+  train(
+      "words",
+      "{a: 1, b: 0}",
+      {"training.steps=1",
+       "conditioning.steered_set=lora",
+       "conditioning.prompt={common_adapter: true}"});
   const auto refusal = [&](const Words& runs) {
     Words words = {"soup"};
     words.insert(words.end(), runs.begin(), runs.end());
@@ -99,6 +105,7 @@ TEST_F(Soup, RefusesRunsThatMakeNone) {
   EXPECT_TRUE(has(refusal({"only_a", "only_a"}), "two runs trained"));
   EXPECT_TRUE(has(refusal({"only_a", "half"}), "one objective alone"));
   EXPECT_TRUE(has(refusal({"only_a", "other"}), "training.kl_strength"));
+  EXPECT_TRUE(has(refusal({"words", "other"}), "common_adapter"));
 }
 
 TEST_F(Soup, RefusesAnotherKindOfPolicyByItsName) {

@@ -1,5 +1,6 @@
 // The weighting in words in the prompt; the reference reads the plain one.
 #include <fstream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -27,11 +28,13 @@ class PromptConditioning : public test::TinyPolicyTest,
     }
   }
 
-  std::unique_ptr<SteeredPolicy> make_prompted(SteeredSet set) const {
+  std::unique_ptr<SteeredPolicy> make_prompted(
+      SteeredSet set, bool common_adapter = false) const {
     PolicyDefinition made = definition(set);
     made.objectives = {{"nli", 0, 1}, {"rouge", 0, 1}};
     made.conditioning.prompt.emplace();
     made.conditioning.prompt->names = {{"nli", "factuality"}};
+    made.conditioning.prompt->common_adapter = common_adapter;
     LoadedModel loaded = load_language_model(base());
     auto tokenizer = load_base_tokenizer(base(), loaded);
     return std::make_unique<SteeredPolicy>(
@@ -125,6 +128,66 @@ TEST_P(PromptConditioning, AloneItIsThePlainModelOnThosePrompts) {
   EXPECT_EQ(
       policy->conditioning()->counts().policy,
       policy->model().info().parameters);
+}
+
+// The adapters mixed in equal parts are one adapter; w is in the words alone.
+TEST_P(PromptConditioning, ACommonAdapterIsTheEqualMixtureUnderEveryWeighting) {
+  auto policy = make_prompted(SteeredSet::kLora, /*common_adapter=*/true);
+  auto mixed = make_prompted(SteeredSet::kLora);
+  test::perturb(*policy->conditioning());
+  test::perturb(*mixed->conditioning());
+  const Prompt prompt = policy->fill_prompt("the fox");
+  const Coefficients equal = mixed->coefficients_of(steering(0.5));
+  std::set<TokenIds> read;
+  for (const double w : {0.0, 0.2, 0.5, 1.0}) {
+    EXPECT_EQ(policy->coefficients_of(steering(w)), equal);
+    ScoreBatch batch;
+    batch.prompts = {policy->conditioned_prompt(prompt, steering(w))};
+    batch.completions = {{5, 9, 1}};
+    batch.prompt_of_row = {0};
+    read.insert(batch.prompts[0]);
+    EXPECT_TRUE(same_bits(
+        logits(
+            policy->model(),
+            batch,
+            RowSteering::uniform(policy->coefficients_of(steering(w)))),
+        logits(mixed->model(), batch, RowSteering::uniform(equal))));
+  }
+  EXPECT_EQ(read.size(), 4U);
+  Steering reference = steering(0.2);
+  reference.alpha = 1.0;
+  EXPECT_EQ(policy->coefficients_of(reference).reference(), 1.0);
+  EXPECT_EQ(
+      policy->conditioning()->counts().steered,
+      mixed->conditioning()->counts().steered);
+}
+
+TEST_P(PromptConditioning, ACommonAdapterIsRememberedAndNeedsLora) {
+  auto policy = make_prompted(SteeredSet::kLora, /*common_adapter=*/true);
+  test::perturb(*policy->conditioning());
+  save_policy(*policy, base(), folder_ / "policy", "card\n");
+  const auto loaded = load_policy(folder_ / "policy");
+  EXPECT_TRUE(loaded->info().words_alone);
+  EXPECT_EQ(
+      loaded->coefficients_of(steering(0.2)),
+      policy->coefficients_of(steering(0.5)));
+  const Prompt prompt = policy->fill_prompt("the fox");
+  EXPECT_EQ(
+      log_probs(*loaded, prompt, steering(0.3)),
+      log_probs(*policy, prompt, steering(0.3)));
+  ConditioningOptions options;
+  options.steered_set = SteeredSet::kNone;
+  options.prompt.emplace().common_adapter = true;
+  try {
+    options.check("conditioning.");
+    FAIL() << "a common adapter without adapters";
+  } catch (const CallerError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "conditioning.prompt.common_adapter is true but "
+        "conditioning.steered_set is none; give steered_set: lora, or leave "
+        "common_adapter out");
+  }
 }
 
 // Scoring and sampling compare with the reference on the plain prompt.

@@ -186,6 +186,34 @@ INSTANTIATE_TEST_SUITE_P(
         Kind{"t5_none_prompt", SteeredSet::kNone, false, true, true}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
+// With a common adapter a corner trains every copy, without one only its own.
+TEST(CommonAdapter, EveryCopyLearnsUnderACorner) {
+  for (const bool common : {false, true}) {
+    const Scratch scratch;
+    TinyModel shape;
+    shape.numbers = true;
+    write_tiny_model(scratch.path() / "base", shape);
+    TinyRun run = tiny_run();
+    run.steered_set = SteeredSet::kLora;
+    run.weightings.sampler = WeightingDistribution::kFixed;
+    run.weightings.weights = {{"a", 1.0}, {"b", 0.0}};
+    run.change_conditioning = [common](ConditioningOptions& options) {
+      options.prompt.emplace().common_adapter = common;
+    };
+    TinyTraining tiny(scratch.path(), run);
+    std::map<std::string, at::Tensor> before;
+    for (const auto& [name, tensor] : masters_of(*tiny.policy))
+      before[name] = tensor.clone();
+    tiny.trainer->step();
+    std::map<std::string, bool> moved;  // by the copy's name
+    for (const auto& [name, tensor] : masters_of(*tiny.policy)) {
+      moved[name.substr(0, name.find('/'))] |=
+          !at::equal(tensor, before.at(name));
+    }
+    EXPECT_EQ(moved, (std::map<std::string, bool>{{"a", true}, {"b", common}}));
+  }
+}
+
 // The same draws of w whether alpha is drawn or not, and the other way round.
 TEST(KlSampling, WeightsAndStrengthAreDrawnIndependently) {
   const Scratch scratch;
