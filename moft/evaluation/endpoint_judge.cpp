@@ -11,6 +11,8 @@
 namespace moft {
 namespace {
 
+const std::string kName = "judge";
+
 std::string message_of(const RewardCall& call) {
   return call.prompts.front();
 }
@@ -29,7 +31,7 @@ EndpointJudge::EndpointJudge(
     : options_(std::move(options)),
       wording_(std::move(wording)),
       log_(log),
-      source_(make_chat_source(options_, message_of)) {}
+      source_(make_chat_source(options_, {kName, message_of})) {}
 
 std::string EndpointJudge::name() const {
   return options_.model + " at " + source_->place();
@@ -95,11 +97,11 @@ void EndpointJudge::ask(const std::vector<std::string>& messages) {
 
 void EndpointJudge::keep(const std::string& message, const RewardReply& reply) {
   LoggedReply logged;
-  logged.text = reply.texts.at(kChatText).at(0);
+  logged.text = reply.texts.at(kName).at(0);
   logged.prompt_tokens =
-      static_cast<std::int64_t>(reply.metrics.at(kPromptTokens));
+      static_cast<std::int64_t>(reply.metrics.at(kName + "_prompt_tokens"));
   logged.completion_tokens =
-      static_cast<std::int64_t>(reply.metrics.at(kCompletionTokens));
+      static_cast<std::int64_t>(reply.metrics.at(kName + "_completion_tokens"));
   logged.seconds = reply.seconds;
   log_.add(source_->place(), chat_request(options_, message), logged);
   ++usage_.calls;

@@ -24,12 +24,13 @@ std::int64_t count_at(const json& answer, const char* name) {
   return count.is_number_unsigned() ? count.get<std::int64_t>() : 0;
 }
 
-RewardReply reward_reply(const ChatReply& chat, const ChatScore& score) {
+RewardReply reward_reply(const ChatReply& chat, const ChatPurpose& purpose) {
   RewardReply reply;
-  if (score) reply.rewards[""] = {score(chat.text)};
-  reply.texts[kChatText] = {chat.text};
-  reply.metrics[kPromptTokens] = static_cast<double>(chat.prompt_tokens);
-  reply.metrics[kCompletionTokens] =
+  if (purpose.score) reply.rewards[""] = {purpose.score(chat.text)};
+  reply.texts[purpose.name] = {chat.text};
+  reply.metrics[purpose.name + "_prompt_tokens"] =
+      static_cast<double>(chat.prompt_tokens);
+  reply.metrics[purpose.name + "_completion_tokens"] =
       static_cast<double>(chat.completion_tokens);
   return reply;
 }
@@ -86,32 +87,30 @@ ChatReply read_chat_reply(const json& answer) {
 }
 
 std::shared_ptr<const RewardSource> make_chat_source(
-    const ChatOptions& options, TextOfCall message, ChatScore score) {
+    const ChatOptions& options, ChatPurpose purpose) {
   require_http();
   HttpTarget target;
   target.url = chat_url(options.url);
   target.shown = shown_url(target.url);
   target.key = read_key(options.key_variable);
   target.certificates = options.certificates.value_or("");
-  const bool scores = static_cast<bool>(score);
-  const HttpBody body = [options,
-                         message = std::move(message)](const RewardCall& call) {
-    return dump_json(chat_request(options, message(call)));
+  const auto open = [target, options, purpose](
+                        const SourceOutputs& outputs,
+                        RewardClock::time_point,
+                        const std::atomic<bool>&) {
+    return make_http_channel(
+        target,
+        outputs,
+        [options, purpose](const RewardCall& call) {
+          return dump_json(chat_request(options, purpose.message(call)));
+        },
+        [purpose](const json& answer, const RewardCall&) {
+          return reward_reply(read_chat_reply(answer), purpose);
+        });
   };
-  const HttpReader reader = [score = std::move(score)](
-                                const json& answer, const RewardCall&) {
-    return reward_reply(read_chat_reply(answer), score);
-  };
-  const auto source = std::make_shared<RewardSource>(
-      target.shown,
-      options,
-      [target, body, reader](
-          const SourceOutputs& outputs,
-          RewardClock::time_point,
-          const std::atomic<bool>&) {
-        return make_http_channel(target, outputs, body, reader);
-      });
-  if (scores) source->add_output("", nullptr);
+  const auto source =
+      std::make_shared<RewardSource>(target.shown, options, open);
+  if (purpose.score) source->add_output("", nullptr);
   return source;
 }
 

@@ -79,19 +79,22 @@ struct ChatReply {
 // an answer without a place for one.
 ChatReply read_chat_reply(const nlohmann::json& answer);
 
-// The names under which a RewardReply has what the server said.
-inline constexpr const char* kChatText = "judge";
-inline constexpr const char* kPromptTokens = "judge_prompt_tokens";
-inline constexpr const char* kCompletionTokens = "judge_completion_tokens";
-
 using TextOfCall = std::function<std::string(const RewardCall& call)>;
-using ChatScore = std::function<RewardValue(const std::string& text)>;
+using ScoreOfReply = std::function<RewardValue(const std::string& text)>;
 
-// A source of calls with one row. `message`: what the server reads. Its only
-// output, "", is what `score` reads from the reply; without `score` it has
-// none. CallerError when the key's variable is not set, and in a build without
-// libcurl.
+// What a source of chat completions is for.
+struct ChatPurpose {
+  // A reply's text has this name among the texts of a RewardReply; its metrics
+  // are <name>_prompt_tokens and <name>_completion_tokens.
+  std::string name;
+  TextOfCall message;            // what the server reads
+  ScoreOfReply score = nullptr;  // none: the source has no output
+};
+
+// A source of calls with one row. Its only output, "", is what `score` reads
+// from the reply. CallerError when the key's variable is not set, and in a
+// build without libcurl.
 std::shared_ptr<const RewardSource> make_chat_source(
-    const ChatOptions& options, TextOfCall message, ChatScore score = nullptr);
+    const ChatOptions& options, ChatPurpose purpose);
 
 }  // namespace moft
