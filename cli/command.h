@@ -59,6 +59,7 @@ std::vector<CommandEntry> commands();
 // runs a recipe.
 std::unique_ptr<Command> make_recipe_runner(const RecipeKind& kind);
 std::unique_ptr<Command> make_evaluate_command();
+std::unique_ptr<Command> make_judge_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_score_command();

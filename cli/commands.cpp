@@ -21,6 +21,7 @@ std::vector<CommandEntry> commands() {
       {"evaluate",
        "Measure a run's front; write its report",
        make_evaluate_command},
+      {"judge", "Let a judge compare what runs write", make_judge_command},
       {"generate",
        "Complete prompts under one weighting",
        make_generate_command},

@@ -1,7 +1,4 @@
 // `moft reward score`: what a recipe's objectives say of given completions.
-//
-// Only `objectives` and the compute settings of the recipe are read, so a file
-// with nothing but objectives will do.
 #include <algorithm>
 #include <numeric>
 
@@ -10,14 +7,12 @@
 
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
-#include "moft/core/paths.h"
 #include "moft/data/example.h"
 #include "moft/recipes/compute.h"
-#include "moft/recipes/recipe.h"
-#include "moft/rewards/length.h"
 #include "moft/rewards/make_objectives.h"
 
 #include "cli/command.h"
+#include "cli/recipe_rewards.h"
 
 namespace moft {
 
@@ -25,62 +20,6 @@ namespace {
 
 // Rows that are scored together.
 constexpr std::size_t kBatch = 256;
-
-struct RewardsOfRecipe {
-  ComputeOptions compute;
-  Objectives objectives;
-
-  template <class V>
-  void fields(V& v) {
-    compute.fields(v);
-    v("objectives", objectives, Help{"the rewards by name"}, Required{});
-  }
-  void check(const std::string& path) const {
-    check_objectives(objectives, path + "objectives");
-  }
-};
-
-// Keys of a whole recipe that play no part here.
-SettingsNode without_other_keys(SettingsNode tree) {
-  const auto options = list_options<RewardsOfRecipe>();
-  std::erase_if(tree.members, [&](const SettingsMember& member) {
-    return std::none_of(options.begin(), options.end(), [&](const auto& known) {
-      return known.path == member.key ||
-             known.path.starts_with(member.key + ".");
-    });
-  });
-  return tree;
-}
-
-RewardsOfRecipe read_rewards(
-    const RecipeSource& source, const std::vector<std::string>& overrides) {
-  RewardsOfRecipe rewards;
-  fields_detail::read_tree(
-      rewards,
-      without_other_keys(parse_yaml(source.text, source.place)),
-      source.place);
-  for (const std::string& assignment : overrides)
-    override_option(rewards, assignment);
-  for_each_path(rewards, [&](const std::string& key, std::string& path) {
-    path = expand_path(path, source.place + ": " + key);
-    resolve_path(path, key, source);
-  });
-  check_options(rewards, source.place);
-  return rewards;
-}
-
-// A file of completions does not say how many tokens a model made of them.
-void refuse_counts_of_tokens(const Objectives& objectives) {
-  for (const auto& [name, objective] : objectives) {
-    if (objective.kind().name != length_kind().name) continue;
-    const auto& options = objective.chosen().get<LengthOptions>();
-    if (options.unit != LengthUnit::kTokens) continue;
-    throw_caller_error(
-        "objective {}: counts tokens, which the input does not have; count "
-        "words (unit: words) or leave the objective out",
-        name);
-  }
-}
 
 class RewardScoreCommand : public Command {
  public:
@@ -106,9 +45,7 @@ class RewardScoreCommand : public Command {
   }
 
   int run() override {
-    const RecipeSource source = find_recipe(recipe_);
-    const RewardsOfRecipe rewards = read_rewards(source, overrides_);
-    refuse_counts_of_tokens(rewards.objectives);
+    const RecipeRewards rewards = read_recipe_rewards(recipe_, overrides_);
     const auto rows = read_examples(std::filesystem::path(input_));
     const Compute compute = use_compute(rewards.compute);
     const auto objectives =

@@ -9,6 +9,7 @@
 #include "moft/rewards/length.h"
 #include "moft/rewards/outside/command_reward.h"
 #include "moft/rewards/outside/http_reward.h"
+#include "moft/rewards/outside/judge_reward.h"
 #include "moft/rewards/outside/python_reward.h"
 #include "moft/rewards/preference.h"
 #include "moft/rewards/regex_reward.h"
@@ -44,6 +45,7 @@ std::vector<RewardKind> builtin_reward_kinds() {
       python_kind(),
       command_kind(),
       http_kind(),
+      judge_kind(),
   };
 }
 

@@ -248,12 +248,12 @@ TEST(Recipe, RefusesBadObjectives) {
       "objectives.polite.length={full_at: 1, zero_at: 2}",
       "r.yaml: objectives.polite has 2 reward kinds; give exactly one of "
       "similarity, length, regex, rouge, classifier, preference, verdict, "
-      "python, command, http");
+      "python, command, http, judge");
   expect_override_refusal(
       "objectives.other={}",
       "r.yaml: objectives.other has 0 reward kinds; give exactly one of "
       "similarity, length, regex, rouge, classifier, preference, verdict, "
-      "python, command, http");
+      "python, command, http, judge");
   expect_override_refusal(
       "objectives.short.range=[1, 1]",
       "r.yaml: objectives.short.range is [1, 1]; give [low, high] with low "

@@ -205,13 +205,13 @@ TEST_F(RewardKinds, SettingsAreCheckedInTheWordsOfEveryField) {
       refusal("objectives.vowels.length={full_at: 1, zero_at: 2}"),
       "r.yaml: objectives.vowels has 2 reward kinds; give exactly one of "
       "similarity, length, regex, rouge, classifier, preference, verdict, "
-      "python, command, http, "
+      "python, command, http, judge, "
       "letters");
   EXPECT_EQ(
       refusal("objectives.vowels.letters=null"),
       "r.yaml: objectives.vowels has 0 reward kinds; give exactly one of "
       "similarity, length, regex, rouge, classifier, preference, verdict, "
-      "python, command, http, "
+      "python, command, http, judge, "
       "letters");
   EXPECT_EQ(
       refusal("objectives.vowels.letters.gate={objective: brief}"),

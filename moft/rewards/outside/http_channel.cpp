@@ -2,6 +2,7 @@
 #include "moft/rewards/outside/http_channel.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
@@ -25,6 +26,24 @@ std::string shown_url(const std::string& url) {
   if (user != std::string::npos && user >= host)
     shown.erase(host, user + 1 - host);
   return shown;
+}
+
+void check_http_url(const std::string& url, const std::string& place) {
+  if (url.starts_with("http://") || url.starts_with("https://")) return;
+  throw_caller_error(
+      "{} is {}; give one that begins with http:// or https://",
+      place,
+      quote_text(shown_url(url), 200));
+}
+
+std::string read_key(const std::optional<std::string>& key_variable) {
+  if (!key_variable) return "";
+  const char* key = std::getenv(key_variable->c_str());
+  if (key && *key) return key;
+  throw_caller_error(
+      "the environment variable {}, named by key_variable, is not set; put "
+      "the server's key into it",
+      quote_text(*key_variable));
 }
 
 #ifdef MOFT_HTTP
@@ -51,10 +70,15 @@ class Headers {
 
 class HttpChannel : public RewardChannel {
  public:
-  HttpChannel(const HttpTarget& target, SourceOutputs outputs, HttpBody body)
+  HttpChannel(
+      const HttpTarget& target,
+      SourceOutputs outputs,
+      HttpBody body,
+      HttpReader reader)
       : target_(target),
         outputs_(std::move(outputs)),
         body_(std::move(body)),
+        reader_(std::move(reader)),
         curl_(curl_easy_init()) {
     headers_.add("Content-Type: application/json");
     headers_.add("Accept: application/json");
@@ -104,7 +128,9 @@ class HttpChannel : public RewardChannel {
     if (stopped) throw GivenUp("the call was given up");
     check(code);
     check_status();
-    return read_reply(parse_reply(answer_), outputs_, call.rows());
+    const nlohmann::json answer = parse_reply(answer_);
+    return reader_ ? reader_(answer, call)
+                   : read_reply(answer, outputs_, call.rows());
   }
 
  private:
@@ -177,6 +203,7 @@ class HttpChannel : public RewardChannel {
   HttpTarget target_;
   SourceOutputs outputs_;
   HttpBody body_;
+  HttpReader reader_;
   CURL* curl_;
   Headers headers_;
   std::string answer_;
@@ -194,9 +221,12 @@ void require_http() {
 }
 
 std::unique_ptr<RewardChannel> make_http_channel(
-    const HttpTarget& target, SourceOutputs outputs, HttpBody body) {
+    const HttpTarget& target,
+    SourceOutputs outputs,
+    HttpBody body,
+    HttpReader reader) {
   return std::make_unique<HttpChannel>(
-      target, std::move(outputs), std::move(body));
+      target, std::move(outputs), std::move(body), std::move(reader));
 }
 
 #else
@@ -204,11 +234,12 @@ std::unique_ptr<RewardChannel> make_http_channel(
 void require_http() {
   throw_caller_error(
       "this moft was built without libcurl (MOFT_HTTP=OFF), which the reward "
-      "kind http needs; build it with MOFT_HTTP=ON");
+      "kinds http and judge and `moft judge --url` need; build it with "
+      "MOFT_HTTP=ON");
 }
 
 std::unique_ptr<RewardChannel> make_http_channel(
-    const HttpTarget&, SourceOutputs, HttpBody) {
+    const HttpTarget&, SourceOutputs, HttpBody, HttpReader) {
   require_http();
   return nullptr;
 }

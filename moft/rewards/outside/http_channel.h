@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "moft/rewards/outside/reward_source.h"
@@ -25,6 +26,9 @@ struct HttpTarget {
 };
 
 using HttpBody = std::function<std::string(const RewardCall& call)>;
+// What an answer says of a call; throws as RewardChannel::ask() does.
+using HttpReader = std::function<RewardReply(
+    const nlohmann::json& answer, const RewardCall& call)>;
 
 // The longest answer that is read.
 inline constexpr std::size_t kLongestHttpAnswer = std::size_t{1} << 26;
@@ -32,11 +36,23 @@ inline constexpr std::size_t kLongestHttpAnswer = std::size_t{1} << 26;
 // A URL for logs: without user, password and query.
 std::string shown_url(const std::string& url);
 
+// CallerError unless it begins with http:// or https://; `place` opens the
+// message: "objectives.made.http.url".
+void check_http_url(const std::string& url, const std::string& place);
+
+// The value of the environment variable that holds a server's key; empty where
+// none is named. CallerError when it is not set.
+std::string read_key(const std::optional<std::string>& key_variable);
+
 // CallerError in a build without libcurl (MOFT_HTTP=OFF).
 void require_http();
 
-// REQUIRES require_http() passes.
+// Without `reader` answers are read by read_reply() (wire.h). REQUIRES
+// require_http() passes.
 std::unique_ptr<RewardChannel> make_http_channel(
-    const HttpTarget& target, SourceOutputs outputs, HttpBody body);
+    const HttpTarget& target,
+    SourceOutputs outputs,
+    HttpBody body,
+    HttpReader reader = nullptr);
 
 }  // namespace moft

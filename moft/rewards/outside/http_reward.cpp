@@ -1,8 +1,6 @@
 // The reward kind `http`.
 #include "moft/rewards/outside/http_reward.h"
 
-#include <cstdlib>
-
 #include "moft/core/errors.h"
 #include "moft/core/json.h"
 #include "moft/core/text.h"
@@ -23,24 +21,13 @@ std::string source_key(const HttpOptions& options) {
   return print_options(common);
 }
 
-// Empty: none is asked for.
-std::string read_key(const HttpOptions& options) {
-  if (!options.key_variable) return "";
-  const char* key = std::getenv(options.key_variable->c_str());
-  if (key && *key) return key;
-  throw_caller_error(
-      "the environment variable {}, named by key_variable, is not set; put "
-      "the server's key into it",
-      quote_text(*options.key_variable));
-}
-
 std::shared_ptr<const RewardSource> make_source(
     const HttpOptions& options, RewardContext& context) {
   require_http();
   HttpTarget target;
   target.url = options.url;
   target.shown = shown_url(options.url);
-  target.key = read_key(options);
+  target.key = read_key(options.key_variable);
   if (options.certificates)
     target.certificates = context.path(*options.certificates).string();
   const auto open = [target, options](
@@ -64,12 +51,7 @@ json column_of(const RewardCall& call, const std::string& name) {
 }  // namespace
 
 void HttpOptions::check(const std::string& path) const {
-  if (!url.starts_with("http://") && !url.starts_with("https://")) {
-    throw_caller_error(
-        "{}url is {}; give one that begins with http:// or https://",
-        path,
-        quote_text(shown_url(url), 200));
-  }
+  check_http_url(url, path + "url");
   if (format == HttpFormat::kSlime && unit != CallUnit::kRow) {
     throw_caller_error(
         "{}format is slime, which asks about one completion, but {}unit is "
