@@ -70,6 +70,7 @@ std::unique_ptr<Command> make_soup_command();
 std::unique_ptr<Command> make_calibrate_command();
 std::unique_ptr<Command> make_plan_command();
 std::unique_ptr<Command> make_recipe_command();
+std::unique_ptr<Command> make_verdict_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_version_command();
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <ATen/core/grad_mode.h>
 
@@ -16,7 +17,7 @@ namespace {
 
 std::unique_ptr<SteeredPolicy> make_policy(const EnumPolicyOptions& options) {
   PolicyDefinition definition;
-  for (const std::string& name : enum_objective_names())
+  for (const std::string& name : enum_objective_names(options.objectives))
     definition.objectives.push_back({name, 0.0, 1.0});
   definition.conditioning = options.conditioning;
   definition.kl_strength = options.kl_strength;
@@ -105,14 +106,17 @@ LoadedModel make_enum_model(const EnumPolicyOptions& options) {
 EnumPolicy::EnumPolicy(const EnumPolicyOptions& options)
     : options_(options),
       examples_(enum_examples(task_)),
-      objectives_(std::make_unique<ObjectiveSet>(enum_objectives(task_))),
+      objectives_(std::make_unique<ObjectiveSet>(
+          enum_objectives(task_, options.objectives))),
       policy_(make_policy(options)),
       completions_(enum_completions(task_)) {
   const PromptMaker& prompt = policy_->info().prompt.parsed();
   for (const Example& example : examples_)
     prompts_.push_back(make_prompt(prompt, example, policy_->tokenizer()));
   for (std::size_t p = 0; p < prompts_.size(); ++p) {
-    problems_.push_back({log_probs(p, std::nullopt), task_.problem(p).rewards});
+    Matrix rewards = task_.problem(p).rewards;
+    rewards.resize(options.objectives);
+    problems_.push_back({log_probs(p, std::nullopt), std::move(rewards)});
   }
 }
 

@@ -30,6 +30,7 @@ struct EnumPolicyOptions {
   std::int64_t width = 16;
   std::int64_t layers = 2;
   std::uint64_t seed = 1;
+  std::size_t objectives = 3;  // the task's first ones
 };
 
 // Means over the prompts.

@@ -97,8 +97,14 @@ class EnumReward : public Reward {
 
 }  // namespace
 
-std::vector<std::string> enum_objective_names() {
-  return {"faithful", "rouge", "length"};
+std::vector<std::string> enum_objective_names(std::size_t count) {
+  std::vector<std::string> names = {"faithful", "rouge", "length"};
+  if (count == 0 || count > names.size()) {
+    throw_caller_error(
+        "ENUM-1: {} objectives; give between 1 and {}", count, names.size());
+  }
+  names.resize(count);
+  return names;
 }
 
 std::shared_ptr<const Tokenizer> make_enum_tokenizer(bool closes_prompts) {
@@ -124,9 +130,9 @@ std::vector<Example> enum_examples(const EnumTask& task) {
   return examples;
 }
 
-ObjectiveSet enum_objectives(const EnumTask& task) {
+ObjectiveSet enum_objectives(const EnumTask& task, std::size_t count) {
   std::vector<Objective> objectives;
-  const auto names = enum_objective_names();
+  const auto names = enum_objective_names(count);
   for (std::size_t i = 0; i < names.size(); ++i) {
     objectives.push_back(
         {names[i], std::make_shared<EnumReward>(task, i, names[i]), 0.0, 1.0});

@@ -12,6 +12,7 @@
 // Thread safety: immutable.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,8 +27,9 @@ namespace moft::exact {
 
 inline constexpr std::int64_t kEnumVocabulary = 6;
 inline constexpr std::int64_t kEnumMaxTokens = 3;
-// In the order of the task's rewards.
-std::vector<std::string> enum_objective_names();
+// In the order of the task's rewards, the first `count` of them. CallerError
+// unless 1 <= count <= 3.
+std::vector<std::string> enum_objective_names(std::size_t count = 3);
 
 // `closes_prompts`: every prompt ends with the end token, as T5's do.
 std::shared_ptr<const Tokenizer> make_enum_tokenizer(bool closes_prompts);
@@ -38,9 +40,9 @@ std::string enum_text(const Sequence& tokens);
 // One example a prompt, in the task's order: field "document".
 std::vector<Example> enum_examples(const EnumTask& task);
 
-// R1, R2, R3 of a completion's text, ranges [0, 1] (so they are not changed).
-// `task` must outlive the set.
-ObjectiveSet enum_objectives(const EnumTask& task);
+// The first `count` of R1, R2, R3 of a completion's text, ranges [0, 1] (so
+// they are not changed). `task` must outlive the set.
+ObjectiveSet enum_objectives(const EnumTask& task, std::size_t count = 3);
 
 // What the model emits for an answer: its letters, and the end token unless it
 // is cut off. In the order of task.answers().

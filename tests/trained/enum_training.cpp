@@ -269,7 +269,7 @@ std::unique_ptr<OnlineTrainer> make_enum_trainer(
       inputs,
       training,
       make_weighting_sampler(
-          draws.weightings, enum_objective_names(), "ENUM-1"));
+          draws.weightings, policy.policy().names(), "ENUM-1"));
 }
 
 double MetricCheck::errors_off() const {
