@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/text.h"
+#include "moft/evaluation/comparison_text.h"
 #include "moft/evaluation/curve_plots.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/markup.h"
@@ -494,8 +495,8 @@ std::string report_page(const Report& report) {
       plot_variables(),
       page_style());
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
-         knob(report) + numbers(report) + texts(report) + training(report) +
-         figures(report) + origin(report);
+         comparison_html(report) + knob(report) + numbers(report) +
+         texts(report) + training(report) + figures(report) + origin(report);
   return out + "</main>\n</body>\n</html>\n";
 }
 
