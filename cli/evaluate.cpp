@@ -16,10 +16,12 @@
 #include "moft/evaluation/table.h"
 #include "moft/generation/knob_effects.h"
 #include "moft/generation/policy_kinds.h"
+#include "moft/generation/steered_policy.h"
 #include "moft/recipes/compute.h"
 #include "moft/recipes/evaluated_run.h"
 #include "moft/recipes/recipe.h"
 #include "moft/recipes/recipe_examples.h"
+#include "moft/recipes/run_cost.h"
 #include "moft/recipes/run_inputs.h"
 #include "moft/rewards/make_objectives.h"
 
@@ -98,7 +100,19 @@ class EvaluateCommand : public Command {
         "--baseline",
         baselines_,
         "Other runs of the same objectives, evaluated on the same prompts at "
-        "the same alpha and shown beside");
+        "the same alpha, shown beside and compared");
+    parser
+        .add_option(
+            "--method",
+            methods_,
+            "Runs that are training seeds of one method, in the same order in "
+            "every method; those that are not named yet are baselines")
+        .type_name("NAME=RUN,RUN,..");
+    parser.add_option(
+        "--bank",
+        bank_,
+        "The baseline or method with a policy of its own for every weighting, "
+        "which the others' reach and steering errors are measured by");
   }
 
   bool runs_over_ranks() const override { return true; }
@@ -111,6 +125,7 @@ class EvaluateCommand : public Command {
         output_.empty() ? fs::path(run_) / "report" : fs::path(output_);
     check_report_directory(target);
     const Split split = parse_split(split_);
+    read_methods();
     const EvaluatedRun run = open_run();
     if (launch.size > 1) run.recipe.check_waits("");
     std::vector<EvaluatedRun> others;
@@ -153,6 +168,39 @@ class EvaluateCommand : public Command {
   }
 
  private:
+  // NAME=RUN,RUN,.. of --method, and the baselines that they add.
+  void read_methods() {
+    for (const std::string& text : methods_) {
+      const std::size_t cut = text.find('=');
+      MethodRuns method;
+      if (cut != std::string::npos) {
+        method.name = text.substr(0, cut);
+        for (const std::string& run : split(text.substr(cut + 1), ','))
+          if (!run.empty()) method.runs.push_back(run);
+      }
+      if (method.name.empty() || method.runs.empty()) {
+        throw_caller_error(
+            "--method {}: is not NAME=RUN,RUN,..; give a name and the runs of "
+            "its training seeds",
+            quote_text(text));
+      }
+      for (const std::string& run : method.runs) {
+        const bool known =
+            run == run_ ||
+            std::find(baselines_.begin(), baselines_.end(), run) !=
+                baselines_.end();
+        if (!known) baselines_.push_back(run);
+      }
+      compare_.methods.push_back(std::move(method));
+    }
+    compare_.bank = bank_;
+    if (std::find(baselines_.begin(), baselines_.end(), run_) ==
+        baselines_.end())
+      compare_.policy = run_;
+    if (!baselines_.empty() || !bank_.empty())
+      check_methods(baselines_, compare_);
+  }
+
   EvaluatedRun open_run() const {
     if (recipe_.empty()) return open_evaluated_run(run_);
     if (fs::exists(fs::path(run_) / "recipe.yaml")) {
@@ -214,7 +262,7 @@ class EvaluateCommand : public Command {
     for (const double alpha : options_.alphas)
       alphas += shortest_number(alpha) + " ";
     return fmt::format(
-        "{}\n{} {} {} {} {}\n{}\n{}",
+        "{}\n{} {} {} {} {}\n{}\n{}\n{}\n{}",
         print_recipe(run.recipe),
         split_,
         data_.prompts,
@@ -222,7 +270,9 @@ class EvaluateCommand : public Command {
         options_.samples_per_prompt,
         options_.seed,
         alphas,
-        join(baselines_, "\n"));
+        join(baselines_, "\n"),
+        join(methods_, "\n"),
+        bank_);
   }
 
   InputHashes inputs_of(
@@ -260,7 +310,7 @@ class EvaluateCommand : public Command {
                other.name,
                group)});
     }
-    add_baselines(report, std::move(compared));
+    add_baselines(report, std::move(compared), compare_);
     add_remarks(run);
     for (const EvaluatedRun& other : others)
       add_remarks(other);
@@ -307,22 +357,43 @@ class EvaluateCommand : public Command {
         compute.describe());
     log_steerings(*policy, steerings);
     check_alpha(run, *policy, policy->fill_prompt(examples.at(0)));
+    // The last call comes before the answers are scored.
+    const auto start = std::chrono::steady_clock::now();
+    double seconds = 0;
     Report report = evaluate_policy(
         *policy,
         objectives,
         examples,
         options,
-        [](std::int64_t done, std::int64_t all) {
+        [&](std::int64_t done, std::int64_t all) {
           log_info("evaluated {} of {} completions", done, all);
+          seconds = std::chrono::duration<double>(
+                        std::chrono::steady_clock::now() - start)
+                        .count();
         },
         &group);
     report.policy = run.facts;
+    report.run_cost = cost_of(run, *policy);
+    const double tokens = report.cost.at(kAnswerTokens);
+    if (seconds > 0) report.run_cost->tokens_per_second = tokens / seconds;
     report.provenance["steering"] = fmt::format(
         "{} steerings, the reference included: {}",
         steerings,
         policy->steering_way(steerings));
     report.data = data_;
     return report;
+  }
+
+  static RunCost cost_of(const EvaluatedRun& run, const Policy& policy) {
+    RunCost cost = read_run_cost(run);
+    const auto* steered = dynamic_cast<const SteeredPolicy*>(&policy);
+    if (steered == nullptr || steered->conditioning() == nullptr) return cost;
+    const ParameterCounts counts = steered->conditioning()->counts();
+    cost.parameters = static_cast<double>(counts.trained);
+    cost.share =
+        static_cast<double>(counts.steered) / static_cast<double>(counts.model);
+    cost.passes = 1;
+    return cost;
   }
 
   // Whether alpha is a knob at all; the front may be at one alpha only.
@@ -396,6 +467,9 @@ class EvaluateCommand : public Command {
   std::optional<double> alpha_;
   std::optional<std::uint64_t> alphas_;
   std::vector<std::string> baselines_;
+  std::vector<std::string> methods_;
+  std::string bank_;
+  CompareOptions compare_;
   EvaluateOptions options_;
   EvaluationData data_;
   std::vector<std::string> remarks_;

@@ -13,7 +13,12 @@ namespace moft {
 inline constexpr const char* kReportFile = "report.json";
 // All files that `moft evaluate` writes, the mark last.
 inline constexpr std::array kReportFiles = {
-    "front.csv", "front.svg", "index.html", kReportFile};
+    "comparison.csv",
+    "comparison.md",
+    "front.csv",
+    "front.svg",
+    "index.html",
+    kReportFile};
 
 // Whether the folder holds a report that moft wrote.
 bool is_report(const std::filesystem::path& directory);

@@ -75,6 +75,11 @@ class Evaluator {
     }
     measure(report.reference, answers_.back(), scores_.back());
     add_texts(report);
+    std::int64_t tokens = 0;
+    for (const Answers& answers : answers_)
+      for (const std::int64_t count : answers.tokens)
+        tokens += count;
+    report.cost[kAnswerTokens] = static_cast<double>(tokens);
     complete_report(report);
     report.notes = automatic_notes(report);
     return report;
@@ -419,16 +424,21 @@ void check_comparable(const Report& report, const ComparedRun& other) {
 
 }  // namespace
 
-void add_baselines(Report& report, std::vector<ComparedRun> others) {
+void add_baselines(
+    Report& report,
+    std::vector<ComparedRun> others,
+    const CompareOptions& options) {
   for (ComparedRun& other : others) {
     check_comparable(report, other);
     report.baselines.push_back(
         {other.name,
          std::move(other.report.points),
          std::move(other.report.reference),
-         std::move(other.report.policy)});
+         std::move(other.report.policy),
+         std::move(other.report.run_cost)});
   }
   complete_report(report);
+  compare_methods(report, options);
   report.notes = automatic_notes(report);
 }
 

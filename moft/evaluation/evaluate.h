@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "moft/distributed/group.h"
+#include "moft/evaluation/comparison.h"
 #include "moft/evaluation/front.h"
 #include "moft/generation/policy.h"
 #include "moft/rewards/objectives.h"
@@ -48,10 +49,13 @@ std::int64_t evaluated_steerings(
 // done of all completions; over ranks by this one's pace.
 using OnProgress = std::function<void(std::int64_t done, std::int64_t all)>;
 
-// A complete report (summarise.h has run) without title, provenance, cost and
-// training curves. `names` of the policy and of `objectives` must agree.
-// `group`: the ranks that evaluate together, each of which calls this; none:
-// alone.
+// The tokens of all answers, end tokens left out, in Report::cost.
+inline constexpr const char* kAnswerTokens = "answer_tokens";
+
+// A complete report (summarise.h has run) without title, provenance, training
+// curves and costs other than kAnswerTokens. `names` of the policy and of
+// `objectives` must agree. `group`: the ranks that evaluate together, each of
+// which calls this; none: alone.
 Report evaluate_policy(
     Policy& policy,
     const ObjectiveSet& objectives,
@@ -74,9 +78,12 @@ struct ComparedRun {
 };
 
 // Puts the fronts of other runs, each with its own reference, beside that of
-// `report`; figures and remarks are computed again (the remarks name what
-// differs). CallerError when a run has other objectives or was measured on
-// other prompts.
-void add_baselines(Report& report, std::vector<ComparedRun> others);
+// `report`, and compares the methods (comparison.h); figures and remarks are
+// computed again (the remarks name what differs). CallerError when a run has
+// other objectives or was measured on other prompts.
+void add_baselines(
+    Report& report,
+    std::vector<ComparedRun> others,
+    const CompareOptions& options = {});
 
 }  // namespace moft

@@ -93,6 +93,22 @@ struct CrossFit {
   Interval diagonal_share;
 };
 
+// What comparisons rest on (front_figures.h). Plain means over the K points;
+// V_i = (1 - alpha) R_i - alpha KL, so that V = w . (V_1, .., V_m).
+struct FrontFigures {
+  double mean_value = 0;   // M: mean of V, KL included
+  double mean_reward = 0;  // MIP: mean of w . R, KL left out
+  double reach = 0;        // mean of the signed reach over the objectives
+  ByObjective kendall;     // tau-b of knob and reward
+  // U: the largest step between neighbours over the whole change of the path;
+  // absent where the points do not form a path (three objectives, several
+  // alphas).
+  std::optional<double> largest_step;
+  double value_hypervolume = 0;                  // of (V_1, .., V_m)
+  std::optional<double> value_hull_hypervolume;  // two objectives only
+  ByObjective value_reference_point;  // of both: the origin, for every method
+};
+
 // Figures of the whole front. Rewards (not values) unless said.
 struct Summary {
   double moft_value = 0;  // E_w V, eq. 2, by the rule below
@@ -116,6 +132,8 @@ struct Summary {
   // their means. Absent in reports from before these were cross-fitted
   // (cross_fit.h).
   std::optional<CrossFit> intervals;
+  // Absent in reports from before these were measured.
+  std::optional<FrontFigures> figures;
   std::vector<StepBack> steps_back;
   double step_back_standard_errors = 2;  // the bar, fixed beforehand
 };
@@ -153,6 +171,17 @@ struct PolicyFacts {
   std::optional<std::int64_t> answers;  // that it was trained on
 };
 
+// What a run cost. Absent: not recorded.
+struct RunCost {
+  std::optional<double> answers;     // scored in training: the ledger
+  std::optional<double> parameters;  // trained
+  std::optional<double> share;       // of these in the model's parameters
+  std::optional<double> passes;      // of a model, for each token of an answer
+  std::optional<double> tokens_per_second;  // of answers, when evaluated
+  std::optional<double> gradient_tokens;    // of the answers trained on
+  std::optional<double> seconds;            // of training
+};
+
 // Another policy on the same prompts (--baseline), for comparison. Its KL and
 // its reference's values are those of its own reference.
 struct BaselinePolicy {
@@ -160,6 +189,75 @@ struct BaselinePolicy {
   std::vector<FrontPoint> points;
   ReferencePolicy reference = {};  // empty in older reports
   std::optional<PolicyFacts> policy = std::nullopt;
+  std::optional<RunCost> run_cost = std::nullopt;
+};
+
+// A mean difference with its one-sided 95% bounds (nested bootstrap over
+// training seeds and prompts), and each seed's own.
+struct Effect {
+  double mean = 0;
+  double lower = 0;
+  double upper = 0;
+  std::vector<double> seeds;
+};
+
+// A method: one run or, one run per training seed, several. Costs and figures
+// are means over these.
+struct ComparedMethod {
+  std::string name;
+  std::vector<std::string> runs;
+  RunCost cost;
+  FrontFigures figures;
+};
+
+// One weighting of a pair of methods.
+struct ComparedWeighting {
+  ByObjective weights;
+  double alpha = 0;
+  Effect value;  // V of the policy minus V of the rival
+  // (V_rival - V_policy) / |V_rival|: figure 4's bar with its sign put right,
+  // below 0 where the policy is better; absent where V_rival is 0.
+  std::optional<double> bar;
+};
+
+// The policy's method against a rival: every difference is policy minus rival.
+struct ComparedPair {
+  std::string rival;
+  // Answers scored in training differ by at most 2%. False where a number is
+  // not known, too: the rival is a reference, and no verdict rests on it.
+  bool equal_ledger = false;
+  std::string ledger;              // in words
+  std::size_t seeds = 0;           // compared in pairs
+  std::optional<Effect> value;     // M; like all, over common weightings
+  std::optional<Effect> reward;    // MIP
+  std::optional<Effect> interior;  // D_int: all weightings but the vertices
+  std::optional<Effect> vertices;  // D_ver
+  std::optional<Effect> reach;     // Reach
+  std::size_t won = 0;             // lower bound above 0
+  std::size_t tied = 0;
+  std::size_t lost = 0;  // upper bound below 0
+  std::optional<double> smallest_bound;
+  bool dominates = false;  // every lower bound above 0
+  bool dominated = false;  // every upper bound below 0
+  std::vector<ComparedWeighting> weightings;
+};
+
+// A method against the bank: one separately trained policy per weighting.
+struct AgainstBank {
+  std::string method;
+  std::optional<double> share;  // of the bank's Reach; absent where that is 0
+  // Two objectives only: mean |measured - requested change| from the middle
+  // weighting, over the raised objectives and over the others.
+  std::optional<double> miscalibration;
+  std::optional<double> side_effects;
+};
+
+// Several methods on the same prompts (comparison.h).
+struct Comparison {
+  std::vector<ComparedMethod> methods;  // the policy's first
+  std::vector<ComparedPair> pairs;      // one per rival
+  std::string bank;                     // the method's name; empty: none
+  std::vector<AgainstBank> against_bank;
 };
 
 // Which prompts were answered.
@@ -180,8 +278,10 @@ struct Report {
   ReferencePolicy reference;
   std::vector<BaselinePolicy> baselines;
   std::optional<PolicyFacts> policy;   // absent in older reports
+  std::optional<RunCost> run_cost;     // absent in older reports
   std::optional<EvaluationData> data;  // absent in older reports
   Summary summary;
+  std::optional<Comparison> comparison;           // absent without baselines
   std::map<std::string, double> cost;             // name with unit -> number
   std::map<std::string, std::string> provenance;  // what, from where, with what
   std::vector<SampleText> texts;

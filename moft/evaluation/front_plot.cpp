@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/evaluation/comparison.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"
@@ -87,7 +88,7 @@ class FrontPlot {
       plot_.text({x_.to, kNameLine}, what, "tick", "end");
     }
     for (const BaselinePolicy& policy : report_.baselines)
-      baseline(policy.points);
+      baseline(policy);
     const std::vector<std::size_t> order = knob_order(report_);
     path(report_.points, order, "axis");
     reference();
@@ -210,12 +211,19 @@ class FrontPlot {
     write({x, y}, "reference");
   }
 
-  void baseline(const std::vector<FrontPoint>& points) {
+  // Solid where its training cost as many answers, dashed for a reference.
+  void baseline(const BaselinePolicy& policy) {
+    const std::vector<FrontPoint>& points = policy.points;
     if (points.empty()) return;
+    const bool reference =
+        !report_.comparison || is_reference_only(report_, policy.name);
     Report turned;
     turned.objectives = report_.objectives;
     turned.points = points;
-    path(points, knob_order(turned), "dashed neutral");
+    path(
+        points,
+        knob_order(turned),
+        reference ? "dashed neutral" : "solid neutral");
     for (const FrontPoint& point : points) {
       bars(point.rewards, {});
       const auto [x, y] = at(point.rewards);
@@ -226,6 +234,8 @@ class FrontPlot {
            {x - kSquare, y + kSquare}},
           "hollow neutral");
     }
+    if (report_.baselines.size() > 1)
+      write(at(points.back().rewards), shorten(policy.name, 16));
   }
 
   const Report& report_;

@@ -10,6 +10,7 @@
 
 #include "moft/core/text.h"
 #include "moft/evaluation/bootstrap.h"
+#include "moft/evaluation/comparison.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
 
@@ -271,21 +272,6 @@ void note_texts(
 
 // ---- Other runs beside the policy -------------------------------------------
 
-// The baseline's point that belongs to `point`: the same weighting, at the
-// nearest alpha. Null when there is none.
-const FrontPoint* rival_of(
-    const FrontPoint& point, const BaselinePolicy& baseline) {
-  const FrontPoint* nearest = nullptr;
-  double distance = std::numeric_limits<double>::infinity();
-  for (const FrontPoint& rival : baseline.points) {
-    const double away = std::abs(rival.alpha - point.alpha);
-    if (rival.weights != point.weights || away >= distance) continue;
-    nearest = &rival;
-    distance = away;
-  }
-  return nearest;
-}
-
 std::string training_of(const PolicyFacts& facts) {
   if (!facts.steps) return "an unknown number of steps";
   std::string text = fmt::format("{} steps", *facts.steps);
@@ -351,7 +337,7 @@ void note_strengths(
     const BaselinePolicy& baseline,
     std::vector<std::string>& notes) {
   for (const FrontPoint& point : report.points) {
-    const FrontPoint* rival = rival_of(point, baseline);
+    const FrontPoint* rival = rival_of(point, baseline.points);
     if (rival == nullptr || rival->alpha == point.alpha) continue;
     notes.push_back(fmt::format(
         "{} does not answer to alpha {}; it ran at {}, the nearest that it "
@@ -371,7 +357,7 @@ void note_dominance(
     std::vector<std::string>& notes) {
   std::vector<std::vector<double>> own, other;
   for (const FrontPoint& point : report.points) {
-    const FrontPoint* rival = rival_of(point, baseline);
+    const FrontPoint* rival = rival_of(point, baseline.points);
     if (rival == nullptr) continue;
     own.push_back(
         values_per_prompt(point.per_prompt, point.weights, point.alpha));

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moft/core/text.h"
+#include "moft/evaluation/comparison_text.h"
 #include "moft/evaluation/curve_plots.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/markup.h"
@@ -289,6 +290,28 @@ struct Fact {
   std::string meaning;
 };
 
+void add_figures(const FrontFigures& figures, std::vector<Fact>& facts) {
+  facts.push_back(
+      {"Mean weighted reward",
+       figures.mean_reward,
+       "KL left out: a policy can buy it with KL"});
+  facts.push_back({"Reach", figures.reach, "signed, mean over the objectives"});
+  if (figures.largest_step) {
+    facts.push_back(
+        {"Largest step",
+         *figures.largest_step,
+         "of the whole change; 1: one jump, or no change"});
+  }
+  const std::string origin = "of the values, KL included, from 0";
+  facts.push_back({"Value hypervolume", figures.value_hypervolume, origin});
+  if (figures.value_hull_hypervolume) {
+    facts.push_back(
+        {"Value hull hypervolume",
+         *figures.value_hull_hypervolume,
+         origin + "; with randomised choices between settings"});
+  }
+}
+
 std::vector<Fact> facts(const Report& report) {
   const Summary& s = report.summary;
   const auto with_bounds = [&](std::string text, auto figure) {
@@ -319,6 +342,12 @@ std::vector<Fact> facts(const Report& report) {
         {"Rank correlation of " + name,
          s.spearman.at(name),
          "weight against reward (Spearman)"});
+    if (s.figures) {
+      result.push_back(
+          {"Kendall's tau of " + name,
+           s.figures->kendall.at(name),
+           "the same, by pairs of weightings (tau-b)"});
+    }
   }
   std::string origin;
   for (const std::string& name : report.objectives) {
@@ -332,9 +361,12 @@ std::vector<Fact> facts(const Report& report) {
          *s.hull_hypervolume,
          "with randomised choices between settings, same origin"});
   }
+  if (s.figures) add_figures(*s.figures, result);
   result.push_back({"Evenness", s.evenness, "1: equal steps along the front"});
   result.push_back(
       {"Spacing", s.spacing, "0 also for a collapsed front: not alone"});
+  result.push_back(
+      {"Sparsity", s.sparsity, "0 also for a collapsed front: not alone"});
   return result;
 }
 
@@ -463,8 +495,8 @@ std::string report_page(const Report& report) {
       plot_variables(),
       page_style());
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
-         knob(report) + numbers(report) + texts(report) + training(report) +
-         figures(report) + origin(report);
+         comparison_html(report) + knob(report) + numbers(report) +
+         texts(report) + training(report) + figures(report) + origin(report);
   return out + "</main>\n</body>\n</html>\n";
 }
 

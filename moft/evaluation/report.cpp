@@ -11,6 +11,8 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/report_files.h"
+#include "moft/evaluation/comparison_text.h"
+#include "moft/evaluation/csv.h"
 #include "moft/evaluation/front_plot.h"
 #include "moft/evaluation/page.h"
 
@@ -19,25 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Cells = std::vector<std::string>;
-
-std::string csv_cell(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  out += '"';
-  return text.find_first_of(",\"\r\n ") == std::string::npos ? text : out;
-}
-
-std::string csv_line(const Cells& cells) {
-  std::string out;
-  for (std::size_t k = 0; k < cells.size(); ++k) {
-    if (k > 0) out += ',';
-    out += cells[k];
-  }
-  return out + "\n";
-}
 
 std::string number(double x) {
   return fmt::format("{}", x);
@@ -171,6 +154,10 @@ void write_report(const fs::path& directory, const Report& report) {
   if (report.objectives.size() >= 2)
     add("front.svg", front_svg(report, 0, 1, true));
   add("front.csv", front_csv(report));
+  if (report.comparison) {
+    add("comparison.csv", comparison_csv(report));
+    add("comparison.md", comparison_markdown(report));
+  }
   add("index.html", report_page(report));
   add(kReportFile, json);
   // All are on the disk: two evaluations at once take turns, so the files are
@@ -179,6 +166,12 @@ void write_report(const fs::path& directory, const Report& report) {
   check_files(directory);
   for (const auto& file : files)
     file->commit();
+  if (report.comparison) return;
+  // Those of an earlier evaluation would tell of other runs.
+  for (const char* name : {"comparison.csv", "comparison.md"}) {
+    std::error_code ignored;
+    fs::remove(directory / name, ignored);
+  }
 }
 
 }  // namespace moft

@@ -4,6 +4,7 @@
 //   front.csv    one line per steering, for plots
 //   front.svg    the front alone, e.g. for a README (two objectives or more)
 //   index.html   the page
+//   comparison.csv, comparison.md  with baselines: methods and differences
 //
 // Thread safety: any number of writers, in one process or several; the files
 // are those of one of them.

@@ -15,6 +15,7 @@
 #include "moft/core/field_attributes.h"
 #include "moft/core/files.h"
 #include "moft/core/json.h"
+#include "moft/evaluation/comparison_fields.h"
 
 namespace moft {
 namespace {
@@ -23,15 +24,6 @@ using fields_detail::IsMap;
 using fields_detail::IsOptional;
 using fields_detail::IsVector;
 using Json = nlohmann::ordered_json;
-
-// Which names a map has. The objectives' come first, in their order.
-enum class Names {
-  kAll,        // one for each objective
-  kAllOrNone,  // the same, or an empty map
-  kSome,       // of objectives only
-  kAny,        // of objectives and others
-  kFree,       // of other things, sorted
-};
 
 // ---- The fields, in the order of the file. An optional one is left out where
 // it is absent. V is the Writer or the Reader.
@@ -102,6 +94,7 @@ void fields(V& v, BaselinePolicy& baseline) {
       "reference",
       baseline.reference);
   v("policy", baseline.policy);
+  v("run_cost", baseline.run_cost);
 }
 
 template <class V>
@@ -147,6 +140,7 @@ void fields(V& v, Summary& s) {
   v("front_length", s.front_length);
   v("diagonal_share", s.diagonal_share);
   v("intervals", s.intervals);
+  v("figures", s.figures);
   v("step_back_standard_errors", s.step_back_standard_errors);
   v("steps_back", s.steps_back);
 }
@@ -185,8 +179,10 @@ void fields(V& v, Report& report) {
   v("reference", report.reference);
   v("baselines", report.baselines);
   v("policy", report.policy);
+  v("run_cost", report.run_cost);
   v("data", report.data);
   v("summary", report.summary);
+  v("comparison", report.comparison);
   v("cost", report.cost, Names::kFree);
   v("provenance", report.provenance, Names::kFree);
   v("texts", report.texts);
@@ -333,6 +329,10 @@ class Reader {
       if (!json.is_number() || !std::isfinite(json.get<double>()))
         file_.fail(path, "is not a finite number; write one");
       value = json.get<double>();
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!json.is_boolean())
+        file_.fail(path, "is not true or false; write one of them");
+      value = json.get<bool>();
     } else if constexpr (std::is_integral_v<T>) {
       if (!json.is_number_unsigned())
         file_.fail(path, "is not a whole number of at least 0; write one");

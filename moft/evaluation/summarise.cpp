@@ -11,6 +11,7 @@
 
 #include "moft/core/errors.h"
 #include "moft/evaluation/cross_fit.h"
+#include "moft/evaluation/front_figures.h"
 #include "moft/evaluation/hypervolume.h"
 #include "moft/evaluation/markup.h"
 
@@ -106,18 +107,6 @@ void complete_point(
   point.value_gain = bootstrap.difference(values, without);
 }
 
-// Mean over the points at which the knob has this value.
-double mean_at(const Report& report, const std::string& name, double knob) {
-  double sum = 0;
-  double count = 0;
-  for (const FrontPoint& point : report.points) {
-    if (std::abs(knob_value(report, point, name) - knob) > 1e-9) continue;
-    sum += point.rewards.at(name).mean;
-    count += 1;
-  }
-  return sum / count;
-}
-
 void summarise_objective(
     Report& report, const std::string& name, const Bootstrap& bootstrap) {
   Row weights, rewards;
@@ -126,9 +115,7 @@ void summarise_objective(
     rewards.push_back(point.rewards.at(name).mean);
   }
   Summary& summary = report.summary;
-  const auto [low, high] = std::minmax_element(weights.begin(), weights.end());
-  summary.reach[name] =
-      mean_at(report, name, *high) - mean_at(report, name, *low);
+  summary.reach[name] = reach(report.points, report.objectives, name);
   summary.spearman[name] = spearman(weights, rewards);
   for (const StepBack& step : front_steps_back(
            report.points, name, bootstrap, summary.step_back_standard_errors)) {
@@ -337,6 +324,7 @@ void complete_report(Report& report, const BootstrapOptions& options) {
   }
   summarise_values(report, bootstrap);
   summarise_front(report);
+  report.summary.figures = front_figures(report.points, report.objectives);
 }
 
 }  // namespace moft
