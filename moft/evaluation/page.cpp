@@ -13,6 +13,7 @@
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"
+#include "moft/evaluation/wish_text.h"
 
 namespace moft {
 namespace {
@@ -463,8 +464,8 @@ std::string report_page(const Report& report) {
       plot_variables(),
       page_style());
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
-         knob(report) + numbers(report) + texts(report) + training(report) +
-         figures(report) + origin(report);
+         knob(report) + numbers(report) + wishes_html(report) + texts(report) +
+         training(report) + figures(report) + origin(report);
   return out + "</main>\n</body>\n</html>\n";
 }
 
