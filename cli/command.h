@@ -62,6 +62,7 @@ std::unique_ptr<Command> make_evaluate_command();
 std::unique_ptr<Command> make_judge_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_sweep_command();
+std::unique_ptr<Command> make_steer_command();
 std::unique_ptr<Command> make_score_command();
 std::unique_ptr<Command> make_reward_score_command();
 std::unique_ptr<Command> make_tokenize_command();

@@ -28,6 +28,7 @@ std::vector<CommandEntry> commands() {
       {"sweep",
        "Complete one prompt under many weightings",
        make_sweep_command},
+      {"steer", "Find the weighting that meets a wish", make_steer_command},
       {"score", "Log-probabilities of given completions", make_score_command},
       {"reward score",
        "What a recipe's objectives say of given texts",

@@ -94,21 +94,6 @@ class Scores {
   Numbers alphas_;                          // [points]
 };
 
-// Two random halves of the prompts.
-std::array<std::vector<std::size_t>, 2> random_halves(
-    std::size_t prompts, std::uint64_t seed, std::uint32_t partition) {
-  std::vector<std::size_t> order(prompts);
-  std::iota(order.begin(), order.end(), 0);
-  // Step 0 holds the resamples of the bootstrap.
-  RandomStream stream(seed, Purpose::kBootstrap, 1, partition);
-  for (std::size_t n = prompts; n > 1; --n)
-    std::swap(order[n - 1], order[stream.below(n)]);
-  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(prompts / 2);
-  return {
-      std::vector<std::size_t>(order.begin(), middle),
-      std::vector<std::size_t>(middle, order.end())};
-}
-
 // What the points chosen on some prompts gain over the own ones on others,
 // [points][scored].
 std::vector<Numbers> gains_of(
@@ -189,6 +174,20 @@ Interval share_of(const std::vector<OverHalves>& regrets) {
 }
 
 }  // namespace
+
+std::array<std::vector<std::size_t>, 2> random_halves(
+    std::size_t prompts, std::uint64_t seed, std::uint32_t partition) {
+  std::vector<std::size_t> order(prompts);
+  std::iota(order.begin(), order.end(), 0);
+  // Step 0 holds the resamples of the bootstrap.
+  RandomStream stream(seed, Purpose::kBootstrap, 1, partition);
+  for (std::size_t n = prompts; n > 1; --n)
+    std::swap(order[n - 1], order[stream.below(n)]);
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(prompts / 2);
+  return {
+      std::vector<std::size_t>(order.begin(), middle),
+      std::vector<std::size_t>(middle, order.end())};
+}
 
 CrossFit cross_fit(
     const std::vector<FrontPoint>& points,

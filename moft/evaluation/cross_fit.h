@@ -14,6 +14,9 @@
 // Thread safety: pure.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +25,11 @@
 #include "moft/weightings/scalarisation.h"
 
 namespace moft {
+
+// Two random halves of the prompts: the partition of this number. Of an odd
+// number of prompts the second half has one more.
+std::array<std::vector<std::size_t>, 2> random_halves(
+    std::size_t prompts, std::uint64_t seed, std::uint32_t partition);
 
 // Needs the points' weights, alpha and per_prompt, complete and for the
 // bootstrap's prompts. One prompt: every weighting keeps its own point.

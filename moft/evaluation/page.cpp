@@ -14,6 +14,7 @@
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/plot.h"
 #include "moft/evaluation/summarise.h"
+#include "moft/evaluation/wish_text.h"
 
 namespace moft {
 namespace {
@@ -496,7 +497,8 @@ std::string report_page(const Report& report) {
       page_style());
   out += "<body>\n<main>\n" + head(report) + front(report) + notes(report) +
          comparison_html(report) + knob(report) + numbers(report) +
-         texts(report) + training(report) + figures(report) + origin(report);
+         wishes_html(report) + texts(report) + training(report) +
+         figures(report) + origin(report);
   return out + "</main>\n</body>\n</html>\n";
 }
 

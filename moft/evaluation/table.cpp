@@ -121,13 +121,6 @@ std::string aligned(const std::vector<Cells>& rows) {
   return out;
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const Character& c : characters(text))
-    out += c.bytes;
-  return out;
-}
-
 std::string measured(const Interval& x) {
   return fmt::format("{:.3f} [{:.3f}, {:.3f}]", x.mean, x.low, x.high);
 }
@@ -192,6 +185,22 @@ std::string beside(
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const Character& c : characters(text))
+    out += c.bytes;
+  return out;
+}
+
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<Cells> safe = rows;
+  for (Cells& row : safe) {
+    for (std::string& cell : row)
+      cell = printable(cell);
+  }
+  return aligned(safe);
+}
 
 std::string results_table(const Report& report) {
   if (report.points.empty()) return "(no points)\n";

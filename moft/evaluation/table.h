@@ -9,10 +9,19 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "moft/evaluation/front.h"
 
 namespace moft {
+
+// The text with U+FFFD for what could drive a terminal.
+std::string printable(std::string_view text);
+
+// Rows of cells in aligned columns, the first row above a rule. REQUIRES rows
+// of equal length, at least one.
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
 
 // One line per weighting in the order of the knob, then the reference: each
 // reward as mean [low, high], KL, value and the reference's value, words,
