@@ -13,7 +13,7 @@
 
 namespace moft {
 
-// Of type double. Its shape is written too, its device is not.
+// `values` are of type double. Their shape is written too, their device is not.
 inline void write_tensor(BytesWriter& writer, const at::Tensor& values) {
   writer.list(values.sizes().vec());
   const at::Tensor plain = values.to(at::kCPU).contiguous();

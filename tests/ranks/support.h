@@ -42,6 +42,9 @@ std::string trace_of(
     Group* group,
     const OnEvaluate& evaluate = nullptr);
 
+// That of a case.
+std::string trace_of(const RankCase& given, Group* group);
+
 // What makes such a text, by name. The group is null for one process.
 using Traces = std::map<std::string, std::function<std::string(Group*)>>;
 

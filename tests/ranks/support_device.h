@@ -1,6 +1,6 @@
 // A device that is not the CPU, for tests where there is none: memory of the
-// CPU's that tensors reach as a device of their own. What is not about memory
-// is computed on the CPU, by copies there and back.
+// CPU's that tensors reach as a device of their own. Operators compute on the
+// CPU, by copies there and back; memory itself is handled there.
 //
 // Thread safety: as ATen's.
 #pragma once
