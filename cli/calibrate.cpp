@@ -76,12 +76,14 @@ class CalibrateCommand : public Command {
     resolve_paths(recipe, source);
     refuse_policies(recipe);
     if (launch.size > 1) recipe.check_waits("");
-    const Compute compute = use_compute(share_cores(recipe.compute, launch));
+    const Compute compute =
+        use_compute(share_cores(recipe.compute, launch), launch);
     const auto objectives =
         make_objectives(recipe.objectives, ".", compute.load.device);
     const std::unique_ptr<Group> group = join_ranks(
         launch,
         fmt::format("{}\n{} {}", print_recipe(recipe), prompts_, samples_),
+        compute,
         recipe.distributed);
     if (launch.size > 1) {
       RunInputs inputs;

@@ -138,7 +138,7 @@ class EvaluateCommand : public Command {
           run.info.prompt.parsed(), read_parts(run.recipe.data), run.name);
     }
     const Compute compute =
-        use_compute(share_cores(run.recipe.compute, launch));
+        use_compute(share_cores(run.recipe.compute, launch), launch);
     auto examples = read_split(run.recipe.data, split);
     // What is skipped does not count; what is an error does not matter unused.
     if (run.recipe.data.too_long == TooLong::kError) keep_first(examples);
@@ -153,7 +153,7 @@ class EvaluateCommand : public Command {
       check_overlap(other, split, examples);
     set_options(run);
     const std::unique_ptr<Group> group =
-        join_ranks(launch, request(run), run.recipe.distributed);
+        join_ranks(launch, request(run), compute, run.recipe.distributed);
     if (launch.size > 1) compare_inputs(*group, inputs_of(run, others));
     Report report = evaluate_all(run, others, compute, examples, *group);
     finish(report, run);

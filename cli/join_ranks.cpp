@@ -34,12 +34,17 @@ std::string build_name() {
 std::unique_ptr<Group> join_ranks(
     const Launch& launch,
     const std::string& recipe,
+    const Compute& compute,
     const DistributedOptions& options) {
   JoinOptions join;
   join.timeout = options.wait();
   join.stop_requested = [] { return interrupted_by() != 0; };
   Handshake own;
-  if (launch.size > 1) own = {build_name(), hash_text(recipe), {}};
+  if (launch.size > 1) {
+    own.build = build_name();
+    own.recipe = hash_text(recipe);
+    own.device = c10::DeviceTypeName(compute.load.device.type(), true);
+  }
   return join_group(launch, own, join);
 }
 

@@ -19,12 +19,13 @@
 namespace moft {
 
 // Meets the other ranks, which must be about to make the same run: the same
-// build and recipe (effective, as YAML). CallerError names what differs;
-// WorldError for ranks that do not come, and when this process is asked to
-// stop meanwhile. A process alone is a group of one.
+// build, recipe (effective, as YAML) and kind of device. CallerError names what
+// differs; WorldError for ranks that do not come, and when this process is
+// asked to stop meanwhile. A process alone is a group of one.
 std::unique_ptr<Group> join_ranks(
     const Launch& launch,
     const std::string& recipe,
+    const Compute& compute,
     const DistributedOptions& options);
 
 // Ranks of one machine share its cores, unless the recipe or OMP_NUM_THREADS,

@@ -85,7 +85,7 @@ class RecipeRunner : public Command {
     const RunPlan plan = job_->plan();
     check_output(arguments_.output, output_, plan);
     const Compute compute =
-        use_compute(share_cores(job_->header().compute, launch_));
+        use_compute(share_cores(job_->header().compute, launch_), launch_);
     const RunBegins begins = arguments_.output.resume.empty()
                                  ? RunBegins::kFresh
                                  : RunBegins::kResumed;
@@ -98,7 +98,7 @@ class RecipeRunner : public Command {
         .findings.settle();
     // Ends with this function, so that an error tells the others.
     const std::unique_ptr<Group> group =
-        join_ranks(launch_, job_->text(), job_->header().distributed);
+        join_ranks(launch_, job_->text(), compute, job_->header().distributed);
     const OpenedOutput opened =
         open_for_all(*group, arguments_.output, output_, plan);
     if (opened.resume) job_->check_same_recipe(*opened.resume);

@@ -101,12 +101,15 @@ void run_foreach(const std::vector<const Update*>& updates) {
   std::vector<at::Scalar> scale, decay, step, correction;
   for (const Update* update : updates) {
     const AdamWScalars& s = update->scalars;
+    // A part of a parameter is flat, even where it is the whole.
+    const at::IntArrayRef shape = update->master.sizes();
     theta.push_back(update->master);
-    m.push_back(update->first_moment);
-    v.push_back(update->second_moment);
+    m.push_back(update->first_moment.view(shape));
+    v.push_back(update->second_moment.view(shape));
     g.push_back(
         update->gradient.defined()
             ? update->gradient.to(update->master.device(), at::kFloat)
+                  .reshape(shape)
             : at::zeros_like(update->master));
     scale.emplace_back(s.gradient_scale);
     decay.emplace_back(s.decay);

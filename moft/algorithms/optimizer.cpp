@@ -43,6 +43,13 @@ void check_steps(const std::string& name, const StoredMoments& stored) {
       "optimizer state '{}' is {}; a counter is at least 0", name, steps);
 }
 
+// A range of a gradient is a view wherever the gradient lies.
+at::Tensor gradient_of(const at::Tensor& gradient, const Shard& shard) {
+  const bool cut = shard.count() != gradient.numel();
+  if (!cut || !gradient.is_contiguous()) return part_of(gradient, shard);
+  return gradient.view(-1).narrow(0, shard.begin, shard.count());
+}
+
 }  // namespace
 
 void check_gradients(
@@ -131,7 +138,7 @@ void Optimizer::step(
     parts.push_back(
         {i,
          part_of(parameters_[i].master, *own_[i]),
-         takes_part ? part_of(gradient.tensor.detach(), *own_[i])
+         takes_part ? gradient_of(gradient.tensor.detach(), *own_[i])
                     : at::Tensor(),
          gradient.coefficient * gradient_factor});
   }

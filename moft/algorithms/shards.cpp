@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "moft/algorithms/staging.h"
 #include "moft/core/errors.h"
 
 namespace moft {
@@ -110,20 +111,11 @@ class Stream {
   std::size_t offset_ = 0;  // in it
 };
 
-// A shard's numbers as they travel.
-struct Travelling {
-  const Shard* shard;
-  at::Tensor values;  // plain; the master's own memory where it is plain
-  bool copied;        // to be written back to the master
-};
-
-Travelling prepare(
-    const at::Tensor& master, const Shard& shard, const Ranks& ranks) {
-  if (is_plain(master)) return {&shard, part_of(master, shard), false};
-  const at::TensorOptions options(at::kFloat);
-  if (shard.rank == ranks.rank)
-    return {&shard, master.to(at::kCPU).contiguous(), false};
-  return {&shard, at::empty(master.sizes(), options), true};
+// A shard's numbers as they travel. A master that is not plain is a shard.
+Staged stage(const at::Tensor& master, const Shard& shard, const Ranks& ranks) {
+  const at::Tensor part = is_plain(master) ? part_of(master, shard) : master;
+  return shard.rank == ranks.rank ? Staged::to_send(part)
+                                  : Staged::to_receive(part);
 }
 
 // One round: this rank's next `count` bytes to all others, theirs into place.
@@ -208,11 +200,11 @@ void exchange_shards(
     const std::vector<Shard>& shards,
     const Ranks& ranks) {
   std::vector<Stream> streams(static_cast<std::size_t>(ranks.size));
-  std::vector<Travelling> travelling;
+  std::vector<Staged> travelling;
   for (const Shard& shard : shards) {
     travelling.push_back(
-        prepare(parameters[shard.parameter].master, shard, ranks));
-    const at::Tensor& values = travelling.back().values;
+        stage(parameters[shard.parameter].master, shard, ranks));
+    const at::Tensor& values = travelling.back().numbers();
     streams[static_cast<std::size_t>(shard.rank)].add(
         {static_cast<std::byte*>(values.mutable_data_ptr()), values.nbytes()});
   }
@@ -222,11 +214,8 @@ void exchange_shards(
   const std::size_t count = std::max(kLeastBytes, kRoundBytes / streams.size());
   for (std::size_t sent = 0; sent < longest; sent += count)
     exchange_round(streams, count, ranks);
-  for (const Travelling& received : travelling) {
-    if (!received.copied) continue;
-    at::Tensor master = parameters[received.shard->parameter].master;
-    master.copy_(received.values);
-  }
+  for (const Staged& staged : travelling)
+    staged.put_back();
 }
 
 }  // namespace moft

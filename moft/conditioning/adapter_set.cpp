@@ -169,13 +169,15 @@ void AdapterSet::put_slice(GradientSlice sums) {
   auto ended = ended_.begin();
   for (const SteerableLinear& entry : adapted_) {
     for (at::Tensor* leaf : leaves_of(entry)) {
-      *ended++ = next->defined() ? next->view(leaf->sizes()) : *next;
+      *ended++ = next->defined() ? next->to(leaf->device()).view(leaf->sizes())
+                                 : *next;
       ++next;
     }
   }
   for (std::size_t p = 0; p < whole_.size(); ++p, ++next)
     if (next->defined())
-      whole_gradients_[p].add(next->view(whole_[p]->shape()));
+      whole_gradients_[p].add(
+          next->to(whole_[p]->device()).view(whole_[p]->shape()));
 }
 
 void AdapterSet::note_steerings(const std::vector<Coefficients>& steerings) {

@@ -59,8 +59,11 @@ std::vector<at::Tensor> CopyParts::exchange(
   }
   exchange_shards(tensors, shards, ranks_);
   std::vector<at::Tensor> result;
-  for (const TrainedTensor& tensor : tensors)
-    result.push_back(tensor.master);
+  for (std::size_t p = 0; p < tensors.size(); ++p) {
+    const at::Tensor& whole = tensors[p].master;
+    result.push_back(
+        whole.defined() ? whole.to(parameters_[p]->device()) : whole);
+  }
   return result;
 }
 

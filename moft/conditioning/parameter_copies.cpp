@@ -147,7 +147,9 @@ void ParameterCopies::put_slice(GradientSlice sums) {
   auto next = sums.begin();
   const auto put = [&](GradientSum& sum, std::size_t p) {
     TORCH_CHECK(next != sums.end(), "[parameter_copies] too few sums");
-    if (next->defined()) sum.add(next->view(model_.parameters[p]->shape()));
+    const SteeredParameter& parameter = *model_.parameters[p];
+    if (next->defined())
+      sum.add(next->to(parameter.device()).view(parameter.shape()));
     ++next;
   };
   for (std::size_t p = 0; p < accumulated_.size(); ++p) {

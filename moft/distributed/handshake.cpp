@@ -27,6 +27,10 @@ constexpr Item kItems[] = {
      &Handshake::recipe,
      "recipe",
      "start every rank with the same recipe and flags"},
+    {"device",
+     &Handshake::device,
+     "device",
+     "give device: cpu, or a CUDA device to every rank"},
 };
 constexpr char kInputs[] = "inputs";
 constexpr char kInputCure[] = "give every machine a copy of the same files";

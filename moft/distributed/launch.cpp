@@ -209,6 +209,7 @@ Launch slurm_launch(const Environment& variables) {
   launch.rank = place.rank;
   launch.size = place.size;
   set_slurm_local(launch, variables);
+  launch.own_devices = has(variables, "SLURM_GPUS_PER_TASK");
   launch.master_address = has(variables, "MASTER_ADDR")
                               ? text_or(variables, "MASTER_ADDR")
                               : first_slurm_host(variables);
@@ -287,6 +288,17 @@ Launch launch_from(const Environment& environment) {
     return mpirun_launch(environment, *names);
   if (is_slurm_step(environment)) return slurm_launch(environment);
   return {};
+}
+
+int device_of(const Launch& launch, int devices) {
+  if (launch.local_size <= devices) return launch.local_rank;
+  if (launch.own_devices) return 0;
+  throw_caller_error(
+      "device: this machine has {} for {} ranks, and each needs one of its "
+      "own; start at most {} here, or give device: cpu",
+      devices == 1 ? "1 CUDA device" : fmt::format("{} CUDA devices", devices),
+      launch.local_size,
+      devices);
 }
 
 Environment process_environment() {

@@ -26,6 +26,8 @@ struct Launch {
   // Among the ranks of this machine; 0 of 1 where the launcher does not say.
   int local_rank = 0;
   int local_size = 1;
+  // Slurm binds GPUs to each task, which may see its own alone.
+  bool own_devices = false;
   // Where the store listens: a name or an address. Empty for one process.
   std::string master_address;
   std::uint16_t master_port = 0;
@@ -55,6 +57,11 @@ struct Launch {
 // its partner, a value that is not a number in its range, and values that
 // contradict each other.
 Launch launch_from(const Environment& environment);
+
+// The index of the device of this rank's, of the `devices`, at least 1, that it
+// sees: its local rank, or 0 where it sees its own alone. CallerError where the
+// ranks of this machine are more than its devices.
+int device_of(const Launch& launch, int devices);
 
 // The variables of this process. Not safe beside setenv().
 Environment process_environment();

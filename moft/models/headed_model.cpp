@@ -104,8 +104,9 @@ void HeadedModel::put_slice(GradientSlice sums) {
   TORCH_CHECK(
       sums.size() == gradients_.size(), "[headed_model] sums of another model");
   for (std::size_t p = 0; p < sums.size(); ++p) {
-    const auto& shape = steerable().parameters[p]->shape();
-    if (sums[p].defined()) gradients_[p].add(sums[p].view(shape));
+    const SteeredParameter& parameter = *steerable().parameters[p];
+    if (sums[p].defined())
+      gradients_[p].add(sums[p].to(parameter.device()).view(parameter.shape()));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "moft/core/compute_options.h"
+#include "moft/distributed/launch.h"
 #include "moft/models/load.h"
 
 namespace moft {
@@ -19,10 +20,12 @@ struct Compute {
   std::string describe() const;
 };
 
-// Chooses the device, sets the number of threads of this process and how it
-// holds memory. With bf16, weights are packed as bfloat16
+// Chooses the device, of several ranks on one machine a CUDA device for each
+// (device_of() in launch.h), sets the number of threads of this process and how
+// it holds memory. With bf16, weights are packed as bfloat16
 // (docs/decisions/bf16.md).
-// WorldError when CUDA is asked for and there is none.
-Compute use_compute(const ComputeOptions& options);
+// WorldError when CUDA is asked for and there is none; CallerError of
+// device_of().
+Compute use_compute(const ComputeOptions& options, const Launch& launch = {});
 
 }  // namespace moft

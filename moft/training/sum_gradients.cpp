@@ -8,6 +8,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "moft/algorithms/staging.h"
 #include "moft/distributed/bytes.h"
 
 namespace moft {
@@ -108,14 +109,11 @@ class Exchange {
     for (std::size_t i = begin; i < end; ++i) {
       if (sizes_.of[i] < 0) continue;
       flat.push_back(
-          slice[i].defined() ? slice[i].detach().reshape({-1})
-                             : nothing(sizes_.of[i]));
-      TORCH_CHECK(
-          flat.back().device().is_cpu() &&
-              flat.back().scalar_type() == at::kFloat,
-          "[sum_gradients] not float on the CPU");
+          slice[i].defined()
+              ? Staged::to_send(slice[i].detach()).numbers().reshape({-1})
+              : nothing(sizes_.of[i]));
     }
-    return flat.size() == 1 ? flat.front().contiguous() : at::cat(flat);
+    return flat.size() == 1 ? flat.front() : at::cat(flat);
   }
 
   Group& group_;

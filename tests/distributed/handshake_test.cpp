@@ -56,6 +56,12 @@ TEST(Handshake, NamesTheRankAndWhatDiffers) {
   other.build = "0.3.0";
   EXPECT_TRUE(refusal_of({kOwn, other}).starts_with("rank 1: program '0.3.0'"));
   other = kOwn;
+  other.device = "cuda";
+  EXPECT_EQ(
+      refusal_of({kOwn, other}),
+      "rank 1: device 'cuda' differs from rank 0's ''; give device: cpu, or a "
+      "CUDA device to every rank");
+  other = kOwn;
   other.recipe = "";
   EXPECT_TRUE(refusal_of({kOwn, other}).starts_with("rank 1: recipe ''"));
   other = kOwn;

@@ -276,5 +276,41 @@ TEST(Launch, ReadsTheVariablesOfTheProcess) {
   ::unsetenv("MOFT_LAUNCH_TEST");
 }
 
+TEST(DeviceOf, EachRankOfAMachineHasItsOwn) {
+  EXPECT_EQ(device_of(Launch{}, 1), 0);
+  EXPECT_EQ(device_of(Launch{}, 8), 0);
+  const Launch open = launch_from(kOpenMpi);  // local rank 1 of 4
+  EXPECT_EQ(device_of(open, 4), 1);
+  EXPECT_EQ(device_of(open, 8), 1);
+}
+
+TEST(DeviceOf, MoreRanksThanDevicesAreRefused) {
+  const auto refusal = [](const Launch& launch, int devices) -> std::string {
+    try {
+      device_of(launch, devices);
+    } catch (const CallerError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Launch open = launch_from(kOpenMpi);
+  EXPECT_EQ(
+      refusal(open, 2),
+      "device: this machine has 2 CUDA devices for 4 ranks, and each needs one "
+      "of its own; start at most 2 here, or give device: cpu");
+  EXPECT_NE(refusal(open, 1).find("has 1 CUDA device for"), std::string::npos);
+}
+
+// Slurm's --gpus-per-task binds: a task sees its own devices alone.
+TEST(DeviceOf, ATaskOfSlurmMaySeeItsOwnAlone) {
+  Launch launch = launch_from(with(kSlurm, {{"SLURM_GPUS_PER_TASK", "1"}}));
+  EXPECT_TRUE(launch.own_devices);
+  EXPECT_FALSE(launch_from(kSlurm).own_devices);
+  launch.local_rank = 1;
+  launch.local_size = 2;
+  EXPECT_EQ(device_of(launch, 1), 0);
+  EXPECT_EQ(device_of(launch, 2), 1);
+}
+
 }  // namespace
 }  // namespace moft

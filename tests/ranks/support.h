@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct RankCase {
   bool t5 = false;    // else a tiny Llama
   bool wide = false;  // with matrices that ranks cut
   int steps = 2;
+  // Metrics that need not be equal: on another device than the CPU the bits of
+  // a row's log-probabilities may depend on the other rows that are sampled.
+  std::set<std::string> left_out = {};
 };
 
 // A step of six prompts in `slices` slices, changed by `change`.
@@ -37,6 +41,9 @@ std::string trace_of(
     int steps,
     Group* group,
     const OnEvaluate& evaluate = nullptr);
+
+// That of a case.
+std::string trace_of(const RankCase& given, Group* group);
 
 // What makes such a text, by name. The group is null for one process.
 using Traces = std::map<std::string, std::function<std::string(Group*)>>;
