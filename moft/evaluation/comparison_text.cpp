@@ -10,6 +10,7 @@
 #include "moft/evaluation/csv.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
+#include "moft/evaluation/wish_text.h"
 
 namespace moft {
 namespace {
@@ -371,7 +372,8 @@ std::string comparison_markdown(const Report& report) {
       ": compared methods\n";
   for (const Table& table : tables(report))
     out += markdown(table);
-  return out;
+  const std::string wishes = wishes_markdown(report);
+  return wishes.empty() ? out : out + "\n" + wishes;
 }
 
 std::string comparison_csv(const Report& report) {
