@@ -235,7 +235,7 @@ std::vector<Table> tables(const Report& report) {
       methods_table(
           comparison,
           "Costs",
-          "Of one training seed. Empty: not recorded.",
+          "For one training seed. An empty cell has no record.",
           method_costs())};
   if (!comparison.bank.empty()) all.push_back(bank_table(comparison));
   std::erase_if(all, [](const Table& table) { return table.rows.empty(); });
