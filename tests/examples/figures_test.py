@@ -184,7 +184,7 @@ class Plan(unittest.TestCase):
         self.assertEqual({number for number in seeds}, set(range(1, 11)))
 
     def test_one_claim_needs_only_its_units(self):
-        units = {unit for _, _, unit, _ in figures.plan("3.1")}
+        units = {unit for _, _, unit, _ in figures.plan(["3.1"])}
         self.assertEqual(units, {"full", "experts"})
 
     def test_names_say_what_is_trained(self):
