@@ -3,7 +3,7 @@
 import figures_claims as claims
 
 NOT_YET = "not run yet"
-PLANNED = "tier 2's recipe, not written yet"
+PLANNED = "[its runs](#runs-of-tiers-2-and-3)"
 TIER_TWO = ("P2", "P3", "PK", "A.", "S.")
 HEAD = """# The paper's claims, decided
 
@@ -209,5 +209,11 @@ def render(protocol, rows, load_seeds=lambda family, task: {}):
             text.append(f"| {claim} | tiers 2, 3 | | | {verdict} | {command} |")
     text += ["", "## What the ids ask", "", "| id | claim |", "|---|---|"]
     text += [f"| {claim} | {what} |" for claim, what, _, _ in listed]
+    text += ["", "## Runs of tiers 2 and 3", "",
+             "None has run. Their ranges, lengths and rates are blanks of the protocol; "
+             "two cores need about 17 hours for all of them.", "",
+             "| run | moft train |", "|---|---|"]
+    for run, keys in claims.PLANNED_RUNS.items():
+        text.append(f"| {run} | {keys if ' wait' in ' ' + keys else f'`{keys}`'} |")
     text += ["", *tables(load_seeds)]
     return "\n".join(text).rstrip("\n") + "\n"
