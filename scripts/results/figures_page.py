@@ -75,6 +75,23 @@ def decide(load_seeds, ask):
     return lines
 
 
+def picture_name(family):
+    return f"figures-pair-{family}.svg"
+
+
+def pictures(load_seeds):
+    """Figure 3 in tier 1, where any seed has finished."""
+    text = []
+    for family in claims.FAMILIES:
+        found = load_seeds(family, "pair")
+        if found:
+            text += [f"![Fronts of the pair, {family}]({picture_name(family)})", ""]
+    if not text:
+        return []
+    return ["Figure 3 in tier 1, the mean over the seeds that have finished, whole "
+            "budgets (soups and MOD: T/2 for each expert):", "", *text]
+
+
 def escaped(text):
     return text.replace("|", "\\|")
 
@@ -197,7 +214,7 @@ def tables(load_seeds):
 
 def render(protocol, rows, load_seeds=lambda family, task: {}):
     """The whole page. Every id of the protocol has at least one line."""
-    text = [HEAD, summary(rows), "", "## Verdicts", ""]
+    text = [HEAD, summary(rows), "", *pictures(load_seeds), "## Verdicts", ""]
     text += ["| claim | task | d [bounds] of each part | d by seed, first part | "
              "verdict | command |", "|---|---|---|---|---|---|"]
     listed = claims.claims_of_protocol(protocol)
