@@ -458,10 +458,11 @@ def tier_one():
         ("R.mod", "full", "mod", ("full", "experts")),
     ):
         for one, other in ((a, b), (b, a)):
-            parts = [inside(one, other), spread(one, other)]
-            if claim == "S.1":
-                parts.append(quality(one, other))
-            rows.append(Verdict(claim, parts, units, label=f"{one} above {other}"))
+            for what, part in (("D_int", inside), ("Reach", spread), ("M", quality)):
+                if what == "M" and claim != "S.1":
+                    continue
+                rows.append(Verdict(claim, [part(one, other)], units,
+                                    label=f"{one} above {other} in {what}"))
     return rows + kl_rows()
 
 
