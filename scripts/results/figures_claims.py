@@ -458,16 +458,52 @@ def tier_one():
         ("R.mod", "full", "mod", ("full", "experts")),
     ):
         for one, other in ((a, b), (b, a)):
-            parts = [inside(one, other), spread(one, other)]
-            if claim == "S.1":
-                parts.append(quality(one, other))
-            rows.append(Verdict(claim, parts, units, label=f"{one} above {other}"))
+            for what, part in (("D_int", inside), ("Reach", spread), ("M", quality)):
+                if what == "M" and claim != "S.1":
+                    continue
+                rows.append(Verdict(claim, [part(one, other)], units,
+                                    label=f"{one} above {other} in {what}"))
     return rows + kl_rows()
 
 
 # Runs that only the page's table of numbers shows.
 REFERENCES = (("pair", "reference"), ("pair", "bank"), ("three", "reference"))
 
+
+# Runs of tiers 2 and 3: recipe and changed keys, or why there is no command yet. T is
+# 54 until the protocol's blank is filled; each also changes `output` and `training.seed`.
+P2, P3, PK = (f"recipes/figures/{name}.yaml" for name in ("p2", "p3", "pk"))
+ONE = "weightings.sampler=fixed weightings.weights="
+DENSE = "training.weighting_per=batch conditioning.steered_set="
+THIRD = "training.steps=18"
+PLANNED_RUNS = {
+    "P2.expert-a": f"{P2} {ONE}{{faithful: 1, rouge: 0}}",
+    "P2.expert-b": f"{P2} {ONE}{{faithful: 0, rouge: 1}}",
+    "P2.clp": P2,
+    "P2.clp-batch": f"{P2} training.weighting_per=batch",
+    "P2.words": "waits for a common adapter without copies",
+    "P2.attention": f"{P2} {DENSE}attention",
+    "P2.logits": f"{P2} {DENSE}logits",
+    "P2.bank-.2": f"{P2} {ONE}{{faithful: 0.2, rouge: 0.8}}",
+    "P2.bank-.5": f"{P2} {ONE}{{faithful: 0.5, rouge: 0.5}}",
+    "P2.bank-.8": f"{P2} {ONE}{{faithful: 0.8, rouge: 0.2}}",
+    "P2.clp+words": f"{P2} conditioning.prompt={{}}",
+    "P2.panacea, P2.ric, P2.dpa, P2.cpo": "wait for the rivals' kinds",
+    "P3.expert-c": f"{P3} {ONE}{{faithful: 0, rouge: 0, liked: 1}}",
+    "P3.clp": P3,
+    "P3.words": "waits for a common adapter without copies",
+    "P3.attention": f"{P3} {DENSE}attention",
+    "PK.clp": PK,
+    "PK.linear": f"{PK} conditioning.f_mix=linear",
+    "PK.alpha-.03": f"{PK} training.kl_sampler=fixed training.kl_strength=0.03",
+    "PK.alpha-.1": f"{PK} training.kl_sampler=fixed training.kl_strength=0.1",
+    "PK.alpha-.3": f"{PK} training.kl_sampler=fixed training.kl_strength=0.3",
+    "A.alpha.1": f"{P2} {THIRD} training.kl_strength=0.1",
+    "A.dir03": f"{P2} {THIRD} weightings.concentration=0.3",
+    "A.attention+words": f"{P2} {THIRD} {DENSE}attention conditioning.prompt={{}}",
+    "A.logits+words": f"{P2} {THIRD} {DENSE}logits conditioning.prompt={{}}",
+    "S.*": "wait for the length and rates of `tldr-t5-mini`",
+}
 
 # Claims that no run of this plan decides, and why.
 NOT_HERE = {

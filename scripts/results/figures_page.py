@@ -3,7 +3,7 @@
 import figures_claims as claims
 
 NOT_YET = "not run yet"
-PLANNED = "tier 2's recipe, not written yet"
+PLANNED = "[its runs](#runs-of-tiers-2-and-3)"
 TIER_TWO = ("P2", "P3", "PK", "A.", "S.")
 HEAD = """# The paper's claims, decided
 
@@ -73,6 +73,23 @@ def decide(load_seeds, ask):
     for line in lines:
         line.answer = answers.get(line.key)
     return lines
+
+
+def picture_name(family):
+    return f"figures-pair-{family}.svg"
+
+
+def pictures(load_seeds):
+    """Figure 3 in tier 1, where any seed has finished."""
+    text = []
+    for family in claims.FAMILIES:
+        found = load_seeds(family, "pair")
+        if found:
+            text += [f"![Fronts of the pair, {family}]({picture_name(family)})", ""]
+    if not text:
+        return []
+    return ["Figure 3 in tier 1, the mean over the seeds that have finished, whole "
+            "budgets (soups and MOD: T/2 for each expert):", "", *text]
 
 
 def escaped(text):
@@ -197,7 +214,7 @@ def tables(load_seeds):
 
 def render(protocol, rows, load_seeds=lambda family, task: {}):
     """The whole page. Every id of the protocol has at least one line."""
-    text = [HEAD, summary(rows), "", "## Verdicts", ""]
+    text = [HEAD, summary(rows), "", *pictures(load_seeds), "## Verdicts", ""]
     text += ["| claim | task | d [bounds] of each part | d by seed, first part | "
              "verdict | command |", "|---|---|---|---|---|---|"]
     listed = claims.claims_of_protocol(protocol)
@@ -209,5 +226,11 @@ def render(protocol, rows, load_seeds=lambda family, task: {}):
             text.append(f"| {claim} | tiers 2, 3 | | | {verdict} | {command} |")
     text += ["", "## What the ids ask", "", "| id | claim |", "|---|---|"]
     text += [f"| {claim} | {what} |" for claim, what, _, _ in listed]
+    text += ["", "## Runs of tiers 2 and 3", "",
+             "None has run. Their ranges, lengths and rates are blanks of the protocol; "
+             "two cores need about 17 hours for all of them.", "",
+             "| run | moft train |", "|---|---|"]
+    for run, keys in claims.PLANNED_RUNS.items():
+        text.append(f"| {run} | {keys if ' wait' in ' ' + keys else f'`{keys}`'} |")
     text += ["", *tables(load_seeds)]
     return "\n".join(text).rstrip("\n") + "\n"

@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "results"))
 sys.dont_write_bytecode = True
 import figures_claims as claims  # noqa: E402
 import figures_page as page  # noqa: E402
+import figures_picture  # noqa: E402
 
 
 def load_script():
@@ -177,6 +178,34 @@ class Page(unittest.TestCase):
         self.assertEqual(text.partition(begin)[2], bare.partition(begin)[2])
 
 
+class Picture(unittest.TestCase):
+    def test_fronts_are_means_over_seeds_of_v(self):
+        found = {1: seed(full=0.4, shift=0.1), 2: seed(full=0.2, shift=0.3)}
+        points = figures_picture.mean_front(found, "full")
+        # (.1 + .4 w + .3 + .2 w) / 2
+        for point, w in zip(points, PAIR):
+            for value, weight in zip(point, w):
+                self.assertAlmostEqual(value, 0.2 + 0.3 * weight)
+        self.assertIsNone(figures_picture.mean_front(found, "logits"))
+
+    def test_v_takes_the_kl_off(self):
+        one = front("full", 0.4)
+        one["kl"], one["alphas"] = [2.0] * 11, [0.1] * 11
+        points = figures_picture.values(claims.Front(one))
+        self.assertAlmostEqual(points[10][0], 0.9 * 0.4 - 0.1 * 2.0)
+
+    def test_ends_of_the_scale_are_the_ends_of_the_axis(self):
+        scale = figures_picture.Scale([0.12, 0.31], 50, 250)
+        self.assertAlmostEqual(scale.at(0.10), 50)
+        self.assertAlmostEqual(scale.at(0.35), 250)
+
+    def test_each_method_is_one_line(self):
+        svg = figures_picture.picture({1: seed()}, "title")
+        self.assertEqual(svg.count("<polyline"), 3)
+        self.assertEqual(svg.count("<circle"), 33)
+        self.assertIsNone(figures_picture.picture({}, "title"))
+
+
 class Plan(unittest.TestCase):
     def test_first_seed_of_everything_comes_first(self):
         seeds = [number for _, number, _, _ in figures.plan()]
@@ -184,7 +213,7 @@ class Plan(unittest.TestCase):
         self.assertEqual({number for number in seeds}, set(range(1, 11)))
 
     def test_one_claim_needs_only_its_units(self):
-        units = {unit for _, _, unit, _ in figures.plan("3.1")}
+        units = {unit for _, _, unit, _ in figures.plan(["3.1"])}
         self.assertEqual(units, {"full", "experts"})
 
     def test_names_say_what_is_trained(self):
