@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "moft/evaluation/bar_plot.h"
 #include "moft/evaluation/csv.h"
 #include "moft/evaluation/markup.h"
 #include "moft/evaluation/summarise.h"
@@ -265,6 +266,22 @@ std::string html(const Table& table) {
          escape_markup(table.remark) + "</p>\n";
 }
 
+// Three objectives and more: a line of two has its values in the front.
+std::string bars(const Report& report) {
+  if (report.objectives.size() < 3) return {};
+  std::string out = "<div class=\"panels\">\n";
+  std::size_t count = 0;
+  for (const ComparedPair& pair : report.comparison->pairs) {
+    const std::string id = fmt::format("bars-{}", count++);
+    const std::string picture = bars_svg(report, pair, id);
+    if (!picture.empty()) out += "<figure>" + picture + "</figure>\n";
+  }
+  return out +
+         "</div>\n<p class=\"caption\">Rows are weightings, with the "
+         "objectives' shares in colour; to the left of 0 this policy has the "
+         "higher value. Grey: references.</p>\n";
+}
+
 // A cell cannot end its row, whatever a run is called.
 std::string markdown_cell(const std::string& text) {
   std::string out;
@@ -359,7 +376,7 @@ class CsvText {
 
 std::string comparison_html(const Report& report) {
   if (!report.comparison) return {};
-  std::string out = "<h2>Compared methods</h2>\n";
+  std::string out = "<h2>Compared methods</h2>\n" + bars(report);
   for (const Table& table : tables(report))
     out += html(table);
   return out;
