@@ -68,6 +68,7 @@ std::unique_ptr<Command> make_reward_score_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_soup_command();
+std::unique_ptr<Command> make_combine_command();
 std::unique_ptr<Command> make_calibrate_command();
 std::unique_ptr<Command> make_plan_command();
 std::unique_ptr<Command> make_recipe_command();

@@ -11,6 +11,7 @@
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/text.h"
+#include "moft/generation/logit_mixture.h"
 #include "moft/generation/model_files.h"
 #include "moft/generation/policy_definition.h"
 #include "moft/generation/policy_directory.h"
@@ -33,7 +34,10 @@ PolicyKind conditioned_kind() {
 }
 
 std::vector<PolicyKind>& table() {
-  static std::vector<PolicyKind> kinds{conditioned_kind()};
+  static std::vector<PolicyKind> kinds{
+      conditioned_kind(),
+      logit_mixture_kind(LogitMixture::kDera),
+      logit_mixture_kind(LogitMixture::kMod)};
   return kinds;
 }
 

@@ -22,13 +22,14 @@
 
 namespace moft {
 
-static constexpr EnumNames<RunKind, 5> enum_names(RunKind /*unused*/) {
+static constexpr EnumNames<RunKind, 6> enum_names(RunKind /*unused*/) {
   return {
       {{RunKind::kTrain, "train"},
        {RunKind::kSft, "sft"},
        {RunKind::kSoup, "soup"},
        {RunKind::kReward, "reward"},
-       {RunKind::kDpo, "dpo"}}};
+       {RunKind::kDpo, "dpo"},
+       {RunKind::kCombine, "combine"}}};
 }
 
 namespace {
@@ -124,6 +125,8 @@ const char* command_of(RunKind kind) {
       return "moft reward train";
     case RunKind::kDpo:
       return "moft dpo";
+    case RunKind::kCombine:
+      return "moft combine";
     case RunKind::kSoup:
       break;
   }

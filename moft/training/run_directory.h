@@ -29,7 +29,7 @@ inline constexpr const char* kRunFile = "moft_run.json";
 inline constexpr const char* kPolicyDirectory = "policy";
 inline constexpr const char* kModelDirectory = "model";
 
-enum class RunKind { kTrain, kSft, kSoup, kReward, kDpo };
+enum class RunKind { kTrain, kSft, kSoup, kReward, kDpo, kCombine };
 
 // "moft train".
 const char* command_of(RunKind kind);

@@ -85,7 +85,7 @@ TEST_F(PolicyKindsTest, UnknownAndRepeatedKindsAreRefused) {
   } catch (const CallerError& error) {
     const std::string text = error.what();
     EXPECT_NE(text.find("dice"), std::string::npos) << text;
-    EXPECT_NE(text.find("clp, coin"), std::string::npos) << text;
+    EXPECT_NE(text.find("clp, dera, mod"), std::string::npos) << text;
   }
   EXPECT_THROW(register_policy_kind({"clp", nullptr, nullptr}), CallerError);
 }

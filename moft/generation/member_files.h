@@ -1,0 +1,28 @@
+// Policies inside a policy directory: a kind that combines other policies keeps
+// them in folders of its own directory, whole, so that it can be moved as one.
+//
+// Errors: CallerError naming the file.
+// Thread safety: pure functions.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace moft {
+
+// Copies the policy directory `from` to the new folder `to`: what moft wrote
+// there, the base's weights as hard links where the file system can.
+void copy_policy(
+    const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Of the small set of files that decide what a member answers beside its base
+// (which base_files.json covers): name to XXH3-128.
+using MemberHashes = std::map<std::string, std::string>;
+MemberHashes hash_member(const std::filesystem::path& member);
+
+// CallerError unless the member's files have these hashes.
+void check_member(
+    const std::filesystem::path& member, const MemberHashes& hashes);
+
+}  // namespace moft
