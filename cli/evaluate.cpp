@@ -49,7 +49,8 @@ class EvaluateCommand : public Command {
         .add_path(
             "RUN",
             run_,
-            "The run directory that `moft train` or `moft soup` wrote")
+            "The run directory that `moft train` or `moft soup` wrote; "
+            "RUN@STEP: as it was after a step whose checkpoint it keeps")
         .required();
     parser.add_path(
         "--recipe",
@@ -122,7 +123,7 @@ class EvaluateCommand : public Command {
     const Launch launch = find_launch();
     const auto start = std::chrono::steady_clock::now();
     const fs::path target =
-        output_.empty() ? fs::path(run_) / "report" : fs::path(output_);
+        output_.empty() ? parse_run(run_).report() : fs::path(output_);
     check_report_directory(target);
     const Split split = parse_split(split_);
     read_methods();
@@ -279,9 +280,14 @@ class EvaluateCommand : public Command {
       const EvaluatedRun& run, const std::vector<EvaluatedRun>& others) const {
     RunInputs inputs;
     inputs.add_reward_files(run.recipe.objectives);
-    inputs.add_path("policy", run.policy());
+    const auto add = [&](const std::string& what, const EvaluatedRun& one) {
+      inputs.add_path(what, one.policy());
+      if (one.step)
+        inputs.add_path(what + "'s copies", copies_at(one.at_step()));
+    };
+    add("policy", run);
     for (const EvaluatedRun& other : others)
-      inputs.add_path("policy of " + other.name, other.policy());
+      add("policy of " + other.name, other);
     InputHashes hashes = inputs.hashes();
     hashes["data." + data_.split] = data_.hash;
     return hashes;
@@ -343,7 +349,7 @@ class EvaluateCommand : public Command {
       Group& group) {
     const std::int64_t steerings =
         evaluated_steerings(objectives.size(), options);
-    const auto policy = open_policy(run.policy(), {compute.load, steerings});
+    const auto policy = open_policy(run, {compute.load, steerings});
     const std::int64_t weightings =
         objectives.size() == 1 ? 1 : options.weightings;
     const std::size_t alphas = options.alphas.size();

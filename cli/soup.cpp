@@ -15,9 +15,11 @@
 #include "moft/core/atomic_files.h"
 #include "moft/core/errors.h"
 #include "moft/core/files.h"
+#include "moft/core/log.h"
 #include "moft/core/text.h"
 #include "moft/generation/policy_directory.h"
 #include "moft/recipes/recipe.h"
+#include "moft/recipes/run_at_step.h"
 #include "moft/training/publish.h"
 #include "moft/training/run_directory.h"
 
@@ -45,12 +47,18 @@ constexpr const char* kFreeKeys[] = {
 
 // A finished run that trained one objective.
 struct Ingredient {
-  std::string run;
+  std::string run;  // as it was given
+  RunAtStep at;
   Recipe recipe;
   std::string objective;
   std::int64_t steps = 0;  // that the policy was trained for
 
-  fs::path policy() const { return fs::path(run) / "policy"; }
+  fs::path policy() const { return at.policy(); }
+  std::unique_ptr<SteeredPolicy> load() const {
+    const TrainingOptions& training = recipe.training;
+    return load_policy_at(
+        at, training.prompts_per_step * training.samples_per_prompt);
+  }
 };
 
 // The objective that has all the weight.
@@ -67,9 +75,10 @@ std::string only_objective(const Recipe& recipe, const std::string& run) {
 }
 
 Ingredient read_ingredient(const std::string& run) {
-  const fs::path file = fs::path(run) / kRecipeFile;
   Ingredient one;
   one.run = run;
+  one.at = parse_run(run);
+  const fs::path file = one.at.directory / kRecipeFile;
   if (!fs::exists(file) || !fs::exists(one.policy() / "moft.json")) {
     throw_caller_error(
         "{}: is not a finished run; give the output directory of `moft train`",
@@ -85,8 +94,11 @@ Ingredient read_ingredient(const std::string& run) {
         "weight; train without it",
         run);
   }
-  one.steps =
-      read_definition(one.policy()).steps.value_or(one.recipe.training.steps);
+  copies_at(one.at);  // must be there
+  one.steps = one.at.step.value_or(
+      read_definition(one.policy()).steps.value_or(one.recipe.training.steps));
+  if (const auto remark = remark_on_step(one.at, one.recipe))
+    log_warning("{}", *remark);
   return one;
 }
 
@@ -150,7 +162,7 @@ void take_copy(
 }
 
 std::unique_ptr<SteeredPolicy> mix(const std::vector<Ingredient>& ingredients) {
-  auto policy = load_policy(ingredients.front().policy());
+  auto policy = ingredients.front().load();
   if (policy->conditioning()->tensor_names().empty()) {
     throw_caller_error(
         "{}: has no copies to mix (steered_set: none)",
@@ -159,7 +171,7 @@ std::unique_ptr<SteeredPolicy> mix(const std::vector<Ingredient>& ingredients) {
   Tensors soup;
   take_copy(soup, ingredients.front(), *policy);
   for (std::size_t i = 1; i < ingredients.size(); ++i) {
-    const auto other = load_policy(ingredients[i].policy());
+    const auto other = ingredients[i].load();
     if (!same_base(*other, *policy) || !same_base(*policy, *other)) {
       throw_caller_error(
           "{} and {} were trained on different base models",
@@ -198,7 +210,8 @@ class SoupCommand : public Command {
         "RUNS",
         runs_,
         "Finished runs of one recipe, one for each objective, each trained "
-        "with weightings.sampler=fixed on that objective alone");
+        "with weightings.sampler=fixed on that objective alone; RUN@STEP: as "
+        "it was after a step whose checkpoint it keeps");
     adapters_.declare(parser);
     parser_ = &parser;
     parser.add_path("--to", to_, "The run directory to make").required();

@@ -67,6 +67,20 @@ std::int64_t steps_of_run(const EvaluatedRun& run) {
   return std::min(steps, static_cast<std::int64_t>(rows.back().step));
 }
 
+std::int64_t answers_per_step(const EvaluatedRun& run) {
+  const TrainingOptions& training = run.recipe.training;
+  return training.prompts_per_step * training.samples_per_prompt;
+}
+
+// What is said of a policy of an earlier step.
+void take_step(EvaluatedRun& run) {
+  if (copies_at(run.at_step()) == run.policy()) return;
+  run.info.steps = run.facts.steps = run.step;
+  run.info.answers = run.facts.answers = *run.step * answers_per_step(run);
+  if (const auto remark = remark_on_step(run.at_step(), run.recipe))
+    run.remarks.push_back(*remark);
+}
+
 // For policies whose moft.json does not say how long they were trained.
 void guess_training(EvaluatedRun& run) {
   const TrainingOptions& training = run.recipe.training;
@@ -172,7 +186,9 @@ Recipe open_recipe(const std::string& path_or_name) {
 EvaluatedRun open_evaluated_run(const std::string& path, const Recipe* lent) {
   EvaluatedRun run;
   run.name = path;
-  run.directory = path;
+  const RunAtStep at = parse_run(path);
+  run.directory = at.directory;
+  run.step = at.step;
   const fs::path recipe = run.directory / "recipe.yaml";
   const bool own = fs::exists(recipe);
   if (!fs::exists(run.policy() / "moft.json")) {
@@ -183,6 +199,14 @@ EvaluatedRun open_evaluated_run(const std::string& path, const Recipe* lent) {
         own ? "policy" : "recipe.yaml");
   }
   run.lent = !own && lent;
+  if (run.step && !own) {
+    throw_caller_error(
+        "{}: {} has no recipe.yaml, so it was not trained in steps; leave out "
+        "@{}",
+        path,
+        run.directory.string(),
+        *run.step);
+  }
   if (!own && !lent) {
     throw_caller_error(
         "{} has no recipe.yaml, as a soup of adapters has none; give a recipe "
@@ -202,8 +226,22 @@ EvaluatedRun open_evaluated_run(const std::string& path, const Recipe* lent) {
     return run;
   }
   check_own_objectives(run);
-  if (!run.facts.steps) guess_training(run);
+  if (run.step) {
+    take_step(run);
+  } else if (!run.facts.steps) {
+    guess_training(run);
+  }
   return run;
+}
+
+std::unique_ptr<Policy> open_policy(
+    const EvaluatedRun& run, const PolicyOpening& opening) {
+  if (!run.step || copies_at(run.at_step()) == run.policy())
+    return open_policy(run.policy(), opening);
+  auto policy =
+      load_policy_at(run.at_step(), answers_per_step(run), opening.load);
+  policy->expect_steerings(opening.steerings);
+  return policy;
 }
 
 void check_comparable_runs(

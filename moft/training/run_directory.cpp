@@ -113,6 +113,18 @@ void add_published(
   files.push_back(directory);
 }
 
+// The run's report, and those of its steps.
+std::vector<fs::path> reports_in(const fs::path& run) {
+  std::vector<fs::path> reports;
+  for (const auto& entry : fs::directory_iterator(run)) {
+    const std::string name = entry.path().filename();
+    const bool named = name == "report" || name.starts_with("report-step-");
+    if (named && is_report(entry.path())) reports.push_back(entry.path());
+  }
+  std::sort(reports.begin(), reports.end());
+  return reports;
+}
+
 }  // namespace
 
 const char* command_of(RunKind kind) {
@@ -194,12 +206,12 @@ std::vector<fs::path> files_of_run(const fs::path& directory) {
   }
   add(checkpoints_of(directory));
   add_published(files, directory, product_of(*kind));
-  const fs::path report = directory / "report";
-  if (product_of(*kind) == std::string_view(kPolicyDirectory) &&
-      is_report(report)) {
-    for (const char* name : kReportFiles)
-      add(report / name);
-    add(report);
+  if (product_of(*kind) == std::string_view(kPolicyDirectory)) {
+    for (const fs::path& report : reports_in(directory)) {
+      for (const char* name : kReportFiles)
+        add(report / name);
+      add(report);
+    }
   }
   for (const char* name : kLogFiles)
     add(directory / name);

@@ -8,7 +8,7 @@
 //   checkpoints/    step-<n>, the last few
 //   policy/         what training publishes
 //   model/          what supervised finetuning and reward training publish
-//   report/         what `moft evaluate` writes
+//   report/         what `moft evaluate` writes; report-step-<n>/ of RUN@<n>
 //
 // A run writes and removes files of these names that moft itself wrote, and
 // nothing else: a folder may hold its user's files beside them, in `policy/`

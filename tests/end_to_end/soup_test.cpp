@@ -80,6 +80,75 @@ TEST_F(Soup, HoldsEachRunsCopyBitForBitAndCountsTheSteps) {
   EXPECT_EQ(measured.code, 0) << measured.errors;
 }
 
+TEST_F(Soup, OfCheckpointsIsTheSoupOfShorterRuns) {
+  const Words longer = {
+      "training.steps=5",
+      "training.checkpoint.every=1",
+      "training.checkpoint.keep=4"};
+  train("only_a", "{a: 1, b: 0}");
+  train("only_b", "{a: 0, b: 1}");
+  train("long_a", "{a: 1, b: 0}", longer);
+  train("long_b", "{a: 0, b: 1}", longer);
+  const auto soup = [&](const Words& words) {
+    return run_program(folder(), with({"soup"}, words));
+  };
+  ASSERT_EQ(soup({"only_a", "only_b", "--to", "short"}).code, 0);
+  const Ended made = soup({"long_a@3", "long_b@3", "--to", "soup"});
+  ASSERT_EQ(made.code, 0) << made.errors;
+  EXPECT_TRUE(has(made.output, "3 steps  long_a@3")) << made.output;
+  EXPECT_TRUE(has(made.output, "6 steps\n"));
+  EXPECT_FALSE(has(made.errors, "learning rate"));
+  const std::string mixed = weights_of("soup", "a=0.25,b=0.75");
+  EXPECT_EQ(mixed, weights_of("short", "a=0.25,b=0.75"));
+  // Not the published policies; a step that was published needs no checkpoint.
+  ASSERT_EQ(soup({"long_a", "long_b", "--to", "long"}).code, 0);
+  EXPECT_NE(mixed, weights_of("long", "a=0.25,b=0.75"));
+  fs::remove_all(folder() / "long_a/checkpoints/step-5");
+  const Ended last = soup({"long_a@5", "long_b@5", "--to", "last"});
+  EXPECT_EQ(last.code, 0) << last.errors;
+  EXPECT_EQ(
+      weights_of("last", "a=0.25,b=0.75"), weights_of("long", "a=0.25,b=0.75"));
+
+  const Ended gone = soup({"long_a@1", "long_b@1", "--to", "none"});
+  EXPECT_EQ(gone.code, 2);
+  EXPECT_TRUE(has(
+      gone.errors,
+      "long_a has no checkpoint of step 1; it keeps step-2, step-3, step-4"))
+      << gone.errors;
+  EXPECT_TRUE(
+      has(soup({"long_a@x", "long_b@3", "--to", "none"}).errors,
+          "after the @ belongs a step"));
+
+  // The front of a step is that of the shorter run.
+  const auto front = [&](const std::string& run, const std::string& report) {
+    const Ended measured =
+        run_program(folder(), {"evaluate", run, "--weightings", "2"});
+    EXPECT_EQ(measured.code, 0) << measured.errors;
+    return read_all(folder() / report / "front.csv");
+  };
+  const std::string measured = front("long_a@3", "long_a/report-step-3");
+  ASSERT_FALSE(measured.empty());
+  EXPECT_EQ(measured, front("only_a", "only_a/report"));
+  EXPECT_NE(measured, front("long_a", "long_a/report"));
+  EXPECT_TRUE(has(
+      read_all(folder() / "long_a/report-step-3/report.json"), "\"steps\": 3"))
+      << read_all(folder() / "long_a/report-step-3/report.json")
+             .substr(0, 3000);
+}
+
+TEST_F(Soup, SaysWhenTheLearningRateWasStillToFall) {
+  const Words longer = {
+      "training.steps=3",
+      "training.checkpoint.every=1",
+      "training.schedule.kind=linear"};
+  train("a", "{a: 1, b: 0}", longer);
+  train("b", "{a: 0, b: 1}", longer);
+  const Ended made =
+      run_program(folder(), {"soup", "a@2", "b@2", "--to", "soup"});
+  EXPECT_EQ(made.code, 0) << made.errors;
+  EXPECT_TRUE(has(made.errors, "still to fall at step 2 of 3")) << made.errors;
+}
+
 TEST_F(Soup, RefusesRunsThatMakeNone) {
   train("only_a", "{a: 1, b: 0}");
   train("half", "{a: 0.5, b: 0.5}");
