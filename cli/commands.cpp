@@ -41,7 +41,7 @@ std::vector<CommandEntry> commands() {
        "Mix runs or adapters that each trained one objective",
        make_soup_command},
       {"combine",
-       "Make policies that need no training: dera, mod",
+       "Make policies of runs: dera, mod, bank, ..",
        make_combine_command},
       {"calibrate",
        "How the reference scores; propose ranges",

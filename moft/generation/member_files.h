@@ -16,8 +16,8 @@ namespace moft {
 void copy_policy(
     const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Of the small set of files that decide what a member answers beside its base
-// (which base_files.json covers): name to XXH3-128.
+// XXH3-128 by the names of the files that decide what a member answers, beside
+// its base, which base_files.json covers.
 using MemberHashes = std::map<std::string, std::string>;
 MemberHashes hash_member(const std::filesystem::path& member);
 

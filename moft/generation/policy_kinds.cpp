@@ -11,8 +11,10 @@
 #include "moft/core/files.h"
 #include "moft/core/json.h"
 #include "moft/core/text.h"
+#include "moft/generation/bank.h"
 #include "moft/generation/logit_mixture.h"
 #include "moft/generation/model_files.h"
+#include "moft/generation/personalised_soup.h"
 #include "moft/generation/policy_definition.h"
 #include "moft/generation/policy_directory.h"
 #include "moft/generation/policy_start.h"
@@ -37,7 +39,9 @@ std::vector<PolicyKind>& table() {
   static std::vector<PolicyKind> kinds{
       conditioned_kind(),
       logit_mixture_kind(LogitMixture::kDera),
-      logit_mixture_kind(LogitMixture::kMod)};
+      logit_mixture_kind(LogitMixture::kMod),
+      bank_kind(),
+      personalised_soup_kind()};
   return kinds;
 }
 

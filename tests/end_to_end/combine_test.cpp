@@ -76,7 +76,7 @@ TEST_F(Combine, ModAtACornerAnswersAsItsExpert) {
     const std::string expert = corner[2] == '1' ? "only_a" : "only_b";
     EXPECT_EQ(answer("mod", corner, "0.1"), answer(expert, corner, "0.1"));
   }
-  run({"sweep", "mod", "--prompt", "the fox"});
+  run({"sweep", "mod", "--prompt", "the fox", "--max-new-tokens", "8"});
   run(
       {"evaluate",
        "soup",
@@ -126,10 +126,68 @@ TEST_F(Combine, DeraAnswersToEveryAlphaOfARunThatWasTrainedAtOne) {
           "--lambda-max is 0.5"));
   EXPECT_TRUE(
       has(refusal({"combine", "--kind", "blend", "low", "--to", "y"}),
-          "give one of dera, mod"));
+          "give one of dera, mod, bank, personalised_soup"));
   EXPECT_TRUE(
       has(refusal({"combine", "--kind", "dera", "base", "--to", "y"}),
           "is not a finished run"));
+}
+
+TEST_F(Combine, ABankAnswersWithTheRunOfTheWeighting) {
+  train("only_a", "{a: 1, b: 0}");
+  train("half", "{a: .5, b: .5}");
+  run({"combine", "--kind", "bank", "only_a", "half", "--to", "bank"});
+  EXPECT_TRUE(has(read_all(folder() / "bank/recipe.yaml"), "steps: 6"));
+  EXPECT_EQ(
+      answer("bank", "a=1,b=0", "0.1"), answer("only_a", "a=1,b=0", "0.1"));
+  EXPECT_EQ(
+      answer("bank", "a=.5,b=.5", "0.1"), answer("half", "a=.5,b=.5", "0.1"));
+  const Ended nearest = run_program(
+      folder(),
+      {"sweep", "bank", "--prompt", "the fox", "--max-new-tokens", "8"});
+  EXPECT_EQ(nearest.code, 0) << nearest.errors;
+  EXPECT_TRUE(has(nearest.errors, "the bank has no run for a=0,b=1"))
+      << nearest.errors;
+  run(
+      {"evaluate",
+       "half",
+       "--baseline",
+       "bank",
+       "--weightings",
+       "2",
+       "--samples",
+       "1"});
+  EXPECT_TRUE(has(
+      refusal({"combine", "--kind", "bank", "half", "half", "--to", "twice"}),
+      "give each once"));
+  EXPECT_FALSE(fs::exists(folder() / "twice/moft_run.json"));
+}
+
+TEST_F(Combine, APersonalisedSoupTakesSetsOfObjectives) {
+  train("only_a", "{a: 1, b: 0}");
+  train("only_b", "{a: 0, b: 1}");
+  run({"soup", "only_a", "only_b", "--to", "soup"});
+  const Words made = {"combine", "--kind", "personalised_soup", "soup", "--to"};
+  run(with(made, {"strict"}));
+  run(with(made, {"rounded", "--round", "binary"}));
+  const auto exported = [&](const std::string& policy,
+                            const std::string& weights) {
+    const std::string to = policy + weights;
+    run({"export", policy, "--weights", weights, "--to", to});
+    return read_all(folder() / to / "model.safetensors");
+  };
+  EXPECT_EQ(exported("strict", "a=.5,b=.5"), exported("soup", "a=.5,b=.5"));
+  EXPECT_EQ(exported("strict", "a=1,b=0"), exported("only_a", "a=1,b=0"));
+  EXPECT_EQ(exported("rounded", "a=.9,b=.1"), exported("soup", "a=1,b=0"));
+  EXPECT_TRUE(
+      has(refusal(
+              {"generate",
+               "strict",
+               "--weights",
+               "a=.9,b=.1",
+               "--prompt",
+               "the fox"}),
+          "make it with --round binary"));
+  run({"evaluate", "strict", "--weightings", "3", "--samples", "1"});
 }
 
 }  // namespace

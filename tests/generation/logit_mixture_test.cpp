@@ -302,7 +302,7 @@ TEST_F(LogitMixtureTest, FilesThatDoNotBelongTogetherAreRefused) {
   expect_change("format_version", 99, "format_version");
   test::write_tiny_text(file, json.dump());
   open_policy(made);
-  // Of another training.
+  // Another training made it.
   auto other = make(SteeredSet::kLora);
   save_policy(*other, base(), folder_ / "other", "card\n");
   fs::remove(made / "member" / "steering.safetensors");
