@@ -40,7 +40,7 @@ class Judge {
   virtual ~Judge() = default;
 
   // One answer per query: "SUMMARY1", "SUMMARY2", or "" for neither. Throws
-  // WorldError when there is no answer to be had.
+  // WorldError when the judge does not answer.
   virtual std::vector<std::string> answer(
       const std::vector<JudgeQuery>& queries) = 0;
 

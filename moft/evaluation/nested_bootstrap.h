@@ -36,8 +36,9 @@ class NestedBootstrap {
       std::size_t prompts,
       NestedBootstrapOptions options = {});
 
-  // Of [seeds][prompts] numbers, for a paired comparison differences: the mean
-  // with its bounds and each seed's own mean. CallerError for other sizes.
+  // The mean of scores [seeds][prompts] with its bounds, and each seed's own
+  // mean. A paired comparison gives differences as scores. CallerError for
+  // other sizes.
   Effect mean(const std::vector<std::vector<double>>& scores) const;
 
  private:

@@ -116,10 +116,8 @@ void finish(Bank& bank) {
 }
 
 Bank read_bank(const fs::path& directory) {
+  const auto file = read_policy_settings<BankFile>(directory);
   const std::string place = (directory / kPolicyDefinitionFile).string();
-  BankFile file;
-  options_from_json(file, parse_json(read_text(place), place), place);
-  check_options(file, place);
   if (file.members.size() > kMostBankEntries) {
     throw_caller_error(
         "{}: members has {} entries; give at most {}",

@@ -462,10 +462,7 @@ struct MixtureFile {
 };
 
 LogitMixtureOptions read_mixture(const fs::path& directory) {
-  const std::string place = (directory / kPolicyDefinitionFile).string();
-  MixtureFile file;
-  options_from_json(file, parse_json(read_text(place), place), place);
-  check_options(file, place);
+  const auto file = read_policy_settings<MixtureFile>(directory);
   check_member(directory / kMemberFolder, file.member);
   return {file.kind, file.lambda_max};
 }

@@ -9,7 +9,22 @@
 #include <map>
 #include <string>
 
+#include "moft/core/fields.h"
+#include "moft/core/files.h"
+#include "moft/core/json.h"
+#include "moft/generation/model_files.h"
+
 namespace moft {
+
+// The settings in the directory's moft.json, checked (core/fields.h).
+template <class File>
+File read_policy_settings(const std::filesystem::path& directory) {
+  const std::string place = (directory / kPolicyDefinitionFile).string();
+  File file;
+  options_from_json(file, parse_json(read_text(place), place), place);
+  check_options(file, place);
+  return file;
+}
 
 // Copies the policy directory `from` to the new folder `to`: what moft wrote
 // there, the base's weights as hard links where the file system can.

@@ -49,10 +49,7 @@ struct SoupFile {
 };
 
 SoupRounding read_soup(const fs::path& directory) {
-  const std::string place = (directory / kPolicyDefinitionFile).string();
-  SoupFile file;
-  options_from_json(file, parse_json(read_text(place), place), place);
-  check_options(file, place);
+  const auto file = read_policy_settings<SoupFile>(directory);
   check_member(directory / kMemberFolder, file.member);
   return file.round;
 }

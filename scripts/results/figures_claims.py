@@ -470,7 +470,7 @@ def tier_one():
 REFERENCES = (("pair", "reference"), ("pair", "bank"), ("three", "reference"))
 
 
-# Runs of tiers 2 and 3: recipe and changed keys, or why there is no command yet. T is
+# Runs of tiers 2 and 3: recipe and changed keys, or what is missing for a command. T is
 # 54 until the protocol's blank is filled; each also changes `output` and `training.seed`.
 P2, P3, PK = (f"recipes/figures/{name}.yaml" for name in ("p2", "p3", "pk"))
 ONE = "weightings.sampler=fixed weightings.weights="

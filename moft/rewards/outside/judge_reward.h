@@ -42,7 +42,7 @@ std::string judge_message(
     const std::string& completion);
 
 // The number after the last "SCORE:" of a reply, or the whole reply where it
-// is a number; "8/10" is 8. None: there is no number.
+// is a number; "8/10" is 8. Empty when the reply has no number.
 RewardValue judge_score(const std::string& reply);
 
 RewardKind judge_kind();
